@@ -1,0 +1,125 @@
+"""The command line: one file per command behind a table that imports only what was asked for.
+
+`main` is what the `mailer` script calls. Each command's module holds a `COMMAND` (or `COMMANDS`, where
+a second word chooses), whose function does three things: read what was given, call one function of the
+package, print. All text goes through `show`, the only place that knows how things look.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mailer.mail.failure import BUG, OK, TRY_AGAIN, USAGE, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .options import Command
+
+TABLE = {
+    "send": "take a message from standard input, or compose one, and queue it",
+    "sendmail": "the sendmail(8) interface that other programs expect",
+    "run": "the daemon: deliver what is queued",
+    "status": "what became of messages",
+    "bounces": "recipients that failed or bounced, and why",
+    "queue": "list, show, hold, release, retry or cancel queued messages",
+    "route": "how mail for an address would travel; sends nothing",
+    "config": "make, check or show the configuration",
+    "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
+    "demo": "the whole way on this machine, in a scratch directory",
+}
+"""Each command and what it does, in the order of ``mailer --help``; the module has the command's name."""
+
+ALIASES = {"sendmail": ["sendmail"], "mailq": ["sendmail", "-bp"], "newaliases": ["sendmail", "-bi"]}
+"""What the program does when it is started under another name."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that `argv` asks for; returns the exit code. Never raises but for our own bugs."""
+    program = argv[0].rpartition("/")[2]
+    arguments = [*ALIASES.get(program, ()), *argv[1:]]
+    try:
+        return _run(arguments)
+    except Failure as failure:
+        return complain(str(failure), failure.code)
+    except KeyboardInterrupt:
+        return complain("interrupted", TRY_AGAIN)
+    except BrokenPipeError:  # the reader of our output has left: `mailer status | head`
+        sys.stderr.close()
+        return OK
+    except Exception as error:
+        return _bug(error)
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return OK if arguments else USAGE
+    if arguments[0] in ("-V", "--version"):
+        from mailer import __version__
+
+        print(f"mailer {__version__}")
+        return OK
+    command, rest = find(arguments)
+    if command.name == "sendmail":  # options of another world; it reads them itself
+        return command.run(rest)  # type: ignore[arg-type]
+    from .options import help_text, read
+
+    given = read(command, rest)
+    if given.flag("--help"):
+        print(help_text(command))
+        return OK
+    return command.run(given)
+
+
+def find(arguments: list[str]) -> tuple[Command, list[str]]:
+    """The command that `arguments` begin with, and the rest of them. Raises `Failure` (64)."""
+    name = arguments[0]
+    if name not in TABLE:
+        import difflib
+
+        near = difflib.get_close_matches(name, TABLE, 1)
+        hint = f"did you mean `{near[0]}`?" if near else "`mailer --help` lists the commands"
+        raise Failure(f"there is no command {name!r}; {hint}", USAGE)
+    module = load(name)
+    if hasattr(module, "COMMAND"):
+        return module.COMMAND, arguments[1:]
+    commands: dict[str, Command] = module.COMMANDS
+    if len(arguments) < 2 or arguments[1] not in commands:
+        lines = "\n".join(f"  mailer {c.name:<16} {c.summary}" for c in commands.values())
+        if arguments[1:] in ([], ["--help"], ["-h"]):
+            print(lines, file=sys.stdout if arguments[1:] else sys.stderr)
+            raise SystemExit(OK if arguments[1:] else USAGE)
+        raise Failure(f"`mailer {name}` has no {arguments[1]!r}; it has {', '.join(commands)}", USAGE)
+    return commands[arguments[1]], arguments[2:]
+
+
+def load(name: str):  # type: ignore[no-untyped-def]
+    """The module of a command, imported now. (`importlib` would be a second import system to load.)"""
+    module = f"{__name__}.{name}"
+    __import__(module)
+    return sys.modules[module]
+
+
+def complain(message: str, code: int) -> int:
+    """One line on standard error; returns `code`."""
+    from .text import one_line
+
+    sys.stderr.write(f"mailer: {one_line(message)}\n")
+    return code
+
+
+def _overview() -> str:
+    lines = "\n".join(f"  {name:<10} {summary}" for name, summary in TABLE.items())
+    return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more; `man mailer` says all."
+
+
+def _bug(error: Exception) -> int:
+    import traceback
+
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{where.filename.rpartition('mailer/')[2]}:{where.lineno}"
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        traceback.print_exc()
+    return complain(f"a bug in mailer: {type(error).__name__}: {error} ({place}); please report it, with -v for the whole story", BUG)

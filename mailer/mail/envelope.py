@@ -1,0 +1,199 @@
+"""The envelope of a message in the spool: who sent it, to whom, and what was asked for.
+
+Written once at submission and never changed; the JSON form is the second line of a spool file
+(`mailer-spool(5)`). It holds intent only. No route, relay, address or key that was looked up is in it,
+so that a changed configuration applies to what is already queued.
+
+Reading is strict about what it needs and ignores members that it does not know: a file from a later
+version is still mail. Writing does without the `json` module, whose import alone would cost
+``mailer send`` more than all its other work.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PRIORITIES = ("high", "normal", "low")
+RECIPIENT_TYPES = ("to", "cc", "bcc")
+
+
+class EnvelopeError(ValueError):
+    """A line that is no envelope; `str()` says what is wrong with it."""
+
+
+class Recipient:
+    """One address of the envelope; `type` is the header field that named it, ``to`` where none did."""
+
+    __slots__ = ("address", "type")
+
+    def __init__(self, address: str, type: str = "to") -> None:
+        self.address = address
+        self.type = type
+
+    @property
+    def domain(self) -> str:
+        """The lower-case domain, or the literal with its brackets."""
+        return self.address.rpartition("@")[2].lower()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipient) and (self.address, self.type) == (other.address, other.type)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Recipient({self.address!r}, {self.type!r})"
+
+
+class Envelope:
+    """What the post knows of one message. `sender` ``""`` is the null reverse-path; `created` is RFC 3339 in UTC."""
+
+    __slots__ = ("created", "id", "message_id", "options", "priority", "recipients", "request_id", "sender", "subject", "submitter")
+
+    def __init__(
+        self,
+        id: str,
+        created: str,
+        sender: str,
+        recipients: list[Recipient],
+        *,
+        message_id: str = "",
+        subject: str = "",
+        request_id: str = "",
+        priority: str = "normal",
+        submitter: Mapping[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self.id = id
+        self.created = created
+        self.sender = sender
+        self.recipients = recipients
+        self.message_id = message_id
+        self.subject = subject
+        self.request_id = request_id
+        self.priority = priority
+        self.submitter = submitter or {}
+        self.options = options or {}
+
+    def to_line(self) -> bytes:
+        """The envelope as one line of JSON with its newline."""
+        document: dict[str, object] = {
+            "id": self.id,
+            "created": self.created,
+            "sender": self.sender,
+            "recipients": [{"address": r.address, "type": r.type} for r in self.recipients],
+        }
+        for name in ("message_id", "subject", "request_id", "submitter", "options"):
+            if value := getattr(self, name):
+                document[name] = value
+        if self.priority != "normal":
+            document["priority"] = self.priority
+        return (_dump(document) + "\n").encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Envelope:
+        """Read `line` as `to_line` wrote it, or as anybody did who keeps to `mailer-spool(5)`.
+
+        Raises `EnvelopeError` for anything else: no JSON, wrong types, no recipient, an address with
+        a control character, nesting or numbers that only an attacker writes.
+        """
+        import json
+
+        try:
+            document = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise EnvelopeError(f"the envelope is no JSON object: {error}") from None
+        if not isinstance(document, dict):
+            raise EnvelopeError("the envelope is no JSON object")
+        priority = _text(document, "priority", "normal")
+        if priority not in PRIORITIES:
+            raise EnvelopeError(f"the envelope's priority is none of {', '.join(PRIORITIES)}")
+        return cls(
+            _text(document, "id"),
+            _text(document, "created"),
+            _clean(_text(document, "sender"), "sender"),
+            [_recipient(item) for item in _list(document, "recipients")],
+            message_id=_text(document, "message_id", ""),
+            subject=_text(document, "subject", ""),
+            request_id=_text(document, "request_id", ""),
+            priority=priority,
+            submitter=_object(document, "submitter"),
+            options=_object(document, "options"),
+        )
+
+
+def _recipient(item: object) -> Recipient:
+    if not isinstance(item, dict):
+        raise EnvelopeError("a recipient of the envelope is no object")
+    address = _clean(_text(item, "address"), "recipient")
+    if not address:
+        raise EnvelopeError("a recipient of the envelope is empty")
+    type = _text(item, "type", "to")
+    return Recipient(address, type if type in RECIPIENT_TYPES else "to")
+
+
+def _clean(address: str, what: str) -> str:
+    """The address, if it can stand in a command of SMTP; the spool is not the place to trust."""
+    if not address.isprintable() or ">" in address.rpartition("@")[2] or len(address) > 512:
+        raise EnvelopeError(f"the {what} of the envelope is no address")
+    return address
+
+
+def _text(document: dict[str, object], name: str, default: str | None = None) -> str:
+    value = document.get(name, default)
+    if not isinstance(value, str):
+        raise EnvelopeError(f"the envelope has no text {name!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise EnvelopeError(f"the envelope's {name!r} is no Unicode text") from None
+    return value
+
+
+def _list(document: dict[str, object], name: str) -> list[object]:
+    value = document.get(name)
+    if not isinstance(value, list) or not value:
+        raise EnvelopeError(f"the envelope has no {name}")
+    return value
+
+
+def _object(document: dict[str, object], name: str) -> dict[str, object]:
+    value = document.get(name, {})
+    if not isinstance(value, dict):
+        raise EnvelopeError(f"the envelope's {name!r} is no object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a member stands twice")
+    return document
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _dump(value: object) -> str:
+    """JSON for the few types that an envelope holds."""
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quote(k)}:{_dump(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_dump, value)) + "]"
+    raise TypeError(f"{type(value).__name__} has no place in an envelope")
+
+
+try:  # the C function behind `json.dumps`; importing `json` brings `re` with it
+    from _json import encode_basestring_ascii as _quote
+except ImportError:  # an interpreter without it
+    from json.encoder import encode_basestring_ascii as _quote

@@ -1,0 +1,85 @@
+"""All that is known of one message's recipients: the outcome records of its spool file, read in order.
+
+State is read off, never stored: who is still to be tried, how often it was tried, when it is due next
+and what the message as a whole counts as, all follow from the records. A later record for a recipient
+overrides an earlier one, so that hearing the same news twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .outcome import Outcome
+
+
+class History:
+    """The outcomes of a message with `count` recipients, oldest first."""
+
+    __slots__ = ("count", "last", "outcomes", "tries")
+
+    def __init__(self, count: int, outcomes: Iterable[Outcome] = ()) -> None:
+        self.count = count
+        self.outcomes: list[Outcome] = []
+        self.last: dict[int, Outcome] = {}
+        self.tries: dict[int, int] = {}
+        self.add(outcomes)
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in what was learned; an outcome for a recipient that the envelope does not have is ignored."""
+        for outcome in outcomes:
+            if not 0 <= outcome.to < self.count:
+                continue
+            self.outcomes.append(outcome)
+            self.last[outcome.to] = outcome
+            if outcome.counts:
+                self.tries[outcome.to] = self.tries.get(outcome.to, 0) + 1
+
+    def pending(self, now: float | None = None) -> list[int]:
+        """The recipients without a final outcome; with `now`, those of them that are due by then."""
+        return [to for to in range(self.count) if self._pending(to, now)]
+
+    def _pending(self, to: int, now: float | None) -> bool:
+        last = self.last.get(to)
+        if last is None:
+            return True
+        return not last.final and (now is None or last.due <= now)
+
+    @property
+    def done(self) -> bool:
+        """Whether every recipient has its final outcome."""
+        return not self.pending()
+
+    @property
+    def due(self) -> float:
+        """When the earliest pending recipient is due; 0.0 if one was never tried or none is pending."""
+        return min((self.last[to].due if to in self.last else 0.0 for to in self.pending()), default=0.0)
+
+    @property
+    def attempts(self) -> int:
+        """How often the message was tried: the most that any recipient of it was."""
+        return max(self.tries.values(), default=0)
+
+    def with_verdict(self, *verdicts: str) -> list[int]:
+        """The recipients whose last outcome is one of `verdicts`."""
+        return [to for to, last in sorted(self.last.items()) if last.verdict in verdicts]
+
+    def status(self, otherwise: str = "queued") -> str:
+        """The message's status in the words of `mailer status`, by its worst final outcome.
+
+        `otherwise` is what the message counts as before anything was tried.
+        """
+        if self.pending():
+            return "deferred" if self.last else otherwise
+        for verdict, status in (("fail", "failed"), ("expire", "expired"), ("cancel", "cancelled")):
+            if self.with_verdict(verdict):
+                return status
+        return "sent"
+
+
+RECIPIENT_STATUS = {"delivered": "sent", "defer": "deferred", "fail": "failed", "expire": "expired", "cancel": "cancelled"}
+"""The word of `mailer status` for a recipient's last verdict."""
+
+
+def latest(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The outcome that was learned last, by time."""
+    return max(outcomes, key=lambda outcome: outcome.at, default=None)

@@ -1,0 +1,118 @@
+"""A message as bytes: its line ends, its header fields, its body.
+
+Used by submission, which completes what is missing and removes what must not travel, and by all who
+look up a field. Bytes that need no change are not touched: no field is parsed and written anew, and
+the body is never decoded.
+
+The format is RFC 5322; what `normalise` guarantees is what `mailer-spool(5)` promises of a body in
+the spool: every line ends in CRLF, no other CR or LF and no NUL is left. That promise is one half of
+the answer to SMTP smuggling (CVE-2023-51764 and its kin); `mailer.smtp.dot` is the other.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def normalise(data: bytes) -> bytes:
+    """`data` with CRLF line ends only, ending in one.
+
+    LF, or CRLF, ends a line. A CR that no LF follows would end a line for some servers and not for
+    others; it becomes a space, and so does NUL, which RFC 5322 §4 no longer allows. Nothing is removed,
+    so no two lines become one.
+    """
+    data = data.replace(b"\r\n", b"\n")
+    if b"\r" in data:
+        data = data.replace(b"\r", b" ")
+    if b"\0" in data:
+        data = data.replace(b"\0", b" ")
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    return data.replace(b"\n", b"\r\n")
+
+
+class Message:
+    """A normalised message in two parts: `header`, lines each ending in CRLF, and `rest`.
+
+    `rest` is the empty line and the body, or nothing at all. ``header + rest`` is the message.
+    """
+
+    __slots__ = ("header", "rest")
+
+    def __init__(self, header: bytes, rest: bytes) -> None:
+        self.header = header
+        self.rest = rest
+
+    @classmethod
+    def split(cls, data: bytes) -> Message:
+        """Divide normalised `data` after its last header field.
+
+        Text that begins with no header field is all body (``echo hello | mailer send …``). A line
+        within the header that is no field ends it as an empty line would: RFC 5322 has no other
+        reading, and a "header" that the next host reads differently is how fields are injected.
+        """
+        at = 0
+        while True:
+            end = data.find(b"\r\n", at)
+            if end < 0 or end == at:  # the empty line, or the end
+                return cls(data[:at], data[at:])
+            if not (at and data[at] in b" \t") and not _is_field(data, at, end):
+                return cls(data[:at], b"\r\n" + data[at:])
+            at = end + 2
+
+    def __bytes__(self) -> bytes:
+        return self.header + self.rest
+
+    def __len__(self) -> int:
+        return len(self.header) + len(self.rest)
+
+    def fields(self) -> Iterator[tuple[bytes, bytes]]:
+        """(lower-case name, the whole field with its folded lines) for each field, in order."""
+        for start, end in self._spans():
+            name, _, _ = self.header[start:end].partition(b":")
+            yield name.rstrip(b" \t").lower(), self.header[start:end]
+
+    def values(self, name: bytes) -> Iterator[str]:
+        """The unfolded values of the fields called `name` (lower case).
+
+        Read as UTF-8; a byte that is not becomes U+FFFD.
+        """
+        for found, field in self.fields():
+            if found == name:
+                value = field.partition(b":")[2].replace(b"\r\n", b"")
+                yield value.decode("utf-8", "replace").strip()
+
+    def value(self, name: bytes) -> str | None:
+        """The first value of `name` (lower case), or None."""
+        return next(self.values(name), None)
+
+    def without(self, *names: bytes) -> Message:
+        """The same message less every field that has one of `names` (lower case)."""
+        kept = [field for name, field in self.fields() if name not in names]
+        return Message(b"".join(kept), self.rest)
+
+    def with_fields(self, *lines: str) -> Message:
+        """The same message with `lines` (no line end) below its own fields, where readers expect them."""
+        added = "".join(line + "\r\n" for line in lines).encode()
+        return Message(self.header + added, self.rest or b"\r\n")
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        start = at = 0
+        header = self.header
+        while at < len(header):
+            at = header.index(b"\r\n", at) + 2
+            if at == len(header) or header[at] not in b" \t":
+                yield start, at
+                start = at
+
+
+def _is_field(data: bytes, at: int, end: int) -> bool:
+    """Whether the line ``data[at:end]`` begins a field: printable ASCII but ":", RFC 5322 §2.2.
+
+    Blanks before the colon are the obsolete form of §4.5 and still arrive: ``Bcc :`` is a Bcc.
+    """
+    colon = data.find(b":", at, end)
+    name = data[at:colon].rstrip(b" \t") if colon > at else b""
+    return bool(name) and all(33 <= byte <= 126 for byte in name)

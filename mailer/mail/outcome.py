@@ -1,0 +1,119 @@
+"""What happened to one recipient of one message in one attempt.
+
+The value that travels from the connection that learned it to everybody who wants to know: spool,
+status, bounce, log. A failure that we noticed ourselves (no route, a name that does not exist, a
+timeout) has a reply too, written by us with a code of RFC 3463, so that nobody downstream tells two
+kinds of failure apart; `host` is empty then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+Verdict = Literal["delivered", "defer", "fail", "expire", "cancel"]
+"""`delivered`: the next hop took responsibility (RFC 5321 §2.1). `defer`: again later. The other three
+are final without delivery: refused, too old, withdrawn by an operator."""
+
+Scope = Literal["recipient", "message", "host", "destination", "us"]
+"""How far the cause reaches: this recipient, this message, this host, every host of the destination,
+or our own fault (a wrong password), which pauses and alarms but never bounces."""
+
+FINAL: frozenset[str] = frozenset(get_args(Verdict)) - {"defer"}
+
+
+class Hop(NamedTuple):
+    """Where an attempt got to. All empty where it never left this host."""
+
+    host: str = ""  # the name that was looked up
+    ip: str = ""
+    port: int = 0
+    tls_wanted: str = ""  # none, opportunistic, starttls, implicit
+    tls: str = ""  # achieved: "", or "TLSv1.3 verified" or "TLSv1.3 unverified"
+
+
+NOWHERE = Hop()
+
+
+class Outcome(NamedTuple):
+    """The verdict for recipient number `to` of the envelope, and the reply it rests on."""
+
+    to: int
+    verdict: Verdict
+    scope: Scope
+    code: int  # SMTP, RFC 5321 §4.2
+    enhanced: str  # RFC 3463, "" if there is none
+    text: str  # the reply's text, one line
+    phase: str  # dns, connect, greeting, ehlo, starttls, auth, mail, rcpt, data, body
+    hop: Hop = NOWHERE
+    at: float = 0.0  # seconds since the epoch
+    seconds: float = 0.0  # from the start of the attempt
+    due: float = 0.0  # when it is tried again; only with `defer`
+    queue_id: str = ""  # the next hop's name for the message, where its reply tells
+    counts: bool = True  # False: we never tried (offline, a limit of ours): no attempt, no backoff
+
+    @property
+    def final(self) -> bool:
+        """Whether this recipient is done with."""
+        return self.verdict != "defer"
+
+    @property
+    def reply(self) -> str:
+        """The reply as one line: ``550 5.1.1 no such user``."""
+        return " ".join(part for part in (str(self.code) if self.code else "", self.enhanced, self.text) if part)
+
+    def to_record(self) -> dict[str, object]:
+        """The members of an outcome record in a spool file (`mailer-spool(5)`); `at` and `to` are the file's to write."""
+        record: dict[str, object] = {"verdict": self.verdict, "scope": self.scope, "code": self.code, "phase": self.phase}
+        for name in ("enhanced", "text", "queue_id"):
+            if value := getattr(self, name):
+                record[name] = value
+        record.update((name, value) for name, value in self.hop._asdict().items() if value)
+        if self.seconds:
+            record["seconds"] = round(self.seconds, 4)
+        if self.due:
+            record["due"] = round(self.due, 3)
+        if not self.counts:
+            record["counts"] = False
+        return record
+
+    @classmethod
+    def from_record(cls, to: int, at: float, record: Mapping[str, object]) -> Outcome:
+        """The reverse of `to_record`. Raises `ValueError` for members that no version ever wrote."""
+        verdict = record.get("verdict")
+        if verdict not in FINAL and verdict != "defer":
+            raise ValueError("the verdict of a record is unknown")
+        scope = record.get("scope", "recipient")
+        hop = Hop(
+            _text(record, "host"), _text(record, "ip"), int(_number(record, "port")),
+            _text(record, "tls_wanted"), _text(record, "tls"),
+        )  # fmt: skip
+        return cls(
+            to,
+            verdict,  # type: ignore[arg-type]
+            scope if scope in get_args(Scope) else "recipient",  # type: ignore[arg-type]
+            int(_number(record, "code")),
+            _text(record, "enhanced"),
+            _text(record, "text"),
+            _text(record, "phase"),
+            hop if any(hop) else NOWHERE,
+            at,
+            _number(record, "seconds"),
+            _number(record, "due"),
+            _text(record, "queue_id"),
+            record.get("counts") is not False,
+        )
+
+
+def _text(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} of a record is no text")
+    return value
+
+
+def _number(record: Mapping[str, object], name: str) -> float:
+    value = record.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e12 < value < 1e12:
+        raise ValueError(f"{name!r} of a record is no number in range")
+    return value
