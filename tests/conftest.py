@@ -1,0 +1,39 @@
+"""What every test may rely on: the `peer` marker.
+
+``@pytest.mark.peer("postfix", "strace")`` names programs that are not Python packages and that the test needs;
+``root=True`` says that they must be started as root. `.ci/run` installs them. Where one is missing, the test is
+skipped with its reason, except with ``CI=true``: a gate that quietly tests less is no gate.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+
+import pytest
+
+PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peer is missing, or fail it in CI."""
+    for marker in item.iter_markers("peer"):
+        reasons = [reason for program in marker.args if (reason := missing(program))]
+        if marker.kwargs.get("root") and os.geteuid() != 0:
+            reasons.append("it has to be started as root")
+        if reasons:
+            report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            report("; ".join(reasons))
+
+
+@functools.cache
+def missing(program: str) -> str:
+    """Why `program` cannot be used here; empty if it can."""
+    path = shutil.which(program, path=PLACES)
+    if path is None:
+        return f"{program} is not installed (`.ci/run` installs it)"
+    if program == "strace" and subprocess.run([path, "-qq", "-o", os.devnull, "true"], capture_output=True).returncode:
+        return "strace may not trace here"
+    return ""

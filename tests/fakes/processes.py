@@ -1,0 +1,124 @@
+"""Programs that a test starts, and waiting for what they do.
+
+Each `Program` writes what it says to a file, so that no pipe fills up and a failure can show it, and is
+ended by its own pid. Nothing here sleeps to synchronise: `wait_until` asks again until its deadline, and says
+what it was waiting for when that passes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MAILER = (sys.executable, "-m", "mailer")
+"""How the tests start the program: this interpreter, whatever is on the PATH."""
+
+
+def wait_until(what: str, asked: Callable[[], T], seconds: float = 15.0, every: float = 0.01) -> T:
+    """Ask until the answer is true and return it; raises `AssertionError` that names `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (answer := asked()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(every)
+    return answer
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on this moment, for servers that cannot be told to choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((host, port), 2).close()
+    except OSError:
+        return False
+    return True
+
+
+class Program:
+    """One running program. As a context manager it is stopped on the way out."""
+
+    def __init__(self, argv: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        self.argv = [str(word) for word in argv]
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """Everything that it wrote so far."""
+        return self.log.read_text(errors="replace")
+
+    def says(self, text: str, seconds: float = 15.0) -> None:
+        """Wait until it wrote `text`; if it ends before that, fail with what it wrote instead."""
+
+        def heard() -> bool:
+            ended = not self.running
+            if text in self.said:
+                return True
+            assert not ended, f"{self.argv} ended with {self.process.returncode} before it said {text!r}:\n{self.said}"
+            return False
+
+        wait_until(f"{self.argv} says {text!r}", heard, seconds)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = 15.0) -> int:
+        """Its exit code; negative for the signal that ended it."""
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it as a crash would, and it alone."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """Ask it to end; insist when it does not. Returns the exit code."""
+        if self.running:
+            self.process.terminate()
+            try:
+                return self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.process.returncode
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+class Usage:
+    """What a process and those of its children that it waited for have cost so far, from /proc."""
+
+    def __init__(self, pid: int) -> None:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        self.cpu = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # seconds, user and system
+        status = Path(f"/proc/{pid}/status").read_text()
+        self.peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
