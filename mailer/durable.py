@@ -1,0 +1,69 @@
+"""Writing to disk so that it is there after the power fails.
+
+The few steps that every promise of the spool is made of. POSIX promises little here: data is safe
+after `fsync` of the file, a name is safe after `fsync` of its directory, and `rename` within one file
+system is atomic. What this does not cover: a disk that lies about its cache, and file systems that
+are not local (the spool refuses none, but `mailer doctor` warns).
+
+No step retries or hides an error. A failed `fsync` is final: the kernel may have dropped the pages
+and a second call would say "ok" for bytes that never reached the disk.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PRIVATE = 0o600
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_new(path: str, parts: Iterable[bytes]) -> None:
+    """Create `path` (it must not exist), write `parts`, and `fsync`; on any error the file is gone again.
+
+    Mode 0600 whatever the umask says. Raises `OSError`.
+    """
+    fd = os.open(path, _NEW, PRIVATE)
+    try:
+        try:
+            for part in parts:
+                write_all(fd, part)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; a short write (a full disk, a signal) is continued, not ignored."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in directory `path` durable. Raises `OSError`."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def publish(source: str, target: str) -> None:
+    """Rename `source` to `target` in another directory and make the new name durable.
+
+    If the directory cannot be synced, the name is taken back, so that an error means "not published".
+    Raises `OSError`; `FileNotFoundError` means that `source` was not there.
+    """
+    os.rename(source, target)
+    try:
+        sync_directory(os.path.dirname(target))
+    except OSError:
+        os.unlink(target)
+        raise

@@ -1,0 +1,112 @@
+"""What happened, told to everybody who wants to know: status, reports, log, metrics.
+
+An event is told after the spool has the news, and told again after a crash; a listener that hears it
+twice must end up where hearing it once leads. A listener never slows delivery down and never stops it:
+`Events.tell` reports a listener's exception as a bug and goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry
+
+
+@dataclass(slots=True)
+class Event:
+    """Something happened at `at` (seconds since the epoch)."""
+
+    name: ClassVar[str] = "event"
+    at: float
+
+
+@dataclass(slots=True)
+class Seen(Event):
+    """The daemon has found this message in the spool: it was just put, or was there at the start."""
+
+    name: ClassVar[str] = "seen"
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Tried(Event):
+    """An attempt taught these outcomes; the entry's history has them already."""
+
+    name: ClassVar[str] = "tried"
+    entry: Entry
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(slots=True)
+class Settled(Event):
+    """The attempt is over. `status` is sent, deferred, failed, expired or cancelled; `due` is the next try or 0.0."""
+
+    name: ClassVar[str] = "settled"
+    entry: Entry
+    status: str
+    due: float = 0.0
+
+
+@dataclass(slots=True)
+class Changed(Event):
+    """An operator moved the message: `status` is queued, held or cancelled."""
+
+    name: ClassVar[str] = "changed"
+    entry: Entry
+    status: str
+
+
+@dataclass(slots=True)
+class Corrupt(Event):
+    """A file of the spool is no message; it was set aside at `path`."""
+
+    name: ClassVar[str] = "corrupt"
+    id: str
+    reason: str
+    path: str = ""
+
+
+@dataclass(slots=True)
+class Alarm(Event):
+    """Something needs a person: a relay refuses our password, the disk is full. `what` is a short stable word."""
+
+    name: ClassVar[str] = "alarm"
+    what: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Daemon(Event):
+    """The daemon itself: `what` is started, ready, reloaded, reload-refused, stopping or stopped."""
+
+    name: ClassVar[str] = "daemon"
+    what: str
+    detail: str = ""
+
+
+class Listener(Protocol):
+    """Whoever wants to be told."""
+
+    def told(self, event: Event) -> None:
+        """Take note of `event`; must be quick and must bear being told twice."""
+
+
+class Events:
+    """The switchboard: tells each listener in turn."""
+
+    def __init__(self, listeners: Sequence[Listener], bug: Callable[[Exception], None]) -> None:
+        self.listeners = list(listeners)
+        self.bug = bug
+
+    def tell(self, event: Event) -> None:
+        """Tell all listeners. One that fails is reported to `bug`; the others still hear."""
+        for listener in self.listeners:
+            try:
+                listener.told(event)
+            except Exception as error:
+                self.bug(error)

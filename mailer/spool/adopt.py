@@ -1,0 +1,123 @@
+"""Adopt: the daemon takes what other users put into ``drop/`` of a system-wide spool.
+
+Everything in ``drop/`` is hostile until proven mail. A file is opened without following links and without
+waiting (a FIFO would), must be a regular file with one name and no more bytes than allowed, must parse, and
+may name as submitter nobody but its owner. What fails is set aside in ``corrupt/`` unread.
+
+The content is copied, never moved: the owner may still hold the file open and could change what we
+checked.
+
+==========================================  =======================================================
+step                                        what a crash right after it leaves
+==========================================  =======================================================
+write ``tmp/ID``, fsync                     garbage in ``tmp/``; the file in ``drop/`` is adopted again
+rename to ``queued/ID``, fsync              both files; the next adoption finds the ID and removes the one in ``drop/``
+unlink ``drop/ID``, fsync ``drop/``         the message, once
+==========================================  =======================================================
+
+Nothing that was adopted is delivered before the last step, so the second row never sends twice.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from mailer import durable
+from mailer.mail.envelope import Envelope
+
+from . import file
+from .file import CorruptFile
+from .layout import is_id
+from .put import head
+
+if TYPE_CHECKING:
+    from .store import Spool
+
+
+class Adopted:
+    """What one round of adoption did: the `ids` now in ``queued/``, and (name, reason, path) of each file set aside."""
+
+    __slots__ = ("ids", "refused")
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.refused: list[tuple[str, str, str]] = []
+
+
+def adopt(spool: Spool, max_size: int, limit: int = 1000) -> Adopted:
+    """Take up to `limit` files out of ``drop/``; each may have `max_size` bytes besides its envelope.
+
+    Raises `OSError` only for errors of the spool itself; then what was not yet taken is still in ``drop/``.
+    """
+    done = Adopted()
+    for name in sorted(spool.names("drop"))[:limit]:
+        try:
+            _take(spool, name, max_size)
+        except CorruptFile as error:
+            done.refused.append((name, str(error), spool.set_aside("drop", name)))
+        except FileNotFoundError:
+            continue  # its owner took it back
+        else:
+            done.ids.append(name)
+    if done.ids:
+        durable.sync_directory(f"{spool.root}/drop")
+    return done
+
+
+def _take(spool: Spool, name: str, max_size: int) -> None:
+    if not is_id(name):
+        raise CorruptFile("its name is no ID")
+    data, owner = _read(f"{spool.root}/drop/{name}", max_size)
+    envelope, start, end = file.parse(data, name)
+    envelope.submitter = {**envelope.submitter, "uid": owner}
+    _copy(spool, envelope, data[start:end])
+    os.unlink(f"{spool.root}/drop/{name}")
+
+
+def _read(path: str, max_size: int) -> tuple[bytes, int]:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CorruptFile(f"it cannot be opened as a regular file ({error.strerror})") from None
+    try:
+        known = os.fstat(fd)
+        if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1:
+            raise CorruptFile("it is no regular file with one name")
+        if known.st_size > 2 * max_size + (1 << 20):  # an envelope of 10,000 recipients is below 1 MiB
+            raise CorruptFile(f"it has {known.st_size} bytes, more than a message may have")
+        data = bytearray()
+        while part := os.read(fd, 1 << 20):
+            data += part
+            if len(data) > known.st_size:
+                raise CorruptFile("it grows while it is read")
+        return bytes(data), known.st_uid
+    finally:
+        os.close(fd)
+
+
+def _copy(spool: Spool, envelope: Envelope, body: bytes) -> None:
+    """Put the message under its own ID, unless an adoption that was cut short has done so."""
+    if spool.find(envelope.id):
+        if _same(spool, envelope, body):
+            return
+        raise CorruptFile("its ID belongs to another message")
+    temporary = f"{spool.root}/tmp/{envelope.id}"
+    line = envelope.to_line()
+    if os.path.lexists(temporary):  # left by a crash
+        os.unlink(temporary)
+    durable.write_new(temporary, (head(line, body), line, body))
+    try:
+        durable.publish(temporary, f"{spool.root}/queued/{envelope.id}")
+    except OSError:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _same(spool: Spool, envelope: Envelope, body: bytes) -> bool:
+    known = spool.read(envelope.id)
+    return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == body

@@ -1,0 +1,68 @@
+"""The doorbell: a sender wakes the daemon, so that mail leaves at once and nobody has to poll.
+
+A unix datagram socket in the spool. A datagram is the ID of the message that changed. Nothing rests
+on it: it may be lost, doubled or forged, since all it does is make the daemon look, and the daemon looks
+from time to time anyway.
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socket  # `socket` alone costs 9 ms to import
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket as sockets
+
+_LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
+
+
+def ring(root: str, id: str) -> bool:
+    """Tell the daemon of the spool at `root` to look at `id`. Whether one was there to hear it."""
+    bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    directory = -1
+    try:
+        path = f"{root}/doorbell"
+        if len(path.encode()) > _LIMIT:
+            directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
+            path = f"/proc/self/fd/{directory}/doorbell"
+        bell.sendto(id.encode(), path)
+    except BlockingIOError:
+        return True  # its queue is full: it is there, and will rescan
+    except OSError:
+        return False
+    finally:
+        bell.close()
+        if directory >= 0:
+            os.close(directory)
+    return True
+
+
+def hang(root: str) -> sockets.socket:
+    """The daemon's end, bound and not blocking. An old one is replaced: the lock says that it has no owner."""
+    import socket as sockets
+
+    bell = sockets.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+    directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
+    try:
+        path = f"{root}/doorbell"
+        if os.path.lexists(path):
+            os.unlink(path)
+        bell.bind(path if len(path.encode()) <= _LIMIT else f"/proc/self/fd/{directory}/doorbell")
+        os.chmod(path, 0o622 if os.path.isdir(f"{root}/drop") else 0o600)
+    except OSError:
+        bell.close()
+        raise
+    finally:
+        os.close(directory)
+    return bell
+
+
+def listen(bell: sockets.socket) -> list[str]:
+    """The IDs that came in since the last call, without doubles, in order."""
+    heard: dict[str, None] = {}
+    while True:
+        try:
+            heard[bell.recv(64).decode("ascii", "replace")] = None
+        except BlockingIOError:
+            return list(heard)

@@ -1,0 +1,112 @@
+"""A spool file as bytes: reading what `put` wrote, and the records that were appended since.
+
+::
+
+    mailer/1 HEADERLEN BODYLEN CRC32\\n      lengths in bytes; CRC-32 over envelope line and body
+    {…envelope…}\\n                         fixed at submission
+    …BODYLEN bytes of message…             CRLF line ends
+    \\n{"at":…,"to":[0],"verdict":…}        zero or more outcome records
+
+A record begins with its newline, so that after a torn one the next starts on a fresh line; a line that is
+no whole record reads as not written. Nothing else of a file may be wrong: what does not add up is
+`CorruptFile`, and the caller sets it aside.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mailer.mail.envelope import Envelope, EnvelopeError
+from mailer.mail.outcome import Outcome
+from mailer.mail.when import parse_rfc3339, rfc3339
+
+from .put import MAGIC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
+MAX_RECORD = 64 * 1024  # bytes; a reply is cut long before
+
+
+class CorruptFile(Exception):
+    """A file that is no message of ours; `str()` says why."""
+
+
+def parse(data: bytes, id: str) -> tuple[Envelope, int, int]:
+    """(envelope, start of the body, end of the body) of the spool file `data` named `id`.
+
+    Raises `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
+    that is none or that belongs to another name.
+    """
+    start, header_length, body_length, crc = _head(data[:HEAD_LIMIT])
+    middle, end = start + header_length, start + header_length + body_length
+    if end > len(data):
+        raise CorruptFile("the file is shorter than its first line says")
+    if zlib.crc32(memoryview(data)[start:end]) != crc:
+        raise CorruptFile("the checksum does not hold")
+    try:
+        envelope = Envelope.from_line(data[start:middle])
+    except EnvelopeError as error:
+        raise CorruptFile(str(error)) from None
+    if envelope.id != id:
+        raise CorruptFile("the file's name is not the ID in its envelope")
+    return envelope, middle, end
+
+
+def _head(data: bytes) -> tuple[int, int, int, int]:
+    line, newline, _ = data.partition(b"\n")
+    words = line.split(b" ")
+    if not newline or len(words) != 4 or words[0] != MAGIC:
+        raise CorruptFile("the file does not begin as a message of this version does")
+    numbers, crc = words[1:3], words[3]
+    if len(crc) != 8 or not all(number.isdigit() for number in numbers):
+        raise CorruptFile("the first line is damaged")
+    try:
+        return len(line) + 1, int(numbers[0]), int(numbers[1]), int(crc, 16)
+    except ValueError:
+        raise CorruptFile("the first line is damaged") from None
+
+
+def parse_records(tail: bytes) -> list[Outcome]:
+    """The outcomes in what follows the body; what is torn or is none reads as not written."""
+    outcomes: list[Outcome] = []
+    if not tail:
+        return outcomes
+    for line in tail.split(b"\n"):
+        if line and len(line) <= MAX_RECORD:
+            outcomes += _record(line)
+    return outcomes
+
+
+def _record(line: bytes) -> list[Outcome]:
+    try:
+        record = json.loads(line)
+        at = parse_rfc3339(record["at"])
+        if "due" in record:
+            record["due"] = parse_rfc3339(record["due"])
+        return [Outcome.from_record(to, at, record) for to in record["to"] if type(to) is int]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []
+
+
+def render_records(outcomes: Sequence[Outcome]) -> bytes:
+    """The bytes to append for `outcomes`; recipients that share all but their number share a record."""
+    return b"".join(_render(list(group)) for _, group in groupby(outcomes, lambda outcome: outcome[1:]))
+
+
+def _render(outcomes: list[Outcome]) -> bytes:
+    first = outcomes[0]
+    record: dict[str, object] = {"at": rfc3339(first.at), "to": [outcome.to for outcome in outcomes]}
+    record |= first.to_record()
+    if first.due:
+        record["due"] = rfc3339(first.due)
+    return b"\n" + json.dumps(record, separators=(",", ":")).encode()
+
+
+def settled(outcomes: Iterable[Outcome]) -> bool:
+    """Whether one of `outcomes` is final: then its record must be on disk before anything else happens."""
+    return any(outcome.final for outcome in outcomes)

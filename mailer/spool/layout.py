@@ -1,0 +1,67 @@
+"""Where things are in a spool directory, and what an ID is."""
+
+from __future__ import annotations
+
+import os
+
+from mailer.mail.failure import NO_PERMISSION, Failure, from_os
+
+STATES = ("queued", "deferred", "held", "failed")
+"""The directories that hold readable messages."""
+
+DIRECTORIES = ("tmp", *STATES, "corrupt", "keys")
+"""All that a spool of one user needs; a system-wide one also has ``drop``."""
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O or U, so that an ID can be read over the telephone."""
+
+_SYMBOLS = frozenset(ALPHABET)
+_last = 0
+
+
+def new_id(now: float) -> str:
+    """A name for a message: 48 bits of milliseconds and 80 random bits, so that names sort by age.
+
+    Within one process IDs ascend even when `now` does not. Never reused: the random part alone makes
+    two equal IDs less likely than a broken disk.
+    """
+    global _last  # noqa: PLW0603 - the order of one process's IDs is the state of that process
+    number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    _last = number if number > _last else _last + 1
+    return encode(_last, 26)
+
+
+def encode(number: int, length: int) -> str:
+    """`number` in `length` symbols of `ALPHABET`."""
+    return "".join(ALPHABET[(number >> (5 * at)) & 31] for at in range(length - 1, -1, -1))
+
+
+def is_id(name: str) -> bool:
+    """Whether `name` can be the name of a message."""
+    return len(name) == 26 and _SYMBOLS.issuperset(name)
+
+
+def prepare(root: str) -> None:
+    """Make the spool at `root` if it is not there. Raises `Failure`.
+
+    The directories are made 0700 whatever the umask says. A spool is its owner's: root refuses one that
+    belongs to somebody else, because files that root puts there would not be that user's to move.
+    """
+    try:
+        for name in DIRECTORIES:
+            path = os.path.join(root, name)
+            if not os.path.isdir(path):
+                os.makedirs(root, 0o700, exist_ok=True)
+                os.mkdir(path, 0o700)
+    except FileExistsError:  # another process is making it at the same time
+        prepare(root)
+    except OSError as error:
+        raise from_os("cannot make the spool", error.filename or root, error) from None
+    check_owner(root)
+
+
+def check_owner(root: str) -> None:
+    """Refuse to act as root in another user's spool. Raises `Failure` (77)."""
+    owner = os.stat(root).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise Failure(f"the spool {root} belongs to user {owner}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)

@@ -1,0 +1,114 @@
+"""Put: how a message gets into the spool. After it, the message survives a power failure.
+
+===========================  ==================================================================
+step                         what a crash right after it leaves
+===========================  ==================================================================
+write ``tmp/ID``, fsync      garbage in ``tmp/``, swept after 36 hours; the caller was told nothing
+rename to ``queued/ID``      the message, perhaps; the caller was told nothing
+fsync ``queued/``            the message
+ring the doorbell            the message; without the ring it is found by the next rescan
+===========================  ==================================================================
+
+An error on the way leaves nothing in ``queued/``. The one exception is named in `durable.publish`: when
+the last fsync fails and the daemon has taken the message in that very moment, it counts as put.
+
+On a system-wide spool other users cannot write ``queued/``. They put the same file into ``drop/`` (mode
+1733: they may create, nobody may list), under a name with a dot until it is whole; the daemon adopts it.
+They cannot open that directory to sync it; the file is synced once more after its rename, which commits
+the name too on ext4, XFS and Btrfs.
+
+With a request id the message is put at most once, also by many processes at a time and across crashes:
+see `keys`.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+from mailer import durable
+from mailer.mail.failure import from_os
+
+from .layout import prepare
+
+MAGIC = b"mailer/1"
+
+
+def head(envelope_line: bytes, body: bytes) -> bytes:
+    """The first line of a spool file: magic, length of envelope and body, CRC-32 over both."""
+    crc = zlib.crc32(body, zlib.crc32(envelope_line))
+    return b"%s %d %d %08x\n" % (MAGIC, len(envelope_line), len(body), crc)
+
+
+def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[str, str] | None = None) -> str:
+    """Make the message durable in the spool at `root`; returns its ID.
+
+    `request` is (request id, digest of what was asked): if it was put before, nothing is put and the ID
+    from then is returned. Raises `Failure`: 75 for a full disk or a limit, 77 for missing rights, 73/74 for
+    other errors, 65 for a request id that was used for another message.
+    """
+    parts = (head(envelope_line, body), envelope_line, body)
+    try:
+        temporary = _write(root, id, parts)
+        try:
+            return _publish(root, id, temporary, request)
+        except BaseException:
+            _forget(temporary)
+            raise
+    except OSError as error:
+        raise from_os("cannot queue the message", error.filename or root, error) from None
+
+
+def _write(root: str, id: str, parts: tuple[bytes, ...]) -> str:
+    """The file under a name that nobody reads. Makes the spool on the way if there is none."""
+    temporary = f"{root}/tmp/{id}"
+    try:
+        durable.write_new(temporary, parts)
+    except FileNotFoundError:
+        prepare(root)
+        durable.write_new(temporary, parts)
+    except PermissionError:
+        temporary = f"{root}/drop/.{id}"
+        if not os.path.isdir(f"{root}/drop"):
+            raise
+        durable.write_new(temporary, parts)
+    return temporary
+
+
+def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None) -> str:
+    if "/drop/" in temporary:
+        _drop(temporary, f"{root}/drop/{id}")
+        return id
+    if request is not None:
+        from . import keys
+
+        return keys.publish_once(root, id, *request)
+    try:
+        durable.publish(temporary, f"{root}/queued/{id}")
+    except FileNotFoundError:
+        if os.path.exists(temporary):  # the directory is missing, not the file
+            raise
+        # the name could not be taken back: the daemon has the message
+    return id
+
+
+def _drop(temporary: str, target: str) -> None:
+    os.rename(temporary, target)
+    try:
+        fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except FileNotFoundError:
+        pass  # adopted already
+    except OSError:
+        _forget(target)
+        raise
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,331 @@
+"""The spool as the daemon and the operator's commands use it: read, claim, settle, move.
+
+Every step that changes what a directory shows is one method with its crash argument. Whoever changes a
+message holds its lock through a `Claim`; reading needs none, since files are only appended to or renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from typing import TYPE_CHECKING, Final, Self
+
+from mailer import durable
+from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
+from mailer.mail.history import History
+from mailer.mail.outcome import Outcome
+from mailer.mail.when import parse_rfc3339
+
+from . import doorbell, file, layout
+from .file import CorruptFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.mail.envelope import Envelope
+
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class NoSuchMessage(Failure):
+    """There is no message of that ID in the spool (67)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"no message {id} is in the spool", NO_SUCH)
+
+
+class Busy(Failure):
+    """The message is being delivered, or another command acts on it, at this moment (75)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"message {id} is being delivered this moment; try again", TRY_AGAIN)
+
+
+class Entry:
+    """One message of the spool as it was read: where it was, what it is, what happened to it so far.
+
+    `size` is the message's length in bytes, `arrived` when it was put and `due` when it is to be tried
+    (0.0: now), both in seconds since the epoch.
+    """
+
+    __slots__ = ("arrived", "due", "envelope", "history", "id", "size", "state")
+
+    def __init__(self, id: str, state: str, envelope: Envelope, size: int, history: History, due: float, arrived: float) -> None:
+        self.id = id
+        self.state = state
+        self.envelope = envelope
+        self.size = size
+        self.history = history
+        self.due = due
+        self.arrived = arrived
+
+    @property
+    def status(self) -> str:
+        """The message's status in the words of ``mailer status``, as far as the spool knows it."""
+        if self.state == "held":
+            return "held"
+        return self.history.status()
+
+
+class Claim:
+    """A message that is ours to deliver or to move: its file, open and locked, and its content.
+
+    Closing it gives it back; a claim is a context manager.
+    """
+
+    __slots__ = ("content", "entry", "fd")
+
+    def __init__(self, fd: int, entry: Entry, content: bytes) -> None:
+        self.fd = fd
+        self.entry = entry
+        self.content = content
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Spool:
+    """The spool in directory `root`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+
+    def prepare(self) -> None:
+        """Make what is missing of it. Raises `Failure`."""
+        layout.prepare(self.root)
+
+    def path(self, state: str, id: str) -> str:
+        """Where message `id` is when it is in `state`."""
+        return f"{self.root}/{state}/{id}"
+
+    def ring(self, id: str) -> bool:
+        """Tell a running daemon to look at `id`; whether one heard."""
+        return doorbell.ring(self.root, id)
+
+    # What is there
+
+    def names(self, state: str) -> Iterator[str]:
+        """The names in a directory, in no order; not those that begin with a dot."""
+        try:
+            with os.scandir(f"{self.root}/{state}") as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        yield entry.name
+        except FileNotFoundError:
+            return
+
+    def ids(self, state: str) -> list[str]:
+        """The messages in `state`, oldest first."""
+        return sorted(name for name in self.names(state) if layout.is_id(name))
+
+    def dues(self) -> Iterator[tuple[float, str]]:
+        """(when it is due, ID) for each deferred message, in no order. Opens no file."""
+        try:
+            with os.scandir(f"{self.root}/deferred") as entries:
+                for entry in entries:
+                    if layout.is_id(entry.name):
+                        try:
+                            yield entry.stat(follow_symlinks=False).st_mtime, entry.name
+                        except FileNotFoundError:
+                            continue
+        except FileNotFoundError:
+            return
+
+    def find(self, id: str) -> str | None:
+        """The state that message `id` is in, or None."""
+        return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
+
+    def read(self, id: str, state: str | None = None) -> Entry:
+        """Message `id`, without its content. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
+        fd, entry, _ = self._load(id, state, _READ)
+        os.close(fd)
+        return entry
+
+    def content(self, id: str) -> bytes:
+        """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
+        fd, _, content = self._load(id, None, _READ)
+        os.close(fd)
+        return content
+
+    def _load(self, id: str, state: str | None, flags: int) -> tuple[int, Entry, bytes]:
+        if state is not None:
+            return self._open(id, state, flags)
+        for _ in range(10):  # it may be renamed between the look and the open, but not for ever
+            if (found := layout.is_id(id) and self.find(id)) and (loaded := self._try(id, found, flags)):
+                return loaded
+        raise NoSuchMessage(id)
+
+    def _try(self, id: str, state: str, flags: int) -> tuple[int, Entry, bytes] | None:
+        try:
+            return self._open(id, state, flags)
+        except NoSuchMessage:
+            return None
+
+    def _open(self, id: str, state: str, flags: int) -> tuple[int, Entry, bytes]:
+        try:
+            fd = os.open(self.path(state, id), flags)
+        except FileNotFoundError:
+            raise NoSuchMessage(id) from None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                raise CorruptFile("it is no regular file") from None
+            raise
+        try:
+            return fd, *self._parse(fd, id, state, flags)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def _parse(self, fd: int, id: str, state: str, flags: int) -> tuple[Entry, bytes]:
+        if flags == _CHANGE:
+            self._lock(fd, id, state)
+        known = os.fstat(fd)
+        if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
+            raise CorruptFile("it is no regular file with one name")
+        data = _read_all(fd, known.st_size)
+        envelope, start, end = file.parse(data, id)
+        history = History(len(envelope.recipients), file.parse_records(data[end:]))
+        due = known.st_mtime if state == "deferred" else 0.0
+        return Entry(id, state, envelope, end - start, history, due, _arrival(envelope.created, known.st_mtime)), data[start:end]
+
+    # Changing it
+
+    def claim(self, id: str, state: str | None = None) -> Claim:
+        """Take message `id` to deliver or to move it. Raises `Busy` and as `read` does."""
+        return Claim(*self._load(id, state, _CHANGE))
+
+    def _lock(self, fd: int, id: str, state: str) -> None:
+        """Lock the file, and make sure that it is still where it was opened: its last owner may have moved it."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(id) from None
+        try:
+            if os.stat(self.path(state, id), follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
+                return
+        except FileNotFoundError:
+            pass
+        raise NoSuchMessage(id)
+
+    def record(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
+        """Write down what was learned, durably, while the attempt goes on.
+
+        A crash before it: that part of the attempt is made again, so at worst a recipient gets the
+        message twice. A crash within it: a torn record, which reads as not written.
+        """
+        self._append(claim, outcomes, sync=True)
+
+    def defer(self, claim: Claim, outcomes: Sequence[Outcome], due: float) -> None:
+        """Write down why, and put the message off until `due` (seconds since the epoch).
+
+        Final outcomes among them are on disk before the move. A crash before the rename: still queued, and
+        tried again.
+        """
+        self._append(claim, outcomes, sync=file.settled(outcomes))
+        os.utime(claim.fd, (due, due))
+        self._move(claim, "deferred")
+        claim.entry.due = due
+
+    def fail(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
+        """Write down the last outcomes and keep the message in ``failed/``.
+
+        The report to the sender was put before this. A crash before the rename: told again (the report's
+        ID is the same, so it is not put twice), then finished.
+        """
+        self._append(claim, outcomes, sync=True)
+        self._move(claim, "failed")
+
+    def drop(self, claim: Claim) -> None:
+        """Every recipient has it: the message leaves the spool. A crash before: at worst delivered twice."""
+        os.unlink(self.path(claim.entry.state, claim.entry.id))
+
+    def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
+        if outcomes:
+            durable.write_all(claim.fd, file.render_records(outcomes))
+            claim.entry.history.add(outcomes)
+        if sync:
+            os.fdatasync(claim.fd)
+
+    def _move(self, claim: Claim, state: str) -> None:
+        entry = claim.entry
+        if entry.state != state:
+            os.rename(self.path(entry.state, entry.id), self.path(state, entry.id))
+            entry.state = state
+
+    def set_aside(self, state: str, name: str) -> str:
+        """Move what cannot be read to ``corrupt/``, where nothing is ever deleted; returns its path there."""
+        safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100]
+        target = self.path("corrupt", safe)
+        serial = 0
+        while os.path.lexists(target):
+            serial += 1
+            target = self.path("corrupt", f"{safe}.{serial}")
+        os.rename(self.path(state, name), target)
+        return target
+
+    # The operators' acts. Each is one rename under the message's lock.
+
+    def hold(self, id: str) -> Entry:
+        """Take a waiting message out of delivery. Raises as `claim` does, `Failure` (65) if it is done with."""
+        with self._waiting(id) as claim:
+            self._move(claim, "held")
+            return claim.entry
+
+    def release(self, id: str) -> Entry:
+        """Give a held message back to delivery, due now."""
+        with self._waiting(id) as claim:
+            self._move(claim, "queued")
+            return claim.entry
+
+    def retry(self, id: str) -> Entry:
+        """Make a deferred message due now, for every recipient that is still pending."""
+        with self._waiting(id) as claim:
+            if claim.entry.state == "deferred":
+                self._move(claim, "queued")
+            return claim.entry
+
+    def cancel(self, id: str, at: float) -> Entry:
+        """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
+        with self._waiting(id) as claim:
+            outcomes = [
+                Outcome(to, "cancel", "message", 0, "", "cancelled by an operator", "", at=at) for to in claim.entry.history.pending()
+            ]
+            self.fail(claim, outcomes)
+            return claim.entry
+
+    def _waiting(self, id: str) -> Claim:
+        claim = self.claim(id)
+        if claim.entry.state == "failed":
+            claim.close()
+            raise Failure(f"message {id} is done with ({claim.entry.status})", BAD_MESSAGE)
+        return claim
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data:
+        data = os.read(fd, 1 << 20)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _arrival(created: str, otherwise: float) -> float:
+    try:
+        return parse_rfc3339(created)
+    except ValueError:
+        return otherwise

@@ -1,0 +1,74 @@
+"""Sweep: what is left over goes, each kind after its own time. A message that is still to be delivered never does."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from . import keys
+from .file import CorruptFile
+from .store import Busy, NoSuchMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .store import Spool
+
+ABANDONED = 36 * 3600  # seconds; no writer lives longer than 24 hours
+
+
+def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
+    """Remove files of ``tmp/`` older than `ABANDONED`, failed messages older than `retention` and keys older
+    than `key_ttl` (seconds); returns how many.
+
+    A crash in the middle leaves the rest for the next sweep. Raises `OSError`.
+    """
+    count = 0
+    for name, age in _ages(spool, "tmp", now):
+        if age > ABANDONED:
+            _abandon(spool, name)
+            count += 1
+    for name, age in _ages(spool, "failed", now):
+        if age > retention:
+            count += _release(spool, name)
+    for name, age in _ages(spool, "keys", now):
+        if age > key_ttl:
+            os.unlink(f"{spool.root}/keys/{name}")
+            count += 1
+    return count
+
+
+def _ages(spool: Spool, directory: str, now: float) -> Iterator[tuple[str, float]]:
+    try:
+        with os.scandir(f"{spool.root}/{directory}") as entries:
+            for entry in entries:
+                try:
+                    yield entry.name, now - entry.stat(follow_symlinks=False).st_mtime
+                except FileNotFoundError:
+                    continue
+    except FileNotFoundError:
+        return
+
+
+def _abandon(spool: Spool, name: str) -> None:
+    """Remove a file of ``tmp/``, and before it the key that claims it: else the request would count as made."""
+    try:
+        request_id = spool.read(name, "tmp").envelope.request_id
+        key = keys.path_of(spool.root, request_id)
+        if request_id and keys.read(key)[0] == name:
+            os.unlink(key)
+    except (CorruptFile, NoSuchMessage, FileNotFoundError):
+        pass
+    os.unlink(f"{spool.root}/tmp/{name}")
+
+
+def _release(spool: Spool, name: str) -> int:
+    """Remove a failed message if, as its own records say, every recipient is done with."""
+    try:
+        with spool.claim(name, "failed") as claim:
+            if not claim.entry.history.done:
+                return 0
+            spool.drop(claim)
+            return 1
+    except (Busy, CorruptFile, NoSuchMessage):
+        return 0
