@@ -89,7 +89,7 @@ class Envelope:
                 document[name] = value
         if self.priority != "normal":
             document["priority"] = self.priority
-        return (_dump(document) + "\n").encode()
+        return (dump_json(document) + "\n").encode()
 
     @classmethod
     def from_line(cls, line: bytes) -> Envelope:
@@ -176,8 +176,8 @@ def _refuse(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
 
 
-def _dump(value: object) -> str:
-    """JSON for the few types that an envelope holds."""
+def dump_json(value: object) -> str:
+    """`value` as JSON on one line, for the few types that an envelope holds. Raises `TypeError`."""
     if isinstance(value, str):
         return _quote(value)
     if isinstance(value, bool):
@@ -187,9 +187,9 @@ def _dump(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_quote(k)}:{_dump(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{_quote(k)}:{dump_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_dump, value)) + "]"
+        return "[" + ",".join(map(dump_json, value)) + "]"
     raise TypeError(f"{type(value).__name__} has no place in an envelope")
 
 

@@ -1,0 +1,49 @@
+"""Signals while a message comes in: before it is whole they end the program with a line and nothing queued,
+and while it is put they wait.
+
+`_signal` instead of `signal`, whose import builds enumerations that nobody here needs.
+"""
+
+from __future__ import annotations
+
+from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
+
+from mailer.mail.failure import TRY_AGAIN, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NAMES = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
+
+
+class _Handled:
+    def __init__(self, handler: Callable[[int, object], None] | int) -> None:
+        self.handler = handler
+        self.before: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        for number in _NAMES:
+            before = signal(number, self.handler)
+            if before is SIG_IGN or before == SIG_IGN:  # nohup(1): our caller decided
+                signal(number, before)
+            else:
+                self.before[number] = before
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self.before.items():
+            signal(number, before)  # type: ignore[arg-type]
+
+
+def refusing(doing: str) -> _Handled:
+    """Within it, SIGINT, SIGTERM and SIGHUP raise a `Failure` (75) that says what was going on."""
+
+    def handler(number: int, _frame: object) -> None:
+        raise Failure(f"{_NAMES[number]} while {doing}; nothing was queued", TRY_AGAIN)
+
+    return _Handled(handler)
+
+
+def deaf() -> _Handled:
+    """Within it, the same signals are ignored: a message is put in milliseconds, and then it is put."""
+    return _Handled(SIG_IGN)

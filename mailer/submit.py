@@ -1,0 +1,219 @@
+"""Submission: the one door by which mail enters.
+
+The command line, the sendmail face and the writer of reports call `submit`; later the API and the SMTP
+server do. So each message is checked and completed once, here (RFC 6409 §8), and what lies in the spool is
+complete:
+
+- line ends are CRLF, no stray CR, LF or NUL is left, so that no receiver can see two messages in one;
+- Date, Message-ID and From are there; Bcc is not;
+- every address is one, and there is at least one recipient;
+- the size and the number of recipients are within their limits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from mailer.mail import address
+from mailer.mail.address import AddressError
+from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
+from mailer.mail.message import Message, normalise
+from mailer.mail.when import rfc3339, rfc5322
+from mailer.spool import doorbell, layout
+from mailer.spool.put import put
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.config.quick import SubmissionSettings
+
+SUBJECT_LIMIT = 500  # characters kept in the envelope, for `mailer status`; the header keeps all
+
+
+class Request:
+    """What somebody wants sent.
+
+    `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
+    field or, without one, from the configuration. `recipients` are addresses as they were written;
+    `from_header` adds those of To, Cc and Bcc. `request_id` makes it idempotent.
+    """
+
+    __slots__ = ("data", "from_header", "priority", "recipients", "request_id", "sender")
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        sender: str | None = None,
+        recipients: Sequence[str] = (),
+        from_header: bool = False,
+        request_id: str = "",
+        priority: str = "normal",
+    ) -> None:
+        self.data = data
+        self.sender = sender
+        self.recipients = recipients
+        self.from_header = from_header
+        self.request_id = request_id
+        self.priority = priority
+
+
+class Submitted:
+    """What became of a request: the `envelope` in the spool, its `size` in bytes, whether a daemon `heard`,
+    and whether it is a `repeat` of a request that was made before (then only the envelope's ID is of use)."""
+
+    __slots__ = ("envelope", "heard", "repeat", "size")
+
+    def __init__(self, envelope: Envelope, size: int, *, heard: bool, repeat: bool) -> None:
+        self.envelope = envelope
+        self.size = size
+        self.heard = heard
+        self.repeat = repeat
+
+
+def submit(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Submitted:
+    """Check, complete and put; the message is durable when this returns.
+
+    `now` is in seconds since the epoch; `id` names the message where its maker must choose (a report that
+    may be put twice). Raises `Failure`: 64 without recipients on the command line, 65 for whatever is wrong
+    with the message, otherwise as `spool.put` does.
+    """
+    check_size(len(request.data), settings)
+    message = Message.split(normalise(_without_from_line(request.data)))
+    recipients = _recipients(request, message, settings)
+    message = message.without(b"bcc", b"resent-bcc")
+    sender = _sender(request, message, settings)
+    digest = _digest(sender, recipients, message) if request.request_id else ""
+    message = _complete(message, sender, settings, now)
+    check_size(len(message), settings)
+    envelope = Envelope(
+        id or layout.new_id(now),
+        rfc3339(now),
+        sender,
+        recipients,
+        message_id=message.value(b"message-id") or "",
+        subject=_subject(message),
+        request_id=request.request_id,
+        priority=request.priority,
+        submitter={"uid": os.getuid()},
+    )
+    claim = (request.request_id, digest) if request.request_id else None
+    done = put(settings.spool, envelope.id, envelope.to_line(), bytes(message), claim)
+    repeat, envelope.id = done != envelope.id, done
+    return Submitted(envelope, len(message), heard=doorbell.ring(settings.spool, done), repeat=repeat)
+
+
+def check_size(size: int, settings: SubmissionSettings) -> None:
+    """Refuse a message of more than `max_message_size` bytes. Raises `Failure` (65)."""
+    if size > settings.max_message_size:
+        raise Failure(
+            f"the message is larger than {settings.max_message_size} bytes (submission.max_message_size); nothing was queued", BAD_MESSAGE
+        )
+
+
+def _without_from_line(data: bytes) -> bytes:
+    """An mbox "From " line is no header field; programs that read a mailbox leave it in."""
+    if data.startswith((b"From ", b">From ")):
+        return data.partition(b"\n")[2]
+    return data
+
+
+def _recipients(request: Request, message: Message, settings: SubmissionSettings) -> list[Recipient]:
+    """Each address once, with the field that names it; the command line first, as it was written there."""
+    named = _named(message) if request.from_header else {}
+    found: dict[str, Recipient] = {}
+    for text in (*request.recipients, *named):
+        recipient = Recipient(str(_parse(text, settings)), named.get(text, "to"))
+        found.setdefault(_same(recipient.address), recipient)
+    if not found and not request.from_header:
+        raise Failure("no recipient: name one, or take them from the header with -t", USAGE)
+    if not found:
+        raise Failure("no recipient: the message has no To, Cc or Bcc field with an address", BAD_MESSAGE)
+    if len(found) > settings.max_recipients:
+        raise Failure(
+            f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued", BAD_MESSAGE
+        )
+    return list(found.values())
+
+
+def _named(message: Message) -> dict[str, str]:
+    """Each address text of To, Cc and Bcc, with the field that named it first."""
+    named: dict[str, str] = {}
+    for type in ("to", "cc", "bcc"):
+        for value in message.values(type.encode()):
+            for text in address.in_header(value):
+                named.setdefault(text, type)
+    return named
+
+
+def _same(text: str) -> str:
+    """What two addresses of one mailbox share: the domain does not tell upper from lower case."""
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def _parse(text: str, settings: SubmissionSettings) -> address.Address:
+    try:
+        return address.parse(text, settings.default_domain)
+    except AddressError as error:
+        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+
+
+def _sender(request: Request, message: Message, settings: SubmissionSettings) -> str:
+    """The reverse-path: what was asked for, else the author, else who we are."""
+    if request.sender is not None:
+        text = request.sender
+    else:
+        text = next(address.in_header(message.value(b"from") or ""), "") or settings.from_address or default_sender(settings)
+    try:
+        return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
+    except AddressError as error:
+        raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
+
+
+def default_sender(settings: SubmissionSettings) -> str:
+    """The user that runs us, at the default domain or at this host."""
+    import pwd
+
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        user = f"uid{os.getuid()}"
+    return f"{user}@{settings.default_domain or settings.hostname}"
+
+
+def _complete(message: Message, sender: str, settings: SubmissionSettings, now: float) -> Message:
+    """Add what RFC 5322 §3.6 demands or advises and the message lacks."""
+    have = {name for name, _ in message.fields()}
+    added = []
+    if b"date" not in have:
+        added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
+    if b"from" not in have:
+        added.append(f"From: {sender or settings.from_address or default_sender(settings)}")
+    if b"message-id" not in have:
+        added.append(f"Message-ID: <{layout.new_id(now).lower()}@{settings.hostname}>")
+    return message.with_fields(*added) if added or not message.rest else message
+
+
+def _subject(message: Message) -> str:
+    """The subject as its reader sees it, for `mailer status`."""
+    value = message.value(b"subject") or ""
+    if "=?" in value:
+        from email.header import decode_header, make_header
+
+        try:
+            value = str(make_header(decode_header(value)))
+        except (ValueError, LookupError):
+            pass
+    return value.encode("utf-8", "replace").decode()[:SUBJECT_LIMIT]
+
+
+def _digest(sender: str, recipients: list[Recipient], message: Message) -> str:
+    """What makes two requests the same: everything but what we add."""
+    from hashlib import sha256
+
+    envelope = "\n".join((sender, *sorted(_same(recipient.address) for recipient in recipients)))
+    return sha256(envelope.encode() + b"\n\n" + bytes(message)).hexdigest()
