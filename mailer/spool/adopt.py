@@ -20,6 +20,7 @@ Nothing that was adopted is delivered before the last step, so the second row ne
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -79,9 +80,9 @@ def _take(spool: Spool, name: str, max_size: int) -> None:
 def _read(path: str, max_size: int) -> tuple[bytes, int]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
     except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EACCES):  # gone, or trouble of this machine: not the file's fault
+            raise
         raise CorruptFile(f"it cannot be opened as a regular file ({error.strerror})") from None
     try:
         known = os.fstat(fd)

@@ -18,24 +18,33 @@ _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of
 
 
 def ring(root: str, id: str) -> bool:
-    """Tell the daemon of the spool at `root` to look at `id`. Whether one was there to hear it."""
-    bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-    directory = -1
+    """Tell the daemon of the spool at `root` to look at `id`. Whether one was there to hear it.
+
+    Never raises: by now the message is on disk, and no trouble with a bell may read as one with the message.
+    """
     try:
-        path = f"{root}/doorbell"
-        if len(path.encode()) > _LIMIT:
-            directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
-            path = f"/proc/self/fd/{directory}/doorbell"
-        bell.sendto(id.encode(), path)
+        bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+        try:
+            _send(bell, root, id)
+        finally:
+            bell.close()
     except BlockingIOError:
         return True  # its queue is full: it is there, and will rescan
     except OSError:
         return False
-    finally:
-        bell.close()
-        if directory >= 0:
-            os.close(directory)
     return True
+
+
+def _send(bell: socket, root: str, id: str) -> None:
+    path = f"{root}/doorbell"
+    if len(path.encode()) <= _LIMIT:
+        bell.sendto(id.encode(), path)
+        return
+    directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
+    try:
+        bell.sendto(id.encode(), f"/proc/self/fd/{directory}/doorbell")
+    finally:
+        os.close(directory)
 
 
 def hang(root: str) -> sockets.socket:

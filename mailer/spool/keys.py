@@ -47,7 +47,7 @@ def publish_once(root: str, id: str, request_id: str, digest: str) -> str:
     try:
         durable.publish(f"{root}/tmp/{id}", f"{root}/queued/{id}")
     except FileNotFoundError:
-        if os.path.exists(f"{root}/tmp/{id}"):  # the directory is missing, not the file
+        if os.path.exists(f"{root}/tmp/{id}") or not os.path.exists(key):  # the directory is missing; the other process failed
             raise
         # another process that made the same request has finished the rename
     except OSError:
@@ -61,11 +61,17 @@ def _claim(root: str, id: str, key: str, text: str) -> bool:
     durable.write_new(temporary, [text.encode()])
     try:
         os.link(temporary, key)
-        durable.sync_directory(f"{root}/keys")
-    except FileExistsError:
-        return False
-    finally:
+    except OSError as error:
         os.unlink(temporary)
+        if isinstance(error, FileExistsError):
+            return False
+        raise
+    try:
+        os.unlink(temporary)
+        durable.sync_directory(f"{root}/keys")
+    except OSError:
+        os.unlink(key)  # else the request would count as made
+        raise
     return True
 
 
