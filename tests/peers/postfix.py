@@ -15,6 +15,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from tests.fakes.processes import Program, free_port, listens, wait_until
 
@@ -140,7 +141,7 @@ class Postfix:
                     found.append(int(entry.name))
         return found
 
-    def __enter__(self) -> Postfix:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.conftest import PLACES
 from tests.fakes.processes import Usage, free_port, listens, wait_until
@@ -27,7 +28,7 @@ class SmtpSink:
         self._told = b""
         self._count = 0
 
-    def __enter__(self) -> SmtpSink:
+    def __enter__(self) -> Self:
         self._pipe, write = os.pipe()
         fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)  # it writes a line a message, and must never wait for us
         os.set_blocking(self._pipe, False)

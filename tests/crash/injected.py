@@ -1,0 +1,117 @@
+"""Running a program under strace: to list its system calls, and to make one of them fail or kill."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from tests.conftest import PLACES
+
+T = TypeVar("T")
+
+BEGIN, END = "/mark/begin", "/mark/end"
+"""Paths that a victim asks for with `os.access` before and after what is to be watched."""
+
+ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EMFILE")
+
+WATCHED = "%file,%desc,%network"
+"""Whatever takes a path or a descriptor."""
+
+HARMLESS = frozenset(("mmap", "munmap", "fcntl", "ioctl", "lseek", "getcwd", "readlink"))
+"""Of these, calls that only look, or only concern memory."""
+
+_LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
+
+
+class Call(NamedTuple):
+    """A system call of the victim: the `nth` of its name since the program started. `text` is for people."""
+
+    name: str
+    nth: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name} #{self.nth} ({self.text[:80]})"
+
+
+class Result(NamedTuple):
+    """How a run ended: the exit code (negative for a signal) and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Victim:
+    """A program to run again and again with the same start-up, so that the nth call is the same call in each run."""
+
+    def __init__(self, argv: Sequence[str | Path], trace: Path, *, input: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+        self.argv = [str(word) for word in argv]
+        self.trace = trace
+        self.input = input
+        self.env = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0", **(env or {})}
+
+    def run(self) -> Result:
+        """Undisturbed."""
+        return self._run(self.argv)
+
+    def calls(self, watched: str = WATCHED) -> list[Call]:
+        """Its system calls between the marks, in order."""
+        done = self._strace("-e", f"trace={watched}", "-y", "-s", "80")
+        assert done.code == 0, done
+        seen: Counter[str] = Counter()
+        between: list[Call] | None = None
+        for name, text in self._traced():
+            seen[name] += 1
+            if BEGIN in text:
+                between = []
+            elif END in text:
+                break
+            elif between is not None and name not in HARMLESS:
+                between.append(Call(name, seen[name], text))
+        assert between, f"{self.argv} never passed {BEGIN}"
+        return between
+
+    def die_at(self, call: Call) -> Result:
+        """Run it and kill it where `call` would begin."""
+        done = self._inject(call, "signal=KILL")
+        assert done.code == -9, f"{call} did not come again: {done}"
+        return done
+
+    def fail_at(self, call: Call, error: str) -> Result:
+        """Run it; `call` is not made, and it is told `error` instead."""
+        done = self._inject(call, f"error={error}")
+        assert any("INJECTED" in text for _, text in self._traced()), f"{call} did not come again: {done}"
+        return done
+
+    def _inject(self, call: Call, what: str) -> Result:
+        done = self._strace("-e", f"trace=access,{call.name}", "-e", f"inject={call.name}:{what}:when={call.nth}")
+        assert any(BEGIN in text for _, text in self._traced()), f"{call} came before its time"
+        return done
+
+    def _strace(self, *options: str) -> Result:
+        program = shutil.which("strace", path=PLACES)
+        assert program
+        # Not with --seccomp-bpf, which is faster but cannot deliver a signal.
+        return self._run([program, "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
+
+    def _run(self, argv: list[str]) -> Result:
+        done = subprocess.run(argv, input=self.input, capture_output=True, env=self.env, timeout=60)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def _traced(self) -> list[tuple[str, str]]:
+        found = map(_LINE.match, self.trace.read_text(errors="replace").splitlines())
+        return [(line[1], line[2]) for line in found if line]
+
+
+def side_by_side(work: Callable[[T], None], cases: Iterable[T]) -> None:
+    """Do `work` for each case, as many at a time as there are cores; the first failure is raised."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, cases))

@@ -1,0 +1,89 @@
+"""One operation of the spool between two marks, for `injected.py` to interrupt.
+
+    python -I -S -B victim.py OPERATION ROOT [ID]
+
+Prints ``ok`` once the operation has returned, and then only; a failure goes to stderr, with the exit code that the
+program would use. Imports no more than it needs, because it is started some hundred times, and all of it before
+the first mark, because an import's system calls are none of the spool's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.failure import Failure
+from mailer.mail.outcome import Outcome, Verdict
+from mailer.spool import keys
+from mailer.spool.adopt import adopt
+from mailer.spool.doorbell import ring
+from mailer.spool.put import head, put
+from mailer.spool.store import Spool
+
+ID = "01KAHC00000000000000000001"
+BODY = b"Subject: a test\r\n\r\n" + b"A line of sixty-odd characters, so that there is something to lose.\r\n" * 40
+REQUEST = "order-4711"
+AT, DUE = 1_800_000_000.0, 2_000_000_000.0
+
+
+def envelope(id: str, request_id: str = "") -> Envelope:
+    recipients = [Recipient("one@example.net"), Recipient("two@example.net")]
+    return Envelope(id, "2026-11-21T02:00:00Z", "me@example.com", recipients, request_id=request_id)
+
+
+def spool_file(id: str) -> bytes:
+    """The bytes that `put` writes for the message."""
+    line = envelope(id).to_line()
+    return head(line, BODY) + line + BODY
+
+
+def outcome(to: int, verdict: Verdict, code: int) -> Outcome:
+    return Outcome(to, verdict, "recipient", code, "", "a reply", "rcpt", at=AT, due=DUE if verdict == "defer" else 0.0)
+
+
+def operation(name: str, root: str, id: str) -> Callable[[], object]:
+    """What is to be done between the marks; what it needs is done now."""
+    spool = Spool(root)
+    line, request_line = envelope(id).to_line(), envelope(id, REQUEST).to_line()
+    if name == "put":
+        return lambda: ring(root, put(root, id, line, BODY))
+    if name == "put_once":
+        keys.path_of(root, REQUEST)  # loads the hash function's library
+        return lambda: ring(root, put(root, id, request_line, BODY, (REQUEST, "digest")))
+    if name in ("hold", "release", "retry"):
+        return lambda: getattr(spool, name)(id)
+    if name == "cancel":
+        return lambda: spool.cancel(id, AT)
+    if name == "adopt":
+        return lambda: adopt(spool, 1 << 20)
+    claim = spool.claim(id)
+    return {
+        "record": lambda: spool.record(claim, [outcome(0, "delivered", 250)]),
+        "defer": lambda: spool.defer(claim, [outcome(0, "delivered", 250), outcome(1, "defer", 451)], DUE),
+        "fail": lambda: spool.fail(claim, [outcome(0, "fail", 550), outcome(1, "fail", 550)]),
+        "drop": lambda: spool.drop(claim),
+    }[name]
+
+
+def main(name: str, root: str, id: str = ID) -> int:
+    act = operation(name, root, id)
+    os.access("/mark/begin", os.F_OK)
+    try:
+        act()
+    except Failure as failure:
+        sys.stderr.write(f"{failure}\n")
+        return failure.code
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 74
+    os.access("/mark/end", os.F_OK)
+    os.write(1, b"ok\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
