@@ -1,0 +1,68 @@
+"""The configuration file: found, parsed, judged as a whole.
+
+`load` is for everybody who needs settings; `examine` for ``mailer config check``, which shows all that is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import replace
+
+from mailer.mail.failure import BAD_CONFIG, Failure
+
+from .judge import Judge, Problem
+from .model import Config
+from .places import Places
+from .quick import LARGEST_FILE, find
+
+
+def load(path: str | None = None, spool: str | None = None) -> Config:
+    """The configuration in use; `path` and `spool` are what the command line gave.
+
+    Without `path` it is the file that ``$MAILER_CONFIG`` names, else ``$XDG_CONFIG_HOME/mailer/config.toml``, else
+    ``/etc/mailer/config.toml``, else the defaults. Raises `Failure` (78) with file and line.
+    """
+    return config_of(*find(path), spool)
+
+
+def config_of(path: str, data: bytes, spool: str | None = None) -> Config:
+    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78)."""
+    config, problems = examine(path, data)
+    if config is None:
+        rest = f" (and {len(problems) - 1} more; `mailer config check` shows all)" if len(problems) > 1 else ""
+        raise Failure(at(path, problems[0]) + rest, BAD_CONFIG)
+    if spool:
+        config = replace(config, mailer=replace(config.mailer, spool=os.path.abspath(spool)), lines={**config.lines, "mailer.spool": 0})
+    return config
+
+
+def examine(path: str, data: bytes) -> tuple[Config | None, list[Problem]]:
+    """The configuration, or what is wrong with it, by line."""
+    if len(data) > LARGEST_FILE:
+        return None, [Problem(0, f"this is larger than {LARGEST_FILE} bytes; is it the right file?")]
+    try:
+        text = data.decode()
+        raw = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        return None, [Problem(1 + data.count(b"\n", 0, error.start), "this is not text in UTF-8")]
+    except RecursionError:
+        return None, [Problem(0, "the brackets are nested too deeply")]
+    except ValueError as error:
+        return None, [_syntax(str(error), text)]
+    judge = Judge(raw, Places(text))
+    return judge.config(path), judge.problems
+
+
+def at(path: str, problem: Problem) -> str:
+    """One line: where, and what."""
+    return f"{path}:{problem.line}: {problem.text}" if problem.line else f"{path}: {problem.text}"
+
+
+def _syntax(message: str, text: str) -> Problem:
+    """What `tomllib` says, with its line in front."""
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
+    if match is None:
+        return Problem(0, f"this is no TOML: {message}")
+    return Problem(int(match[2] or 1 + text.rstrip().count("\n")), f"this is no TOML: {match[1]}")

@@ -1,0 +1,187 @@
+"""The kinds of values that settings have: how each is read, how it is written, what the manual calls it.
+
+A `Kind` turns the TOML value into the program's value and back: a duration is ``"5m"`` in the file and 300.0
+in the program. `name` stands beside the setting in `mailer-config(5)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`read` raises `ValueError`; `write` gives a TOML value."""
+
+    name: str
+    read: Callable[[object], Any]
+    write: Callable[[Any], Any] = _same
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that divides it: ``"5m"``, ``"1.5s"``."""
+    for unit, length in reversed(values.SECONDS.items()):
+        if seconds and seconds % length == 0:
+            return f"{int(seconds // length)}{unit}"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
+
+
+def _size(octets: int) -> int | str:
+    """In the largest unit that divides it; plain bytes if none does."""
+    for unit, length in sorted(values.BYTES.items(), key=lambda item: -item[1]):
+        if length > 1 and octets % length == 0:
+            return f"{octets // length}{unit}"
+    return octets
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{values.written(value)} is neither true nor false")
+    return value
+
+
+def _period(value: object) -> float:
+    seconds = values.duration(value)
+    if not seconds:
+        raise ValueError("it has to be longer than nothing")
+    return seconds
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+        raise ValueError(f"{values.written(value)} is no port; write a number from 1 to 65535")
+    return value
+
+
+def _fraction(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError(f"{values.written(value)} is not between 0 and 1")
+    return float(value)
+
+
+def _optional_path(value: object) -> str:
+    return "" if value == "" else values.path(value)
+
+
+def _host(value: object) -> str:
+    """A host name, or an IP address with or without brackets."""
+    from ipaddress import ip_address
+
+    text = values.text(value)
+    try:
+        return str(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return values.domain(text)
+
+
+def _nameserver(value: object) -> str:
+    """An IP address, or one with a port: ``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1``, ``[2001:db8::1]:53``."""
+    from ipaddress import ip_address
+
+    host, port = split_port(values.text(value))
+    try:
+        ip_address(host)
+        if not port.isascii() or not (port or "53").isdigit():
+            raise ValueError
+        _port(int(port or "53"))
+    except ValueError:
+        raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
+    return str(value)
+
+
+def split_port(text: str) -> tuple[str, str]:
+    """The host and the port in ``host:port`` and ``[address]:port``; the port is empty if there is none."""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, colon, port = text.rpartition(":")
+    return (host, port) if colon and ":" not in host else (text, "")
+
+
+def _pattern(value: object) -> str:
+    """``*``, ``*.domain`` or a domain; in lower case and without a dot at the end."""
+    text = values.text(value).lower().removesuffix(".")
+    if text != "*":
+        values.domain(text.removeprefix("*."))
+    return text
+
+
+def _hop(value: object) -> str:
+    text = values.text(value)
+    if text != "mx" and not (text.startswith("relay:") and len(text) > len("relay:")):
+        raise ValueError(f'{values.written(value)} is no way out; write "mx" or "relay:NAME"')
+    return text
+
+
+def _variable(value: object) -> str:
+    """The name of an environment variable. The error does not repeat it: it may be the password itself."""
+    text = values.text(value)
+    if not text.isascii() or not text.isidentifier():
+        raise ValueError("this is no name of an environment variable; write letters, digits and _")
+    return text
+
+
+def _command(value: object) -> tuple[str, ...]:
+    """A program and its arguments; a text is split as a shell would, but no shell runs it."""
+    from shlex import split
+
+    words = tuple(split(value)) if isinstance(value, str) else several(TEXT).read(value)
+    if not words or not words[0]:
+        raise ValueError("the command is empty")
+    return tuple(words)
+
+
+def choice(*names: str) -> Kind:
+    """One of a few words."""
+    shown = " | ".join(names)
+
+    def read(value: object) -> str:
+        if value not in names or not isinstance(value, str):
+            raise ValueError(f"{values.written(value)} is none of {shown}")
+        return value
+
+    return Kind(shown, read)
+
+
+def several(kind: Kind, *, least: int = 0) -> Kind:
+    """A list of one kind, at least so many; a tuple in the program."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"{values.written(value)} is no list; write it in square brackets")
+        if len(value) < least:
+            raise ValueError("the list is empty")
+        return tuple(kind.read(item) for item in value)
+
+    return Kind(f"list of {kind.name}", read, lambda items: [kind.write(item) for item in items])
+
+
+TEXT = Kind("text", values.text)
+HOST = Kind("host", _host)
+VARIABLE = Kind("name", _variable)
+DOMAIN = Kind("domain", values.domain)
+OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
+ADDRESS = Kind("address", values.address)
+PATH = Kind("path", values.path)
+OPTIONAL_PATH = Kind("path", _optional_path)
+COUNT = Kind("number", values.count)
+DURATION = Kind("duration", values.duration, _duration)
+PERIOD = Kind("duration", _period, _duration)
+SIZE = Kind("size", values.size, _size)
+SWITCH = Kind("true | false", _switch)
+PORT = Kind("port", _port)
+FRACTION = Kind("fraction", _fraction)
+NAMESERVER = Kind("host[:port]", _nameserver)
+PATTERN = Kind("pattern", _pattern)
+HOP = Kind("mx | relay:NAME", _hop)
+COMMAND = Kind("command", _command, list)

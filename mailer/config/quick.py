@@ -1,0 +1,214 @@
+"""The few settings that ``mailer send`` needs, read without the cost of a TOML parser.
+
+`submission` reads the tables ``[mailer]`` and ``[submission]`` of a file whose lines are plain:
+``key = "text"``, ``key = 42``, ``key = true``, comments, blank lines. Wherever anything is not plain (an escape, a
+list, a key that it does not know, a value that is refused) it gives up and the full reader decides, so
+there is one TOML and one wording of errors: what this accepts, the full reader accepts with the same
+values. What it does not cover: a mistake in another table. Mail can be queued while the daemon's part
+of the file is being mended.
+
+Nothing is imported here that a bare interpreter has not loaded; `tests/config/test_quick.py` measures it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mailer.mail.failure import BAD_CONFIG, Failure
+
+from . import defaults, values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .model import Config
+
+LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
+
+READERS: dict[str, dict[str, Callable[[object], object]]] = {
+    "mailer": {"hostname": values.domain, "spool": values.path, "postmaster": values.address},
+    "submission": {
+        "default_domain": values.optional_domain,
+        "max_message_size": values.size,
+        "max_recipients": values.count,
+        "from_address": values.address,
+        "request_id_ttl": values.duration,
+    },
+}
+"""The settings of the two tables; a test holds that `model` has the same."""
+
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+class SubmissionSettings:
+    """What submission has to know: paths and names, limits in bytes and recipients, `request_id_ttl` in seconds."""
+
+    __slots__ = (
+        "config_path",
+        "default_domain",
+        "from_address",
+        "hostname",
+        "max_message_size",
+        "max_recipients",
+        "request_id_ttl",
+        "spool",
+    )
+
+    spool: str
+    hostname: str
+    default_domain: str
+    max_message_size: int
+    max_recipients: int
+    from_address: str
+    request_id_ttl: float
+    config_path: str
+    """The file that was read; empty if there is none."""
+
+    def __init__(self, found: Mapping[str, object], config_path: str) -> None:
+        get = found.get
+        self.spool = get("spool") or defaults.spool()  # type: ignore[assignment]
+        self.hostname = get("hostname") or defaults.hostname()  # type: ignore[assignment]
+        self.default_domain = get("default_domain", defaults.DEFAULT_DOMAIN)  # type: ignore[assignment]
+        self.max_message_size = get("max_message_size") or values.size(defaults.MAX_MESSAGE_SIZE)  # type: ignore[assignment]
+        self.max_recipients = get("max_recipients", defaults.MAX_RECIPIENTS)  # type: ignore[assignment]
+        self.from_address = get("from_address", defaults.FROM_ADDRESS)  # type: ignore[assignment]
+        ttl = get("request_id_ttl")
+        self.request_id_ttl = values.duration(defaults.REQUEST_ID_TTL) if ttl is None else ttl  # type: ignore[assignment]
+        self.config_path = config_path
+
+    def sender(self) -> str:
+        """The sender of mail that names none: `from_address`, or the user's name at the default domain or host."""
+        return defaults.sender(self.from_address, self.default_domain, self.hostname)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SubmissionSettings) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"SubmissionSettings({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
+
+
+def submission(config_path: str | None = None, spool: str | None = None) -> SubmissionSettings:
+    """The settings for submission; `spool`, if given, overrules the file. Raises `Failure` (78)."""
+    path, data = find(config_path)
+    found = plain(data)
+    if found is None:
+        from .file import config_of
+
+        return of(config_of(path, data, spool))
+    if spool:
+        found["spool"] = os.path.abspath(spool)
+    return SubmissionSettings(found, path)
+
+
+def of(config: Config) -> SubmissionSettings:
+    """The same settings out of a whole `Config`."""
+    found = {name: getattr(config.mailer, name) for name in ("spool", "hostname")}
+    found |= {name: getattr(config.submission, name) for name in READERS["submission"]}
+    return SubmissionSettings(found, config.path)
+
+
+def find(config_path: str | None = None) -> tuple[str, bytes]:
+    """The configuration file in use and what it holds; two times nothing if there is none.
+
+    The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
+    machine's. Raises `Failure` (78).
+    """
+    named = config_path or os.environ.get("MAILER_CONFIG", "")
+    for path in (named,) if named else defaults.files():
+        try:
+            with open(path, "rb") as file:
+                return path, file.read(LARGEST_FILE + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            if named:
+                given = "--config" if config_path else "MAILER_CONFIG"
+                raise Failure(f"there is no configuration file {path} ({given} names it)", BAD_CONFIG) from None
+        except OSError as error:
+            raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
+    return "", b""
+
+
+def plain(data: bytes) -> dict[str, object] | None:
+    """The settings of the two tables by name; `None` if something there is not plain."""
+    if len(data) > LARGEST_FILE or b"\r" in data or b'"""' in data or b"'''" in data:
+        return None
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError:
+        return None
+    found: dict[str, object] = {}
+    seen: set[str] = set()
+    readers: Mapping[str, Callable[[object], object]] | None = {}  # None: in a table of others
+    for raw in lines:
+        line = raw.strip(" \t")
+        if line.startswith("["):
+            name = _header(line)
+            if name is None or name in seen:
+                return None
+            readers = READERS.get(name)
+            if readers is not None:
+                seen.add(name)
+        elif readers is not None and line and not _take(line, readers, found):
+            return None
+    return found
+
+
+def _header(line: str) -> str | None:
+    """The name in ``[name]``; empty for a table of others; `None` for what could be anything."""
+    header, _, comment = line.partition("#")
+    header = header.rstrip(" \t")
+    name = header.strip("[]")
+    if not _printable(comment) or not name or not _BARE.issuperset(name.replace(".", "")):
+        return None
+    if header == f"[{name}]" and name in READERS:
+        return name
+    first = name.partition(".")[0]
+    return None if first in READERS or header not in (f"[{name}]", f"[[{name}]]") else ""
+
+
+def _take(line: str, readers: Mapping[str, Callable[[object], object]], found: dict[str, object]) -> bool:
+    """Read one line of the two tables into `found`; whether that could be done."""
+    if line.startswith("#"):
+        return _printable(line)
+    key, equals, rest = line.partition("=")
+    key = key.rstrip(" \t")
+    if not equals or key not in readers or key in found:
+        return False
+    value = _value(rest.lstrip(" \t"))
+    if value is None:
+        return False
+    try:
+        found[key] = readers[key](value)
+    except ValueError:
+        return False
+    return True
+
+
+def _value(text: str) -> str | int | bool | None:
+    """The value at the start of `text` if nothing but a comment follows it, else `None`."""
+    if text.startswith('"'):
+        inner, quote, rest = text[1:].partition('"')
+        if not quote or "\\" in inner or not inner.isprintable() or not _ends(rest):
+            return None
+        return inner
+    word, hash_, comment = text.partition("#")
+    word = word.rstrip(" \t")
+    if not _ends(hash_ + comment):
+        return None
+    if word in ("true", "false"):
+        return word == "true"
+    if word.isascii() and word.isdigit() and len(word) < 16 and (word == "0" or word[0] != "0"):
+        return int(word)
+    return None
+
+
+def _ends(rest: str) -> bool:
+    rest = rest.lstrip(" \t")
+    return not rest or (rest.startswith("#") and _printable(rest))
+
+
+def _printable(comment: str) -> bool:
+    """Whether `comment` holds nothing that TOML forbids in one; tabs are allowed."""
+    return comment.replace("\t", "").isprintable()

@@ -1,0 +1,110 @@
+"""Readers of single values: a value as TOML has it becomes the value that the program works with.
+
+Each raises `ValueError` whose text says what is wrong and what to write instead. The quick path uses these, so nothing
+costly is imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mailer.mail.address import AddressError, parse
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+LONGEST = 3650 * 86400  # ten years: a longer duration is a slip, and some would overflow a timer
+LARGEST = 2**50
+
+
+def text(value: object) -> str:
+    """Any text without control characters."""
+    if not isinstance(value, str):
+        raise ValueError(f"{written(value)} is no text; write it in quotes")
+    if not value.isprintable():
+        raise ValueError(f"{written(value)} holds a control character")
+    return value
+
+
+def count(value: object) -> int:
+    """A whole number, at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise ValueError(f"{written(value)} is no whole number from 1 on")
+    return value
+
+
+def duration(value: object) -> float:
+    """Seconds, from ``"90s"``, ``"1.5h"`` or a whole number of seconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        seconds = float(value) if abs(value) <= LONGEST else -1.0
+    else:
+        seconds = _measure(value, SECONDS)
+    if not 0 <= seconds <= LONGEST:
+        raise ValueError(f'{written(value)} is no duration; write "90s", "5m", "4h" or "2d"')
+    return seconds
+
+
+def size(value: object) -> int:
+    """Bytes, from ``"25MB"`` (25,000,000), ``"25MiB"`` (26,214,400) or a whole number of bytes."""
+    octets = value if isinstance(value, int) and not isinstance(value, bool) else int(_measure(value, BYTES))
+    if not 1 <= octets <= LARGEST:
+        raise ValueError(f'{written(value)} is no size; write "500KB", "25MB", "25MiB" or "1GB"')
+    return octets
+
+
+def _measure(value: object, units: dict[str, int]) -> float:
+    """The number times its unit; -1 if it is none."""
+    if not isinstance(value, str) or not value.isascii() or len(value) > 20:
+        return -1.0
+    number = value.rstrip("BKMGTisdhm")
+    whole, dot, part = number.partition(".")
+    unit = value[len(number) :]
+    if unit not in units or not whole.isdigit() or (dot and not part.isdigit()):
+        return -1.0
+    return float(number) * units[unit]
+
+
+def domain(value: object) -> str:
+    """A domain or host name, or an address literal such as ``[192.0.2.1]``."""
+    name = text(value)
+    try:
+        if parse("x@" + name).domain == name:
+            return name
+    except AddressError as error:
+        raise ValueError(f"{written(value)} is no domain: {error.problem}") from None
+    raise ValueError(f"{written(value)} is no domain: take the spaces away")
+
+
+def optional_domain(value: object) -> str:
+    """The same, or nothing."""
+    return "" if value == "" else domain(value)
+
+
+def address(value: object) -> str:
+    """One whole mail address, or nothing."""
+    name = text(value)
+    try:
+        return str(parse(name)) if name else ""
+    except AddressError as error:
+        raise ValueError(str(error)) from None
+
+
+def path(value: object) -> str:
+    """An absolute path; ``~`` is the home directory. A relative one would mean something else in every directory."""
+    name = os.path.expanduser(text(value))
+    if not name.startswith("/"):
+        raise ValueError(f"{written(value)} is no whole path; begin it with / or ~/")
+    return os.path.normpath(name)
+
+
+def written(value: object) -> str:
+    """A value as the file has it, for one line of an error."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        shown = value if len(value) <= 60 else value[:57] + "..."
+        return '"' + "".join(c if c.isprintable() else "?" for c in shown) + '"'
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    return str(value)[:60]
