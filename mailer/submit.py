@@ -63,7 +63,7 @@ class Request:
 
 class Submitted:
     """What became of a request: the `envelope` in the spool, its `size` in bytes, whether a daemon `heard`,
-    and whether it is a `repeat` of a request that was made before (then only the envelope's ID is of use)."""
+    and whether it is a `repeat` of a request that was made before; then the ID is the one from then."""
 
     __slots__ = ("envelope", "heard", "repeat", "size")
 
@@ -87,6 +87,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     message = message.without(b"bcc", b"resent-bcc")
     sender = _sender(request, message, settings)
     digest = _digest(sender, recipients, message) if request.request_id else ""
+    own_id = message.value(b"message-id") or ""
     message = _complete(message, sender, settings, now)
     check_size(len(message), settings)
     envelope = Envelope(
@@ -102,7 +103,9 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     )
     claim = (request.request_id, digest) if request.request_id else None
     done = put(settings.spool, envelope.id, envelope.to_line(), bytes(message), claim)
-    repeat, envelope.id = done != envelope.id, done
+    repeat = done != envelope.id
+    if repeat:
+        envelope.id, envelope.message_id = done, own_id
     return Submitted(envelope, len(message), heard=doorbell.ring(settings.spool, done), repeat=repeat)
 
 
@@ -167,22 +170,11 @@ def _sender(request: Request, message: Message, settings: SubmissionSettings) ->
     if request.sender is not None:
         text = request.sender
     else:
-        text = next(address.in_header(message.value(b"from") or ""), "") or settings.from_address or default_sender(settings)
+        text = next(address.in_header(message.value(b"from") or ""), "") or settings.sender()
     try:
         return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
     except AddressError as error:
         raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
-
-
-def default_sender(settings: SubmissionSettings) -> str:
-    """The user that runs us, at the default domain or at this host."""
-    import pwd
-
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user without a name
-        user = f"uid{os.getuid()}"
-    return f"{user}@{settings.default_domain or settings.hostname}"
 
 
 def _complete(message: Message, sender: str, settings: SubmissionSettings, now: float) -> Message:
@@ -192,7 +184,7 @@ def _complete(message: Message, sender: str, settings: SubmissionSettings, now: 
     if b"date" not in have:
         added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
     if b"from" not in have:
-        added.append(f"From: {sender or settings.from_address or default_sender(settings)}")
+        added.append(f"From: {sender or settings.sender()}")
     if b"message-id" not in have:
         added.append(f"Message-ID: <{layout.new_id(now).lower()}@{settings.hostname}>")
     return message.with_fields(*added) if added or not message.rest else message

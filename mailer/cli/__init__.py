@@ -104,7 +104,7 @@ def load(name: str):  # type: ignore[no-untyped-def]
 
 def complain(message: str, code: int) -> int:
     """One line on standard error; returns `code`."""
-    from .text import one_line
+    from mailer.mail.text import one_line
 
     sys.stderr.write(f"mailer: {one_line(message)}\n")
     return code

@@ -200,11 +200,34 @@ class Spool:
         due = known.st_mtime if state == "deferred" else 0.0
         return Entry(id, state, envelope, end - start, history, due, _arrival(envelope.created, known.st_mtime)), data[start:end]
 
+    def load(self, id: str, state: str) -> tuple[Entry, bytes]:
+        """Message `id` with its content. Raises as `read` does."""
+        fd, entry, content = self._load(id, state, _READ)
+        os.close(fd)
+        return entry, content
+
     # Changing it
 
     def claim(self, id: str, state: str | None = None) -> Claim:
         """Take message `id` to deliver or to move it. Raises `Busy` and as `read` does."""
         return Claim(*self._load(id, state, _CHANGE))
+
+    def claim_again(self, entry: Entry, content: bytes | None) -> Claim:
+        """Take the message that `load` gave, unless it was moved since; it is read again only without its `content`.
+
+        Raises as `claim` does. The claim has `entry` itself, so that what is learned is learned by all who hold it.
+        """
+        if content is None:
+            claim = self.claim(entry.id, entry.state)
+            claim.entry = entry
+            return claim
+        fd = os.open(self.path(entry.state, entry.id), _CHANGE)
+        try:
+            self._lock(fd, entry.id, entry.state)
+        except BaseException:
+            os.close(fd)
+            raise
+        return Claim(fd, entry, content)
 
     def _lock(self, fd: int, id: str, state: str) -> None:
         """Lock the file, and make sure that it is still where it was opened: its last owner may have moved it."""
@@ -254,7 +277,6 @@ class Spool:
     def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
         if outcomes:
             durable.write_all(claim.fd, file.render_records(outcomes))
-            claim.entry.history.add(outcomes)
         if sync:
             os.fdatasync(claim.fd)
 
@@ -303,6 +325,7 @@ class Spool:
                 Outcome(to, "cancel", "message", 0, "", "cancelled by an operator", "", at=at) for to in claim.entry.history.pending()
             ]
             self.fail(claim, outcomes)
+            claim.entry.history.add(outcomes)
             return claim.entry
 
     def _waiting(self, id: str) -> Claim:

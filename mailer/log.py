@@ -1,0 +1,133 @@
+"""The log: one line for each event, and for each recipient's outcome; for people on a terminal, JSON elsewhere.
+
+No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
+outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Final, TextIO
+
+from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.text import one_line
+from mailer.mail.when import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
+LIMIT: Final = 1000  # characters of one reply in a line
+
+
+class Log:
+    """A listener that writes to `stream`. `level` is the least important level that is written."""
+
+    def __init__(self, stream: TextIO, *, form: str = "auto", level: str = "info") -> None:
+        self.stream = stream
+        terminal = stream.isatty()
+        self.json = form == "json" or (form == "auto" and not terminal)
+        self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
+        self.least = LEVELS.index(level)
+
+    def told(self, event: Event) -> None:
+        """Write the lines of `event`."""
+        for level, line in _lines(event):
+            if LEVELS.index(level) >= self.least:
+                self.write(level, event.at, line)
+
+    def write(self, level: str, at: float, line: dict[str, object]) -> None:
+        """Write one line; a log that cannot be written stops no mail."""
+        if self.json:
+            text = json.dumps({"at": rfc3339(at), "level": level, **line}, separators=(",", ":"))
+        else:
+            text = self._human(level, at, line)
+        try:
+            self.stream.write(text + "\n")
+            self.stream.flush()
+        except (OSError, ValueError):
+            pass
+
+    def _human(self, level: str, at: float, line: dict[str, object]) -> str:
+        event = line["event"]
+        words = [f"{key}={_word(value)}" for key, value in line.items() if key != "event" and value not in ("", None)]
+        text = f"{rfc3339(at)[11:19]} {event:<10} {' '.join(words)}"
+        return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
+
+
+def _word(value: object) -> str:
+    text = one_line(str(value), LIMIT)
+    return f'"{text}"' if " " in text or not text else text
+
+
+def _lines(event: Event) -> Iterator[tuple[str, dict[str, object]]]:
+    match event:
+        case Seen(entry=entry):
+            yield "info", _seen(entry)
+        case Tried(entry=entry, outcomes=outcomes):
+            for outcome in outcomes:
+                yield _outcome(entry, outcome)
+        case Settled(entry=entry, status=status, due=due):
+            yield "debug", {"event": "settled", "id": entry.id, "status": status, "next": rfc3339(due) if due else None}
+        case Changed(entry=entry, status=status):
+            yield "info", {"event": "changed", "id": entry.id, "status": status}
+        case Corrupt(id=id, reason=reason, path=path):
+            yield "error", {"event": "corrupt", "id": _cut(id), "reason": _cut(reason), "path": path}
+        case Alarm(what=what, detail=detail):
+            yield "error", {"event": "alarm", "what": what, "detail": _cut(detail)}
+        case Daemon(what=what, detail=detail):
+            yield "info", {"event": "daemon", "what": what, "detail": detail or None}
+
+
+def _seen(entry: Entry) -> dict[str, object]:
+    envelope = entry.envelope
+    return {
+        "event": "queued",
+        "id": entry.id,
+        "message_id": _cut(envelope.message_id) or None,
+        "from": envelope.sender or "<>",
+        "recipients": len(envelope.recipients),
+        "size": entry.size,
+    }
+
+
+def _outcome(entry: Entry, outcome: Outcome) -> tuple[str, dict[str, object]]:
+    hop = outcome.hop
+    line: dict[str, object] = {
+        "event": RECIPIENT_STATUS[outcome.verdict],
+        "id": entry.id,
+        "to": entry.envelope.recipients[outcome.to].address,
+        "host": hop.host or None,
+        "ip": hop.ip or None,
+        "port": hop.port or None,
+        "tls": hop.tls or "none",
+        "code": outcome.code or None,
+        "enhanced_code": outcome.enhanced or None,
+        "phase": outcome.phase or None,
+        "reply": _cut(outcome.text),
+        "delay": round(outcome.at - entry.arrived, 3),
+        "seconds": round(outcome.seconds, 3),
+        "queue_id": outcome.queue_id or None,
+        "next": rfc3339(outcome.due) if outcome.due else None,
+    }
+    level = {"delivered": "info", "cancel": "info", "defer": "warning"}.get(outcome.verdict, "error")
+    return level, line
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+
+
+def open_log(path: str, *, form: str, level: str) -> Log:
+    """The log that is configured: appended to `path` (mode 0600), or standard error. Raises `OSError`."""
+    if not path:
+        return Log(sys.stderr, form=form, level=level)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return Log(os.fdopen(fd, "w", encoding="utf-8"), form=form, level=level)
