@@ -143,10 +143,15 @@ def _seconds(given: Given) -> float | None:
 
 
 def _print(given: Given, done: Submitted) -> None:
-    if given.flag("--json"):
-        print(dump_json(as_json(done)), flush=True)
-    elif not given.flag("--quiet"):
-        print(done.envelope.id, flush=True)
+    """Say what was queued. It is queued whether or not that can be said: only the message decides the exit code."""
+    try:
+        if given.flag("--json"):
+            print(dump_json(as_json(done)), flush=True)
+        elif not given.flag("--quiet"):
+            print(done.envelope.id, flush=True)
+    except OSError as error:
+        sys.stderr.write(f"mailer: {done.envelope.id} is queued; standard output takes nothing ({error.strerror})\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter writes what is left over at its end, and would exit 120
 
 
 def as_json(done: Submitted) -> dict[str, object]:

@@ -50,11 +50,17 @@ class Result(NamedTuple):
 
 
 class Victim:
-    """A program to run again and again with the same start-up, so that the nth call is the same call in each run."""
+    """A program to run again and again with the same start-up, so that the nth call is the same call in each run.
 
-    def __init__(self, argv: Sequence[str | Path], trace: Path, *, input: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+    It is watched from the first mark to the second or, with `begin`, from its first call that names that path to its end.
+    """
+
+    def __init__(
+        self, argv: Sequence[str | Path], trace: Path, *, begin: str = BEGIN, input: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> None:
         self.argv = [str(word) for word in argv]
         self.trace = trace
+        self.begin = begin
         self.input = input
         self.env = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0", **(env or {})}
 
@@ -70,13 +76,15 @@ class Victim:
         between: list[Call] | None = None
         for name, text in self._traced():
             seen[name] += 1
-            if BEGIN in text:
+            if between is None and self.begin in text:
                 between = []
-            elif END in text:
+                if self.begin == BEGIN:
+                    continue
+            if END in text:
                 break
-            elif between is not None and name not in HARMLESS:
+            if between is not None and name not in HARMLESS:
                 between.append(Call(name, seen[name], text))
-        assert between, f"{self.argv} never passed {BEGIN}"
+        assert between, f"{self.argv} never passed {self.begin}"
         return between
 
     def die_at(self, call: Call) -> Result:
@@ -92,8 +100,8 @@ class Victim:
         return done
 
     def _inject(self, call: Call, what: str) -> Result:
-        done = self._strace("-e", f"trace=access,{call.name}", "-e", f"inject={call.name}:{what}:when={call.nth}")
-        assert any(BEGIN in text for _, text in self._traced()), f"{call} came before its time"
+        done = self._strace("-e", f"trace=access,openat,{call.name}", "-e", f"inject={call.name}:{what}:when={call.nth}")
+        assert any(self.begin in text for _, text in self._traced()), f"{call} came before its time"
         return done
 
     def _strace(self, *options: str) -> Result:

@@ -41,7 +41,7 @@ def test_an_error_anywhere_in_put_is_told_and_leaves_nothing(tmp_path: Path, vic
         else:
             assert wreck.messages(root) == {}, case
             assert not any(root.joinpath("tmp").iterdir()), case
-            assert done.out == "" and len(done.err.splitlines()) == 1, done
+            assert (done.out, len(done.err.splitlines())) == ("", 1), done
             assert done.code == (74 if error == "EIO" else 75), done
 
     side_by_side(fails, product(victim_at("put", wreck.prepared(tmp_path / "watched")).calls(), ERRORS))

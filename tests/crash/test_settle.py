@@ -49,7 +49,7 @@ def check(operation: str, root: Path, *, done: bool) -> None:
 @pytest.mark.parametrize("operation", MOVES)
 def test_dying_anywhere_leaves_the_message_before_the_step_or_after_it(tmp_path: Path, victim_at: VictimAt, operation: str) -> None:
     """Killed before any system call, the message is whole, in one directory, and the step can be made again."""
-    before, after = MOVES[operation]
+    before, _ = MOVES[operation]
 
     def dies(call: Call) -> None:
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}", before)
@@ -66,7 +66,7 @@ def test_dying_anywhere_leaves_the_message_before_the_step_or_after_it(tmp_path:
 @pytest.mark.parametrize("operation", MOVES)
 def test_an_error_anywhere_leaves_the_message_before_the_step_or_after_it(tmp_path: Path, victim_at: VictimAt, operation: str) -> None:
     """ENOSPC, EIO, EDQUOT or EMFILE at any call: the message is whole, in one directory, and the step can be made again."""
-    before, after = MOVES[operation]
+    before, _ = MOVES[operation]
 
     def fails(case: tuple[Call, str]) -> None:
         call, error = case
