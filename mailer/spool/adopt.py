@@ -102,8 +102,9 @@ def _read(path: str, max_size: int) -> tuple[bytes, int]:
 
 def _copy(spool: Spool, envelope: Envelope, body: bytes) -> None:
     """Put the message under its own ID, unless an adoption that was cut short has done so."""
-    if spool.find(envelope.id):
+    if state := spool.find(envelope.id):
         if _same(spool, envelope, body):
+            durable.sync_directory(f"{spool.root}/{state}")  # the crash may have been between rename and sync
             return
         raise CorruptFile("its ID belongs to another message")
     temporary = f"{spool.root}/tmp/{envelope.id}"

@@ -35,9 +35,9 @@ def envelope(id: str, request_id: str = "") -> Envelope:
     return Envelope(id, "2026-11-21T02:00:00Z", "me@example.com", recipients, request_id=request_id)
 
 
-def spool_file(id: str) -> bytes:
+def spool_file(envelope: Envelope) -> bytes:
     """The bytes that `put` writes for the message."""
-    line = envelope(id).to_line()
+    line = envelope.to_line()
     return head(line, BODY) + line + BODY
 
 

@@ -40,6 +40,6 @@ def prepared(root: Path, state: str = "") -> Path:
         root.joinpath("drop").mkdir()
     if state:
         path = root / state / victim.ID
-        path.write_bytes(victim.spool_file(victim.ID))
+        path.write_bytes(victim.spool_file(victim.envelope(victim.ID)))
         path.chmod(0o600)
     return root
