@@ -1,0 +1,13 @@
+"""Reports about mail that could not be delivered: written here, later also read.
+
+A delivery status notification (DSN, RFC 3464) is a message of type multipart/report (RFC 6522) with three
+parts. The first is for the person who sent the mail, in plain words. The second, message/delivery-status,
+says the same for programs: a block of fields about the message, then a block for each recipient. The third
+returns the header of the message, or all of it, so that its sender recognises it.
+
+Two rules keep reports from breeding. A report has the null reverse-path, and mail with the null reverse-path
+is never reported (RFC 5321 §4.5.5). And a report that cannot be delivered is kept, not reported.
+
+`explain` holds what reply codes mean and what to do about them, `words` the letter to the person, `fields`
+the part for programs, `report` puts them together. `text` makes what came from outside harmless.
+"""

@@ -1,0 +1,86 @@
+"""The part of a report that programs read: message/delivery-status, RFC 3464 §2.
+
+Always 7-bit: an address beyond ASCII is written in the ``utf-8`` address type with its characters as
+``\\x{…}`` (RFC 6533 §3), which may stand here, so that the report reaches a sender whose servers know nothing
+of SMTPUTF8, and readers of RFC 3464 can read all the rest. A reply's characters beyond ASCII become ``?``; the
+letter to the person has them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.mail.when import parse_rfc3339, rfc5322
+
+from .text import ascii_line, field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.outcome import Outcome
+
+STATUS_OF_EXPIRY = "4.4.7"  # RFC 3463 §3.5; class 4 with a failure says that sending again may help, §2
+STATUS_OF_FAILURE = "5.0.0"
+OWN_PHASES = ("", "dns", "connect")  # before anybody answered; whatever is said there, we said
+
+
+def status_part(envelope: Envelope, outcomes: Sequence[Outcome], reporting_host: str) -> bytes:
+    """The body: a block about the message, then one for each outcome, divided by empty lines."""
+    blocks = [_of_message(envelope, reporting_host)]
+    blocks += [_of_recipient(envelope, outcome) for outcome in outcomes]
+    return "\r\n".join(blocks).encode("ascii")
+
+
+def _of_message(envelope: Envelope, reporting_host: str) -> str:
+    """RFC 3464 §2.2; what begins with X- is ours, §2.4."""
+    fields = [field("Reporting-MTA", f"dns; {ascii_line(reporting_host)}")]
+    try:
+        fields.append(field("Arrival-Date", rfc5322(parse_rfc3339(envelope.created))))
+    except ValueError:
+        pass  # written by somebody else; the field may be left out
+    fields.append(field("X-Mailer-Queue-ID", ascii_line(envelope.id)))
+    if envelope.sender:
+        fields.append(field("X-Mailer-Sender", typed(envelope.sender)))
+    return "".join(fields)
+
+
+def _of_recipient(envelope: Envelope, outcome: Outcome) -> str:
+    """RFC 3464 §2.3, in the order of its list."""
+    fields = [
+        field("Final-Recipient", typed(envelope.recipients[outcome.to].address)),
+        field("Action", "failed"),
+        field("Status", status(outcome)),
+    ]
+    if outcome.hop.host:
+        fields.append(field("Remote-MTA", f"dns; {ascii_line(outcome.hop.host)}"))
+    if reply := ascii_line(outcome.reply):
+        fields.append(field("Diagnostic-Code", f"{'smtp' if theirs(outcome) else 'x-mailer'}; {reply}"))
+    if outcome.at:
+        fields.append(field("Last-Attempt-Date", rfc5322(outcome.at)))
+    return "".join(fields)
+
+
+def theirs(outcome: Outcome) -> bool:
+    """Whether the reply is the other side's, as far as the outcome tells; else it is one that we wrote."""
+    return bool(outcome.hop.host and outcome.code) and outcome.phase not in OWN_PHASES
+
+
+def status(outcome: Outcome) -> str:
+    """The RFC 3463 code of a final outcome; where the reply had none that fits, one that claims no more than we know."""
+    parts = outcome.enhanced.split(".")
+    if len(parts) == 3 and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts) and parts[0] in ("4", "5"):
+        return outcome.enhanced
+    return STATUS_OF_EXPIRY if outcome.verdict == "expire" else STATUS_OF_FAILURE
+
+
+def typed(address: str) -> str:
+    """An address with its type, RFC 3464 §2.1.2; cut where no line could hold it."""
+    if address.isascii():
+        return f"rfc822; {ascii_line(address)}"
+    return f"utf-8; {''.join(map(_escaped, address))}"[:900]
+
+
+def _escaped(char: str) -> str:
+    r"""RFC 6533 §3, utf-8-addr-xtext: ``\x{E9}`` for whatever is not printable ASCII, and for ``\``, ``+``, ``=``."""
+    return char if "!" <= char <= "~" and char not in "\\+=" else f"\\x{{{ord(char):02X}}}"

@@ -1,0 +1,101 @@
+"""A report about failed recipients, as the bytes of a message: RFC 3464 in the multipart/report of RFC 6522.
+
+Pure and deterministic: the same failure gives the same bytes. Everything that came from outside (replies,
+host names, the subject) was made one harmless line by `text` before it stands here; the returned header is
+the only thing that is kept as it was, and it stands in a part of its own under a boundary that occurs nowhere in it.
+
+The report is 7-bit, so every server takes it; the exception is the address of a sender with letters beyond ASCII.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mailer.mail.when import rfc5322
+
+from .fields import status_part
+from .text import address, ascii_line, encoded, field, is_plain, one_line, transfer
+from .words import letter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.outcome import Outcome
+
+Kind = Literal["failed", "expired"]
+"""`failed`: refused for good. `expired`: every try until the message was too old failed for the time being."""
+
+SUBJECT: dict[Kind, str] = {"failed": "Not delivered: ", "expired": "Not delivered in time: "}
+RETURNED = 64 * 1024  # bytes of the original header that a report carries
+
+
+def report(
+    *,
+    envelope: Envelope,
+    outcomes: Sequence[Outcome],
+    kind: Kind,
+    header: bytes,
+    content: bytes = b"",
+    reporting_host: str,
+    postmaster: str,
+    at: float,
+    message_id: str,
+) -> bytes:
+    """The report for `envelope.sender` about `outcomes`, one final outcome a recipient, with CRLF line ends.
+
+    `header` is the original header, normalised, `content` the whole original message where it is to go back in
+    full (if it is not 7-bit, the header goes back alone: a report must pass everywhere). `reporting_host` and
+    `postmaster` are who we are, `at` is the Date in seconds since the epoch, `message_id` the report's own
+    with its angle brackets.
+    """
+    parts = [
+        _part("text/plain; charset=utf-8", letter(envelope, outcomes, kind, reporting_host).replace("\n", "\r\n").encode()),
+        _part("message/delivery-status", status_part(envelope, outcomes, reporting_host)),
+        _returned(header, content),
+    ]
+    boundary = _boundary(envelope.id, parts)
+    lines = [
+        field("From", f"Mail Delivery System <{address(postmaster)}>"),
+        field("To", f"<{address(envelope.sender)}>"),
+        field("Subject", encoded(SUBJECT[kind] + one_line(envelope.subject, 200)).rstrip()),
+        field("Date", rfc5322(at)),
+        field("Message-ID", message_id),
+        *_threading(envelope),
+        field("Auto-Submitted", "auto-replied"),  # RFC 3834 §5
+        field("MIME-Version", "1.0"),
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"\r\n',  # RFC 6522 §3
+        "\r\nThis is a delivery report in MIME format, RFC 3464.\r\n",
+    ]
+    divider = f"\r\n--{boundary}\r\n".encode()
+    return "".join(lines).encode() + b"".join(divider + part for part in parts) + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _part(type: str, body: bytes) -> bytes:
+    encoding, body = transfer(body)
+    return f"Content-Type: {type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body
+
+
+def _returned(header: bytes, content: bytes) -> bytes:
+    """The original: in full as message/rfc822, which RFC 2046 §5.2.1 lets nobody encode, else its header."""
+    if content and is_plain(content):
+        return b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" + content
+    if len(header) > RETURNED:
+        header = header[: header.rfind(b"\r\n", 0, RETURNED) + 2]
+    return _part("text/rfc822-headers", header)  # RFC 6522 §4; quoted-printable where it is not 7-bit
+
+
+def _boundary(id: str, parts: Sequence[bytes]) -> str:
+    """A line that no part has: derived from the ID, and counted up past anybody who guessed it."""
+    serial = 0
+    while any(f"--=_{id}.{serial}".encode() in part for part in parts):
+        serial += 1
+    return f"=_{id}.{serial}"
+
+
+def _threading(envelope: Envelope) -> list[str]:
+    """In-Reply-To and References, so that the report stands beside its message; RFC 5322 §3.6.4."""
+    original = envelope.message_id
+    if original != ascii_line(original) or not (original.startswith("<") and original.endswith(">")) or " " in original:
+        return []
+    return [field("In-Reply-To", original), field("References", original)]

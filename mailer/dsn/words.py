@@ -1,0 +1,76 @@
+"""The part of a report that the sender reads: what happened to which recipient, why, and what to do now."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from mailer.mail.when import parse_rfc3339, rfc5322
+
+from .explain import CLASSED, explain
+from .fields import theirs
+from .text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.outcome import Outcome
+
+    from .report import Kind
+
+OPENING: dict[Kind, str] = {
+    "failed": "Your message could not be delivered to {whom}. It will not be tried again.",
+    "expired": "Your message could not be delivered to {whom} in the time that it may take. It will not be tried again.",
+}
+MANY = 100  # recipients that are written out; the part for programs has them all
+
+
+def letter(envelope: Envelope, outcomes: Sequence[Outcome], kind: Kind, reporting_host: str) -> str:
+    """The text, lines ending in LF, at most 72 columns wide but for what must not be broken."""
+    whom = "the recipient below" if len(outcomes) == 1 else f"the {len(outcomes)} recipients below"
+    parts = [fill(OPENING[kind].format(whom=whom), 72), _message(envelope)]
+    parts += [_recipient(envelope, outcome) for outcome in outcomes[:MANY]]
+    if len(outcomes) > MANY:
+        parts.append(f"… and {len(outcomes) - MANY} more, listed in the part of this report that programs read.")
+    if rest := len(envelope.recipients) - len(outcomes):
+        others = "The other recipient of the message is" if rest == 1 else f"The other {rest} recipients of the message are"
+        parts.append(fill(f"{others} not part of this report.", 72))
+    parts.append(fill(f"This report was written by the mail system of {reporting_host}. The header of your message is attached.", 72))
+    return "\n\n".join(parts) + "\n"
+
+
+def _message(envelope: Envelope) -> str:
+    """What the sender recognises the message by."""
+    lines = [f"  Subject:   {one_line(envelope.subject, 200) or '(none)'}"]
+    try:
+        lines.append(f"  Sent:      {rfc5322(parse_rfc3339(envelope.created))}")
+    except ValueError:
+        pass
+    lines.append(f"  Queue ID:  {one_line(envelope.id)}")
+    return "\n".join(lines)
+
+
+def _recipient(envelope: Envelope, outcome: Outcome) -> str:
+    """One recipient: the reply first, word by word, then ours."""
+    explanation = explain(outcome.code, outcome.enhanced)
+    lines = [f"<{one_line(envelope.recipients[outcome.to].address)}>"]
+    if outcome.reply:
+        lines.append(_block(f"What happened{_place(outcome)}:", outcome.reply))
+    means = explanation.means
+    if outcome.verdict == "expire" and explanation != CLASSED["4.4.7"]:
+        means += " " + CLASSED["4.4.7"].means
+    lines += [_block("What that means:", means), _block("What you can do:", explanation.do)]
+    return "\n".join(lines)
+
+
+def _place(outcome: Outcome) -> str:
+    host = one_line(outcome.hop.host)
+    if not host:
+        return ""
+    return f" at {host}" if theirs(outcome) else f" on the way to {host}"
+
+
+def _block(title: str, text: str) -> str:
+    body = fill(one_line(text), 72, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return f"  {title}\n{body}"
