@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed, Corrupt, Seen, Settled, Tried
-from mailer.mail.failure import Failure
+from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.outcome import Outcome
 from mailer.spool import Busy, NoSuchMessage
 from mailer.spool.file import CorruptFile
+from mailer.submit import Request, submit
 
 from .attempt import Attempt, Job
 from .hosts import Unroutable
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
     from mailer.bounces import Reports
     from mailer.clock import Clock
+    from mailer.config.quick import SubmissionSettings
     from mailer.events import Event
-    from mailer.spool import Spool
+    from mailer.spool import Entry, Spool
 
     from .courier import Courier
     from .destination import Destination
@@ -56,6 +58,7 @@ class Policy:
     router: Router
     schedule: Schedule
     reports: Reports
+    submission: SubmissionSettings
 
 
 class Engine:
@@ -400,12 +403,27 @@ class Engine:
         """The steps on disk, in the order that `mailer-spool(5)` gives; returns the ID of a report that was put."""
         claim, history = attempt.claim, attempt.entry.history
         assert claim is not None
-        reported = self.policy.reports.put(attempt.entry, outcomes, claim.content, self.clock.now())
+        reported = self._report(attempt.entry, outcomes, claim.content)
         if history.pending():
             self.spool.defer(claim, outcomes, history.due)
         else:
             self.spool.fail(claim, outcomes)
         return reported
+
+    def _report(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> str | None:
+        """Put the report that is due, unless it was put before a crash. Raises `Failure` if it has to be tried again."""
+        report = self.policy.reports.report_for(entry, outcomes, content)
+        if report is None or self.spool.find(report.id):
+            return None
+        request = Request(report.message, sender="", recipients=[entry.envelope.sender])
+        try:
+            submit(request, self.policy.submission, self.clock.now(), id=report.id)
+        except Failure as failure:
+            if failure.code != BAD_MESSAGE:
+                raise
+            self.tell(Alarm(self.clock.now(), "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
+            return None
+        return report.id
 
     def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         entry, now = attempt.entry, self.clock.now()

@@ -130,6 +130,10 @@ class Spool:
         """The messages in `state`, oldest first."""
         return sorted(name for name in self.names(state) if layout.is_id(name))
 
+    def strangers(self, state: str) -> list[str]:
+        """The names in `state` that are no message's: somebody else put them there."""
+        return [name for name in self.names(state) if not layout.is_id(name)]
+
     def dues(self) -> Iterator[tuple[float, str]]:
         """(when it is due, ID) for each deferred message, in no order. Opens no file."""
         try:

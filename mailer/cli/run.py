@@ -1,0 +1,33 @@
+"""``mailer run``: the daemon, in the foreground; ``--once`` for one pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .options import Command, Option
+
+if TYPE_CHECKING:
+    from .options import Given
+
+
+def run(given: Given) -> int:
+    """Deliver until told to stop."""
+    from mailer.service import Service
+
+    return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once")).run()
+
+
+COMMAND = Command(
+    "run",
+    run,
+    summary="the daemon: deliver what is queued",
+    about=(
+        "Delivers what is in the spool, and what comes into it, until SIGTERM or SIGINT; stays in the foreground and logs "
+        "to standard error (JSON lines, or readable ones on a terminal). One daemon runs on a spool.\n\n"
+        "SIGHUP reads the configuration again; one with a mistake is reported and the old one stays. A stop begins nothing "
+        "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
+        "notify protocol (Type=notify-reload)."
+    ),
+    options=(Option("--once", help="make one pass over everything that is due, then exit"),),
+    epilog="exit codes: 0 stopped · 75 another daemon runs on the spool · 77 no permission · 78 configuration",
+)

@@ -1,0 +1,303 @@
+"""The daemon: builds everything from the configuration, runs it, and takes it down in order.
+
+The only place where concrete things are chosen: which clock, which courier, which listeners. What happens
+at the start, in this order: lock the spool, adopt what is there, hang the doorbell, say that we are ready,
+deliver. At the end, in this order: begin nothing new, let what runs finish within ``delivery.stop_timeout``,
+write down the last outcomes, say QUIT, release the lock. Being killed in between loses nothing: the spool is
+the truth, and the start is the same after a crash as after a stop.
+
+SIGTERM and SIGINT stop, SIGHUP reads the configuration again. One that cannot be read changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import stat
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from mailer.bounces import Reports
+from mailer.clock import SystemClock
+from mailer.config import load
+from mailer.config.quick import of
+from mailer.delivery.courier import SmtpCourier
+from mailer.delivery.engine import Engine, Policy
+from mailer.delivery.hosts import Finder
+from mailer.delivery.ledger import Ledger
+from mailer.delivery.retry import Schedule
+from mailer.delivery.router import Router
+from mailer.delivery.scheduler import Limits, Scheduler
+from mailer.events import Alarm, Corrupt, Daemon, Events, Settled, Tried
+from mailer.events import Seen as SeenEvent
+from mailer.log import open_log
+from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure
+from mailer.net.dns import Resolver
+from mailer.net.pool import Pool
+from mailer.notify import notify, reloading, watchdog_seconds
+from mailer.spool import Spool, doorbell
+from mailer.spool.adopt import adopt
+from mailer.spool.file import CorruptFile
+from mailer.spool.store import NoSuchMessage
+from mailer.spool.sweep import sweep
+from mailer.status.writer import StatusWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Any
+
+    from mailer.config import Config
+    from mailer.events import Event, Listener
+    from mailer.spool import Entry
+
+SWEEP_EVERY = 3600.0  # seconds
+
+
+class Service:
+    """One daemon on one spool. `given` is what the command line said: (path of the configuration, spool)."""
+
+    def __init__(self, given: tuple[str | None, str | None], *, once: bool = False) -> None:
+        self.given = given
+        self.once = once
+        self.config = load(*given)
+        self.clock = SystemClock()
+        self.spool = Spool(self.config.spool)
+        self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
+
+    def run(self) -> int:
+        """Run until a signal says stop, or with `once` until nothing is due; returns the exit code. Raises `Failure`."""
+        self.spool.prepare()
+        check_ancestors(self.spool.root)
+        raise_descriptor_limit()
+        try:
+            with self.lock:
+                return _run_loop(self._main())
+        except Timeout:
+            raise Failure(f"another daemon runs on the spool {self.spool.root}", TRY_AGAIN) from None
+
+    async def _main(self) -> int:
+        self._build()
+        loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        bell = doorbell.hang(self.spool.root)
+        loop.add_reader(bell, lambda: self.engine.look(doorbell.listen(bell)))
+        try:
+            self._tell("started", _summary(self.config, self.spool))
+            await asyncio.to_thread(self._catch_up)
+            self._scan()
+            notify("READY=1", f"STATUS=delivering from {self.spool.root}")
+            self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
+            await self._work()
+        finally:
+            loop.remove_reader(bell)
+            bell.close()
+            await self._take_down()
+        return OK
+
+    def _build(self) -> None:
+        config = self.config
+        self.log = open_log(config.log.file, form=config.log.format, level=config.log.level)
+        self.status = StatusWriter(f"{self.spool.root}/status.sqlite3")
+        self.ledger = Ledger(self.spool, self.status.write, lambda gone, problems: self.engine.left(gone, problems))
+        listeners: list[Listener] = [self.ledger, self.log]
+        self.events = Events(listeners, self._bug)
+        self.engine = Engine(
+            self.spool,
+            Scheduler(limits_of(config)),
+            SmtpCourier(Pool(config.timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime), self.clock),
+            policy_of(config),
+            self.ledger,
+            self.clock,
+            self.events.tell,
+            random.random,
+        )
+
+    async def _work(self) -> None:
+        """The engine and the chores side by side, until one of them ends or a signal comes."""
+        engine = asyncio.create_task(self.engine.run(once=self.once))
+        chores = [asyncio.create_task(chore) for chore in self._chores()]
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait([engine, stopping, *chores], return_when=asyncio.FIRST_COMPLETED)
+            notify("STOPPING=1", "STATUS=finishing what is under way")
+            self._tell("stopping")
+            await self.engine.stop(self.config.delivery.stop_timeout)
+            await engine
+        finally:
+            for task in (*chores, stopping, engine):
+                task.cancel()
+            results = await asyncio.gather(*chores, stopping, engine, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def _chores(self) -> Iterator[Coroutine[Any, Any, None]]:
+        if self.once:
+            return
+        yield self._every(lambda: self.config.delivery.rescan, self._scan)
+        yield self._every(lambda: SWEEP_EVERY, self._sweep, at_once=True)
+        if seconds := watchdog_seconds():
+            yield self._every(lambda: seconds, lambda: notify("WATCHDOG=1"))
+
+    async def _every(self, seconds: Callable[[], float], chore: Callable[[], object], *, at_once: bool = False) -> None:
+        while True:
+            if not at_once:
+                await asyncio.sleep(seconds())
+            at_once = False
+            try:
+                chore()
+            except OSError as error:
+                self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
+
+    async def _take_down(self) -> None:
+        await self.engine.courier.close()
+        await self.ledger.close()
+        self.status.close()
+        self._tell_log("stopped")
+
+    # Chores
+
+    def _scan(self) -> None:
+        """Find what the doorbell did not announce: a backstop, and the start of every run."""
+        if os.path.isdir(f"{self.spool.root}/drop"):
+            self._adopt()
+        self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
+        self.engine.expect_all(self.spool.dues())
+        for name in self.spool.strangers("queued"):
+            path = self.spool.set_aside("queued", name)
+            self.events.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+
+    def _adopt(self) -> None:
+        done = adopt(self.spool, self.config.submission.max_message_size)
+        for name, reason, path in done.refused:
+            self.events.tell(Corrupt(self.clock.now(), name, reason, path))
+
+    def _sweep(self) -> None:
+        config = self.config
+        sweep(self.spool, self.clock.now(), config.bounce.retention, config.submission.request_id_ttl)
+        self.status.forget(self.clock.now() - config.status.retention)
+
+    def _catch_up(self) -> None:
+        """Tell the status database of messages that it does not know: it was deleted, or a crash cut it short."""
+        known = self.status.known()
+        batch: list[Event] = []
+        for state in ("deferred", "held", "failed"):
+            for id in self.spool.ids(state):
+                if id not in known:
+                    batch += _story(self.spool, id, state)
+                if len(batch) > 1000:
+                    self.status.write(batch)
+                    batch = []
+        self.status.write(batch)
+
+    # Signals
+
+    def reload(self) -> None:
+        """Read the configuration again; what is wrong with it is told, and the old one stays."""
+        reloading()
+        try:
+            config = load(*self.given)
+            if config.spool != self.config.spool:
+                raise Failure("the spool cannot change while the daemon runs; restart it", 78)
+        except Failure as failure:
+            self.events.tell(Alarm(self.clock.now(), "config", f"the configuration stays as it was: {failure}"))
+        else:
+            self.config = config
+            self.engine.policy = policy_of(config)
+            self.engine.scheduler.limits = limits_of(config)
+            self._tell("reloaded", config.path)
+        notify("READY=1")
+
+    def _tell(self, what: str, detail: str = "") -> None:
+        self.events.tell(Daemon(self.clock.now(), what, detail))
+
+    def _tell_log(self, what: str) -> None:
+        self.log.told(Daemon(self.clock.now(), what))
+
+    def _bug(self, error: Exception) -> None:
+        self.log.told(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
+
+
+def policy_of(config: Config) -> Policy:
+    """What a reload may change, as the engine wants it."""
+    dns = config.dns
+    resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size)
+    retry, bounce = config.retry, config.bounce
+    return Policy(
+        Router(Finder(config, resolver, random.shuffle)),
+        Schedule(retry.schedule, retry.expire, retry.jitter),
+        Reports(config.hostname, config.postmaster, full=bounce.content == "full", enabled=bounce.enabled),
+        of(config),
+    )
+
+
+def limits_of(config: Config) -> Limits:
+    """How much at once, as the scheduler wants it."""
+    delivery = config.delivery
+    return Limits(
+        delivery.active_limit,
+        delivery.max_connections,
+        delivery.max_connections_per_destination,
+        delivery.initial_connections_mx,
+        delivery.initial_connections_relay,
+    )
+
+
+def _story(spool: Spool, id: str, state: str) -> list[Event]:
+    """All that the spool knows of a message, as the events that once told it."""
+    try:
+        entry: Entry = spool.read(id, state)
+    except (NoSuchMessage, CorruptFile, OSError):
+        return []
+    story: list[Event] = [SeenEvent(entry.arrived, entry)]
+    if outcomes := entry.history.outcomes:
+        story.append(Tried(outcomes[-1].at, entry, outcomes))
+        story.append(Settled(outcomes[-1].at, entry, entry.status, entry.due))
+    return story
+
+
+def _summary(config: Config, spool: Spool) -> str:
+    relays = ", ".join(f"{relay.name} ({relay.host}:{relay.port})" for relay in config.relays.values()) or "none"
+    return f"config={config.path or 'defaults'} spool={spool.root} hostname={config.hostname} relays={relays}"
+
+
+def _run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run `main` on uvloop where it is installed, else on asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def raise_descriptor_limit() -> None:
+    """Each session and each message under way needs a file descriptor; the default of 1024 is soon used up."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+
+
+def check_ancestors(root: str) -> None:
+    """Refuse a spool that somebody else could swap for his own. Raises `Failure` (77).
+
+    Each directory above it must belong to us or to root, and others may write it only if it is sticky.
+    """
+    path = os.path.dirname(os.path.realpath(root))
+    while True:
+        known = os.stat(path)
+        if known.st_uid not in (0, os.geteuid()):
+            raise Failure(f"{path}, above the spool, belongs to user {known.st_uid}, who could replace the spool", NO_PERMISSION)
+        if known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
+            raise Failure(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", NO_PERMISSION)
+        if path == "/":
+            return
+        path = os.path.dirname(path)
