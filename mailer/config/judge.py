@@ -60,7 +60,7 @@ class Judge:
                 continue
             homes = [section for section, cls in TABLES.items() if name in {s.key for s in settings(cls)}]
             if isinstance(value, dict | list) or not homes:
-                self.wrong((name,), f"there is no section [{written(name)[1:-1]}]{_nearest(name, SECTIONS, '[{}]')}")
+                self.wrong((name,), f"there is no section [{written(name)[1:-1]}]{nearest(name, SECTIONS, '[{}]')}")
             else:
                 self.wrong((name,), f"{name} stands before any section; it belongs below [{homes[0]}]")
 
@@ -100,7 +100,7 @@ class Judge:
         names = [hop.removeprefix("relay:") for hop in route.via if hop != "mx"]
         for name in names:
             if name not in relays:
-                self.wrong(("route", at, "via"), f"there is no [relay.{name}]{_nearest(name, relays, '[relay.{}]')}")
+                self.wrong(("route", at, "via"), f"there is no [relay.{name}]{nearest(name, relays, '[relay.{}]')}")
         if len(set(route.via)) < len(route.via):
             self.wrong(("route", at, "via"), "via names the same way out twice")
 
@@ -127,7 +127,7 @@ class Judge:
         found = {}
         for key, value in table.items():
             if key not in known:
-                self.wrong((*path, key), REFUSED.get(key) or f"{_header(path)} has no setting {written(key)[1:-1]}{_nearest(key, known)}")
+                self.wrong((*path, key), REFUSED.get(key) or f"{_header(path)} has no setting {written(key)[1:-1]}{nearest(key, known)}")
                 continue
             try:
                 found[key] = known[key].kind.read(value)
@@ -150,6 +150,7 @@ def _header(path: Path) -> str:
     return f"[[{path[0]}]]" if isinstance(path[-1], int) else f"[{'.'.join(map(str, path))}]"
 
 
-def _nearest(name: str, known: Iterable[str], form: str = "{}") -> str:
+def nearest(name: str, known: Iterable[str], form: str = "{}") -> str:
+    """The end of a sentence that says `name` is unknown: what it may have meant."""
     near = get_close_matches(name, known, 1)
     return f"; did you mean {form.format(near[0])}?" if near else f"; there are {', '.join(known)}" if known else ""

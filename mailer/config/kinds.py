@@ -21,11 +21,12 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`read` raises `ValueError`; `write` gives a TOML value."""
+    """`read` raises `ValueError`; `write` gives a TOML value; `words` are all that there are."""
 
     name: str
     read: Callable[[object], Any]
     write: Callable[[Any], Any] = _same
+    words: tuple[str, ...] = ()
 
 
 def _duration(seconds: float) -> str:
@@ -71,6 +72,14 @@ def _fraction(value: object) -> float:
 
 def _optional_path(value: object) -> str:
     return "" if value == "" else values.path(value)
+
+
+def _secret_path(value: object) -> str:
+    """The error does not repeat the value: it may be the password itself."""
+    try:
+        return _optional_path(value)
+    except ValueError:
+        raise ValueError("this is no whole path; begin it with / or ~/") from None
 
 
 def _host(value: object) -> str:
@@ -150,7 +159,7 @@ def choice(*names: str) -> Kind:
             raise ValueError(f"{values.written(value)} is none of {shown}")
         return value
 
-    return Kind(shown, read)
+    return Kind(shown, read, words=names)
 
 
 def several(kind: Kind, *, least: int = 0) -> Kind:
@@ -174,6 +183,7 @@ OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
 ADDRESS = Kind("address", values.address)
 PATH = Kind("path", values.path)
 OPTIONAL_PATH = Kind("path", _optional_path)
+SECRET_PATH = Kind("path", _secret_path)
 COUNT = Kind("number", values.count)
 DURATION = Kind("duration", values.duration, _duration)
 PERIOD = Kind("duration", _period, _duration)

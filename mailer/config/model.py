@@ -108,7 +108,7 @@ class Route:
     via: tuple[str, ...] = setting(
         several(HOP, least=1),
         'Ways out in order of preference: "relay:NAME", or "mx" for the MX hosts of the domain.',
-        example="relay:NAME",
+        example="relay:out",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .kinds import COMMAND, HOST, OPTIONAL_DOMAIN, OPTIONAL_PATH, PORT, SWITCH, TEXT, VARIABLE, choice
+from .kinds import COMMAND, HOST, OPTIONAL_DOMAIN, OPTIONAL_PATH, PORT, SECRET_PATH, SWITCH, TEXT, VARIABLE, choice
 from .secret import Secret
 from .setting import setting
 
@@ -37,7 +37,7 @@ class Relay:
     )
     username: str = setting(TEXT, "The name to log in with. Without it there is no login.", "", example="me")
     password_file: str = setting(
-        OPTIONAL_PATH, "A file with the password, which nobody but its owner may read.", "", example="/etc/mailer/NAME.secret"
+        SECRET_PATH, "A file with the password, which nobody but its owner may read.", "", example="/etc/mailer/out.secret"
     )
     password_command: tuple[str, ...] = setting(
         COMMAND,

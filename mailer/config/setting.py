@@ -43,7 +43,7 @@ def setting(
     example: str = "",
     private: bool = False,
 ) -> Any:
-    """A field for one key: `default` is written as in the file, or `factory` works it out.
+    """A field for one key: `default` is written as in the file, empty for what is not set, or `factory` works it out.
 
     Where the true default is worked out, `shown` says how, and `default` is the program's value for that.
     `example` is what the example file writes in place of the default. A `private` value is shown only in part.
@@ -51,7 +51,7 @@ def setting(
     about = {"kind": kind, "doc": doc, "shown": shown, "example": example, "private": private}
     if factory is not None:
         return field(default_factory=factory, repr=not private, metadata=about)
-    if default is not MISSING and not shown:
+    if default not in (MISSING, "", ()) and not shown:
         default = kind.read(default)
     return field(default=default, repr=not private, metadata=about)
 

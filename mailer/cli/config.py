@@ -1,0 +1,133 @@
+"""``mailer config``: make a configuration file, check it, show what is in force, change one setting."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from mailer.config import advice, defaults, edit, file, manual, report
+from mailer.config.quick import find
+from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
+from mailer.mail.text import safe
+
+from . import complain
+from .options import JSON, Command, usage
+
+if TYPE_CHECKING:
+    from .options import Given
+
+
+def init(given: Given) -> int:
+    """Write the example file to the place that is named, or to that where it will be found."""
+    if len(given.operands) > 1:
+        raise usage("there can be only one PATH", "config init")
+    path = given.operands[0] if given.operands else given.text("--config") or _home()
+    _create(path, manual.example())
+    _say(given, f"wrote {path}; nothing is set in it yet: edit it, or use `mailer config set KEY VALUE`")
+    return OK
+
+
+def _home() -> str:
+    """Where a new file belongs: the machine's for root, the user's own for others."""
+    return defaults.SYSTEM_FILE if os.geteuid() == 0 else defaults.files()[0]
+
+
+def _create(path: str, text: str) -> None:
+    """A new file that all may read, for it holds no secrets. Raises `Failure` (73, 75, 77)."""
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o755, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        raise Failure(f"{path} exists already; it stays as it is", CANNOT_CREATE) from None
+    except OSError as error:
+        raise from_os("cannot write the configuration", path, error) from None
+    with open(fd, "w", encoding="utf-8") as made:
+        os.fchmod(fd, 0o644)  # whatever the umask says: every user who sends mail reads it
+        made.write(text)
+
+
+def check(given: Given) -> int:
+    """Print all that is wrong, or that nothing is; warnings do not count."""
+    if len(given.operands) > 1:
+        raise usage("there can be only one FILE", "config check")
+    path, data = find(given.operands[0] if given.operands else given.text("--config"))
+    config, problems = file.examine(path, data)
+    if config:
+        problems = list(advice.missing(config))
+        if not given.flag("--quiet"):
+            for warning in advice.warnings(config):
+                complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
+    for problem in problems:
+        complain(file.at(path, problem), BAD_CONFIG)
+    if problems:
+        return BAD_CONFIG
+    _say(given, f"{path} is right" if path else "there is no configuration file; the defaults hold")
+    return OK
+
+
+def show(given: Given) -> int:
+    """Print every setting that is in force, and where its value comes from."""
+    if given.operands:
+        raise usage("config show takes no operands", "config show")
+    config = file.load(given.text("--config"), given.text("--spool"))
+    if given.flag("--json"):
+        for row in report.rows(config):
+            print(json.dumps(row))
+    else:
+        for line in report.lines(config):
+            print(safe(line))
+    return OK
+
+
+def change(given: Given) -> int:
+    """Change settings in the file, all of them or none."""
+    words = given.operands
+    if not words or len(words) % 2:
+        raise usage("config set takes a KEY and a VALUE, or several such pairs", "config set")
+    path, data = find(given.text("--config"))
+    if not path:
+        raise Failure("there is no configuration file yet; `mailer config init` writes one", USAGE)
+    text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))
+    edit.save(path, text)
+    _say(given, f"changed {path}; a running daemon takes it on with SIGHUP")
+    return OK
+
+
+def _say(given: Given, line: str) -> None:
+    if not given.flag("--quiet"):
+        print(safe(line))
+
+
+COMMANDS = {
+    "init": Command(
+        "config init",
+        init,
+        summary="write a configuration file to start from",
+        about="Every setting is in it with its explanation, commented out. A file that exists is not touched.",
+        operands="[PATH]",
+    ),
+    "check": Command(
+        "config check",
+        check,
+        summary="find all mistakes in the configuration",
+        about="Also tries to read the passwords that it refers to, so commands for them run. Exits 0 if mail could "
+        "be sent with it, else 78. Warnings are about what is allowed and seldom meant.",
+        operands="[FILE]",
+    ),
+    "show": Command(
+        "config show",
+        show,
+        summary="print every setting in force and where it comes from",
+        about="What it prints is itself a configuration. Passwords are never read, and of a password command only the program is shown.",
+        options=(JSON,),
+    ),
+    "set": Command(
+        "config set",
+        change,
+        summary="change settings in the configuration file",
+        about="KEY is section.name, such as mailer.hostname or relay.out.host. Nothing else in the file changes. "
+        "If the new file would be wrong, the old one stays; so settings that need each other are given together.",
+        operands="KEY VALUE [KEY VALUE…]",
+    ),
+}

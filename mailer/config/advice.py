@@ -1,0 +1,69 @@
+"""What a configuration that is right in itself still leaves to worry about.
+
+For ``mailer config check``: whether what the file refers to is there, and what is allowed but seldom meant.
+Reads secrets, so commands for them run; opens no connection.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from mailer.mail.failure import Failure
+
+from .judge import Problem
+from .relay import SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .model import Config
+    from .relay import Relay
+
+
+def missing(config: Config) -> Iterator[Problem]:
+    """What mail would fail on: secrets that cannot be read, certificate files that are not there."""
+    for name, relay in config.relays.items():
+        yield from _secret(config, relay)
+        yield from _readable(config, f"relay.{name}.ca_file", relay.ca_file)
+    yield from _readable(config, "tls.ca_file", config.tls.ca_file)
+
+
+def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
+    if relay.secret is None:
+        return
+    try:
+        relay.secret()
+    except Failure as failure:
+        key = next(key for key in SECRETS if getattr(relay, key))
+        yield Problem(config.lines.get(f"relay.{relay.name}.{key}", 0), str(failure))
+
+
+def _readable(config: Config, key: str, path: str) -> Iterator[Problem]:
+    if not path:
+        return
+    try:
+        with open(path, "rb"):
+            return
+    except OSError as error:
+        yield Problem(config.lines.get(key, 0), f"cannot read the certificates in {path}: {error.strerror}")
+
+
+def warnings(config: Config) -> Iterator[Problem]:
+    """What works, and may still surprise."""
+    lines = config.lines
+    if "." not in config.hostname:
+        yield Problem(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
+    used = {hop.removeprefix("relay:") for route in config.routes for hop in route.via}
+    for name, relay in config.relays.items():
+        if name not in used:
+            yield Problem(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")
+        if relay.username and relay.tls in ("none", "opportunistic"):
+            yield Problem(
+                lines.get(f"relay.{name}.tls", 0), f"the password of relay {name} can be read on its way: nothing verifies the host"
+            )
+    if config.delivery.allow_private:
+        yield Problem(lines.get("delivery.allow_private", 0), "any domain can make this host connect to its own private network")
+    if config.path and os.stat(config.path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Problem(0, f"others can write this file; run: chmod go-w {config.path}")

@@ -1,0 +1,166 @@
+"""Changing single settings of a configuration file and nothing else in it.
+
+``mailer config set`` replaces the value where it stands, or adds a line where it belongs: below the
+commented line that shows the setting, else after the last line of its section, else in a new section
+at the end. The new text is judged as a whole before it takes the place of the old file, in one
+rename, so a reader sees the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from mailer.durable import sync_directory, write_new
+from mailer.mail.failure import BAD_CONFIG, USAGE, Failure, from_os
+
+from .file import at, config_of, examine
+from .judge import nearest
+from .literal import literal
+from .model import LISTED, NAMED, TABLES
+from .places import Place, Places
+from .setting import Setting, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def changed(path: str, data: bytes, changes: Iterable[tuple[str, str]]) -> str:
+    """The text of the file at `path`, which holds `data`, with each key of `changes` being its value.
+
+    Raises `Failure`: 64 for a setting that there is not, 78 if the new text would be wrong as a whole.
+    """
+    text = _parsed(path, data)
+    for key, value in changes:
+        place, setting = find_setting(key)
+        text = edited(text, place, understood(setting, value))
+    config, problems = examine(path, text.encode())
+    if config is None:
+        raise Failure(f"nothing was changed, for the file would be wrong: {at(path, problems[0])}", BAD_CONFIG)
+    return text
+
+
+def _parsed(path: str, data: bytes) -> str:
+    """The text, which has to be TOML already. Raises `Failure` (78)."""
+    try:
+        text = data.decode()
+        tomllib.loads(text)
+    except ValueError:
+        config_of(path, data)  # says what is wrong
+        raise
+    return text
+
+
+def find_setting(key: str) -> tuple[tuple[str, ...], Setting]:
+    """The place in the file and the declaration of ``section.key`` or ``relay.NAME.key``. Raises `Failure` (64)."""
+    section, _, rest = key.partition(".")
+    name, dot, last = rest.rpartition(".")
+    if section in LISTED:
+        raise Failure(f"{section}s are a list in which the order matters; edit the file", USAGE)
+    cls = NAMED.get(section) if dot else TABLES.get(section)
+    if cls is None:
+        forms = [*(f"{section}.KEY" for section in TABLES), *(f"{section}.NAME.KEY" for section in NAMED)]
+        raise Failure(f"there is no setting {key}; settings are called {', '.join(forms)}", USAGE)
+    known = {setting.key: setting for setting in settings(cls)}
+    if last not in known:
+        raise Failure(f"there is no setting {key}{nearest(last, known)}", USAGE)
+    return ((section, name, last) if dot else (section, last)), known[last]
+
+
+def understood(setting: Setting, text: str) -> Any:
+    """The TOML value that `text` from a command line means: as TOML would read it, as plain text, or as a list with commas.
+
+    Raises `Failure` (78).
+    """
+    problem = ""
+    for value in _readings(text):
+        try:
+            setting.kind.read(value)
+        except ValueError as error:
+            problem = problem or str(error)
+        else:
+            return value
+    raise Failure(f"{setting.key}: {problem}", BAD_CONFIG)
+
+
+def _readings(text: str) -> Iterator[Any]:
+    try:
+        value = tomllib.loads(f"x = {text}")
+    except ValueError:
+        pass
+    else:
+        if len(value) == 1:  # and not a second line that was smuggled in
+            yield value["x"]
+    yield text
+    yield [part.strip() for part in text.split(",")]
+
+
+def edited(text: str, path: tuple[str, ...], value: Any) -> str:
+    """`text` with the setting at `path` being `value`. Raises `Failure` (78) where that takes a person."""
+    places = Places(text)
+    line = f"{path[-1]} = {literal(value)}\n"
+    if path in places.keys:
+        place = places.keys[path]
+        made = text[: place.start] + literal(value) + text[place.end :]
+    elif path[:-1] in places.tables:
+        start = _below(text, places, path)
+        made = _ended(text[:start]) + line + text[start:]
+    else:
+        header = ".".join(name if _BARE.fullmatch(name) else literal(name) for name in path[:-1])
+        made = _ended(text) + ("\n" if text else "") + f"[{header}]\n{line}"
+    if not _only_changed(text, made, path, value):
+        raise Failure(f"cannot change {'.'.join(path)} in a file that is written like this; edit it by hand", BAD_CONFIG)
+    return made
+
+
+def _below(text: str, places: Places, path: tuple[str, ...]) -> int:
+    """Where a new line for `path` belongs in its section."""
+    header = places.tables[path[:-1]]
+    end = min((place.start for place in places.tables.values() if place.start > header.start), default=len(text))
+    shown = re.compile(rf"^#\s?{re.escape(path[-1])}\s*=.*$", re.MULTILINE).search(text, header.end, end)
+    inside: list[Place] = [place for place in places.keys.values() if header.start < place.start < end]
+    last = shown.end() if shown else max((place.end for place in inside), default=header.end)
+    newline = text.find("\n", last)
+    return newline + 1 if newline >= 0 else len(text)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _only_changed(before: str, after: str, path: tuple[str, ...], value: Any) -> bool:
+    """Whether `after` says what `before` says but for the one setting: the proof that the edit hit what it meant."""
+    wanted = tomllib.loads(before)
+    table: Any = wanted
+    try:
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = value
+        return tomllib.loads(after) == wanted
+    except (AttributeError, TypeError, ValueError):  # what should be a table is something else, or `after` is no TOML
+        return False
+
+
+def save(path: str, text: str) -> None:
+    """Put `text` in the place of the file at `path`, with its mode; a symbolic link stays one. Raises `Failure`."""
+    target = os.path.realpath(path)
+    scratch = f"{target}.{os.getpid()}.new"
+    try:
+        about = os.stat(target)
+        write_new(scratch, [text.encode()])
+        try:
+            if os.geteuid() == 0:
+                os.chown(scratch, about.st_uid, about.st_gid)
+            os.chmod(scratch, stat.S_IMODE(about.st_mode))
+            os.rename(scratch, target)
+        except OSError:
+            os.unlink(scratch)
+            raise
+        sync_directory(os.path.dirname(target))
+    except OSError as error:
+        raise from_os("cannot write the configuration", path, error) from None

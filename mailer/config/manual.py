@@ -1,0 +1,199 @@
+"""The example file and the manual page of the configuration, printed from the declarations in `model`.
+
+``python -m mailer.config.manual example`` prints `config.example.toml`, ``… page`` prints `mailer-config(5)`;
+a test compares both with the files in the repository.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from .literal import literal
+from .model import LISTED, NAMED, TABLES
+from .setting import Setting, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIDTH = 100
+
+OPENING = """\
+Settings of mailer. mailer-config(5) says more; `mailer config check` finds mistakes.
+What is commented out shows its default, or an example where the default is worked out.
+Durations are "90s", "5m", "4h", "2d"; sizes are "500KB", "25MB" (25,000,000 bytes), "25MiB" (26,214,400 bytes).
+"""
+
+
+def sections() -> Iterator[tuple[str, type]]:
+    """Each section as its header in the file, in the order in which a reader wants to meet them."""
+    headers = {name: f"[{name}]" for name in TABLES} | {name: f"[{name}.out]" for name in NAMED} | {name: f"[[{name}]]" for name in LISTED}
+    classes = {**TABLES, **NAMED, **LISTED}
+    first = ("mailer", "submission", "relay", "route")
+    for name in (*first, *(name for name in TABLES if name not in first)):
+        yield headers[name], classes[name]
+
+
+def example() -> str:
+    """`config.example.toml`: every section and setting, commented out, so that it means the same as no file."""
+    parts = [_comment(OPENING)]
+    for header, cls in sections():
+        mark = "" if header.strip("[]") in TABLES else "#"
+        parts.append(f"{mark}{header}\n{_comment(_about(cls))}")
+        parts += [_entry(setting) for setting in settings(cls)]
+    return "\n".join(parts)
+
+
+def _entry(setting: Setting) -> str:
+    """One setting with its sentence, as a line that only has to lose its ``#``."""
+    words = f"\nOne of {', '.join(setting.kind.words)}." if setting.kind.words else ""
+    note = f"\nDefault: {setting.shown}." if setting.shown else ""
+    return f"{_comment(setting.doc + words + note)}#{setting.key} = {literal(_sample(setting))}\n"
+
+
+def _sample(setting: Setting) -> object:
+    """The value that stands for the setting: the example if there is one, else the default as the file writes it."""
+    if not setting.example:
+        return setting.kind.write(setting.default)
+    if setting.kind.name.startswith("list"):
+        return [setting.example]
+    return int(setting.example) if setting.kind.name == "port" else setting.example
+
+
+def _comment(text: str) -> str:
+    return "".join(fill(line, WIDTH, initial_indent="# ", subsequent_indent="# ") + "\n" for line in text.splitlines())
+
+
+def _about(cls: type) -> str:
+    """The docstring of a section, its paragraphs as one line each."""
+    text = inspect.getdoc(cls) or ""
+    return "\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+PAGE = """\
+.TH MAILER-CONFIG 5 "" "mailer" "File formats"
+.SH NAME
+mailer-config \\- the configuration file of mailer
+.SH SYNOPSIS
+.nf
+.B \\-\\-config \\fIFILE\\fB
+.B $MAILER_CONFIG
+.B $XDG_CONFIG_HOME/mailer/config.toml
+.B /etc/mailer/config.toml
+.fi
+.SH DESCRIPTION
+The first of these files that exists is read; a file that the option or the variable names has to exist.
+.B $XDG_CONFIG_HOME
+is
+.I ~/.config
+if it is not set. Without a file the defaults hold, and they work.
+.PP
+The file is TOML, version 1.0. Every setting stands in a section. A section, a setting or a value that mailer does not
+know is an error that names the file and the line, and then nothing of the file is used: a daemon that is told
+to reload keeps what it has. Only
+.B mailer send
+goes on where the mistake is outside of
+.B [mailer]
+and
+.BR [submission] .
+.PP
+.B mailer config init
+writes a file to start from,
+.B mailer config check
+finds all mistakes,
+.B mailer config show
+tells what is in force and why, and
+.B mailer config set
+changes one setting.
+.SS Values
+.TP
+.B duration
+A number and its unit: "90s", "5m", "4h", "2d", "1.5h"; or a whole number of seconds.
+.TP
+.B size
+A number and its unit: "500KB", "25MB" and "1GB" count in thousands, "25MiB" in steps of 1024; or a whole number of bytes.
+.TP
+.B path
+A whole path, from / or ~/ on.
+.TP
+.B command
+A program and its arguments, as one text or as a list. No shell runs it: there are no pipes, variables or patterns.
+.TP
+.B fraction
+A number from 0 to below 1.
+"""
+
+ENDING = """\
+.SH PASSWORDS
+No password stands in this file. It is in a file of its own, is printed by a command, or is in an environment variable
+of the daemon; it is read each time that it is needed. A password file must be readable by its owner only
+.RB ( "chmod 600" ),
+and belong to the user that runs the daemon or to root. An empty line end is taken off. What a password command
+writes to standard error is not shown, for it may hold the password.
+.SH EXAMPLES
+Everything leaves through a relay with a password, but mail for one domain and what is below it goes to the MX hosts:
+.PP
+.EX
+[mailer]
+hostname = "mail.example.com"
+
+[submission]
+default_domain = "example.com"
+
+[relay.out]
+host = "smtp.example.com"
+username = "me"
+password_file = "/etc/mailer/out.secret"
+
+[[route]]
+match = "example.net"
+via = ["mx"]
+
+[[route]]
+match = "*.example.net"
+via = ["mx"]
+
+[[route]]
+match = "*"
+via = ["relay:out"]
+.EE
+.SH SEE ALSO
+.BR mailer (1),
+.BR mailer\\-spool (5)
+"""
+
+
+def page() -> str:
+    """`mailer-config(5)` in roff."""
+    parts = [PAGE]
+    for header, cls in sections():
+        paragraphs = "\n.PP\n".join(_roff(line) for line in _about(cls).splitlines())
+        title = header.replace("[relay.out]", "[relay.NAME]")
+        parts.append(f".SH SECTION {_roff(title)}\n{paragraphs}\n")
+        parts += [_item(setting) for setting in settings(cls)]
+    return "".join((*parts, ENDING))
+
+
+def _item(setting: Setting) -> str:
+    if setting.required:
+        default = "It has to be set."
+    elif setting.shown:
+        default = f"Default: {setting.shown}."
+    elif setting.default in ("", ()):
+        default = "Default: none."
+    else:
+        default = f"Default: {literal(setting.kind.write(setting.default))}."
+    kind = _roff(setting.kind.name).replace(" ", "\\ ")
+    return f'.TP\n.BR {_roff(setting.key)} " (" \\fI{kind}\\fR )\n{_roff(setting.doc)}\n{_roff(default)}\n'
+
+
+def _roff(text: str) -> str:
+    """Text that roff prints as it is."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text.startswith((".", "'")) else text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page() if sys.argv[1:] == ["page"] else example())
