@@ -1,0 +1,8 @@
+"""Measurements against other mail programs on the same machine, in the same run. None of them is a test.
+
+    python tests/benchmarks/send.py      what one submission costs
+    python tests/benchmarks/drain.py     how fast a queue empties
+
+Each has ``--help`` and ends with lines ``FIGURE …``. Machines are shared and noisy, so what is compared is measured in
+turns, medians are printed, and the ratio between two medians of one run is what may be quoted.
+"""
