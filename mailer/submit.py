@@ -38,10 +38,11 @@ class Request:
 
     `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
     field or, without one, from the configuration. `recipients` are addresses as they were written;
-    `from_header` adds those of To, Cc and Bcc. `request_id` makes it idempotent.
+    `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
+    `request_id` makes it idempotent.
     """
 
-    __slots__ = ("data", "from_header", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("data", "from_header", "full_name", "priority", "recipients", "request_id", "sender")
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Request:
         sender: str | None = None,
         recipients: Sequence[str] = (),
         from_header: bool = False,
+        full_name: str = "",
         request_id: str = "",
         priority: str = "normal",
     ) -> None:
@@ -57,6 +59,7 @@ class Request:
         self.sender = sender
         self.recipients = recipients
         self.from_header = from_header
+        self.full_name = full_name
         self.request_id = request_id
         self.priority = priority
 
@@ -88,7 +91,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     sender = _sender(request, message, settings)
     digest = _digest(sender, recipients, message) if request.request_id else ""
     own_id = message.value(b"message-id") or ""
-    message = _complete(message, sender, settings, now)
+    message = _complete(message, request, sender, settings, now)
     check_size(len(message), settings)
     envelope = Envelope(
         id or layout.new_id(now),
@@ -177,14 +180,28 @@ def _sender(request: Request, message: Message, settings: SubmissionSettings) ->
         raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
 
 
-def _complete(message: Message, sender: str, settings: SubmissionSettings, now: float) -> Message:
+def _author(request: Request, sender: str, settings: SubmissionSettings) -> str:
+    """The From field of a message without one: the sender, with the full name if there is one."""
+    author = sender or settings.sender()
+    name = "".join(char for char in " ".join(request.full_name.split()) if char.isprintable())
+    if not name:
+        return author
+    if name.isascii():
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{author}>'
+    from email.header import Header
+
+    return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"
+
+
+def _complete(message: Message, request: Request, sender: str, settings: SubmissionSettings, now: float) -> Message:
     """Add what RFC 5322 §3.6 demands or advises and the message lacks."""
     have = {name for name, _ in message.fields()}
     added = []
     if b"date" not in have:
         added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
     if b"from" not in have:
-        added.append(f"From: {sender or settings.sender()}")
+        added.append(f"From: {_author(request, sender, settings)}")
     if b"message-id" not in have:
         added.append(f"Message-ID: <{layout.new_id(now).lower()}@{settings.hostname}>")
     return message.with_fields(*added) if added or not message.rest else message

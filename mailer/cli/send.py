@@ -61,7 +61,7 @@ def _piped(given: Given, settings: SubmissionSettings) -> Request:
 
 def read_all(fd: int, settings: SubmissionSettings) -> bytes:
     """All of `fd`, but no more than a message may have. Raises `Failure` (65, 74)."""
-    parts = []
+    parts: list[bytes] = []
     size = 0
     while True:
         try:

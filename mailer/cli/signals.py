@@ -6,7 +6,7 @@ and while it is put they wait.
 
 from __future__ import annotations
 
-from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
+from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 
 from mailer.mail.failure import TRY_AGAIN, Failure
 
@@ -32,7 +32,7 @@ class _Handled:
 
     def __exit__(self, *_: object) -> None:
         for number, before in self.before.items():
-            signal(number, before)  # type: ignore[arg-type]
+            signal(number, before)
 
 
 def refusing(doing: str) -> _Handled:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mailer.clock import Clock
     from mailer.config.quick import SubmissionSettings
     from mailer.events import Event
+    from mailer.mail.outcome import Scope
     from mailer.spool import Entry, Spool
 
     from .courier import Courier
@@ -240,7 +241,8 @@ class Engine:
     def _unroutable(self, to: int, trouble: Unroutable) -> Outcome:
         """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
         now = self.clock.now()
-        due, scope = (now + OFFLINE_PAUSE, "us") if trouble.offline else (0.0, "destination")
+        scope: Scope = "us" if trouble.offline else "destination"
+        due = now + OFFLINE_PAUSE if trouble.offline else 0.0
         return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=now, due=due)
 
     def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DELAY = 0.005  # seconds
 
+_Done = tuple[list[str], list[tuple[str, Exception]]]
+
 
 class Ledger:
     """Writes events with `write` and removes what is done with from `spool`.
@@ -40,7 +42,7 @@ class Ledger:
         self._claims: list[Claim] = []
         self._scheduled = False
         self._thread = ThreadPoolExecutor(1, "ledger")
-        self._writing: asyncio.Future[object] | None = None
+        self._writing: asyncio.Future[_Done] | None = None
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
@@ -63,7 +65,7 @@ class Ledger:
         self._writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, events, claims)
         self._writing.add_done_callback(self._wrote)
 
-    def _write(self, events: list[Event], claims: list[Claim]) -> tuple[list[str], list[tuple[str, Exception]]]:
+    def _write(self, events: list[Event], claims: list[Claim]) -> _Done:
         problems: list[tuple[str, Exception]] = []
         try:
             self.write(events)
@@ -79,7 +81,7 @@ class Ledger:
             claim.close()
         return gone, problems
 
-    def _wrote(self, future: asyncio.Future[tuple[list[str], list[tuple[str, Exception]]]]) -> None:
+    def _wrote(self, future: asyncio.Future[_Done]) -> None:
         self._scheduled = False
         if self._events or self._claims:
             self._schedule()
