@@ -1,0 +1,242 @@
+"""The sending side of SMTP as a state machine: who may say what, and when.
+
+`send` takes commands and returns the bytes to write; `feed` takes bytes and returns replies, each with
+the command that it answers. Two tables are the protocol: `WHEN`, which command may be said in which
+state, and `THEN`, which state follows which reply. A missing cell is the error: ours in `WHEN` (a bug,
+`RuntimeError`), the peer's in `THEN` (`ProtocolError`). Nothing here waits, and nothing here decides what
+to say: `opening` and `transaction` do.
+
+With PIPELINING, commands are said before earlier ones are answered. What may be said then is looked up
+in the state that follows if all of them are accepted.
+
+Laws:
+
+1. A reply is born paired with its command: `_pending` holds what has been said and not been answered. A reply
+   that nobody asked for ends the session, for from then on every reply might belong to something else.
+2. What was said before the handshake of STARTTLS does not count after it, RFC 3207 §4.2; bytes that came behind
+   the 220 were not protected by it and end the session (CVE-2011-0411).
+3. After 421 the server is gone, whatever it was the answer to, RFC 5321 §3.8.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from .command import CONNECT, Command
+from .errors import ProtocolError
+from .extension import NONE, Extensions
+from .reply import Reply, ReplyReader
+
+
+class State(Enum):
+    """Where a session is, as far as replies have told."""
+
+    CONNECTED = "connected"  # the greeting is on its way
+    UNWELCOME = "unwelcome"  # greeted with a refusal
+    GREETED = "greeted"  # EHLO comes next
+    READY = "ready"  # no transaction
+    SENDER = "sender"  # a transaction without recipients
+    RECIPIENTS = "recipients"  # a transaction with at least one
+    CONTENT = "content"  # the server waits for the message
+    EXCHANGE = "exchange"  # within AUTH, our turn
+    HANDSHAKE = "handshake"  # TLS begins now
+    CLOSED = "closed"
+
+
+WHEN: dict[State, frozenset[str]] = {
+    State.CONNECTED: frozenset(),
+    State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
+    State.GREETED: frozenset({"EHLO", "HELO", "QUIT"}),
+    State.READY: frozenset({"MAIL", "STARTTLS", "AUTH", "EHLO", "RSET", "NOOP", "QUIT"}),
+    State.SENDER: frozenset({"RCPT", "DATA", "RSET", "NOOP", "QUIT"}),  # DATA: the RCPTs may still be accepted
+    State.RECIPIENTS: frozenset({"RCPT", "DATA", "RSET", "NOOP", "QUIT"}),
+    State.CONTENT: frozenset({"BLOCK", "CONTENT"}),
+    State.EXCHANGE: frozenset({"RESPONSE"}),
+    State.HANDSHAKE: frozenset(),
+    State.CLOSED: frozenset(),
+}
+"""State → what may be said in it."""
+
+THEN: dict[tuple[str, int], State | None] = {
+    ("CONNECT", 2): State.GREETED,
+    ("CONNECT", 4): State.UNWELCOME,
+    ("CONNECT", 5): State.UNWELCOME,
+    ("EHLO", 2): State.READY,
+    ("EHLO", 4): State.GREETED,
+    ("EHLO", 5): State.GREETED,
+    ("HELO", 2): State.READY,
+    ("HELO", 4): State.GREETED,
+    ("HELO", 5): State.GREETED,
+    ("STARTTLS", 2): State.HANDSHAKE,
+    ("STARTTLS", 4): None,
+    ("STARTTLS", 5): None,
+    ("AUTH", 2): State.READY,
+    ("AUTH", 3): State.EXCHANGE,
+    ("AUTH", 4): None,
+    ("AUTH", 5): None,
+    ("RESPONSE", 2): State.READY,
+    ("RESPONSE", 3): State.EXCHANGE,
+    ("RESPONSE", 4): State.READY,
+    ("RESPONSE", 5): State.READY,
+    ("MAIL", 2): State.SENDER,
+    ("MAIL", 4): None,
+    ("MAIL", 5): None,
+    ("RCPT", 2): State.RECIPIENTS,
+    ("RCPT", 4): None,
+    ("RCPT", 5): None,
+    ("DATA", 3): State.CONTENT,
+    ("DATA", 4): None,  # the transaction stays open, RFC 5321 §4.1.1.4
+    ("DATA", 5): None,
+    ("CONTENT", 2): State.READY,
+    ("CONTENT", 4): State.READY,
+    ("CONTENT", 5): State.READY,
+    ("RSET", 2): State.READY,
+    ("NOOP", 2): None,
+    ("NOOP", 4): None,
+    ("NOOP", 5): None,
+    ("QUIT", 2): State.CLOSED,
+    ("QUIT", 4): State.CLOSED,
+    ("QUIT", 5): State.CLOSED,
+}
+"""(command, first digit of its reply) → the state that follows; None leaves it as it is."""
+
+LAST = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "RESPONSE", "DATA", "NOOP", "QUIT"})
+"""What must be answered before anything else is said, with PIPELINING too, RFC 2920 §3.1."""
+
+_HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
+"""Command → the state that follows if it is accepted."""
+
+
+class Answered(NamedTuple):
+    """A command and its reply."""
+
+    command: Command
+    reply: Reply
+
+
+class Client:
+    """One session. Read `state`, `extensions` and `secure`; set nothing."""
+
+    __slots__ = ("_ahead", "_error", "_pending", "_reader", "extensions", "secure", "state")
+
+    def __init__(self, *, secure: bool = False) -> None:
+        """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3)."""
+        self.state = State.CONNECTED
+        self.extensions: Extensions = NONE
+        self.secure = secure
+        self._ahead = State.CONNECTED  # the state if all that is pending is accepted
+        self._pending: deque[Command] = deque((CONNECT,))
+        self._reader = ReplyReader()
+        self._error: ProtocolError | None = None
+
+    @property
+    def pending(self) -> Command | None:
+        """What the next reply will answer; None if no reply is owed."""
+        return self._pending[0] if self._pending else None
+
+    @property
+    def ahead(self) -> State:
+        """The state that follows if all that is pending is accepted."""
+        return self._ahead if self._pending else self.state
+
+    def send(self, commands: Iterable[Command]) -> bytes:
+        """The bytes that say `commands`, in one piece. Raises `RuntimeError` for what may not be said now."""
+        lines = []
+        for command in commands:
+            verb = command.verb
+            if self._pending:
+                self._check_group(verb)
+            else:
+                self._ahead = self.state
+            if verb not in WHEN[self._ahead]:
+                raise RuntimeError(f"{verb} may not be said in the state {self._ahead.value}")
+            lines.append(command.line)
+            if verb != "BLOCK":
+                self._pending.append(command)
+                self._ahead = _HOPED[verb] or self._ahead
+        return b"".join(lines)
+
+    def _check_group(self, verb: str) -> None:
+        """Whether `verb` may be said before what is pending is answered."""
+        before = self._pending[-1].verb
+        if before in LAST or before == "CONNECT" or not self.extensions.pipelining:
+            raise RuntimeError(f"{verb} may not be said before {before} is answered")
+
+    def feed(self, data: bytes) -> list[Answered]:
+        """What the bytes answer, in order.
+
+        Raises `ProtocolError`; as with `ReplyReader`, what was answered before the offence is returned
+        first, and the state is CLOSED at once.
+        """
+        self.check()
+        if self.state is State.CLOSED:
+            return []  # the server is gone; what it still said changes nothing
+        answered: list[Answered] = []
+        try:
+            for reply in self._reader.feed(data):
+                answered.append(self._pair(reply))  # noqa: PERF401 - what is paired before an error counts
+                if self.state is State.CLOSED:
+                    self._pending.clear()
+                    return answered
+            self._check_rest()
+        except ProtocolError as error:
+            self.state = State.CLOSED
+            self._error = error
+            if not answered:
+                raise
+        return answered
+
+    def check(self) -> None:
+        """Raise the error that `feed` holds back, if there is one."""
+        if self._error is not None:
+            raise self._error
+
+    def secured(self) -> None:
+        """The handshake is made: say EHLO again, nothing from before it counts."""
+        if self.state is not State.HANDSHAKE:
+            raise RuntimeError(f"no handshake in the state {self.state.value}")
+        self.state = State.GREETED
+        self.extensions = NONE
+        self.secure = True
+
+    def _check_rest(self) -> None:
+        self._reader.check()
+        if self._reader.partial and not self._pending and self.state is not State.CONTENT:
+            raise ProtocolError("bytes came that nobody asked for")
+
+    def _pair(self, reply: Reply) -> Answered:
+        """Give `reply` to the oldest command without one, and go where it leads."""
+        if self._pending:
+            command = self._pending.popleft()
+            self._move(command, reply)
+        else:
+            command = self._early(reply)
+        return Answered(command, reply)
+
+    def _move(self, command: Command, reply: Reply) -> None:
+        verb = command.verb
+        if reply.code == 421:
+            self.state = State.CLOSED
+            return
+        try:
+            after = THEN[verb, reply.code // 100]
+        except KeyError:
+            raise ProtocolError(f"{reply.code} is no answer to {verb}") from None
+        if after is not None:
+            self.state = after
+        if verb in ("EHLO", "HELO") and reply.positive:
+            self.extensions = Extensions.parse(reply) if verb == "EHLO" else NONE
+
+    def _early(self, reply: Reply) -> Command:
+        """A reply that came unasked: a refusal in the middle of the message is one to the message, all else is none.
+
+        The message is cut off there, so the session ends either way. A 2xx before the end would mean that
+        the server and we disagree about where the end is: nothing was delivered.
+        """
+        if self.state is State.CONTENT and not reply.positive:
+            self.state = State.CLOSED
+            return Command("CONTENT", b"")
+        raise ProtocolError(f"a reply came that nobody asked for: {reply}")

@@ -1,0 +1,51 @@
+"""The requirement that a host has to meet: how TLS begins, and whether its certificate counts.
+
+=============  ============================================  =====================================================
+mode           TLS                                           used for
+=============  ============================================  =====================================================
+none           never                                         a relay on the same host
+opportunistic  if offered; else, or if it fails, without     MX hosts, RFC 7435: better than nothing, proves nothing
+starttls       STARTTLS or no mail, RFC 3207                 relays, port 587
+implicit       from the first byte, RFC 8314 §3.3            relays, port 465
+=============  ============================================  =====================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MODES = ("none", "opportunistic", "starttls", "implicit")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """`verify`: the certificate must be good and bear `server_name` (empty: the name of the host).
+
+    `ca_file` names the authorities to trust (empty: the system's).
+    """
+
+    mode: str = "starttls"
+    verify: bool = True
+    ca_file: str = ""
+    server_name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"{self.mode!r} is no TLS mode; there are {', '.join(MODES)}")
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no mail without TLS."""
+        return self.mode in ("starttls", "implicit")
+
+    @property
+    def verified(self) -> bool:
+        """Whether TLS, once made, proves who the host is; opportunistic TLS never does."""
+        return self.required and self.verify
+
+
+RELAY = Requirement()
+"""What a relay gets unless the configuration says otherwise."""
+
+MX = Requirement("opportunistic", verify=False)
+"""What a host found by MX gets unless a policy says otherwise."""
