@@ -16,10 +16,10 @@ from . import defaults
 from .kinds import (
     ADDRESS,
     COUNT,
-    DOMAIN,
     DURATION,
     FRACTION,
     HOP,
+    HOSTNAME,
     NAMESERVER,
     OPTIONAL_DOMAIN,
     OPTIONAL_PATH,
@@ -44,7 +44,7 @@ class Mailer:
     """Who this machine is, and where its queue lies."""
 
     hostname: str = setting(
-        DOMAIN,
+        HOSTNAME,
         "The name that this machine gives itself in EHLO, in Message-ID fields and in reports.",
         factory=defaults.hostname,
         shown="the name of the machine, from hostname(1) or /etc/hostname",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
 
 READERS: dict[str, dict[str, Callable[[object], object]]] = {
-    "mailer": {"hostname": values.domain, "spool": values.path, "postmaster": values.address},
+    "mailer": {"hostname": values.hostname, "spool": values.path, "postmaster": values.address},
     "submission": {
         "default_domain": values.optional_domain,
         "max_message_size": values.size,
@@ -123,8 +123,8 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
                 return path, file.read(LARGEST_FILE + 1)
         except (FileNotFoundError, NotADirectoryError):
             if named:
-                given = "--config" if config_path else "MAILER_CONFIG"
-                raise Failure(f"there is no configuration file {path} ({given} names it)", BAD_CONFIG) from None
+                why = "" if config_path else " (the environment variable MAILER_CONFIG names it)"
+                raise Failure(f"there is no configuration file {path}{why}", BAD_CONFIG) from None
         except OSError as error:
             raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
     return "", b""

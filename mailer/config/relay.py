@@ -43,11 +43,10 @@ class Relay:
         COMMAND,
         "A command that prints the password. No shell runs it.",
         (),
-        shown="none",
         example="pass show smtp.example.com",
         private=True,
     )
-    password_env: str = setting(VARIABLE, "An environment variable with the password.", "", shown="none", example="SMTP_PASSWORD")
+    password_env: str = setting(VARIABLE, "An environment variable with the password.", "", example="SMTP_PASSWORD")
     ca_file: str = setting(
         OPTIONAL_PATH, "The certificate authorities for this relay.", "", shown="those of [tls]", example="/etc/mailer/ca.pem"
     )

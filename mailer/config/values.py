@@ -74,8 +74,16 @@ def domain(value: object) -> str:
     raise ValueError(f"{written(value)} is no domain: take the spaces away")
 
 
+def hostname(value: object) -> str:
+    """The same in ASCII: the server that hears it in EHLO has not said yet that it takes more."""
+    name = domain(value)
+    if not name.isascii():
+        raise ValueError(f"{written(value)} is not ASCII; write the name as it is in DNS, with xn--")
+    return name
+
+
 def optional_domain(value: object) -> str:
-    """The same, or nothing."""
+    """A domain, or nothing."""
     return "" if value == "" else domain(value)
 
 
