@@ -141,6 +141,11 @@ class Postfix:
                     found.append(int(entry.name))
         return found
 
+    def queued(self) -> Iterator[Path]:
+        """The files of messages that it has yet to deliver."""
+        for name in ("incoming", "active", "deferred"):
+            yield from (path for path in (self.queue / name).rglob("*") if path.is_file())
+
     def __enter__(self) -> Self:
         self.start()
         return self
