@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailer.mail.mime import MAX_WORD, field
 from mailer.mail.when import parse_rfc3339, rfc5322
 
-from .text import ascii_line, field
+from .text import ascii_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def typed(address: str) -> str:
     """An address with its type, RFC 3464 §2.1.2; cut where no line could hold it."""
     if address.isascii():
         return f"rfc822; {ascii_line(address)}"
-    return f"utf-8; {''.join(map(_escaped, address))}"[:900]
+    return f"utf-8; {''.join(map(_escaped, address))}"[:MAX_WORD]
 
 
 def _escaped(char: str) -> str:

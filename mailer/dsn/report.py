@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from mailer.mail.mime import ascii_address, encoded, field, is_plain, multipart, part
 from mailer.mail.when import rfc5322
 
 from .fields import status_part
-from .text import address, ascii_line, encoded, field, is_plain, one_line, transfer
+from .text import ascii_line, one_line
 from .words import letter
 
 if TYPE_CHECKING:
@@ -50,30 +51,27 @@ def report(
     with its angle brackets.
     """
     parts = [
-        _part("text/plain; charset=utf-8", letter(envelope, outcomes, kind, reporting_host).replace("\n", "\r\n").encode()),
-        _part("message/delivery-status", status_part(envelope, outcomes, reporting_host)),
+        part("text/plain; charset=utf-8", letter(envelope, outcomes, kind, reporting_host).replace("\n", "\r\n").encode()),
+        part("message/delivery-status", status_part(envelope, outcomes, reporting_host)),
         _returned(header, content),
     ]
-    boundary = _boundary(envelope.id, parts)
-    lines = [
-        field("From", f"Mail Delivery System <{address(postmaster)}>"),
-        field("To", f"<{address(envelope.sender)}>"),
-        field("Subject", encoded(SUBJECT[kind] + one_line(envelope.subject, 200)).rstrip()),
+    fields = [
+        field("From", f"Mail Delivery System <{ascii_address(postmaster)}>"),
+        field("To", f"<{ascii_address(envelope.sender)}>"),
+        field("Subject", encoded(SUBJECT[kind] + (one_line(envelope.subject, 200) or "(no subject)"))),
         field("Date", rfc5322(at)),
         field("Message-ID", message_id),
         *_threading(envelope),
         field("Auto-Submitted", "auto-replied"),  # RFC 3834 §5
         field("MIME-Version", "1.0"),
-        f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"\r\n',  # RFC 6522 §3
-        "\r\nThis is a delivery report in MIME format, RFC 3464.\r\n",
     ]
-    divider = f"\r\n--{boundary}\r\n".encode()
-    return "".join(lines).encode() + b"".join(divider + part for part in parts) + f"\r\n--{boundary}--\r\n".encode()
-
-
-def _part(type: str, body: bytes) -> bytes:
-    encoding, body = transfer(body)
-    return f"Content-Type: {type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body
+    body = multipart(
+        "multipart/report; report-type=delivery-status",  # RFC 6522 §3
+        parts,
+        envelope.id,
+        preamble="This is a delivery report in MIME format, RFC 3464.\r\n",
+    )
+    return "".join(fields).encode() + body
 
 
 def _returned(header: bytes, content: bytes) -> bytes:
@@ -82,15 +80,7 @@ def _returned(header: bytes, content: bytes) -> bytes:
         return b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" + content
     if len(header) > RETURNED:
         header = header[: header.rfind(b"\r\n", 0, RETURNED) + 2]
-    return _part("text/rfc822-headers", header)  # RFC 6522 §4; quoted-printable where it is not 7-bit
-
-
-def _boundary(id: str, parts: Sequence[bytes]) -> str:
-    """A line that no part has: derived from the ID, and counted up past anybody who guessed it."""
-    serial = 0
-    while any(f"--=_{id}.{serial}".encode() in part for part in parts):
-        serial += 1
-    return f"=_{id}.{serial}"
+    return part("text/rfc822-headers", header)  # RFC 6522 §4
 
 
 def _threading(envelope: Envelope) -> list[str]:

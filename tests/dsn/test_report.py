@@ -238,7 +238,7 @@ def test_an_unreadable_date_is_left_out() -> None:
 def test_a_subject_beyond_ascii_is_read_back() -> None:
     """The subject of the report tells which message it is about, in any script."""
     assert parse(write(envelope(subject="Bericht über Äpfel"), NO_SUCH_USER))["Subject"] == "Not delivered: Bericht über Äpfel"
-    assert parse(write(envelope(subject=""), NO_SUCH_USER))["Subject"] == "Not delivered:"
+    assert parse(write(envelope(subject=""), NO_SUCH_USER))["Subject"] == "Not delivered: (no subject)"
 
 
 hostile = st.text(st.sampled_from("a:b-=_? \t\r\n\0\x1b\x7f\x85\u2028\u202eé\U0001f600\ud800") | st.characters(codec=None), max_size=200)

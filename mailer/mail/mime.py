@@ -1,0 +1,116 @@
+"""How text becomes lines that every mail system takes: folded fields, encoded words, transfer encodings.
+
+Used by whoever writes a message of our own, a composed one or a report. The rules are of RFC 5322 §2.1.1
+(no line above 998 octets), RFC 2047 (header fields) and RFC 2045 §6 (bodies). Deterministic: nothing
+here is random, so the same parts make the same message.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64, b2a_qp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_LINE = 998  # octets without the line end, RFC 5322 §2.1.1
+MAX_WORD = 900  # of a field's value: with the name of the field it stays below MAX_LINE
+WIDTH = 76  # of our own lines
+BASE64_LINE = 57  # octets that make 76 characters, RFC 2045 §6.8
+
+
+def field(name: str, value: str) -> str:
+    """A header field folded at blanks, with its line end; unfolding it (RFC 5322 §2.2.3) gives `value` back.
+
+    `value` is printable and has no word above `MAX_WORD`; its maker sees to that.
+    """
+    lines = [f"{name}:"]
+    for word in value.split(" "):
+        if word and len(lines[-1]) + 1 + len(word) > WIDTH and lines[-1].strip(" ") != f"{name}:":
+            lines.append("")
+        lines[-1] += " " + word
+    return "\r\n".join(lines) + "\r\n"
+
+
+def encoded(text: str) -> str:
+    """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be."""
+    words = text.split(" ")
+    if text.isascii() and "=?" not in text and "" not in words[1:] and max(map(len, words)) <= MAX_WORD:
+        return text
+    return " ".join(f"=?utf-8?b?{b2a_base64(piece.encode(), newline=False).decode()}?=" for piece in _pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    """Parts of at most 45 octets: 60 in base64, where an encoded word may have 75. No character is divided."""
+    pieces = [""]
+    size = 0
+    for char in text:
+        octets = len(char.encode())
+        if size + octets > 45:
+            pieces.append("")
+            size = 0
+        pieces[-1] += char
+        size += octets
+    return pieces
+
+
+def phrase(name: str) -> str:
+    """A display name: as it is, in quotes, or as encoded words; RFC 5322 §3.2.5, RFC 2047 §5."""
+    written = encoded(name)
+    if written != name or all(c.isalnum() or c in " !#$%&'*+-/=?^_`{|}~" for c in name):
+        return written
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
+
+
+def transfer(data: bytes) -> tuple[str, bytes]:
+    """(content transfer encoding, body) for `data`, normalised: as it is if that is plain, else the better one."""
+    if is_plain(data):
+        return "7bit", data
+    quoted = b2a_qp(data.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    if len(quoted) <= 2 * len(data):  # people can still read it
+        return "quoted-printable", quoted
+    lines = (b2a_base64(data[at : at + BASE64_LINE], newline=False) + b"\r\n" for at in range(0, len(data), BASE64_LINE))
+    return "base64", b"".join(lines)
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether every server takes normalised `data` as it is: ASCII, and no line too long."""
+    return data.isascii() and max(map(len, data.split(b"\r\n"))) <= MAX_LINE
+
+
+def part(type: str, data: bytes) -> bytes:
+    """A part of a message: its two fields, an empty line, and `data` (normalised) in the encoding that it needs."""
+    encoding, body = transfer(data)
+    return f"Content-Type: {type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body
+
+
+def multipart(type: str, parts: Iterable[bytes], seed: str, preamble: str = "") -> bytes:
+    """Parts under one Content-Type `type`, which may have parameters; RFC 2046 §5.1.
+
+    `seed` (letters, digits, at most 40) makes the boundary; it is counted up past any part that has it.
+    """
+    parts = list(parts)
+    serial = 0
+    while any(f"--=_{seed}.{serial}".encode() in part for part in parts):
+        serial += 1
+    boundary = f"=_{seed}.{serial}"
+    head = f'Content-Type: {type};\r\n boundary="{boundary}"\r\n\r\n{preamble}'
+    divider = f"\r\n--{boundary}\r\n"
+    return b"".join([head.encode(), *(divider.encode() + part for part in parts), f"\r\n--{boundary}--\r\n".encode()])
+
+
+def ascii_address(text: str) -> str:
+    """An address with its domain in the ASCII form of RFC 5891, where all else is ASCII and that form says the same.
+
+    Some letters have no form that every version of the standard agrees on (ß, which the older one wrote ss: another
+    domain). Such an address stays as it is, and its message needs SMTPUTF8.
+    """
+    local, _, domain = text.rpartition("@")
+    if domain.isascii() or not local.isascii():
+        return text
+    try:
+        form = domain.encode("idna")
+        return f"{local}@{form.decode()}" if form.decode("idna") == domain.lower() else text
+    except UnicodeError:
+        return text
