@@ -1,0 +1,204 @@
+"""The sink as a whole: the listening socket, the moods, and what was received.
+
+Start it with ``async with``, or `start` and `close`. It listens on the loopback interface unless it is told
+otherwise; the command line refuses to tell it otherwise without ``--public``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt
+from mailer.smtp.reply import Reply
+from mailer.smtp.service import Service
+
+from .maildir import Maildir
+from .moods import Moods
+from .received import Received, Refusal
+from .session import Session
+from .temper import Act, Temper
+
+IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
+
+_TOO_MANY = Reply.own(421, "4.7.0", "too many connections")
+_NOT_KEPT = Reply.own(452, "4.3.1", "the message cannot be kept")
+_LET_IN = Reply.own(235, "2.7.0", "welcome")
+_WRONG = Reply.own(535, "5.7.8", "wrong user name or password")
+
+
+class Sink:
+    """A server that keeps what it gets. See `mailer.sink` for what it can do."""
+
+    def __init__(
+        self,
+        moods: Moods | None = None,
+        *,
+        maildir: str | None = None,
+        keep: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "sink.localhost",
+        tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
+        users: Mapping[str, str] | None = None,
+        idle: float = IDLE_SECONDS,
+        told: Callable[[Received | Refusal], None] | None = None,
+    ) -> None:
+        """Messages go to the Maildir, or where there is none to the list `messages`, or with `keep` False nowhere.
+
+        `port` 0 picks a free one. `tls` makes STARTTLS possible, or with `implicit_tls` comes first. With
+        `users` (name → password) a client has to authenticate; AUTH is then offered over TLS only, or in
+        the clear where there is no TLS. `idle` is how many seconds a client may be silent. `told` hears of each message
+        and each refusal at once. Raises `Failure` where the Maildir cannot be made.
+        """
+        self.messages: list[Received] = []
+        self.count = 0  # messages taken
+        self.octets = 0  # of their content
+        self.sessions: set[Session] = set()
+        self.tls = tls
+        self.idle = idle
+        self.implicit_tls = implicit_tls
+        self._keep = keep
+        self._maildir = Maildir(maildir) if maildir else None
+        self.address = host, port  # as asked for; the port that it got is `port`
+        self._name = name
+        self._users = {user.encode(): password.encode() for user, password in (users or {}).items()}
+        self._told = told
+        self._server: asyncio.Server | None = None
+        self._news = asyncio.Event()
+        self.moods = moods or Moods()
+
+    @property
+    def moods(self) -> Moods:
+        """How it behaves. Setting this takes effect with the next question; extensions and limits with the next connection."""
+        return self.temper.moods
+
+    @moods.setter
+    def moods(self, moods: Moods) -> None:
+        self.temper = Temper(moods)
+        self.service = Service(
+            name=self._name,
+            max_size=moods.max_size,
+            max_recipients=moods.max_recipients,
+            max_mistakes=0,  # a test may make as many as it likes
+            max_idle=0,
+            starttls=self.tls is not None,
+            mechanisms=("PLAIN", "LOGIN") if self._users else (),
+            clear_auth=self.tls is None,
+            require=frozenset({"auth"}) if self._users else frozenset(),
+            hide=frozenset(keyword.upper() for keyword in moods.hide),
+            offer=tuple(moods.offer),
+        )
+
+    # -- its life
+
+    async def start(self) -> None:
+        """Listen. Raises `OSError` where it cannot."""
+        host, port = self.address
+        self._server = await asyncio.get_running_loop().create_server(lambda: Session(self), host, port, backlog=1024)
+
+    async def close(self) -> None:
+        """Stop listening, drop whoever is connected, and wait until they are gone."""
+        if self._server is None:
+            return
+        self._server.close()
+        for session in list(self.sessions):
+            session.abort()
+        while self.sessions:
+            self._news.clear()
+            await self._news.wait()
+        await self._server.wait_closed()
+        self._server = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        if self._server is None:
+            raise RuntimeError("the sink has not been started")
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def received(self, count: int, seconds: float = 10.0) -> list[Received]:
+        """Wait until `count` messages have been taken; returns `messages`. Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            while self.count < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.messages
+
+    # -- what sessions ask it
+
+    def decide(self, question: Question, session: Session) -> Act:
+        """What the moods make of `question`."""
+        machine = session.machine
+        limit = self.temper.moods.max_connections
+        if limit and isinstance(question, Greeting) and len(self.sessions) > limit:
+            return Act(_TOO_MANY)
+        recipients = question.recipients if isinstance(question, Body) else machine.recipients
+        sender = question.sender if isinstance(question, Body) else machine.sender
+        return self.temper.act(question, sender, recipients, time.monotonic())
+
+    def settle(self, question: Question, act: Act, session: Session) -> Reply | None:
+        """The answer to `question`, and what follows from it on our side: a message is kept before it is acknowledged."""
+        reply = act.reply
+        if isinstance(question, Body) and (reply is None or reply.positive):
+            reply = self._take(question, session) or reply
+        elif isinstance(question, Auth) and reply is None:
+            reply = _LET_IN if self._knows(question) else _WRONG
+        if self._told:
+            self._tell_refusal(self._told, question, reply, session)
+        return reply
+
+    def dropped(self, phase: str, session: Session) -> None:
+        """A connection is being dropped on order, or was lost in the handshake."""
+        if self._told:
+            self._told(Refusal(phase, 0, "", "connection dropped", session.peer, session.machine.sender, "", time.time()))
+
+    def left(self) -> None:
+        """A connection is gone."""
+        self._news.set()
+
+    def _knows(self, question: Auth) -> bool:
+        expected = self._users.get(question.username.encode(), b"")
+        return hmac.compare_digest(expected, question.password.encode()) and bool(expected)
+
+    def _take(self, body: Body, session: Session) -> Reply | None:
+        """Keep a message; returns a refusal where that fails."""
+        machine = session.machine
+        received = Received(
+            body.sender, body.recipients, body.content, session.peer, machine.tls, machine.user, machine.hello, time.time(), body.parameters
+        )
+        if self._maildir:
+            try:
+                received = received._replace(path=self._maildir.keep(received))
+            except OSError:
+                return _NOT_KEPT
+        elif self._keep:
+            self.messages.append(received)
+        self.count += 1
+        self.octets += len(body.content)
+        self._news.set()
+        if self._told:
+            self._told(received)
+        return None
+
+    def _tell_refusal(self, told: Callable[[Refusal], object], question: Question, reply: Reply | None, session: Session) -> None:
+        reply = reply or session.machine.usual(question)
+        if reply.code < 400:
+            return
+        phase = question.during.lower() if isinstance(question, Mistake) else question.phase
+        sender = question.sender if isinstance(question, (Mail, Body)) else session.machine.sender
+        recipient = question.address if isinstance(question, Rcpt) else ""
+        told(Refusal(phase, reply.code, reply.enhanced, reply.text, session.peer, sender, recipient, time.time()))

@@ -1,0 +1,199 @@
+"""The command lines of a client, read: RFC 5321 §4.1 and the extensions that add parameters.
+
+Used by `Server`. Strict where two readers could differ (line ends, control characters, brackets,
+quoting), lenient where nobody can be misled (case, blanks after the colon and at the end). An address is
+one that `mailer.mail.address` accepts; a source route before it is dropped. Parameters are decoded
+here (xtext, RFC 3461 §4) and checked again afterwards, so that no encoded line end gets behind this file.
+
+Everything that is wrong with a line raises `Refused`, which holds the reply to give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from mailer.mail.address import AddressError, parse
+
+from .reply import Reply
+
+MAX_ENVID = 100  # characters before encoding, RFC 3461 §4.4
+MAX_ORCPT = 500  # RFC 3461 §4.2
+
+
+class Refused(Exception):
+    """A command that cannot be carried out as it stands; `reply` says why."""
+
+    def __init__(self, code: int, enhanced: str, text: str) -> None:
+        super().__init__(text)
+        self.reply = Reply.own(code, enhanced, text.encode("ascii", "replace").decode())  # RFC 6531 §3.5
+
+
+def words(line: bytes) -> tuple[str, str]:
+    """The verb in capitals and the rest of a command line (no line end). Raises `Refused`."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise Refused(500, "5.5.2", "the command is not UTF-8") from None
+    if not text.isprintable():  # C0, DEL, C1, U+2028: none of them has a place in a command
+        raise Refused(500, "5.5.2", "the command holds a control character")
+    verb, _, rest = text.partition(" ")
+    return verb.upper(), rest.strip(" ")
+
+
+def path(rest: str, keyword: str, host: str) -> tuple[str, str]:
+    """The address and the text of the parameters of ``FROM:<address> parameters``; ``""`` for ``<>``.
+
+    `host` completes the one address that may come without a domain, ``<Postmaster>`` (RFC 5321 §4.5.1).
+    Raises `Refused`.
+    """
+    label, _, text = rest.partition(":")
+    text = text.lstrip(" ")
+    if label.rstrip(" ").upper() != keyword or not text.startswith("<"):
+        raise Refused(501, "5.5.4", f"the command is written {keyword}:<address>")
+    end = _closing_bracket(text)
+    inner, parameters = text[1:end], text[end + 1 :]
+    if end < 0 or (parameters and not parameters.startswith(" ")):
+        raise Refused(501, "5.5.4", f"the command is written {keyword}:<address>")
+    if inner.startswith("@") and ":" in inner:  # a source route is ignored, RFC 5321 Appendix C
+        inner = inner.partition(":")[2]
+    if not inner:
+        return "", parameters
+    return _address(inner, keyword, host), parameters
+
+
+def ascii_only(address: str) -> None:
+    """RFC 6531 §3.5: an address beyond ASCII needs SMTPUTF8 on MAIL. Raises `Refused`."""
+    if not address.isascii():
+        raise Refused(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8 on MAIL")
+
+
+def _address(inner: str, keyword: str, host: str) -> str:
+    try:
+        return str(parse(inner, host if inner.lower() == "postmaster" else ""))
+    except AddressError as error:
+        enhanced = "5.1.7" if keyword == "FROM" else "5.1.3"  # RFC 3463 §3.2
+        raise Refused(553, enhanced, f"no valid address: {error.problem}") from None
+
+
+def _closing_bracket(text: str) -> int:
+    """The index of the ``>`` that ends the path, outside quotes, or -1."""
+    if '"' not in text:
+        return text.find(">")
+    quoted = False
+    at = 1
+    while at < len(text):
+        char = text[at]
+        if char == "\\" and quoted:
+            at += 1
+        elif char == '"':
+            quoted = not quoted
+        elif char == ">" and not quoted:
+            return at
+        at += 1
+    return -1
+
+
+def parameters(text: str, known: Mapping[str, tuple[str, Callable[[str], str]]], offered: Collection[str]) -> dict[str, str]:
+    """``KEYWORD=value …`` as a dict with capital keys, each value decoded and checked.
+
+    A parameter is known only where its extension was offered, RFC 5321 §2.2.1. Raises `Refused`.
+    """
+    found: dict[str, str] = {}
+    for word in text.split():
+        keyword, _, value = word.partition("=")
+        keyword = keyword.upper()
+        extension, check = known.get(keyword, ("", str))
+        if extension not in offered:
+            raise Refused(555, "5.5.4", f"the parameter {keyword[:20]} is not offered here")
+        if keyword in found:
+            raise Refused(501, "5.5.4", f"the parameter {keyword} stands twice")
+        try:
+            found[keyword] = check(value)
+        except ValueError:
+            raise Refused(501, "5.5.4", f"the value of {keyword} is not valid") from None
+    return found
+
+
+def xtext(value: str) -> str:
+    """RFC 3461 §4: ``+HH`` is an octet, the rest stands for itself. Raises `ValueError`.
+
+    What comes out is printable, or it would be a way round the rule that a command has no line end.
+    """
+    if not _XTEXT.fullmatch(value):
+        raise ValueError(value)
+    text = _HEX.sub(lambda found: chr(int(found[1], 16)), value)
+    if not text.isascii() or not text.isprintable():
+        raise ValueError(value)
+    return text
+
+
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
+_HEX = re.compile(r"\+([0-9A-F]{2})")
+
+
+def _size(value: str) -> str:
+    """RFC 1870 §3: up to 20 digits."""
+    if not value.isascii() or not value.isdigit() or len(value) > 20:
+        raise ValueError(value)
+    return value
+
+
+def _no_value(value: str) -> str:
+    if value:
+        raise ValueError(value)
+    return value
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value.upper() not in choices:
+            raise ValueError(value)
+        return value.upper()
+
+    return check
+
+
+def _mailbox(value: str) -> str:
+    """RFC 4954 §5: a mailbox as xtext, or ``<>``."""
+    text = xtext(value)
+    return "" if text == "<>" else str(parse(text))
+
+
+def _envelope_id(value: str) -> str:
+    text = xtext(value)
+    if len(text) > MAX_ENVID:
+        raise ValueError(value)
+    return text
+
+
+def _original(value: str) -> str:
+    """RFC 3461 §4.2: ``rfc822;xtext``."""
+    kind, semicolon, address = value.partition(";")
+    if not kind or not semicolon or len(value) > MAX_ORCPT:
+        raise ValueError(value)
+    return f"{xtext(kind)};{xtext(address)}"
+
+
+def _notify(value: str) -> str:
+    """RFC 3461 §4.1: NEVER alone, or any of the other three."""
+    wanted = value.upper().split(",")
+    if wanted != ["NEVER"] and not set(wanted) <= {"SUCCESS", "FAILURE", "DELAY"}:
+        raise ValueError(value)
+    return value.upper()
+
+
+MAIL_PARAMETERS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "SIZE": ("SIZE", _size),  # RFC 1870 §5
+    "BODY": ("8BITMIME", _one_of("7BIT", "8BITMIME")),  # RFC 6152 §2
+    "SMTPUTF8": ("SMTPUTF8", _no_value),  # RFC 6531 §3.4
+    "AUTH": ("AUTH", _mailbox),  # RFC 4954 §5
+    "RET": ("DSN", _one_of("FULL", "HDRS")),  # RFC 3461 §4.3
+    "ENVID": ("DSN", _envelope_id),  # RFC 3461 §4.4
+}
+"""Parameter → the extension that brings it, and the check of its value."""
+
+RCPT_PARAMETERS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "NOTIFY": ("DSN", _notify),  # RFC 3461 §4.1
+    "ORCPT": ("DSN", _original),  # RFC 3461 §4.2
+}

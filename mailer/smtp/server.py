@@ -1,0 +1,371 @@
+"""The receiving side of SMTP (RFC 5321) as a state machine: bytes in, questions out, replies in, bytes out.
+
+A driver feeds it what arrives, asks `next` for the question that stands open, gives the `answer`, and
+writes what `take` returns. Nothing here waits or decides: who may say what, and when, is the table
+`WHEN`; what an answer leads to is the table `THEN`; all else is a policy's to answer. Pipelining needs
+no code: commands are read one after the other from whatever has arrived, and the answers queue up.
+
+Two laws:
+
+1. Only CRLF.CRLF ends a message, and only CRLF ends a command. A message with a bare CR, a bare LF or a
+   NUL is taken to its real end and then refused with 554 as a whole (or put right, if the service says
+   `normalise`); what follows a look-alike of the end is never read as a command. This is the
+   receiver's half of the answer to SMTP smuggling (CVE-2023-51764 and its kin). A command that ends in a
+   bare LF is refused with 521 and the session closed, so that nobody waits for a CR that never comes.
+2. What was said before the handshake of STARTTLS does not count after it (RFC 3207 §4.2): bytes that came
+   along with the command are thrown away, and so are EHLO, AUTH and any transaction.
+
+A message is held in memory until it is answered, at most `Service.max_size` octets of it.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import question as ask
+from .arriving import Arriving
+from .credentials import MECHANISMS, Exchange
+from .inbound import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, parameters, path, words
+from .reply import Reply
+from .server_state import THEN, USUAL, WHEN, WHY, State
+from .service import Service
+
+__all__ = ["Server", "Service", "State"]
+
+MAX_COMMAND = 2048  # octets: the 512 of RFC 5321 §4.5.3.1.4, and what the parameters of extensions add
+MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
+# What a browser says that was led to our port. To go on reading would let its page speak SMTP.
+_FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:"})
+
+_CROWD = ("RCPT", "DATA")  # what arrives in crowds behind a MAIL, wanted or not
+
+
+class Server:
+    """One session. A driver may read the public attributes and sets none."""
+
+    def __init__(self, service: Service, tls: str = "") -> None:
+        """`tls` is the version where TLS came first (port 465), else empty."""
+        self.service = service
+        self.state = State.CONNECTED
+        self.hello = ""
+        self.tls = tls
+        self.user = ""
+        self.discarded = 0  # octets that came before a handshake, see law 2
+        self.sender = ""
+        self.recipients: list[str] = []
+        self._parameters: Mapping[str, str] = {}
+        self._offered: Mapping[str, str] = {}  # what EHLO showed, keyword → parameters
+        self._in = b""
+        self._at = 0  # how much of it has been read
+        self._out: list[bytes] = []
+        self._asked: ask.Question | None = None
+        self._exchange: Exchange | None = None
+        self._arriving = Arriving(service.max_size)
+        self._verb = ""  # the command that is being read
+        self._skipping = False  # within a line that is too long
+        self._mistakes = self._idle = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        if self.state is State.HANDSHAKE:
+            self.discarded += len(data)
+        elif self.state is not State.CLOSED:
+            self._in = self._in[self._at :] + data
+            self._at = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many octets have arrived and not been read: what a driver limits while it thinks about an answer."""
+        return len(self._in) - self._at
+
+    def next(self) -> ask.Question | None:
+        """The question that stands open, or None where more bytes must come first."""
+        if self.state is State.CONNECTED and not self._asked:
+            self._asked = ask.Greeting()
+        while not self._asked and self.state not in (State.CONNECTED, State.HANDSHAKE, State.CLOSED):
+            if not (self._read_body() if self.state is State.BODY else self._read_line()):
+                break
+        return self._asked
+
+    def answer(self, reply: Reply | None = None) -> None:
+        """Answer the open question; None gives the usual answer."""
+        question, self._asked = self._asked, None
+        if question is None:
+            raise RuntimeError("no question stands open")
+        reply = reply or self.usual(question)
+        self._say(question, reply)
+        kind = reply.code // 100
+        self.state = THEN.get((question.phase, kind), self.state)
+        if kind == 2 and question.phase in _EFFECTS:
+            _EFFECTS[question.phase](self, question)
+        if reply.code in (421, 521):  # RFC 5321 §3.8, RFC 7504 §3
+            self.state = State.CLOSED
+
+    def usual(self, question: ask.Question) -> Reply:
+        """The answer of a server that has nothing against it."""
+        if isinstance(question, ask.Mistake):
+            return question.reply
+        if isinstance(question, ask.Greeting):
+            return Reply.own(220, "", f"{self.service.name} ESMTP")
+        if isinstance(question, ask.OldHello):
+            return Reply.own(250, "", self.service.name)
+        if isinstance(question, ask.Hello):
+            return Reply(250, "", (self.service.name, *(f"{word} {more}".rstrip() for word, more in self._offers().items())))
+        return USUAL[question.phase]
+
+    def secured(self, version: str) -> None:
+        """The handshake is made, and the client a stranger again."""
+        self.tls = version
+        self.state = State.STRANGER
+
+    def hang_up(self, reply: Reply) -> None:
+        """End the session for a reason of the driver's own (a timeout, a shutdown), whatever stands open."""
+        self._asked = None
+        self._say(ask.Mistake("", reply), reply)
+        self.state = State.CLOSED
+
+    def take(self) -> bytes:
+        """What is to be written now."""
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def _say(self, question: ask.Question, reply: Reply) -> None:
+        """Write `reply`; RFC 2034 §4 wants its enhanced code on every line, but not on greetings."""
+        enhanced = reply.enhanced and not isinstance(question, (ask.Greeting, ask.Hello)) and "ENHANCEDSTATUSCODES" not in self.service.hide
+        prefix = f"{reply.enhanced} " if enhanced else ""
+        *more, last = reply.lines or ("",)
+        lines = [f"{reply.code}-{prefix}{line}\r\n" for line in more]
+        self._out.append("".join((*lines, f"{reply.code} {prefix}{last}\r\n")).encode())
+
+    # -- reading
+
+    def _read_line(self) -> bool:
+        """Read one line if it is complete; whether it was."""
+        end = self._in.find(b"\n", self._at)
+        limit = MAX_RESPONSE if self._exchange else MAX_COMMAND
+        if end < 0:
+            if self.waiting > limit:  # the rest of it is dropped as it comes; the refusal waits for its end
+                self._skipping = True
+                self._in, self._at = self._in[-1:], 0
+            return False
+        line, self._at = self._in[self._at : end + 1], end + 1
+        too_long, self._skipping = self._skipping or len(line) > limit, False
+        self._verb = ""
+        try:
+            self._asked = self._obey(line, too_long)
+        except Refused as refused:
+            self._mistake(refused.reply)
+        return True
+
+    def _obey(self, line: bytes, too_long: bool) -> ask.Question | None:
+        exchange, self._exchange = self._exchange, None
+        if exchange:
+            self._verb, self.state = "AUTH", State.READY
+        if too_long:
+            raise Refused(500, "5.5.6" if exchange else "5.5.2", "the line is too long")
+        if not line.endswith(b"\r\n"):
+            raise Refused(521, "5.5.2", "a line must end in CRLF, and this one ended in LF")
+        if exchange:
+            return self._proceed(exchange, line[:-2])
+        verb, rest = words(line[:-2])
+        if verb in _FOREIGN:
+            raise Refused(421, "4.7.0", "only SMTP is spoken here")
+        if verb not in _COMMANDS:
+            raise Refused(500, "5.5.1", "there is no such command")
+        self._verb = verb
+        if verb not in WHEN[self.state]:
+            raise self._out_of_order()
+        self._count_idle()
+        return _COMMANDS[verb](self, rest)
+
+    def _out_of_order(self) -> Refused:
+        if self._verb == "DATA" and self.state is State.SENDER:  # RFC 5321 §3.3
+            return Refused(554, "5.5.1", "no valid recipients")
+        return Refused(503, "5.5.1", f"{self._verb} is out of order: {WHY[self.state]}")
+
+    def _count_idle(self) -> None:
+        """Commands that get no message further cost us and bring nobody anything."""
+        self._idle += self._verb not in _CROWD
+        if self.service.max_idle and self._idle > self.service.max_idle:
+            raise Refused(421, "4.7.0", "too many commands without a message")
+
+    def _mistake(self, reply: Reply) -> None:
+        """Put a refusal of our own as a question, and lose patience with those who earn many.
+
+        RCPT and DATA out of order do not count: they are what a pipelining client has sent already
+        when its MAIL or all its recipients are refused (RFC 2920 §3.1).
+        """
+        if reply.permanent and not (reply.code in (503, 554) and self._verb in _CROWD):
+            self._mistakes += 1
+            if self.service.max_mistakes and self._mistakes > self.service.max_mistakes:
+                reply = Reply.own(421, "4.7.0", "too many mistakes")
+        self._asked = ask.Mistake(self._verb or "?", reply)
+
+    def _read_body(self) -> bool:
+        """Take what has arrived of the message; whether it is complete."""
+        rest = self._arriving.feed(self._in[self._at :])
+        self._in, self._at = rest or b"", 0
+        if rest is None:
+            return False
+        arrived, self._arriving = self._arriving, Arriving(self.service.max_size)
+        question = ask.Body(self.sender, tuple(self.recipients), b"", self._parameters)
+        self._forget()
+        self._verb = "body"
+        content = arrived.content(self.service.normalise)
+        if arrived.too_large:
+            self._mistake(self._too_large().reply)
+        elif content is None:
+            self._mistake(Reply.own(554, "5.6.0", "the message has a bare CR, a bare LF or a NUL"))
+        else:
+            question.content = content
+            self._asked = question
+        return True
+
+    # -- the commands, each given what follows its verb
+
+    def _name(self, rest: str) -> str:
+        if not rest or " " in rest:
+            raise Refused(501, "5.5.4", f"{self._verb} is followed by the name of your host")
+        return rest
+
+    def _starttls(self, rest: str) -> ask.Question:
+        if self.tls or self.user:
+            raise Refused(503, "5.5.1", "it is too late for STARTTLS")
+        if "STARTTLS" not in self._offered:
+            raise Refused(502, "5.5.1", "STARTTLS is not offered")
+        return self._alone(rest)
+
+    def _auth(self, rest: str) -> ask.Question | None:
+        mechanism, _, initial = rest.partition(" ")
+        if self.user:
+            raise Refused(503, "5.5.1", "you have authenticated already")
+        if "AUTH" not in self._offered:
+            if self.service.mechanisms and not self.tls:
+                raise Refused(538, "5.7.11", "AUTH needs TLS here")
+            raise Refused(502, "5.5.1", "AUTH is not offered")
+        if mechanism.upper() not in self.service.mechanisms:
+            raise Refused(504, "5.5.4", "this mechanism is not offered")
+        exchange = MECHANISMS[mechanism.upper()]()
+        challenge = next(exchange)
+        if initial:
+            return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
+        self._challenge(exchange, challenge)
+        return None
+
+    def _proceed(self, exchange: Exchange, line: bytes) -> ask.Question | None:
+        """One response of the client to a mechanism: another challenge, or the credentials."""
+        if line == b"*":  # RFC 4954 §4
+            raise Refused(501, "5.0.0", "cancelled as you asked")
+        try:
+            challenge = exchange.send(a2b_base64(line, strict_mode=True))
+        except StopIteration as stop:
+            credentials: ask.Auth = stop.value
+            return credentials
+        except ValueError:  # base 64 or what it holds
+            raise Refused(501, "5.5.2", "the response cannot be read") from None
+        self._challenge(exchange, challenge)
+        return None
+
+    def _challenge(self, exchange: Exchange, challenge: bytes) -> None:
+        self._exchange, self.state = exchange, State.EXCHANGE
+        self._out.append(b"334 " + b2a_base64(challenge, newline=False) + b"\r\n")
+
+    def _mail(self, rest: str) -> ask.Question:
+        self._check_required()
+        sender, text = path(rest, "FROM", self.service.name)
+        found = parameters(text, MAIL_PARAMETERS, self._offered)
+        if "SMTPUTF8" not in found:
+            ascii_only(sender)
+        if 0 < self.service.max_size < int(found.get("SIZE", 0)):
+            raise self._too_large()
+        return ask.Mail(sender, found)
+
+    def _check_required(self) -> None:
+        if "tls" in self.service.require and not self.tls:
+            raise Refused(530, "5.7.0", "STARTTLS comes first")  # RFC 3207 §4
+        if "auth" in self.service.require and not self.user:
+            raise Refused(530, "5.7.0", "AUTH comes first")  # RFC 4954 §6
+
+    def _too_large(self) -> Refused:
+        return Refused(552, "5.3.4", f"a message may have {self.service.max_size} octets here")  # RFC 1870 §6.1
+
+    def _rcpt(self, rest: str) -> ask.Question:
+        address, text = path(rest, "TO", self.service.name)
+        if not address:
+            raise Refused(501, "5.1.3", "a recipient is never empty")
+        if "SMTPUTF8" not in self._parameters:
+            ascii_only(address)
+        found = parameters(text, RCPT_PARAMETERS, self._offered)
+        if 0 < self.service.max_recipients <= len(self.recipients):
+            raise Refused(452, "4.5.3", "too many recipients for one transaction")  # RFC 5321 §4.5.3.1.10
+        return ask.Rcpt(address, found)
+
+    def _alone(self, rest: str) -> ask.Question:
+        if rest:
+            raise Refused(501, "5.5.4", f"{self._verb} stands alone")
+        return _ALONE[self._verb]()
+
+    # -- what an accepted command changes
+
+    def _met(self, question: ask.Hello) -> None:
+        self.hello = question.name
+        self._forget()
+        self._offered = {} if isinstance(question, ask.OldHello) else self._offers()
+
+    def _offers(self) -> dict[str, str]:
+        return self.service.offered(bool(self.tls), bool(self.user))
+
+    def _forget(self) -> None:
+        """No transaction is open any more."""
+        self.sender, self.recipients, self._parameters = "", [], {}
+        self.state = State.READY if self.hello else State.STRANGER
+
+    def _discard(self, _: ask.StartTls) -> None:
+        """Law 2."""
+        self.discarded, self._in, self._at = self.waiting, b"", 0
+        self._forget()
+        self.hello, self._offered = "", {}
+        self.state = State.HANDSHAKE
+
+    def _let_in(self, question: ask.Auth) -> None:
+        self.user = question.username
+
+    def _open(self, question: ask.Mail) -> None:
+        self.sender, self._parameters = question.sender, question.parameters
+
+    def _add(self, question: ask.Rcpt) -> None:
+        self.recipients.append(question.address)
+        self._idle = 0
+
+    def _reset(self, _: ask.Reset) -> None:
+        self._forget()
+
+
+_ALONE: dict[str, Callable[[], ask.Question]] = {"STARTTLS": ask.StartTls, "DATA": ask.Data, "RSET": ask.Reset, "QUIT": ask.Quit}
+
+_COMMANDS: dict[str, Callable[[Server, str], ask.Question | None]] = {
+    "EHLO": lambda server, rest: ask.Hello(server._name(rest)),
+    "HELO": lambda server, rest: ask.OldHello(server._name(rest)),
+    "STARTTLS": Server._starttls,
+    "AUTH": Server._auth,
+    "MAIL": Server._mail,
+    "RCPT": Server._rcpt,
+    "DATA": Server._alone,
+    "RSET": Server._alone,
+    "QUIT": Server._alone,
+    "NOOP": lambda _, __: ask.Noop(),
+    "VRFY": lambda _, rest: ask.Verify(rest),
+    "HELP": lambda _, __: ask.Help(),
+}
+
+_EFFECTS: dict[str, Callable[[Server, Any], None]] = {
+    "ehlo": Server._met,
+    "helo": Server._met,
+    "starttls": Server._discard,
+    "auth": Server._let_in,
+    "mail": Server._open,
+    "rcpt": Server._add,
+    "rset": Server._reset,
+}

@@ -1,0 +1,75 @@
+"""Who may say what, and when, to a receiving server: RFC 5321 §4.1.4 as tables. `Server` walks them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .reply import Reply
+
+
+class State(Enum):
+    """Where a session is."""
+
+    CONNECTED = "the greeting is not decided yet"
+    UNWELCOME = "greeted with a refusal"
+    STRANGER = "has to say EHLO"
+    READY = "no transaction is open"
+    SENDER = "a transaction without recipients"
+    RECIPIENTS = "a transaction with at least one"
+    BODY = "the message is arriving"
+    EXCHANGE = "within AUTH"
+    HANDSHAKE = "waiting for `secured`"
+    CLOSED = "over; the driver closes"
+
+
+_ALWAYS = frozenset({"EHLO", "HELO", "RSET", "NOOP", "VRFY", "HELP", "QUIT"})  # RFC 5321 §4.1.4
+
+WHEN: dict[State, frozenset[str]] = {
+    State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
+    State.STRANGER: _ALWAYS,
+    State.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH"},
+    State.SENDER: _ALWAYS | {"RCPT"},
+    State.RECIPIENTS: _ALWAYS | {"RCPT", "DATA"},
+}
+"""Which command in which state. A missing cell is a 503."""
+
+THEN: dict[tuple[str, int], State] = {
+    ("greeting", 2): State.STRANGER,
+    ("greeting", 4): State.UNWELCOME,
+    ("greeting", 5): State.UNWELCOME,
+    ("ehlo", 2): State.READY,
+    ("helo", 2): State.READY,
+    ("starttls", 2): State.HANDSHAKE,
+    ("mail", 2): State.SENDER,
+    ("rcpt", 2): State.RECIPIENTS,
+    ("data", 3): State.BODY,
+    ("quit", 2): State.CLOSED,
+}
+"""(phase, first digit of the answer) → the state that follows. A missing cell leaves it as it is.
+
+The transaction is over before a message is put as a question, so no answer to that changes the state.
+"""
+
+WHY = {
+    State.UNWELCOME: "no mail is taken from you",
+    State.STRANGER: "EHLO comes first",
+    State.READY: "MAIL comes first",
+    State.SENDER: "a transaction is open, so far without a recipient",
+    State.RECIPIENTS: "a transaction is open",
+}
+"""What a 503 adds, so that a person at the other end knows how to go on."""
+
+USUAL: dict[str, Reply] = {
+    "starttls": Reply.own(220, "2.0.0", "go ahead"),
+    "auth": Reply.own(535, "5.7.8", "authentication failed"),  # a policy that forgets to answer lets nobody in
+    "mail": Reply.own(250, "2.1.0", "sender ok"),
+    "rcpt": Reply.own(250, "2.1.5", "recipient ok"),
+    "data": Reply.own(354, "", "go ahead, end with <CRLF>.<CRLF>"),
+    "body": Reply.own(250, "2.0.0", "message taken"),
+    "rset": Reply.own(250, "2.0.0", "ok"),
+    "noop": Reply.own(250, "2.0.0", "ok"),
+    "vrfy": Reply.own(252, "2.5.0", "send some mail, and see"),  # RFC 5321 §3.5.3
+    "help": Reply.own(214, "2.0.0", " ".join(sorted(frozenset().union(*WHEN.values())))),
+    "quit": Reply.own(221, "2.0.0", "bye"),
+}
+"""Phase → what is said where nobody objects. The greeting and EHLO depend on the service."""
