@@ -1,0 +1,147 @@
+"""The house stands: imports point down, the rules are pure, and what lets input become code or commands is nowhere.
+
+The tests read the source, not the running program, so they also see what no test ever runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mailer
+
+PACKAGE = Path(mailer.__file__).parent
+FLOORS = (
+    {"mail"},
+    {"smtp", "dkim", "trust", "dsn", "compose"},
+    {"clock", "durable", "events"},
+    {"config", "spool", "status", "net", "log", "notify"},
+    {"submit", "delivery", "bounces", "client"},
+    {"sink"},
+    {"cli", "service", "manual", "__init__", "__main__"},
+)
+"""From the ground up. The second floor has a step in it: what all its rooms stand on."""
+
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+BESIDE = {
+    ("status", "spool"),  # an ID tells the age of its message
+    ("delivery", "submit"),  # reports enter by the one door, like all mail
+    ("cli", "service"),  # `mailer run`
+    ("cli", "__init__"),  # the version
+    ("manual", "cli"),  # the pages are made from the commands' tables
+}
+"""Rooms of one floor that may know each other, each with its reason. Everything else goes through the front."""
+
+OUTSIDE = {
+    "asyncio", "fcntl", "getpass", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib", "pwd", "random", "secrets",
+    "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time",
+    "urllib", "uuid",
+}  # fmt: skip
+"""What touches the world: files, clock, network, chance, other processes."""
+
+NEVER = {"pickle", "cPickle", "marshal", "shelve", "yaml", "dill", "imp"}
+"""Modules that turn data into objects or code."""
+
+SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
+
+SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+everywhere = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes, those apart that only a type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        yield from at_run_time(node)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of the modules that `path` imports at run time, anywhere in it."""
+    here = ("mailer", *path.relative_to(PACKAGE).with_suffix("").parts)
+    for node in at_run_time(SOURCES[path]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(here[: -node.level]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """(the last name of what is called, the call) for each call in `path`."""
+    for node in ast.walk(SOURCES[path]):
+        if isinstance(node, ast.Call):
+            yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
+
+
+@everywhere
+def test_imports_point_down(path: Path) -> None:
+    """A room imports from lower floors and from itself; who sits beside whom is written down, with a reason."""
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        if package == "mailer":
+            other = rest.partition(".")[0]
+            other = other if other in FLOOR else "__init__"
+            assert other == room(path) or FLOOR[other] < FLOOR[room(path)] or (room(path), other) in BESIDE, f"{room(path)} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if FLOOR.get(room(path), 9) < 2], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_words_and_rules_are_pure(path: Path) -> None:
+    """Floors 0 and 1 neither read a clock, a file or the network, nor throw dice: all that comes in as an argument."""
+    assert not {name.partition(".")[0] for name in imports(path)} & OUTSIDE
+    assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"open", "input", "print"}
+
+
+@everywhere
+def test_data_never_becomes_code(path: Path) -> None:
+    """No pickle and its kin, no eval or exec, and no shell: what comes from outside stays data."""
+    assert not {name.partition(".")[0] for name in imports(path)} & NEVER
+    for name, call in calls(path):
+        assert name not in SHELLS, f"{name}() in line {call.lineno}"
+        assert not (isinstance(call.func, ast.Name) and name in {"eval", "exec", "compile"}), f"{name}() in line {call.lineno}"
+        shell = next((keyword.value for keyword in call.keywords if keyword.arg == "shell"), ast.Constant(False))
+        assert isinstance(shell, ast.Constant), f"shell=… in line {call.lineno}"
+        assert not shell.value, f"shell=… in line {call.lineno}"
+
+
+def is_fixed(node: ast.AST, path: Path) -> bool:
+    """Whether an expression is a literal, a constant by its name, a choice of such, or goes through such in a loop."""
+    if isinstance(node, ast.IfExp):
+        return is_fixed(node.body, path) and is_fixed(node.orelse, path)
+    if isinstance(node, ast.Subscript):
+        return is_fixed(node.value, path)
+    if isinstance(node, ast.Name) and not node.id.isupper():
+        sources = list(looped(node.id, path))
+        return bool(sources) and all(is_fixed(source, path) for source in sources)
+    return isinstance(node, ast.Constant) or getattr(node, "attr", getattr(node, "id", "")).isupper()
+
+
+def looped(name: str, path: Path) -> Iterator[ast.AST]:
+    """What the loops of `path` give the variable `name`: ``for name in X`` or ``for name, … in ((X, …), …)``."""
+    for loop in ast.walk(SOURCES[path]):
+        if isinstance(loop, ast.For) and ast.unparse(loop.target) == name:
+            yield loop.iter
+        elif isinstance(loop, ast.For) and isinstance(loop.target, ast.Tuple) and isinstance(loop.iter, ast.Tuple):
+            names = [ast.unparse(target) for target in loop.target.elts]
+            if name in names:
+                yield from (row.elts[names.index(name)] for row in loop.iter.elts if isinstance(row, ast.Tuple))
+
+
+@everywhere
+def test_no_statement_is_built_from_text(path: Path) -> None:
+    """SQL is a literal or a named constant, its values are parameters: no f-string, %, + or format reaches execute()."""
+    for name, call in calls(path):
+        if name in {"execute", "executemany", "executescript"} and call.args:
+            assert is_fixed(call.args[0], path), f"{name}() in line {call.lineno} takes {ast.unparse(call.args[0])}"
