@@ -138,9 +138,18 @@ class Client:
         return self._pending[0] if self._pending else None
 
     @property
+    def over(self) -> bool:
+        """Whether nothing can be said any more."""
+        return self.state is State.CLOSED
+
+    @property
     def ahead(self) -> State:
         """The state that follows if all that is pending is accepted."""
         return self._ahead if self._pending else self.state
+
+    def may(self, verb: str) -> bool:
+        """Whether `verb` can be said now, with nothing unanswered before it."""
+        return not self._pending and verb in WHEN[self.state]
 
     def send(self, commands: Iterable[Command]) -> bytes:
         """The bytes that say `commands`, in one piece. Raises `RuntimeError` for what may not be said now."""
@@ -172,13 +181,13 @@ class Client:
         first, and the state is CLOSED at once.
         """
         self.check()
-        if self.state is State.CLOSED:
+        if self.over:
             return []  # the server is gone; what it still said changes nothing
         answered: list[Answered] = []
         try:
             for reply in self._reader.feed(data):
-                answered.append(self._pair(reply))  # noqa: PERF401 - what is paired before an error counts
-                if self.state is State.CLOSED:
+                answered.append(self._pair(reply))
+                if self.over:
                     self._pending.clear()
                     return answered
             self._check_rest()

@@ -26,7 +26,9 @@ from .errors import CommandError, SessionRefused
 from .reply import Reply
 
 HANDSHAKE = Command("HANDSHAKE", b"")
-"""Make the TLS handshake now; then tell the client (`Client.secured`)."""
+"""Make the TLS handshake now, tell the client (`Client.secured`), and answer with `SECURED`."""
+
+SECURED = Reply.own(220, "", "TLS is on")
 
 MAX_INITIAL = 500  # octets of an AUTH line, RFC 4954 §4 with RFC 5321 §4.5.3.1.4; a longer response waits for the 334
 
@@ -79,7 +81,7 @@ def _starttls(client: Client, wish: Wish) -> _STEP:
     if reply.positive:
         yield HANDSHAKE
         yield from _hello(client, wish)
-    elif wish.tls != "opportunistic" or client.state is State.CLOSED:
+    elif wish.tls != "opportunistic" or client.over:
         raise SessionRefused("tls", "starttls", reply)
 
 

@@ -96,7 +96,7 @@ class Transaction:
     def envelope(self, client: Client) -> list[Command]:
         """What to say next before the message: a flight, or one step; nothing when all is said, or there is no point."""
         script = self._script
-        if not script or client.state is State.CLOSED:
+        if not script or client.over:
             return []
         if script[0].verb == "MAIL" and client.ahead is not State.READY:
             script.insert(0, RSET)  # what a transaction before this one left open

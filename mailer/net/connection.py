@@ -1,0 +1,297 @@
+"""One SMTP session over the network: a pump between `mailer.smtp` and a `Stream`.
+
+What is said is decided by `opening` and `Transaction`, what may be said by `Client`; here bytes are carried to
+and fro, each answer has its deadline, and what the network does is translated: before the session stands into
+a `SessionError`, afterwards into answers. Nothing that a peer does raises out of `deliver`.
+
+A connection that is abandoned in the middle of anything (an error, a cancelled task) is never used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
+
+from mailer.mail.failure import Failure
+from mailer.mail.outcome import Hop
+from mailer.smtp.client import Client, State
+from mailer.smtp.command import QUIT, Command
+from mailer.smtp.errors import ProtocolError, SessionRefused
+from mailer.smtp.extension import Extensions
+from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
+from mailer.smtp.reply import Reply
+from mailer.smtp.transaction import Answer, Transaction
+
+from . import tls
+from .endpoint import Endpoint, Login, Timeouts
+from .errors import SessionError
+from .stream import Stream
+
+__all__ = ["Answer", "Connection", "Endpoint", "Login", "SessionError", "Timeouts"]
+
+_PHASE = {
+    "CONNECT": "greeting",
+    "EHLO": "ehlo",
+    "HELO": "ehlo",
+    "STARTTLS": "starttls",
+    "AUTH": "auth",
+    "RESPONSE": "auth",
+    "RSET": "mail",
+    "MAIL": "mail",
+    "RCPT": "rcpt",
+    "DATA": "data",
+    "CONTENT": "body",
+    "QUIT": "quit",
+}
+"""Command → what `Outcome.phase` calls waiting for its answer."""
+
+_TIMEOUT = {**_PHASE, "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo"}
+"""Command → the field of `Timeouts` that holds for its answer."""
+
+
+class Connection:
+    """A session that is ready for mail, until it is not `usable` any more."""
+
+    __slots__ = ("_client", "_loop", "_stream", "_timeouts", "_verb", "address", "deliveries", "endpoint", "hop", "last_used", "opened_at")
+
+    def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
+        """Use `open`."""
+        self._stream = stream
+        self._client = Client()
+        self._timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        self._verb = "CONNECT"  # what is being waited for, or was last
+        self.endpoint = endpoint
+        self.address = address
+        self.hop = _hop(endpoint, address)
+        self.deliveries = 0  # transactions so far; a lost connection at the first is no surprise of reuse
+        self.opened_at = self.last_used = self._loop.time()
+
+    @classmethod
+    async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None) -> Self:
+        """Connect to an IP address, and get as far as MAIL. Raises `SessionError`.
+
+        Opportunistic TLS that fails is followed by one more try without TLS, here and now; the next session tries
+        TLS again (RFC 7435).
+        """
+        timeouts = timeouts or Timeouts()
+        wish = await _wish(endpoint, address)
+        try:
+            return await cls._open(endpoint, address, timeouts, wish)
+        except SessionError as error:
+            if error.kind != "tls" or wish.tls != "opportunistic":
+                raise
+        return await cls._open(endpoint, address, timeouts, replace(wish, tls="none"))
+
+    @classmethod
+    async def _open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts, wish: Wish) -> Self:
+        try:
+            stream = await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=endpoint.source)
+        except OSError as error:
+            raise _unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
+        connection = cls(stream, endpoint, address, timeouts)
+        try:
+            await connection._begin(wish)
+        except SessionRefused as refused:
+            connection._leave()
+            raise SessionError(refused.kind, refused.phase, refused.reply, connection.hop) from None
+        except (OSError, ProtocolError) as error:
+            connection.abandon()
+            kind, phase, reply = connection._explain(error)
+            raise SessionError(kind, phase, reply, connection.hop) from None
+        except BaseException:
+            connection.abandon()
+            raise
+        return connection
+
+    # -- what is known of it
+
+    @property
+    def extensions(self) -> Extensions:
+        """What the server offers."""
+        return self._client.extensions
+
+    @property
+    def usable(self) -> bool:
+        """Whether another message may be delivered: nobody hung up, and not a byte came unasked."""
+        stream = self._stream
+        return not (self._client.over or stream.gone or stream.unread)
+
+    @property
+    def peer_certificates(self) -> list[bytes]:
+        """See `Stream.peer_certificates`."""
+        return self._stream.peer_certificates
+
+    # -- mail
+
+    async def deliver(self, sender: str, recipients: Sequence[str], content: bytes, *, eight_bit: bool | None = None) -> list[Answer]:
+        """Send one message; an answer for each recipient, in their order.
+
+        `content` is a normalised message, `eight_bit` whether it holds octets above 127 (None: look). Raises nothing for
+        what the peer does. A task that is cancelled within abandons the connection.
+        """
+        transaction = Transaction(sender, recipients, content, self._client.extensions, eight_bit=eight_bit)
+        try:
+            if not self.usable:
+                self._verb = "MAIL"
+                raise ConnectionResetError("the host closed the connection before MAIL")
+            await self._carry_out(transaction)
+        except (OSError, ProtocolError) as error:
+            transaction.broken(*self._explain(error))
+            self.abandon()
+        except BaseException:
+            self.abandon()
+            raise
+        self.deliveries += 1
+        self.last_used = self._loop.time()
+        return transaction.answers()
+
+    async def _carry_out(self, transaction: Transaction) -> None:
+        client = self._client
+        while commands := transaction.envelope(client):
+            self._stream.write(client.send(commands))
+            await self._hear(transaction)
+        if client.state is State.CONTENT:
+            await self._send(transaction)
+            await self._hear(transaction)
+
+    async def _send(self, transaction: Transaction) -> None:
+        """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
+        client, stream = self._client, self._stream
+        self._verb = "CONTENT"
+        for command in transaction.content():
+            if stream.full:
+                stream.allow(self._timeouts.block)
+                await stream.drain()
+            if stream.unread:
+                self._tell(transaction, await stream.read())
+                if client.over:
+                    return
+            stream.write(client.send((command,)))
+
+    async def _hear(self, transaction: Transaction) -> None:
+        """Wait until all that was said is answered."""
+        client, stream = self._client, self._stream
+        awaited = None
+        while (oldest := client.pending) is not None:
+            if oldest is not awaited:
+                awaited = oldest
+                self._await_answer(oldest)
+            self._tell(transaction, await stream.read())
+
+    def _tell(self, transaction: Transaction, data: bytes) -> None:
+        for command, reply in self._client.feed(data):
+            transaction.hear(command, reply)
+        self._client.check()
+
+    # -- before and after mail
+
+    async def _begin(self, wish: Wish) -> None:
+        """Do what `opening` says."""
+        if wish.tls == "implicit":
+            await self._handshake()
+            self._client = Client(secure=True)
+        talk = opening(self._client, wish)
+        step = next(talk)
+        while True:
+            if step is HANDSHAKE:
+                await self._handshake()
+                self._client.secured()
+                reply = SECURED
+            else:
+                reply = await self._ask(step)
+            try:
+                step = talk.send(reply)
+            except StopIteration:
+                return
+
+    async def _ask(self, command: Command) -> Reply:
+        """Say one thing, if it is not the greeting's turn, and wait for the answer."""
+        if command.verb != "CONNECT":
+            self._stream.write(self._client.send((command,)))
+        self._await_answer(command)
+        while not (answered := self._client.feed(await self._stream.read())):
+            pass
+        self._client.check()
+        return answered[0].reply
+
+    async def _handshake(self) -> None:
+        """Raises `SessionError`, for whatever goes wrong with it."""
+        requirement = self.endpoint.requirement
+        try:
+            if self._stream.unread:  # CVE-2011-0411
+                raise ConnectionResetError("the host sent bytes where the handshake begins")
+            name = tls.server_name(requirement, self.endpoint.host)
+            await self._stream.start_tls(tls.context(requirement), name, self._timeouts.connect)
+        except OSError as error:
+            text = f"TLS with {self.endpoint.host}: {tls.reason(error)}"
+            raise SessionError("tls", "starttls", Reply.own(454, "4.7.5", text), self.hop) from None
+        self.hop = self.hop._replace(tls=tls.achieved(self._stream.tls_version, requirement))
+
+    async def close(self) -> None:
+        """Take leave: QUIT, wait for the answer at most `Timeouts.quit`, close. Raises nothing."""
+        if self.usable and self._client.may("QUIT"):
+            try:
+                await self._ask(QUIT)
+            except (OSError, ProtocolError):
+                pass
+        self._stream.close()
+
+    def _leave(self) -> None:
+        """QUIT without a wait, for a session in which there will be no mail."""
+        if self.usable and self._client.may("QUIT"):
+            self._stream.write(self._client.send((QUIT,)))
+        self._stream.close()
+
+    def abandon(self) -> None:
+        """Drop the connection at once."""
+        self._stream.abort()
+
+    # -- waiting and its end
+
+    def _await_answer(self, command: Command) -> None:
+        self._verb = command.verb
+        self._stream.allow(self._seconds(command.verb))
+
+    def _seconds(self, verb: str) -> float:
+        return float(getattr(self._timeouts, _TIMEOUT[verb]))
+
+    def _explain(self, error: Exception) -> tuple[str, str, Reply]:
+        """Kind, phase and reply for what ended the session."""
+        phase = _PHASE[self._verb]
+        if isinstance(error, TimeoutError):
+            return "timeout", phase, Reply.own(451, "4.4.2", f"no answer to {self._verb} within {self._seconds(self._verb):g} s")
+        if isinstance(error, ProtocolError):
+            return "protocol", phase, Reply.own(451, "4.5.0", str(error))
+        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} (waiting for the answer to {self._verb})")
+
+
+def _hop(endpoint: Endpoint, address: str) -> Hop:
+    return Hop(endpoint.host, address, endpoint.port, endpoint.requirement.mode)
+
+
+async def _wish(endpoint: Endpoint, address: str) -> Wish:
+    """What `opening` shall reach. The secret is fetched in a thread, since a command may have to tell it."""
+    requirement, login = endpoint.requirement, endpoint.login
+    if login is None:
+        return Wish(endpoint.hello, requirement.mode, requirement.verified)
+    try:
+        secret = await asyncio.to_thread(login.secret)
+    except Failure as failure:
+        raise SessionError("auth", "auth", Reply.own(454, "4.7.0", str(failure)), _hop(endpoint, address)) from None
+    return Wish(endpoint.hello, requirement.mode, requirement.verified, login.username, secret, login.allow_plain)
+
+
+def _unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
+    if isinstance(error, TimeoutError):
+        return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"no connection within {seconds:g} s"), hop)
+    return SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_strerror(error)}"), hop)
+
+
+def _strerror(error: Exception) -> str:
+    """The reason alone; asyncio puts whole addresses into its messages."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)

@@ -1,0 +1,122 @@
+"""Sessions that wait for the next message, so that it need not wait for one.
+
+`lend` gives a session that nobody else has: a waiting one with an equal `Endpoint`, else a new one. `give_back`
+takes it again. How many there may be is not decided here but by whoever lends (`mailer.delivery`).
+
+A session is reused while it is `usable` and younger than `lifetime` seconds, whatever the number of its messages: a limit
+by count makes the slowest host of a domain collect all connections. One that waited for `idle` seconds takes its leave.
+QUIT is nobody's wait: it happens in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from .connection import Connection
+from .endpoint import Endpoint, Timeouts
+from .errors import SessionError
+
+_Key = tuple[Endpoint, str]
+
+
+class Pool:
+    """For one event loop."""
+
+    def __init__(self, timeouts: Timeouts | None = None, *, idle: float = 20.0, lifetime: float = 300.0) -> None:
+        """`idle` and `lifetime` are seconds."""
+        self._timeouts = timeouts or Timeouts()
+        self._idle = idle
+        self._lifetime = lifetime
+        self._waiting: dict[_Key, list[Connection]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def lend(self, endpoint: Endpoint, addresses: Sequence[str]) -> Connection:
+        """A session with one of the `addresses` of the endpoint's host: a waiting one, or the first that can be opened.
+
+        Raises `SessionError`: that of the last address, or at once if our password was refused, which another
+        address of the same host would refuse too.
+        """
+        if not addresses:
+            raise ValueError(f"{endpoint.host} has no addresses")
+        for address in addresses:
+            if connection := self._take((endpoint, address)):
+                return connection
+        for address in addresses[:-1]:
+            try:
+                return await Connection.open(endpoint, address, self._timeouts)
+            except SessionError as error:
+                if error.kind == "auth":
+                    raise
+        return await Connection.open(endpoint, addresses[-1], self._timeouts)
+
+    def give_back(self, connection: Connection) -> None:
+        """Take back what was lent; keep it if it is good for more."""
+        if self._closed or not self._is_good(connection, asyncio.get_running_loop().time()):
+            self._dismiss(connection)
+            return
+        self._waiting.setdefault((connection.endpoint, connection.address), []).append(connection)
+        if self._sweeper is None:
+            self._sweep_in(self._idle)
+
+    async def close_all(self) -> None:
+        """Take leave of all that wait; those that are lent, when they come back. Takes `Timeouts.quit` at most."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connections in self._waiting.values():
+            for connection in connections:
+                self._dismiss(connection)
+        self._waiting.clear()
+        while self._leaving:
+            await asyncio.wait(self._leaving)
+
+    def __len__(self) -> int:
+        """How many sessions wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def _take(self, key: _Key) -> Connection | None:
+        """The session that came back last: the others may grow old and leave."""
+        now = asyncio.get_running_loop().time()
+        waiting = self._waiting.get(key)
+        while waiting:
+            connection = waiting.pop()
+            if not waiting:
+                del self._waiting[key]
+            if self._is_good(connection, now):
+                return connection
+            self._dismiss(connection)
+        return None
+
+    def _is_good(self, connection: Connection, now: float) -> bool:
+        return connection.usable and now - connection.opened_at < self._lifetime
+
+    def _dismiss(self, connection: Connection) -> None:
+        if not connection.usable:
+            connection.abandon()
+            return
+        task = asyncio.get_running_loop().create_task(connection.close())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _sweep_in(self, seconds: float) -> None:
+        self._sweeper = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        """Dismiss what has waited long enough, and come back when the next one will have."""
+        self._sweeper = None
+        now = asyncio.get_running_loop().time()
+        kept: dict[_Key, list[Connection]] = {}
+        for key, connections in self._waiting.items():
+            for connection in connections:
+                if self._is_good(connection, now) and now - connection.last_used < self._idle:
+                    kept.setdefault(key, []).append(connection)
+                else:
+                    self._dismiss(connection)
+        self._waiting = kept
+        if kept:
+            oldest = min(connection.last_used for connections in kept.values() for connection in connections)
+            self._sweep_in(max(oldest + self._idle - now, 0.01))

@@ -1,0 +1,217 @@
+"""A stream of bytes to another host: an `asyncio.Protocol` with its own buffer, one waiter and one lazy timer.
+
+Used by `connection` alone. It is made for flights of short messages:
+
+- `write` hands bytes to the transport at once (asyncio sets TCP_NODELAY), `read` waits for whatever has come.
+- One deadline holds for all waits until the next `allow`. Its timer is not moved with it: it rings at the oldest
+  deadline, sees that there is a later one, and is set again then. So a session with a thousand answers in
+  five minutes sets one timer, not a thousand.
+- A peer that sends more than `ENOUGH` octets that nobody reads is not read any further.
+
+A wait raises `TimeoutError`, or `ConnectionError` when the peer is gone; what it said before comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Self
+
+ENOUGH = 65536  # octets; a reply may have as many, see mailer.smtp.reply.MAX_REPLY
+SHUTDOWN = 3.0  # seconds for TLS to say goodbye
+
+
+class Stream(asyncio.Protocol):
+    """One connection, from `connect` to `close` or `abort`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._data = b""
+        self._full = False
+        self._resting = False  # reading is paused
+        self._gone: OSError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def connect(cls, address: str, port: int, *, seconds: float, source: str = "") -> Self:
+        """A TCP connection to an IP address. Raises `OSError` (with `TimeoutError`)."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(seconds):
+            _, stream = await loop.create_connection(lambda: cls(loop), address, port, local_addr=(source, 0) if source else None)
+        return stream
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> None:
+        """Make the handshake. Raises `OSError` (with `ssl.SSLError` and `TimeoutError`); the stream is aborted then."""
+        try:
+            self._check()
+            async with asyncio.timeout(seconds):
+                transport = await self._loop.start_tls(
+                    self._wire, self, context, server_hostname=server_name or None, ssl_shutdown_timeout=SHUTDOWN
+                )
+            if transport is None:  # closed within the handshake
+                raise ConnectionResetError("the host closed the connection")
+        except BaseException:
+            self.abort()
+            raise
+        self._transport = transport
+
+    # -- what is known of it
+
+    @property
+    def unread(self) -> bool:
+        """Whether bytes have come that nobody has read."""
+        return bool(self._data)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing more can come."""
+        return self._gone is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether the peer takes bytes more slowly than they were written; `drain` before more."""
+        return self._full
+
+    @property
+    def tls_version(self) -> str:
+        """``TLSv1.3``, or empty without TLS."""
+        tls = self._tls
+        return (tls.version() or "") if tls else ""
+
+    @property
+    def peer_certificates(self) -> list[bytes]:
+        """The peer's certificates in DER, its own first. Only that one before Python 3.13, which shows the chain."""
+        tls = self._tls
+        if tls is None:
+            return []
+        if chain := getattr(tls, "get_unverified_chain", None):
+            return list(chain())
+        own = tls.getpeercert(binary_form=True)
+        return [own] if own else []
+
+    @property
+    def _tls(self) -> ssl.SSLObject | None:
+        return self._transport.get_extra_info("ssl_object") if self._transport else None
+
+    @property
+    def _wire(self) -> asyncio.Transport:
+        assert self._transport is not None
+        return self._transport
+
+    # -- to and fro
+
+    def allow(self, seconds: float) -> None:
+        """All waits from now on are over in `seconds`."""
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`. Raises `ConnectionError`."""
+        self._check()
+        self._wire.write(data)
+
+    async def read(self) -> bytes:
+        """What has come, at least one octet."""
+        if not self._data:
+            self._check()
+            await self._wait()
+            if not self._data:
+                self._check()
+        data, self._data = self._data, b""
+        if self._resting and not self.gone:
+            self._resting = False
+            self._wire.resume_reading()
+        return data
+
+    async def drain(self) -> None:
+        """Wait until there is room for more, or the peer says something."""
+        while self._full and not self._data:
+            self._check()
+            await self._wait()
+
+    def close(self) -> None:
+        """Send what was written, then end it. No wait."""
+        self._end(ConnectionAbortedError("we closed the connection"))
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._end(ConnectionAbortedError("we closed the connection"))
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _check(self) -> None:
+        if self._gone is not None:
+            raise self._gone
+
+    def _end(self, why: OSError) -> None:
+        if self._gone is None:
+            self._gone = why
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake()
+
+    # -- waiting
+
+    async def _wait(self) -> None:
+        if self._timer is None:  # it rang while nobody waited
+            self._set_timer()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError("no answer in time"))
+
+    # -- what asyncio tells us
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._data = self._data + data if self._data else data
+        if len(self._data) > ENOUGH and not self._resting:
+            self._resting = True
+            self._wire.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """The peer will send no more; asyncio closes the transport now."""
+        self._end(ConnectionResetError("the host closed the connection"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the host closed the connection"))
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._full = False
+        self._wake()
