@@ -135,7 +135,7 @@ class Ours:
             f'[mailer]\nhostname = "bench.example"\nspool = "{self.spool.root}"\n'
             f'[relay.sink]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"\n'
             '[[route]]\nmatch = "*"\nvia = ["relay:sink"]\n'
-            '[delivery]\nrescan = "100ms"\n'
+            '[delivery]\nrescan = "0.1s"\n'
         )
 
     def fill(self, count: int, size: int) -> None:

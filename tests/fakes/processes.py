@@ -20,8 +20,8 @@ from typing import Self, TypeVar
 
 T = TypeVar("T")
 
-MAILER = (sys.executable, "-m", "mailer")
-"""How the tests start the program: this interpreter, whatever is on the PATH."""
+MAILER = (sys.executable, str(Path(__file__).parents[2] / "bin" / "mailer"))
+"""How the tests start the program: the script that is installed, under this interpreter, whatever is on the PATH."""
 
 
 def wait_until(what: str, asked: Callable[[], T], seconds: float = 15.0, every: float = 0.01) -> T:

@@ -1,0 +1,1 @@
+"""The whole way: the command line, the daemon and a sink as separate processes, as a user starts them."""

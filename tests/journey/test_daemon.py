@@ -1,0 +1,156 @@
+"""The daemon's own life: starting twice, stopping, reading its configuration again, coming back after anything."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import struct
+import subprocess
+import termios
+
+from tests.fakes.processes import MAILER, free_port
+
+from .world import World
+
+
+def test_a_second_daemon_is_refused(world: World) -> None:
+    """One daemon a spool: the second exits with 75 and one line, and the first goes on."""
+    sink = world.sink()
+    world.configure(sink)
+    first = world.daemon()
+    second = world.mailer("run")
+    assert second.code == 75
+    assert "another daemon" in second.err
+    assert first.running
+    world.send("you@there.example")
+    sink.received(1)
+
+
+def test_a_daemon_that_was_killed_leaves_its_place_to_the_next(world: World) -> None:
+    """SIGKILL leaves no lock and no doorbell that would keep the next one from starting and hearing."""
+    sink = world.sink()
+    world.configure(sink)
+    world.daemon().kill()
+    world.daemon()
+    world.send("you@there.example")
+    sink.received(1)
+
+
+def test_a_broken_configuration_is_told_and_the_old_one_stays(world: World) -> None:
+    """SIGHUP with a mistake in the file is an alarm that names the place; mail goes on. A mended file is taken."""
+    sink = world.sink()
+    world.configure(sink)
+    daemon = world.daemon()
+    good = world.config.read_text()
+    world.config.write_text(good + "[delivery]\nmax_conections = 3\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.says('"what":"config"')
+    assert "max_connections" in daemon.said
+    world.send("you@there.example")
+    sink.received(1)
+    other = world.sink()
+    world.configure(other)
+    daemon.signal(signal.SIGHUP)
+    daemon.says('"what":"reloaded"')
+    world.send("you@there.example")
+    other.received(1)
+    assert len(sink.kept) == 1
+
+
+def test_a_stop_lets_what_is_under_way_finish_and_begins_nothing(world: World) -> None:
+    """SIGTERM during a delivery: that message is delivered, once; what was not begun stays queued; the exit code is 0."""
+    sink = world.sink("--delay", "body=1")
+    world.configure(sink, more="[delivery]\nmax_connections = 1\n")
+    ids = [world.send("you@there.example", subject=str(number)) for number in range(4)]
+    daemon = world.daemon()
+    daemon.says('"sent"')
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    daemon.says('"what":"stopped"')
+    left = world.in_spool("queued")
+    assert 1 <= len(left) <= 2
+    assert len(sink.kept) + len(left) == len(ids)
+    assert world.in_spool("deferred", "failed") == []
+
+
+def test_a_restart_in_the_middle_delivers_the_rest_and_nothing_twice(world: World) -> None:
+    """Stopped and started again half-way, each message arrives exactly once."""
+    sink = world.sink("--delay", "body=0.1")
+    world.configure(sink, more="[delivery]\nmax_connections = 2\n")
+    for number in range(20):
+        world.send("you@there.example", subject=str(number))
+    daemon = world.daemon()
+    sink.received(5)
+    assert daemon.stop() == 0
+    assert world.in_spool("queued")
+    world.daemon()
+    kept = sink.received(20)
+    assert sorted(int(one.subject) for one in kept) == list(range(20))
+    world.until("the spool is empty", lambda: not world.in_spool())
+    assert len(sink.kept) == 20
+
+
+def test_mail_waits_for_a_server_that_is_down(world: World) -> None:
+    """Nobody listens: it is put off with a reply of our own; when the server is up the next try delivers."""
+    port = free_port()
+    world.configure(port, schedule=("1s",))
+    world.daemon()
+    id = world.send("you@there.example")
+    (recipient,) = world.becomes(id, "deferred")["recipients"]
+    assert recipient["enhanced_code"].startswith("4.4.")
+    sink = world.sink(port=port)
+    sink.received(1)
+    world.becomes(id, "sent")
+
+
+def test_the_status_database_can_be_deleted(world: World) -> None:
+    """With the daemon down, deleting it loses history only: what is in the spool is shown, and delivered, as before."""
+    sink = world.sink("--greylist=0")
+    world.configure(sink, schedule=("1h",))
+    daemon = world.daemon()
+    id = world.send("you@there.example", subject="kept")
+    world.becomes(id, "deferred")
+    assert daemon.stop() == 0
+    for path in world.spool.glob("status.sqlite3*"):
+        path.unlink()
+    assert world.status(id)["status"] == "deferred"
+    world.daemon()
+    told = world.becomes(id, "deferred")
+    assert (told["subject"], told["recipients"][0]["code"]) == ("kept", 451)
+    assert world.mailer("queue", "retry", id).code == 0
+    world.becomes(id, "sent")
+
+
+def test_a_corrupt_file_is_set_aside_and_stops_nothing_else(world: World) -> None:
+    """A damaged message goes to corrupt/ with an alarm; the others are delivered."""
+    sink = world.sink()
+    world.configure(sink)
+    bad, good = world.send("bad@there.example"), world.send("good@there.example")
+    path = world.spool / "queued" / bad
+    path.write_bytes(path.read_bytes().replace(b"The text", b"An other"))
+    world.daemon()
+    world.becomes(good, "sent")
+    world.until("it is set aside", (world.spool / "corrupt" / bad).exists)
+    assert [kept.recipients for kept in sink.kept] == [["good@there.example"]]
+
+
+def test_an_interrupted_sender_queues_nothing(world: World) -> None:
+    """SIGTERM while the message is still being read: one line, 75, and nothing in queued/."""
+    world.configure(free_port())
+    argv = [*MAILER, "send", "-f", "me@here.example", "you@there.example"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=world.env) as sender:
+        assert sender.stdin
+        assert sender.stderr
+        sender.stdin.write(b"Subject: half of a mess")
+        sender.stdin.flush()
+        # It is reading once it has blocked in read(2) with our bytes taken out of the pipe.
+        world.until("it has read what there is", lambda: _empty(sender.stdin.fileno()))
+        sender.terminate()
+        sender.wait(15)
+        assert sender.returncode == 75
+        assert len(sender.stderr.read().splitlines()) == 1
+    assert world.in_spool() == []
+
+
+def _empty(pipe: int) -> bool:
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4)) == (0,)
