@@ -97,24 +97,25 @@ def _nameserver(value: object) -> str:
     """An IP address, or one with a port: ``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1``, ``[2001:db8::1]:53``."""
     from ipaddress import ip_address
 
-    host, port = split_port(values.text(value))
+    text = values.text(value)
+    host, port = _split(text)
     try:
         ip_address(host)
-        if not port.isascii() or not (port or "53").isdigit():
+        if not port.isascii() or not port.isdigit():
             raise ValueError
-        _port(int(port or "53"))
+        _port(int(port))
     except ValueError:
         raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
-    return str(value)
+    return text
 
 
-def split_port(text: str) -> tuple[str, str]:
-    """The host and the port in ``host:port`` and ``[address]:port``; the port is empty if there is none."""
+def _split(text: str) -> tuple[str, str]:
+    """The host and the port in ``host:port`` and ``[address]:port``; the port of DNS if there is none."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest.removeprefix(":")
+        host, colon, port = text[1:].rpartition("]:")
+        return (host, port) if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "53")
     host, colon, port = text.rpartition(":")
-    return (host, port) if colon and ":" not in host else (text, "")
+    return (host, port) if colon and ":" not in host else (text, "53")
 
 
 def _pattern(value: object) -> str:

@@ -37,6 +37,7 @@ class Places:
         self.keys: dict[Path, Place] = {}
         self.tables: dict[Path, Place] = {}
         self._text = text
+        self._lines: dict[Path, int] = {}  # where a path, or the first thing in it, is met
         self._counts: dict[Path, int] = {}
         table: Path = ()
         at = _end(_SPACE, text, 0)
@@ -52,12 +53,13 @@ class Places:
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of what it is in; 0 for the whole file."""
-        while path:
-            place = self.keys.get(path) or self.tables.get(path)
-            if place:
-                return place.line
+        while path and path not in self._lines:
             path = path[:-1]
-        return 0
+        return self._lines.get(path, 0)
+
+    def _meet(self, path: Path, line: int) -> None:
+        for length in range(1, len(path) + 1):
+            self._lines.setdefault(path[:length], line)
 
     def _header(self, at: int, line: int) -> tuple[Path, int]:
         listed = self._text.startswith("[[", at)
@@ -71,6 +73,7 @@ class Places:
         path = self._member(path)
         end += 1 + listed
         self.tables[path] = Place(line, at, end)
+        self._meet(path, line)
         return path, end
 
     def _member(self, path: Path) -> Path:
@@ -84,6 +87,7 @@ class Places:
             start += 1
         end = _value_end(self._text, start)
         self.keys[(*table, *names)] = Place(line, start, end)
+        self._meet((*table, *names), line)
         return end
 
 
