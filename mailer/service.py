@@ -103,8 +103,8 @@ class Service:
     def _build(self) -> None:
         config = self.config
         self.log = open_log(config.log.file, form=config.log.format, level=config.log.level)
-        self.status = StatusWriter(f"{self.spool.root}/status.sqlite3")
-        self.ledger = Ledger(self.spool, self.status.write, lambda gone, problems: self.engine.left(gone, problems))
+        self.status = StatusWriter(f"{self.spool.root}/status.sqlite3", self._status_lost)
+        self.ledger = Ledger(self.spool, self.status.write, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
         self.engine = Engine(
@@ -117,6 +117,12 @@ class Service:
             self.events.tell,
             random.random,
         )
+
+    def _status_lost(self, report: str) -> None:
+        self.log.told(Alarm(self.clock.now(), "status", report))
+
+    def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
+        self.engine.left(ids, problems)
 
     async def _work(self) -> None:
         """The engine and the chores side by side, until one of them ends or a signal comes."""
@@ -141,17 +147,15 @@ class Service:
         if self.once:
             return
         yield self._every(lambda: self.config.delivery.rescan, self._scan)
-        yield self._every(lambda: SWEEP_EVERY, self._sweep, at_once=True)
+        yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         if seconds := watchdog_seconds():
             yield self._every(lambda: seconds, lambda: notify("WATCHDOG=1"))
 
-    async def _every(self, seconds: Callable[[], float], chore: Callable[[], object], *, at_once: bool = False) -> None:
+    async def _every(self, seconds: Callable[[], float], chore: Callable[[], object], *, threaded: bool = False) -> None:
         while True:
-            if not at_once:
-                await asyncio.sleep(seconds())
-            at_once = False
+            await asyncio.sleep(seconds())
             try:
-                chore()
+                await asyncio.to_thread(chore) if threaded else chore()
             except OSError as error:
                 self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
 

@@ -49,7 +49,7 @@ class SmtpCourier:
 
     async def close(self) -> None:
         """Say QUIT to all idle sessions."""
-        await self.pool.close()
+        await self.pool.close_all()
 
     async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
         """Try the stops of the job's way until one has answered for every recipient."""
@@ -95,10 +95,10 @@ class SmtpCourier:
         """
         while True:
             try:
-                connection = await self.pool.lend(stop.endpoint, address)
+                connection = await self.pool.lend(stop.endpoint, [address])
             except SessionError as error:
                 return None, [Answer(to, error.phase, error.kind, error.reply) for to in recipients]
-            reused = connection.transactions > 0
+            reused = connection.deliveries > 0
             try:
                 addresses = [envelope.recipients[to].address for to in recipients]
                 answers = await connection.deliver(envelope.sender, addresses, content)

@@ -278,7 +278,7 @@ class Engine:
             await self._finished(attempt, [])
             return
         outcomes = await self.courier.deliver(job, attempt.entry.envelope, content)
-        self._learn(destination, job, outcomes)
+        self._learn(destination, outcomes)
         await self._finished(attempt, outcomes)
 
     def _take(self, attempt: Attempt) -> bytes | None:
@@ -293,7 +293,7 @@ class Engine:
             attempt.gone = True
             return None
 
-    def _learn(self, destination: Destination, job: Job, outcomes: Sequence[Outcome]) -> None:
+    def _learn(self, destination: Destination, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
         trouble = next((o for o in outcomes if o.scope in ("host", "us")), None)
         if trouble is None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 _PATTERNS = (
-    re.compile(r"\bqueued as ([\w.:-]{4,64})", re.I),  # Postfix, Haraka, mailer
+    re.compile(r"\bqueued as ([\w.:-]{4,64})", re.IGNORECASE),  # Postfix, Haraka, mailer
     re.compile(r"\bid=([\w.-]{4,64})"),  # Exim
-    re.compile(r"\b(?:ok|accepted|queued),?:? +(?:id )?<?([\w.-]*\d[\w.-]{5,63})>?(?: |$)", re.I),  # SES, Gmail, others
+    re.compile(r"\b(?:ok|accepted|queued),?:? +(?:id )?<?([\w.-]*\d[\w.-]{5,63})>?(?: |$)", re.IGNORECASE),  # SES, Gmail, others
 )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Self
+from typing import Self, cast
 
 ENOUGH = 65536  # octets; a reply may have as many, see mailer.smtp.reply.MAX_REPLY
 SHUTDOWN = 3.0  # seconds for TLS to say goodbye
@@ -188,8 +188,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent, only by what it does
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""

@@ -1,0 +1,43 @@
+"""When mail that could not be delivered yet is tried again, and for how long.
+
+Used by the engine. Pure: time and randomness come in as arguments. Jitter keeps mail that failed together from
+coming back together: without it, a host that was away for an hour is met by all that waited for it at once, and
+again at every later step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Waits between tries in seconds, the last of which repeats; `expire` seconds after its arrival mail is given up.
+
+    Each wait is varied by up to `jitter` of itself either way. RFC 5321 §4.5.4.1 asks for 30 minutes between tries
+    after the first ones and for four or five days; the defaults of the configuration give up sooner, because people
+    want to know.
+    """
+
+    steps: Sequence[float]
+    expire: float
+    jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not self.steps or min(self.steps) <= 0:
+            raise ValueError("a schedule needs waits that are longer than nothing")
+        if not 0 <= self.jitter < 1:
+            raise ValueError("jitter is a part of the wait: from 0 to less than 1")
+
+    def next_due(self, attempts: int, now: float, random: Callable[[], float]) -> float:
+        """When to try again after `attempts` tries (the first wait follows the first); `random` gives 0.0 to 1.0."""
+        step = self.steps[min(max(attempts, 1), len(self.steps)) - 1]
+        return now + step * (1 + self.jitter * (2 * random() - 1))
+
+    def expired(self, created: float, now: float) -> bool:
+        """Whether mail that arrived at `created` is too old to be tried again."""
+        return now - created >= self.expire

@@ -1,0 +1,215 @@
+"""The one writer of the status database. The daemon has it; no command does.
+
+`StatusWriter.write` takes what the daemon's listeners were told, a batch at a time, in one transaction. Told
+twice, nothing changes: rows are keyed by message, by recipient and by the moment of an attempt.
+
+The database is a view, so no trouble with it ever stops mail. One that is damaged, or that a later version of the
+program wrote, is moved aside and kept, and a new one is begun. Any other trouble (a full disk) is raised:
+the batch is lost to history, and `catchup` finds what was missed of messages that are still in the spool.
+
+WAL with ``synchronous=NORMAL``: a process that dies loses nothing that was committed. A machine that loses power may
+lose the last commits, never the file's consistency. That is the right price for a view: a commit without
+an fsync is thirty times as fast, and what was lost is found by `catchup`.
+
+The file has mode 0600. It says who wrote to whom about what, which is nobody's business who may not read the
+spool. An operator may widen that with chmod(1); SQLite gives its side files the same mode.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mailer.durable import PRIVATE
+from mailer.events import Corrupt
+
+from . import rows, schema
+from .filter import first_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailer.events import Event
+
+NAME = "status.sqlite3"
+"""The database's name in the spool directory."""
+
+BUSY = 10.0  # seconds; only a checkpoint of a reader's making ever holds us up
+FORGET_AT_ONCE = 2000  # messages in one transaction, so that no commit takes long
+
+PUT_EMAIL = """
+INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
+    sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
+    error_message = excluded.error_message
+"""
+
+# A report or a complaint that came for a recipient is news that the spool does not have: it stays.
+PUT_RECIPIENT = """
+INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
+    enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
+    mx_host = excluded.mx_host, last_update_time = excluded.last_update_time
+    WHERE status NOT IN ('bounced', 'complained') OR excluded.last_update_time > last_update_time
+"""
+
+PUT_ATTEMPT = """
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (email_id, position, at) DO NOTHING
+"""
+
+OLD = """
+SELECT id FROM emails WHERE id < :before_id AND status IN ('sent', 'failed', 'expired', 'cancelled')
+    AND NOT EXISTS (SELECT 1 FROM email_recipients WHERE email_id = id AND last_update_time >= :before)
+LIMIT :limit
+"""
+
+
+LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
+LOSE_RECIPIENTS = """
+UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at
+    WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
+"""
+
+
+class StatusWriter:
+    """Writes the database at `path`, which is made if it is not there.
+
+    `report` is told in one line when a database had to be moved aside. Methods may be called from any thread, one
+    at a time; others wait. Raises `OSError` and `sqlite3.Error` where nothing can be written at all.
+    """
+
+    def __init__(self, path: str, report: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self._report = report
+        self._lock = threading.RLock()
+        try:
+            self._db = _open(path)
+        except (sqlite3.Error, schema.Unusable) as error:
+            if not _unusable(error):
+                raise
+            self._begin_anew(str(error))
+
+    def close(self) -> None:
+        """Put everything into the one file, and let it go."""
+        with self._lock:
+            self._db.close()
+
+    def known(self) -> set[str]:
+        """The IDs of all messages that are not recorded as sent."""
+        with self._lock:
+            return {row[0] for row in self._db.execute("SELECT id FROM emails WHERE status <> 'sent'")}
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write down a batch. Raises `sqlite3.Error` if that cannot be; then nothing of it was."""
+        news = rows.gather(events)
+        lost = [event for event in events if isinstance(event, Corrupt)]
+        with self._lock:
+            try:
+                self._put(news, lost)
+            except sqlite3.DatabaseError as error:
+                if not _unusable(error):
+                    raise
+                self._db.close()
+                self._begin_anew(str(error))
+                self._put(news, lost)
+
+    def _put(self, news: Sequence[rows.News], lost: Sequence[Corrupt]) -> None:
+        emails = [rows.email(item) for item in news]
+        recipients = [row for item in news for row in rows.recipients(item)]
+        attempts = [row for item in news for row in rows.attempts(item)]
+        with self.transaction() as db:
+            for statement, batch in ((PUT_EMAIL, emails), (PUT_RECIPIENT, recipients), (PUT_ATTEMPT, attempts)):
+                try:
+                    db.executemany(statement, batch)
+                except UnicodeEncodeError:  # looked for only when it is there
+                    db.executemany(statement, rows.storable(batch))
+            for event in lost:  # whatever was to become of it: its file cannot be read, and no report is sent
+                facts = {"id": event.id, "why": f"its file in the spool is damaged: {event.reason}", "at": rows.micros(event.at)}
+                db.execute(LOSE, facts)
+                db.execute(LOSE_RECIPIENTS, facts)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done within it, or nothing. Raises `sqlite3.Error`."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # some errors have rolled it back already
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def forget(self, before: float) -> int:
+        """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
+
+        The one retention rule, for every table: a message's recipients and attempts go with it, and only when
+        nothing of it is pending and nothing was heard of it since. The space is used again by what comes.
+        """
+        count = 0
+        while forgotten := self._forget(before):
+            count += forgotten
+        return count
+
+    def _forget(self, before: float) -> int:
+        # IDs sort by age, so what was put later than `before` need not be looked at
+        bounds = {"before_id": first_id(before), "before": rows.micros(before), "limit": FORGET_AT_ONCE}
+        with self.transaction() as db:
+            old = db.execute(OLD, bounds).fetchall()
+            db.executemany("DELETE FROM attempts WHERE email_id = ?", old)
+            db.executemany("DELETE FROM email_recipients WHERE email_id = ?", old)
+            db.executemany("DELETE FROM emails WHERE id = ?", old)
+        return len(old)
+
+    def _begin_anew(self, why: str) -> None:
+        kept = _move_aside(self.path)
+        self._db = _open(self.path)
+        self._report(f"the status database {self.path} could not be used ({why}); it is kept as {kept}, and a new one was begun")
+
+
+def _open(path: str) -> sqlite3.Connection:
+    _make(path)
+    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        schema.version(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages, 16 MB: few fsyncs for many commits
+        schema.migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make(path: str) -> None:
+    """An empty file of our mode, unless there is one; SQLite would make it as the umask says."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    except FileExistsError:
+        if not os.path.isfile(path):
+            raise schema.Unusable("it is no regular file") from None
+
+
+def _unusable(error: Exception) -> bool:
+    """Whether a new file helps: this one is damaged, of another version, or has other tables than ours."""
+    if isinstance(error, schema.Unusable):
+        return True
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def _move_aside(path: str) -> str:
+    """Rename the database and its side files; returns the new path."""
+    serial = 1
+    while os.path.lexists(f"{path}.aside{serial}"):
+        serial += 1
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.lexists(path + suffix):
+            os.rename(path + suffix, f"{path}.aside{serial}{suffix}")
+    return f"{path}.aside{serial}"
