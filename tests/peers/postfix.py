@@ -165,18 +165,30 @@ class Postfix:
             virtual_minimum_uid=1,
         )
 
-    def received(self, user: str, count: int = 1) -> list[bytes]:
-        """Wait until `user` has `count` messages, and return them as they were sent, with CRLF line ends.
+    def received(self, user: str, mark: str, seconds: float = 15.0) -> list[bytes]:
+        """Wait until `user` has a message whose field ``X-Test`` is `mark`; returns all of those, as they were sent.
 
-        What delivery wrote above them (Return-Path to Received) is taken off; the messages of our tests begin
-        with a field of their own, ``X-Test``.
+        What delivery wrote above (Return-Path to Received) is taken off: our tests' messages begin with ``X-Test``.
         """
         new = self.mail / user / "new"
-        wait_until(f"{user} has {count} messages", lambda: new.is_dir() and len(list(new.iterdir())) >= count)
-        return [_as_sent(path.read_bytes()) for path in sorted(new.iterdir())]
+
+        def arrived() -> list[bytes]:
+            messages = [_as_sent(path.read_bytes()) for path in new.glob("*")]
+            return [message for message in messages if message.startswith(f"X-Test: {mark}\r\n".encode())]
+
+        return wait_until(f"{user} has the message {mark}", arrived, seconds)
+
+    def reports(self, user: str, seconds: float = 15.0) -> list[bytes]:
+        """Wait until `user` has a message from nobody, and return all of those, with CRLF line ends."""
+        new = self.mail / user / "new"
+
+        def arrived() -> list[bytes]:
+            messages = [path.read_bytes() for path in new.glob("*")]
+            return [message.replace(b"\n", b"\r\n") for message in messages if message.startswith(b"Return-Path: <>")]
+
+        return wait_until(f"{user} has a report", arrived, seconds)
 
 
 def _as_sent(stored: bytes) -> bytes:
-    above, field, message = stored.partition(b"X-Test:")
-    assert above.startswith(b"Return-Path:"), above
-    return (field + message).replace(b"\n", b"\r\n")
+    _, field, message = stored.partition(b"\nX-Test:")
+    return (field[1:] + message).replace(b"\n", b"\r\n")

@@ -65,16 +65,22 @@ class SmtpSink:
         """Seconds of processor time so far."""
         return Usage(self.process.pid).cpu
 
-    def messages(self, count: int) -> list[bytes]:
-        """Wait for `count` messages and return them as sent, with CRLF line ends and without what the dump puts above them."""
-        assert self.dump is not None
-        files = wait_until(
-            f"{count} messages", lambda: len(found := sorted(self.dump.iterdir())) >= count and self.count >= count and found
-        )
-        return [_as_sent(path.read_bytes()) for path in files]
+    def received(self, mark: str) -> tuple[list[str], bytes]:
+        """Wait for the message whose field ``X-Test`` is `mark`; returns its envelope's RCPT arguments, and it as it was sent."""
+        dump = self.dump
+        assert dump is not None
+
+        def arrived() -> tuple[list[str], bytes] | None:
+            # A file is written while it is received; the count goes up when it is whole.
+            whole = self.count
+            files = [path.read_bytes() for path in dump.iterdir()]
+            found = [data for data in files if f"\nX-Test: {mark}\n".encode() in data]
+            return _as_sent(found[0]) if found and len(files) <= whole else None
+
+        return wait_until(f"smtp-sink has the message {mark}", arrived) or ([], b"")
 
 
-def _as_sent(stored: bytes) -> bytes:
-    above, field, message = stored.partition(b"X-Test:")
-    assert above.startswith(b"X-Client-Addr:"), above
-    return (field + message.removesuffix(b"\n")).replace(b"\n", b"\r\n")
+def _as_sent(stored: bytes) -> tuple[list[str], bytes]:
+    above, field, message = stored.partition(b"\nX-Test:")
+    recipients = [line.partition(b": ")[2].decode() for line in above.split(b"\n") if line.startswith(b"X-Rcpt-Args:")]
+    return recipients, (field[1:] + message.removesuffix(b"\n")).replace(b"\n", b"\r\n")
