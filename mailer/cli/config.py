@@ -35,8 +35,12 @@ def _home() -> str:
 
 def _create(path: str, text: str) -> None:
     """A new file that all may read, for it holds no secrets. Raises `Failure` (73, 75, 77)."""
+    directory = os.path.dirname(os.path.abspath(path))
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o755, exist_ok=True)
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise from_os("cannot make the directory", directory, error) from None
+    try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         raise Failure(f"{path} exists already; it stays as it is", CANNOT_CREATE) from None

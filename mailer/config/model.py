@@ -214,7 +214,7 @@ class Status:
 class Log:
     """What the daemon tells."""
 
-    format: str = setting(choice("auto", "human", "json"), "auto is human on a terminal and JSON elsewhere.", "auto")
+    format: str = setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")
     level: str = setting(choice("debug", "info", "warning", "error"), "The least important lines that are written.", "info")
     file: str = setting(OPTIONAL_PATH, "A file that the log is appended to.", "", shown="standard error", example="/var/log/mailer.log")
 

@@ -52,9 +52,11 @@ def _from_file(place: tuple[str, ...]) -> bytes:
     except OSError as error:
         code = NO_PERMISSION if isinstance(error, PermissionError) else BAD_CONFIG
         raise Failure(f"cannot read the password file {path}: {error.strerror}", code) from None
-    with open(fd, "rb") as file:
+    try:
         _refuse_public(path, os.fstat(fd))
-        return file.read(LONGEST + 1)
+        return os.read(fd, LONGEST + 1)
+    finally:
+        os.close(fd)
 
 
 def _refuse_public(path: str, about: os.stat_result) -> None:

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailer.config import load
+from mailer.config.manual import example
+
+ROOT = Path(__file__).parents[2]
+START = """
+import sys
+from mailer.cli import main
+from mailer.config import defaults
+defaults.SYSTEM_FILE = sys.argv.pop(1)
+sys.exit(main(sys.argv))
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory without anything in it."""
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def mailer(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``mailer config`` as a user of that home runs it; the machine's own file is out of the game."""
+    where = {"HOME": str(home), "PATH": os.environ["PATH"], "XDG_CONFIG_HOME": str(home / ".config"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", START, str(home / "etc/mailer/config.toml"), "config", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=where | environment, timeout=30, cwd=home)
+
+
+def own_file(home: Path) -> Path:
+    """Where `mailer config init` writes."""
+    return home / ("etc/mailer/config.toml" if os.geteuid() == 0 else ".config/mailer/config.toml")
+
+
+def test_init_writes_the_example_where_it_will_be_found(home: Path) -> None:
+    """Directories are made, everybody may read it, and the next command uses it."""
+    done = mailer(home, "init")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"wrote {own_file(home)}" in done.stdout
+    assert own_file(home).read_text() == example()
+    assert own_file(home).stat().st_mode & 0o777 == 0o644
+    assert f"{own_file(home)} is right" in mailer(home, "check").stdout
+
+
+def test_init_does_not_touch_a_file_that_exists(home: Path) -> None:
+    """Exit code 73, and the file is what it was; a dangling link is not followed either."""
+    path = home / "mine.toml"
+    path.write_text("mine")
+    (home / "link").symlink_to(home / "nowhere")
+    for name in ("mine.toml", "link"):
+        done = mailer(home, "init", name)
+        assert done.returncode == 73
+        assert done.stderr == f"mailer: {name} exists already; it stays as it is\n"
+    assert path.read_text() == "mine"
+    assert not (home / "nowhere").exists()
+
+
+def test_init_says_why_it_cannot_write(home: Path) -> None:
+    """A path below a file is in no directory."""
+    (home / "file").touch()
+    done = mailer(home, "init", "file/config.toml")
+    assert done.returncode == 74
+    assert done.stderr == f"mailer: cannot make the directory: {home}/file: File exists\n"
+
+
+def test_check_lists_all_mistakes(home: Path) -> None:
+    """One line each on standard error, exit code 78."""
+    path = home / "c.toml"
+    path.write_text("[mailer]\nhostnam = 1\n[retry]\nexpire = '1x'\n")
+    for arguments in (("check", str(path)), ("check", "--config", str(path))):
+        done = mailer(home, *arguments)
+        assert (done.returncode, done.stdout) == (78, "")
+        assert done.stderr == (
+            f"mailer: {path}:2: [mailer] has no setting hostnam; did you mean hostname?\n"
+            f'mailer: {path}:4: expire: "1x" is no duration; write "90s", "5m", "4h" or "2d"\n'
+        )
+
+
+def test_check_reads_the_secrets(home: Path) -> None:
+    """A password that could not be used is a mistake; warnings are none, and -q leaves them out."""
+    secret = home / "s"
+    secret.write_text("hunter2")
+    secret.chmod(0o644)
+    path = home / "c.toml"
+    path.write_text(f'[relay.out]\nhost = "h.example"\nusername = "me"\npassword_file = "{secret}"\n[mailer]\nhostname = "host"\n')
+    done = mailer(home, "check", str(path))
+    assert done.returncode == 78
+    assert f"mailer: {path}:4: others can read the password file {secret}; run: chmod 600 {secret}\n" in done.stderr
+    assert f"mailer: warning: {path}:6: the hostname host has no domain" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+    secret.chmod(0o600)
+    done = mailer(home, "check", str(path), "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_check_of_no_file_at_all(home: Path) -> None:
+    """The defaults are right; a file that is named and missing is not."""
+    assert mailer(home, "check").stdout == "there is no configuration file; the defaults hold\n"
+    done = mailer(home, "check", "none.toml")
+    assert (done.returncode, done.stderr) == (78, "mailer: there is no configuration file none.toml\n")
+    done = mailer(home, "check", MAILER_CONFIG="/no/such")
+    assert (done.returncode, done.stderr) == (
+        78,
+        "mailer: there is no configuration file /no/such (the environment variable MAILER_CONFIG names it)\n",
+    )
+
+
+def test_show_tells_values_and_sources(home: Path) -> None:
+    """Lines that are a configuration, or one JSON object a setting."""
+    path = home / "c.toml"
+    path.write_text('[mailer]\nhostname = "a.example"\n\n[relay.out]\nhost = "h.example"\nusername = "me"\npassword_env = "HUSH"\n')
+    done = mailer(home, "show", "--config", str(path), "--spool", "sp", HUSH="hunter2")
+    assert done.returncode == 0
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert f'hostname = "a.example" # {path}:2' in lines
+    assert f'spool = "{home}/sp" # command line' in lines
+    assert 'rescan = "1m" # default' in lines
+    assert 'via = ["relay:out"] # default' in lines
+    assert "hunter2" not in done.stdout
+    (home / "shown.toml").write_text(done.stdout)
+    assert load(str(home / "shown.toml")).relays == load(str(path)).relays
+    rows = [json.loads(line) for line in mailer(home, "show", "--json", "--config", str(path)).stdout.splitlines()]
+    assert {"key": "relay.out.password_env", "value": "HUSH", "source": str(path), "line": 7} in rows
+    assert {"key": "relay.out.port", "value": 587, "source": "default", "line": None} in rows
+
+
+def test_show_of_a_wrong_file(home: Path) -> None:
+    """The first mistake, and 78."""
+    (home / "c.toml").write_text("x = 1")
+    done = mailer(home, "show", "--config", "c.toml")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("mailer: c.toml:1: there is no section [x]")
+
+
+def test_set_changes_one_line(home: Path) -> None:
+    """The file in use is changed, with its comments; a relay comes in one step."""
+    mailer(home, "init")
+    secret = home / "s"
+    secret.write_text("hunter2\n")
+    secret.chmod(0o600)
+    done = mailer(home, "set", "relay.out.host", "smtp.example.com", "relay.out.username", "me", "relay.out.password_file", str(secret))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"changed {own_file(home)}; a running daemon takes it on with SIGHUP\n"
+    assert own_file(home).read_text().startswith(example())
+    assert mailer(home, "set", "-q", "retry.expire", "3d").stdout == ""
+    config = load(str(own_file(home)))
+    assert (config.relays["out"].host, config.retry.expire) == ("smtp.example.com", 259200.0)
+    assert config.relays["out"].secret is not None
+    assert config.relays["out"].secret() == "hunter2"
+
+
+def test_set_changes_nothing_if_the_file_would_be_wrong(home: Path) -> None:
+    """All settings or none."""
+    mailer(home, "init")
+    done = mailer(home, "set", "retry.expire", "3d", "relay.out.port", "25")
+    assert done.returncode == 78
+    assert "nothing was changed, for the file would be wrong: " in done.stderr
+    assert own_file(home).read_text() == example()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["set"], "config set takes a KEY and a VALUE"),
+        (["set", "retry.expire"], "config set takes a KEY and a VALUE"),
+        (["set", "retry.expire", "3d"], "there is no configuration file yet; `mailer config init` writes one"),
+        (["show", "x"], "config show takes no operands"),
+        (["check", "x", "y"], "there can be only one FILE"),
+        (["init", "x", "y"], "there can be only one PATH"),
+        (["sho"], "`mailer config` has no 'sho'; it has init, check, show, set"),
+    ],
+)
+def test_mistakes_on_the_command_line(home: Path, arguments: list[str], problem: str) -> None:
+    """One line that says what to do, and 64."""
+    done = mailer(home, *arguments)
+    assert done.returncode == 64
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1

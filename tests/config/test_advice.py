@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from mailer.config import Config
+from mailer.config.advice import missing, warnings
+from mailer.config.file import config_of
+from mailer.config.judge import Problem
+
+RELAY = '[mailer]\nhostname = "a.example"\n[relay.out]\nhost = "h.example"\n'
+
+
+def read(text: str, path: str = "") -> Config:
+    return config_of(path, text.encode())
+
+
+def test_secrets_have_to_be_readable(tmp_path: Path) -> None:
+    """A password file that is missing or open to others is found before mail waits for it."""
+    path = tmp_path / "s"
+    config = read(f'{RELAY}username = "me"\npassword_file = "{path}"\n')
+    assert list(missing(config)) == [Problem(6, f"cannot read the password file {path}: No such file or directory")]
+    path.write_text("hunter2")
+    path.chmod(0o644)
+    (problem,) = missing(config)
+    assert problem == Problem(6, f"others can read the password file {path}; run: chmod 600 {path}")
+    path.chmod(0o600)
+    assert not list(missing(config))
+
+
+def test_certificate_files_have_to_be_there(tmp_path: Path) -> None:
+    """Without them no connection would be trusted."""
+    path = tmp_path / "ca.pem"
+    config = read(f'{RELAY}ca_file = "{path}"\n[tls]\nca_file = "{path}"\n')
+    assert [problem.line for problem in missing(config)] == [5, 7]
+    path.touch()
+    assert not list(missing(config))
+
+
+def test_what_may_surprise(tmp_path: Path) -> None:
+    """Each warning stands at its line; a plain configuration has none."""
+    assert not list(warnings(read(RELAY)))
+    text = RELAY.replace("a.example", "a") + 'tls = "opportunistic"\nusername = "me"\npassword_env = "P"\n'
+    text += '[delivery]\nallow_private = true\n[[route]]\nmatch = "*"\nvia = ["mx"]\n'
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    path.chmod(0o664)
+    found = list(warnings(read(text, str(path))))
+    assert [problem.line for problem in found] == [2, 4, 5, 9, 0]
+    assert "has no domain" in found[0].text
+    assert found[1].text == "no route uses the relay out"
+    assert found[-1].text == f"others can write this file; run: chmod go-w {path}"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mailer.config import manual
+from mailer.config.file import config_of
+from mailer.config.model import LISTED, NAMED, TABLES, Config
+from mailer.config.report import rows
+from mailer.config.setting import settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = [(name, setting) for name, cls in {**TABLES, **NAMED, **LISTED}.items() for setting in settings(cls)]
+
+
+def test_the_example_file_is_the_printed_one() -> None:
+    """config.example.toml is what ``python -m mailer.config.manual example`` prints."""
+    assert (ROOT / "config.example.toml").read_text() == manual.example()
+
+
+def test_the_manual_page_is_the_printed_one() -> None:
+    """man/mailer-config.5 is what ``python -m mailer.config.manual page`` prints."""
+    assert (ROOT / "man/mailer-config.5").read_text() == manual.page()
+
+
+def test_the_example_file_changes_nothing() -> None:
+    """It means the same as no file."""
+    assert config_of("", manual.example().encode()) == Config()
+
+
+def test_every_line_of_the_example_is_right_without_its_mark() -> None:
+    """Taking the # away gives a setting that is accepted; all defaults shown are the defaults."""
+    alternatives = ("password_command", "password_env", "ca_file", "server_name")
+    text = "\n".join(line for line in manual.example().splitlines() if not line.startswith(tuple(f"#{name}" for name in alternatives)))
+    config = config_of("", re.sub(r"(?m)^#([a-z_]+ =|\[)", r"\1", text).encode())
+    shown = {row["key"]: row["value"] for row in rows(config)}
+    for row in rows(Config()):
+        name, _, key = row["key"].rpartition(".")
+        setting = next((s for n, s in SETTINGS if n == name and s.key == key), None)
+        if setting and not setting.example:
+            assert shown[row["key"]] == row["value"]
+
+
+@pytest.mark.parametrize(("section", "setting"), SETTINGS, ids=lambda value: value if isinstance(value, str) else value.key)
+def test_every_setting_is_explained(section: str, setting: manual.Setting) -> None:
+    """Each is a sentence with a stop in both, and its example, if it has one, can be read."""
+    assert setting.doc[0].isupper()
+    assert setting.doc.endswith(".")
+    assert f"\n.BR {setting.key} " in manual.page()
+    (line,) = re.findall(rf"(?ms)\[{section}.*?(^#{setting.key} = .*?)$", manual.example())[:1]
+    setting.kind.read(tomllib.loads(line[1:])[setting.key])
+
+
+def test_the_manual_page_is_clean_roff() -> None:
+    """groff has nothing to complain about."""
+    groff = shutil.which("groff")
+    if groff is None:
+        pytest.skip("groff is not installed")
+    done = subprocess.run([groff, "-man", "-Tascii", "-ww", "-z", str(ROOT / "man/mailer-config.5")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_example_of_the_manual_page_is_a_configuration() -> None:
+    """What the page shows works when it is copied."""
+    text = manual.page().partition(".EX\n")[2].partition(".EE")[0]
+    config = config_of("c.toml", text.encode())
+    assert [route.match for route in config.routes] == ["example.net", "*.example.net", "*"]
