@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mailer.clock import Clock
     from mailer.config.quick import SubmissionSettings
     from mailer.events import Event
+    from mailer.mail.history import History
     from mailer.mail.outcome import Scope
     from mailer.spool import Entry, Spool
 
@@ -328,7 +329,7 @@ class Engine:
         if outcomes:
             attempt.unwritten += self._timed(attempt, outcomes)
         if attempt.open_jobs > 0:
-            if attempt.claim is not None and any(outcome.final for outcome in attempt.unwritten):
+            if attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
                 await self._record(attempt)
             return
         await self._settle(attempt)
@@ -350,13 +351,17 @@ class Engine:
         return outcome._replace(due=schedule.next_due(max(tries, 1), now, self.random))
 
     async def _record(self, attempt: Attempt) -> None:
-        """Some are done with and others not yet: their outcomes are on disk before anything else happens."""
+        """Some have it and others are not through: that is on disk before anything else happens.
+
+        Failures wait for the end of the attempt, since a report has to be put before they are written.
+        """
         assert attempt.claim is not None
-        outcomes, attempt.unwritten = attempt.unwritten, []
+        outcomes = [outcome for outcome in attempt.unwritten if outcome.verdict == "delivered"]
+        attempt.unwritten = [outcome for outcome in attempt.unwritten if outcome.verdict != "delivered"]
         try:
             await asyncio.to_thread(self.spool.record, attempt.claim, outcomes)
         except OSError as error:
-            attempt.unwritten = outcomes + attempt.unwritten
+            attempt.unwritten += outcomes
             self._spool_alarm(f"cannot record what became of {attempt.entry.id}", error)
             return
         attempt.entry.history.add(outcomes)
@@ -371,8 +376,8 @@ class Engine:
             self._give_back(attempt)
             return
         entry = attempt.entry
-        outcomes, attempt.unwritten = attempt.unwritten, []
-        entry.history.add(outcomes)
+        outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome)]
+        entry.history.add(attempt.unwritten)
         if entry.history.status() == "sent":
             self._tell_settled(attempt, outcomes)
             assert attempt.claim is not None
@@ -466,3 +471,9 @@ class Engine:
 
     def _spool_alarm(self, what: str, error: OSError) -> None:
         self.tell(Alarm(self.clock.now(), "spool", f"{what}: {error.strerror or error}"))
+
+
+def _is_old_news(history: History, outcome: Outcome) -> bool:
+    """Whether a try that was none says only what the one before said: a night offline must not fill the file."""
+    last = history.last.get(outcome.to)
+    return not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply
