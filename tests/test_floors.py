@@ -21,7 +21,7 @@ FLOORS = (
     {"config", "spool", "status", "net", "log", "notify"},
     {"submit", "delivery", "bounces", "client"},
     {"sink"},
-    {"cli", "service", "manual", "__init__", "__main__"},
+    {"cli", "service", "manual", "standards", "__init__", "__main__"},
 )
 """From the ground up. The second floor has a step in it: what all its rooms stand on."""
 
@@ -32,7 +32,8 @@ BESIDE = {
     ("delivery", "submit"),  # reports enter by the one door, like all mail
     ("cli", "service"),  # `mailer run`
     ("cli", "__init__"),  # the version
-    ("manual", "cli"),  # the pages are made from the commands' tables
+    ("manual", "cli"),
+    ("manual", "standards"),  # the pages are made from these
 }
 """Rooms of one floor that may know each other, each with its reason. Everything else goes through the front."""
 

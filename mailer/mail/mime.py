@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from binascii import b2a_base64, b2a_qp
 
+from .domain import ascii_domain
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,16 +103,11 @@ def multipart(type: str, parts: Iterable[bytes], seed: str, preamble: str = "") 
 
 
 def ascii_address(text: str) -> str:
-    """An address with its domain in the ASCII form of RFC 5891, where all else is ASCII and that form says the same.
-
-    Some letters have no form that every version of the standard agrees on (ß, which the older one wrote ss: another
-    domain). Such an address stays as it is, and its message needs SMTPUTF8.
-    """
+    """An address with its domain in A-labels (RFC 5891), where all else is ASCII; any other is left to SMTPUTF8."""
     local, _, domain = text.rpartition("@")
     if domain.isascii() or not local.isascii():
         return text
     try:
-        form = domain.encode("idna")
-        return f"{local}@{form.decode()}" if form.decode("idna") == domain.lower() else text
-    except UnicodeError:
+        return f"{local}@{ascii_domain(domain)}"
+    except ValueError:
         return text

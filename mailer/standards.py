@@ -1,0 +1,91 @@
+"""`mailer-standards(7)`: which section of which standard each file keeps to, collected from the source.
+
+Every rule that comes from a standard carries its section where it is written, as ``RFC n §m``. Nothing else
+says what the program claims to keep: this page cannot promise what no line of code mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TITLES = {
+    821: "Simple Mail Transfer Protocol (1982)",
+    1035: "Domain Names: Implementation and Specification",
+    1122: "Requirements for Internet Hosts: Communication Layers",
+    1870: "SMTP Service Extension for Message Size Declaration",
+    1918: "Address Allocation for Private Internets",
+    2034: "SMTP Service Extension for Returning Enhanced Error Codes",
+    2045: "MIME Part One: Format of Internet Message Bodies",
+    2046: "MIME Part Two: Media Types",
+    2047: "MIME Part Three: Message Header Extensions for Non-ASCII Text",
+    2544: "Benchmarking Methodology for Network Interconnect Devices",
+    2920: "SMTP Service Extension for Command Pipelining",
+    3030: "SMTP Service Extensions for Transmission of Large and Binary MIME Messages",
+    3056: "Connection of IPv6 Domains via IPv4 Clouds",
+    3207: "SMTP Service Extension for Secure SMTP over Transport Layer Security",
+    3339: "Date and Time on the Internet: Timestamps",
+    3461: "SMTP Service Extension for Delivery Status Notifications",
+    3463: "Enhanced Mail System Status Codes",
+    3464: "An Extensible Message Format for Delivery Status Notifications",
+    3492: "Punycode: A Bootstring Encoding of Unicode for Internationalized Domain Names in Applications",
+    3834: "Recommendations for Automatic Responses to Electronic Mail",
+    3879: "Deprecating Site Local Addresses",
+    3927: "Dynamic Configuration of IPv4 Link-Local Addresses",
+    4193: "Unique Local IPv6 Unicast Addresses",
+    4291: "IP Version 6 Addressing Architecture",
+    4468: "Message Submission BURL Extension",
+    4616: "The PLAIN SASL Mechanism",
+    4954: "SMTP Service Extension for Authentication",
+    5248: "A Registry for SMTP Enhanced Mail System Status Codes",
+    5321: "Simple Mail Transfer Protocol",
+    5322: "Internet Message Format",
+    5891: "Internationalized Domain Names in Applications: Protocol",
+    5895: "Mapping Characters for Internationalized Domain Names in Applications 2008",
+    6052: "IPv6 Addressing of IPv4/IPv6 Translators",
+    6152: "SMTP Service Extension for 8-bit MIME Transport",
+    6409: "Message Submission for Mail",
+    6522: "The Multipart/Report Media Type",
+    6531: "SMTP Extension for Internationalized Email",
+    6532: "Internationalized Email Headers",
+    6533: "Internationalized Delivery Status and Disposition Notifications",
+    6598: "IANA-Reserved IPv4 Prefix for Shared Address Space",
+    6666: "A Discard Prefix for IPv6",
+    6854: "Update to Internet Message Format to Allow Group Syntax in the From and Sender Fields",
+    6890: "Special-Purpose IP Address Registries",
+    7293: "The Require-Recipient-Valid-Since Header Field and SMTP Service Extension",
+    7372: "Email Authentication Status Codes",
+    7435: "Opportunistic Security: Some Protection Most of the Time",
+    7504: "SMTP 521 and 556 Reply Codes",
+    7505: "A Null MX No Service Resource Record for Domains That Accept No Mail",
+    8215: "Local-Use IPv4/IPv6 Translation Prefix",
+    8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",
+    8617: "The Authenticated Received Chain Protocol",
+    8689: "SMTP Require TLS Option",
+    8996: "Deprecating TLS 1.0 and TLS 1.1",
+}
+
+_CITED = re.compile(r"RFC (\d+)((?:(?:,| and)? (?:§\d[\d.]*\d|§\d|Appendix [A-Z]))*)")
+_SECTION = re.compile(r"§[\d.]*\d|Appendix [A-Z]")
+
+
+def cited(package: Path) -> dict[int, dict[str, set[str]]]:
+    """For each RFC that the source under `package` names: its sections (``""`` for the whole) and the files that name them."""
+    found: dict[int, dict[str, set[str]]] = {}
+    for path in sorted(package.rglob("*.py")):
+        if path == Path(__file__):
+            continue
+        text = re.sub(r"\s+(# )?", " ", path.read_text(encoding="utf-8"))  # a citation may be broken over lines
+        for number, sections in _CITED.findall(text):
+            for section in _SECTION.findall(sections) or [""]:
+                found.setdefault(int(number), {}).setdefault(section, set()).add(str(path.relative_to(package)))
+    return found
+
+
+def in_order(sections: dict[str, set[str]]) -> list[tuple[str, list[str]]]:
+    """(section, its files) as the standard counts, what names no section first."""
+    return [(section, sorted(sections[section])) for section in sorted(sections, key=_place)]
+
+
+def _place(section: str) -> tuple[bool, list[int], str]:
+    return section.startswith("A"), [int(part) for part in section.strip("§").split(".") if part.isdigit()], section
