@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 LIMIT: Final = 1000  # characters of one reply in a line
 
 
@@ -46,7 +47,7 @@ class Log:
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
         """Write one line; a log that cannot be written stops no mail."""
         if self.json:
-            text = json.dumps({"at": rfc3339(at), "level": level, **line}, separators=(",", ":"))
+            text = _encode({"at": rfc3339(at), "level": level, **line})
         else:
             text = self._human(level, at, line)
         try:

@@ -12,11 +12,13 @@ is the older IDNA 2003, which writes ß as ss, and that is somebody else's domai
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 _DOTS = str.maketrans("。．｡", "...")  # as input methods write them, RFC 5895 §2
 _LDH = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+@lru_cache(4096)
 def ascii_domain(domain: str) -> str:
     """`domain` in the one form that is looked up; an address literal comes back in lower case.
 

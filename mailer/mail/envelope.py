@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PRIORITIES = ("high", "normal", "low")
 RECIPIENT_TYPES = ("to", "cc", "bcc")
@@ -98,10 +98,8 @@ class Envelope:
         Raises `EnvelopeError` for anything else: no JSON, wrong types, no recipient, an address with
         a control character, nesting or numbers that only an attacker writes.
         """
-        import json
-
         try:
-            document = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse)
+            document = _decode(line.decode())
         except (ValueError, RecursionError) as error:
             raise EnvelopeError(f"the envelope is no JSON object: {error}") from None
         if not isinstance(document, dict):
@@ -121,6 +119,18 @@ class Envelope:
             submitter=_object(document, "submitter"),
             options=_object(document, "options"),
         )
+
+
+def _decode(text: str) -> object:
+    """Read JSON; the decoder is made once, when the first envelope is read."""
+    if not _decoders:
+        from json import JSONDecoder
+
+        _decoders.append(JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse).decode)
+    return _decoders[0](text)
+
+
+_decoders: list[Callable[[str], object]] = []
 
 
 def _recipient(item: object) -> Recipient:

@@ -110,7 +110,17 @@ def _clock(seconds: int) -> str:
 
 
 def _date(days: int) -> tuple[int, int, int]:
-    """Year, month and day of the day that is `days` after 1 January 1970."""
+    """Year, month and day of the day that is `days` after 1 January 1970; nearly always the one asked for last."""
+    if days not in _known:
+        _known.clear()
+        _known[days] = _calendar(days)
+    return _known[days]
+
+
+_known: dict[int, tuple[int, int, int]] = {}
+
+
+def _calendar(days: int) -> tuple[int, int, int]:
     year = 1970 + days // 365  # never too early, and at most six years too late: the leap days until 9999
     while _before_year(year) > days:
         year -= 1
