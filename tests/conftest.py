@@ -1,4 +1,4 @@
-"""What every test may rely on: the `peer` marker.
+"""What every test may rely on: the marker `peer`, and the fixture `world`.
 
 ``@pytest.mark.peer("postfix", "strace")`` names programs that are not Python packages and that the test needs;
 ``root=True`` says that they must be started as root. `.ci/run` installs them. Where one is missing, the test is
@@ -11,10 +11,23 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+from tests.fakes.processes import PLACES
+from tests.journey.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A host of one's own; whatever was started in it is stopped at the end."""
+    made = World(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

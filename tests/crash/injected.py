@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from tests.conftest import PLACES
+from tests.fakes.processes import which
 
 T = TypeVar("T")
 
@@ -105,10 +104,8 @@ class Victim:
         return done
 
     def _strace(self, *options: str) -> Result:
-        program = shutil.which("strace", path=PLACES)
-        assert program
         # Not with --seccomp-bpf, which is faster but cannot deliver a signal.
-        return self._run([program, "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
+        return self._run([which("strace"), "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
 
     def _run(self, argv: list[str]) -> Result:
         done = subprocess.run(argv, input=self.input, capture_output=True, env=self.env, timeout=60)

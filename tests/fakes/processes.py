@@ -8,6 +8,7 @@ what it was waiting for when that passes.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,17 @@ T = TypeVar("T")
 
 MAILER = (sys.executable, str(Path(__file__).parents[2] / "bin" / "mailer"))
 """How the tests start the program: the script that is installed, under this interpreter, whatever is on the PATH."""
+
+
+PLACES = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+"""Where programs are looked for: mail programs are not on everybody's PATH."""
+
+
+def which(program: str) -> str:
+    """The path of a program that must be there; a test that needs it says so with the marker `peer`."""
+    path = shutil.which(program, path=PLACES)
+    assert path, f"{program} is not installed"
+    return path
 
 
 def wait_until(what: str, asked: Callable[[], T], seconds: float = 15.0, every: float = 0.01) -> T:

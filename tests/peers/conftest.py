@@ -9,8 +9,6 @@ from typing import NamedTuple
 import pytest
 import trustme
 
-from tests.conftest import missing
-
 from .postfix import Postfix, scratch
 from .smtpsink import SmtpSink
 
@@ -50,8 +48,6 @@ def peer() -> Iterator[Peer]:
 @pytest.fixture(scope="session")
 def smtpsink() -> Iterator[SmtpSink]:
     """smtp-sink, keeping what it takes."""
-    if missing("smtp-sink"):
-        pytest.skip("smtp-sink is not installed")
     with scratch("sink") as home:
         dump = Path(home, "dump")
         dump.mkdir()

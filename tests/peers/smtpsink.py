@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.conftest import PLACES
-from tests.fakes.processes import Usage, free_port, listens, wait_until
+from tests.fakes.processes import Usage, free_port, listens, wait_until, which
 
 F_SETPIPE_SZ = 1031
 
@@ -35,9 +34,7 @@ class SmtpSink:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         if user and self.dump:
             shutil.chown(self.dump, "nobody")
-        program = shutil.which("smtp-sink", path=PLACES)
-        assert program, "smtp-sink is not installed"
-        argv: Sequence[str] = [program, "-c", *user, *self._options, f"127.0.0.1:{self.port}", str(self._backlog)]
+        argv: Sequence[str] = [which("smtp-sink"), "-c", *user, *self._options, f"127.0.0.1:{self.port}", str(self._backlog)]
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.DEVNULL)
         os.close(write)
         wait_until("smtp-sink listens", lambda: listens(self.port))
