@@ -220,7 +220,7 @@ from mailer.config.quick import submission
 submission({given_!r})
 print(*(set(sys.modules) - before))
 """
-    environment = {"XDG_CONFIG_HOME": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
+    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "none"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.split())
     assert "mailer.config.quick" in loaded
