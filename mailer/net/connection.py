@@ -17,7 +17,7 @@ from typing import Self
 
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
-from mailer.smtp.client import Client, State
+from mailer.smtp.client import PHASE, Client, State
 from mailer.smtp.command import QUIT, Command
 from mailer.smtp.errors import ProtocolError, SessionRefused
 from mailer.smtp.extension import Extensions
@@ -32,30 +32,14 @@ from .stream import Stream
 
 __all__ = ["Answer", "Connection", "Endpoint", "Login", "SessionError", "Timeouts"]
 
-_PHASE = {
-    "CONNECT": "greeting",
-    "EHLO": "ehlo",
-    "HELO": "ehlo",
-    "STARTTLS": "starttls",
-    "AUTH": "auth",
-    "RESPONSE": "auth",
-    "RSET": "mail",
-    "MAIL": "mail",
-    "RCPT": "rcpt",
-    "DATA": "data",
-    "CONTENT": "body",
-    "QUIT": "quit",
-}
-"""Command → what `Outcome.phase` calls waiting for its answer."""
-
-_TIMEOUT = {**_PHASE, "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo"}
+_TIMEOUT = {**PHASE, "BLOCK": "block", "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo"}
 """Command → the field of `Timeouts` that holds for its answer."""
 
 
 class Connection:
     """A session that is ready for mail, until it is not `usable` any more."""
 
-    __slots__ = ("_client", "_loop", "_stream", "_timeouts", "_verb", "address", "deliveries", "endpoint", "hop", "last_used", "opened_at")
+    __slots__ = ("_client", "_loop", "_stream", "_timeouts", "address", "deliveries", "endpoint", "hop", "last_used", "opened_at")
 
     def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
         """Use `open`."""
@@ -63,7 +47,6 @@ class Connection:
         self._client = Client()
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
-        self._verb = "CONNECT"  # what is being waited for, or was last
         self.endpoint = endpoint
         self.address = address
         self.hop = _hop(endpoint, address)
@@ -134,10 +117,11 @@ class Connection:
         what the peer does. A task that is cancelled within abandons the connection.
         """
         transaction = Transaction(sender, recipients, content, self._client.extensions, eight_bit=eight_bit)
+        if not self.usable:
+            transaction.broken("lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL"))
+            self.abandon()
+            return transaction.answers()
         try:
-            if not self.usable:
-                self._verb = "MAIL"
-                raise ConnectionResetError("the host closed the connection before MAIL")
             await self._carry_out(transaction)
         except (OSError, ProtocolError) as error:
             transaction.broken(*self._explain(error))
@@ -161,10 +145,9 @@ class Connection:
     async def _send(self, transaction: Transaction) -> None:
         """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
         client, stream = self._client, self._stream
-        self._verb = "CONTENT"
         for command in transaction.content():
             if stream.full:
-                stream.allow(self._timeouts.block)
+                self._allow("BLOCK")
                 await stream.drain()
             if stream.unread:
                 self._tell(transaction, await stream.read())
@@ -179,7 +162,7 @@ class Connection:
         while (oldest := client.pending) is not None:
             if oldest is not awaited:
                 awaited = oldest
-                self._await_answer(oldest)
+                self._allow(oldest.verb)
             self._tell(transaction, await stream.read())
 
     def _tell(self, transaction: Transaction, data: bytes) -> None:
@@ -212,7 +195,7 @@ class Connection:
         """Say one thing, if it is not the greeting's turn, and wait for the answer."""
         if command.verb != "CONNECT":
             self._stream.write(self._client.send((command,)))
-        self._await_answer(command)
+        self._allow(command.verb)
         while not (answered := self._client.feed(await self._stream.read())):
             pass
         self._client.check()
@@ -252,21 +235,21 @@ class Connection:
 
     # -- waiting and its end
 
-    def _await_answer(self, command: Command) -> None:
-        self._verb = command.verb
-        self._stream.allow(self._seconds(command.verb))
+    def _allow(self, verb: str) -> None:
+        self._stream.allow(self._seconds(verb))
 
     def _seconds(self, verb: str) -> float:
         return float(getattr(self._timeouts, _TIMEOUT[verb]))
 
     def _explain(self, error: Exception) -> tuple[str, str, Reply]:
         """Kind, phase and reply for what ended the session."""
-        phase = _PHASE[self._verb]
+        verb = self._client.verb
+        phase = PHASE[verb]
         if isinstance(error, TimeoutError):
-            return "timeout", phase, Reply.own(451, "4.4.2", f"no answer to {self._verb} within {self._seconds(self._verb):g} s")
+            return "timeout", phase, Reply.own(451, "4.4.2", f"no answer to {verb} within {self._seconds(verb):g} s")
         if isinstance(error, ProtocolError):
             return "protocol", phase, Reply.own(451, "4.5.0", str(error))
-        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} (waiting for the answer to {self._verb})")
+        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} (waiting for the answer to {verb})")
 
 
 def _hop(endpoint: Endpoint, address: str) -> Hop:

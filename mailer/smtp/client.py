@@ -106,6 +106,24 @@ THEN: dict[tuple[str, int], State | None] = {
 LAST = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "RESPONSE", "DATA", "NOOP", "QUIT"})
 """What must be answered before anything else is said, with PIPELINING too, RFC 2920 §3.1."""
 
+PHASE = {
+    "CONNECT": "greeting",
+    "EHLO": "ehlo",
+    "HELO": "ehlo",
+    "STARTTLS": "starttls",
+    "AUTH": "auth",
+    "RESPONSE": "auth",
+    "RSET": "mail",  # it is said in front of a MAIL
+    "MAIL": "mail",
+    "RCPT": "rcpt",
+    "DATA": "data",
+    "BLOCK": "body",
+    "CONTENT": "body",
+    "NOOP": "noop",
+    "QUIT": "quit",
+}
+"""Command → what `Outcome.phase` calls the time until it is answered."""
+
 _HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
 """Command → the state that follows if it is accepted."""
 
@@ -120,7 +138,7 @@ class Answered(NamedTuple):
 class Client:
     """One session. Read `state`, `extensions` and `secure`; set nothing."""
 
-    __slots__ = ("_ahead", "_error", "_pending", "_reader", "extensions", "secure", "state")
+    __slots__ = ("_ahead", "_error", "_last", "_pending", "_reader", "extensions", "secure", "state")
 
     def __init__(self, *, secure: bool = False) -> None:
         """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3)."""
@@ -129,6 +147,7 @@ class Client:
         self.secure = secure
         self._ahead = State.CONNECTED  # the state if all that is pending is accepted
         self._pending: deque[Command] = deque((CONNECT,))
+        self._last = "CONNECT"
         self._reader = ReplyReader()
         self._error: ProtocolError | None = None
 
@@ -136,6 +155,11 @@ class Client:
     def pending(self) -> Command | None:
         """What the next reply will answer; None if no reply is owed."""
         return self._pending[0] if self._pending else None
+
+    @property
+    def verb(self) -> str:
+        """What waits for its reply; with nothing unanswered, what was said last. `PHASE` translates it."""
+        return self._pending[0].verb if self._pending else self._last
 
     @property
     def over(self) -> bool:
@@ -163,6 +187,7 @@ class Client:
             if verb not in WHEN[self._ahead]:
                 raise RuntimeError(f"{verb} may not be said in the state {self._ahead.value}")
             lines.append(command.line)
+            self._last = verb
             if verb != "BLOCK":
                 self._pending.append(command)
                 self._ahead = _HOPED[verb] or self._ahead
@@ -218,12 +243,10 @@ class Client:
 
     def _pair(self, reply: Reply) -> Answered:
         """Give `reply` to the oldest command without one, and go where it leads."""
-        if self._pending:
-            command = self._pending.popleft()
-            self._move(command, reply)
-        else:
-            command = self._early(reply)
-        return Answered(command, reply)
+        if not self._pending:
+            return Answered(self._early(reply), reply)
+        self._move(self._pending[0], reply)
+        return Answered(self._pending.popleft(), reply)
 
     def _move(self, command: Command, reply: Reply) -> None:
         verb = command.verb

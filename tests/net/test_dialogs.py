@@ -1,0 +1,51 @@
+"""Every dialog of tests/dialogs against `Connection`, over the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
+from mailer.trust.requirement import Requirement
+from tests.fakes.dialog import HELLO, Dialog, all_dialogs
+from tests.fakes.script import Script
+from tests.net.conftest import NAME, Certificates
+
+DIALOGS = {dialog.name: dialog for dialog in all_dialogs()}
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+def test_over_the_loopback(name: str, certificates: Certificates) -> None:
+    """A connection says what the dialog says, octet by octet, and finds what it finds."""
+    results, wrong = asyncio.run(play(DIALOGS[name], certificates))
+    assert wrong == ""
+    assert len(results) == len(DIALOGS[name].results), results
+    for result, wanted in zip(results, DIALOGS[name].results, strict=True):
+        assert result.startswith(wanted), results
+
+
+async def play(dialog: Dialog, certificates: Certificates) -> tuple[list[str], str]:
+    """The results, and what the server found wrong."""
+    requirement = Requirement(dialog.tls, dialog.verified, certificates.ca_file)
+    login = Login(dialog.login[0], lambda: dialog.login[1], dialog.allow_plain) if dialog.login else None
+    async with Script(dialog.turns, certificates.good) as script:
+        endpoint = Endpoint(NAME, script.port, requirement, login, hello=HELLO)
+        results = await converse(dialog, endpoint)
+    return results, script.wrong
+
+
+async def converse(dialog: Dialog, endpoint: Endpoint) -> list[str]:
+    """Open a session and send the message as often as the dialog says."""
+    try:
+        connection = await Connection.open(endpoint, "127.0.0.1", Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1))
+    except SessionError as error:
+        return [f"open {error.kind} {error.phase} {error.reply}"]
+    results = []
+    for _ in range(dialog.deliveries):
+        for answer in await connection.deliver(dialog.sender, dialog.recipients, dialog.content):
+            results.append(f"{answer.to} {answer.phase} {answer.kind} {answer.reply}")
+    await asyncio.sleep(0.01)  # what the server does on its own arrives
+    results.append("usable" if connection.usable else "over")
+    await connection.close()
+    return results
