@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mailer.mail.failure import BAD_CONFIG, Failure
 
@@ -16,6 +17,9 @@ from .judge import Judge, Problem
 from .model import Config
 from .places import Places
 from .quick import LARGEST_FILE, find
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def load(path: str | None = None, spool: str | None = None) -> Config:
@@ -27,9 +31,12 @@ def load(path: str | None = None, spool: str | None = None) -> Config:
     return config_of(*find(path), spool)
 
 
-def config_of(path: str, data: bytes, spool: str | None = None) -> Config:
-    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78)."""
-    config, problems = examine(path, data)
+def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collection[str] = ()) -> Config:
+    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78).
+
+    With `only`, the other sections are left at their defaults, and what is wrong in them does not matter.
+    """
+    config, problems = examine(path, data, only=only)
     if config is None:
         rest = f" (and {len(problems) - 1} more; `mailer config check` shows all)" if len(problems) > 1 else ""
         raise Failure(at(path, problems[0]) + rest, BAD_CONFIG)
@@ -38,8 +45,8 @@ def config_of(path: str, data: bytes, spool: str | None = None) -> Config:
     return config
 
 
-def examine(path: str, data: bytes) -> tuple[Config | None, list[Problem]]:
-    """The configuration, or what is wrong with it, by line."""
+def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Config | None, list[Problem]]:
+    """The configuration, or what is wrong with it, by line; `only` as for `config_of`."""
     if len(data) > LARGEST_FILE:
         return None, [Problem(0, f"this is larger than {LARGEST_FILE} bytes; is it the right file?")]
     try:
@@ -51,6 +58,8 @@ def examine(path: str, data: bytes) -> tuple[Config | None, list[Problem]]:
         return None, [Problem(0, "the brackets are nested too deeply")]
     except ValueError as error:
         return None, [_syntax(str(error), text)]
+    if only:  # and what is in no section, which was meant for one
+        raw = {name: value for name, value in raw.items() if name in only or not isinstance(value, dict | list)}
     judge = Judge(raw, Places(text))
     return judge.config(path), judge.problems
 

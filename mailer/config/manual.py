@@ -94,10 +94,11 @@ The file is TOML, version 1.0. Every setting stands in a section. A section, a s
 know is an error that names the file and the line, and then nothing of the file is used: a daemon that is told
 to reload keeps what it has. Only
 .B mailer send
-goes on where the mistake is outside of
+reads no more than
 .B [mailer]
 and
-.BR [submission] .
+.BR [submission] ,
+so that mail can be queued while the rest is being mended.
 .PP
 .B mailer config init
 writes a file to start from,

@@ -4,8 +4,8 @@
 ``key = "text"``, ``key = 42``, ``key = true``, comments, blank lines. Wherever anything is not plain (an escape, a
 list, a key that it does not know, a value that is refused) it gives up and the full reader decides, so
 there is one TOML and one wording of errors: what this accepts, the full reader accepts with the same
-values. What it does not cover: a mistake in another table. Mail can be queued while the daemon's part
-of the file is being mended.
+values. A mistake in another table is not looked for on either way: mail can be queued while the daemon's
+part of the file is being mended.
 
 Nothing is imported here that a bare interpreter has not loaded; `tests/config/test_quick.py` measures it.
 """
@@ -97,7 +97,7 @@ def submission(config_path: str | None = None, spool: str | None = None) -> Subm
     if found is None:
         from .file import config_of
 
-        return of(config_of(path, data, spool))
+        return of(config_of(path, data, spool, only=READERS))
     if spool:
         found["spool"] = os.path.abspath(spool)
     return SubmissionSettings(found, path)

@@ -156,10 +156,14 @@ def test_an_error_in_our_tables_is_the_full_readers(tmp_path: Path) -> None:
 def test_a_mistake_elsewhere_does_not_stop_submission(tmp_path: Path) -> None:
     """Mail is queued while the daemon's part of the file is broken."""
     path = tmp_path / "c.toml"
-    path.write_text('[mailer]\nhostname = "a.example"\n[relay.out]\nhst = "x"\n')
-    assert submission(str(path)).hostname == "a.example"
-    with pytest.raises(Failure):
-        load(str(path))
+    for quote in "\"'":  # read by the quick path, and by the full one
+        path.write_text(f"[mailer]\nhostname = {quote}a.example{quote}\n[relay.out]\nhst = 'x'\n[dkm]\n")
+        assert submission(str(path)).hostname == "a.example"
+        with pytest.raises(Failure):
+            load(str(path))
+    path.write_text("hostname = 'a.example'\n")
+    with pytest.raises(Failure, match=r"it belongs below \[mailer\]"):
+        submission(str(path))
 
 
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
