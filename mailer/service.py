@@ -16,6 +16,7 @@ import os
 import random
 import signal
 import stat
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -31,27 +32,25 @@ from mailer.delivery.ledger import Ledger
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
-from mailer.events import Alarm, Corrupt, Daemon, Events, Settled, Tried
-from mailer.events import Seen as SeenEvent
+from mailer.events import Alarm, Corrupt, Daemon, Events
 from mailer.log import open_log
 from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure
 from mailer.net.dns import Resolver
+from mailer.net.endpoint import Timeouts
 from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
 from mailer.spool import Spool, doorbell
 from mailer.spool.adopt import adopt
-from mailer.spool.file import CorruptFile
-from mailer.spool.store import NoSuchMessage
 from mailer.spool.sweep import sweep
-from mailer.status.writer import StatusWriter
+from mailer.status.catchup import catch_up
+from mailer.status.writer import NAME, StatusWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
     from mailer.config import Config
-    from mailer.events import Event, Listener
-    from mailer.spool import Entry
+    from mailer.events import Listener
 
 SWEEP_EVERY = 3600.0  # seconds
 
@@ -89,7 +88,7 @@ class Service:
         loop.add_reader(bell, lambda: self.engine.look(doorbell.listen(bell)))
         try:
             self._tell("started", _summary(self.config, self.spool))
-            await asyncio.to_thread(self._catch_up)
+            await asyncio.to_thread(catch_up, self.status, self.spool)
             self._scan()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
@@ -103,14 +102,14 @@ class Service:
     def _build(self) -> None:
         config = self.config
         self.log = open_log(config.log.file, form=config.log.format, level=config.log.level)
-        self.status = StatusWriter(f"{self.spool.root}/status.sqlite3", self._status_lost)
+        self.status = StatusWriter(f"{self.spool.root}/{NAME}", self._status_lost)
         self.ledger = Ledger(self.spool, self.status.write, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
         self.engine = Engine(
             self.spool,
             Scheduler(limits_of(config)),
-            SmtpCourier(Pool(config.timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime), self.clock),
+            SmtpCourier(pool_of(config), self.clock),
             policy_of(config),
             self.ledger,
             self.clock,
@@ -187,19 +186,6 @@ class Service:
         sweep(self.spool, self.clock.now(), config.bounce.retention, config.submission.request_id_ttl)
         self.status.forget(self.clock.now() - config.status.retention)
 
-    def _catch_up(self) -> None:
-        """Tell the status database of messages that it does not know: it was deleted, or a crash cut it short."""
-        known = self.status.known()
-        batch: list[Event] = []
-        for state in ("deferred", "held", "failed"):
-            for id in self.spool.ids(state):
-                if id not in known:
-                    batch += _story(self.spool, id, state)
-                if len(batch) > 1000:
-                    self.status.write(batch)
-                    batch = []
-        self.status.write(batch)
-
     # Signals
 
     def reload(self) -> None:
@@ -241,6 +227,12 @@ def policy_of(config: Config) -> Policy:
     )
 
 
+def pool_of(config: Config) -> Pool:
+    """Where sessions wait for more mail."""
+    timeouts = Timeouts(*astuple(config.timeouts))
+    return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime)
+
+
 def limits_of(config: Config) -> Limits:
     """How much at once, as the scheduler wants it."""
     delivery = config.delivery
@@ -251,19 +243,6 @@ def limits_of(config: Config) -> Limits:
         delivery.initial_connections_mx,
         delivery.initial_connections_relay,
     )
-
-
-def _story(spool: Spool, id: str, state: str) -> list[Event]:
-    """All that the spool knows of a message, as the events that once told it."""
-    try:
-        entry: Entry = spool.read(id, state)
-    except (NoSuchMessage, CorruptFile, OSError):
-        return []
-    story: list[Event] = [SeenEvent(entry.arrived, entry)]
-    if outcomes := entry.history.outcomes:
-        story.append(Tried(outcomes[-1].at, entry, outcomes))
-        story.append(Settled(outcomes[-1].at, entry, entry.status, entry.due))
-    return story
 
 
 def _summary(config: Config, spool: Spool) -> str:
