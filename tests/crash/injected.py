@@ -69,7 +69,7 @@ class Victim:
 
     def calls(self, watched: str = WATCHED) -> list[Call]:
         """Its system calls between the marks, in order."""
-        done = self._strace("-e", f"trace={watched}", "-y", "-s", "80")
+        done = self.strace("-e", f"trace={watched}", "-y", "-s", "80")
         assert done.code == 0, done
         seen: Counter[str] = Counter()
         between: list[Call] | None = None
@@ -99,11 +99,12 @@ class Victim:
         return done
 
     def _inject(self, call: Call, what: str) -> Result:
-        done = self._strace("-e", f"trace=access,openat,{call.name}", "-e", f"inject={call.name}:{what}:when={call.nth}")
+        done = self.strace("-e", f"trace=access,openat,{call.name}", "-e", f"inject={call.name}:{what}:when={call.nth}")
         assert any(self.begin in text for _, text in self._traced()), f"{call} came before its time"
         return done
 
-    def _strace(self, *options: str) -> Result:
+    def strace(self, *options: str) -> Result:
+        """Run it under strace with `options`."""
         # Not with --seccomp-bpf, which is faster but cannot deliver a signal.
         return self._run([which("strace"), "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
 
