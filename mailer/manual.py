@@ -9,6 +9,7 @@ sections 5 and 7 are written by hand, but for `mailer-standards(7)` and `mailer-
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from mailer.cli.options import COMMON
 from . import standards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mailer.cli.options import Command, Option
 
@@ -93,13 +94,10 @@ EXIT_STATUS = {
 """Those of sysexits(3) that the program uses."""
 
 
-def pages() -> dict[str, str]:
-    """Each generated page by its file name."""
-    made = {"mailer.1": overview(), "mailer-standards.7": standards_page()}
-    for name in TABLE:
-        if name not in BY_HAND:
-            made[file_of(name)] = command_page(name)
-    return made
+def pages() -> dict[str, Callable[[], str]]:
+    """Each generated page by its file name, as what makes its text."""
+    commands = {file_of(name): partial(command_page, name) for name in TABLE if name not in BY_HAND}
+    return {"mailer.1": overview, **commands, "mailer-standards.7": standards_page}
 
 
 def file_of(name: str) -> str:
@@ -249,7 +247,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m mailer.manual --write DIRECTORY\n")
         return 64
     for name, text in pages().items():
-        Path(arguments[1], name).write_text(text, encoding="ascii")
+        Path(arguments[1], name).write_text(text(), encoding="ascii")
     return 0
 
 

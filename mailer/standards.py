@@ -19,6 +19,7 @@ TITLES = {
     2045: "MIME Part One: Format of Internet Message Bodies",
     2046: "MIME Part Two: Media Types",
     2047: "MIME Part Three: Message Header Extensions for Non-ASCII Text",
+    2308: "Negative Caching of DNS Queries",
     2544: "Benchmarking Methodology for Network Interconnect Devices",
     2920: "SMTP Service Extension for Command Pipelining",
     3030: "SMTP Service Extensions for Transmission of Large and Binary MIME Messages",
@@ -63,6 +64,7 @@ TITLES = {
     8617: "The Authenticated Received Chain Protocol",
     8689: "SMTP Require TLS Option",
     8996: "Deprecating TLS 1.0 and TLS 1.1",
+    9520: "Negative Caching of DNS Resolution Failures",
 }
 
 _CITED = re.compile(r"RFC (\d+)((?:(?:,| and)? (?:§\d[\d.]*\d|§\d|Appendix [A-Z]))*)")
