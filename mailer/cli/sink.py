@@ -229,12 +229,12 @@ def _taken(event: dict[str, object]) -> Iterator[str]:
     to = ", ".join(cast("list[str]", event["to"]))
     tls = f" {event['tls']}" if event["tls"] else ""
     user = f" as {event['user']}" if event["user"] else ""
-    yield f"taken    <{event['from']}> -> {to} ({event['octets']} octets from {event['peer']}{tls}{user})"
+    yield f"taken <{event['from']}> -> {to} ({event['octets']} octets from {event['peer']}{tls}{user})"
 
 
 def _refused(event: dict[str, object]) -> Iterator[str]:
     reply = " ".join(str(part) for part in (event["code"], event["enhanced"], event["text"]) if part)
-    yield f"{event['event']:<8} at {event['phase']}: {reply}{_envelope(event)} (from {event['peer']})"
+    yield f"{event['event']} at {event['phase']}: {reply}{_envelope(event)} (from {event['peer']})"
 
 
 def _envelope(event: dict[str, object]) -> str:
@@ -244,7 +244,7 @@ def _envelope(event: dict[str, object]) -> str:
 
 
 def _stopped(event: dict[str, object]) -> Iterator[str]:
-    yield f"stopped after {event['messages']} messages, {event['octets']} octets"
+    yield f"stopped; messages: {event['messages']}, octets: {event['octets']}"
 
 
 _LINES: dict[str, Callable[[dict[str, object]], Iterator[str]]] = {

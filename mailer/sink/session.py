@@ -33,6 +33,8 @@ class Session(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None  # of a delayed answer
         self._delayed: tuple[Question, Act] | None = None
         self._handshake: asyncio.Task[None] | None = None
+        self._early = b""  # what was said over TLS before we have learned that the handshake is over
+        self._doomed = False  # the connection is dropped when the message begins
         self._heard = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,8 +52,10 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes."""
         self._heard = self._loop.time()
-        if self.machine.state is State.BODY and self._sink.temper.drops_content():
-            self._drop("content")
+        if self._transport.is_closing():  # TLS reads on while it says goodbye
+            return
+        if self._handshake and not self._handshake.done():
+            self._early += data
             return
         self.machine.feed(data)
         if self._delayed is None:
@@ -84,7 +88,12 @@ class Session(asyncio.Protocol):
     def _pump(self) -> None:
         """Answer whatever can be answered now, in one write."""
         machine = self.machine
-        while self._delayed is None and (question := machine.next()) is not None:
+        while self._delayed is None:
+            if self._doomed and machine.state is State.BODY and machine.waiting:
+                self._drop("content")
+                return
+            if (question := machine.next()) is None:
+                break
             act = self._sink.decide(question, self)
             if act.delay:
                 self._wait(question, act)
@@ -116,6 +125,7 @@ class Session(asyncio.Protocol):
         if act.drop == "kept":
             return self._drop("kept")
         self.machine.answer(reply)
+        self._doomed = act.drop == "content"
         if act.drop == "after":
             self._transport.write(self.machine.take())
             self._transport.close()
@@ -133,7 +143,7 @@ class Session(asyncio.Protocol):
 
     def _start_tls(self) -> None:
         self._transport.write(self.machine.take())
-        self._transport.pause_reading()  # what comes from here on is for the handshake
+        self._transport.pause_reading()  # what comes from here on in the clear is for the handshake, and never for us
         self._handshake = self._loop.create_task(self._shake_hands())
 
     async def _shake_hands(self) -> None:
@@ -158,6 +168,7 @@ class Session(asyncio.Protocol):
             self.machine = Server(self._sink.service, version)
         else:
             self.machine.secured(version)
+        self.machine.feed(self._early)
         self._pump()
 
     def _check_idle(self) -> None:

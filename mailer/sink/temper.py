@@ -22,7 +22,7 @@ class Act(NamedTuple):
 
     reply: Reply | None = None
     delay: float = 0.0
-    drop: str = ""  # "", or when the connection is dropped: before, kept, after
+    drop: str = ""  # "", or when the connection is dropped: before or after the answer, content, kept
 
 
 USUAL = Act()
@@ -39,33 +39,27 @@ class Temper:
         self._refuse = {who.lower(): reply(text) for who, text in moods.refuse.items()}
         self._times: Counter[str] = Counter()
         self._first_seen: dict[tuple[str, str], float] = {}
-        self._moody = frozenset((*moods.replies, *moods.delays, *(place.removeprefix("after-") for place in moods.drops)))
+        self._drops = dict(_drop(place) for place in moods.drops)
+        self._moody = {*moods.replies, *moods.delays, *self._drops}
 
     def act(self, question: Question, sender: str, recipients: tuple[str, ...] | list[str], now: float) -> Act:
         """What happens to `question`, asked within a transaction of `sender` and `recipients` at `now` (seconds)."""
         phase = question.phase
-        ordered = self._ordered(phase) if phase in self._moody or ("kept" in self._moody and phase == "body") else USUAL
-        if ordered is not USUAL:
+        ordered = USUAL
+        if phase in self._moody and self._due(phase):
+            ordered = Act(self._replies.get(phase), self.moods.delays.get(phase, 0.0), self._drops.get(phase, ""))
+        if ordered.reply or ordered.drop:
             return ordered
+        found = self._found(question, sender, recipients, now)
+        return found._replace(delay=found.delay + ordered.delay) if ordered.delay else found
+
+    def _found(self, question: Question, sender: str, recipients: tuple[str, ...] | list[str], now: float) -> Act:
+        """What the recipients bring about."""
         if isinstance(question, Rcpt):
             return self._recipient(question.address, sender, now)
         if self.moods.magic and isinstance(question, (Data, Body)):
-            return self._magic_later(phase, recipients)
+            return self._magic_later(question.phase, recipients)
         return USUAL
-
-    def drops_content(self) -> bool:
-        """Whether the connection is dropped now that the first bytes of a message have come."""
-        return "content" in self._moody and self._due("content")
-
-    def _ordered(self, phase: str) -> Act:
-        """What was told for a phase."""
-        if not self._due(phase):
-            return USUAL
-        drops = self.moods.drops
-        drop = (
-            "before" if phase in drops else "kept" if phase == "body" and "kept" in drops else "after" if f"after-{phase}" in drops else ""
-        )
-        return Act(self._replies.get(phase), self.moods.delays.get(phase, 0.0), drop)
 
     def _due(self, what: str) -> bool:
         """Count one more time; whether it is one of those that the mood is for."""
@@ -112,3 +106,12 @@ class Temper:
             if magic and magic[7] and phase == "body":
                 return Act(drop="kept" if magic[7].lower() == "kept" else "before")
         return USUAL
+
+
+def _drop(place: str) -> tuple[str, str]:
+    """The phase whose question decides about a drop at `place`, and when the connection goes."""
+    if place == "content":
+        return "data", place
+    if place == "kept":
+        return "body", place
+    return (place.removeprefix("after-"), "after") if place.startswith("after-") else (place, "before")
