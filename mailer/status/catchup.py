@@ -1,0 +1,86 @@
+"""What the database missed is made good from the spool, when a daemon starts.
+
+It was deleted, or could not be written, or the power failed before the last commits were on disk. The spool
+knows everything about what is still in it, so that is written again. Of a message that has left the spool, two
+cases are left, because its status is committed before its file is unlinked:
+
+==============================  ============================================================================
+the database says               what it was
+==============================  ============================================================================
+nothing                         history that was deleted; it stays lost
+queued, sending, deferred,      the commit was lost with the power. A file of a pending message leaves the spool
+held                            in one way only: every recipient has it. So it was sent, and no more is known
+==============================  ============================================================================
+
+Messages in ``queued/`` that were never tried are left out: whoever asks finds them in the spool, and the first
+attempt writes them down.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailer.events import Seen
+from mailer.spool import NoSuchMessage
+from mailer.spool.file import CorruptFile
+
+from .schema import FINAL, PENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.spool import Spool
+
+    from .writer import StatusWriter
+
+BATCH = 200  # messages in one transaction
+
+LEFT = """
+UPDATE emails SET status = 'sent', next_attempt_time = NULL,
+    error_message = 'it has left the spool; the record of its last attempt was lost'
+    WHERE id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
+"""
+LEFT_RECIPIENTS = """
+UPDATE email_recipients SET status = 'sent', smtp_response_code = NULL, enhanced_code = NULL, smtp_response_message = NULL
+    WHERE email_id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
+"""
+
+
+def catch_up(writer: StatusWriter, spool: Spool) -> None:
+    """Bring the database up to what the spool says. Call it before anything is delivered.
+
+    A database that cannot be written is reported; the next start makes up for it.
+    """
+    try:
+        known = writer.unsent()
+        _write(writer, _missed(spool, known))
+        _left(writer, [(id,) for id, status in known.items() if status in PENDING and spool.find(id) is None])
+    except (sqlite3.Error, OSError) as error:
+        writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
+
+
+def _write(writer: StatusWriter, missed: Iterator[Seen]) -> None:
+    while batch := list(islice(missed, BATCH)):
+        writer.write(batch)
+
+
+def _left(writer: StatusWriter, ids: Sequence[tuple[str]]) -> None:
+    with writer.transaction() as db:
+        db.executemany(LEFT, ids)
+        db.executemany(LEFT_RECIPIENTS, ids)
+
+
+def _missed(spool: Spool, known: dict[str, str]) -> Iterator[Seen]:
+    """The messages of the spool that the database does not know to be where they are."""
+    for state in ("deferred", "held", "failed"):
+        for id in spool.ids(state):
+            status = known.get(id)
+            if status == state or (state == "failed" and status in FINAL):
+                continue
+            try:
+                entry = spool.read(id, state)
+            except (NoSuchMessage, CorruptFile, OSError):  # the scan of the daemon reports it
+                continue
+            yield Seen(entry.arrived, entry)

@@ -1,0 +1,117 @@
+"""Which messages are meant: what ``--to --from --domain --state --since --older`` select.
+
+One `Filter` decides for both halves of the truth: the reader binds its members to prepared statements, and
+`matches` judges a message of the spool. Both ignore the case of ASCII letters in addresses, and both take
+``*`` for any text; nothing else in a selector has a meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailer.spool.layout import ALPHABET, encode
+
+from .schema import LATER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .record import RecipientRecord, Record
+
+_ESCAPED = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a message must be like; an empty member selects everything.
+
+    `sender` ``<>`` is the null reverse-path. `states` are statuses of the message, or of any of its recipients for those that
+    only a recipient has. `since` and `before` bound the moment when it was queued, in seconds since the epoch.
+    """
+
+    to: str = ""
+    sender: str = ""
+    domain: str = ""
+    states: frozenset[str] = frozenset()
+    since: float = 0.0
+    before: float = 0.0
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything can match: no address has a control character or half a surrogate pair."""
+        return all(text.isprintable() for text in (self.to, self.sender, self.domain))
+
+    def matches(self, record: Record) -> bool:
+        """Whether this message is meant."""
+        if record.id < first_id(self.since) or (self.before and record.id >= first_id(self.before)):
+            return False
+        if (
+            self.states
+            and record.status not in self.states
+            and self.states.isdisjoint(r.status for r in record.recipients if r.status in LATER)
+        ):
+            return False
+        if self.sender and not like(self._sender, record.sender):
+            return False
+        return self._any(record.recipients)
+
+    def means(self, record: Record, recipient: RecipientRecord) -> bool:
+        """Whether this recipient of the message is meant, whatever the state and time."""
+        return (not self.sender or like(self._sender, record.sender)) and self.matches_recipient(recipient)
+
+    def matches_recipient(self, recipient: RecipientRecord) -> bool:
+        """Whether this is one of the recipients that are meant."""
+        if self.to and not like(self.to, recipient.address):
+            return False
+        return not self.domain or like(self.domain, recipient.address.rpartition("@")[2])
+
+    def _any(self, recipients: Iterable[RecipientRecord]) -> bool:
+        to, domain = replace(self, domain=""), replace(self, to="")
+        return any(map(to.matches_recipient, recipients)) and any(map(domain.matches_recipient, recipients))
+
+    @property
+    def _sender(self) -> str:
+        return "" if self.sender == "<>" else self.sender
+
+    def bound(self) -> dict[str, object]:
+        """The members as the reader's statements name them. NULL selects everything."""
+        return {
+            "to_like": pattern(self.to) if self.to else None,
+            "from_like": pattern(self._sender) if self.sender else None,
+            "domain_like": pattern(self.domain) if self.domain else None,
+            "to_is": self.to,
+            "to_domain": self.to.rpartition("@")[2].lower(),
+            "from_is": self._sender,
+            "domain_is": self.domain.lower(),
+            "since_id": first_id(self.since),
+            "before_id": first_id(self.before) if self.before else "~",
+        }
+
+
+EVERYTHING = Filter()
+
+
+def like(selector: str, text: str) -> bool:
+    """Whether `text` is what `selector` says."""
+    expression = ".*".join(map(re.escape, re.sub(r"\*+", "*", selector).split("*")))
+    return re.fullmatch(expression, text, re.IGNORECASE | re.ASCII | re.DOTALL) is not None
+
+
+def pattern(selector: str) -> str:
+    """`selector` for ``LIKE … ESCAPE '\\'``."""
+    return re.sub(r"\*+", "*", selector).translate(_ESCAPED).replace("*", "%")
+
+
+def first_id(at: float) -> str:
+    """The first ID that a message put at `at` (seconds since the epoch) could have: IDs sort by age."""
+    return encode(min(max(int(at * 1000), 0), (1 << 48) - 1) << 80, 26)
+
+
+def put_at(id: str) -> float:
+    """When the message of this ID was put, to the millisecond, in seconds since the epoch."""
+    number = 0
+    for symbol in id[:10]:
+        number = number * 32 + ALPHABET.index(symbol)
+    return number / 1000

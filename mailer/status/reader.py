@@ -1,0 +1,222 @@
+"""Reading the status database: while the daemon runs, while it does not, and while there is none.
+
+A reader never writes (``mode=ro``) and never fails. What it cannot read, it has not: a missing file, one that is
+just being made, one that is damaged. `trouble` then says in one line why, and the caller goes on with what the
+spool says. Rows that the program did not write are left out and counted in `damaged`.
+
+All statements are constants of this file; whatever comes from outside is bound to them.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from mailer.mail.when import rfc3339
+
+from . import schema
+from .record import BadRow, RecipientRecord, Record, id_of, of_rows, one_of, recipient_of_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .filter import Filter
+
+PATIENCE = 5.0  # seconds to wait while the file is being made or moved
+
+EMAIL = """
+SELECT id, message_id, request_id, from_address, subject, size, priority, status, queued_time, last_attempt_time,
+    sent_time, next_attempt_time, retry_count, error_message FROM emails WHERE id = ?
+"""
+RECIPIENTS = """
+SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_code, smtp_response_message, mx_host,
+    last_update_time FROM email_recipients WHERE email_id = ? ORDER BY position
+"""
+NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
+COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
+UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
+
+# Each list is found by its most telling index, then narrowed by what every list has in common.
+_COMMON = r"""
+    AND e.id >= :since_id AND e.id < :before_id
+    AND (:from_like IS NULL OR e.from_address LIKE :from_like ESCAPE '\')
+    AND (:to_like IS NULL OR EXISTS
+        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND r.recipient_address LIKE :to_like ESCAPE '\'))
+    AND (:domain_like IS NULL OR EXISTS
+        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND r.domain LIKE :domain_like ESCAPE '\'))
+ORDER BY e.id DESC
+"""
+_SELECT = "SELECT e.id, e.status FROM emails e WHERE "
+BY_AGE = _SELECT + "1" + _COMMON
+BY_STATUS = _SELECT + "e.status = :status" + _COMMON
+BY_SENDER = _SELECT + "e.from_address = :from_is COLLATE NOCASE" + _COMMON
+BY_DOMAIN = _SELECT + "e.id IN (SELECT email_id FROM email_recipients WHERE domain = :domain_is)" + _COMMON  # noqa: S608 - constants all
+BY_RECIPIENT = (
+    _SELECT  # noqa: S608 - constants all
+    + "e.id IN (SELECT email_id FROM email_recipients WHERE domain = :to_domain AND recipient_address = :to_is COLLATE NOCASE)"
+    + _COMMON
+)
+
+UNDELIVERED = r"""
+SELECT r.email_id, e.from_address, e.subject, e.status, r.recipient_address, r.recipient_type, r.status, r.smtp_response_code,
+    r.enhanced_code, r.smtp_response_message, r.mx_host, r.last_update_time
+FROM email_recipients r JOIN emails e ON e.id = r.email_id
+WHERE r.status IN ('failed', 'expired', 'bounced', 'complained') AND r.last_update_time >= :since
+    AND (:from_like IS NULL OR e.from_address LIKE :from_like ESCAPE '\')
+    AND (:to_like IS NULL OR r.recipient_address LIKE :to_like ESCAPE '\')
+    AND (:domain_like IS NULL OR r.domain LIKE :domain_like ESCAPE '\')
+ORDER BY r.last_update_time DESC, r.email_id DESC, r.position
+"""
+
+
+@dataclass(slots=True)
+class Undelivered:
+    """A recipient that did not get a message, and the message."""
+
+    id: str
+    sender: str
+    subject: str
+    message_status: str
+    recipient: RecipientRecord
+
+    def as_json(self) -> dict[str, object]:
+        """One line of ``mailer bounces --json``."""
+        recipient = self.recipient
+        return {
+            "id": self.id,
+            "from": self.sender,
+            "subject": self.subject or None,
+            "message_status": self.message_status,
+            "address": recipient.address,
+            "status": recipient.status,
+            "code": recipient.code or None,
+            "enhanced_code": recipient.enhanced_code or None,
+            "reply": recipient.reply or None,
+            "host": recipient.host or None,
+            "at": rfc3339(recipient.updated_at),
+        }
+
+
+class Reader:
+    """The database at `path`. `trouble` is why it cannot be read, `damaged` how many of its rows were left out."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.trouble = ""
+        self.damaged = 0
+        self._db: sqlite3.Connection | None = None
+        try:
+            self._db = _open(path)
+        except (sqlite3.Error, schema.Unusable, OSError) as error:
+            self.trouble = str(error)
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record(self, id: str) -> Record | None:
+        """What became of message `id`."""
+        for email in self._rows(EMAIL, (id,)):
+            try:
+                return of_rows(email, self._rows(RECIPIENTS, (id,)))
+            except BadRow:
+                self.damaged += 1
+        return None
+
+    def named(self, name: str) -> list[str]:
+        """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
+        return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"}))
+
+    def counts(self) -> dict[str, int]:
+        """How many messages have each status."""
+        return {str(status): int(str(count)) for status, count in self._rows(COUNTS, ()) if status in schema.STATUSES}
+
+    def unsent(self) -> dict[str, str]:
+        """The status of every message that is not recorded as sent, by ID."""
+        return {id: str(status) for id, status in self._rows(UNSENT, ()) if isinstance(id, str)}
+
+    def ids(self, wanted: Filter) -> Iterator[str]:
+        """The messages that may be meant, newest first.
+
+        Those that are pending in here are among them whatever their state, for the spool knows better.
+        """
+        bound = wanted.bound()
+        if wanted.to and "*" not in wanted.to:
+            return self._ids(BY_RECIPIENT, bound)
+        if wanted.domain and "*" not in wanted.domain:
+            return self._ids(BY_DOMAIN, bound)
+        if wanted.states and wanted.states.isdisjoint(schema.LATER):
+            return self._by_status(wanted, bound)
+        return self._ids(BY_SENDER if wanted.sender and "*" not in wanted.sender else BY_AGE, bound)
+
+    def _by_status(self, wanted: Filter, bound: Mapping[str, object]) -> Iterator[str]:
+        from heapq import merge
+
+        statuses = wanted.states.union(schema.PENDING)
+        return merge(*(self._ids(BY_STATUS, {**bound, "status": status}) for status in statuses), reverse=True)
+
+    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
+        """The recipients that did not get their message, newest first. `since` is when that was known."""
+        for id, sender, subject, status, *rest in self._rows(UNDELIVERED, {**wanted.bound(), "since": round(wanted.since * 1e6)}):
+            try:
+                recipient = recipient_of_row(rest)
+                yield Undelivered(id_of(id), str(sender), str(subject or ""), one_of(status, schema.STATUSES), recipient)
+            except BadRow:
+                self.damaged += 1
+
+    def _ids(self, statement: str, bound: Mapping[str, object]) -> Iterator[str]:
+        for id, *_ in self._rows(statement, bound):
+            try:
+                yield id_of(id)
+            except BadRow:
+                self.damaged += 1
+
+    def _rows(self, statement: str, bound: Mapping[str, object] | tuple[object, ...]) -> Iterator[tuple[object, ...]]:
+        if self._db is None:
+            return
+        try:
+            yield from self._db.execute(statement, bound)
+        except sqlite3.Error as error:
+            self.trouble = str(error)
+        except UnicodeEncodeError:
+            return  # nothing in here has half a surrogate pair
+
+
+def _open(path: str) -> sqlite3.Connection | None:
+    """The database; None if there is none yet. Raises `sqlite3.Error`, `Unusable`, `OSError`."""
+    try:
+        if not os.stat(path).st_size:
+            return None
+        return _connect(path, "mode=ro")
+    except FileNotFoundError:
+        return None
+    except sqlite3.OperationalError:
+        # No daemon has it open, and we may not make the side files that WAL wants. Then nobody writes, and the
+        # file alone is whole, unless a log lies beside it.
+        if os.access(os.path.dirname(path), os.W_OK) or os.path.exists(f"{path}-wal"):
+            raise
+        return _connect(path, "mode=ro&immutable=1")
+
+
+def _connect(path: str, how: str) -> sqlite3.Connection | None:
+    db = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
+    db.text_factory = lambda data: data.decode("utf-8", "replace")
+    try:
+        if schema.version(db):
+            return db
+        db.close()
+        return None
+    except BaseException:
+        db.close()
+        raise

@@ -1,0 +1,132 @@
+"""The tables of the status database, and how one version of them becomes the next.
+
+``PRAGMA user_version`` says which version a file has. `STEPS` brings it from each version to the next, one
+transaction a step, so that a crash in between leaves a whole version. A step is never changed after it was
+released; a new one is added.
+
+Columns follow the names that people and other programs use in their own queries. Times are whole
+microseconds since the epoch in UTC: exact, so that they can be part of a key, and the same whether they come
+from memory or were read back from the spool, which keeps microseconds too. In SQL,
+``datetime(queued_time / 1000000, 'unixepoch')`` shows one.
+
+How long rows live: see `mailer.status.writer.StatusWriter.forget`. It covers every table, and a message that is
+still pending keeps all of its rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+FINAL = ("sent", "failed", "expired", "cancelled")
+"""The statuses of a message that is done with."""
+
+PENDING = ("queued", "sending", "deferred", "held")
+"""The statuses of a message that is still to be delivered."""
+
+STATUSES = (*PENDING, *FINAL)
+
+LATER = ("bounced", "complained")
+"""What a recipient can become after the message was sent: a report came, or a complaint."""
+
+UNDELIVERED = ("failed", "expired", *LATER)
+"""The statuses of a recipient that ``mailer bounces`` is about. The index `recipients_undelivered` names them too."""
+
+FIRST = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE emails (
+    id                TEXT PRIMARY KEY NOT NULL,  -- the name of the message's file in the spool
+    message_id        TEXT,                       -- as in its header, with angle brackets
+    request_id        TEXT,
+    from_address      TEXT NOT NULL,              -- '' is the null reverse-path
+    subject           TEXT,
+    size              INTEGER NOT NULL,           -- bytes
+    priority          TEXT NOT NULL,              -- high, normal, low
+    status            TEXT NOT NULL,
+    queued_time       INTEGER NOT NULL,
+    last_attempt_time INTEGER,
+    sent_time         INTEGER,                    -- when the last recipient had it
+    next_attempt_time INTEGER,
+    retry_count       INTEGER NOT NULL,           -- how often it was tried
+    error_message     TEXT                        -- the last reply that was no success
+) WITHOUT ROWID;
+
+CREATE TABLE email_recipients (
+    email_id              TEXT NOT NULL,
+    position              INTEGER NOT NULL,       -- in the envelope, from 0
+    recipient_address     TEXT NOT NULL,
+    recipient_type        TEXT NOT NULL,          -- to, cc, bcc
+    domain                TEXT NOT NULL,          -- lower case
+    status                TEXT NOT NULL,
+    smtp_response_code    INTEGER,
+    enhanced_code         TEXT,
+    smtp_response_message TEXT,
+    mx_host               TEXT,
+    last_update_time      INTEGER NOT NULL,
+    PRIMARY KEY (email_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE attempts (
+    email_id        TEXT NOT NULL,
+    position        INTEGER NOT NULL,
+    at              INTEGER NOT NULL,             -- when the outcome was known
+    recipient       TEXT NOT NULL,
+    verdict         TEXT NOT NULL,                -- delivered, defer, fail, expire, cancel
+    scope           TEXT NOT NULL,                -- how far the cause reaches
+    host            TEXT,                         -- NULL: the attempt never left this machine
+    ip              TEXT,
+    port            INTEGER,
+    tls_wanted      TEXT,
+    tls_achieved    TEXT,
+    phase           TEXT,
+    code            INTEGER,
+    enhanced_code   TEXT,
+    text            TEXT,
+    seconds         REAL,
+    remote_queue_id TEXT,
+    PRIMARY KEY (email_id, position, at)          -- so that hearing of it again adds nothing
+) WITHOUT ROWID;
+
+CREATE INDEX emails_message_id ON emails (message_id);
+CREATE INDEX emails_request_id ON emails (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX emails_from ON emails (from_address COLLATE NOCASE);
+CREATE INDEX emails_status ON emails (status);
+CREATE INDEX recipients_address ON email_recipients (domain, recipient_address COLLATE NOCASE);
+CREATE INDEX recipients_undelivered ON email_recipients (last_update_time)
+    WHERE status IN ('failed', 'expired', 'bounced', 'complained');
+
+PRAGMA user_version = 1;
+
+COMMIT;
+"""
+
+STEPS = (FIRST,)
+"""Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
+
+VERSION = len(STEPS)
+
+
+class Unusable(Exception):
+    """What is at the database's place is no database of this program; `str()` says why."""
+
+
+def version(db: sqlite3.Connection) -> int:
+    """The version of an open database; 0 is an empty one. Raises `Unusable`, `sqlite3.Error`."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > VERSION:
+        raise Unusable(f"its version is {found}, and this program knows versions up to {VERSION}")
+    return found
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the database to `VERSION`. Raises `Unusable`, `sqlite3.Error`; then it is the version it was."""
+    for step in STEPS[version(db) :]:
+        try:
+            db.executescript(step)
+        except BaseException:
+            if db.in_transaction:
+                db.rollback()
+            raise

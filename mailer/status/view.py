@@ -1,0 +1,228 @@
+"""What people are shown: the union of the spool and the database.
+
+The spool is the truth about what is pending, the database about what is over. So a message that is in the spool is
+shown as its file says, even if the database has heard of it; one that no daemon has seen shows as ``queued``.
+Three cases need care, and each has its rule:
+
+- The database says that it is over and the file is still there: it is looked at once more. If it is gone,
+  the message was settled between the two looks; if not, the spool is right.
+- The database says that it is pending and no file is there: it has just left the spool, or the power failed. It
+  shows as ``sending`` until the daemon has written its end down.
+- It is in ``failed/`` and the database knows its end: the database is right, for it hears of later reports too.
+
+Nothing reads more files than it must: the summary counts names, and a list reads what it shows, and beyond that only
+messages that the database does not know.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
+from mailer.spool import NoSuchMessage, Spool
+from mailer.spool.file import CorruptFile
+from mailer.spool.layout import STATES, is_id
+
+from . import daemon
+from .filter import EVERYTHING, Filter, put_at
+from .reader import Reader, Undelivered
+from .record import Record, of_entry
+from .schema import FINAL, LATER, PENDING, STATUSES, UNDELIVERED
+from .writer import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Summary:
+    """The whole spool at a glance. `oldest` is when the oldest message of a state was put."""
+
+    spool: str
+    daemon: daemon.Daemon
+    counts: dict[str, int]
+    oldest: dict[str, float]
+    next_attempt_at: float | None
+    corrupt: int
+    failures: list[Undelivered] = field(default_factory=list)
+
+
+class View:
+    """Spool and database of `spool` at one moment. Make a new one to look again; it is a context manager.
+
+    `notes` says, in lines for a person, what could not be read and is missing.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        if os.path.isdir(spool.root) and not os.access(spool.root, os.R_OK | os.X_OK):
+            raise Failure(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", NO_PERMISSION)
+        self.spool = spool
+        self.reader = Reader(f"{spool.root}/{NAME}")
+        self._unreadable = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reader.close()
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be read, one line each."""
+        notes = []
+        if self.reader.trouble:
+            notes.append(f"the status database cannot be read ({self.reader.trouble}): this is what the spool knows, without history")
+        if self.reader.damaged:
+            notes.append(f"{self.reader.damaged} damaged rows of the status database are left out")
+        if self._unreadable:
+            notes.append(f"{self._unreadable} unreadable files of the spool are left out; the daemon sets them aside in corrupt/")
+        return notes
+
+    @cached_property
+    def daemon(self) -> daemon.Daemon:
+        """Whether a daemon runs, and what it has in hand."""
+        return daemon.look(self.spool.root)
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled."""
+        return {id: state for state in STATES for id in self.spool.ids(state)}
+
+    @cached_property
+    def _unsent(self) -> dict[str, str]:
+        return self.reader.unsent()
+
+    # One message
+
+    def message(self, id: str) -> Record | None:
+        """What became of message `id`. Raises `Failure` (65) if its file is damaged and nothing else is known."""
+        row = self.reader.record(id)
+        try:
+            entry = self.spool.read(id)
+        except NoSuchMessage:
+            return self._left(row)
+        except CorruptFile as error:
+            if row is None:
+                raise Failure(f"the file of message {id} in the spool is damaged: {error}", BAD_MESSAGE) from None
+            return row
+        if row is not None and row.status in FINAL and (entry.state == "failed" or self.spool.find(id) is None):
+            return row
+        record = of_entry(entry, sending=id in self.daemon.sending)
+        for mine, known in zip(record.recipients, row.recipients if row else (), strict=False):
+            if known.status in LATER:
+                mine.status = known.status
+        return record
+
+    def _left(self, row: Record | None) -> Record | None:
+        """A message that is not in the spool (any more)."""
+        if row is not None and row.status in PENDING:
+            row.status, row.next_attempt_at = "sending", None
+        return row
+
+    def find(self, name: str) -> list[Record]:
+        """The messages that `name` means: an ID, else a Message-ID or a request id; oldest first."""
+        id = name.upper()
+        if is_id(id):
+            record = self.message(id)
+            return [record] if record else []
+        ids = set(self.reader.named(name))
+        records = [record for id in sorted(ids) if (record := self._readable(id))]
+        names = {name, f"<{name}>"}
+        strangers = (self._readable(id) for id in self._strangers() if id not in ids)
+        records += [record for record in strangers if record and (record.message_id in names or record.request_id == name)]
+        return sorted(records, key=lambda record: record.id)
+
+    def _readable(self, id: str) -> Record | None:
+        try:
+            return self.message(id)
+        except Failure:
+            self._unreadable += 1
+            return None
+
+    # Many
+
+    def messages(self, wanted: Filter = EVERYTHING) -> Iterator[Record]:
+        """The messages that are meant, newest first."""
+        if not wanted.possible:
+            return
+        last = ""
+        for id in merge(self.reader.ids(wanted), self._strangers(), reverse=True):
+            if id != last and self._may_be(id, wanted) and (record := self._readable(id)) and wanted.matches(record):
+                yield record
+            last = id
+
+    def _strangers(self) -> Iterator[str]:
+        """Messages of the spool about whose state the database is wrong or silent, newest first."""
+        for id in sorted(self.places, reverse=True):
+            known = self._unsent.get(id)
+            if known is None or (known in FINAL) != (self.places[id] == "failed"):
+                yield id
+
+    def _may_be(self, id: str, wanted: Filter) -> bool:
+        """Whether it is worth reading: what only its directory, or its absence, says."""
+        if not wanted.states or not wanted.states.isdisjoint(LATER):
+            return True
+        place = self.places.get(id)
+        if place in (None, "failed"):
+            return True
+        return place in wanted.states or ("sending" in wanted.states and id in self.daemon.sending)
+
+    def undelivered(self, wanted: Filter = EVERYTHING) -> Iterator[Undelivered]:
+        """The recipients that did not get their message, newest first."""
+        if not wanted.possible:
+            return iter(())
+        strangers = sorted(self._undelivered_strangers(wanted), key=_when, reverse=True)
+        return merge(self.reader.undelivered(wanted), strangers, key=_when, reverse=True)
+
+    def _undelivered_strangers(self, wanted: Filter) -> Iterator[Undelivered]:
+        """Those of messages that the database does not have. What was never tried, in ``queued/``, has none."""
+        ids = (id for id in self._strangers() if self.places[id] != "queued" and self.reader.record(id) is None)
+        for record in filter(None, map(self._readable, ids)):
+            for recipient in record.recipients:
+                if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):
+                    yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
+
+    # All
+
+    def summary(self, failures: int = 5) -> Summary:
+        """Counts without reading a message, unless the database does not know it."""
+        counts = self._counts()
+        oldest = {state: put_at(min(ids)) for state in STATES[:3] if (ids := [id for id in self.places if self.places[id] == state])}
+        return Summary(
+            self.spool.root,
+            self.daemon,
+            counts,
+            oldest,
+            min((due for due, _ in self.spool.dues()), default=None),
+            sum(1 for _ in self.spool.names("corrupt")),
+            list(islice(self.undelivered(), failures)),
+        )
+
+    def _counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(STATUSES, 0)
+        known = self.reader.counts()
+        counts.update((status, known.get(status, 0)) for status in FINAL)
+        for id, place in self.places.items():
+            status = self._unsent.get(id)
+            if place == "failed":
+                if status not in FINAL:
+                    counts[self._final(id)] += 1
+            else:
+                counts["sending" if id in self.daemon.sending else place] += 1
+                if status in FINAL:
+                    counts[status] -= 1
+        counts["sending"] += sum(1 for id, status in self._unsent.items() if status in PENDING and id not in self.places)
+        return counts
+
+    def _final(self, id: str) -> str:
+        record = self._readable(id)
+        return record.status if record else "failed"
+
+
+def _when(item: Undelivered) -> float:
+    return item.recipient.updated_at
