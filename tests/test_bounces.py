@@ -105,6 +105,7 @@ def test_the_id_of_a_report(recipients: set[int], kind: str) -> None:
     id = report_id(ID, kind, recipients)
     assert is_id(id)
     assert id[:10] == ID[:10]
+    assert id == report_id(ID, kind, [*sorted(recipients, reverse=True), *recipients])
     assert id != report_id(ID, kind, recipients | {10000})
     assert id != report_id(ID, "delayed", recipients)
     assert id != report_id(ID[:-1] + "1", kind, recipients)

@@ -72,6 +72,7 @@ def test_a_hundred_recipients_are_folded() -> None:
         ("Müller, Jörg <jm@example.org>", None, None),
         ('"Müller, Jörg" <jm@example.org>', "Müller, Jörg", "jm@example.org"),
         ('"a \\"b\\" \\\\c" <x@example.org>', 'a "b" \\c', "x@example.org"),
+        ('"a \\", b" <x@example.org>', 'a ", b', "x@example.org"),
         ("Anna <anna@bücher.example>", "Anna", "anna@xn--bcher-kva.example"),
         ("<anna@example.org>", "", "anna@example.org"),
         ('"a b"@example.org', "", '"a b"@example.org'),

@@ -36,8 +36,7 @@ def field(name: str, value: str) -> str:
 
 def encoded(text: str) -> str:
     """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be."""
-    words = text.split(" ")
-    if text.isascii() and "=?" not in text and "" not in words[1:] and max(map(len, words)) <= MAX_WORD:
+    if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) <= MAX_WORD:
         return text
     return " ".join(f"=?utf-8?b?{b2a_base64(piece.encode(), newline=False).decode()}?=" for piece in _pieces(text))
 
