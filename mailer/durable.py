@@ -29,6 +29,7 @@ def write_new(path: str, parts: Iterable[bytes]) -> None:
     fd = os.open(path, _NEW, PRIVATE)
     try:
         try:
+            os.fchmod(fd, PRIVATE)  # a umask may have taken away our own rights
             for part in parts:
                 write_all(fd, part)
             os.fsync(fd)

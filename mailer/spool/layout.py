@@ -22,12 +22,13 @@ _last = 0
 def new_id(now: float) -> str:
     """A name for a message: 48 bits of milliseconds and 80 random bits, so that names sort by age.
 
-    Within one process IDs ascend even when `now` does not. Never reused: the random part alone makes
-    two equal IDs less likely than a broken disk.
+    Within one process IDs ascend even when `now` does not; the step is random, so that a process and one that was
+    forked from it go different ways. Never reused: the random part alone makes two equal IDs less likely than a
+    broken disk.
     """
     global _last  # noqa: PLW0603 - the order of one process's IDs is the state of that process
     number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
-    _last = number if number > _last else _last + 1
+    _last = number if number > _last else _last + 1 + int.from_bytes(os.urandom(8), "big")
     return encode(_last, 26)
 
 
@@ -44,24 +45,34 @@ def is_id(name: str) -> bool:
 def prepare(root: str) -> None:
     """Make the spool at `root` if it is not there. Raises `Failure`.
 
-    The directories are made 0700 whatever the umask says. A spool is its owner's: root refuses one that
-    belongs to somebody else, because files that root puts there would not be that user's to move.
+    The directories are made 0700 whatever the umask says, also those above `root` that are missing: whoever can
+    write one of them can put another spool in its place. Many processes may do this at the same time.
     """
     try:
-        for name in DIRECTORIES:
-            path = os.path.join(root, name)
-            if not os.path.isdir(path):
-                os.makedirs(root, 0o700, exist_ok=True)
-                os.mkdir(path, 0o700)
-    except FileExistsError:  # another process is making it at the same time
-        prepare(root)
+        for path in (root, *(f"{root}/{name}" for name in DIRECTORIES)):
+            _make(path)
+        check_owner(root)
     except OSError as error:
         raise from_os("cannot make the spool", error.filename or root, error) from None
-    check_owner(root)
+
+
+def _make(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    except FileNotFoundError:
+        if (above := os.path.dirname(path)) in ("", path):
+            raise
+        _make(above)
+        _make(path)
+        return
+    os.chmod(path, 0o700)  # a umask may have taken away our own rights
 
 
 def check_owner(root: str) -> None:
-    """Refuse to act as root in another user's spool. Raises `Failure` (77)."""
-    owner = os.stat(root).st_uid
-    if os.geteuid() == 0 and owner != 0:
+    """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Failure` (77)."""
+    if os.geteuid() == 0 and (owner := os.stat(root).st_uid):
         raise Failure(f"the spool {root} belongs to user {owner}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
