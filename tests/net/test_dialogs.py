@@ -43,8 +43,8 @@ async def converse(dialog: Dialog, endpoint: Endpoint) -> list[str]:
         return [f"open {error.kind} {error.phase} {error.reply}"]
     results = []
     for _ in range(dialog.deliveries):
-        for answer in await connection.deliver(dialog.sender, dialog.recipients, dialog.content):
-            results.append(f"{answer.to} {answer.phase} {answer.kind} {answer.reply}")
+        answers = await connection.deliver(dialog.sender, dialog.recipients, dialog.content)
+        results += [f"{answer.to} {answer.phase} {answer.kind} {answer.reply}" for answer in answers]
     await asyncio.sleep(0.01)  # what the server does on its own arrives
     results.append("usable" if connection.usable else "over")
     await connection.close()

@@ -1,0 +1,130 @@
+"""One transaction: what it says, and what it makes of what it hears. The dialogs show most of it; here is the rest."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.smtp.client import Client, State
+from mailer.smtp.dot import BLOCK
+from mailer.smtp.errors import ProtocolError
+from mailer.smtp.extension import NONE, Extensions
+from mailer.smtp.reply import Reply
+from mailer.smtp.transaction import Transaction
+from tests.smtp.test_client import ready
+
+CONTENT = b"Subject: x\r\n\r\nhello\r\n"
+
+
+def test_a_sender_that_no_command_can_carry() -> None:
+    """A sender with a control character is refused by us for everybody; nothing is said."""
+    transaction = Transaction("a\r\nRCPT TO:<x@y.example>@b.example", ["c@d.example", "e@f.example"], CONTENT, NONE)
+    assert transaction.envelope(ready()) == []
+    assert [(a.kind, a.reply.code, a.reply.enhanced) for a in transaction.answers()] == [("local", 553, "5.1.7")] * 2
+
+
+def test_a_recipient_that_no_command_can_carry() -> None:
+    """A recipient with a control character is refused by us; the others are asked about."""
+    transaction = Transaction("a@b.example", ["c@d.example", "x\n@y.example"], CONTENT, NONE)
+    assert [said.verb for said in transaction.envelope(ready("PIPELINING"))] == ["MAIL", "RCPT", "DATA"]
+    assert transaction.answers()[1].reply.enhanced == "5.1.3"
+
+
+def test_nobody_left_to_ask_about() -> None:
+    """Where every recipient is refused by us, nothing is said at all."""
+    transaction = Transaction("a@b.example", ["ü@d.example"], CONTENT, NONE)
+    assert transaction.envelope(ready("PIPELINING")) == []
+    assert [(a.kind, a.reply.enhanced) for a in transaction.answers()] == [("local", "5.6.7")]
+
+
+def test_a_large_message_comes_in_blocks() -> None:
+    """A large message is said in blocks, the last of which ends it; only that one has an answer."""
+    content = b"Subject: x\r\n\r\n" + (b"x" * 98 + b"\r\n") * 3000
+    client = ready("PIPELINING")
+    transaction = Transaction("a@b.example", ["c@d.example"], content, client.extensions)
+    client.send(transaction.envelope(client))
+    for answered in client.feed(b"250 ok\r\n250 ok\r\n354 ok\r\n"):
+        transaction.hear(*answered)
+    said = list(transaction.content())
+    assert [part.verb for part in said] == ["BLOCK"] * (len(said) - 1) + ["CONTENT"]
+    assert len(said) == len(content) // BLOCK + 1
+    assert b"".join(part.line for part in said) == content + b".\r\n"
+
+
+def test_eight_bit_may_be_told() -> None:
+    """A caller that knows whether the message is 8-bit is believed: nobody looks again."""
+    offered = Extensions(eight_bit=True)
+    said = Transaction("a@b.example", ["c@d.example"], CONTENT, offered, eight_bit=True).envelope(ready())
+    assert said[0].line == b"MAIL FROM:<a@b.example> BODY=8BITMIME\r\n"
+
+
+def test_the_next_one_can_be_prepared_while_the_first_ends() -> None:
+    """The envelope of the next message may go with the end of this one: no RSET is needed if all goes well."""
+    client = ready("PIPELINING")
+    first = Transaction("a@b.example", ["c@d.example"], CONTENT, client.extensions)
+    client.send(first.envelope(client))
+    for answered in client.feed(b"250 ok\r\n250 ok\r\n354 ok\r\n"):
+        first.hear(*answered)
+    client.send(first.content())
+    second = Transaction("a@b.example", ["c@d.example"], CONTENT, client.extensions)
+    assert [said.verb for said in second.envelope(client)] == ["MAIL", "RCPT", "DATA"]
+
+
+codes = st.sampled_from([250, 251, 354, 421, 450, 451, 452, 503, 550, 552, 554])
+spoken = st.builds(Reply, codes, st.sampled_from(["", "4.5.3", "5.5.3", "4.7.1", "5.1.1"]), st.just(("said",)))
+
+
+@given(st.integers(1, 6), st.booleans(), st.lists(spoken, min_size=30, max_size=30))
+def test_every_recipient_has_one_answer(count: int, pipelining: bool, replies: list[Reply]) -> None:
+    """Whatever a server answers: one answer each, delivered only by a 2xx at the end, to those alone who were accepted."""
+    client = ready(*["PIPELINING"] * pipelining)
+    transaction = Transaction("a@b.example", [f"r{n}@d.example" for n in range(count)], CONTENT, client.extensions)
+    accepted: list[bool] = []
+    final = None
+    script = iter(replies)
+    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is State.CONTENT else []):
+        client.send(commands)
+        while (waiting := client.pending) is not None:
+            reply = next(script)
+            try:
+                answered = client.feed(f"{reply}\r\n".encode())
+            except ProtocolError:
+                transaction.broken("protocol", "mail", Reply.own(451, "4.5.0", "nonsense"))
+                break
+            for command, heard in answered:
+                transaction.hear(command, heard)
+            if waiting.verb == "RCPT":
+                accepted.append(reply.positive)
+            if waiting.verb == "CONTENT":
+                final = reply
+    answers = transaction.answers()
+    assert [answer.to for answer in answers] == list(range(count))
+    for answer in answers:
+        delivered = answer.phase == "body" and answer.kind == "reply" and answer.reply.positive
+        assert not answer.reply.positive or delivered
+        if delivered:
+            assert accepted[answer.to]
+            assert final is not None
+            assert final.code // 100 == 2
+        if answer.kind == "again":
+            assert any(accepted[: answer.to])
+
+
+def test_broken_changes_nothing_that_is_known() -> None:
+    """When a session breaks, who has an answer keeps it."""
+    client: Client = ready("PIPELINING")
+    transaction = Transaction("a@b.example", ["c@d.example", "e@f.example"], CONTENT, client.extensions)
+    client.send(transaction.envelope(client))
+    for answered in client.feed(b"250 ok\r\n550 5.1.1 no\r\n"):
+        transaction.hear(*answered)
+    transaction.broken("timeout", "rcpt", Reply.own(451, "4.4.2", "silence"))
+    assert [(a.kind, a.reply.code) for a in transaction.answers()] == [("reply", 550), ("timeout", 451)]
+
+
+@pytest.mark.parametrize("size", [100, 101])
+def test_size_at_the_limit(size: int) -> None:
+    """A message as large as the limit is sent, one octet more is not."""
+    content = b"x" * (size - 2) + b"\r\n"
+    transaction = Transaction("a@b.example", ["c@d.example"], content, Extensions(size=100, sizes=True))
+    assert bool(transaction.envelope(ready())) is (size <= 100)
