@@ -324,15 +324,17 @@ class Engine:
     # Settling
 
     async def _finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through; the last one settles the message."""
-        attempt.open_jobs -= 1
+        """One part of a message is through; the last one settles the message.
+
+        A part counts as open until its record is on disk: who settles must know what all have learned.
+        """
         if outcomes:
             attempt.unwritten += self._timed(attempt, outcomes)
-        if attempt.open_jobs > 0:
-            if attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
-                await self._record(attempt)
-            return
-        await self._settle(attempt)
+        if attempt.open_jobs > 1 and attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
+            await self._record(attempt)
+        attempt.open_jobs -= 1
+        if attempt.open_jobs == 0:
+            await self._settle(attempt)
 
     def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
