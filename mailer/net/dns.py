@@ -1,0 +1,164 @@
+"""MX hosts and addresses: what the DNS has for a name, remembered for as long as it says.
+
+Used by `delivery.hosts`, ``mailer route`` and ``mailer check``. Three ends are kept apart, because mail depends on it:
+
+- the records;
+- `NotFound`: the DNS says that there are none. Mail can be given up on that, so it is believed only when two look-ups
+  agree, the second of which begins with another name server where there is one;
+- `DnsTrouble`: nobody could say. Mail waits. `Offline` is the kind where this machine has no network at all.
+
+Answers of all three kinds are remembered, and askers of the same name at the same time share one question. What is
+remembered costs a look into a dictionary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mailer.mail.domain import ascii_domain
+
+from .query import SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["DnsTrouble", "NotFound", "Offline", "Resolver"]
+
+SHORTEST = 1.0  # seconds that any answer is remembered: a TTL of 0 must not mean a question for each recipient
+LONGEST = 86400.0  # seconds that records are believed, whatever their TTL
+LONGEST_ABSENCE = 300.0  # seconds that an absence is believed: somebody may be mending it; RFC 2308 §5 allows 3 hours
+TROUBLE = 5.0  # seconds before a question that nobody could answer is asked again; RFC 9520 §3.2: 1 s to 5 min
+
+
+class NotFound(Exception):
+    """The DNS says that `name` does not have it. `kind`: nxdomain, nodata, or null_mx (RFC 7505: it takes no mail)."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"{name}: {kind}")
+        self.name = name
+        self.kind = kind
+
+
+class _Known(NamedTuple):
+    """What is known until a time: records, or what is missing, or what the trouble is."""
+
+    until: float
+    records: Sequence[Any] = ()
+    missing: str = ""
+    trouble: DnsTrouble | None = None
+
+
+class Resolver:
+    """Looks names up at `nameservers` (``127.0.0.1:5353``, ``[::1]:53``, ``192.0.2.1``), or the system's if there are none.
+
+    One server may take `timeout` seconds and one question `lifetime`; `cache_size` answers are remembered. `clock`
+    counts seconds; `system` and `online` are `query.Asker`'s.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[str] = (),
+        timeout: float = 5.0,
+        lifetime: float = 15.0,
+        cache_size: int = 10_000,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        system: str = SYSTEM,
+        online: Callable[[], bool] = has_route,
+    ) -> None:
+        self._asker = Asker(nameservers, timeout, lifetime, system, online)
+        self._cache_size = cache_size
+        self._clock = clock
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
+
+    async def mx(self, domain: str) -> list[tuple[int, str]]:
+        """The MX records of `domain`, best first: preference and host (lower case, no dot at the end).
+
+        Raises `NotFound` and `DnsTrouble`.
+        """
+        return await self._look_up("MX", domain)
+
+    async def addresses(self, host: str) -> list[str]:
+        """The A and AAAA records of `host` in turn, A first; within a family in the order given (RFC 5321 §5.1).
+
+        Raises `NotFound` and `DnsTrouble`.
+        """
+        return await self._look_up("A", host)
+
+    async def _look_up(self, type: str, name: str) -> list[Any]:
+        try:
+            key = (type, ascii_domain(name))
+        except ValueError:  # it cannot be in the DNS
+            raise NotFound(name, "nxdomain") from None
+        known = self._known.get(key)
+        if known is None or known.until <= self._clock():
+            known = await self._shared(key)
+        if known.trouble:
+            raise known.trouble.__class__(name, known.trouble.reason)
+        if known.missing:
+            raise NotFound(name, known.missing)
+        return [*known.records]
+
+    async def _shared(self, key: tuple[str, str]) -> _Known:
+        """Ask, or wait with those who ask already. A waiter who leaves does not take the answer from the others."""
+        task = self._asking.get(key)
+        if task is None:
+            task = self._asking[key] = asyncio.create_task(self._learn(key))
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _learn(self, key: tuple[str, str]) -> _Known:
+        type, name = key
+        ask = self._ask_mx if type == "MX" else self._ask_addresses
+        try:
+            found = await ask(name, again=False)
+            if found.missing == "nxdomain" or (found.missing == "nodata" and type == "A"):
+                found = _agreed(found, await ask(name, again=True))
+            longest = LONGEST_ABSENCE if found.missing else LONGEST
+            ttl = min(max(found.ttl, SHORTEST), longest)
+            known = _Known(self._clock() + ttl, found.records, found.missing)
+        except DnsTrouble as trouble:
+            known = _Known(self._clock() + TROUBLE, trouble=trouble)
+        self._remember(key, known)
+        return known
+
+    def _remember(self, key: tuple[str, str], known: _Known) -> None:
+        self._known.pop(key, None)
+        if len(self._known) >= self._cache_size:
+            del self._known[next(iter(self._known))]  # the one that was learned longest ago
+        self._known[key] = known
+
+    async def _ask_mx(self, domain: str, *, again: bool) -> Found:
+        found = await self._asker.ask(domain, "MX", again=again)
+        hosts = {(record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in found.records}
+        real = sorted((preference, host) for preference, host in hosts if host not in ("", "."))
+        if hosts and not real:  # RFC 7505 §3; beside other records it means nothing
+            return Found((), "null_mx", found.ttl)
+        return Found(real, found.missing, found.ttl)
+
+    async def _ask_addresses(self, host: str, *, again: bool) -> Found:
+        """Both families at once. One that fails while the other answers is asked for again soon."""
+        answers = await asyncio.gather(
+            self._asker.ask(host, "A", again=again), self._asker.ask(host, "AAAA", again=again), return_exceptions=True
+        )
+        found = [answer for answer in answers if isinstance(answer, Found)]
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        families = [[record.address for record in answer.records] for answer in found]
+        if errors and not any(families):
+            raise errors[0]
+        ttl = min([answer.ttl for answer in found if answer.records] or [answer.ttl for answer in found])
+        if any(families):
+            taking_turns = chain.from_iterable(zip_longest(*families))
+            return Found([address for address in taking_turns if address], "", TROUBLE if errors else ttl)
+        return Found((), "nxdomain" if all(answer.missing == "nxdomain" for answer in found) else "nodata", ttl)
+
+
+def _agreed(first: Found, second: Found) -> Found:
+    """Both say that something is missing, or the second is right. NXDOMAIN takes two; nodata is the lesser claim."""
+    if second.missing == "nxdomain" and first.missing != "nxdomain":
+        return first
+    return second

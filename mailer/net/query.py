@@ -1,0 +1,219 @@
+"""One question to the name servers: what they say, that they have nothing, or what went wrong.
+
+The layer below `Resolver`, and the only place that knows dnspython. Which servers are asked is read here too: those
+that are given, or the system's, whose file is read again when it changes, because a laptop moves between networks
+while the daemon runs. The library asks the servers in turn, and again by TCP where an answer was cut short; its search
+lists and its cache are not used.
+
+What this does not cover: an answer is believed, not validated. Where DNSSEC matters, the name servers must do it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from copy import copy
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dns.asyncbackend
+import dns.asyncresolver
+import dns.exception
+import dns.message
+import dns.nameserver
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_CHAIN = 16  # CNAMEs in a row; name servers give up at about as many
+PAYLOAD = 1232  # bytes of UDP that no network cuts into fragments; longer answers come by TCP
+SYSTEM = "/etc/resolv.conf"
+
+
+class DnsTrouble(Exception):
+    """Nobody could say what the DNS has for `name`. It says nothing about the name, and is never permanent."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot look up {name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class Offline(DnsTrouble):
+    """No name server can be reached at all: this machine has no network, and nothing was tried."""
+
+
+class Found(NamedTuple):
+    """The records for a name, or why there are none (`missing` is nxdomain or nodata); good for `ttl` seconds."""
+
+    records: Sequence[Any]
+    missing: str
+    ttl: float
+
+
+def has_route() -> bool:
+    """Whether this machine knows a way to anywhere. Only the kernel is asked; nothing is sent."""
+    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((address, 53))
+        except OSError:
+            continue
+        return True
+    return False
+
+
+class Asker:
+    """Asks `nameservers`, or those that the file `system` names if there are none.
+
+    They are written ``192.0.2.1``, ``127.0.0.1:5353``, ``[::1]:53``; one may take `timeout` seconds, a whole question
+    `lifetime`. `online` tells whether there is a network beyond this machine.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[str],
+        timeout: float,
+        lifetime: float,
+        system: str = SYSTEM,
+        online: Callable[[], bool] = has_route,
+    ) -> None:
+        self.timeout = timeout
+        self.lifetime = lifetime
+        self._online = online
+        self._system = "" if nameservers else system
+        self._version: tuple[int, ...] | None = None
+        self._stub = False
+        self._use([_server(text) for text in nameservers])
+        # A UDP socket that is connected hears when nobody listens at the other end.
+        self._backend = copy(dns.asyncbackend.get_backend("asyncio"))
+        self._backend.datagram_connection_required = lambda: True  # type: ignore[method-assign]
+
+    async def ask(self, name: str, type: str, *, again: bool = False) -> Found:
+        """The records of `type` for `name`, CNAMEs followed. `again` begins with another server where there is one.
+
+        Raises `DnsTrouble`, and `Offline` where no server could be reached.
+        """
+        self._refresh()
+        deadline = time.monotonic() + self.lifetime
+        target = name
+        seen = {target}
+        ttl = float("inf")
+        while True:
+            response = await self._response(name, target, type, deadline - time.monotonic(), again=again)
+            chain = response.resolve_chaining()
+            ttl = min(ttl, chain.minimum_ttl)
+            if chain.answer is not None:
+                return Found(tuple(chain.answer), "", ttl)
+            if response.rcode() == dns.rcode.NXDOMAIN:
+                return Found((), "nxdomain", ttl)
+            if not chain.cnames or _holds(response, dns.rdatatype.SOA):
+                _refuse_referral(name, response)
+                return Found((), "nodata", ttl)
+            target = chain.canonical_name.to_text(omit_final_dot=True).lower()  # this server does not go on by itself
+            if target in seen or len(seen) > MAX_CHAIN:
+                raise DnsTrouble(name, "its CNAME records go in a circle or on for too long")
+            seen.add(target)
+
+    async def _response(self, name: str, target: str, type: str, lifetime: float, *, again: bool) -> dns.message.QueryMessage:
+        resolver = self._second if again else self._first
+        if not resolver.nameservers:
+            raise Offline(name, f"{self._system} names no name server")
+        try:
+            answer = await resolver.resolve(
+                f"{target}.", type, raise_on_no_answer=False, search=False, lifetime=lifetime, backend=self._backend
+            )
+        except dns.resolver.NXDOMAIN as error:
+            responses: dict[Any, dns.message.QueryMessage] = error.kwargs["responses"]
+            return next(iter(responses.values()))
+        except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
+            raise self._trouble(name, error.kwargs["errors"]) from None
+        except dns.exception.DNSException as error:
+            raise DnsTrouble(name, str(error)) from None
+        return answer.response
+
+    def _trouble(self, name: str, errors: Sequence[tuple[Any, ...]]) -> DnsTrouble:
+        """What went wrong at each server. A server on this machine is reached also when the network is gone."""
+        reasons = dict.fromkeys(f"{_shown(server)} {_reason(error)}" for server, _, _, error, _ in errors)
+        unreachable = all(isinstance(error, OSError) for _, _, _, error, _ in errors) and bool(errors)
+        kind = Offline if unreachable or (self._stub and not self._online()) else DnsTrouble
+        return kind(name, "; ".join([*reasons][:4]) or "no answer in time")
+
+    def _refresh(self) -> None:
+        """Read the system's file if it is not the one that was read before."""
+        if not self._system:
+            return
+        try:
+            about = os.stat(self._system)
+            version: tuple[int, ...] = (about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size)
+        except OSError:
+            version = ()
+        if version != self._version:
+            self._version = version
+            self._use(_system_servers(self._system))
+            self._stub = all(ip_address(server.address).is_loopback for server in self._servers)
+
+    def _use(self, servers: list[dns.nameserver.Do53Nameserver]) -> None:
+        self._servers = servers
+        self._first = self._resolver(servers)
+        self._second = self._resolver(servers[1:] + servers[:1])
+
+    def _resolver(self, servers: list[dns.nameserver.Do53Nameserver]) -> dns.asyncresolver.Resolver:
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers = list(servers)
+        resolver.timeout = self.timeout
+        resolver.use_edns(0, 0, PAYLOAD)
+        return resolver
+
+
+def _server(text: str) -> dns.nameserver.Do53Nameserver:
+    """The server that ``address``, ``address:port`` or ``[address]:port`` writes. Raises `ValueError`."""
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or port[:1] not in ("", ":"):
+            raise ValueError(f"{text!r} is no name server")
+        port = port[1:]
+    else:
+        host, port = text.split(":") if text.count(":") == 1 else (text, "")
+    return dns.nameserver.Do53Nameserver(str(ip_address(host)), int(port or 53))
+
+
+def _system_servers(path: str) -> list[dns.nameserver.Do53Nameserver]:
+    reader = dns.asyncresolver.Resolver(configure=False)
+    try:
+        reader.read_resolv_conf(path)
+    except (dns.resolver.NoResolverConfiguration, OSError, ValueError):
+        return []
+    return [dns.nameserver.Do53Nameserver(str(server)) for server in reader.nameservers]
+
+
+def _refuse_referral(name: str, response: dns.message.QueryMessage) -> None:
+    """RFC 2308 §2.2: no SOA but NS records means "ask those", not "there is nothing"."""
+    if _holds(response, dns.rdatatype.NS) and not _holds(response, dns.rdatatype.SOA):
+        raise DnsTrouble(name, "the name server only says whom else to ask; one that does not resolve is no use here")
+
+
+def _holds(response: dns.message.QueryMessage, type: dns.rdatatype.RdataType) -> bool:
+    return any(rrset.rdtype == type for rrset in response.authority)
+
+
+def _shown(server: object) -> str:
+    return str(server).removeprefix("Do53:").replace("@", " port ")
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, str):
+        return f"answered {error}"  # a response code
+    if isinstance(error, dns.exception.Timeout):
+        return "did not answer in time"
+    if isinstance(error, OSError):
+        return f"cannot be reached: {error.strerror or error}"
+    if isinstance(error, dns.message.ChainTooLong):
+        return "answered with CNAME records that go in a circle"
+    if isinstance(error, dns.message.Truncated):
+        return "cut its answer short"
+    return "gave an answer that makes no sense"
