@@ -37,7 +37,7 @@ def ring(root: str, id: str) -> bool:
 
 def _send(bell: socket, root: str, id: str) -> None:
     path = f"{root}/doorbell"
-    if len(path.encode()) <= _LIMIT:
+    if len(os.fsencode(path)) <= _LIMIT:
         bell.sendto(id.encode(), path)
         return
     directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
@@ -57,7 +57,7 @@ def hang(root: str) -> sockets.socket:
         path = f"{root}/doorbell"
         if os.path.lexists(path):
             os.unlink(path)
-        bell.bind(path if len(path.encode()) <= _LIMIT else f"/proc/self/fd/{directory}/doorbell")
+        bell.bind(path if len(os.fsencode(path)) <= _LIMIT else f"/proc/self/fd/{directory}/doorbell")
         os.chmod(path, 0o622 if os.path.isdir(f"{root}/drop") else 0o600)
     except OSError:
         bell.close()

@@ -29,7 +29,7 @@ import zlib
 from mailer import durable
 from mailer.mail.failure import from_os
 
-from .layout import prepare
+from .layout import check_owner, prepare
 
 MAGIC = b"mailer/1"
 
@@ -63,6 +63,7 @@ def _write(root: str, id: str, parts: tuple[bytes, ...]) -> str:
     """The file under a name that nobody reads. Makes the spool on the way if there is none."""
     temporary = f"{root}/tmp/{id}"
     try:
+        check_owner(root)
         durable.write_new(temporary, parts)
     except FileNotFoundError:
         prepare(root)
@@ -76,7 +77,7 @@ def _write(root: str, id: str, parts: tuple[bytes, ...]) -> str:
 
 
 def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None) -> str:
-    if "/drop/" in temporary:
+    if temporary.startswith(f"{root}/drop/"):
         _drop(temporary, f"{root}/drop/{id}")
         return id
     if request is not None:
