@@ -576,6 +576,8 @@ def test_authentication() -> None:
         assert await peer.code("MAIL FROM:<>") == 530
         assert await peer.code(plain("ann", "wrong")) == 535
         assert await peer.code(plain("bob", "secret")) == 535
+        await peer.say("AUTH LOGIN", b64encode(b"bob").decode())
+        assert await peer.code("") == 535  # nobody's password is not the empty one
         assert await peer.code(plain("ann", "secret")) == 235
         assert await peer.send() == GOOD
         assert sink.messages[0].user == "ann"
