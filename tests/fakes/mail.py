@@ -1,0 +1,55 @@
+"""Mail for tests: messages in a spool, outcomes, and a clock that stands still."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.outcome import Outcome, Verdict
+from mailer.mail.when import rfc3339
+from mailer.spool import Spool
+from mailer.spool.layout import new_id
+from mailer.spool.put import head
+from mailer.spool.put import put as spool_put
+
+NOW = 1_800_000_000.0
+BODY = b"Subject: a test\r\n\r\nThe body.\r\n"
+REPLIES: dict[str, tuple[int, str]] = {
+    "delivered": (250, "2.0.0"), "defer": (451, "4.3.0"), "fail": (550, "5.1.1"), "expire": (451, "4.4.7"), "cancel": (0, ""),
+}  # fmt: skip
+
+
+def envelope(*recipients: str, id: str = "", sender: str = "me@example.com", at: float = NOW, **more: Any) -> Envelope:
+    """An envelope for `recipients`, or for one; `more` as `Envelope` takes it."""
+    people = [Recipient(address) for address in recipients or ("you@example.net",)]
+    return Envelope(id or new_id(at), rfc3339(at), sender, people, **more)
+
+
+def spool_file(envelope: Envelope, body: bytes = BODY) -> bytes:
+    """The bytes of a spool file, as `put` writes them."""
+    line = envelope.to_line()
+    return head(line, body) + line + body
+
+
+def put(spool: Spool, *recipients: str, body: bytes = BODY, **more: Any) -> str:
+    """Put a message for `recipients` (or for one); returns its ID. `more` as `envelope` takes it."""
+    letter = envelope(*recipients, **more)
+    return spool_put(spool.root, letter.id, letter.to_line(), body)
+
+
+def outcome(to: int = 0, verdict: Verdict = "delivered", **more: Any) -> Outcome:
+    """An outcome of recipient `to`, with a reply that suits its verdict."""
+    code, enhanced = REPLIES[verdict]
+    given: dict[str, Any] = {"scope": "recipient", "code": code, "enhanced": enhanced, "text": "a reply", "phase": "rcpt", "at": NOW} | more
+    return Outcome(to, verdict, **given)
+
+
+class FakeClock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.time = now
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.time

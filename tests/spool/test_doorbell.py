@@ -1,0 +1,106 @@
+"""The doorbell: heard at once, and never in the way."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from mailer.spool import Spool
+from mailer.spool.doorbell import hang, listen, ring
+from tests.fakes.users import public_directory
+
+ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
+
+
+def test_a_ring_is_heard(spool: Spool) -> None:
+    """The daemon wakes up and gets the ID."""
+    with hang(spool.root) as bell:
+        assert ring(spool.root, ID)
+        assert select.select([bell], [], [], 5.0)[0]
+        assert listen(bell) == [ID]
+        assert listen(bell) == []
+
+
+def test_nobody_hears_when_nobody_is_there(spool: Spool) -> None:
+    """No bell, a bell whose daemon died, a file in its place, no spool at all: False, never an error."""
+    assert not ring(spool.root, ID)
+    hang(spool.root).close()
+    assert os.path.exists(f"{spool.root}/doorbell")
+    assert not ring(spool.root, ID)
+    os.unlink(f"{spool.root}/doorbell")
+    Path(spool.root, "doorbell").touch()
+    assert not ring(spool.root, ID)
+    assert not ring(spool.root + "/none", ID)
+    assert not ring("/" + "x" * 300, ID)
+
+
+def test_ids_come_in_order_and_once(spool: Spool) -> None:
+    """Doubles within one look are one; a forged datagram is only text."""
+    with hang(spool.root) as bell:
+        for text in ("A", "B", "A", "C"):
+            ring(spool.root, text)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as forger:
+            forger.sendto(b"\xff\x00" * 50, f"{spool.root}/doorbell")
+        heard = listen(bell)
+    assert heard[:3] == ["A", "B", "C"]
+    assert len(heard) == 4
+    assert len(heard[3]) == 64
+
+
+def test_a_full_queue_counts_as_heard_and_makes_nobody_wait(spool: Spool) -> None:
+    """The daemon is there and will look anyway."""
+    with hang(spool.root) as bell:
+        assert all(ring(spool.root, str(nth)) for nth in range(2000))
+        heard = listen(bell)
+        assert heard == [str(nth) for nth in range(len(heard))]
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 107, 108, 109, 500])
+def test_the_path_of_a_spool_may_be_longer_than_that_of_a_socket(length: int) -> None:
+    """unix(7) allows 108 bytes for the doorbell's path; a longer one is reached through the directory's descriptor."""
+    with public_directory() as directory:
+        path = directory
+        while len(str(path)) < length - 100:
+            path /= "d" * 50
+        path /= "x" * (length - len(f"{path}//doorbell"))
+        path.mkdir(parents=True)
+        assert len(f"{path}/doorbell") == length
+        with hang(str(path)) as bell:
+            assert ring(str(path), ID)
+            assert listen(bell) == [ID]
+
+
+def test_an_old_bell_is_replaced(spool: Spool) -> None:
+    """A socket that a crashed daemon left, or a link that somebody put there, is unlinked and not followed."""
+    hang(spool.root).close()
+    with hang(spool.root) as bell:
+        assert ring(spool.root, ID)
+        assert listen(bell) == [ID]
+    os.unlink(f"{spool.root}/doorbell")
+    os.symlink(f"{spool.root}/elsewhere", f"{spool.root}/doorbell")
+    with hang(spool.root):
+        assert stat.S_ISSOCK(os.lstat(f"{spool.root}/doorbell").st_mode)
+    assert not os.path.lexists(f"{spool.root}/elsewhere")
+
+
+@pytest.mark.parametrize(("shared", "mode"), [(False, 0o600), (True, 0o622)])
+def test_who_may_ring(spool: Spool, shared: bool, mode: int) -> None:
+    """The owner; on a system-wide spool, everybody, since everybody may put mail there."""
+    if shared:
+        Path(spool.root, "drop").mkdir()
+    with hang(spool.root):
+        assert stat.S_IMODE(os.stat(f"{spool.root}/doorbell").st_mode) == mode
+
+
+def test_a_bell_that_cannot_be_hung_is_an_error_without_litter(spool: Spool) -> None:
+    """The daemon has to know; no descriptor is left open."""
+    os.mkdir(f"{spool.root}/doorbell")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match=r"directory|permitted"):
+        hang(spool.root)
+    assert len(os.listdir("/proc/self/fd")) == before

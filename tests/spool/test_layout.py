@@ -1,0 +1,134 @@
+"""Where things are in a spool, and what an ID is."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.mail.failure import Failure
+from mailer.spool.layout import ALPHABET, encode, is_id, new_id, prepare
+from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
+
+MADE = {"tmp", "queued", "deferred", "held", "failed", "corrupt", "keys"}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def python(code: str, umask: int = -1) -> list[str]:
+    """The lines that `code` prints in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, umask=umask)
+    return done.stdout.splitlines()
+
+
+def test_an_id_begins_with_its_time() -> None:
+    """26 symbols, the first ten of which are the milliseconds, so that `ls` sorts by age."""
+    code = "from mailer.spool.layout import new_id\nfor at in (0.0, 1.5, 1800000000.123, 281474976710.655): print(new_id(at))"
+    ids = python(code)
+    assert [id[:10] for id in ids] == [encode(ms, 10) for ms in (0, 1500, 1_800_000_000_123, (1 << 48) - 1)]
+    assert all(is_id(id) for id in ids)
+    assert ids == sorted(ids)
+
+
+@given(st.lists(st.floats(0, 2e9), min_size=2, max_size=50))
+def test_ids_of_one_process_ascend_whatever_the_clock_does(times: list[float]) -> None:
+    """A clock that stands still or is set back makes no two equal and none out of order."""
+    ids = [new_id(now) for now in times]
+    assert ids == sorted(set(ids))
+    assert all(map(is_id, ids))
+
+
+def test_processes_that_were_forked_make_different_ids() -> None:
+    """What a parent and its children have in common, the last ID, does not make them say the same next one."""
+    code = """
+import os
+from mailer.spool.layout import new_id
+new_id(2000.0)
+for _ in range(3):
+    if not os.fork():
+        print(new_id(1000.0), flush=True)
+        os._exit(0)
+    os.wait()
+print(new_id(1000.0))
+"""
+    assert len(set(python(code))) == 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "0" * 25, "0" * 27, "0" * 25 + "o", "0" * 25 + "U", "0" * 25 + "I", "0" * 25 + "a", "../queued/" + "0" * 16, "0" * 25 + "\n"],
+)
+def test_what_is_no_id(name: str) -> None:
+    """Wrong lengths, letters that are read as others, small letters, slashes and line ends."""
+    assert not is_id(name)
+
+
+def test_the_alphabet_can_be_read_over_the_telephone() -> None:
+    """No I, L, O or U; ascending, so that IDs sort as numbers do."""
+    assert list(ALPHABET) == sorted(set(ALPHABET))
+    assert len(ALPHABET) == 32
+    assert not set("ILOU") & set(ALPHABET)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_a_spool_is_its_owners_whatever_the_umask_says(tmp_path: Path, umask: int) -> None:
+    """All directories are 0700, also those above it that had to be made."""
+    root = tmp_path / "state" / "more" / "spool"
+    python(f"from mailer.spool.layout import prepare; prepare({str(root)!r})", umask)
+    assert {path.name for path in root.iterdir()} == MADE
+    assert {mode(path) for path in (*root.iterdir(), root, *root.parents[:2])} == {0o700}
+
+
+def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
+    """What is there stays, with its mode; what is missing is made."""
+    prepare(str(tmp_path / "spool"))
+    (tmp_path / "spool" / "queued" / "x").touch()
+    (tmp_path / "spool" / "held").rmdir()
+    (tmp_path / "spool" / "tmp").chmod(0o750)
+    prepare(str(tmp_path / "spool"))
+    assert (tmp_path / "spool" / "queued" / "x").exists()
+    assert {path.name for path in (tmp_path / "spool").iterdir()} == MADE
+    assert mode(tmp_path / "spool" / "tmp") == 0o750
+
+
+def test_many_can_prepare_at_once(tmp_path: Path) -> None:
+    """The first two senders after installation may start in the same moment."""
+    for nth in range(10):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(prepare, [str(tmp_path / str(nth) / "a" / "spool")] * 8))
+        assert {path.name for path in (tmp_path / str(nth) / "a" / "spool").iterdir()} == MADE
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    """The error says what could not be made and why."""
+    (tmp_path / "spool").write_text("")
+    with pytest.raises(Failure, match=r"cannot make the spool: .*/spool: File exists") as caught:
+        prepare(str(tmp_path / "spool"))
+    assert caught.value.code == 73
+
+
+def test_a_directory_that_we_may_not_write_is_77() -> None:
+    """No permission is told from what passes with time."""
+    with public_directory() as directory:
+        done = as_nobody(SEND, "--spool", directory / "spool", "a@example.com", input=b"x\n")
+    assert done.returncode == 77
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can own nothing of it")
+def test_root_does_not_act_in_another_users_spool(tmp_path: Path) -> None:
+    """Files that root put there would not be that user's to move."""
+    prepare(str(tmp_path / "spool"))
+    os.chown(tmp_path / "spool", NOBODY, NOBODY)
+    with pytest.raises(Failure, match=f"belongs to user {NOBODY}") as caught:
+        prepare(str(tmp_path / "spool"))
+    assert caught.value.code == 77

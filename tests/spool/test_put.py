@@ -1,0 +1,152 @@
+"""Put: the bytes on disk, who may read them, and that an error leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.failure import Failure
+from mailer.mail.message import normalise
+from mailer.spool import Spool
+from mailer.spool.adopt import adopt
+from mailer.spool.doorbell import hang, listen
+from mailer.spool.put import put
+from tests.fakes.mail import BODY, envelope
+from tests.fakes.mail import put as put_letter
+from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
+
+ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
+
+
+def files(root: str) -> dict[str, list[str]]:
+    """The names in each directory that is not empty."""
+    return {name: names for name in sorted(os.listdir(root)) if os.path.isdir(f"{root}/{name}") and (names := os.listdir(f"{root}/{name}"))}
+
+
+def test_a_spool_file_is_what_the_contract_says(spool: Spool) -> None:
+    """First line, envelope and body, to the byte; read here without any of our own readers."""
+    letter = Envelope(
+        ID, "2026-11-21T02:37:14Z", "", [Recipient("a@example.com"), Recipient("b@example.com", "bcc")], subject="grüße", request_id="k"
+    )
+    body = b"Subject: x\r\n\r\n" + bytes(range(1, 10)) + b"\xff\r\n"
+    assert put(spool.root, ID, letter.to_line(), body) == ID
+    data = Path(spool.root, "queued", ID).read_bytes()
+    first, newline, rest = data.partition(b"\n")
+    found = re.fullmatch(rb"mailer/1 (\d+) (\d+) ([0-9a-f]{8})", first)
+    assert found
+    line, content = rest[: int(found[1])], rest[int(found[1]) :]
+    assert newline + line[-1:] == b"\n\n"
+    assert line.isascii()
+    assert (int(found[2]), content) == (len(body), body)
+    assert int(found[3], 16) == zlib.crc32(line + body)
+    assert json.loads(line) == {
+        "id": ID,
+        "created": "2026-11-21T02:37:14Z",
+        "sender": "",
+        "recipients": [{"address": "a@example.com", "type": "to"}, {"address": "b@example.com", "type": "bcc"}],
+        "subject": "grüße",
+        "request_id": "k",
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n", normalise(b"x" * 3_000_000)])
+def test_a_body_may_have_any_length(spool: Spool, body: bytes) -> None:
+    """Nothing, one line, or megabytes in one line."""
+    id = put_letter(spool, body=body)
+    assert spool.content(id) == body
+    assert spool.read(id).size == len(body)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_a_spool_file_is_its_owners_whatever_the_umask_says(tmp_path: Path, umask: int) -> None:
+    """Mode 0600, and nobody else reads other people's mail."""
+    root = tmp_path / "spool"
+    code = f"from mailer.spool.put import put; put({str(root)!r}, {ID!r}, {envelope(id=ID).to_line()!r}, b'x')"
+    subprocess.run([sys.executable, "-c", code], check=True, umask=umask)
+    assert stat.S_IMODE((root / "queued" / ID).stat().st_mode) == 0o600
+
+
+def test_the_first_message_makes_the_spool(tmp_path: Path) -> None:
+    """Sending needs no installation step; only one file is left where it belongs."""
+    root = str(tmp_path / "a" / "spool")
+    assert put(root, ID, envelope(id=ID).to_line(), BODY) == ID
+    assert files(root) == {"queued": [ID]}
+
+
+def test_a_spool_may_have_any_name(tmp_path: Path) -> None:
+    """Blanks, a directory called drop above it, bytes that are no UTF-8, and a long path: the bell rings in all of them."""
+    for name in ("drop/spool", "a b\n c", os.fsdecode(b"\xff\xfe"), "/".join(["long" * 20] * 4)):
+        spool = Spool(str(tmp_path / name))
+        id = put_letter(spool)
+        assert files(spool.root) == {"queued": [id]}
+        assert not spool.ring(id)
+        with hang(spool.root) as bell:
+            assert spool.ring(id)
+            assert listen(bell) == [id]
+
+
+def test_a_file_of_the_same_name_is_not_touched(spool: Spool) -> None:
+    """Somebody else writes tmp/ID: his file stays, and ours is refused."""
+    Path(spool.root, "tmp", ID).write_bytes(b"his")
+    with pytest.raises(Failure, match="File exists"):
+        put(spool.root, ID, envelope(id=ID).to_line(), BODY)
+    assert Path(spool.root, "tmp", ID).read_bytes() == b"his"
+    assert files(spool.root) == {"tmp": [ID]}
+
+
+def test_a_link_in_tmp_is_not_followed(spool: Spool, tmp_path: Path) -> None:
+    """What a link in the spool points at is never written."""
+    Path(spool.root, "tmp", ID).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Failure):
+        put(spool.root, ID, envelope(id=ID).to_line(), BODY)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: Spool) -> None:
+    """Without queued/ nothing is put, and nothing lies about."""
+    Path(spool.root, "queued").rmdir()
+    with pytest.raises(Failure, match="cannot queue the message") as caught:
+        put_letter(spool)
+    assert caught.value.code == 73
+    assert files(spool.root) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root owns nothing of it")
+def test_root_puts_nothing_into_another_users_spool(spool: Spool) -> None:
+    """The user's daemon could not read it."""
+    for path in (Path(spool.root), *Path(spool.root).iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    with pytest.raises(Failure, match=f"belongs to user {NOBODY}") as caught:
+        put_letter(spool)
+    assert caught.value.code == 77
+    assert files(spool.root) == {}
+
+
+def test_other_users_of_a_system_wide_spool_leave_their_mail_in_drop() -> None:
+    """They cannot write queued/; what they leave is whole, private, theirs, and the daemon adopts it."""
+    with public_directory() as directory:
+        spool = Spool(str(directory / "spool"))
+        spool.prepare()
+        Path(spool.root).chmod(0o711)
+        drop = Path(spool.root, "drop")
+        drop.mkdir()
+        drop.chmod(0o1733)
+        done = as_nobody(SEND, "--spool", spool.root, "a@example.com", input=b"Subject: x\n\nhello\n", umask=0)
+        assert (done.returncode, done.stderr) == (0, b"")
+        id = done.stdout.decode().strip()
+        assert files(spool.root) == {"drop": [id]}
+        known = (drop / id).stat()
+        assert (known.st_uid, stat.S_IMODE(known.st_mode)) == (NOBODY, 0o600)
+        assert adopt(spool, 10_000).ids == [id]
+        assert files(spool.root) == {"queued": [id]}
+        assert spool.read(id).envelope.submitter == {"uid": NOBODY}
+        assert spool.content(id).endswith(b"\r\n\r\nhello\r\n")
