@@ -109,6 +109,7 @@ def _text(record: Mapping[str, object], name: str) -> str:
     value = record.get(name, "")
     if not isinstance(value, str):
         raise ValueError(f"{name!r} of a record is no text")
+    value.encode()  # half a surrogate is no character: UnicodeError is a ValueError
     return value
 
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
-MAX_RECORD = 64 * 1024  # bytes; a reply is cut long before
+MAX_RECORD = 64 * 1024  # bytes; what the next two allow fits in, whatever characters a reply has
+MAX_TEXT = 4000  # characters of a reply that are written; each takes 12 bytes at most
+MAX_SHARED = 1000  # recipients of one record
+_HEXADECIMAL = frozenset(b"0123456789abcdef")
 
 
 class CorruptFile(Exception):
@@ -63,12 +66,9 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
     if not newline or len(words) != 4 or words[0] != MAGIC:
         raise CorruptFile("the file does not begin as a message of this version does")
     numbers, crc = words[1:3], words[3]
-    if len(crc) != 8 or not all(number.isdigit() for number in numbers):
+    if len(crc) != 8 or not _HEXADECIMAL.issuperset(crc) or not all(number.isdigit() for number in numbers):
         raise CorruptFile("the first line is damaged")
-    try:
-        return len(line) + 1, int(numbers[0]), int(numbers[1]), int(crc, 16)
-    except ValueError:
-        raise CorruptFile("the first line is damaged") from None
+    return len(line) + 1, int(numbers[0]), int(numbers[1]), int(crc, 16)
 
 
 def parse_records(tail: bytes) -> list[Outcome]:
@@ -94,14 +94,18 @@ def _record(line: bytes) -> list[Outcome]:
 
 
 def render_records(outcomes: Sequence[Outcome]) -> bytes:
-    """The bytes to append for `outcomes`; recipients that share all but their number share a record."""
-    return b"".join(_render(list(group)) for _, group in groupby(outcomes, lambda outcome: outcome[1:]))
+    """The bytes to append for `outcomes`; recipients that share all but their number share a record.
+
+    No record is longer than what is read again: a reply of 64 KiB must not lose the news that it brings.
+    """
+    groups = (list(group) for _, group in groupby(outcomes, lambda outcome: outcome[1:]))
+    return b"".join(_render(group[at : at + MAX_SHARED]) for group in groups for at in range(0, len(group), MAX_SHARED))
 
 
 def _render(outcomes: list[Outcome]) -> bytes:
     first = outcomes[0]
     record: dict[str, object] = {"at": rfc3339(first.at), "to": [outcome.to for outcome in outcomes]}
-    record |= first.to_record()
+    record |= first._replace(text=first.text[:MAX_TEXT]).to_record()
     if first.due:
         record["due"] = rfc3339(first.due)
     return b"\n" + json.dumps(record, separators=(",", ":")).encode()
