@@ -27,7 +27,7 @@ from mailer.config import load
 from mailer.config.quick import of
 from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.engine import Engine, Policy
-from mailer.delivery.hosts import Finder
+from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router

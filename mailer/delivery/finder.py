@@ -1,0 +1,114 @@
+"""The finder: from a domain to the way of its mail, by the configuration and the DNS.
+
+It puts together what others decide: `route` the rule, `hosts` who takes the mail, the configuration on what terms. Where a
+rule names several ways out, they are tried in order in the same attempt, and one that leads nowhere is passed over;
+mail is given up only if none of them could ever work.
+
+Used by `Router`, which remembers, and by ``mailer route``, which shows the `Itinerary`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailer.net.endpoint import Endpoint, Login
+from mailer.trust.requirement import Requirement
+from mailer.trust.screen import allowed
+
+from .hosts import find_hosts
+from .nexthop import NextHop, Unroutable
+from .route import Route, RouteTable, Via
+from .router import Stop, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.config.model import Config
+    from mailer.config.relay import Relay
+
+    from .exchangers import Lookup
+    from .nexthop import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way out and where it leads: a next hop, or why there is none."""
+
+    via: Via
+    requirement: Requirement
+    leads: NextHop | Unroutable
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """The rule for a domain, its number in the table (-1: the default), and all its ways out."""
+
+    route: Route
+    number: int
+    legs: tuple[Leg, ...]
+
+
+class Finder:
+    """Finds ways as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order."""
+
+    def __init__(self, config: Config, resolver: Lookup, shuffle: Callable[[list[str]], None]) -> None:
+        self.config = config
+        self.resolver = resolver
+        self.shuffle = shuffle
+        self.table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
+        self._screen: Callable[[str], bool] = (lambda _: True) if config.delivery.allow_private else allowed
+
+    async def find(self, domain: str) -> Way:
+        """The way for `domain`. Raises `Unroutable`: what waits goes before what is final."""
+        legs = (await self.plan(domain)).legs
+        found = [(leg, leg.leads) for leg in legs if isinstance(leg.leads, NextHop)]
+        if not found:
+            troubles = [leg.leads for leg in legs if isinstance(leg.leads, Unroutable)]
+            raise min(troubles, key=lambda trouble: trouble.verdict != "defer")
+        stops = tuple(self._stop(leg, target) for leg, hop in found for target in hop.hosts)
+        return Way(" ".join(hop.key for _, hop in found), stops, found[0][0].via.kind == "relay")
+
+    async def plan(self, domain: str) -> Itinerary:
+        """Where each way out leads for `domain`."""
+        route = self.table.find(domain)
+        leads = await asyncio.gather(*(self._leads(via, domain) for via in route.via))
+        legs = tuple(Leg(via, self._requirement(via), found) for via, found in zip(route.via, leads, strict=True))
+        number = self.table.routes.index(route) if route in self.table.routes else -1
+        return Itinerary(route, number, legs)
+
+    async def _leads(self, via: Via, domain: str) -> NextHop | Unroutable:
+        config = self.config
+        try:
+            return await find_hosts(
+                via,
+                domain,
+                relays=config.relays,
+                resolver=self.resolver,
+                shuffle=self.shuffle,
+                screen=self._screen,
+                own=config.hostname,
+                port=config.delivery.mx_port,
+            )
+        except Unroutable as trouble:
+            return trouble
+
+    def _requirement(self, via: Via) -> Requirement:
+        tls = self.config.tls
+        if via.kind == "mx":
+            return Requirement(tls.mx, tls.mx == "starttls", tls.ca_file, min_version=tls.min_version)
+        relay = self.config.relays[via.name]
+        proves = relay.tls in ("starttls", "implicit")
+        return Requirement(relay.tls, proves, relay.ca_file or tls.ca_file, relay.server_name, tls.min_version)
+
+    def _stop(self, leg: Leg, target: Target) -> Stop:
+        relay = self.config.relays[leg.via.name] if leg.via.kind == "relay" else None
+        login = _login(relay) if relay else None
+        endpoint = Endpoint(target.host, target.port, leg.requirement, login, hello=self.config.hostname)
+        return Stop(endpoint, tuple(target.addresses), relay is not None)
+
+
+def _login(relay: Relay) -> Login | None:
+    secret = relay.secret
+    return Login(relay.username, secret, relay.allow_plaintext_auth) if relay.username and secret else None
