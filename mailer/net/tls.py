@@ -21,8 +21,11 @@ def context(requirement: Requirement) -> ssl.SSLContext:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
-    made.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
+    made.minimum_version = _VERSIONS[requirement.min_version]
     return made
+
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # older ones are gone, RFC 8996
 
 
 def _trusting(ca_file: str) -> ssl.SSLContext:

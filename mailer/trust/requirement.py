@@ -21,13 +21,14 @@ MODES = ("none", "opportunistic", "starttls", "implicit")
 class Requirement:
     """`verify`: the certificate must be good and bear `server_name` (empty: the name of the host).
 
-    `ca_file` names the authorities to trust (empty: the system's).
+    `ca_file` names the authorities to trust (empty: the system's). `min_version` is the oldest TLS that will do, 1.2 or 1.3.
     """
 
     mode: str = "starttls"
     verify: bool = True
     ca_file: str = ""
     server_name: str = ""
+    min_version: str = "1.2"
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

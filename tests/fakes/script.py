@@ -60,24 +60,22 @@ class Server:
 class Script(Server):
     """Says and expects what `turns` say, in every session anew."""
 
-    def __init__(self, turns: Iterable[Turn], context: ssl.SSLContext | None = None, *, tls_first: bool = False) -> None:
+    def __init__(self, turns: Iterable[Turn], context: ssl.SSLContext | None = None, *, handshake_may_fail: bool = False) -> None:
         super().__init__()
         self.turns = list(turns)
         self.wrong = ""
         self.received = b""
         self._context = context
-        self._tls_first = tls_first
+        self._handshake_may_fail = handshake_may_fail
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Follow the script, then wait for the end."""
-        if self._tls_first:
-            await writer.start_tls(self._context)
         for turn in self.turns:
             if turn.who == "S":
                 writer.write(turn.data)
                 await writer.drain()
             elif turn.who == "TLS":
-                await writer.start_tls(self._context)
+                await self._handshake(writer)
             elif turn.who == "END" or not await self._expect(turn.data, reader):
                 return
         rest = await asyncio.wait_for(reader.read(65536), PATIENCE)
@@ -86,6 +84,15 @@ class Script(Server):
             writer.write(b"221 2.0.0 bye\r\n")
         elif rest:
             self.wrong = f"{rest!r} was said after the end"
+
+    async def _handshake(self, writer: asyncio.StreamWriter) -> None:
+        assert self._context is not None
+        try:
+            await writer.start_tls(self._context)
+        except (OSError, ssl.SSLError) as error:
+            if not self._handshake_may_fail:
+                self.wrong = f"the handshake failed: {error}"
+            raise
 
     async def _expect(self, wanted: bytes, reader: asyncio.StreamReader) -> bool:
         got = b""
