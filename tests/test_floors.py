@@ -21,7 +21,8 @@ FLOORS = (
     {"config", "spool", "status", "net", "log", "notify"},
     {"submit", "delivery", "bounces", "client"},
     {"sink"},
-    {"cli", "service", "manual", "standards", "__init__", "__main__"},
+    {"__init__"},
+    {"cli", "service", "demo", "manual", "standards", "__main__"},
 )
 """From the ground up. The second floor has a step in it: what all its rooms stand on."""
 
@@ -31,9 +32,10 @@ BESIDE = {
     ("status", "spool"),  # an ID tells the age of its message
     ("delivery", "submit"),  # reports enter by the one door, like all mail
     ("cli", "service"),  # `mailer run`
-    ("cli", "__init__"),  # the version
-    ("manual", "cli"),
-    ("manual", "standards"),  # the pages are made from these
+    ("cli", "demo"),  # `mailer demo`
+    ("__main__", "cli"),  # `python -m mailer`
+    ("manual", "cli"),  # the pages are made from the commands' tables
+    ("manual", "standards"),  # and one from the source
 }
 """Rooms of one floor that may know each other, each with its reason. Everything else goes through the front."""
 
@@ -118,13 +120,13 @@ def test_data_never_becomes_code(path: Path) -> None:
 
 
 def is_fixed(node: ast.AST, path: Path) -> bool:
-    """Whether an expression is a literal, a constant by its name, a choice of such, or goes through such in a loop."""
+    """Whether an expression is a literal, a constant by its name, a choice of such, or a variable that holds nothing else."""
     if isinstance(node, ast.IfExp):
         return is_fixed(node.body, path) and is_fixed(node.orelse, path)
     if isinstance(node, ast.Subscript):
         return is_fixed(node.value, path)
     if isinstance(node, ast.Name) and not node.id.isupper():
-        sources = list(looped(node.id, path))
+        sources = [*looped(node.id, path), *passed(node.id, path)]
         return bool(sources) and all(is_fixed(source, path) for source in sources)
     return isinstance(node, ast.Constant) or getattr(node, "attr", getattr(node, "id", "")).isupper()
 
@@ -138,6 +140,17 @@ def looped(name: str, path: Path) -> Iterator[ast.AST]:
             names = [ast.unparse(target) for target in loop.target.elts]
             if name in names:
                 yield from (row.elts[names.index(name)] for row in loop.iter.elts if isinstance(row, ast.Tuple))
+
+
+def passed(name: str, path: Path) -> Iterator[ast.AST]:
+    """What the private functions of `path` that have a parameter `name` are given for it; nobody else calls those."""
+    for function in ast.walk(SOURCES[path]):
+        names = [argument.arg for argument in function.args.args] if isinstance(function, ast.FunctionDef) else []
+        if name in names and function.name.startswith("_"):
+            at = names.index(name) - (names[0] == "self")
+            # handed on under the same name, it is what the caller's callers gave, who are looked at too
+            given = (call.args[at] for called, call in calls(path) if called == function.name)
+            yield from (node for node in given if not (isinstance(node, ast.Name) and node.id == name))
 
 
 @everywhere
