@@ -9,6 +9,7 @@ sections 5 and 7 are written by hand, but for `mailer-standards(7)` and `mailer-
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,22 +123,35 @@ def command_page(name: str) -> str:
     """The page of command `name`, with all that it does where a second word chooses."""
     module = load(name)
     page = f"mailer-{name}"
-    parts = [_title(page.upper(), 8 if name in DAEMONS else 1), _name(page, TABLE[name])]
-    if hasattr(module, "COMMAND"):
-        command = module.COMMAND
-        parts += [".SH SYNOPSIS\n", _synopsis(command), ".SH DESCRIPTION\n", _paragraphs(command.about or _capital(command.summary))]
-        parts += [".SH OPTIONS\n", *map(_option, command.options), *_sections(command.epilog, ".SH")]
-    else:
-        commands = module.COMMANDS.values()
-        parts += [".SH SYNOPSIS\n", ".br\n".join(map(_synopsis, commands)), ".SH COMMANDS\n", *map(_subcommand, commands)]
-        parts += [".SH COMMON OPTIONS\n", *map(_option, COMMON)]
-    return "".join(parts) + _see_also(OTHERS)
+    head = _title(page.upper(), 8 if name in DAEMONS else 1) + _name(page, TABLE[name])
+    body = _one(module.COMMAND) if hasattr(module, "COMMAND") else _several(list(module.COMMANDS.values()))
+    return head + body + _see_also(OTHERS)
 
 
-def _subcommand(command: Command) -> str:
-    own = [option for option in command.options if option not in COMMON]
-    parts = [f".SS {_roff('mailer ' + command.name)}\n", _paragraphs(f"{_capital(command.summary)}.\n\n{command.about}")]
-    return "".join((*parts, *map(_option, own), *_sections(command.epilog, ".PP\n.B")))
+def _one(command: Command) -> str:
+    parts = [".SH SYNOPSIS\n", _synopsis(command), ".SH DESCRIPTION\n", _paragraphs(command.about or _capital(command.summary))]
+    return "".join((*parts, ".SH OPTIONS\n", *map(_option, command.options), *_sections(command.epilog)))
+
+
+def _several(commands: list[Command]) -> str:
+    """What commands share is said once, at the end."""
+    times = Counter(option for command in commands for option in command.options)
+    shared = [option for option, count in times.items() if count > 1 and option not in COMMON]
+    parts = [".SH SYNOPSIS\n", ".br\n".join(map(_synopsis, commands)), ".SH COMMANDS\n"]
+    for command in commands:
+        parts.append(f".SS {_roff('mailer ' + command.name)}\n")
+        parts.append(_paragraphs(f"{_capital(command.summary)}.\n\n{command.about}"))
+        parts.append(_takes([option for option in command.options if option in shared]))
+        parts += [_option(option) for option in command.options if option not in (*shared, *COMMON)]
+    parts += [".SH OPTIONS OF SEVERAL COMMANDS\n", *map(_option, (*shared, *COMMON))]
+    for epilog in dict.fromkeys(command.epilog for command in commands):
+        parts += _sections(epilog)
+    return "".join(parts)
+
+
+def _takes(options: list[Option]) -> str:
+    names = ", ".join(f"\\fB{_roff(option.key)}\\fR" for option in options)
+    return f".PP\nTakes {names}; see below.\n" if names else ""
 
 
 def standards_page() -> str:
@@ -176,32 +190,33 @@ def _option(option: Option) -> str:
     if option.metavar:
         value = f"\\fI{_roff(option.metavar)}\\fR"
         names += f"[={value}]" if option.optional else f" {value}"
-    more = " May be given more than once." if option.repeat and option.metavar else ""
+    more = " May be given more than once." if option.repeat and option.metavar and "repeated" not in option.help else ""
     return f".TP\n{names}\n{_sentence(option.help)}{more}\n"
 
 
-def _sections(epilog: str, macro: str) -> Iterator[str]:
-    """An epilog as sections: ``title: a · b`` becomes a list, ``title:`` and indented lines an example."""
+def _sections(epilog: str) -> Iterator[str]:
+    """An epilog as sections: ``title:`` and indented lines are an example, ``exit codes: 0 … · 64 …`` becomes a list."""
     for block in filter(None, epilog.strip("\n").split("\n\n")):
         head, _, rest = block.partition("\n")
         title, _, text = block.partition(":")
-        title = "exit status" if title == "exit codes" else title
         if head.endswith(":"):
             title, _, more = head[:-1].partition(", ")
-            yield f"{macro} {_roff(title.upper())}\n"
+            yield f".SH {_roff(title.upper())}\n"
             yield f"{_roff(_capital(more))}:\n.PP\n" if more else ""
             yield f".EX\n{_lines(rest)}\n.EE\n"
+        elif title == "exit codes":
+            yield ".SH EXIT STATUS\n"
+            yield "".join(_exit_code(item) for item in " ".join(text.split()).split(" · "))
         else:
-            yield f"{macro} {_roff(title.upper())}\n"
-            yield "".join(_item(item) for item in " ".join(text.split()).split(" · "))
+            yield f".SH {_roff(title.upper())}\n{_sentence(' '.join(text.split()).replace(' · ', ', '))}\n"
 
 
-def _item(item: str) -> str:
-    """``75 try again`` as an item of a list."""
+def _exit_code(item: str) -> str:
+    """``73, 74 spool error`` as an item of a list."""
     codes, words = [], item.split(" ")
     while words and words[0].rstrip(",").isdigit():
         codes.append(words.pop(0))
-    return f".TP\n.B {_roff(' '.join(codes))}\n{_sentence(' '.join(words))}\n" if codes else f"{_sentence(item)}\n"
+    return f".TP\n.B {_roff(' '.join(codes))}\n{_sentence(' '.join(words) or 'done')}\n"
 
 
 def _lines(text: str) -> str:

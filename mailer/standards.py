@@ -52,6 +52,7 @@ TITLES = {
     6533: "Internationalized Delivery Status and Disposition Notifications",
     6598: "IANA-Reserved IPv4 Prefix for Shared Address Space",
     6666: "A Discard Prefix for IPv6",
+    6761: "Special-Use Domain Names",
     6854: "Update to Internet Message Format to Allow Group Syntax in the From and Sender Fields",
     6890: "Special-Purpose IP Address Registries",
     7293: "The Require-Recipient-Valid-Since Header Field and SMTP Service Extension",
