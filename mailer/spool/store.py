@@ -47,13 +47,15 @@ class Busy(Failure):
 class Entry:
     """One message of the spool as it was read: where it was, what it is, what happened to it so far.
 
-    `size` is the message's length in bytes, `arrived` when it was put and `due` when it is to be tried
-    (0.0: now), both in seconds since the epoch.
+    `size` is the message's length in bytes and `length` its file's, `arrived` when it was put and `due` when it is
+    to be tried (0.0: now), both in seconds since the epoch.
     """
 
-    __slots__ = ("arrived", "due", "envelope", "history", "id", "size", "state")
+    __slots__ = ("arrived", "due", "envelope", "history", "id", "length", "size", "state")
 
-    def __init__(self, id: str, state: str, envelope: Envelope, size: int, history: History, due: float, arrived: float) -> None:
+    def __init__(
+        self, id: str, state: str, envelope: Envelope, size: int, history: History, due: float, arrived: float, length: int = 0
+    ) -> None:
         self.id = id
         self.state = state
         self.envelope = envelope
@@ -61,6 +63,7 @@ class Entry:
         self.history = history
         self.due = due
         self.arrived = arrived
+        self.length = length
 
     @property
     def status(self) -> str:
@@ -148,7 +151,9 @@ class Spool:
             return
 
     def find(self, id: str) -> str | None:
-        """The state that message `id` is in, or None."""
+        """The state that message `id` is in, or None; also for what is no ID, which may come from anybody by the doorbell."""
+        if not layout.is_id(id):
+            return None
         return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
 
     def read(self, id: str, state: str | None = None) -> Entry:
@@ -164,10 +169,12 @@ class Spool:
         return content
 
     def _load(self, id: str, state: str | None, flags: int) -> tuple[int, Entry, bytes]:
+        if not layout.is_id(id):
+            raise NoSuchMessage(id)
         if state is not None:
             return self._open(id, state, flags)
         for _ in range(10):  # it may be renamed between the look and the open, but not for ever
-            if (found := layout.is_id(id) and self.find(id)) and (loaded := self._try(id, found, flags)):
+            if (found := self.find(id)) and (loaded := self._try(id, found, flags)):
                 return loaded
         raise NoSuchMessage(id)
 
@@ -202,7 +209,7 @@ class Spool:
         envelope, start, end = file.parse(data, id)
         history = History(len(envelope.recipients), file.parse_records(data[end:]))
         due = known.st_mtime if state == "deferred" else 0.0
-        return Entry(id, state, envelope, end - start, history, due, _arrival(envelope.created, known.st_mtime)), data[start:end]
+        return Entry(id, state, envelope, end - start, history, due, _arrival(envelope), len(data)), data[start:end]
 
     def load(self, id: str, state: str) -> tuple[Entry, bytes]:
         """Message `id` with its content. Raises as `read` does."""
@@ -217,21 +224,34 @@ class Spool:
         return Claim(*self._load(id, state, _CHANGE))
 
     def claim_again(self, entry: Entry, content: bytes | None) -> Claim:
-        """Take the message that `load` gave, unless it was moved since; it is read again only without its `content`.
+        """Take the message that `load` gave; it is read again only without its `content`.
 
-        Raises as `claim` does. The claim has `entry` itself, so that what is learned is learned by all who hold it.
+        Raises as `claim` does, `NoSuchMessage` also if it was moved or written to since: somebody who has it back in
+        its place may have delivered a part of it. The claim has `entry` itself, so that what is learned is learned by
+        all who hold it.
         """
         if content is None:
             claim = self.claim(entry.id, entry.state)
-            claim.entry = entry
-            return claim
-        fd = os.open(self.path(entry.state, entry.id), _CHANGE)
+            claim.entry, length = entry, claim.entry.length
+        else:
+            claim = Claim(self._open_locked(entry), entry, content)
+            length = os.fstat(claim.fd).st_size
+        if length != entry.length:
+            claim.close()
+            raise NoSuchMessage(entry.id)
+        return claim
+
+    def _open_locked(self, entry: Entry) -> int:
+        try:
+            fd = os.open(self.path(entry.state, entry.id), _CHANGE)
+        except FileNotFoundError:
+            raise NoSuchMessage(entry.id) from None
         try:
             self._lock(fd, entry.id, entry.state)
         except BaseException:
             os.close(fd)
             raise
-        return Claim(fd, entry, content)
+        return fd
 
     def _lock(self, fd: int, id: str, state: str) -> None:
         """Lock the file, and make sure that it is still where it was opened: its last owner may have moved it."""
@@ -292,7 +312,7 @@ class Spool:
 
     def set_aside(self, state: str, name: str) -> str:
         """Move what cannot be read to ``corrupt/``, where nothing is ever deleted; returns its path there."""
-        safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)[:100]
+        safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:100]
         target = self.path("corrupt", safe)
         serial = 0
         while os.path.lexists(target):
@@ -304,9 +324,13 @@ class Spool:
     # The operators' acts. Each is one rename under the message's lock.
 
     def hold(self, id: str) -> Entry:
-        """Take a waiting message out of delivery. Raises as `claim` does, `Failure` (65) if it is done with."""
+        """Take a waiting message out of delivery. Raises as `claim` does, `Failure` (65) if it is done with.
+
+        The new name is synced: after a power failure the message must not go out that somebody was told is held.
+        """
         with self._waiting(id) as claim:
             self._move(claim, "held")
+            durable.sync_directory(f"{self.root}/held")
             return claim.entry
 
     def release(self, id: str) -> Entry:
@@ -351,8 +375,8 @@ def _read_all(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _arrival(created: str, otherwise: float) -> float:
+def _arrival(envelope: Envelope) -> float:
     try:
-        return parse_rfc3339(created)
-    except ValueError:
-        return otherwise
+        return parse_rfc3339(envelope.created)
+    except ValueError as error:  # without it nobody could say when the message is too old
+        raise CorruptFile(f"the envelope's {error}") from None
