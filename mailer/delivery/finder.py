@@ -49,6 +49,14 @@ class Itinerary:
     number: int
     legs: tuple[Leg, ...]
 
+    @property
+    def trouble(self) -> Unroutable | None:
+        """Why no way out leads anywhere; what waits goes before what is final. None if one does."""
+        troubles = [leg.leads for leg in self.legs if isinstance(leg.leads, Unroutable)]
+        if len(troubles) < len(self.legs):
+            return None
+        return min(troubles, key=lambda trouble: trouble.verdict != "defer")
+
 
 class Finder:
     """Finds ways as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order."""
@@ -61,12 +69,11 @@ class Finder:
         self._screen: Callable[[str], bool] = (lambda _: True) if config.delivery.allow_private else allowed
 
     async def find(self, domain: str) -> Way:
-        """The way for `domain`. Raises `Unroutable`: what waits goes before what is final."""
-        legs = (await self.plan(domain)).legs
-        found = [(leg, leg.leads) for leg in legs if isinstance(leg.leads, NextHop)]
-        if not found:
-            troubles = [leg.leads for leg in legs if isinstance(leg.leads, Unroutable)]
-            raise min(troubles, key=lambda trouble: trouble.verdict != "defer")
+        """The way for `domain`. Raises `Unroutable`."""
+        itinerary = await self.plan(domain)
+        if itinerary.trouble:
+            raise itinerary.trouble
+        found = [(leg, leg.leads) for leg in itinerary.legs if isinstance(leg.leads, NextHop)]
         stops = tuple(self._stop(leg, target) for leg, hop in found for target in hop.hosts)
         return Way(" ".join(hop.key for _, hop in found), stops, found[0][0].via.kind == "relay")
 
