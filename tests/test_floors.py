@@ -143,13 +143,15 @@ def looped(name: str, path: Path) -> Iterator[ast.AST]:
 
 
 def passed(name: str, path: Path) -> Iterator[ast.AST]:
-    """What the private functions of `path` that have a parameter `name` are given for it; nobody else calls those."""
+    """What the functions of `path` that have a parameter `name` are given for it; who knows what a public one is given."""
     for function in ast.walk(SOURCES[path]):
         names = [argument.arg for argument in function.args.args] if isinstance(function, ast.FunctionDef) else []
-        if name in names and function.name.startswith("_"):
+        if name in names and not function.name.startswith("_"):
+            yield function
+        elif name in names:
             at = names.index(name) - (names[0] == "self")
-            # handed on under the same name, it is what the caller's callers gave, who are looked at too
             given = (call.args[at] for called, call in calls(path) if called == function.name)
+            # one that is handed on under the same name is a parameter too, and is looked at by this very loop
             yield from (node for node in given if not (isinstance(node, ast.Name) and node.id == name))
 
 
