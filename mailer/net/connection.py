@@ -19,7 +19,7 @@ from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
 from mailer.smtp.client import PHASE, Client, State
 from mailer.smtp.command import QUIT, Command
-from mailer.smtp.errors import ProtocolError, SessionRefused
+from mailer.smtp.errors import CommandError, ProtocolError, SessionRefused
 from mailer.smtp.extension import Extensions
 from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
 from mailer.smtp.reply import Reply
@@ -50,7 +50,7 @@ class Connection:
         self.endpoint = endpoint
         self.address = address
         self.hop = _hop(endpoint, address)
-        self.deliveries = 0  # transactions so far; a lost connection at the first is no surprise of reuse
+        self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.opened_at = self.last_used = self._loop.time()
 
     @classmethod
@@ -83,8 +83,10 @@ class Connection:
             raise SessionError(refused.kind, refused.phase, refused.reply, connection.hop) from None
         except (OSError, ProtocolError) as error:
             connection.abandon()
-            kind, phase, reply = connection._explain(error)
-            raise SessionError(kind, phase, reply, connection.hop) from None
+            raise SessionError(*connection._explain(error), connection.hop) from None
+        except CommandError as error:  # our name for EHLO, which the configuration gave us
+            connection._leave()
+            raise SessionError("refused", "ehlo", Reply.own(451, "4.3.5", str(error)), connection.hop) from None
         except BaseException:
             connection.abandon()
             raise
@@ -216,12 +218,13 @@ class Connection:
 
     async def close(self) -> None:
         """Take leave: QUIT, wait for the answer at most `Timeouts.quit`, close. Raises nothing."""
-        if self.usable and self._client.may("QUIT"):
-            try:
+        try:
+            if self.usable and self._client.may("QUIT"):
                 await self._ask(QUIT)
-            except (OSError, ProtocolError):
-                pass
-        self._stream.close()
+        except (OSError, ProtocolError):
+            pass
+        finally:
+            self._stream.close()
 
     def _leave(self) -> None:
         """QUIT without a wait, for a session in which there will be no mail."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from .command import CONNECT, Command
@@ -31,7 +31,7 @@ from .extension import NONE, Extensions
 from .reply import Reply, ReplyReader
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a session is, as far as replies have told."""
 
     CONNECTED = "connected"  # the greeting is on its way
@@ -185,7 +185,7 @@ class Client:
             else:
                 self._ahead = self.state
             if verb not in WHEN[self._ahead]:
-                raise RuntimeError(f"{verb} may not be said in the state {self._ahead.value}")
+                raise RuntimeError(f"{verb} may not be said in the state {self._ahead}")
             lines.append(command.line)
             self._last = verb
             if verb != "BLOCK":
@@ -231,7 +231,7 @@ class Client:
     def secured(self) -> None:
         """The handshake is made: say EHLO again, nothing from before it counts."""
         if self.state is not State.HANDSHAKE:
-            raise RuntimeError(f"no handshake in the state {self.state.value}")
+            raise RuntimeError(f"no handshake in the state {self.state}")
         self.state = State.GREETED
         self.extensions = NONE
         self.secure = True

@@ -107,7 +107,7 @@ def _mechanism(client: Client, wish: Wish) -> sasl.Mechanism:
         raise _refuse(504, "5.5.4", f"the host offers {offers}; we know {ours}")
     if kind.clear and not (client.secure and wish.verified) and not wish.allow_plain:
         wire = "a connection whose certificate is not verified" if client.secure else "a connection without TLS"
-        raise _refuse(538, "5.7.11", f"the password is not sent over {wire} (require verified TLS, or set allow_plain)")
+        raise _refuse(538, "5.7.11", f"the password is not sent over {wire} (require TLS with a certificate, or say allow_plaintext_auth)")
     try:
         return kind(wish.username, wish.secret)
     except CommandError as error:

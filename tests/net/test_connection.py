@@ -341,6 +341,20 @@ def test_a_password_that_cannot_be_had() -> None:
     assert "password_command" in error.reply.text
 
 
+def test_a_name_that_no_command_can_carry() -> None:
+    """Our own name, when it cannot be said, is an error of the session, and no EHLO."""
+
+    async def run() -> tuple[SessionError, list[bytes]]:
+        async with Friendly() as server:
+            with pytest.raises(SessionError) as caught:
+                await Connection.open(replace(endpoint(server), hello="x\r\nMAIL FROM:<>"), "127.0.0.1", QUICK)
+            return caught.value, server.said
+
+    error, said_to_server = asyncio.run(run())
+    assert (error.kind, error.phase, error.reply.enhanced) == ("refused", "ehlo", "4.3.5")
+    assert said_to_server in ([], [b"QUIT"])
+
+
 def test_secrets_stay_out_of_sight() -> None:
     """An endpoint can be shown; logins are equal when name and source of the secret are."""
     login = Login("me", "hunter2".strip)
