@@ -197,5 +197,10 @@ def micros(seconds: float) -> int:
 
 
 def storable(rows: Iterable[Row]) -> list[Row]:
-    """The same rows with U+FFFD for half surrogate pairs, which SQLite does not take as text."""
-    return [tuple(v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in row) for row in rows]
+    """The same rows with clean texts."""
+    return [tuple(clean(value) if isinstance(value, str) else value for value in row) for row in rows]
+
+
+def clean(text: str) -> str:
+    """The same text with ``?`` for each half of a surrogate pair, which SQLite does not take."""
+    return text.encode("utf-8", "replace").decode()

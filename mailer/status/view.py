@@ -17,7 +17,7 @@ messages that the database does not know.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import merge
 from itertools import islice
@@ -155,6 +155,17 @@ class View:
             if id != last and self._may_be(id, wanted) and (record := self._readable(id)) and wanted.matches(record):
                 yield record
             last = id
+
+    def queue(self, wanted: Filter) -> Iterator[Record]:
+        """The messages of the spool that are meant, oldest first."""
+        if not wanted.possible:
+            return
+        unlike: set[str] = set()  # the database knows who they are to and from, and they are not what is wanted
+        if wanted.to or wanted.sender or wanted.domain:
+            unlike = self._unsent.keys() - set(self.reader.ids(replace(wanted, states=frozenset())))
+        for id in sorted(self.places):
+            if id not in unlike and self._may_be(id, wanted) and (record := self._readable(id)) and wanted.matches(record):
+                yield record
 
     def _strangers(self) -> Iterator[str]:
         """Messages of the spool about whose state the database is wrong or silent, newest first."""

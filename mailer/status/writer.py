@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mailer.durable import PRIVATE
 from mailer.events import Corrupt
+from mailer.spool.layout import is_id
 
 from . import rows, schema
 from .filter import first_id
@@ -76,7 +77,6 @@ LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at
     WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
 """
-
 
 UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
 
@@ -130,7 +130,7 @@ class StatusWriter:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        lost = [event for event in events if isinstance(event, Corrupt)]
+        lost = [event for event in events if isinstance(event, Corrupt) and is_id(event.id)]
         self._mending(lambda: self._put(news, lost))
 
     def _mending(self, act: Callable[[], T]) -> T:
@@ -156,7 +156,8 @@ class StatusWriter:
                 except UnicodeEncodeError:  # looked for only when it is there
                     db.executemany(statement, rows.storable(batch))
             for event in lost:  # whatever was to become of it: its file cannot be read, and no report is sent
-                facts = {"id": event.id, "why": f"its file in the spool is damaged: {event.reason}", "at": rows.micros(event.at)}
+                why = rows.clean(f"its file in the spool is damaged: {event.reason}")
+                facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
                 db.execute(LOSE, facts)
                 db.execute(LOSE_RECIPIENTS, facts)
 
@@ -178,11 +179,15 @@ class StatusWriter:
         """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
 
         The one retention rule, for every table: a message's recipients and attempts go with it, and only when
-        nothing of it is pending and nothing was heard of it since. The space is used again by what comes.
+        nothing of it is pending and nothing was heard of it since. The space is used again by what comes. What cannot be
+        deleted now is reported, and is next time.
         """
         count = 0
-        while forgotten := self._forget(before):
-            count += forgotten
+        try:
+            while forgotten := self._mending(lambda: self._forget(before)):
+                count += forgotten
+        except (sqlite3.Error, OSError) as error:
+            self.report(f"the status database {self.path} cannot be cleared of what is old: {error}")
         return count
 
     def _forget(self, before: float) -> int:

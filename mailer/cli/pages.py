@@ -1,0 +1,256 @@
+"""What ``status``, ``bounces`` and ``queue`` show of messages, as blocks for `show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.status.schema import FINAL, STATUSES
+
+from . import show
+from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mailer.status.reader import Undelivered
+    from mailer.status.record import Record
+    from mailer.status.view import Summary
+
+    from .show import Block, Piece, Value
+
+ROOMY = 110  # columns of a terminal from which on an ID has a column of its own
+
+
+def sender(address: str) -> str:
+    """An envelope sender for a person."""
+    return address or "<>"
+
+
+def recipients(record: Record) -> str:
+    """Who gets it: the first two, and how many more."""
+    names = [recipient.address for recipient in record.recipients]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
+
+
+def why(record: Record) -> str:
+    """Why it is where it is; empty where nothing went wrong."""
+    return "" if record.status == "sent" else record.error
+
+
+def next_step(record: Record, now: float) -> str:
+    """What happens next, in words."""
+    if record.status == "deferred":
+        at = record.next_attempt_at
+        return "next try now" if at is None or at <= now else f"next try {moment(at, now)}"
+    if record.status in ("failed", "expired") and len(record.recipients) > 1:
+        without = sum(1 for recipient in record.recipients if recipient.status != "sent")
+        return f"{without} of {len(record.recipients)} recipients did not get it"
+    return {"held": "held until it is released", "queued": "due now"}.get(record.status, "")
+
+
+# Lists
+
+
+def messages(records: Iterable[Record], now: float) -> Table:
+    """A list of messages: one line each where it is read by programs, with the reason below it on a terminal."""
+    if not show.terminal():
+        columns = [Column(word) for word in ("STATUS", "ID", "QUEUED", "NEXT", "FROM", "TO", "WHY")]
+        return Table(columns, [_plain_row(record, now) for record in records])
+    if show.width() >= ROOMY:
+        columns = [Column("STATUS", cut=True), Column("QUEUED", right=True), Column("ID", cut=True), Column("MESSAGE")]
+        rows: list[Sequence[Value]] = [[*_start(record, now), Cell(record.id), _story(record, now)] for record in records]
+        return Table(columns, rows)
+    columns = [Column("STATUS", cut=True), Column("QUEUED", right=True), Column("MESSAGE")]
+    return Table(columns, [[*_start(record, now), _story_with_id(record, now)] for record in records])
+
+
+def _plain_row(record: Record, now: float) -> list[Value]:
+    due = moment(record.next_attempt_at, now)
+    return [record.status, record.id, moment(record.queued_at, now), due, sender(record.sender), _all(record), why(record) or "-"]
+
+
+def _all(record: Record) -> str:
+    return ",".join(recipient.address for recipient in record.recipients)
+
+
+def _start(record: Record, now: float) -> tuple[Cell, Cell]:
+    return show.status(record.status), Cell(moment(record.queued_at, now), "quiet")
+
+
+def _story(record: Record, now: float) -> list[Line]:
+    route: list[Piece] = [sender(record.sender), Cell(" → ", "quiet"), recipients(record)]
+    lines = [Line([*route, Cell(f"  {record.subject}", "quiet")] if record.subject else route)]
+    if reason := why(record):
+        lines.append(Line([Cell(reason, show.MOODS[record.status])]))
+    if record.status != "queued" and (step := next_step(record, now)):
+        lines.append(Line([Cell(_tries(record) + step, "quiet")]))
+    return lines
+
+
+def _story_with_id(record: Record, now: float) -> list[Line]:
+    return [*_story(record, now), Line([Cell(record.id, "quiet")])]
+
+
+def _tries(record: Record) -> str:
+    if record.status in FINAL:
+        return ""
+    return {0: "", 1: "tried once, "}.get(record.attempts, f"tried {record.attempts} times, ")
+
+
+def queue(records: Iterable[Record], now: float) -> Table:
+    """The queue as mailq(1) shows it: age, size, sender, recipients, why, and when next."""
+    if show.terminal():
+        columns = [Column("STATUS", cut=True), Column("AGE", right=True), Column("SIZE", right=True), Column("MESSAGE")]
+        rows: list[Sequence[Value]] = [[*_start_of_queue(record, now), _story_with_id(record, now)] for record in records]
+        return Table(columns, rows)
+    columns = [Column(word, right=word in ("AGE", "SIZE")) for word in ("STATUS", "ID", "AGE", "SIZE", "NEXT", "FROM", "TO", "WHY")]
+    return Table(columns, [_plain_queue_row(record, now) for record in records])
+
+
+def _start_of_queue(record: Record, now: float) -> tuple[Cell, Cell, Cell]:
+    return show.status(record.status), Cell(span(now - record.queued_at), "quiet"), Cell(show.size(record.size), "quiet")
+
+
+def _plain_queue_row(record: Record, now: float) -> list[Value]:
+    status, id, _, due, *rest = _plain_row(record, now)
+    return [status, id, span(now - record.queued_at), str(record.size), due, *rest]
+
+
+# One message
+
+
+def message(record: Record, now: float) -> Iterator[Block]:
+    """Everything about one message."""
+    yield Line([Cell(record.id, "strong"), "  ", show.status(record.status), *_headline(record, now)])
+    yield BLANK
+    yield Fields([(label, value) for label, value in _facts(record, now) if value])
+    yield BLANK
+    yield recipients_table(record, now)
+
+
+def _headline(record: Record, now: float) -> list[Piece]:
+    step = next_step(record, now)
+    return [Cell(f"  {_tries(record)}{step}", "quiet")] if step else []
+
+
+def _facts(record: Record, now: float) -> Iterator[tuple[str, str]]:
+    yield "From", sender(record.sender)
+    yield "Subject", record.subject
+    yield "Message-ID", record.message_id
+    yield "Request", record.request_id
+    yield "Size", show.size(record.size)
+    yield "Priority", record.priority if record.priority != "normal" else ""
+    yield "Queued", exact(record.queued_at, now)
+    yield "Last try", exact(record.last_attempt_at, now) if record.last_attempt_at and not record.sent_at else ""
+    yield "Next try", exact(record.next_attempt_at, now) if record.next_attempt_at else ""
+    yield "Sent", exact(record.sent_at, now) if record.sent_at else ""
+    yield "Attempts", str(record.attempts) if record.attempts > 1 else ""
+    yield "Because", record.error if record.error and record.error not in {r.why for r in record.recipients} else ""
+
+
+def recipients_table(record: Record, now: float) -> Table:
+    """The recipients, and what the last host said about each."""
+    columns = [Column("RECIPIENT"), Column("STATUS", cut=True), Column("REPLY"), Column("HOST"), Column("WHEN", cut=True)]
+    rows: list[Sequence[Value]] = []
+    for recipient in record.recipients:
+        name = recipient.address if recipient.type == "to" else f"{recipient.address} ({recipient.type})"
+        reply = Cell(recipient.why or "-", "" if recipient.status == "sent" else show.MOODS.get(recipient.status, ""))
+        when = moment(recipient.updated_at, now)
+        rows.append([name, show.status(recipient.status), reply, recipient.host or "-", Cell(when, "quiet")])
+    return Table(columns, rows)
+
+
+# The summary
+
+
+def summary(what: Summary, now: float) -> Iterator[Block]:
+    """The spool at a glance."""
+    yield Fields([("Spool", what.spool), ("Daemon", _daemon(what))])
+    yield BLANK
+    shown = [word for word in STATUSES if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
+    counts: list[Sequence[Value]] = []
+    for word in shown:
+        count = what.counts[word]
+        mood = show.MOODS[word] if count else "quiet"
+        counts.append([Cell(word, mood), Cell(str(count), mood), Cell(_detail(what, word, now), "quiet")])
+    yield Table([Column("STATUS", cut=True), Column("MESSAGES", right=True), Column("")], counts)
+    yield from _warnings(what)
+    if what.failures:
+        yield BLANK
+        yield Line([Cell("Last failures", "strong")])
+        yield undelivered(what.failures, now)
+
+
+def _daemon(what: Summary) -> Cell:
+    if what.daemon.running:
+        return Cell(f"running (pid {what.daemon.pid})" if what.daemon.pid else "running", "good")
+    waiting = sum(what.counts[word] for word in STATUSES if word not in FINAL and word != "held")
+    advice = "; `mailer run` delivers what waits" if waiting else ""
+    return Cell(f"not running{advice}", "wait" if waiting else "quiet")
+
+
+def _detail(what: Summary, word: str, now: float) -> str:
+    parts = [f"oldest {moment(what.oldest[word], now)}"] if word in what.oldest and what.counts[word] else []
+    if word == "deferred" and what.next_attempt_at is not None and what.counts[word]:
+        parts.append("next try now" if what.next_attempt_at <= now else f"next try {moment(what.next_attempt_at, now)}")
+    return ", ".join(parts)
+
+
+def _warnings(what: Summary) -> Iterator[Block]:
+    if not any(what.counts.values()):
+        yield BLANK
+        yield Line(["Nothing is queued, and nothing was sent yet."])
+    if what.corrupt:
+        yield BLANK
+        names = "1 file is" if what.corrupt == 1 else f"{what.corrupt} files are"
+        yield Line([Cell(f"{names} no message and set aside in {what.spool}/corrupt; the daemon's log says why.", "bad")])
+
+
+def summary_json(what: Summary) -> dict[str, object]:
+    """The same for programs."""
+    from mailer.mail.when import rfc3339
+
+    return {
+        "spool": what.spool,
+        "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None},
+        "counts": what.counts,
+        "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
+        "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
+        "corrupt": what.corrupt,
+        "failures": [failure.as_json() for failure in what.failures],
+    }
+
+
+# Bounces
+
+
+def undelivered(found: Iterable[Undelivered], now: float) -> Table:
+    """Recipients that did not get their message."""
+    if not show.terminal():
+        columns = [Column(word) for word in ("WHEN", "STATUS", "ADDRESS", "ID", "FROM", "REASON")]
+        return Table(columns, [_plain_bounce(item, now) for item in found])
+    columns = [Column("WHEN", right=True), Column("STATUS", cut=True), Column("RECIPIENT")]
+    return Table(columns, [_bounce(item, now) for item in found])
+
+
+def _plain_bounce(item: Undelivered, now: float) -> list[Value]:
+    recipient = item.recipient
+    return [moment(recipient.updated_at, now), recipient.status, recipient.address, item.id, sender(item.sender), recipient.why or "-"]
+
+
+def _bounce(item: Undelivered, now: float) -> list[Value]:
+    recipient = item.recipient
+    told = f" (said {recipient.host})" if recipient.host else ""
+    lines = [
+        Line([recipient.address, Cell(f"  from {sender(item.sender)}", "quiet")]),
+        Line([Cell(recipient.why or "no reason is known", "bad"), Cell(told, "quiet")]),
+        Line([Cell(item.id, "quiet")]),
+    ]
+    return [Cell(moment(recipient.updated_at, now), "quiet"), show.status(recipient.status), lines]
+
+
+def groups(heading: str, found: Sequence[tuple[str, int, str]]) -> Table:
+    """Counts, what they count, and an example of each."""
+    columns = [Column("COUNT", right=True), Column(heading), Column("FOR EXAMPLE")]
+    return Table(columns, [[str(count), Cell(name, "strong"), Cell(example, "quiet")] for name, count, example in found])

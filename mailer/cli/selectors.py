@@ -1,0 +1,100 @@
+"""The options that choose messages, shared by ``status``, ``bounces`` and ``queue``, and what they mean."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailer.config import values
+from mailer.config.quick import submission
+from mailer.mail.when import parse_rfc3339
+from mailer.spool import Spool
+from mailer.status.filter import Filter
+from mailer.status.schema import LATER, STATUSES
+
+from .options import Option, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .options import Given
+
+TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
+FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
+DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
+STATE = Option("--state", "--status", metavar="STATUS", repeat=True, help="only mail that is " + ", ".join(STATUSES) + "; may be repeated")
+SINCE = Option("--since", metavar="WHEN", help="only mail since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z")
+OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer ago than this: 30m, 2h, 1d")
+LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
+
+
+def spool_of(given: Given) -> Spool:
+    """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it."""
+    return Spool(submission(given.text("--config"), given.text("--spool")).spool)
+
+
+def filter_of(given: Given, states: Sequence[str] = (*STATUSES, *LATER)) -> Filter:
+    """What the options select. Raises `Failure` (64)."""
+    now = time.time()
+    older = given.text("--older")
+    return Filter(
+        to=_address(given, "--to"),
+        sender=_address(given, "--from"),
+        domain=_domain(given),
+        states=_states(given, states),
+        since=_since(given, now),
+        before=0.0 if older is None else now - _duration(given, "--older", older),
+    )
+
+
+def chosen(given: Given) -> bool:
+    """Whether any of these options was given."""
+    return any(given.flag(option.key) for option in (TO, FROM, DOMAIN, STATE, SINCE, OLDER))
+
+
+def _address(given: Given, name: str) -> str:
+    text = given.text(name)
+    if text is None or text == "<>":
+        return text or ""
+    if text.startswith("<") and text.endswith(">"):
+        text = text[1:-1]
+    if not text and name == "--from":
+        return "<>"
+    if "@" not in text and "*" not in text:
+        raise usage(f"{name} takes an address, or a part of one with * such as '*@example.com', not {text!r}", given.command.name)
+    return text
+
+
+def _domain(given: Given) -> str:
+    text = given.text("--domain")
+    if text is None:
+        return ""
+    if not text or "@" in text:
+        raise usage(f"--domain takes what stands after the @, such as example.com, not {text!r}", given.command.name)
+    return text
+
+
+def _states(given: Given, known: Sequence[str]) -> frozenset[str]:
+    words = [word for text in given.texts("--state") for word in text.split(",")]
+    for word in words:
+        if word not in known:
+            raise usage(f"--state takes {', '.join(known)}, not {word!r}", given.command.name)
+    return frozenset(words)
+
+
+def _since(given: Given, now: float) -> float:
+    text = given.text("--since")
+    if text is None:
+        return 0.0
+    try:
+        return parse_rfc3339(text if len(text) > 10 else text + "T00:00:00Z")
+    except ValueError:
+        return max(now - _duration(given, "--since", text), 0.0)
+
+
+def _duration(given: Given, name: str, text: str) -> float:
+    try:
+        return values.duration(text)
+    except ValueError:
+        day = "" if name == "--older" else ", or a day such as 2026-11-21"
+        raise usage(f'{name} takes "90s", "5m", "4h" or "2d"{day}, not {text!r}', given.command.name) from None

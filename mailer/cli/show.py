@@ -1,0 +1,322 @@
+"""How things look. A command says what it shows as blocks (`Line`, `Fields`, `Table`); this prints them.
+
+On a terminal they are laid out to its width and coloured, by rich, which is imported only then. Elsewhere they are
+plain text in columns, never cut, without colour and without tabs, so that grep and awk have an easy time. With
+``NO_COLOR``, or on a terminal that cannot, there is no colour.
+
+Every text passes `one_line` on its way out, whoever it came from: nothing that is printed here moves a cursor, writes
+to a clipboard or forges a line. Text for programs is JSON (`json_line`), pure ASCII, which needs no such care.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.text import one_line
+from mailer.mail.when import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+GAP = "  "
+
+STYLES = {"good": "green", "bad": "red", "wait": "yellow", "busy": "cyan", "quiet": "dim", "strong": "bold", "": ""}
+"""What a style of a `Cell` means. Commands name meanings, never colours."""
+
+MOODS = {
+    "queued": "strong", "sending": "busy", "deferred": "wait", "held": "busy", "sent": "good",
+    "failed": "bad", "expired": "bad", "cancelled": "quiet", "bounced": "bad", "complained": "bad",
+}  # fmt: skip
+"""The style of each status."""
+
+
+class Cell(NamedTuple):
+    """A piece of text and what it means."""
+
+    text: str
+    style: str = ""
+
+
+def status(word: str) -> Cell:
+    """A status in its style."""
+    return Cell(word, MOODS.get(word, ""))
+
+
+Piece = Cell | str
+
+
+@dataclass(slots=True)
+class Line:
+    """Cells one after the other."""
+
+    cells: Sequence[Piece] = ()
+
+
+Value = Cell | str | list[Line]
+"""What can stand in a table. A list is several lines, one below the other."""
+
+
+@dataclass(slots=True)
+class Fields:
+    """Labels and their values, one below the other."""
+
+    rows: Sequence[tuple[str, Piece]]
+
+
+class Column(NamedTuple):
+    """A column: its heading, numbers to the right, and whether a long text is cut rather than wrapped on a terminal."""
+
+    heading: str
+    right: bool = False
+    cut: bool = False
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows below headings."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+
+
+Block = Line | Fields | Table
+BLANK = Line()
+
+
+def terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def width() -> int:
+    """The columns of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def show(blocks: Iterable[Block]) -> None:
+    """Print the blocks."""
+    if terminal():
+        _console().print(_drawn(blocks), soft_wrap=False)
+        return
+    for line in plain(blocks):
+        say(line)
+
+
+def say(line: str) -> None:
+    """Print one line as it is; what the output cannot write becomes ``?``."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def json_line(value: object) -> None:
+    """Print `value` as JSON on one line."""
+    import json
+
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+def note(text: str) -> None:
+    """A line on standard error that is no error: what could not be read, or what to do next."""
+    sys.stderr.write(f"mailer: {one_line(text)}\n")
+
+
+def watch(make: Callable[[], Sequence[Block]], every: float = 1.0) -> None:
+    """Show the blocks and keep them up to date until Ctrl-C; where no terminal is, print them again when they change."""
+    try:
+        _live(make, every) if terminal() else _changes(make, every)
+    except KeyboardInterrupt:
+        return
+
+
+def changes(make: Callable[[], Sequence[str]], every: float = 1.0) -> None:
+    """Print these lines again whenever they change, until Ctrl-C."""
+    before: Sequence[str] = ()
+    try:
+        while True:
+            lines = make()
+            if lines != before:
+                for line in lines:
+                    say(line)
+                sys.stdout.flush()
+            before = lines
+            time.sleep(every)
+    except KeyboardInterrupt:
+        return
+
+
+def _changes(make: Callable[[], Sequence[Block]], every: float) -> None:
+    changes(lambda: list(plain(make())), every)
+
+
+def _live(make: Callable[[], Sequence[Block]], every: float) -> None:
+    from rich.live import Live
+
+    with Live(_drawn(make()), console=_console(), auto_refresh=False) as live:
+        while True:
+            time.sleep(every)
+            live.update(_drawn(make()), refresh=True)
+
+
+# Plain text
+
+
+def plain(blocks: Iterable[Block]) -> Iterator[str]:
+    """The blocks as lines of text."""
+    for block in blocks:
+        if isinstance(block, Line):
+            yield _joined(block)
+        elif isinstance(block, Fields):
+            wide = max((len(label) for label, _ in block.rows), default=0)
+            yield from (f"{label:<{wide}}{GAP}{_plain(value)}".rstrip() for label, value in block.rows)
+        else:
+            yield from _columns(block)
+
+
+def _columns(table: Table) -> Iterator[str]:
+    rows = [[column.heading for column in table.columns], *([_plain(cell) for cell in row] for row in table.rows)]
+    widths = [max(_width(row[at]) for row in rows) for at in range(len(table.columns))]
+    for row in rows:
+        cells = [_padded(text, widths[at], right=table.columns[at].right) for at, text in enumerate(row)]
+        yield GAP.join(cells).rstrip()
+
+
+def _padded(text: str, wanted: int, *, right: bool) -> str:
+    fill = " " * (wanted - _width(text))
+    return fill + text if right else text + fill
+
+
+def _plain(cell: Value) -> str:
+    if isinstance(cell, list):
+        return "; ".join(_joined(line) for line in cell)
+    return one_line(cell if isinstance(cell, str) else cell.text)
+
+
+def _joined(line: Line) -> str:
+    return "".join(_piece(cell).text for cell in line.cells)
+
+
+def _piece(cell: Piece) -> Cell:
+    """A cell of a line made safe; the blanks at its edges stay, for they part it from its neighbours."""
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    inner = one_line(text)
+    before = text[: len(text) - len(text.lstrip(" "))]
+    after = text[len(text.rstrip(" ")) :] if inner else ""
+    return Cell(before + inner + after, style)
+
+
+def _width(text: str) -> int:
+    """The columns that `text` takes: some characters take two, and marks that combine take none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+# The terminal
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    colours = "auto" if not os.environ.get("NO_COLOR") else None
+    return Console(color_system=colours, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]
+
+
+def _drawn(blocks: Iterable[Block]) -> RenderableType:
+    from rich.console import Group
+
+    return Group(*map(_draw, blocks))
+
+
+def _draw(block: Block) -> RenderableType:
+    if isinstance(block, Line):
+        return _text(block.cells)
+    return _grid(block) if isinstance(block, Fields) else _table(block)
+
+
+def _grid(fields: Fields) -> RenderableType:
+    from rich.table import Table as Grid
+
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=STYLES["quiet"], no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in fields.rows:
+        grid.add_row(label, _text([value]))
+    return grid
+
+
+def _table(table: Table) -> RenderableType:
+    from rich.table import Table as RichTable
+
+    drawn = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style=STYLES["quiet"])
+    for column in table.columns:
+        side = "right" if column.right else "left"
+        cut = column.cut or column.right
+        drawn.add_column(column.heading, justify=side, no_wrap=cut, overflow="ellipsis" if cut else "fold")  # type: ignore[arg-type]
+    for row in table.rows:
+        drawn.add_row(*(_stack(cell) if isinstance(cell, list) else _text([cell]) for cell in row))
+    return drawn
+
+
+def _stack(lines: list[Line]) -> Text:
+    from rich.text import Text
+
+    return Text("\n").join(_text(line.cells) for line in lines)
+
+
+def _text(cells: Iterable[Piece]) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    for cell in map(_piece, cells):
+        text.append(cell.text, style=STYLES[cell.style])
+    return text
+
+
+# Numbers in words
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit: ``45s``, ``12m``, ``3h``, ``5d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)}{unit}"
+    return f"{int(max(seconds, 0))}s"
+
+
+def moment(at: float | None, now: float) -> str:
+    """A time for a list: how far away it is on a terminal, else RFC 3339."""
+    if at is None:
+        return "-"
+    if not terminal():
+        return rfc3339(int(at))
+    if at > now:
+        return f"in {span(at - now)}"
+    return f"{span(now - at)} ago" if now - at >= 1 else "now"
+
+
+def exact(at: float | None, now: float) -> str:
+    """A time for a single message: RFC 3339, and how far away that is."""
+    if at is None:
+        return "-"
+    if not terminal():
+        return rfc3339(at)
+    return f"{rfc3339(int(at))}  ({moment(at, now)})"
+
+
+def size(octets: int) -> str:
+    """Bytes in the units of the configuration: ``812 B``, ``1.2 KB``, ``25 MB``."""
+    number, units = float(octets), iter(("B", "KB", "MB", "GB"))
+    unit = next(units)
+    while number >= 999.5 and unit != "GB":
+        number, unit = number / 1000, next(units)
+    return f"{number:.1f} {unit}" if unit != "B" and number < 9.95 else f"{number:.0f} {unit}"

@@ -1,0 +1,142 @@
+"""``mailer status``: what became of a message, of many, or of the whole spool; always spool and database together."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailer.mail.failure import NO_SUCH, OK
+from mailer.status.view import View
+
+from . import pages, show
+from .options import JSON, Command, Option, usage
+from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.status.record import Record
+
+    from .options import Given
+    from .show import Block
+
+SHOWN = 20  # messages of a list, unless --limit says otherwise
+
+
+class Question:
+    """What was asked for: messages by name, a list, or (neither) the summary. `missing` are names that nobody knows."""
+
+    def __init__(self, given: Given) -> None:
+        self.names = given.operands
+        self.listed = chosen(given) or given.flag("--limit")
+        if self.names and self.listed:
+            raise usage("name messages, or select them with options, not both", "status")
+        self.wanted = filter_of(given)
+        self.limit = given.number("--limit", SHOWN) or None
+        self.missing: list[str] = []
+
+    def blocks(self, view: View) -> list[Block]:
+        """The answer for a person."""
+        now = time.time()
+        if self.names:
+            found = [list(pages.message(record, now)) for record in self.records(view)]
+            return [block for at, one in enumerate(found) for block in ([show.BLANK] if at else []) + one]
+        if not self.listed:
+            return list(pages.summary(view.summary(), now))
+        records = list(self.records(view))
+        return [pages.messages(records, now) if records else show.Line(["No message is like that."])]
+
+    def objects(self, view: View) -> Iterator[dict[str, object]]:
+        """The answer for a program."""
+        if not self.names and not self.listed:
+            yield pages.summary_json(view.summary())
+            return
+        for record in self.records(view):
+            yield record.as_json()
+
+    def records(self, view: View) -> Iterator[Record]:
+        """The messages that were asked for."""
+        if not self.names:
+            yield from islice(view.messages(self.wanted), self.limit)
+            return
+        self.missing = []
+        for name in self.names:
+            found = view.find(name)
+            if not found:
+                self.missing.append(name)
+            yield from found
+
+
+def run(given: Given) -> int:
+    """Show messages, a list, or the summary; 67 if one that was named is unknown."""
+    spool = spool_of(given)
+    question = Question(given)
+    if given.flag("--watch"):
+        _watch(given, question)
+        return OK
+    with View(spool) as view:
+        if given.flag("--quiet"):
+            list(question.records(view))
+        elif given.flag("--json"):
+            for item in question.objects(view):
+                show.json_line(item)
+        else:
+            show.show(question.blocks(view))
+        notes = view.notes
+    for text in (*notes, *(f"no message {name!r} is known here" for name in question.missing)):
+        show.note(text)
+    return NO_SUCH if question.missing else OK
+
+
+def _watch(given: Given, question: Question) -> None:
+    spool = spool_of(given)
+
+    def blocks() -> list[Block]:
+        with View(spool) as view:
+            return question.blocks(view)
+
+    def lines() -> list[str]:
+        with View(spool) as view:
+            return [json.dumps(item) for item in question.objects(view)]
+
+    if given.flag("--json"):
+        show.changes(lines)
+    else:
+        show.watch(blocks)
+
+
+COMMAND = Command(
+    "status",
+    run,
+    summary="what became of messages",
+    about=(
+        "Shows the messages that are named, by ID, Message-ID or request id; or those that the options select, newest first; or, "
+        "with neither, how many messages there are of each kind.\n\n"
+        "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs."
+    ),
+    operands="[ID…]",
+    options=(
+        TO,
+        FROM,
+        DOMAIN,
+        STATE,
+        SINCE,
+        OLDER,
+        LIMIT,
+        Option("--watch", "-w", help="keep showing it, until Ctrl-C"),
+        JSON,
+    ),
+    epilog="""\
+examples:
+  mailer status
+  mailer status 01KAHGWV7J5ZQ0C9XK3M2T8B4R
+  mailer status --state deferred --domain example.net
+  mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'
+
+statuses: queued · sending · deferred · held · sent · failed · expired · cancelled; a recipient can also be
+bounced (a report came later) or complained
+
+exit codes: 0 · 64 usage · 67 a message that was named is not known · 77 no permission""",
+)
