@@ -26,9 +26,10 @@ from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.config.quick import of
 from mailer.delivery.courier import SmtpCourier
-from mailer.delivery.engine import Engine, Policy
+from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
+from mailer.delivery.policy import Policy
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
@@ -199,7 +200,7 @@ class Service:
             self.events.tell(Alarm(self.clock.now(), "config", f"the configuration stays as it was: {failure}"))
         else:
             self.config = config
-            self.engine.policy = policy_of(config)
+            self.engine.policy.become(policy_of(config))
             self.engine.scheduler.limits = limits_of(config)
             self._tell("reloaded", config.path)
         notify("READY=1")

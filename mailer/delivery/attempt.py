@@ -47,3 +47,23 @@ class Job:
     def priority(self) -> str:
         """high, normal or low."""
         return self.attempt.entry.envelope.priority
+
+
+class Budget:
+    """How many bytes of messages wait in memory between being read and being sent; the others are read again."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def keep(self, attempt: Attempt, content: bytes) -> None:
+        """Keep `content` with its attempt if there is room."""
+        if self.used + len(content) <= self.limit or not self.used:
+            attempt.content = content
+            self.used += len(content)
+
+    def let_go(self, attempt: Attempt) -> None:
+        """The attempt is over."""
+        if attempt.content is not None:
+            self.used -= len(attempt.content)
+            attempt.content = None

@@ -8,59 +8,44 @@ The story of a message here::
                                                                         └─► reports, ledger, listeners
 
 The engine decides nothing about hosts, codes or times: `verdict` judges, `retry` knows the schedule,
-`scheduler` the order. It owns the promise instead: whatever is read is settled, and what cannot be settled
-is kept in memory and tried again, so that nothing is delivered twice because a disk was full.
+`scheduler` the order, `settle` writes down. It owns the promise instead: whatever is read is settled, also when
+the trouble is a bug of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm, Changed, Corrupt, Seen, Settled, Tried
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.events import Alarm, Changed, Corrupt, Seen
 from mailer.mail.outcome import Outcome
-from mailer.spool import Busy, NoSuchMessage
+from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
-from mailer.submit import Request, submit
 
-from .attempt import Attempt, Job
-from .hosts import Unroutable
+from .attempt import Attempt, Budget, Job
+from .nexthop import Unroutable
+from .settle import Settler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-    from mailer.bounces import Reports
     from mailer.clock import Clock
-    from mailer.config.quick import SubmissionSettings
     from mailer.events import Event
-    from mailer.mail.history import History
     from mailer.mail.outcome import Scope
-    from mailer.spool import Entry, Spool
+    from mailer.spool import Spool
 
     from .courier import Courier
     from .destination import Destination
     from .ledger import Ledger
-    from .retry import Schedule
-    from .router import Router, Way
+    from .policy import Policy
+    from .router import Way
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
-UNSETTLED_PAUSE = 5.0  # seconds before a message that the disk would not take is settled again
+UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 OFFLINE_PAUSE = 60.0  # seconds; being offline is no attempt, and is looked at again soon
 LOW_WATER = 2  # jobs left in a destination's queue when more messages are read
-
-
-@dataclass(slots=True)
-class Policy:
-    """What the configuration says and a reload may change."""
-
-    router: Router
-    schedule: Schedule
-    reports: Reports
-    submission: SubmissionSettings
 
 
 class Engine:
@@ -81,15 +66,14 @@ class Engine:
         self.scheduler = scheduler
         self.courier = courier
         self.policy = policy
-        self.ledger = ledger
         self.clock = clock
         self.tell = tell
         self.random = random
-        self.held_bytes = 0
+        self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look)
         self.stopping = False
+        self._budget = Budget(CONTENT_BUDGET)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._seen: set[str] = set()
 
     # News from outside
 
@@ -121,6 +105,17 @@ class Engine:
                 self.scheduler.expect(id, due)
         self._wake.set()
 
+    def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:
+        """The ledger says which messages have left the spool, and which would not."""
+        for id in ids:
+            self.scheduler.forget(id)
+        for id, error in problems:
+            if id == "status":
+                self.tell(Alarm(self.clock.now(), "status", f"cannot write the status database: {error}"))
+            else:  # it stays in the scheduler as being in memory: it must not be delivered again
+                self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
+        self._wake.set()
+
     # The loop
 
     async def run(self, *, once: bool = False) -> None:
@@ -146,7 +141,7 @@ class Engine:
 
     async def stop(self, patience: float) -> None:
         """Begin nothing new, let what runs finish within `patience` seconds, break off the rest."""
-        self.stopping = True
+        self.stopping = self.settler.stopping = True
         self._wake.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=patience)
@@ -197,22 +192,20 @@ class Engine:
         if not entry.history.outcomes:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
-        if self.held_bytes < CONTENT_BUDGET:
-            attempt.content = content
-            self.held_bytes += len(content)
+        self._budget.keep(attempt, content)
         self._route(attempt, now)
 
     def _later(self, id: str, problem: str) -> None:
         """The disk fails us: the message stays where it is and is looked at again."""
         self.scheduler.forget(id)
-        self.scheduler.expect(id, self.clock.now() + UNSETTLED_PAUSE)
+        self.scheduler.expect(id, self.clock.now() + UNREADABLE_PAUSE)
         self.tell(Alarm(self.clock.now(), "spool", problem))
 
     def _route(self, attempt: Attempt, now: float) -> None:
         entry = attempt.entry
         pending = entry.history.pending(now if entry.state == "deferred" else None)
         if not pending:  # a crash came between the last outcome and the move
-            self._spawn(self._settle(attempt))
+            self._spawn(self.settler.settle(attempt))
             return
         domains: dict[str, list[int]] = {}
         for to in pending:
@@ -236,6 +229,8 @@ class Engine:
             way = await self.policy.router.find(domain, self.clock.now())
         except Unroutable as trouble:
             await self._finished(attempt, [self._unroutable(to, trouble) for to in recipients])
+        except Exception as error:
+            await self._finished(attempt, self._our_fault(error, "dns", recipients))
         else:
             self._queue(attempt, way, recipients)
 
@@ -274,25 +269,29 @@ class Engine:
 
     async def _deliver(self, destination: Destination, job: Job) -> None:
         attempt = job.attempt
-        content = self._take(attempt)
+        content = self.settler.take(attempt)
         if content is None:
             await self._finished(attempt, [])
             return
-        outcomes = await self.courier.deliver(job, attempt.entry.envelope, content)
+        try:
+            outcomes = await self.courier.deliver(job, attempt.entry.envelope, content)
+        except Exception as error:
+            outcomes = self._our_fault(error, "body", job.recipients)
         self._learn(destination, outcomes)
         await self._finished(attempt, outcomes)
 
-    def _take(self, attempt: Attempt) -> bytes | None:
-        """Lock the message for this attempt; None if an operator has taken it meanwhile."""
-        if attempt.gone:
-            return None
-        try:
-            if attempt.claim is None:
-                attempt.claim = self.spool.claim_again(attempt.entry, attempt.content)
-            return attempt.claim.content
-        except (Busy, NoSuchMessage, CorruptFile, OSError):
-            attempt.gone = True
-            return None
+    def _our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
+        """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
+        now = self.clock.now()
+        text = f"{type(error).__name__}: {error}"
+        self.tell(Alarm(now, "bug", text))
+        return [Outcome(to, "defer", "message", 451, "4.3.0", f"an error in mailer: {text}", phase, at=now) for to in recipients]
+
+    async def _finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+        """One part of a message is through."""
+        if attempt.open_jobs == 1:
+            self._budget.let_go(attempt)
+        await self.settler.finished(attempt, outcomes)
 
     def _learn(self, destination: Destination, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
@@ -320,162 +319,3 @@ class Engine:
             for to in job.recipients
         ]  # fmt: skip
         self._spawn(self._finished(job.attempt, outcomes))
-
-    # Settling
-
-    async def _finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through; the last one settles the message.
-
-        A part counts as open until its record is on disk: who settles must know what all have learned.
-        """
-        if outcomes:
-            attempt.unwritten += self._timed(attempt, outcomes)
-        if attempt.open_jobs > 1 and attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
-            await self._record(attempt)
-        attempt.open_jobs -= 1
-        if attempt.open_jobs == 0:
-            await self._settle(attempt)
-
-    def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """The outcomes with the time of the next try, or expired, where they are not final."""
-        return [outcome if outcome.final else self._next(attempt, outcome) for outcome in outcomes]
-
-    def _next(self, attempt: Attempt, outcome: Outcome) -> Outcome:
-        entry, schedule = attempt.entry, self.policy.schedule
-        now = self.clock.now()
-        if outcome.scope == "us":
-            outcome = outcome._replace(counts=False)
-        elif schedule.expired(entry.arrived, now):
-            return outcome._replace(verdict="expire")
-        if outcome.due:
-            return outcome
-        tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
-        return outcome._replace(due=schedule.next_due(max(tries, 1), now, self.random))
-
-    async def _record(self, attempt: Attempt) -> None:
-        """Some have it and others are not through: that is on disk before anything else happens.
-
-        Failures wait for the end of the attempt, since a report has to be put before they are written.
-        """
-        assert attempt.claim is not None
-        outcomes = [outcome for outcome in attempt.unwritten if outcome.verdict == "delivered"]
-        attempt.unwritten = [outcome for outcome in attempt.unwritten if outcome.verdict != "delivered"]
-        try:
-            await asyncio.to_thread(self.spool.record, attempt.claim, outcomes)
-        except OSError as error:
-            attempt.unwritten += outcomes
-            self._spool_alarm(f"cannot record what became of {attempt.entry.id}", error)
-            return
-        attempt.entry.history.add(outcomes)
-        self.tell(Tried(self.clock.now(), attempt.entry, outcomes))
-
-    async def _settle(self, attempt: Attempt) -> None:
-        """All parts are through: the message leaves the spool, is put off, or is given up."""
-        self._let_go(attempt)
-        if not attempt.gone and attempt.claim is None:
-            self._take(attempt)
-        if attempt.gone:
-            self._give_back(attempt)
-            return
-        entry = attempt.entry
-        outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome)]
-        entry.history.add(attempt.unwritten)
-        if entry.history.status() == "sent":
-            self._tell_settled(attempt, outcomes)
-            assert attempt.claim is not None
-            self.ledger.release(attempt.claim)  # `left` is called when it is gone
-            return
-        while not await self._written(attempt, outcomes):
-            if self.stopping:
-                return  # still where it was; that part of the attempt is made again
-            await asyncio.sleep(UNSETTLED_PAUSE)
-        self._tell_settled(attempt, outcomes)
-        self._close(attempt)
-
-    async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
-        """Whether the disk took it: the report first, then the records and the move."""
-        try:
-            if any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
-                reported = await asyncio.to_thread(self._write, attempt, outcomes)
-                self.look([reported] if reported else ())
-            else:  # nothing to sync, so nothing to wait for
-                self._write(attempt, outcomes)
-        except OSError as error:
-            self._spool_alarm(f"cannot settle message {attempt.entry.id}, which is tried again", error)
-            return False
-        except Failure as failure:
-            self.tell(Alarm(self.clock.now(), "spool", f"cannot report on message {attempt.entry.id}, which is tried again: {failure}"))
-            return False
-        return True
-
-    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> str | None:
-        """The steps on disk, in the order that `mailer-spool(5)` gives; returns the ID of a report that was put."""
-        claim, history = attempt.claim, attempt.entry.history
-        assert claim is not None
-        reported = self._report(attempt.entry, outcomes, claim.content)
-        if history.pending():
-            self.spool.defer(claim, outcomes, history.due)
-        else:
-            self.spool.fail(claim, outcomes)
-        return reported
-
-    def _report(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> str | None:
-        """Put the report that is due, unless it was put before a crash. Raises `Failure` if it has to be tried again."""
-        report = self.policy.reports.report_for(entry, outcomes, content)
-        if report is None or self.spool.find(report.id):
-            return None
-        request = Request(report.message, sender="", recipients=[entry.envelope.sender])
-        try:
-            submit(request, self.policy.submission, self.clock.now(), id=report.id)
-        except Failure as failure:
-            if failure.code != BAD_MESSAGE:
-                raise
-            self.tell(Alarm(self.clock.now(), "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
-            return None
-        return report.id
-
-    def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        entry, now = attempt.entry, self.clock.now()
-        if outcomes:
-            self.tell(Tried(now, entry, outcomes))
-        self.tell(Settled(now, entry, entry.history.status(), entry.history.due))
-
-    def _close(self, attempt: Attempt) -> None:
-        """The message is put off or given up, and its lock is free."""
-        assert attempt.claim is not None
-        attempt.claim.close()
-        entry = attempt.entry
-        self.scheduler.forget(entry.id)
-        if entry.state == "deferred":
-            self.scheduler.expect(entry.id, entry.history.due)
-
-    def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:
-        """The ledger says which messages have left the spool, and which would not."""
-        for id in ids:
-            self.scheduler.forget(id)
-        for id, error in problems:
-            if id == "status":
-                self.tell(Alarm(self.clock.now(), "status", f"cannot write the status database: {error}"))
-            else:  # it stays in the scheduler as being in memory: it must not be delivered again
-                self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
-        self._wake.set()
-
-    def _give_back(self, attempt: Attempt) -> None:
-        """An operator has the message; what he did to it is found out in a moment."""
-        id = attempt.entry.id
-        self.scheduler.forget(id)
-        asyncio.get_running_loop().call_later(1.0, self.look, [id])
-
-    def _let_go(self, attempt: Attempt) -> None:
-        if attempt.content is not None:
-            self.held_bytes -= len(attempt.content)
-            attempt.content = None
-
-    def _spool_alarm(self, what: str, error: OSError) -> None:
-        self.tell(Alarm(self.clock.now(), "spool", f"{what}: {error.strerror or error}"))
-
-
-def _is_old_news(history: History, outcome: Outcome) -> bool:
-    """Whether a try that was none says only what the one before said: a night offline must not fill the file."""
-    last = history.last.get(outcome.to)
-    return not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply

@@ -1,0 +1,28 @@
+"""What the configuration says about delivery, and a reload may change while messages are under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailer.bounces import Reports
+    from mailer.config.quick import SubmissionSettings
+
+    from .retry import Schedule
+    from .router import Router
+
+
+@dataclass(slots=True)
+class Policy:
+    """Where mail goes, when it is tried again, what is reported, and how reports are submitted."""
+
+    router: Router
+    schedule: Schedule
+    reports: Reports
+    submission: SubmissionSettings
+
+    def become(self, other: Policy) -> None:
+        """Take over all of `other`; who holds this one sees it from the next message on."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(other, field.name))
