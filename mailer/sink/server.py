@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt
+from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
 from mailer.smtp.reply import Reply
 from mailer.smtp.service import Service
 
@@ -27,6 +27,7 @@ IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
 
 _TOO_MANY = Reply.own(421, "4.7.0", "too many connections")
 _NOT_KEPT = Reply.own(452, "4.3.1", "the message cannot be kept")
+_NO_TLS = Reply.own(454, "4.7.0", "TLS is not available")  # RFC 3207 §4
 _LET_IN = Reply.own(235, "2.7.0", "welcome")
 _WRONG = Reply.own(535, "5.7.8", "wrong user name or password")
 
@@ -106,14 +107,19 @@ class Sink:
         """Stop listening, drop whoever is connected, and wait until they are gone."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
         for session in list(self.sessions):
             session.abort()
         while self.sessions:
             self._news.clear()
             await self._news.wait()
-        await self._server.wait_closed()
-        self._server = None
+        await server.wait_closed()
+
+    @property
+    def listening(self) -> bool:
+        """Whether it has been started, and not closed."""
+        return self._server is not None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -153,10 +159,12 @@ class Sink:
     def settle(self, question: Question, act: Act, session: Session) -> Reply | None:
         """The answer to `question`, and what follows from it on our side: a message is kept before it is acknowledged."""
         reply = act.reply
-        if isinstance(question, Body) and (reply is None or reply.positive):
+        if isinstance(question, Body) and (reply is None or reply.code // 100 == 2):
             reply = self._take(question, session) or reply
         elif isinstance(question, Auth) and reply is None:
             reply = _LET_IN if self._knows(question) else _WRONG
+        elif isinstance(question, StartTls) and reply is None and self.tls is None:  # offered on order, and not there
+            reply = _NO_TLS
         if self._told:
             self._tell_refusal(self._told, question, reply, session)
         return reply

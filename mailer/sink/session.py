@@ -44,7 +44,9 @@ class Session(asyncio.Protocol):
         self.machine = Server(self._sink.service)
         self._sink.sessions.add(self)
         self._idle = self._loop.call_later(self._sink.idle, self._check_idle)
-        if self._sink.implicit_tls:
+        if not self._sink.listening:  # accepted in the moment of closing
+            self.abort()
+        elif self._sink.implicit_tls:
             self._start_tls()
         else:
             self._pump()
@@ -131,6 +133,8 @@ class Session(asyncio.Protocol):
             self._transport.close()
             return False
         if self.machine.state is State.HANDSHAKE:
+            if self._sink.tls is None:  # 220 on order, and no TLS: the client's handshake comes to nothing
+                return self._drop("handshake")
             self._start_tls()
         return True
 

@@ -20,13 +20,12 @@ A message is held in memory until it is answered, at most `Service.max_size` oct
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import question as ask
 from .arriving import Arriving
-from .credentials import MECHANISMS, Exchange
+from .credentials import Exchange
 from .inbound import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, parameters, path, words
 from .reply import Reply
 from .server_state import THEN, USUAL, WHEN, WHY, State
@@ -36,6 +35,7 @@ __all__ = ["Server", "Service", "State"]
 
 MAX_COMMAND = 2048  # octets: the 512 of RFC 5321 §4.5.3.1.4, and what the parameters of extensions add
 MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
+
 # What a browser says that was led to our port. To go on reading would let its page speak SMTP.
 _FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:"})
 
@@ -210,17 +210,16 @@ class Server:
         if rest is None:
             return False
         arrived, self._arriving = self._arriving, Arriving(self.service.max_size)
-        question = ask.Body(self.sender, tuple(self.recipients), b"", self._parameters)
+        content = arrived.content(self.service.normalise)
+        body = ask.Body(self.sender, tuple(self.recipients), content or b"", self._parameters)
         self._forget()
         self._verb = "body"
-        content = arrived.content(self.service.normalise)
         if arrived.too_large:
             self._mistake(self._too_large().reply)
         elif content is None:
             self._mistake(Reply.own(554, "5.6.0", "the message has a bare CR, a bare LF or a NUL"))
         else:
-            question.content = content
-            self._asked = question
+            self._asked = body
         return True
 
     # -- the commands, each given what follows its verb
@@ -247,30 +246,21 @@ class Server:
             raise Refused(502, "5.5.1", "AUTH is not offered")
         if mechanism.upper() not in self.service.mechanisms:
             raise Refused(504, "5.5.4", "this mechanism is not offered")
-        exchange = MECHANISMS[mechanism.upper()]()
-        challenge = next(exchange)
+        exchange = Exchange(mechanism.upper())
         if initial:
             return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
-        self._challenge(exchange, challenge)
+        self._challenge(exchange)
         return None
 
-    def _proceed(self, exchange: Exchange, line: bytes) -> ask.Question | None:
-        """One response of the client to a mechanism: another challenge, or the credentials."""
-        if line == b"*":  # RFC 4954 §4
-            raise Refused(501, "5.0.0", "cancelled as you asked")
-        try:
-            challenge = exchange.send(a2b_base64(line, strict_mode=True))
-        except StopIteration as stop:
-            credentials: ask.Auth = stop.value
-            return credentials
-        except ValueError:  # base 64 or what it holds
-            raise Refused(501, "5.5.2", "the response cannot be read") from None
-        self._challenge(exchange, challenge)
-        return None
+    def _proceed(self, exchange: Exchange, response: bytes) -> ask.Auth | None:
+        credentials = exchange.respond(response)
+        if credentials is None:
+            self._challenge(exchange)
+        return credentials
 
-    def _challenge(self, exchange: Exchange, challenge: bytes) -> None:
+    def _challenge(self, exchange: Exchange) -> None:
         self._exchange, self.state = exchange, State.EXCHANGE
-        self._out.append(b"334 " + b2a_base64(challenge, newline=False) + b"\r\n")
+        self._out.append(b"334 " + exchange.challenge + b"\r\n")
 
     def _mail(self, rest: str) -> ask.Question:
         self._check_required()

@@ -534,6 +534,21 @@ def test_mail_over_implicit_tls(server_side: ssl.SSLContext, client_side: ssl.SS
     with_sink(test, tls=server_side, implicit_tls=True)
 
 
+def test_tls_that_is_only_offered() -> None:
+    """STARTTLS can be offered without being there: it is answered with 454, or on order with a 220 that leads nowhere."""
+
+    async def offered(sink: Sink, peer: Peer) -> None:
+        assert (await peer.say("STARTTLS"))[0].code == 454
+        assert await peer.send() == GOOD
+
+    async def promised(_: Sink, peer: Peer) -> None:
+        assert (await peer.say("STARTTLS"))[0].code == 220
+        assert await peer.gone()
+
+    with_peer(offered, Moods(offer=["STARTTLS"]))
+    with_peer(promised, Moods(offer=["STARTTLS"], replies={"starttls": "220 go ahead"}))
+
+
 def test_a_handshake_that_fails_is_told_and_forgotten(server_side: ssl.SSLContext) -> None:
     """A client that does not like the certificate, or speaks no TLS, is gone and told of."""
     told: list[Received | Refusal] = []
