@@ -26,14 +26,17 @@ import stat
 from typing import TYPE_CHECKING
 
 from mailer import durable
-from mailer.mail.envelope import Envelope
+from mailer.mail.when import parse_rfc3339, rfc3339
 
 from . import file
 from .file import CorruptFile
 from .layout import is_id
 from .put import head
+from .store import NoSuchMessage
 
 if TYPE_CHECKING:
+    from mailer.mail.envelope import Envelope
+
     from .store import Spool
 
 
@@ -55,29 +58,54 @@ def adopt(spool: Spool, max_size: int, limit: int = 1000) -> Adopted:
     done = Adopted()
     for name in sorted(spool.names("drop"))[:limit]:
         try:
-            _take(spool, name, max_size)
+            if _take(spool, name, max_size):
+                done.ids.append(name)
         except CorruptFile as error:
-            done.refused.append((name, str(error), spool.set_aside("drop", name)))
-        except FileNotFoundError:
-            continue  # its owner took it back
-        else:
-            done.ids.append(name)
+            done.refused.append((name, str(error), _set_aside(spool, name)))
     if done.ids:
         durable.sync_directory(f"{spool.root}/drop")
     return done
 
 
-def _take(spool: Spool, name: str, max_size: int) -> None:
+def _set_aside(spool: Spool, name: str) -> str:
+    """Move it to ``corrupt/``; what cannot be moved (it went away, or is a directory of somebody else) stops nothing."""
+    try:
+        return spool.set_aside("drop", name)
+    except OSError:
+        return ""
+
+
+def _take(spool: Spool, name: str, max_size: int) -> bool:
+    """Whether it was taken; if not, its owner took it back, or it is to be looked at again."""
     if not is_id(name):
         raise CorruptFile("its name is no ID")
-    data, owner = _read(f"{spool.root}/drop/{name}", max_size)
+    try:
+        data, known = _read(f"{spool.root}/drop/{name}", max_size)
+    except FileNotFoundError:
+        return False
     envelope, start, end = file.parse(data, name)
-    envelope.submitter = {**envelope.submitter, "uid": owner}
-    _copy(spool, envelope, data[start:end])
+    if end - start > max_size:
+        raise CorruptFile(f"its message has {end - start} bytes, more than a message may have")
+    envelope.submitter = {**envelope.submitter, "uid": known.st_uid}
+    envelope.created = _created(envelope, known)
+    try:
+        _copy(spool, envelope, data[start:end])
+    except NoSuchMessage:  # the message of its ID has left this moment
+        return False
     os.unlink(f"{spool.root}/drop/{name}")
+    return True
 
 
-def _read(path: str, max_size: int) -> tuple[bytes, int]:
+def _created(envelope: Envelope, known: os.stat_result) -> str:
+    """When it was put, but not after its file was: mail from the future would not expire. Nobody can set a file's ctime."""
+    try:
+        created = parse_rfc3339(envelope.created)
+    except ValueError as error:
+        raise CorruptFile(f"the envelope's {error}") from None
+    return envelope.created if created <= known.st_ctime else rfc3339(known.st_ctime)
+
+
+def _read(path: str, max_size: int) -> tuple[bytes, os.stat_result]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -95,7 +123,7 @@ def _read(path: str, max_size: int) -> tuple[bytes, int]:
             data += part
             if len(data) > known.st_size:
                 raise CorruptFile("it grows while it is read")
-        return bytes(data), known.st_uid
+        return bytes(data), known
     finally:
         os.close(fd)
 
@@ -122,4 +150,5 @@ def _copy(spool: Spool, envelope: Envelope, body: bytes) -> None:
 
 def _same(spool: Spool, envelope: Envelope, body: bytes) -> bool:
     known = spool.read(envelope.id)
+    envelope.created = known.envelope.created
     return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == body
