@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mailer.mail.failure import Failure
+
 from . import keys
 from .file import CorruptFile
 from .store import Busy, NoSuchMessage
@@ -18,8 +20,8 @@ ABANDONED = 36 * 3600  # seconds; no writer lives longer than 24 hours
 
 
 def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
-    """Remove files of ``tmp/`` older than `ABANDONED`, failed messages older than `retention` and keys older
-    than `key_ttl` (seconds); returns how many.
+    """Remove what was begun in ``tmp/`` and ``drop/`` and is older than `ABANDONED`, failed messages older than
+    `retention` and keys older than `key_ttl` (seconds); returns how many.
 
     A crash in the middle leaves the rest for the next sweep. Raises `OSError`.
     """
@@ -28,6 +30,9 @@ def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
         if age > ABANDONED:
             _abandon(spool, name)
             count += 1
+    for name, age in _ages(spool, "drop", now):
+        if age > ABANDONED and name.startswith("."):
+            count += _unlink_hostile(f"{spool.root}/drop/{name}")
     for name, age in _ages(spool, "failed", now):
         if age > retention:
             count += _release(spool, name)
@@ -57,9 +62,17 @@ def _abandon(spool: Spool, name: str) -> None:
         key = keys.path_of(spool.root, request_id)
         if request_id and keys.read(key)[0] == name:
             os.unlink(key)
-    except (CorruptFile, NoSuchMessage, FileNotFoundError):
+    except (CorruptFile, Failure, FileNotFoundError):  # no message, or no key
         pass
     os.unlink(f"{spool.root}/tmp/{name}")
+
+
+def _unlink_hostile(path: str) -> int:
+    try:
+        os.unlink(path)
+    except OSError:  # a directory, or gone: nobody who may write ``drop/`` can stop the sweep
+        return 0
+    return 1
 
 
 def _release(spool: Spool, name: str) -> int:
