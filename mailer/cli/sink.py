@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -38,16 +40,40 @@ def run(given: Given) -> int:
     if given.operands:
         raise usage(f"there is no place for {given.operands[0]!r}", given.command.name)
     show = _as_json if given.flag("--json") else _as_lines
-    sink, notes = _sink(given, show)
-    asyncio.run(_serve(sink, notes, show))
+    scratch = _Scratch()
+    try:
+        sink, notes = _sink(given, scratch, show)
+        asyncio.run(_serve(sink, notes, show))
+    finally:
+        scratch.tidy()
     return OK
 
 
-def _sink(given: Given, show: Callable[[dict[str, object]], None]) -> tuple[Sink, dict[str, object]]:
+class _Scratch:
+    """A directory for what has no place of its own, made when it is asked for."""
+
+    def __init__(self) -> None:
+        self.path = ""
+
+    def __str__(self) -> str:
+        if not self.path:
+            try:
+                self.path = tempfile.mkdtemp(prefix="mailer-sink-")
+            except OSError as error:
+                raise from_os("no scratch directory can be made", tempfile.gettempdir(), error) from None
+        return self.path
+
+    def tidy(self) -> None:
+        """Remove it, unless it holds messages."""
+        if self.path and not glob.glob(f"{glob.escape(self.path)}/mail/new/*"):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _sink(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], None]) -> tuple[Sink, dict[str, object]]:
     """The sink that was ordered, and what is worth saying about it at its start."""
     counting = given.flag("--count")
     notes: dict[str, object] = {}
-    maildir = None if counting else given.text("--maildir") or _scratch()
+    maildir = None if counting else given.text("--maildir") or f"{scratch}/mail"
     if maildir:
         notes["maildir"] = maildir
     sink = Sink(
@@ -57,7 +83,7 @@ def _sink(given: Given, show: Callable[[dict[str, object]], None]) -> tuple[Sink
         host=_host(given),
         port=given.number("--port", PORT),
         name=NAME,
-        tls=_tls(given, notes),
+        tls=_tls(given, scratch, notes),
         implicit_tls=given.flag("--implicit-tls"),
         users=_users(given),
         told=None if counting or given.flag("--quiet") else lambda news: show(_told(news)),
@@ -161,7 +187,7 @@ def _users(given: Given) -> dict[str, str]:
     return {name: password}
 
 
-def _tls(given: Given, notes: dict[str, object]) -> ssl.SSLContext | None:
+def _tls(given: Given, scratch: _Scratch, notes: dict[str, object]) -> ssl.SSLContext | None:
     """The certificate that was named, or one of our own whose path is told, so that clients can trust it."""
     certificate, key = given.text("--cert"), given.text("--key")
     if certificate:
@@ -170,16 +196,9 @@ def _tls(given: Given, notes: dict[str, object]) -> ssl.SSLContext | None:
         if key:
             raise usage("--key goes with --cert", given.command.name)
         return None
-    certificate, key = self_signed(_scratch(), [NAME, "localhost", "127.0.0.1", "::1"])
+    certificate, key = self_signed(str(scratch), [NAME, "localhost", "127.0.0.1", "::1"])
     notes["certificate"] = certificate
     return context(certificate, key)
-
-
-def _scratch() -> str:
-    try:
-        return tempfile.mkdtemp(prefix="mailer-sink-")
-    except OSError as error:
-        raise from_os("no scratch directory can be made", tempfile.gettempdir(), error) from None
 
 
 # -- what is printed
@@ -271,7 +290,11 @@ COMMAND = Command(
         Option("--host", metavar="ADDRESS", help="listen on ADDRESS instead of 127.0.0.1"),
         Option("--port", metavar="PORT", help=f"listen on PORT instead of {PORT}; 0 picks a free one"),
         Option("--public", help="allow an address that others can reach"),
-        Option("--maildir", metavar="DIR", help="keep messages in DIR; default: a scratch directory, which is named"),
+        Option(
+            "--maildir",
+            metavar="DIR",
+            help="keep messages in DIR; default: a scratch directory, which is named, and removed at the end if no message came",
+        ),
         Option("--count", help="keep and print no messages, only count them"),
         Option("--refuse", metavar="ADDRESS[=REPLY]", help="refuse this recipient, or @DOMAIN, for good (550 5.1.1)", repeat=True),
         Option("--defer", metavar="ADDRESS[=REPLY]", help="refuse this recipient, or @DOMAIN, for now (451 4.3.0)", repeat=True),

@@ -9,6 +9,7 @@ import signal
 import smtplib
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,10 @@ def sink(tmp_path: Path, *options: str) -> Iterator[Running]:
 
 def refused(*options: str) -> tuple[int, str]:
     """The exit code and the complaint of a sink that does not start."""
-    done = subprocess.run([*MAILER, "sink", "--port", "0", *options], capture_output=True, text=True, timeout=20)
+    with tempfile.TemporaryDirectory() as scratch:
+        env = {**os.environ, "TMPDIR": scratch}
+        done = subprocess.run([*MAILER, "sink", "--port", "0", *options], capture_output=True, text=True, timeout=20, env=env)
+        assert not os.listdir(scratch)
     assert done.stderr.count("\n") == 1
     return done.returncode, done.stderr
 
@@ -204,6 +208,18 @@ def test_orders_that_cannot_be_carried_out(options: list[str], code: int, compla
     done = refused(*options)
     assert done[0] == code
     assert complaint in done[1]
+
+
+def test_a_scratch_directory_without_messages_does_not_stay(tmp_path: Path) -> None:
+    """Messages are left where the sink said; without any, and where it could not start, nothing is left."""
+    with sink(tmp_path, "--tls") as running:
+        running.stop()
+    assert not list(tmp_path.iterdir())
+    with sink(tmp_path, "--tls") as running:
+        place = Path(running.line().removeprefix("keeping messages in "))
+        deliver(running.port)
+        running.stop()
+    assert len(list((place / "new").iterdir())) == 1
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
