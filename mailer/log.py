@@ -17,7 +17,7 @@ from mailer.mail.text import one_line
 from mailer.mail.when import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
@@ -29,10 +29,17 @@ LIMIT: Final = 1000  # characters of one reply in a line
 
 
 class Log:
-    """A listener that writes to `stream`. `level` is the least important level that is written."""
+    """A listener that writes to `stream`. `level` is the least important level that is written.
 
-    def __init__(self, stream: TextIO, *, form: str = "auto", level: str = "info") -> None:
+    With `later`, which puts off a call for a moment, all lines of that moment are one write.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, form: str = "auto", level: str = "info", later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
         self.stream = stream
+        self.later = later
+        self._lines: list[str] = []
         terminal = stream.isatty()
         self.json = form == "json" or (form == "auto" and not terminal)
         self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
@@ -45,16 +52,26 @@ class Log:
                 self.write(level, event.at, line)
 
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
-        """Write one line; a log that cannot be written stops no mail."""
+        """Write one line."""
         if self.json:
             text = _encode({"at": rfc3339(at), "level": level, **line})
         else:
             text = self._human(level, at, line)
-        try:
-            self.stream.write(text + "\n")
-            self.stream.flush()
-        except (OSError, ValueError):
-            pass
+        self._lines.append(text)
+        if self.later is None:
+            self.flush()
+        elif len(self._lines) == 1:
+            self.later(self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered; a log that cannot be written stops no mail."""
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                self.stream.write("\n".join(lines) + "\n")
+                self.stream.flush()
+            except (OSError, ValueError):
+                pass
 
     def _human(self, level: str, at: float, line: dict[str, object]) -> str:
         event = line["event"]

@@ -12,6 +12,7 @@ SIGTERM and SIGINT stop, SIGHUP reads the configuration again. One that cannot b
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -72,6 +73,7 @@ class Service:
         self.spool.prepare()
         check_ancestors(self.spool.root)
         raise_descriptor_limit()
+        quieten_collector()
         try:
             with self.lock:
                 return _run_loop(self._main())
@@ -103,6 +105,7 @@ class Service:
     def _build(self) -> None:
         config = self.config
         self.log = open_log(config.log.file, form=config.log.format, level=config.log.level)
+        self.log.later = asyncio.get_running_loop().call_soon
         self.status = StatusWriter(f"{self.spool.root}/{NAME}", self._status_lost)
         self.ledger = Ledger(self.spool, self.status.write, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
@@ -164,6 +167,7 @@ class Service:
         await self.ledger.close()
         self.status.close()
         self._tell_log("stopped")
+        self.log.flush()
 
     # Chores
 
@@ -268,6 +272,13 @@ def raise_descriptor_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+
+
+def quieten_collector() -> None:
+    """What was imported stays, and messages come and go without cycles: look for garbage rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def check_ancestors(root: str) -> None:
