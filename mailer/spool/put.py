@@ -68,6 +68,9 @@ def _write(root: str, id: str, parts: tuple[bytes, ...]) -> str:
     except FileNotFoundError:
         prepare(root)
         durable.write_new(temporary, parts)
+    except FileExistsError:  # a report, whose ID follows from its message, and a crash while it was put before
+        os.unlink(temporary)
+        durable.write_new(temporary, parts)
     except PermissionError:
         temporary = f"{root}/drop/.{id}"
         if not os.path.isdir(f"{root}/drop"):

@@ -47,6 +47,18 @@ def test_an_error_anywhere_in_put_is_told_and_leaves_nothing(tmp_path: Path, vic
     side_by_side(fails, product(victim_at("put", wreck.prepared(tmp_path / "watched")).calls(), ERRORS))
 
 
+def test_a_message_whose_id_was_chosen_is_put_again_after_a_crash(tmp_path: Path, victim_at: VictimAt) -> None:
+    """A report has the same ID each time: what a crash left of it does not keep it from being put."""
+
+    def dies(call: Call) -> None:
+        root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}")
+        victim_at("put", root).die_at(call)
+        assert victim_at("put", root).run().code == 0, call
+        assert wreck.messages(root) == {victim.ID: "queued"}, call
+
+    side_by_side(dies, victim_at("put", wreck.prepared(tmp_path / "watched")).calls())
+
+
 def test_a_request_made_again_after_a_crash_is_in_the_spool_once(tmp_path: Path, victim_at: VictimAt) -> None:
     """Killed anywhere, then made again with the same request id: "ok", and exactly one message."""
 

@@ -190,5 +190,6 @@ class Postfix:
 
 
 def _as_sent(stored: bytes) -> bytes:
-    _, field, message = stored.partition(b"\nX-Test:")
-    return (field[1:] + message).replace(b"\n", b"\r\n")
+    header = stored.partition(b"\n\n")[0]  # a report has our field further down
+    above = header.partition(b"\nX-Test:")[0]
+    return stored[len(above) + 1 :].replace(b"\n", b"\r\n")
