@@ -5,12 +5,14 @@ from __future__ import annotations
 import email
 import email.policy
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import compose
+from mailer.compose import Attachment, Email, EmailError, compose
+from mailer.compose.attachment import guess
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.mime import is_plain
 
@@ -193,3 +195,156 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     """An argument that was no UTF-8 on the command line is named, not mangled."""
     with pytest.raises(Failure, match="no UTF-8, at character 1"):
         compose(text="x\udcff")
+
+
+def build(**parts: Any) -> EmailMessage:
+    return parse(Email(from_="anna@example.org", to="bob@example.net", **parts).encode())
+
+
+def test_html_alone_is_html_alone() -> None:
+    """Without a text there is no empty alternative."""
+    message = build(html="<p>Hällo</p>")
+    assert message.get_content_type() == "text/html"
+    assert message.get_content().strip() == "<p>Hällo</p>"
+
+
+def test_files_pictures_and_both_bodies() -> None:
+    """Text and HTML are alternatives, the HTML has its picture beside it, and files come after what is read."""
+    email = Email(from_="anna@example.org", to="bob@example.net", text="plain", html='<img src="cid:logo">')
+    email.attach(b"%PDF-1.7 \x00\xff", "report.pdf").inline(b"\x89PNG", "logo", "image/png").attach("a;b\r\n", "table.csv")
+    message = parse(email.encode())
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "application/pdf",
+        "text/csv",
+    ]
+    picture = next(part for part in message.walk() if part.get_content_type() == "image/png")
+    assert picture["Content-ID"] == "<logo>"
+    assert picture.get_content_disposition() == "inline"
+    files = list(message.iter_attachments())
+    assert [file.get_filename() for file in files] == ["report.pdf", "table.csv"]
+    assert files[0].get_content() == b"%PDF-1.7 \x00\xff"
+    assert is_plain(email.encode())
+
+
+def test_the_same_files_make_the_same_bytes() -> None:
+    """Nothing is random, and nothing of the machine shows."""
+    one, two = (Email(to="bob@example.net", text="x", files=[Attachment(b"1" * 100, "a.bin")]).encode() for _ in range(2))
+    assert one == two
+
+
+@given(st.binary(max_size=500), st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=150))
+def test_any_file_under_any_name_arrives(data: bytes, name: str) -> None:
+    """The octets and the name come back as they were, whatever the script and the length of the name."""
+    message = build(files=[Attachment(data, name, "application/x-thing")])
+    file = next(message.iter_attachments(), None)
+    assert file is not None
+    assert file.get_content() == data
+    assert file.get_filename("") == name.strip(" ")
+
+
+def test_an_attached_message_stays_one() -> None:
+    """message/rfc822 is not encoded; one with 8-bit octets travels as a file, since no encoding is allowed for it."""
+    message = build(files=[Attachment(b"Subject: x\n\nhello\n", "old.eml")])
+    [file] = message.iter_attachments()
+    assert file.get_content_type() == "message/rfc822"
+    assert file.get_content()["Subject"] == "x"
+    message = build(files=[Attachment("Subject: ü\n\nhello\n".encode(), "old.eml")])
+    [file] = message.iter_attachments()
+    assert file.get_content_type() == "application/octet-stream"
+    assert file.get_content() == "Subject: ü\n\nhello\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "type"),
+    [
+        ("a.PDF", "application/pdf"),
+        ("a.b.png", "image/png"),
+        ("noending", "application/octet-stream"),
+        ("x.unknown", "application/octet-stream"),
+    ],
+)
+def test_types_by_name(name: str, type: str) -> None:
+    """The ending of a name tells the type; what is not known is octets."""
+    assert guess(name) == type
+
+
+def test_text_files_say_their_charset() -> None:
+    """A text that is UTF-8 says so; one that is something else claims nothing."""
+    for data, charset in ((b"a;\xc3\xbc", "utf-8"), (b"a;\xfc", None)):
+        [file] = build(files=[Attachment(data, "a.csv")]).iter_attachments()
+        assert file.get_content_charset() == charset
+        assert file.get_payload(decode=True) == data
+
+
+def test_threads_priority_and_identity() -> None:
+    """An answer names what it answers; without a list of the thread that is the thread."""
+    message = build(message_id="2@example.org", in_reply_to="<1@example.org>", priority="high")
+    assert message["Message-ID"] == "<2@example.org>"
+    assert message["In-Reply-To"] == message["References"] == "<1@example.org>"
+    assert message["X-Priority"] == "2"
+    assert message["Importance"] == "high"
+    assert build(in_reply_to="2@x", references=["1@x", "2@x"])["References"] == "<1@x> <2@x>"
+
+
+def test_further_fields_as_a_mapping_or_one_by_one() -> None:
+    """Headers are given as a mapping or as pairs, and more can be added."""
+    message = parse(Email(to="bob@example.net", headers={"X-One": "1"}).header("X-Two", "2").encode())
+    assert (message["X-One"], message["X-Two"]) == ("1", "2")
+    with pytest.raises(EmailError, match="may stand once"):
+        Email(to="bob@example.net", message_id="1@x", headers={"Message-ID": "<2@x>"}).encode()
+
+
+def test_the_envelope_of_an_email() -> None:
+    """All recipients are in the envelope once, Bcc nowhere else; reports go to the author unless a sender is named."""
+    email = Email(from_="Anna <anna@example.org>", to="b@example.net, c@example.net", cc=["b@example.net"], bcc="d@bücher.example")
+    assert email.recipients() == ["b@example.net", "c@example.net", "d@xn--bcher-kva.example"]
+    assert email.reverse_path() == "anna@example.org"
+    assert b"d@" not in email.encode()
+    assert b"cher" not in email.encode()
+    email.sender = "bounces@example.org"
+    assert email.reverse_path() == "bounces@example.org"
+    email.sender = ""
+    assert email.reverse_path() == ""
+
+
+@pytest.mark.parametrize(
+    ("parts", "part"),
+    [
+        ({"to": "root", "from_": "a@x.org"}, "To"),
+        ({"from_": "a@x.org"}, "To"),
+        ({"to": "a@x.org"}, "From"),
+        ({"to": "a@x.org", "from_": "root"}, "From"),
+        ({"to": "a@x.org", "sender": "a\r\n@x.org"}, "the sender"),
+        ({"to": "a@x.org", "sender": "a@@x.org"}, "From"),
+        ({"to": "a@x.org", "from_": "x@y.org", "priority": "soon"}, "X-Priority"),
+        ({"to": "a@x.org", "from_": "x@y.org", "message_id": "a b"}, "Message-ID"),
+        ({"to": "a@x.org", "from_": "x@y.org", "references": ["<x\r\n>"]}, "References"),
+        ({"to": "a@x.org", "from_": "x@y.org", "text": "\udcff"}, "text"),
+        ({"to": "a@x.org", "from_": "x@y.org", "files": [Attachment(b"", "a\r\nb")]}, "the name of an attachment"),
+        ({"to": "a@x.org", "from_": "x@y.org", "files": [Attachment(b"", "a", "text")]}, "attachment"),
+        ({"to": "a@x.org", "from_": "x@y.org", "files": [Attachment(b"", "a", "multipart/mixed")]}, "attachment"),
+        ({"to": "a@x.org", "from_": "x@y.org", "files": [Attachment(b"", "a", "a/b\r\nBcc: x@y.org")]}, "the type of an attachment"),
+        ({"to": "a@x.org", "from_": "x@y.org", "html": "x", "files": [Attachment(b"", "a", "a/b", "<a>b>")]}, "attachment"),
+        ({"to": "a@x.org", "from_": "x@y.org", "text": "x", "files": [Attachment(b"", "a", "a/b", "logo")]}, "html"),
+    ],
+)
+def test_what_cannot_be_composed_says_where(parts: dict[str, Any], part: str) -> None:
+    """One error class, one printable line, and the part that is wrong."""
+    email = Email(**parts)
+    with pytest.raises(EmailError) as caught:
+        _ = email.encode(), email.reverse_path(), email.recipients()
+    assert caught.value.part == part
+    assert str(caught.value).isprintable()
+
+
+def test_an_email_shows_no_bodies() -> None:
+    """What a log prints of an email holds neither its texts nor the octets of its files."""
+    shown = repr(Email(to="bob@example.net", text="secret", html="secret", files=[Attachment(b"secret", "a.pdf")]))
+    assert "secret" not in shown
+    assert "Attachment('a.pdf', 'application/pdf', 6 octets)" in shown

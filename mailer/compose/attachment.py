@@ -1,0 +1,128 @@
+"""A file that travels with a message: what it is called, what it is, and how both are written.
+
+Contents are never looked at to guess a type and never changed: base 64 brings them over octet by octet. Only a message
+that is attached stays readable, for RFC 2046 §5.2.1 allows it no other encoding than that of its lines.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.message import normalise
+from mailer.mail.mime import BASE64_LINE, is_plain
+
+from .errors import EmailError
+from .fields import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNKNOWN = "application/octet-stream"
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
+
+TYPES = {
+    "avi": "video/x-msvideo", "bmp": "image/bmp", "bz2": "application/x-bzip2", "csv": "text/csv", "doc": "application/msword",
+    "docx": _OFFICE + "wordprocessingml.document", "eml": "message/rfc822", "flac": "audio/flac", "gif": "image/gif",
+    "gz": "application/gzip", "htm": "text/html", "html": "text/html", "ics": "text/calendar", "jpeg": "image/jpeg",
+    "jpg": "image/jpeg", "json": "application/json", "log": "text/plain", "md": "text/markdown", "mov": "video/quicktime",
+    "mp3": "audio/mpeg", "mp4": "video/mp4", "odp": _OPEN + "presentation", "ods": _OPEN + "spreadsheet", "odt": _OPEN + "text",
+    "ogg": "audio/ogg", "pdf": "application/pdf", "png": "image/png", "ppt": "application/vnd.ms-powerpoint",
+    "pptx": _OFFICE + "presentationml.presentation", "ps": "application/postscript", "rtf": "application/rtf",
+    "svg": "image/svg+xml", "tar": "application/x-tar", "tif": "image/tiff", "tiff": "image/tiff", "txt": "text/plain",
+    "vcf": "text/vcard", "wav": "audio/wav", "webm": "video/webm", "webp": "image/webp", "xls": "application/vnd.ms-excel",
+    "xlsx": _OFFICE + "spreadsheetml.sheet", "xml": "application/xml", "xz": "application/x-xz", "yaml": "application/yaml",
+    "yml": "application/yaml", "zip": "application/zip",
+}  # fmt: skip
+"""Ending of a name → type. A list of our own, so that the same parts make the same message on every machine."""
+
+_TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&^_.+-")  # RFC 6838 §4.2
+_ATTRIBUTE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`{|}~")  # RFC 2231 §7
+_PIECE = 60  # characters of a parameter's value on one line
+
+
+class Attachment(NamedTuple):
+    """`data` under a `name`, of a media `type`; shown within the HTML as ``cid:CONTENT_ID`` if it has a `content_id`."""
+
+    data: bytes
+    name: str = ""
+    type: str = ""  # empty: what the name's ending says
+    content_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"Attachment({self.name!r}, {self.type or guess(self.name)!r}, {len(self.data)} octets)"
+
+
+def guess(name: str) -> str:
+    """The type that the ending of `name` stands for."""
+    return TYPES.get(name.rpartition(".")[2].lower(), UNKNOWN)
+
+
+def file_part(file: Attachment) -> bytes:
+    """The part of a message that holds `file`. Raises `EmailError`."""
+    name = checked("the name of an attachment", file.name)
+    encoding, type, body = _encoded(_type(file, name), file.data)
+    head = [
+        f"Content-Type: {type}\r\n",
+        f"Content-Disposition: {'inline' if file.content_id else 'attachment'}{''.join(parameter('filename', name)) if name else ''}\r\n",
+        f"Content-ID: <{_content_id(file.content_id)}>\r\n" if file.content_id else "",
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n",
+    ]
+    return "".join(head).encode() + body
+
+
+def parameter(name: str, value: str) -> Iterator[str]:
+    """A parameter of a field on lines of its own: in quotes, or as RFC 2231 §4 has it, in several pieces (§3) if it is long."""
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    if value.isascii() and len(quoted) <= _PIECE:
+        yield f';\r\n {name}="{quoted}"'
+        return
+    pieces = [""]
+    for octet in value.encode():
+        char = chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}"
+        if len(pieces[-1]) + len(char) > _PIECE:
+            pieces.append("")
+        pieces[-1] += char
+    pieces[0] = "utf-8''" + pieces[0]
+    for number, piece in enumerate(pieces):
+        serial = f"*{number}" if len(pieces) > 1 else ""
+        yield f";\r\n {name}{serial}*={piece}"
+
+
+def _type(file: Attachment, name: str) -> str:
+    type = checked("the type of an attachment", file.type) or guess(name)
+    kind, _, rest = type.partition(";")
+    major, _, minor = kind.strip().partition("/")
+    if not (major and minor and _TOKEN.issuperset(major + minor)) or not type.isascii() or len(type) > 200 or major.lower() == "multipart":
+        raise EmailError("attachment", f"{type!r} is no type of an attachment; they look like application/pdf")
+    if major.lower() == "text" and "charset" not in rest.lower() and _is_utf8(file.data):
+        type += "; charset=utf-8"
+    return type
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _content_id(text: str) -> str:
+    inner = text.removeprefix("<").removesuffix(">")
+    if not inner or len(inner) > 200 or not all("!" <= c <= "~" and c not in "<>" for c in inner):
+        raise EmailError("attachment", f"{text[:80]!r} is no content ID; letters, digits and dots make one")
+    return inner
+
+
+def _encoded(type: str, data: bytes) -> tuple[str, str, bytes]:
+    """Transfer encoding, type, and the octets on the wire."""
+    if type.lower().startswith("message/"):
+        message = normalise(data)
+        if is_plain(message):
+            return "7bit", type, message
+        type = UNKNOWN  # as a message it could not be sent to every server
+    lines = [b2a_base64(data[at : at + BASE64_LINE], newline=False) for at in range(0, len(data), BASE64_LINE)]
+    return "base64", type, b"\r\n".join([*lines, b""])

@@ -1,0 +1,141 @@
+"""Header fields from what people write: addresses with names, free text, further fields by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail import address
+from mailer.mail.mime import MAX_WORD, ascii_address, encoded, field, phrase
+
+from .errors import EmailError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"})
+STRUCTURED = frozenset({"date", "message-id", "in-reply-to", "references", "sender"})
+"""Fields of RFC 5322 §3.6 that stand once and are read by programs; no encoded word may stand there."""
+
+PRIORITIES = {"highest": ("1", "high"), "high": ("2", "high"), "normal": ("3", "normal"), "low": ("4", "low"), "lowest": ("5", "low")}
+"""How soon it should be read: the values of X-Priority, which everybody invented, and of Importance, RFC 4021 §2.1.54."""
+
+_BARE = "bare.invalid"  # stands for the domain that an address without one gets from submission
+
+
+class Mailbox(NamedTuple):
+    """One address with its display name, RFC 5322 §3.4."""
+
+    display: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{phrase(self.display)} <{self.address}>" if self.display else self.address
+
+
+def mailboxes(name: str, texts: Iterable[str], most: int = 0) -> list[Mailbox]:
+    """All addresses of `texts`; at most `most` of them unless that is 0. Raises `EmailError`."""
+    found = [_mailbox(name, piece) for text in texts for piece in _split(checked(name, text)) if piece]
+    if most and len(found) > most:
+        raise EmailError(name, f"{name} takes one address, not {len(found)}")
+    return found
+
+
+def addresses(name: str, texts: Iterable[str], most: int = 0) -> Iterator[str]:
+    """The field with all addresses of `texts`, or nothing if there is none."""
+    if found := mailboxes(name, texts, most):
+        yield field(name, ", ".join(map(str, found)))
+
+
+def subject(text: str) -> Iterator[str]:
+    """The Subject field, if there is a subject."""
+    if text:
+        yield field("Subject", encoded(checked("Subject", text)))
+
+
+def identifiers(name: str, ids: Iterable[str]) -> Iterator[str]:
+    """A field of message identifiers, each with or without its angle brackets; RFC 5322 §3.6.4."""
+    if found := [f"<{_identifier(name, id)}>" for id in ids]:
+        yield field(name, " ".join(found))
+
+
+def _identifier(name: str, text: str) -> str:
+    inner = text.strip(" \t").removeprefix("<").removesuffix(">")
+    if not inner or len(inner) > MAX_WORD - 2 or not all("!" <= c <= "~" and c not in "<>" for c in inner):
+        raise EmailError(name, f"{name} takes message identifiers such as <x@example.org>, not {address.printable(text)!r}")
+    return inner
+
+
+def priority(word: str) -> Iterator[str]:
+    """The fields that ask a reader to hurry, or not to."""
+    if not word:
+        return
+    if word not in PRIORITIES:
+        raise EmailError("X-Priority", f"there is no priority {address.printable(word)!r}; there are {', '.join(PRIORITIES)}")
+    number, importance = PRIORITIES[word]
+    yield field("X-Priority", number)
+    yield field("Importance", importance)
+
+
+def further(headers: Iterable[tuple[str, str]], made: Sequence[str]) -> Iterator[str]:
+    """The fields that were asked for by name; those that are `made` already from something else are refused."""
+    seen = {line.partition(":")[0].lower() for line in made}
+    for name, value in headers:
+        key = name.lower()
+        if not name or not all("!" <= c <= "~" and c != ":" for c in name) or len(name) > 70:  # RFC 5322 §2.2
+            raise EmailError(name, f"{address.printable(name)!r} is no name of a header field")
+        if key in OURS or key.startswith("content-"):
+            raise EmailError(name, f"the field {name} is made from the other options")
+        if key in STRUCTURED and key in seen:
+            raise EmailError(name, f"the field {name} may stand once")
+        seen.add(key)
+        yield field(name, _value(name, checked(name, value)))
+
+
+def checked(name: str, value: str) -> str:
+    """`value` without blanks at its ends, tabs as blanks; refused if it holds what could end a line somewhere."""
+    value = value.replace("\t", " ").strip(" ")
+    for char in value:
+        if char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or "\ud800" <= char <= "\udfff":
+            raise EmailError(name, f"{name} holds the control character U+{ord(char):04X}")
+    return value
+
+
+def _value(name: str, value: str) -> str:
+    """`value` as it is where it can stand so; whoever writes an encoded word himself means it."""
+    if value.isascii() and max(map(len, value.split(" "))) <= MAX_WORD:
+        return value
+    if name.lower() in STRUCTURED:
+        raise EmailError(name, f"the field {name} holds a character beyond ASCII, or a word too long for a line")
+    return encoded(value)
+
+
+def _split(text: str) -> Iterator[str]:
+    """`text` divided at its commas, those within quotes apart."""
+    start = 0
+    quoted = escaped = False
+    for at, char in enumerate(text):
+        if char == '"' and not escaped:
+            quoted = not quoted
+        elif char == "," and not quoted:
+            yield text[start:at].strip()
+            start = at + 1
+        escaped = char == "\\" and quoted and not escaped
+    yield text[start:].strip()
+
+
+def _mailbox(name: str, text: str) -> Mailbox:
+    """One address, with or without a display name before it; RFC 5322 §3.4."""
+    display, bracket, inner = text.rpartition("<") if text.endswith(">") else ("", "", text)
+    try:
+        parsed = address.parse(bracket + inner, _BARE)
+    except address.AddressError as error:
+        raise EmailError(name, f"{name}: {error}") from None
+    written = parsed.local if parsed.domain == _BARE else ascii_address(str(parsed))
+    return Mailbox(_unquoted(display.strip()), written)
+
+
+def _unquoted(display: str) -> str:
+    """A display name without its quotes and backslashes, blanks run together."""
+    if len(display) > 1 and display[0] == display[-1] == '"':
+        display = display[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    return " ".join(display.split())
