@@ -14,10 +14,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
+
+# How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("mailer")
 
 
 @pytest.fixture
