@@ -114,7 +114,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLife.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 def test_a_file_of_a_message_is_never_written_anew(tmp_path: Path) -> None:

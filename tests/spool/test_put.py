@@ -94,21 +94,30 @@ def test_a_spool_may_have_any_name(tmp_path: Path) -> None:
             assert listen(bell) == [id]
 
 
-def test_a_file_of_the_same_name_is_not_touched(spool: Spool) -> None:
-    """Somebody else writes tmp/ID: his file stays, and ours is refused."""
-    Path(spool.root, "tmp", ID).write_bytes(b"his")
-    with pytest.raises(Failure, match="File exists"):
-        put(spool.root, ID, envelope(id=ID).to_line(), BODY)
-    assert Path(spool.root, "tmp", ID).read_bytes() == b"his"
-    assert files(spool.root) == {"tmp": [ID]}
+def test_what_a_crash_left_under_the_same_id_is_replaced(spool: Spool) -> None:
+    """A report, whose ID follows from its message, may have been put half before."""
+    Path(spool.root, "tmp", ID).write_bytes(b"half a mess")
+    put(spool.root, ID, envelope(id=ID).to_line(), BODY)
+    assert spool.content(ID) == BODY
+    assert files(spool.root) == {"queued": [ID]}
 
 
 def test_a_link_in_tmp_is_not_followed(spool: Spool, tmp_path: Path) -> None:
     """What a link in the spool points at is never written."""
+    (tmp_path / "elsewhere").write_bytes(b"his")
     Path(spool.root, "tmp", ID).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Failure):
+    put(spool.root, ID, envelope(id=ID).to_line(), BODY)
+    assert spool.content(ID) == BODY
+    assert (tmp_path / "elsewhere").read_bytes() == b"his"
+
+
+def test_what_cannot_be_replaced_is_an_error(spool: Spool) -> None:
+    """A directory in the way: one line, and nothing queued."""
+    Path(spool.root, "tmp", ID).mkdir()
+    with pytest.raises(Failure, match="cannot queue the message") as caught:
         put(spool.root, ID, envelope(id=ID).to_line(), BODY)
-    assert not (tmp_path / "elsewhere").exists()
+    assert caught.value.code == 74
+    assert files(spool.root) == {"tmp": [ID]}
 
 
 def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: Spool) -> None:

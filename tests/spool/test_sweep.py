@@ -153,7 +153,11 @@ def test_a_key_that_is_missing_or_damaged_does_not_stop_the_sweep(spool: Spool, 
     """What is left over goes all the same."""
     claimed(spool)
     path = Path(path_of(spool.root, "r"))
-    path.unlink() if key is None else path.write_text(key)
+    if key is None:
+        path.unlink()
+    else:
+        path.write_text(key)
+        aged(path, 0)
     assert swept(spool) == 1
     assert os.listdir(f"{spool.root}/tmp") == []
 
