@@ -87,7 +87,9 @@ def _tell(demo: Demo, look: Callable[[], list[Record]]) -> None:
     told: dict[str, str] = {}
     while True:
         for record in look():
-            line = f"{pages.recipients(record)} is {record.status}" + (f": {pages.why(record)}" if pages.why(record) else "")
+            line = f"{pages.recipients(record)}, “{record.subject}”: {record.status}"
+            if record.status != "sending" and (why := pages.why(record)):
+                line += f", {why}"
             if told.get(record.id) != line:
                 told[record.id] = line
                 show.show([Line([line])])
@@ -106,22 +108,17 @@ def _begin(demo: Demo) -> list[Block]:
 
 def _end(demo: Demo, report: str, *, kept: bool) -> list[Block]:
     lines = [line for line in report.splitlines() if line.strip()]
-    blocks: list[Block] = [
-        BLANK,
-        Line([Cell(f"The report that {SENDER} got:", "strong")]),
-        *(Line([line], indent=4) for line in lines[:LINES]),
-    ]
-    if len(lines) > LINES:
-        blocks.append(Line([Cell("…", "quiet")], indent=4))
+    shown = lines if len(lines) <= LINES else [*lines[:LINES], "…"]
+    blocks: list[Block] = [BLANK, Line([Cell(f"The report that {SENDER} got:", "strong")]), *map(_indented, shown)]
     if kept:
-        config = f"--config {shlex.quote(str(demo.config))}"
-        blocks += [BLANK, Line([Cell("Look around:", "strong")])]
-        blocks += [
-            Line([f"{command} {config}"], indent=4)
-            for command in ("mailer status", "mailer bounces", "mailer queue list", "mailer config show")
-        ]
-        blocks.append(Line([f"less {shlex.quote(str(demo.mail))}/new/*   # what the sink kept"], indent=4))
+        config, mail = shlex.quote(str(demo.config)), shlex.quote(str(demo.mail))
+        commands = [f"mailer {command} --config {config}" for command in ("status", "bounces", "queue list", "config show")]
+        blocks += [BLANK, Line([Cell("Look around:", "strong")]), *map(_indented, [*commands, f"less {mail}/new/*"])]
     return blocks
+
+
+def _indented(text: str) -> Line:
+    return Line([f"    {text}"])
 
 
 COMMAND = Command(

@@ -33,11 +33,11 @@ def test_without_a_terminal(tmp_path: Path) -> None:
     assert done.returncode == 0, done
     assert "\x1b" not in done.stdout
     for line in (
-        "ann@demo.example is sent",
-        "greylist@demo.example is deferred: 451 4.7.1",
-        "greylist@demo.example is sent",
-        "nobody@demo.example is failed: 550 5.1.1",
-        "full@demo.example is deferred: 452 4.2.2",
+        "ann@demo.example, “Good morning”: sent",
+        "greylist@demo.example, “Whoever comes twice is let in”: deferred, 451 4.7.1",
+        "greylist@demo.example, “Whoever comes twice is let in”: sent",
+        "nobody@demo.example, “To somebody who is not there”: failed, 550 5.1.1",
+        "full@demo.example, “To a mailbox without room”: deferred, 452 4.2.2",
         "The report that you@demo.example got:",
         f"mailer status --config {place}/config.toml",
     ):
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         place = tmp_path / f"demo{number}"
         with Program([*MAILER, "demo", "--keep", str(place)], tmp_path / f"log{number}", env=ENV) as demo:
-            demo.says("ann@demo.example is sent")
+            demo.says("ann@demo.example, “Good morning”: sent")
             demo.signal(number)
             assert demo.wait() == 75
         assert f"everything is in {place}" in demo.said
@@ -90,7 +90,7 @@ def test_a_process_that_dies_is_noticed(tmp_path: Path) -> None:
     """When the daemon is killed, the demo says so, ends the sink, and exits 69."""
     place = tmp_path / "demo"
     with Program([*MAILER, "demo", "--keep", str(place)], tmp_path / "log", env=ENV) as demo:
-        demo.says("ann@demo.example is sent")
+        demo.says("ann@demo.example, “Good morning”: sent")
         pid = wait_until("a daemon runs", lambda: daemon.look(str(place / "spool")).pid)
         os.kill(pid, signal.SIGKILL)
         assert demo.wait() == 69
