@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
 
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
 from mailer.smtp.client import PHASE, Client, State
-from mailer.smtp.command import QUIT, Command
+from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.errors import CommandError, ProtocolError, SessionRefused
 from mailer.smtp.extension import Extensions
 from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
@@ -32,14 +32,32 @@ from .stream import Stream
 
 __all__ = ["Answer", "Connection", "Endpoint", "Login", "SessionError", "Timeouts"]
 
-_TIMEOUT = {**PHASE, "BLOCK": "block", "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo"}
+_TIMEOUT = {**PHASE, "BLOCK": "block", "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo", "NOOP": "quit"}
 """Command → the field of `Timeouts` that holds for its answer."""
+
+REACHED = Command("REACHED", b"")
+"""To a `Watch`: the TCP connection stands."""
+
+Watch = Callable[["Connection", Command, Reply], object]
+"""Told each step from the connection to the last answer before MAIL, when it is done. What is said in AUTH holds secrets."""
 
 
 class Connection:
     """A session that is ready for mail, until it is not `usable` any more."""
 
-    __slots__ = ("_client", "_loop", "_stream", "_timeouts", "address", "deliveries", "endpoint", "hop", "last_used", "opened_at")
+    __slots__ = (
+        "_client",
+        "_loop",
+        "_stream",
+        "_timeouts",
+        "address",
+        "deliveries",
+        "endpoint",
+        "greeting",
+        "hop",
+        "last_used",
+        "opened_at",
+    )
 
     def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
         """Use `open`."""
@@ -50,11 +68,12 @@ class Connection:
         self.endpoint = endpoint
         self.address = address
         self.hop = _hop(endpoint, address)
+        self.greeting = Reply.own(220, "", "")
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.opened_at = self.last_used = self._loop.time()
 
     @classmethod
-    async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None) -> Self:
+    async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None, *, watch: Watch | None = None) -> Self:
         """Connect to an IP address, and get as far as MAIL. Raises `SessionError`.
 
         Opportunistic TLS that fails is followed by one more try without TLS, here and now; the next session tries
@@ -63,21 +82,23 @@ class Connection:
         timeouts = timeouts or Timeouts()
         wish = await _wish(endpoint, address)
         try:
-            return await cls._open(endpoint, address, timeouts, wish)
+            return await cls._open(endpoint, address, timeouts, wish, watch)
         except SessionError as error:
             if error.kind != "tls" or wish.tls != "opportunistic":
                 raise
-        return await cls._open(endpoint, address, timeouts, replace(wish, tls="none"))
+        return await cls._open(endpoint, address, timeouts, replace(wish, tls="none"), watch)
 
     @classmethod
-    async def _open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts, wish: Wish) -> Self:
+    async def _open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts, wish: Wish, watch: Watch | None) -> Self:
         try:
             stream = await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=endpoint.source)
         except OSError as error:
             raise _unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
         connection = cls(stream, endpoint, address, timeouts)
+        if watch:
+            watch(connection, REACHED, Reply.own(220, "", f"connected to {address} port {endpoint.port}"))
         try:
-            await connection._begin(wish)
+            await connection._begin(wish, watch)
         except SessionRefused as refused:
             connection._leave()
             raise SessionError(refused.kind, refused.phase, refused.reply, connection.hop) from None
@@ -172,13 +193,31 @@ class Connection:
             transaction.hear(command, reply)
         self._client.check()
 
+    async def check(self) -> bool:
+        """Ask whether the host still listens (NOOP), at most `Timeouts.quit` seconds long. Raises nothing.
+
+        A session that does not answer is abandoned.
+        """
+        if self.usable and self._client.may("NOOP"):
+            try:
+                await self._ask(NOOP)
+            except (OSError, ProtocolError):
+                self.abandon()
+            except BaseException:
+                self.abandon()
+                raise
+            self.last_used = self._loop.time()
+        return self.usable
+
     # -- before and after mail
 
-    async def _begin(self, wish: Wish) -> None:
+    async def _begin(self, wish: Wish, watch: Watch | None) -> None:
         """Do what `opening` says."""
         if wish.tls == "implicit":
             await self._handshake()
             self._client = Client(secure=True)
+            if watch:
+                watch(self, HANDSHAKE, SECURED)
         talk = opening(self._client, wish)
         step = next(talk)
         while True:
@@ -188,6 +227,10 @@ class Connection:
                 reply = SECURED
             else:
                 reply = await self._ask(step)
+            if step is CONNECT:
+                self.greeting = reply
+            if watch:
+                watch(self, step, reply)
             try:
                 step = talk.send(reply)
             except StopIteration:
@@ -207,8 +250,6 @@ class Connection:
         """Raises `SessionError`, for whatever goes wrong with it."""
         requirement = self.endpoint.requirement
         try:
-            if self._stream.unread:  # CVE-2011-0411
-                raise ConnectionResetError("the host sent bytes where the handshake begins")
             name = tls.server_name(requirement, self.endpoint.host)
             await self._stream.start_tls(tls.context(requirement), name, self._timeouts.connect)
         except OSError as error:

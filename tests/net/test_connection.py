@@ -166,10 +166,17 @@ def test_silence_within_mail(phase: str, replies: list[bytes], timeouts: Timeout
 
 
 class Drip(Server):
-    """Greets, octet by octet, for ever."""
+    """Answers `replies`, then says the next reply octet by octet, for ever."""
+
+    def __init__(self, replies: list[bytes]) -> None:
+        super().__init__()
+        self._replies = replies
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220-")
+        for reply in self._replies:
+            writer.write(reply)
+            await reader.readline()
+        writer.write(b"250-")
         while not reader.at_eof() and not writer.is_closing():
             writer.write(b"x")
             await asyncio.sleep(0.02)
@@ -178,14 +185,16 @@ class Drip(Server):
 def test_dripping_does_not_move_the_deadline() -> None:
     """An answer has to be complete at the deadline; one octet now and then does not hold us."""
 
-    async def run() -> float:
-        async with Drip() as server:
-            start = time.monotonic()
-            with pytest.raises(SessionError, match=r"within 0\.2 s"):
+    async def greeting() -> None:
+        async with Drip([]) as server:
+            with pytest.raises(SessionError, match=r"no answer to CONNECT within 0\.2 s"):
                 await opened(server, replace(QUICK, greeting=0.2))
-            return time.monotonic() - start
 
-    assert asyncio.run(run()) < 2
+    start = time.monotonic()
+    asyncio.run(greeting())
+    (answer,) = deliver(Drip([b"220 x\r\n", b"250 x\r\n"]), timeouts=replace(QUICK, mail=0.2))
+    assert (answer.kind, answer.phase) == ("timeout", "mail")
+    assert time.monotonic() - start < 3
 
 
 class Deaf(Server):
@@ -407,5 +416,39 @@ def test_any_peer(pieces: list[bytes]) -> None:
             answers = await connection.deliver("alice@example.org", ["bob@example.com", "carol@example.com"], CONTENT)
             assert [answer.to for answer in answers] == [0, 1]
             connection.abandon()
+
+    asyncio.run(run())
+
+
+def test_a_check_asks_and_tells() -> None:
+    """A session that answers NOOP stays usable; one that is silent is abandoned, and nothing raises."""
+
+    async def run() -> None:
+        async with Friendly() as server:
+            connection = await opened(server)
+            assert await connection.check()
+            assert connection.usable
+            await connection.close()
+            assert not await connection.check()
+        async with Hang(b"220 mx\r\n", [b"250 mx\r\n"]) as hanging:
+            connection = await opened(hanging, replace(QUICK, quit=0.05))
+            assert not await connection.check()
+            assert not connection.usable
+
+    asyncio.run(run())
+
+
+def test_the_steps_of_an_opening_can_be_watched() -> None:
+    """Whoever wants to know is told each step when it is done, with the session as it is then."""
+
+    async def run() -> None:
+        steps: list[tuple[str, int, bool]] = []
+        async with Friendly() as server:
+            connection = await Connection.open(
+                endpoint(server), "127.0.0.1", watch=lambda it, said, reply: steps.append((said.verb, reply.code, it.usable))
+            )
+            assert connection.greeting.code == 220
+            await connection.close()
+        assert steps == [("REACHED", 220, True), ("CONNECT", 220, True), ("EHLO", 250, True)]
 
     asyncio.run(run())
