@@ -98,7 +98,7 @@ class Exchangers:
 
     def _ordered(self, records: list[tuple[int, str]]) -> list[tuple[int, str]]:
         ordered = []
-        for preference, group in groupby(sorted(records), key=lambda record: record[0]):
+        for preference, group in groupby(records, key=lambda record: record[0]):
             equals = [host for _, host in group]
             self.shuffle(equals)
             ordered += [(preference, host) for host in equals]

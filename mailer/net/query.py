@@ -10,6 +10,7 @@ What this does not cover: an answer is believed, not validated. Where DNSSEC mat
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_CHAIN = 16  # CNAMEs in a row; name servers give up at about as many
 PAYLOAD = 1232  # bytes of UDP that no network cuts into fragments; longer answers come by TCP
+AT_ONCE = 200  # questions under way, each with a socket; a thousand new domains must not use up all descriptors
 SYSTEM = "/etc/resolv.conf"
 
 
@@ -85,6 +87,7 @@ class Asker:
         self.timeout = timeout
         self.lifetime = lifetime
         self._online = online
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._system = "" if nameservers else system
         self._version: tuple[int, ...] | None = None
         self._stub = False
@@ -98,7 +101,11 @@ class Asker:
 
         Raises `DnsTrouble`, and `Offline` where no server could be reached.
         """
-        self._refresh()
+        async with self._room:
+            self._refresh()
+            return await self._follow(name, type, again=again)
+
+    async def _follow(self, name: str, type: str, *, again: bool) -> Found:
         deadline = time.monotonic() + self.lifetime
         target = name
         seen = {target}

@@ -124,6 +124,12 @@ def test_absences(resolver: Resolver) -> None:
     assert absent(resolver.mx("nomail.example.com")) == "null_mx"
 
 
+def test_one_family_says_that_the_name_does_not_exist(resolver: Resolver, server: Nameserver) -> None:
+    """A broken server that denies a name for one family and not for the other has said that the name exists."""
+    server.misbehave("text.example.com", "nxdomain", type="AAAA")
+    assert absent(resolver.addresses("text.example.com")) == "nodata"
+
+
 def test_null_mx_beside_others(resolver: Resolver) -> None:
     """A null MX beside other records is a mistake and means nothing."""
     assert run(resolver.mx("odd.example.com")) == [(10, "mx1.example.com")]
@@ -277,14 +283,16 @@ def test_one_silent_server_is_not_offline(server: Nameserver, clock: Clock) -> N
 def test_the_systems_servers(tmp_path: Path, clock: Clock) -> None:
     """Without servers of our own the system's file is read, and again when it has changed; none there is offline."""
     file = tmp_path / "resolv.conf"
-    resolver = Resolver(system=str(file), clock=clock)
+    resolver = Resolver(system=str(file), timeout=0.1, lifetime=0.2, clock=clock)
     assert isinstance(trouble(resolver.mx("example.com")), Offline)
     file.write_text("search example.com\noptions ndots:5\n")
     clock.now += 10
     assert "names no name server" in trouble(resolver.mx("example.com")).reason
-    file.write_text("nameserver 127.0.0.1\nnonsense\n")
+    file.write_text("nameserver 127.0.0.99\nnonsense\n")
     clock.now += 10
-    assert "names no name server" not in trouble(Resolver(system=str(file), timeout=0.1, lifetime=0.2).mx("nx.invalid")).reason
+    with pytest.raises((DnsTrouble, NotFound)) as caught:
+        run(resolver.mx("nowhere.invalid"))
+    assert "names no name server" not in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="port 53 needs root")
@@ -307,8 +315,10 @@ def test_no_server(text: str) -> None:
         Resolver([text])
 
 
-def test_remembered_for_the_ttl(resolver: Resolver, server: Nameserver, clock: Clock) -> None:
+@pytest.mark.parametrize("mood", ["", "alias-only"])
+def test_remembered_for_the_ttl(resolver: Resolver, server: Nameserver, clock: Clock, mood: str) -> None:
     """An answer is remembered for its TTL, the shortest of all records that led to it."""
+    server.misbehave("*", mood)
     for wait, questions in ((0, 1), (59, 1), (2, 2)):
         clock.now += wait
         run(resolver.addresses("alias.example.com"))
@@ -390,6 +400,23 @@ def test_one_who_leaves(resolver: Resolver) -> None:
         return await second
 
     assert len(run(scene())) == 2
+
+
+def test_so_many_at_once(server: Nameserver, clock: Clock) -> None:
+    """However many names are looked up at a time, the sockets that it takes are bounded; the others wait their turn."""
+    server.misbehave("*", "silent")
+    resolver = Resolver([server.address], timeout=5, lifetime=5, clock=clock)
+
+    async def scene() -> None:
+        tasks = [asyncio.create_task(resolver.mx(f"d{at}.example")) for at in range(500)]
+        await asyncio.wait(tasks, timeout=0.5)
+        for task in tasks:
+            task.cancel()
+
+    run(scene())
+    assert 0 < len(server.asked) <= 200
+    server.behave()
+    assert len(run(resolver.mx("example.com"))) == 2
 
 
 def test_what_is_known_needs_no_task(resolver: Resolver) -> None:
