@@ -17,7 +17,7 @@ import time
 
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.envelope import PRIORITIES, Envelope, Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Message, normalise
 from mailer.mail.when import rfc3339, rfc5322
@@ -85,6 +85,8 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     with the message, otherwise as `spool.put` does.
     """
     check_size(len(request.data), settings)
+    if request.priority not in PRIORITIES:
+        raise Failure(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", BAD_MESSAGE)
     message = Message.split(normalise(_without_from_line(request.data)))
     recipients = _recipients(request, message, settings)
     message = message.without(b"bcc", b"resent-bcc")
@@ -211,11 +213,12 @@ def _subject(message: Message) -> str:
     """The subject as its reader sees it, for `mailer status`."""
     value = message.value(b"subject") or ""
     if "=?" in value:
+        from email.errors import MessageError
         from email.header import decode_header, make_header
 
         try:
-            value = str(make_header(decode_header(value)))
-        except (ValueError, LookupError):
+            value = str(make_header(decode_header(value[: 20 * SUBJECT_LIMIT])))  # what is longer takes for ever
+        except (ValueError, LookupError, MessageError):  # a hint for people is no reason to refuse mail
             pass
     return value.encode("utf-8", "replace").decode()[:SUBJECT_LIMIT]
 
