@@ -1,0 +1,369 @@
+"""Submission: whoever brings mail, what lies in the spool is complete, and one message is one message."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailer.config.quick import SubmissionSettings
+from mailer.mail.failure import Failure
+from mailer.mail.message import normalise
+from mailer.mail.when import rfc3339
+from mailer.spool import Spool
+from mailer.spool.doorbell import hang, listen
+from mailer.submit import Request, Submitted, submit
+from tests.fakes.mail import NOW
+from tests.mail.test_message import SMUGGLING
+
+WHOLE = b"From: me@example.com\r\nDate: Sat, 21 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
+
+
+class Door:
+    """The way into one spool."""
+
+    def __init__(self, root: Path, **found: Any) -> None:
+        self.spool = Spool(str(root / "spool"))
+        self.settings = SubmissionSettings({"spool": self.spool.root, "hostname": "host.example", **found}, "")
+
+    def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Submitted:
+        return submit(Request(data, recipients=recipients or ("you@example.net",), **more), self.settings, NOW)
+
+    def content(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> bytes:
+        """What lies in the spool of `data`."""
+        return self.spool.content(self.submit(data, *recipients, **more).envelope.id)
+
+    def refused(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Failure:
+        """How `data` is refused; nothing of it is left anywhere."""
+        before = set(Path(self.spool.root).glob("*/*"))
+        with pytest.raises(Failure) as caught:
+            self.submit(data, *recipients, **more)
+        assert set(Path(self.spool.root).glob("*/*")) == before
+        assert "\n" not in str(caught.value)
+        return caught.value
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Door:
+    return Door(tmp_path)
+
+
+def fields(content: bytes) -> dict[str, str]:
+    """The header fields as the standard library reads them."""
+    return {name.lower(): str(value) for name, value in email.message_from_bytes(content, policy=email.policy.default).items()}
+
+
+def test_a_whole_message_is_kept_to_the_byte(door: Door) -> None:
+    """Nothing is added to what lacks nothing."""
+    done = door.submit(WHOLE)
+    assert door.spool.content(done.envelope.id) == WHOLE
+    assert done.size == len(WHOLE)
+    assert not done.repeat
+
+
+def test_the_envelope_says_who_what_and_when(door: Door) -> None:
+    """What is in the spool is what is returned."""
+    done = door.submit(WHOLE, "a@example.com", "b@example.com", sender="s@example.com", priority="high")
+    read = door.spool.read(done.envelope.id).envelope
+    assert read.to_line() == done.envelope.to_line()
+    assert (read.sender, read.message_id, read.subject, read.priority) == ("s@example.com", "<1@example.com>", "x", "high")
+    assert [(person.address, person.type) for person in read.recipients] == [("a@example.com", "to"), ("b@example.com", "to")]
+    assert read.created == rfc3339(NOW)
+    assert read.submitter == {"uid": os.getuid()}
+
+
+def test_a_daemon_that_listens_hears_of_it(door: Door) -> None:
+    """The bell rings after the message is there."""
+    assert not door.submit().heard
+    with hang(door.spool.root) as bell:
+        done = door.submit()
+        assert done.heard
+        assert listen(bell) == [done.envelope.id]
+
+
+# What is added
+
+
+def test_what_the_standard_demands_is_added_once(door: Door) -> None:
+    """RFC 5322 §3.6: Date and From; a Message-ID too, below what was there, and nothing that was there changes."""
+    content = door.content(b"Subject: x\n\nhello\n", sender="s@example.com")
+    added = fields(content)
+    assert content.startswith(b"Subject: x\r\n")
+    assert content.endswith(b"\r\n\r\nhello\r\n")
+    assert sorted(added) == ["date", "from", "message-id", "subject"]
+    assert added["from"] == "s@example.com"
+    assert added["message-id"].endswith("@host.example>")
+    assert email.utils.parsedate_to_datetime(added["date"]).timestamp() == NOW
+    assert door.content(content) == content
+
+
+def test_the_date_is_written_in_the_zone_of_this_machine(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People read it."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert fields(door.content(b"\n"))["date"] == "Fri, 15 Jan 2027 13:30:00 +0530"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("data", "header", "body"),
+    [
+        (b"", "", ""), (b"hello", "", "hello\r\n"), (b"hello\n", "", "hello\r\n"), (b"\nhello", "", "hello\r\n"), (b"a: b", "a: b", ""),
+        (b"hello\nTo: x\n", "", "hello\r\nTo: x\r\n"), (b"From me Sat Nov 21\nSubject: x\n\nb", "Subject: x", "b\r\n"), (b"From ", "", ""),
+    ],
+)  # fmt: skip
+def test_anything_becomes_a_message(door: Door, data: bytes, header: str, body: str) -> None:
+    """Nothing at all, a line of text, a header alone, what a mailbox put in front of it."""
+    content = door.content(data).decode()
+    top, _, rest = content.partition("\r\n\r\n")
+    assert rest == body
+    assert top.startswith(header)
+    assert {"date", "from", "message-id"} <= set(fields(content.encode()))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Anna", '"Anna" <s@example.com>'), ('A "B" \\C', '"A \\"B\\" \\\\C" <s@example.com>'),
+        ("a\r\nBcc: x@example.com", '"a Bcc: x@example.com" <s@example.com>'),
+        ("\x00\x1b", "s@example.com"), ("Ärger, GmbH", "=?utf-8?b?w4RyZ2VyLCBHbWJI?= <s@example.com>"),
+    ],
+)  # fmt: skip
+def test_a_full_name_stands_in_the_field_that_is_added(door: Door, name: str, written: str) -> None:
+    """Quoted, or encoded where it is not ASCII; never a second field."""
+    content = door.content(b"\n", sender="s@example.com", full_name=name)
+    assert f"From: {written}\r\n".encode() in content
+    assert b"bcc:" not in content.lower().replace(b'"a bcc:', b"")
+
+
+# Who it goes to
+
+
+def test_recipients_come_from_the_header_where_that_is_asked_for(door: Door) -> None:
+    """To, Cc and Bcc, besides those that were given; each address once, with the field that names it."""
+    data = b"To: A <a@example.com>, b@EXAMPLE.com\nCc: c@example.com (C), a@example.com\nBcc: d@example.com\n\n"
+    done = door.submit(data, "b@example.com", "e@example.com", from_header=True)
+    assert [(person.address, person.type) for person in done.envelope.recipients] == [
+        ("b@example.com", "to"), ("e@example.com", "to"), ("a@example.com", "to"), ("c@example.com", "cc"), ("d@example.com", "bcc"),
+    ]  # fmt: skip
+
+
+def test_without_being_asked_the_header_names_nobody(door: Door) -> None:
+    """The envelope is not the header."""
+    done = door.submit(b"To: other@example.com\n\n", "a@example.com")
+    assert [person.address for person in done.envelope.recipients] == ["a@example.com"]
+
+
+@pytest.mark.parametrize(
+    "field", [b"Bcc: d@example.com", b"BCC : d@example.com", b"bcc: d@example.com,\n e@example.com", b"Resent-Bcc: d@example.com"]
+)
+@pytest.mark.parametrize("from_header", [True, False])
+def test_nobody_reads_who_else_got_it(door: Door, field: bytes, from_header: bool) -> None:
+    """Bcc never travels, whatever it looks like and wherever recipients come from."""
+    content = door.content(b"To: a@example.com\n" + field + b"\nSubject: x\n\nBcc: body\n", from_header=from_header)
+    assert b"d@example.com" not in content
+    assert b"e@example.com" not in content
+    assert content.endswith(b"Bcc: body\r\n")
+
+
+def test_a_message_without_a_recipient_is_refused(door: Door) -> None:
+    """64 if none was given on the command line, 65 if the header has none."""
+    with pytest.raises(Failure, match="no recipient: name one, or take them from the header with -t") as caught:
+        submit(Request(WHOLE), door.settings, NOW)
+    assert caught.value.code == 64
+    with pytest.raises(Failure, match="no recipient: the message has no To, Cc or Bcc field") as caught:
+        submit(Request(b"To: undisclosed-recipients:;\n\n", from_header=True), door.settings, NOW)
+    assert caught.value.code == 65
+
+
+@pytest.mark.parametrize("address", ["a b@example.com", "a@", "a@-x", "root", "a@b@c", "x" * 65 + "@example.com"])
+def test_a_bad_address_is_refused_with_its_reason(door: Door, address: str) -> None:
+    """One line that names it, 65; one bad recipient stops the whole message, wherever it stands."""
+    for failure in (door.refused(WHOLE, "good@example.com", address), door.refused(f"To: {address}\n\n".encode(), from_header=True)):
+        assert failure.code == 65
+        assert "nothing was queued" in str(failure)
+
+
+@pytest.mark.parametrize("address", ["", "<>", "a@example.com\r\nDATA", "a@example.com>\r\nRCPT TO:<x@y>", "-f@example.com\0"])
+def test_an_argument_that_would_break_out_is_refused(door: Door, address: str) -> None:
+    """Line ends and NUL never come near a command of SMTP."""
+    assert door.refused(WHOLE, "good@example.com", address).code == 65
+
+
+def test_a_bare_name_gets_the_domain_that_was_chosen(tmp_path: Path) -> None:
+    """And none otherwise: mail for root stays where its owner wants it."""
+    assert Door(tmp_path, default_domain="example.org").submit(WHOLE, "root").envelope.recipients[0].address == "root@example.org"
+    failure = Door(tmp_path).refused(WHOLE, "root")
+    assert (failure.code, "set submission.default_domain" in str(failure)) == (65, True)
+
+
+def test_no_more_recipients_than_allowed(tmp_path: Path) -> None:
+    """65, and the limit's name; each address counts once."""
+    door = Door(tmp_path, max_recipients=3)
+    addresses = [f"{nth}@example.com" for nth in range(3)]
+    door.submit(WHOLE, *addresses, *addresses)
+    failure = door.refused(WHOLE, *addresses, "4@example.com")
+    assert failure.code == 65
+    assert "4 recipients are more than 3 (submission.max_recipients)" in str(failure)
+
+
+# Who it comes from
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "sender"),
+    [
+        (b"From: Me <me@example.com>\n\n", None, "me@example.com"), (b"From: me@example.com\n\n", "", ""),
+        (b"From: me@example.com\n\n", "<>", ""),
+        (b"From: me@example.com\n\n", "o@example.com", "o@example.com"), (b"From: a@example.com, b@example.com\n\n", None, "a@example.com"),
+        (b"From: me\n\n", None, "me@host.example"), (b"\n", "me", "me@host.example"),
+    ],
+)  # fmt: skip
+def test_the_reverse_path(door: Door, data: bytes, given: str | None, sender: str) -> None:
+    """What was asked for, the null path included; else the author."""
+    assert door.submit(data, sender=given).envelope.sender == sender
+
+
+def test_mail_that_names_no_sender_has_the_configured_one(tmp_path: Path) -> None:
+    """In the envelope and in the field that is added."""
+    door = Door(tmp_path, from_address="cron@example.com")
+    done = door.submit(b"\n")
+    assert done.envelope.sender == "cron@example.com"
+    assert fields(door.spool.content(done.envelope.id))["from"] == "cron@example.com"
+    assert fields(door.content(b"\n", sender=""))["from"] == "cron@example.com"
+
+
+@pytest.mark.parametrize("sender", ["a b@example.com", "`id`@", "a@b@c"])
+def test_a_bad_sender_is_refused(door: Door, sender: str) -> None:
+    """From an option or from the header."""
+    assert door.refused(WHOLE, sender=sender).code == 65
+    assert door.refused(f"From: {sender}\n\n".encode()).code == 65
+    assert door.refused(WHOLE, sender=sender + "\r\nRCPT TO:<x@y>").code == 65
+
+
+# What it holds
+
+
+@pytest.mark.parametrize("vector", SMUGGLING)
+def test_one_message_never_becomes_two(door: Door, vector: bytes) -> None:
+    """Each known vector of SMTP smuggling: one file, CRLF line ends only, no NUL."""
+    content = door.content(b"Subject: x\r\n\r\nbody" + vector + b"MAIL FROM:<evil@example.com>\r\n" + vector)
+    assert normalise(content) == content
+    assert not {b"\r", b"\n"} & set(content.replace(b"\r\n", b"").split())
+    assert len(door.spool.ids("queued")) == 1
+
+
+PIECES = (b"To: a@example.com", b" fold", b"", b"\r", b"x\0", b"From: <", b"Bcc: b@example.com", b"Subject: =?utf-8?b?")
+WORDS = ("=?", "?=", "utf-8", "?b?", "?q?", "=?utf-8?b?", "4pyT", "=C3", "us-ascii", "utf-7", "+AAA", "ü", " ", "x*y")
+in_one_spool = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@in_one_spool
+@given(st.binary(max_size=300) | st.lists(st.sampled_from(PIECES)).map(b"\n".join))
+def test_any_bytes_are_one_complete_message_or_refused(door: Door, data: bytes) -> None:
+    """Whatever comes in is in the spool with CRLF line ends, Date, From, Message-ID and no Bcc; or it is a failure with code 65."""
+    try:
+        content = door.content(data)
+    except Failure as failure:
+        assert failure.code == 65  # noqa: PT017 - either way is right
+        return
+    assert normalise(content) == content
+    names = {line.partition(b":")[0].strip().lower() for line in content.partition(b"\r\n\r\n")[0].split(b"\r\n")}
+    assert {b"date", b"from", b"message-id"} <= names
+    assert b"bcc" not in names
+
+
+def test_a_message_over_the_limit_is_refused(tmp_path: Path) -> None:
+    """As it came, or as it would be sent: 65, and the limit's name."""
+    door = Door(tmp_path, max_message_size=200)
+    for data in (WHOLE + b"x" * 200, WHOLE + b"\n" * 60, b"\n" + b"x" * 150):
+        failure = door.refused(data)
+        assert (failure.code, "larger than 200 bytes (submission.max_message_size)" in str(failure)) == (65, True)
+    exact = WHOLE + b"x" * (200 - len(WHOLE) - 2) + b"\r\n"
+    assert len(door.content(exact)) == 200
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        (b"plain", "plain"), (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?iso-8859-1?q?_=E4?=", "Grüße ä"), ("rohes ü".encode(), "rohes ü"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"folded\n  twice", "folded  twice"), (b"=?utf-8?b?abcde?=", None), (b"=?no-such?q?x?=", None), ("=?ü?q?x?=".encode(), None),
+        (b"=?utf-8?q?=ED=A0=80?=", None), (b"=?base64?q?x?=", None), (b"=?utf-16?b?2AA=?=", None), (b"=?idna?q?..?=", None),
+        (b"x" * 5000, "x" * 500),
+    ],
+)  # fmt: skip
+def test_the_subject_is_kept_as_its_reader_sees_it(door: Door, subject: bytes, shown: str | None) -> None:
+    """Decoded where it can be; what cannot be stops nothing, and no length does."""
+    done = door.submit(b"Subject: " + subject + b"\n\n")
+    known = door.spool.read(done.envelope.id).envelope.subject
+    assert len(known) <= 500
+    if shown is not None:
+        assert known == shown
+
+
+@in_one_spool
+@given(st.lists(st.sampled_from(WORDS)).map("".join))
+def test_no_subject_stops_a_message(door: Door, subject: str) -> None:
+    """Encoded words that are none, cut short, or of a kind that nobody knows."""
+    door.submit(b"Subject: " + subject.encode() + b"\n\n")
+
+
+def test_a_huge_hostile_subject_costs_a_moment(door: Door) -> None:
+    """A megabyte of beginnings of encoded words."""
+    begun = time.monotonic()
+    door.submit(b"Subject: " + b"=?a?q?" * 200_000 + b"\n\n")
+    assert time.monotonic() - begun < 2
+
+
+def test_a_priority_that_is_none_is_refused(door: Door) -> None:
+    """Else the spool would hold a file that it cannot read."""
+    assert door.refused(WHOLE, priority="urgent").code == 65
+
+
+# Once
+
+
+def test_the_same_request_is_one_message(door: Door) -> None:
+    """The same message from the same sender to the same people, in whatever order: the first one's ID."""
+    first = door.submit(WHOLE, "a@example.com", "b@EXAMPLE.com", request_id="k")
+    again = door.submit(WHOLE, "b@example.com", "a@example.com", request_id="k")
+    assert (first.repeat, again.repeat) == (False, True)
+    assert again.envelope.id == first.envelope.id
+    assert door.spool.ids("queued") == [first.envelope.id]
+
+
+def test_what_we_add_makes_no_difference(door: Door) -> None:
+    """Date and Message-ID of the repetition would be others."""
+    first = door.submit(b"Subject: x\n\nhello\n", request_id="k")
+    again = submit(Request(b"Subject: x\n\nhello\n", recipients=["you@example.net"], request_id="k"), door.settings, NOW + 60)
+    assert again.envelope.id == first.envelope.id
+    assert again.envelope.message_id == ""
+
+
+@pytest.mark.parametrize("change", [{"data": WHOLE + b"!"}, {"sender": "other@example.com"}, {"recipients": ["other@example.com"]}])
+def test_another_request_under_the_same_id_is_refused(door: Door, change: dict[str, Any]) -> None:
+    """Another text, another sender, other people: 65."""
+    same: dict[str, Any] = {"data": WHOLE, "sender": "s@example.com", "recipients": ["a@example.com"]}
+    submit(Request(request_id="k", **same), door.settings, NOW)
+    with pytest.raises(Failure, match="was used for another message") as caught:
+        submit(Request(request_id="k", **(same | change)), door.settings, NOW)
+    assert caught.value.code == 65
+    assert len(door.spool.ids("queued")) == 1
+
+
+def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
+    """A report's ID follows from what it reports on."""
+    id = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
+    assert submit(Request(WHOLE, recipients=["a@example.com"]), door.settings, NOW, id=id).envelope.id == id
+    assert door.spool.ids("queued") == [id]
