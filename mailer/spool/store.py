@@ -350,7 +350,8 @@ class Spool:
         """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
         with self._waiting(id) as claim:
             outcomes = [
-                Outcome(to, "cancel", "message", 0, "", "cancelled by an operator", "", at=at) for to in claim.entry.history.pending()
+                Outcome(to, "cancel", "message", 0, "", "cancelled by an operator", "", at=at, counts=False)
+                for to in claim.entry.history.pending()
             ]
             self.fail(claim, outcomes)
             claim.entry.history.add(outcomes)

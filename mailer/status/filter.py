@@ -40,8 +40,8 @@ class Filter:
 
     @property
     def possible(self) -> bool:
-        """Whether anything can match: no address has a control character or half a surrogate pair."""
-        return all(text.isprintable() for text in (self.to, self.sender, self.domain))
+        """Whether anything can match: no address has a control character, half a surrogate pair, or a thousand letters."""
+        return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain))
 
     def matches(self, record: Record) -> bool:
         """Whether this message is meant."""

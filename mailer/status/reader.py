@@ -37,7 +37,6 @@ SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_c
 """
 NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
-UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
 
 # Each list is found by its most telling index, then narrowed by what every list has in common.
 _COMMON = r"""
@@ -144,13 +143,15 @@ class Reader:
 
     def unsent(self) -> dict[str, str]:
         """The status of every message that is not recorded as sent, by ID."""
-        return {id: str(status) for id, status in self._rows(UNSENT, ()) if isinstance(id, str)}
+        return {id: str(status) for id, status in self._rows(schema.UNSENT, ()) if isinstance(id, str)}
 
     def ids(self, wanted: Filter) -> Iterator[str]:
         """The messages that may be meant, newest first.
 
         Those that are pending in here are among them whatever their state, for the spool knows better.
         """
+        if not wanted.possible:
+            return iter(())
         bound = wanted.bound()
         if wanted.to and "*" not in wanted.to:
             return self._ids(BY_RECIPIENT, bound)
@@ -168,7 +169,8 @@ class Reader:
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """The recipients that did not get their message, newest first. `since` is when that was known."""
-        for id, sender, subject, status, *rest in self._rows(UNDELIVERED, {**wanted.bound(), "since": round(wanted.since * 1e6)}):
+        bound = {**wanted.bound(), "since": round(wanted.since * 1e6)}
+        for id, sender, subject, status, *rest in self._rows(UNDELIVERED, bound) if wanted.possible else ():
             try:
                 recipient = recipient_of_row(rest)
                 yield Undelivered(id_of(id), str(sender), str(subject or ""), one_of(status, schema.STATUSES), recipient)

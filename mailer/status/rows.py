@@ -112,7 +112,7 @@ def last_of(entry: Entry) -> tuple[Outcome | None, Outcome | None]:
     attempt = error = None
     last = entry.history.last
     for outcome in reversed(entry.history.outcomes):
-        if attempt is None and outcome.counts and outcome.verdict != "cancel":
+        if attempt is None and outcome.counts:
             attempt = outcome
         if error is None and outcome.verdict != "delivered" and last.get(outcome.to) is outcome:
             error = outcome

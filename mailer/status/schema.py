@@ -34,6 +34,9 @@ LATER = ("bounced", "complained")
 UNDELIVERED = ("failed", "expired", *LATER)
 """The statuses of a recipient that ``mailer bounces`` is about. The index `recipients_undelivered` names them too."""
 
+UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
+"""The messages that are not recorded as sent: few, of the millions that were."""
+
 FIRST = """
 BEGIN IMMEDIATE;
 

@@ -78,8 +78,6 @@ UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, las
     WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
 """
 
-UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
-
 
 class StatusWriter:
     """Writes the database at `path`, which is made if it is not there.
@@ -123,7 +121,7 @@ class StatusWriter:
 
     def unsent(self) -> dict[str, str]:
         """The status of every message that is not recorded as sent, by ID."""
-        return self._mending(lambda: dict(self._db().execute(UNSENT)))
+        return self._mending(lambda: dict(self._db().execute(schema.UNSENT)))
 
     def write(self, events: Sequence[Event]) -> None:
         """Write down a batch. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was."""

@@ -1,0 +1,68 @@
+"""Seeing whether a daemon runs, and what it has in hand, without disturbing it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from mailer.spool import Spool, doorbell
+from mailer.status import daemon
+from tests.status.office import Office
+
+
+def test_nobody_runs_where_nothing_is(tmp_path: Path) -> None:
+    """Looking at a spool that is not there makes nothing."""
+    assert daemon.look(str(tmp_path / "none")) == (False, 0, frozenset())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_tells_the_process_and_the_messages_in_hand(office: Office) -> None:
+    """A message that is claimed is being sent; one that lies beside it is not."""
+    mine, other, later = office.put(), office.put(), office.deferred()
+    with FileLock(f"{office.spool.root}/daemon.lock"), office.spool.claim(mine), office.spool.claim(later):
+        seen = daemon.look(office.spool.root)
+        assert (seen.running, seen.pid) == (True, os.getpid())
+        assert seen.sending == {mine, later}
+        assert other not in seen.sending
+    assert daemon.look(office.spool.root) == (False, 0, frozenset())
+
+
+def test_a_message_that_an_operator_holds_this_moment_is_not_being_sent(office: Office) -> None:
+    """Only the daemon sends; locks of other processes are theirs."""
+    id = office.put()
+    code = (
+        "import sys; from mailer.spool import Spool; claim = Spool(sys.argv[1]).claim(sys.argv[2]); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with FileLock(f"{office.spool.root}/daemon.lock"):
+        other = subprocess.Popen([sys.executable, "-c", code, office.spool.root, id], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"held\n"
+            assert daemon.look(office.spool.root).sending == frozenset()
+        finally:
+            other.communicate()
+
+
+def test_the_doorbell_tells_where_locks_cannot_be_seen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container ``/proc/locks`` does not show the processes outside; and the bell is not rung by looking."""
+    monkeypatch.setattr(daemon, "_locks", lambda: iter(()))
+    bell = doorbell.hang(office.spool.root)
+    assert daemon.look(office.spool.root) == (True, 0, frozenset())
+    assert doorbell.listen(bell) == []
+    bell.close()
+    assert not daemon.look(office.spool.root).running, "the socket is still there, but nobody has it"
+
+
+def test_a_deep_spool_is_no_obstacle(tmp_path: Path) -> None:
+    """A socket's path has 108 bytes, a directory's may have more."""
+    spool = Spool(str(tmp_path / ("d" * 100) / ("e" * 100)))
+    spool.prepare()
+    bell = doorbell.hang(spool.root)
+    assert daemon.look(spool.root).running
+    bell.close()

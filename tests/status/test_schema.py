@@ -1,0 +1,127 @@
+"""The tables, their versions, and that the indexes serve the queries they are for."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailer.status import reader, schema, writer
+from mailer.status.filter import Filter
+
+EMAILS = (
+    "id message_id request_id from_address subject size priority status queued_time last_attempt_time sent_time next_attempt_time "
+    "retry_count error_message"
+)
+RECIPIENTS = (
+    "email_id position recipient_address recipient_type domain status smtp_response_code enhanced_code smtp_response_message mx_host "
+    "last_update_time"
+)
+ATTEMPTS = (
+    "email_id position at recipient verdict scope host ip port tls_wanted tls_achieved phase code enhanced_code text "
+    "seconds remote_queue_id"
+)
+
+
+@pytest.fixture
+def db() -> sqlite3.Connection:
+    """A new database in memory."""
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def columns(db: sqlite3.Connection, table: str) -> str:
+    return " ".join(row[0] for row in db.execute("SELECT name FROM pragma_table_info(?)", (table,)))
+
+
+def test_the_columns_are_those_that_are_promised(db: sqlite3.Connection) -> None:
+    """Other people's queries name them."""
+    schema.migrate(db)
+    assert columns(db, "emails") == EMAILS
+    assert columns(db, "email_recipients") == RECIPIENTS
+    assert columns(db, "attempts") == ATTEMPTS
+
+
+def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlite3.Connection) -> None:
+    """Migrating twice does nothing."""
+    assert schema.version(db) == 0
+    schema.migrate(db)
+    schema.migrate(db)
+    assert schema.version(db) == schema.VERSION == 1
+
+
+def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later version adds its step; what the first one stored is still there."""
+    schema.migrate(db)
+    db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN reused INTEGER; PRAGMA user_version = 2; COMMIT;"
+    monkeypatch.setattr(schema, "STEPS", (schema.FIRST, step))
+    monkeypatch.setattr(schema, "VERSION", 2)
+    schema.migrate(db)
+    assert schema.version(db) == 2
+    assert db.execute("SELECT recipient, reused FROM attempts").fetchall() == [("a", None)]
+
+
+def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it has happened."""
+    schema.migrate(db)
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 2; SELECT nonsense; COMMIT;"
+    monkeypatch.setattr(schema, "STEPS", (schema.FIRST, step))
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(db)
+    assert columns(db, "emails") == EMAILS
+    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
+    """Its tables may mean something else."""
+    db.execute("PRAGMA user_version = 99")
+    with pytest.raises(schema.Unusable, match="99"):
+        schema.migrate(db)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (reader.NAMED, "emails_message_id"),
+        (reader.NAMED, "emails_request_id"),
+        (reader.BY_STATUS, "emails_status"),
+        (reader.BY_SENDER, "emails_from"),
+        (reader.BY_DOMAIN, "recipients_address"),
+        (reader.BY_RECIPIENT, "recipients_address"),
+        (reader.UNDELIVERED, "recipients_undelivered"),
+        (reader.COUNTS, "emails_status"),
+        (schema.UNSENT, "emails_status"),
+        (writer.OLD, "emails_status (status=? AND id<?)"),
+    ],
+)
+def test_every_question_is_answered_by_its_index(db: sqlite3.Connection, statement: str, index: str) -> None:
+    """No list of a filter reads the whole table."""
+    schema.migrate(db)
+    bound = Filter().bound() | {"name": "", "bracketed": "", "status": "", "since": 0, "before": 0, "limit": 1}
+    plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, bound))
+    assert index in plan
+
+
+def test_lists_by_status_come_in_order_without_sorting(db: sqlite3.Connection) -> None:
+    """The newest twenty of a million sent messages are the first twenty rows of the index."""
+    schema.migrate(db)
+    for statement in (reader.BY_STATUS, reader.BY_AGE):
+        plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, Filter().bound() | {"status": "sent"}))
+        assert "TEMP B-TREE" not in plan
+
+
+def test_the_words_of_the_partial_index_are_those_of_the_program() -> None:
+    """SQL names them where Python cannot."""
+    words = ", ".join(f"'{word}'" for word in schema.UNDELIVERED)
+    assert f"WHERE status IN ({words})" in " ".join(schema.FIRST.split())
+    assert f"status IN ({words})" in reader.UNDELIVERED
+
+
+def test_the_file_is_in_the_mode_that_lets_others_read(tmp_path: Path) -> None:
+    """Write-ahead logging: readers never wait for the writer, nor it for them."""
+    made = writer.StatusWriter(str(tmp_path / "status.sqlite3"))
+    with made.transaction() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+    made.close()

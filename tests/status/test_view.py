@@ -1,0 +1,285 @@
+"""What people are shown is the union of spool and database, in every state that the two can be in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from mailer.events import Seen
+from mailer.mail.failure import Failure
+from mailer.spool import Entry, Spool
+from mailer.status.filter import Filter
+from mailer.status.schema import STATUSES
+from mailer.status.view import View
+from tests.fakes.mail import NOW, outcome
+from tests.status.office import Office
+
+
+def status_of(office: Office, id: str) -> str | None:
+    with office.view() as view:
+        record = view.message(id)
+        return record.status if record else None
+
+
+def listed(office: Office, wanted: Filter | None = None) -> list[str]:
+    with office.view() as view:
+        return [record.id for record in view.messages(wanted or Filter())]
+
+
+def counts(office: Office) -> dict[str, int]:
+    with office.view() as view:
+        return {status: count for status, count in view.summary().counts.items() if count}
+
+
+# One message
+
+
+def test_a_message_that_no_daemon_has_seen_is_queued(office: Office) -> None:
+    """From the moment when ``mailer send`` has returned."""
+    assert status_of(office, office.put()) == "queued"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_spool_tells_the_state_whether_or_not_the_database_knows_the_message(office: Office, known: bool) -> None:
+    """The database may have been deleted; nothing that is in the spool is lost by that."""
+    deferred, failed, held = office.deferred(known=known), office.failed(known=known), office.held()
+    assert [status_of(office, id) for id in (deferred, failed, held)] == ["deferred", "failed", "held"]
+    assert counts(office) == {"deferred": 1, "failed": 1, "held": 1}
+
+
+def test_each_recipient_has_its_own_outcome(office: Office) -> None:
+    """Also of a message that is still in the spool and unknown to the database."""
+    id = office.put("a@x.example", "b@x.example", "c@x.example")
+    office.settle(id, outcome(0), outcome(1, "fail", text="no"), outcome(2, "defer", text="later", due=NOW + 9), known=False)
+    with office.view() as view:
+        record = view.message(id)
+    assert record is not None
+    assert [(recipient.status, recipient.reply) for recipient in record.recipients] == [
+        ("sent", "a reply"),
+        ("failed", "no"),
+        ("deferred", "later"),
+    ]
+
+
+def test_a_sent_message_is_known_from_the_database(office: Office) -> None:
+    """Its file is gone."""
+    assert status_of(office, office.sent()) == "sent"
+
+
+def test_what_an_operator_did_while_no_daemon_ran_shows_at_once(office: Office) -> None:
+    """The database still says deferred; the spool is right."""
+    id = office.deferred()
+    office.spool.hold(id)
+    assert (status_of(office, id), listed(office, Filter(states=frozenset({"held"})))) == ("held", [id])
+    assert listed(office, Filter(states=frozenset({"deferred"}))) == []
+    office.spool.release(id)
+    assert (status_of(office, id), counts(office)) == ("queued", {"queued": 1})
+    office.spool.cancel(id, NOW)
+    assert (status_of(office, id), counts(office)) == ("cancelled", {"cancelled": 1})
+    assert listed(office, Filter(states=frozenset({"cancelled"}))) == [id]
+
+
+def test_a_message_that_is_being_delivered_is_sending(office: Office) -> None:
+    """As the daemon's lock on its file tells."""
+    id = office.put()
+    with FileLock(f"{office.spool.root}/daemon.lock"), office.spool.claim(id):
+        assert (status_of(office, id), counts(office)) == ("sending", {"sending": 1})
+        assert listed(office, Filter(states=frozenset({"sending"}))) == [id]
+
+
+def test_a_message_that_has_just_left_the_spool_is_not_lost_from_sight(office: Office) -> None:
+    """Its end is not in the database yet: it shows as being sent, everywhere."""
+    id = office.put()
+    office.seen(id)
+    os.unlink(office.spool.path("queued", id))
+    assert (status_of(office, id), counts(office), listed(office)) == ("sending", {"sending": 1}, [id])
+
+
+def test_a_message_that_was_settled_between_two_looks_is_over(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file was read, then the database said that it was sent, and now the file is gone."""
+    id = office.put()
+    entry = office.entry(id)
+    office.settle(id, outcome())
+    monkeypatch.setattr(Spool, "read", lambda *_: entry)
+    assert status_of(office, id) == "sent"
+
+
+def test_the_spool_is_right_about_a_message_that_it_still_has(office: Office) -> None:
+    """A crash came between the commit and the unlink: it will be delivered again."""
+    id = office.put()
+    entry = office.entry(id)
+    entry.history.add([outcome()])
+    office.writer.write([Seen(NOW, entry)])
+    assert status_of(office, id) == "queued"
+    assert listed(office, Filter(states=frozenset({"queued"}))) == [id]
+
+
+def test_a_report_that_came_later_shows_for_its_recipient(office: Office) -> None:
+    """One of two has bounced, while the other is still being tried."""
+    id = office.put("a@x.example", "b@x.example")
+    office.settle(id, outcome(0), outcome(1, "defer", due=NOW + 60))
+    with office.writer.transaction() as db:
+        db.execute("UPDATE email_recipients SET status = 'bounced' WHERE position = 0")
+    with office.view() as view:
+        record = view.message(id)
+    assert record is not None
+    assert [recipient.status for recipient in record.recipients] == ["bounced", "deferred"]
+    assert listed(office, Filter(states=frozenset({"bounced"}))) == [id]
+
+
+def test_a_damaged_file_is_told_of_and_stops_no_list(office: Office) -> None:
+    """One message that cannot be read, between two that can."""
+    first, bad, last = office.put(at=NOW), office.put(at=NOW + 1), office.put(at=NOW + 2)
+    Path(office.spool.path("queued", bad)).write_bytes(b"mailer/1 nonsense")
+    with pytest.raises(Failure, match="damaged"):
+        status_of(office, bad)
+    with office.view() as view:
+        assert [record.id for record in view.messages()] == [last, first]
+        assert any("1 unreadable" in note for note in view.notes)
+
+
+# By name
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_message_is_found_by_any_of_its_names(office: Office, known: bool) -> None:
+    """ID in any case, Message-ID with or without brackets, request id; in the database or only in the spool."""
+    id = office.deferred(known=known, message_id="<a@b.example>", request_id="nightly")
+    with office.view() as view:
+        for name in (id, id.lower(), "<a@b.example>", "a@b.example", "nightly"):
+            assert [record.id for record in view.find(name)] == [id], name
+        for name in ("", "a@b", "night", "%", "'", "\0", "\ud800", "x" * 100_000):
+            assert view.find(name) == []
+
+
+def test_two_messages_of_one_name_are_both_found_oldest_first(office: Office) -> None:
+    """The same Message-ID, once over and once still in the spool."""
+    first, second = office.sent(message_id="<m@x>", at=NOW), office.put(message_id="<m@x>", at=NOW + 1)
+    with office.view() as view:
+        assert [record.id for record in view.find("m@x")] == [first, second]
+
+
+# Lists
+
+
+def test_a_list_has_each_message_once_newest_first(office: Office) -> None:
+    """From both halves, merged."""
+    ids = [
+        office.sent(at=NOW), office.put(at=NOW + 1), office.deferred(at=NOW + 2), office.failed(at=NOW + 3, known=False),
+        office.held(at=NOW + 4), office.sent(at=NOW + 5), office.deferred(at=NOW + 6, known=False),
+    ]  # fmt: skip
+    assert listed(office) == ids[::-1]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_filters_select_from_both_halves(office: Office, known: bool) -> None:
+    """The same selectors for rows and for files."""
+    bob = office.deferred("bob@example.net", known=known, sender="robot@example.com", at=NOW)
+    ann = office.failed("ann@example.org", known=known, sender="", at=NOW + 100)
+    both = office.put("bob@example.net", "ann@example.org", at=NOW + 200)
+    assert listed(office, Filter(to="BOB@example.net")) == [both, bob]
+    assert listed(office, Filter(domain="example.org")) == [both, ann]
+    assert listed(office, Filter(sender="<>")) == [ann]
+    assert listed(office, Filter(sender="robot@*", states=frozenset({"deferred", "failed"}))) == [bob]
+    assert listed(office, Filter(since=NOW + 50, before=NOW + 150)) == [ann]
+    assert listed(office, Filter(to="' OR '1'='1")) == listed(office, Filter(domain="%")) == listed(office, Filter(to="a\0b")) == []
+
+
+def test_a_list_reads_no_more_files_than_it_shows(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest two of fifty; the summary reads none."""
+    for n in range(50):
+        office.put(at=NOW + n)
+    read: list[str] = []
+    plain = Spool.read
+
+    def reading(self: Spool, id: str, state: str | None = None) -> Entry:
+        read.append(id)
+        return plain(self, id, state)
+
+    monkeypatch.setattr(Spool, "read", reading)
+    with office.view() as view:
+        found = view.messages()
+        next(found), next(found)
+        assert len(read) <= 3
+        read.clear()
+        assert view.summary().counts["queued"] == 50
+        assert read == []
+        assert next(view.messages(Filter(states=frozenset({"held"}))), None) is None
+        assert read == []
+
+
+def test_the_queue_is_listed_oldest_first(office: Office) -> None:
+    """With the same filters; what the database knows to be something else is not read."""
+    first, second, third = (
+        office.deferred("a@x.example", at=NOW),
+        office.put("a@x.example", at=NOW + 1),
+        office.deferred("b@y.example", at=NOW + 2),
+    )
+    with office.view() as view:
+        assert [record.id for record in view.queue(Filter())] == [first, second, third]
+        assert [record.id for record in view.queue(Filter(domain="x.example"))] == [first, second]
+        assert [record.id for record in view.queue(Filter(to="\0"))] == []
+
+
+# Failures
+
+
+def test_failed_recipients_come_from_both_halves_newest_first(office: Office) -> None:
+    """One that the database has, one that only the spool has, and one of a message that is still pending."""
+    known = office.failed("a@x.example", at=NOW)
+    unknown = office.put("b@x.example")
+    office.settle(unknown, outcome(verdict="fail", at=NOW + 50), known=False)
+    partly = office.put("c@x.example", "d@x.example")
+    office.settle(partly, outcome(0, "expire", at=NOW + 70), outcome(1, "defer", due=NOW + 900, at=NOW + 70))
+    with office.view() as view:
+        assert [(item.id, item.recipient.address) for item in view.undelivered()] == [
+            (partly, "c@x.example"), (unknown, "b@x.example"), (known, "a@x.example"),
+        ]  # fmt: skip
+        assert [item.id for item in view.undelivered(Filter(since=NOW + 60))] == [partly]
+        assert [item.id for item in view.undelivered(Filter(to="b@*"))] == [unknown]
+
+
+# The summary
+
+
+def test_the_summary_counts_every_message_once(office: Office) -> None:
+    """Whatever state it is in, and whoever knows it."""
+    office.put(), office.deferred(), office.deferred(known=False), office.held(), office.sent(), office.sent(), office.failed()
+    office.failed(known=False)
+    assert counts(office) == {"queued": 1, "deferred": 2, "held": 1, "sent": 2, "failed": 2}
+
+
+def test_the_summary_tells_the_oldest_and_the_next(office: Office) -> None:
+    """And the last failures, and what was set aside."""
+    office.put(at=NOW - 500), office.put(at=NOW), office.deferred(due=NOW + 60), office.deferred(due=NOW + 30)
+    failed = office.failed()
+    Path(office.spool.root, "corrupt", "x").touch()
+    with office.view() as view:
+        summary = view.summary()
+    assert summary.oldest["queued"] == pytest.approx(NOW - 500)
+    assert summary.next_attempt_at == pytest.approx(NOW + 30)
+    assert summary.corrupt == 1
+    assert [item.id for item in summary.failures] == [failed]
+    assert not summary.daemon.running
+
+
+def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    """And is not made by looking at it."""
+    with View(Spool(str(tmp_path / "none"))) as view:
+        assert view.summary().counts == dict.fromkeys(STATUSES, 0)
+        assert (list(view.messages()), list(view.undelivered()), view.message("0" * 26), view.notes) == ([], [], None, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_database_leaves_the_spool_to_be_seen(office: Office) -> None:
+    """With a note that history is missing."""
+    id = office.deferred()
+    office.close()
+    office.path.write_bytes(b"broken" * 1000)
+    with office.view() as view:
+        assert [record.id for record in view.messages()] == [id]
+        assert view.summary().counts["deferred"] == 1
+        assert any("without history" in note for note in view.notes)
