@@ -42,6 +42,15 @@ Watch = Callable[["Connection", Command, Reply], object]
 """Told each step from the connection to the last answer before MAIL, when it is done. What is said in AUTH holds secrets."""
 
 
+_AWAITED = {
+    "CONNECT": "the greeting",
+    "RESPONSE": "the answer to AUTH",
+    "BLOCK": "the host to take more of the message",
+    "CONTENT": "the answer to the end of the message",
+}
+"""What we wait for, in words, where it is no answer to a command of that name."""
+
+
 class Connection:
     """A session that is ready for mail, until it is not `usable` any more."""
 
@@ -289,11 +298,12 @@ class Connection:
         """Kind, phase and reply for what ended the session."""
         verb = self._client.verb
         phase = PHASE[verb]
+        what = _AWAITED.get(verb, f"the answer to {verb}")
         if isinstance(error, TimeoutError):
-            return "timeout", phase, Reply.own(451, "4.4.2", f"no answer to {verb} within {self._seconds(verb):g} s")
+            return "timeout", phase, Reply.own(451, "4.4.2", f"waited {self._seconds(verb):g} s for {what}")
         if isinstance(error, ProtocolError):
             return "protocol", phase, Reply.own(451, "4.5.0", str(error))
-        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} (waiting for the answer to {verb})")
+        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} while we waited for {what}")
 
 
 def _hop(endpoint: Endpoint, address: str) -> Hop:
@@ -314,7 +324,7 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
 
 def _unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
     if isinstance(error, TimeoutError):
-        return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"no connection within {seconds:g} s"), hop)
+        return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection"), hop)
     return SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_strerror(error)}"), hop)
 
 

@@ -47,6 +47,8 @@ class Stream(asyncio.Protocol):
         """Make the handshake. Raises `OSError` (with `ssl.SSLError` and `TimeoutError`); the stream is aborted then."""
         try:
             self._check()
+            if self._data:  # CVE-2011-0411: they would be read as if TLS had brought them
+                raise ConnectionAbortedError("the host sent bytes where the handshake begins")
             async with asyncio.timeout(seconds):
                 transport = await self._loop.start_tls(
                     self._wire, self, context, server_hostname=server_name or None, ssl_shutdown_timeout=SHUTDOWN

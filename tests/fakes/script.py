@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds that a script waits for its client
 
 
 class Server:
-    """One asyncio server on a free port, that waits for its sessions to end."""
+    """One asyncio server on a free port, that waits for its sessions to end, and insists that they do."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -35,7 +35,8 @@ class Server:
         for task in self._tasks if kind else ():
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=PATIENCE)
+            _, open_still = await asyncio.wait(self._tasks, timeout=PATIENCE)
+            assert kind or not open_still, "a client left its connection open"
         await self._server.wait_closed()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

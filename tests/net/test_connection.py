@@ -131,7 +131,7 @@ def test_silence_before_mail(phase: str, server: Server, timeouts: Timeouts) -> 
 
     error = asyncio.run(run())
     assert (error.kind, error.phase, error.reply.enhanced) == ("timeout", phase, "4.4.2")
-    assert str(error.reply).endswith("within 0.1 s")
+    assert error.reply.text.startswith("waited 0.1 s for the ")
 
 
 def test_silence_after_starttls() -> None:
@@ -187,7 +187,7 @@ def test_dripping_does_not_move_the_deadline() -> None:
 
     async def greeting() -> None:
         async with Drip([]) as server:
-            with pytest.raises(SessionError, match=r"no answer to CONNECT within 0\.2 s"):
+            with pytest.raises(SessionError, match=r"waited 0\.2 s for the greeting"):
                 await opened(server, replace(QUICK, greeting=0.2))
 
     start = time.monotonic()
@@ -224,7 +224,7 @@ LARGE = b"Subject: x\r\n\r\n" + (b"x" * 998 + b"\r\n") * 20_000
 def test_a_server_that_takes_no_more() -> None:
     """A server that stops reading in the middle of a message is given up at the deadline for a block."""
     (answer,) = deliver(Deaf(), LARGE, timeouts=replace(QUICK, block=0.2))
-    assert (answer.phase, answer.kind, answer.reply.text) == ("body", "timeout", "no answer to BLOCK within 0.2 s")
+    assert (answer.phase, answer.kind, answer.reply.text) == ("body", "timeout", "waited 0.2 s for the host to take more of the message")
 
 
 def test_refused_in_the_middle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -179,6 +180,23 @@ def test_a_word_ends_the_wait_for_room() -> None:
         return await stream.read()
 
     assert with_stream(talk, test) == b"stop"
+
+
+def test_no_handshake_over_unread_bytes() -> None:
+    """Bytes that came before the handshake are never read as if they had come after it."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"250 injected\r\n")
+        await listen(reader, writer)
+
+    async def test(stream: Stream) -> None:
+        while not stream.unread:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError, match="where the handshake begins"):
+            await stream.start_tls(ssl.create_default_context(), "x", 5)
+        assert stream.gone
+
+    with_stream(talk, test)
 
 
 def test_half_closed() -> None:

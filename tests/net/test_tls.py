@@ -88,6 +88,12 @@ def test_oldest_version(certificates: Certificates) -> None:
         assert tls.context(requirement).minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+def test_a_newer_version_by_configuration() -> None:
+    """The configuration may ask for TLS 1.3, with or without verification."""
+    for requirement in (Requirement("starttls", min_version="1.3"), Requirement("opportunistic", min_version="1.3")):
+        assert tls.context(requirement).minimum_version is ssl.TLSVersion.TLSv1_3
+
+
 def test_a_ca_file_that_is_none(certificates: Certificates) -> None:
     """A CA file that cannot be read is told by name, and no mail goes out without it."""
     requirement = Requirement("starttls", ca_file="/does/not/exist.pem")

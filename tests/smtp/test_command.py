@@ -66,6 +66,8 @@ def test_control_characters(name: str, control: str) -> None:
     [
         "",
         "a@b.example> SIZE=0",
+        "a@b.example>SIZE=0",
+        "<a@b.example",
         "a@b.example>\tNOTIFY=NEVER",
         "a b@c.example",
         "<a@b.example>",
