@@ -96,7 +96,7 @@ def explained(taken: dict[str, list[float]], killed: list[float]) -> None:
             assert any(first <= at <= second and at - first < 1 for at in killed), f"{address} was taken at {first} and {second}"
             doubles += 1
     print(f"{doubles} of {MESSAGES} messages came twice, after {len(killed)} kills")
-    assert doubles <= len(killed) * CONNECTIONS * 4
+    assert doubles <= len(killed) * CONNECTIONS * 3
 
 
 def statuses(world: World) -> dict[str, int]:
