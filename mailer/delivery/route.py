@@ -51,7 +51,7 @@ class Route:
     def read(cls, pattern: str, via: Iterable[str]) -> Route:
         """A rule as the configuration writes it. Raises `ValueError`."""
         wild = "*." if pattern.startswith("*.") else ""
-        normal = pattern if pattern == "*" else wild + ascii_domain(pattern.removeprefix(wild))
+        normal = pattern if pattern == "*" else wild + _normal(pattern.removeprefix(wild))
         return cls(normal, tuple(map(Via.read, via)))
 
 
@@ -84,7 +84,7 @@ def _patterns(domain: str) -> Iterator[str]:
 
 
 def _normal(domain: str) -> str:
-    """A domain that cannot be one matches ``*`` at most; that it leads nowhere is found out on the way."""
+    """The form in which domains are compared. What cannot be one leads nowhere, which is found out on the way."""
     try:
         return ascii_domain(domain)
     except ValueError:
