@@ -37,10 +37,21 @@ class Log:
     def __init__(
         self, stream: TextIO, *, form: str = "auto", level: str = "info", later: Callable[[Callable[[], None]], object] | None = None
     ) -> None:
-        self.stream = stream
         self.later = later
         self._lines: list[str] = []
+        self._use(stream, form, level)
+
+    def change(self, stream: TextIO, *, form: str, level: str) -> None:
+        """Write to `stream` from now on, and close the one before unless it is a standard stream."""
+        self.flush()
+        before = self._stream
+        self._use(stream, form, level)
+        if before not in (stream, sys.stderr, sys.stdout):
+            before.close()
+
+    def _use(self, stream: TextIO, form: str, level: str) -> None:
         terminal = stream.isatty()
+        self._stream = stream
         self.json = form == "json" or (form == "auto" and not terminal)
         self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
         self.least = LEVELS.index(level)
@@ -68,8 +79,8 @@ class Log:
         lines, self._lines = self._lines, []
         if lines:
             try:
-                self.stream.write("\n".join(lines) + "\n")
-                self.stream.flush()
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
             except (OSError, ValueError):
                 pass
 
@@ -143,9 +154,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 
 
-def open_log(path: str, *, form: str, level: str) -> Log:
-    """The log that is configured: appended to `path` (mode 0600), or standard error. Raises `OSError`."""
+def open_stream(path: str) -> TextIO:
+    """What a log is written to: `path`, appended to (mode 0600), or standard error if it is empty. Raises `OSError`."""
     if not path:
-        return Log(sys.stderr, form=form, level=level)
+        return sys.stderr
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    return Log(os.fdopen(fd, "w", encoding="utf-8"), form=form, level=level)
+    return os.fdopen(fd, "w", encoding="utf-8")

@@ -17,6 +17,7 @@ import os
 import random
 import signal
 import stat
+import sys
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,9 @@ from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.events import Alarm, Corrupt, Daemon, Events
-from mailer.log import open_log
-from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure
+from mailer.log import Log, open_stream
+from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure, from_os
+from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.net.endpoint import Timeouts
 from mailer.net.pool import Pool
@@ -104,16 +106,20 @@ class Service:
 
     def _build(self) -> None:
         config = self.config
-        self.log = open_log(config.log.file, form=config.log.format, level=config.log.level)
-        self.log.later = asyncio.get_running_loop().call_soon
+        self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon)
+        try:
+            self._open_log()
+        except OSError as error:
+            raise from_os("cannot open the log", config.log.file, error) from None
         self.status = StatusWriter(f"{self.spool.root}/{NAME}", self._status_lost)
         self.ledger = Ledger(self.spool, self.status.write, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
+        self.courier = SmtpCourier(pool_of(config), self.clock)
         self.engine = Engine(
             self.spool,
             Scheduler(limits_of(config)),
-            SmtpCourier(pool_of(config), self.clock),
+            self.courier,
             policy_of(config),
             self.ledger,
             self.clock,
@@ -123,6 +129,10 @@ class Service:
 
     def _status_lost(self, report: str) -> None:
         self.log.told(Alarm(self.clock.now(), "status", report))
+
+    def _open_log(self) -> None:
+        config = self.config.log
+        self.log.change(open_stream(config.file), form=config.format, level=config.level)
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
         self.engine.left(ids, problems)
@@ -203,11 +213,21 @@ class Service:
         except Failure as failure:
             self.events.tell(Alarm(self.clock.now(), "config", f"the configuration stays as it was: {failure}"))
         else:
-            self.config = config
-            self.engine.policy.become(policy_of(config))
-            self.engine.scheduler.limits = limits_of(config)
-            self._tell("reloaded", config.path)
+            self._take_over(config)
         notify("READY=1")
+
+    def _take_over(self, config: Config) -> None:
+        """Everything but the spool may change. The log is opened anew, as whoever rotates it expects."""
+        self.config = config
+        self.engine.policy.become(policy_of(config))
+        self.engine.scheduler.limit(limits_of(config))
+        tls.forget()
+        self.courier.change(pool_of(config))
+        try:
+            self._open_log()
+        except OSError as error:
+            self.events.tell(Alarm(self.clock.now(), "log", f"cannot open {config.log.file}: {error.strerror}"))
+        self._tell("reloaded", config.path)
 
     def _tell(self, what: str, detail: str = "") -> None:
         self.events.tell(Daemon(self.clock.now(), what, detail))

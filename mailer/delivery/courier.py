@@ -8,6 +8,7 @@ asked for a better one.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.mail.outcome import Hop, Outcome
@@ -46,10 +47,18 @@ class SmtpCourier:
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self.pool = pool
         self.clock = clock
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Say QUIT to all idle sessions."""
-        await self.pool.close_all()
+        await asyncio.gather(self.pool.close_all(), *self._closing)
+
+    def change(self, pool: Pool) -> None:
+        """Open new sessions as `pool` does from now on; those that lie idle take their leave."""
+        task = asyncio.get_running_loop().create_task(self.pool.close_all())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        self.pool = pool
 
     async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
         """Try the stops of the job's way until one has answered for every recipient."""
@@ -79,9 +88,7 @@ class SmtpCourier:
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
-            outcomes += [
-                self._outcome(answer, stop, answer_hop(answer, hop), began) for answer in answers if answer.to not in again
-            ]
+            outcomes += [self._outcome(answer, stop, answer_hop(answer, hop), began) for answer in answers if answer.to not in again]
             left = again
         return outcomes
 

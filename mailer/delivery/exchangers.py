@@ -68,7 +68,7 @@ class Exchangers:
         if not hosts:
             raise self._why_nothing()
         key = ",".join(sorted({host for _, host in records}))
-        return NextHop(f"mx:{key}", self.domain, hosts, self.notes)
+        return NextHop(f"mx:{key}", hosts, self.notes)
 
     async def _records(self) -> list[tuple[int, str]]:
         """The MX records; the domain itself where it has none."""

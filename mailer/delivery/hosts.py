@@ -79,7 +79,7 @@ async def _relay(name: str, relay: RelayHost, resolver: Lookup) -> NextHop:
         raise Unroutable(451, "4.4.4", f"relay {name}: the DNS has no address for {relay.host}", "defer") from None
     except DnsTrouble as trouble:
         raise for_now(trouble, f"relay {name}: ") from None
-    return NextHop(f"relay:{name}", f"relay:{name}", [Target(relay.host, relay.port, addresses[:MAX_ADDRESSES])])
+    return NextHop(f"relay:{name}", [Target(relay.host, relay.port, addresses[:MAX_ADDRESSES])])
 
 
 def _written(host: str) -> list[str]:
@@ -101,4 +101,4 @@ def _literal(domain: str, port: int, screen: Callable[[str], bool]) -> NextHop:
         raise Unroutable(550, "5.1.2", f"{domain} is no address literal", "fail") from None
     if not screen(address):
         raise refused(domain, [address])
-    return NextHop(f"mx:[{address}]", domain, [Target(address, port, [address])])
+    return NextHop(f"mx:[{address}]", [Target(address, port, [address])])

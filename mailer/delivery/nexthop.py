@@ -48,7 +48,6 @@ class NextHop:
     """
 
     key: str
-    name: str
     hosts: list[Target]
     notes: list[str] = field(default_factory=list)
 

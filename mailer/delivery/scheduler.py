@@ -105,6 +105,13 @@ class Scheduler:
             self.destinations[way.key] = known
         return known
 
+    def limit(self, limits: Limits) -> None:
+        """Other limits hold from now on, for the destinations that are known too."""
+        self.limits = limits
+        for destination in self.destinations.values():
+            destination.window.cap = limits.per_destination
+            destination.window.size = min(destination.window.size, limits.per_destination)
+
     # What it decides
 
     def plan(self, now: float) -> Plan:

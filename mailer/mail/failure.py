@@ -35,7 +35,7 @@ def from_os(what: str, path: str, error: OSError) -> Failure:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Failure(f"{what}: {path}: {reason} (who owns it? `mailer doctor` tells)", NO_PERMISSION)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-        return Failure(f"{what}: {path}: {reason}; nothing was queued, try again", TRY_AGAIN)
+        return Failure(f"{what}: {path}: {reason}; try again", TRY_AGAIN)
     if error.errno in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return Failure(f"{what}: {path}: {reason}", CANNOT_CREATE)
     return Failure(f"{what}: {path}: {reason}", IO_ERROR)
