@@ -10,7 +10,6 @@ A connection that is abandoned in the middle of anything (an error, a cancelled 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Self
@@ -27,7 +26,7 @@ from mailer.smtp.transaction import Answer, Transaction
 
 from . import tls
 from .endpoint import Endpoint, Login, Timeouts
-from .errors import SessionError
+from .errors import SessionError, broken, unreachable
 from .stream import Stream
 
 __all__ = ["Answer", "Connection", "Endpoint", "Login", "SessionError", "Timeouts"]
@@ -40,15 +39,6 @@ REACHED = Command("REACHED", b"")
 
 Watch = Callable[["Connection", Command, Reply], object]
 """Told each step from the connection to the last answer before MAIL, when it is done. What is said in AUTH holds secrets."""
-
-
-_AWAITED = {
-    "CONNECT": "the greeting",
-    "RESPONSE": "the answer to AUTH",
-    "BLOCK": "the host to take more of the message",
-    "CONTENT": "the answer to the end of the message",
-}
-"""What we wait for, in words, where it is no answer to a command of that name."""
 
 
 class Connection:
@@ -102,7 +92,7 @@ class Connection:
         try:
             stream = await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=endpoint.source)
         except OSError as error:
-            raise _unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
+            raise unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
         connection = cls(stream, endpoint, address, timeouts)
         if watch:
             watch(connection, REACHED, Reply.own(220, "", f"connected to {address} port {endpoint.port}"))
@@ -297,13 +287,7 @@ class Connection:
     def _explain(self, error: Exception) -> tuple[str, str, Reply]:
         """Kind, phase and reply for what ended the session."""
         verb = self._client.verb
-        phase = PHASE[verb]
-        what = _AWAITED.get(verb, f"the answer to {verb}")
-        if isinstance(error, TimeoutError):
-            return "timeout", phase, Reply.own(451, "4.4.2", f"waited {self._seconds(verb):g} s for {what}")
-        if isinstance(error, ProtocolError):
-            return "protocol", phase, Reply.own(451, "4.5.0", str(error))
-        return "lost", phase, Reply.own(451, "4.4.2", f"{_strerror(error)} while we waited for {what}")
+        return broken(error, verb, self._seconds(verb))
 
 
 def _hop(endpoint: Endpoint, address: str) -> Hop:
@@ -320,15 +304,3 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
     except Failure as failure:
         raise SessionError("auth", "auth", Reply.own(454, "4.7.0", str(failure)), _hop(endpoint, address)) from None
     return Wish(endpoint.hello, requirement.mode, requirement.verified, login.username, secret, login.allow_plain)
-
-
-def _unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
-    if isinstance(error, TimeoutError):
-        return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection"), hop)
-    return SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_strerror(error)}"), hop)
-
-
-def _strerror(error: Exception) -> str:
-    """The reason alone; asyncio puts whole addresses into its messages."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error)
