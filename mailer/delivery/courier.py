@@ -1,9 +1,9 @@
-"""The courier: takes one job to its destination and comes back with an outcome for each recipient.
+"""The courier: takes jobs to their destination and comes back with an outcome for each recipient.
 
-`Courier` is the seam where other ways of delivery attach (a local mailbox, LMTP, a pipe); `SmtpCourier` is
-the one for SMTP. It tries the hosts of the way in order: another host is tried while the trouble is the
-host's (`Scope` ``host``); a refusal of the message or of a recipient is an answer, and no other host is
-asked for a better one.
+`Courier` and `Session` are the seam where other ways of delivery attach (a local mailbox, LMTP, a pipe);
+`SmtpCourier` is the one for SMTP. Its session works off the queue of one destination on one connection. It tries the
+hosts of a way in order, the one that it is talking to first: another host is tried while the trouble is the host's
+(`Scope` ``host``); a refusal of the message or of a recipient is an answer, and no other host is asked for a better one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from mailer.mail.outcome import Hop, Outcome
+from mailer.mail.outcome import NOWHERE, Hop, Outcome
 from mailer.net.connection import Answer, SessionError
 
 from .remote import queue_id
@@ -31,39 +31,68 @@ if TYPE_CHECKING:
 MAX_HOSTS = 5  # addresses dialled in one attempt; a long MX set must not hold a session for hours
 
 
-class Courier(Protocol):
-    """One way of taking mail somewhere."""
+class Session(Protocol):
+    """One after the other, to one destination."""
 
     async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
         """Take `content` to the recipients of `job`; an outcome for each. Raises nothing but bugs."""
 
+    def end(self) -> None:
+        """There is no more work for now."""
+
+
+class Courier(Protocol):
+    """One way of taking mail somewhere."""
+
+    def session(self) -> Session:
+        """Begin to work; as many at a time as the scheduler allows."""
+
     async def close(self) -> None:
-        """End all sessions politely."""
+        """End everything politely."""
 
 
 class SmtpCourier:
-    """Delivers by SMTP on pooled connections."""
+    """Delivers by SMTP on connections of `pool`."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self.pool = pool
         self.clock = clock
         self._closing: set[asyncio.Task[None]] = set()
 
+    def session(self) -> SmtpSession:
+        """A session without a connection yet."""
+        return SmtpSession(self.pool, self.clock)
+
     async def close(self) -> None:
-        """Say QUIT to all idle sessions."""
+        """Say QUIT to all idle connections."""
         await asyncio.gather(self.pool.close_all(), *self._closing)
 
     def change(self, pool: Pool) -> None:
-        """Open new sessions as `pool` does from now on; those that lie idle take their leave."""
+        """Open new connections as `pool` does from now on; those that lie idle take their leave."""
         task = asyncio.get_running_loop().create_task(self.pool.close_all())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         self.pool = pool
 
+
+class SmtpSession:
+    """Works off one destination's queue; keeps its connection from one job to the next."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self.pool = pool
+        self.clock = clock
+        self._connection: Connection | None = None
+
+    def end(self) -> None:
+        """Give the connection back, for whoever needs one to that host next."""
+        if self._connection is not None:
+            self.pool.give_back(self._connection)
+            self._connection = None
+
     async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
         """Try the stops of the job's way until one has answered for every recipient."""
         began = self.clock.now()
-        waiting = list(job.recipients)
+        waiting = job.recipients
         outcomes: dict[int, Outcome] = {}
         for stop, address in self._doors(job):
             for outcome in await self._try(stop, address, envelope, waiting, content, began):
@@ -74,54 +103,62 @@ class SmtpCourier:
         return [outcomes[to] for to in job.recipients]
 
     def _doors(self, job: Job) -> list[tuple[Stop, str]]:
-        return [(stop, address) for stop in job.way.stops for address in stop.addresses][:MAX_HOSTS]
+        """Which host at which address, in order; first the one that we are connected to."""
+        doors = [(stop, address) for stop in job.way.stops for address in stop.addresses][:MAX_HOSTS]
+        if len(doors) > 1 and self._connection is not None:
+            doors.sort(key=lambda door: not self._leads_to(*door))
+        return doors
+
+    def _leads_to(self, stop: Stop, address: str) -> bool:
+        connection = self._connection
+        return connection is not None and connection.address == address and connection.endpoint == stop.endpoint
 
     async def _try(
         self, stop: Stop, address: str, envelope: Envelope, recipients: Sequence[int], content: bytes, began: float
     ) -> list[Outcome]:
         """One host: its answers as outcomes, in as many transactions as its limits on recipients make necessary."""
         outcomes: list[Outcome] = []
-        left = list(recipients)
+        left = recipients
         while left:
-            connection, answers = await self._transact(stop, address, envelope, left, content)
-            hop = connection.hop if connection else Hop(stop.endpoint.host, address, stop.endpoint.port)
+            answers, hop = await self._transact(stop, address, envelope, left, content)
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
-            outcomes += [self._outcome(answer, stop, answer_hop(answer, hop), began) for answer in answers if answer.to not in again]
+            outcomes += [self._outcome(answer, stop, hop, began) for answer in answers if answer.to not in again]
             left = again
         return outcomes
 
     async def _transact(
         self, stop: Stop, address: str, envelope: Envelope, recipients: Sequence[int], content: bytes
-    ) -> tuple[Connection | None, list[Answer]]:
-        """One transaction on a connection of the pool.
+    ) -> tuple[list[Answer], Hop]:
+        """One transaction.
 
-        A connection that lay idle may be dead without our knowing; what it loses before it has taken the
+        A connection that lay idle may be dead without our knowing; what it loses before it has taken anything of the
         message is tried once more on a new one, and is no failure of the host.
         """
         while True:
             try:
-                connection = await self.pool.lend(stop.endpoint, [address])
+                connection = await self._connected(stop, address)
             except SessionError as error:
-                return None, [Answer(to, error.phase, error.kind, error.reply) for to in recipients]
+                return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop
             reused = connection.deliveries > 0
-            try:
-                addresses = [envelope.recipients[to].address for to in recipients]
-                answers = await connection.deliver(envelope.sender, addresses, content)
-            except BaseException:
-                connection.abandon()
-                raise
-            finally:
-                self.pool.give_back(connection)
+            addresses = [envelope.recipients[to].address for to in recipients]
+            answers = await connection.deliver(envelope.sender, addresses, content)
             if not (reused and all(answer.kind == "lost" and answer.phase in ("mail", "rcpt") for answer in answers)):
-                return connection, [answer._replace(to=recipients[answer.to]) for answer in answers]
+                return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop
+
+    async def _connected(self, stop: Stop, address: str) -> Connection:
+        """The connection that we have, if it leads there and is good for more, else one of the pool."""
+        connection = self._connection
+        if connection is None or not self._leads_to(stop, address) or not self.pool.is_good(connection):
+            self.end()
+            self._connection = connection = await self.pool.lend(stop.endpoint, [address])
+        return connection
 
     def _outcome(self, answer: Answer, stop: Stop, hop: Hop, began: float) -> Outcome:
         judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay)
         now = self.clock.now()
         reply = answer.reply
-        delivered = judgement.verdict == "delivered"
         return Outcome(
             answer.to,
             judgement.verdict,
@@ -130,14 +167,9 @@ class SmtpCourier:
             reply.enhanced,
             reply.text,
             answer.phase,
-            hop,
+            NOWHERE if answer.kind == "local" else hop,  # what we refuse ourselves came from nowhere
             now,
             now - began,
             0.0,
-            queue_id(reply.text) if delivered else "",
+            queue_id(reply.text) if judgement.verdict == "delivered" else "",
         )
-
-
-def answer_hop(answer: Answer, hop: Hop) -> Hop:
-    """Where the answer came from; what we refuse ourselves came from nowhere."""
-    return Hop() if answer.kind == "local" else hop

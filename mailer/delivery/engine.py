@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Scope
     from mailer.spool import Spool
 
-    from .courier import Courier
+    from .courier import Courier, Session
     from .destination import Destination
     from .ledger import Ledger
     from .policy import Policy
@@ -253,28 +253,30 @@ class Engine:
 
     async def _session(self, destination: Destination, job: Job | None) -> None:
         """Work off a destination's queue, one job after the other, while it is welcome."""
+        session = self.courier.session()
         try:
             while job is not None:
-                await self._deliver(destination, job)
+                await self._deliver(session, destination, job)
                 if self.stopping or not self._welcome(destination):
                     break
                 job = destination.take()
                 if len(destination) < LOW_WATER:
                     self._wake.set()
         finally:
+            session.end()
             self.scheduler.session_ended(destination)
 
     def _welcome(self, destination: Destination) -> bool:
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
-    async def _deliver(self, destination: Destination, job: Job) -> None:
+    async def _deliver(self, session: Session, destination: Destination, job: Job) -> None:
         attempt = job.attempt
         content = self.settler.take(attempt)
         if content is None:
             await self._finished(attempt, [])
             return
         try:
-            outcomes = await self.courier.deliver(job, attempt.entry.envelope, content)
+            outcomes = await session.deliver(job, attempt.entry.envelope, content)
         except Exception as error:
             outcomes = self._our_fault(error, "body", job.recipients)
         self._learn(destination, outcomes)

@@ -91,6 +91,10 @@ class Pool:
             self._dismiss(connection)
         return None
 
+    def is_good(self, connection: Connection) -> bool:
+        """Whether it may take another message: it is usable, and not too old."""
+        return self._is_good(connection, asyncio.get_running_loop().time())
+
     def _is_good(self, connection: Connection, now: float) -> bool:
         return connection.usable and now - connection.opened_at < self._lifetime
 
