@@ -1,0 +1,46 @@
+"""The benchmarks still run: with a few messages, for no figure's sake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def figures(script: str, *options: str) -> list[str]:
+    """The lines ``FIGURE …`` of a short run."""
+    done = subprocess.run([sys.executable, HERE / script, *options], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if line.startswith("FIGURE ")]
+
+
+def test_what_a_submission_costs_can_be_measured() -> None:
+    """send.py compares both ways in with the start of Python, alone, in a loop and side by side."""
+    lines = figures("send.py", "--rounds=1", "--loop=3", "--loops=1", "--parallel=2", "--without-postfix")
+    for what in (
+        "mailer send / python3 -c pass",
+        "mailer sendmail -t / python3 -c pass",
+        "shell loop, mailer send",
+        "xargs -P2, mailer send",
+    ):
+        assert any(what in line for line in lines), lines
+
+
+@pytest.mark.peer("smtp-sink")
+def test_how_fast_a_queue_empties_can_be_measured() -> None:
+    """drain.py measures one pass, and the daemon."""
+    lines = figures("drain.py", "-n30", "--size=1024", "--rounds=1", "--without-postfix")
+    assert ["mailer run --once" in line for line in lines] == [True, False]
+
+
+@pytest.mark.peer("postfix", "smtp-sink", root=True)
+def test_postfix_can_be_measured_beside_us() -> None:
+    """With Postfix, both print how we compare with it."""
+    lines = figures("drain.py", "-n30", "--size=1024", "--rounds=1")
+    assert any("mailer run --once / best postfix" in line for line in lines), lines
+    lines = figures("send.py", "--rounds=1", "--loop=3", "--loops=1", "--parallel=2")
+    assert any("mailer send / postfix sendmail -t" in line for line in lines), lines
