@@ -23,6 +23,7 @@ from . import command, sasl
 from .client import Client, State
 from .command import Command
 from .errors import CommandError, SessionRefused
+from .redact import redacted
 from .reply import Reply
 
 HANDSHAKE = Command("HANDSHAKE", b"")
@@ -95,7 +96,7 @@ def _auth(client: Client, wish: Wish) -> _STEP:
         answer = _answer(mechanism, reply)
         reply = yield command.CANCEL if answer is None else command.response(answer)
     if not reply.positive:
-        raise SessionRefused("auth", "auth", reply)
+        raise SessionRefused("auth", "auth", redacted(reply, wish.secret))
 
 
 def _mechanism(client: Client, wish: Wish) -> sasl.Mechanism:
