@@ -1,0 +1,89 @@
+"""``mailer bounces``: who did not get mail, and why."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cli.terminal import Shell
+from tests.fakes.mail import outcome
+from tests.status.office import Office
+
+
+def test_failed_recipients_are_listed_with_their_reason_newest_first(office: Office, shell: Shell) -> None:
+    """Those that were delivered or wait are not among them."""
+    first = office.failed("a@x.example", text="no such user")
+    second = office.put("b@y.example", "c@y.example", "d@y.example")
+    office.settle(second, outcome(0), outcome(1, "expire", text="timed out", at=1_800_000_060.0), outcome(2, "defer", due=1_900_000_000.0))
+    said = shell("bounces")
+    assert said.code == 0
+    assert [line.split()[1:4] for line in said.lines[1:]] == [["expired", "c@y.example", second], ["failed", "a@x.example", first]]
+    assert said.lines[2].endswith("550 5.1.1 no such user")
+
+
+def test_bounces_as_json(office: Office, shell: Shell) -> None:
+    """One object a recipient."""
+    id = office.failed("a@x.example", subject="Hi", text="no such user")
+    assert shell("bounces", "--json").objects == [
+        {"id": id, "from": "me@example.com", "subject": "Hi", "message_status": "failed", "address": "a@x.example", "status": "failed",
+         "code": 550, "enhanced_code": "5.1.1", "reply": "no such user", "host": None, "at": "2027-01-15T08:00:05Z"}
+    ]  # fmt: skip
+
+
+def test_filters_choose_recipients(office: Office, shell: Shell) -> None:
+    """Of a message to many, only those that are meant; since when it failed, not since it was queued."""
+    now = time.time()
+    id = office.put("a@x.example", "b@y.example", at=now - 90_000)
+    office.settle(id, outcome(0, "fail", at=now - 80_000), outcome(1, "fail", at=now - 60))
+
+    def addresses(*options: str) -> list[str]:
+        return [item["address"] for item in shell("bounces", "--json", *options).objects]
+
+    assert addresses() == ["b@y.example", "a@x.example"]
+    assert addresses("--domain", "X.example") == addresses("--to", "a@*") == ["a@x.example"]
+    assert addresses("--since", "1h") == addresses("--limit", "1") == ["b@y.example"]
+    assert addresses("--from", "<>") == []
+    assert shell("bounces", "--from", "<>") == (0, "No mail failed that is like that.\n", "")
+
+
+def test_equal_reasons_count_as_one_whatever_names_are_in_them(office: Office, shell: Shell) -> None:
+    """Addresses, IP addresses and queue names differ from message to message; codes and words do not."""
+    office.failed("a@x.example", text="<a@x.example>: Recipient address rejected (session 4XyZ12ab)")
+    office.failed("b@x.example", text="<b@x.example>: Recipient address rejected (session 9QrS77cd)")
+    office.failed("c@y.example", text="blocked: 192.0.2.77 is listed")
+    reasons = {item["reason"]: item["count"] for item in shell("bounces", "--by", "reason", "--json").objects}
+    assert reasons == {"550 5.1.1 …: Recipient address rejected (session …)": 2, "550 5.1.1 blocked: … is listed": 1}
+
+
+@pytest.mark.parametrize(("by", "expected"), [("domain", [("x.example", 2), ("y.example", 1)]), ("code", [("550 5.1.1", 3)])])
+def test_bounces_are_counted_by_domain_and_code(office: Office, shell: Shell, by: str, expected: list[tuple[str, int]]) -> None:
+    """Most frequent first."""
+    for address in ("a@x.example", "b@X.example", "c@y.example"):
+        office.failed(address)
+    assert [(item[by], item["count"]) for item in shell("bounces", "--by", by, "--json").objects] == expected
+    assert shell("bounces", "--by", by).lines[0].split()[:2] == ["COUNT", by.upper()]
+
+
+def test_more_recipients_than_are_listed_are_all_counted(office: Office, shell: Shell) -> None:
+    """``--limit`` is about lines."""
+    office.failed(*(f"u{n}@x.example" for n in range(50)))
+    assert shell("bounces", "--by", "domain", "--limit", "1", "--json").objects == [
+        {"domain": "x.example", "count": 50, "example": "550 5.1.1 no such user"}
+    ]
+    assert len(shell("bounces").lines) == 21
+
+
+def test_an_unknown_group_is_a_mistake(shell: Shell) -> None:
+    """Exit 64, and what there is."""
+    said = shell("bounces", "--by", "colour")
+    assert said.code == 64
+    assert "reason, domain, code" in said.err
+
+
+def test_a_terminal_names_the_host_that_refused(office: Office, shell: Shell) -> None:
+    """Who said what, to which message."""
+    id = office.failed("a@x.example", text="no such user")
+    said = shell.at_terminal("bounces")
+    for text in ("a@x.example", "550 5.1.1 no such user", id):
+        assert text in said.out

@@ -1,0 +1,261 @@
+"""``mailer status`` as people and scripts see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from tests.cli.terminal import UNSAFE, Shell
+from tests.cli.test_show import HOSTILE
+from tests.fakes.mail import NOW, outcome
+from tests.status.office import Office
+
+CONTRACT = [
+    "id", "message_id", "request_id", "status", "from", "subject", "size", "priority", "queued_at", "last_attempt_at",
+    "next_attempt_at", "sent_at", "attempts", "recipients",
+]  # fmt: skip
+
+
+# One message
+
+
+def test_one_message_shows_all_that_is_known(office: Office, shell: Shell) -> None:
+    """Who, what, when, why, and what happens next."""
+    id = office.deferred("bob@example.net", subject="Please read", text="greylisted, come back", request_id="r-9", message_id="<a@b>")
+    said = shell("status", id)
+    assert said.code == 0
+    assert said.lines[0] == f"{id}  deferred  tried once, next try 2027-01-15T08:05:00Z"
+    for text in ("bob@example.net", "Please read", "451 4.3.0 greylisted, come back", "r-9", "<a@b>", "2027-01-15T08:00:05Z"):
+        assert text in said.out
+
+
+def test_the_json_of_a_message_is_the_contract(office: Office, shell: Shell) -> None:
+    """One object on one line, its members in order."""
+    id = office.sent("a@x.example", "b@x.example")
+    (document,) = shell("status", "--json", id).objects
+    assert list(document) == CONTRACT
+    assert (document["id"], document["status"], len(document["recipients"])) == (id, "sent", 2)
+
+
+def test_a_message_is_found_by_message_id_and_request_id(office: Office, shell: Shell) -> None:
+    """As the log of another program has it."""
+    id = office.put(message_id="<a@b>", request_id="nightly")
+    for name in (id.lower(), "a@b", "<a@b>", "nightly"):
+        assert shell("status", name, "--json").objects[0]["id"] == id
+
+
+def test_an_unknown_name_exits_67_and_the_known_ones_are_shown(office: Office, shell: Shell) -> None:
+    """One line for each that is not known."""
+    id = office.put()
+    said = shell("status", "nosuch", id, "0" * 26)
+    assert said.code == 67
+    assert id in said.out
+    assert said.err.splitlines() == [f"mailer: no message {name!r} is known here" for name in ("nosuch", "0" * 26)]
+    assert shell("status", "nosuch", "--json")[:2] == (67, "")
+    assert shell("status", "nosuch", "-q").code == 67
+    assert shell("status", id, "-q") == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["'", '"; DROP TABLE emails', "%", "_" * 26, "../../etc/passwd", "-- x", "\udcff", "x" * 100_000, ""])
+def test_a_name_is_only_a_name(office: Office, shell: Shell, name: str) -> None:
+    """Neither SQL nor a path."""
+    office.put()
+    assert shell("status", "--", name).code == 67
+
+
+def test_a_damaged_file_is_one_line(office: Office, shell: Shell) -> None:
+    """Exit 65, not a traceback."""
+    id = office.put()
+    Path(office.spool.path("queued", id)).write_bytes(b"x")
+    said = shell("status", id)
+    assert (said.code, said.out, said.err.count("\n")) == (65, "", 1)
+
+
+# Lists
+
+
+def test_a_list_has_one_line_a_message_newest_first(office: Office, shell: Shell) -> None:
+    """With its columns aligned, for grep and awk."""
+    first = office.sent("a@x.example", at=NOW)
+    second = office.deferred("b@x.example", at=NOW + 60, text="later, please")
+    said = shell("status", "--limit", "10")
+    assert [line.split()[:2] for line in said.lines] == [["STATUS", "ID"], ["deferred", second], ["sent", first]]
+    assert said.lines[1].endswith("451 4.3.0 later, please")
+
+
+def test_filters_narrow_the_list(office: Office, shell: Shell) -> None:
+    """Each of them, alone and together."""
+    now = time.time()
+    old = office.sent("ann@example.net", sender="robot@example.com", at=now - 90_000)
+    new = office.deferred("bob@example.org", sender="", at=now - 60)
+
+    def ids(*options: str) -> list[str]:
+        return [document["id"] for document in shell("status", "--json", *options).objects]
+
+    assert ids("--to", "Bob@example.org") == ids("--domain", "example.org") == ids("--state", "deferred") == ids("--from", "<>") == [new]
+    assert ids("--to", "*@example.net") == ids("--from=robot@example.com") == ids("--older", "1d") == [old]
+    assert ids("--since", "2h") == ids("--since", "1d") == [new]
+    assert ids("--since", "2d") == ids("--state", "sent,deferred") == ids("--state", "sent", "--state", "deferred") == [new, old]
+    assert ids("--to", "*", "--state", "held") == []
+    assert ids("--since", time.strftime("%Y-%m-%d", time.gmtime(now - 86_400 * 5))) == [new, old]
+    assert ids("--since", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 120))) == [new]
+    assert ids("--limit", "1") == [new]
+    assert ids("--limit", "0") == [new, old]
+
+
+def test_a_list_is_short_unless_more_is_asked_for(office: Office, shell: Shell) -> None:
+    """Twenty, the newest."""
+    for _ in range(25):
+        office.put()
+    assert len(shell("status", "--state", "queued").lines) == 21
+    assert len(shell("status", "--state", "queued", "-n", "0").lines) == 26
+
+
+def test_an_empty_list_says_so(office: Office, shell: Shell) -> None:
+    """Nothing is no error; as JSON it is nothing."""
+    assert shell("status", "--state", "held") == (0, "No message is like that.\n", "")
+    assert shell("status", "--state", "held", "--json") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--state", "gone"), ("--since", "soon"), ("--since", "2026-13-01"), ("--older", "-1d"), ("--limit", "many"), ("--to", "bob"),
+        ("--domain", "a@b"), ("--from", "bob"), ("--state", "sent", "0" * 26),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_option_is_said_in_one_line(shell: Shell, options: tuple[str, ...]) -> None:
+    """Exit 64, with what would be right."""
+    said = shell("status", *options)
+    assert (said.code, said.out, said.err.count("\n")) == (64, "", 1)
+
+
+# The summary
+
+
+def test_the_summary_counts_and_warns(office: Office, shell: Shell) -> None:
+    """How many of each kind, since when, what failed last, and that nobody delivers."""
+    office.put(at=NOW), office.deferred(), office.sent(), office.failed("nobody@example.org", text="no such user here")
+    Path(office.spool.root, "corrupt", "x").touch()
+    said = shell("status")
+    text = " ".join(said.out.split())
+    assert said.code == 0
+    for expected in (
+        "queued 1",
+        "deferred 1",
+        "sent 1",
+        "failed 1",
+        "not running",
+        "`mailer run`",
+        "550 5.1.1 no such user here",
+        "set aside",
+    ):
+        assert expected in text
+
+
+def test_the_summary_as_json(office: Office, shell: Shell) -> None:
+    """One object."""
+    office.put(at=NOW), office.failed()
+    (summary,) = shell("status", "--json").objects
+    assert summary["counts"]["queued"] == summary["counts"]["failed"] == 1
+    assert summary["daemon"] == {"running": False, "pid": None}
+    assert summary["oldest"] == {"queued": "2027-01-15T08:00:00Z"}
+    assert [failure["address"] for failure in summary["failures"]] == ["you@example.net"]
+    with FileLock(f"{office.spool.root}/daemon.lock"):
+        assert shell("status", "--json").objects[0]["daemon"] == {"running": True, "pid": os.getpid()}
+        assert f"running (pid {os.getpid()})" in shell("status").out
+
+
+def test_an_empty_spool_says_so(tmp_path: Path, shell: Shell) -> None:
+    """And one that is not there yet is empty, and stays away."""
+    assert "Nothing is queued" in shell("status").out
+    none = tmp_path / "none"
+    argv = [sys.executable, "-m", "mailer", "status", "--spool", str(none)]
+    assert "Nothing is queued" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert not none.exists()
+
+
+def test_a_database_that_cannot_be_read_is_a_note(office: Office, shell: Shell) -> None:
+    """What the spool knows is shown, and that history is missing."""
+    id = office.deferred()
+    office.close()
+    office.path.write_bytes(b"no database" * 1000)
+    said = shell("status", id)
+    assert said.code == 0
+    assert id in said.out
+    assert "without history" in said.err
+
+
+def test_a_mistake_in_the_daemons_configuration_keeps_nobody_from_looking(office: Office, shell: Shell, tmp_path: Path) -> None:
+    """One looks because something is wrong."""
+    (tmp_path / "config.toml").write_text('[retry]\nexpire = "soon"\n')
+    assert shell("status").code == 0
+
+
+# Terminals, and what comes from outside
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_harmless_in_every_form(office: Office, shell: Shell, hostile: str) -> None:
+    """In the subject, in the Message-ID and in what the other side said."""
+    clean = hostile.encode("utf-8", "replace").decode()
+    id = office.failed(subject=clean, text=hostile, message_id=clean)
+    waiting = office.deferred(subject=clean, text=hostile)
+    for arguments in (
+        ["status"],
+        ["status", id, waiting],
+        ["status", "-n", "5"],
+        ["bounces"],
+        ["bounces", "--by", "reason"],
+        ["queue", "list"],
+    ):
+        for form in ([], ["--json"]):
+            said = shell(*arguments, *form)
+            assert said.code == 0
+            assert not UNSAFE.search(said.out), arguments
+
+
+def test_a_terminal_shows_the_story_of_each_message(office: Office, shell: Shell) -> None:
+    """Relative times, why, when next, and the ID to go on with; nothing wider than the terminal."""
+    hostile = HOSTILE[0] + HOSTILE[3]
+    now = time.time()
+    id = office.put("bob@example.net", subject="Hello " + hostile, at=now - 200)
+    office.settle(id, outcome(verdict="defer", text="come back " + hostile, at=now - 100, due=now + 250))
+    said = shell.at_terminal("status", "--limit", "5")
+    assert said.code == 0
+    assert not UNSAFE.search(said.out)
+    for text in ("deferred", "3m ago", "me@example.com → bob@example.net", "451 4.3.0 come back", "tried once, next try in 4m", id):
+        assert text in said.out
+    assert max(map(len, said.lines)) <= 80
+    roomy = shell.at_terminal("status", "--limit", "5", columns=140)
+    assert any(line.startswith("deferred") and id in line for line in roomy.lines)
+
+
+def test_watching_ends_with_ctrl_c_and_exit_0(office: Office, shell: Shell) -> None:
+    """The last look stays on the screen."""
+    id = office.deferred(subject="watched")
+    said = shell.at_terminal("status", id, "--watch", interrupt_at="watched")
+    assert (said.code, said.err) == (0, "")
+    assert id in said.out
+
+
+def test_watching_prints_json_when_something_changes(office: Office) -> None:
+    """Where no terminal is: a line for each change."""
+    id = office.put()
+    argv = [sys.executable, "-m", "mailer", "status", id, "--watch", "--json", "--spool", office.spool.root]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["status"] == "queued"
+    office.settle(id, outcome())
+    assert json.loads(process.stdout.readline())["status"] == "sent"
+    process.send_signal(2)
+    assert process.stdout.read() == ""
+    process.stdout.close()
+    assert process.wait() == 0
