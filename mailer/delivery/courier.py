@@ -1,24 +1,25 @@
 """The courier: takes jobs to their destination and comes back with an outcome for each recipient.
 
 `Courier` and `Session` are the seam where other ways of delivery attach (a local mailbox, LMTP, a pipe);
-`SmtpCourier` is the one for SMTP. Its session works off the queue of one destination on one connection. It tries the
-hosts of a way in order, the one that it is talking to first: another host is tried while the trouble is the host's
-(`Scope` ``host``); a refusal of the message or of a recipient is an answer, and no other host is asked for a better one.
+`SmtpCourier` is the one for SMTP. Its session works off the queue of one destination on one connection, and says the next
+envelope together with the end of the message before it. It tries the hosts of a way in order, the one that it is
+talking to first: another host is tried while the trouble is the host's (`Scope` ``host``); a refusal of the message or
+of a recipient is an answer, and no other host is asked for a better one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
-from mailer.net.connection import Answer, SessionError
+from mailer.net.connection import Answer, Mail, SessionError
 
 from .remote import queue_id
 from .verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mailer.clock import Clock
     from mailer.mail.envelope import Envelope
@@ -31,11 +32,26 @@ if TYPE_CHECKING:
 MAX_HOSTS = 5  # addresses dialled in one attempt; a long MX set must not hold a session for hours
 
 
+class Load(NamedTuple):
+    """A job and the content of its message, which is ours to deliver."""
+
+    job: Job
+    content: bytes
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope of the message."""
+        return self.job.attempt.entry.envelope
+
+
 class Session(Protocol):
     """One after the other, to one destination."""
 
-    async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
-        """Take `content` to the recipients of `job`; an outcome for each. Raises nothing but bugs."""
+    async def deliver(self, load: Load, ahead: Callable[[], Load | None]) -> list[Outcome]:
+        """Take `load` to its recipients; an outcome for each. Raises nothing but bugs.
+
+        `ahead` tells what this session will deliver next, for those who can make use of it.
+        """
 
     def end(self) -> None:
         """There is no more work for now."""
@@ -89,13 +105,14 @@ class SmtpSession:
             self.pool.give_back(self._connection)
             self._connection = None
 
-    async def deliver(self, job: Job, envelope: Envelope, content: bytes) -> list[Outcome]:
+    async def deliver(self, load: Load, ahead: Callable[[], Load | None]) -> list[Outcome]:
         """Try the stops of the job's way until one has answered for every recipient."""
         began = self.clock.now()
+        job = load.job
         waiting = job.recipients
         outcomes: dict[int, Outcome] = {}
         for stop, address in self._doors(job):
-            for outcome in await self._try(stop, address, envelope, waiting, content, began):
+            for outcome in await self._try(stop, address, load, waiting, began, ahead):
                 outcomes[outcome.to] = outcome
             waiting = [to for to in waiting if outcomes[to].scope == "host"]
             if not waiting:
@@ -114,13 +131,18 @@ class SmtpSession:
         return connection is not None and connection.address == address and connection.endpoint == stop.endpoint
 
     async def _try(
-        self, stop: Stop, address: str, envelope: Envelope, recipients: Sequence[int], content: bytes, began: float
+        self, stop: Stop, address: str, load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
     ) -> list[Outcome]:
         """One host: its answers as outcomes, in as many transactions as its limits on recipients make necessary."""
+
+        def after() -> Mail | None:
+            upcoming = ahead()
+            return self._mail(upcoming, upcoming.job.recipients) if upcoming and self._fits(upcoming) else None
+
         outcomes: list[Outcome] = []
         left = recipients
         while left:
-            answers, hop = await self._transact(stop, address, envelope, left, content)
+            answers, hop = await self._transact(stop, address, load, left, after)
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
@@ -128,23 +150,32 @@ class SmtpSession:
             left = again
         return outcomes
 
+    def _fits(self, load: Load) -> bool:
+        """Whether the connection that we have is the one that `load` would be tried on first."""
+        return any(self._leads_to(stop, address) for stop, address in self._doors(load.job)[:1])
+
+    @staticmethod
+    def _mail(load: Load, recipients: Sequence[int]) -> Mail:
+        envelope = load.envelope
+        return Mail(envelope.sender, [envelope.recipients[to].address for to in recipients], load.content)
+
     async def _transact(
-        self, stop: Stop, address: str, envelope: Envelope, recipients: Sequence[int], content: bytes
+        self, stop: Stop, address: str, load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
     ) -> tuple[list[Answer], Hop]:
         """One transaction.
 
-        A connection that lay idle may be dead without our knowing; what it loses before it has taken anything of the
-        message is tried once more on a new one, and is no failure of the host.
+        A connection that was used before may be gone without our knowing; what it loses before it has taken anything of
+        the message is tried once more on a new one, and is no failure of the host.
         """
+        mail = self._mail(load, recipients)
         while True:
             try:
                 connection = await self._connected(stop, address)
             except SessionError as error:
                 return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop
             reused = connection.deliveries > 0
-            addresses = [envelope.recipients[to].address for to in recipients]
-            answers = await connection.deliver(envelope.sender, addresses, content)
-            if not (reused and all(answer.kind == "lost" and answer.phase in ("mail", "rcpt") for answer in answers)):
+            answers = await connection.deliver(mail.sender, mail.recipients, mail.content, ahead=after)
+            if not (reused and all(map(_never_began, answers))):
                 return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop
 
     async def _connected(self, stop: Stop, address: str) -> Connection:
@@ -173,3 +204,9 @@ class SmtpSession:
             0.0,
             queue_id(reply.text) if judgement.verdict == "delivered" else "",
         )
+
+
+def _never_began(answer: Answer) -> bool:
+    """Whether the session was over before this transaction: it was lost, or 421 answered what we said first."""
+    lost = answer.kind == "lost" and answer.phase in ("mail", "rcpt")
+    return lost or (answer.kind == "reply" and answer.phase == "mail" and answer.reply.code == 421)

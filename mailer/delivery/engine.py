@@ -23,6 +23,7 @@ from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
 
 from .attempt import Attempt, Budget, Job
+from .courier import Load
 from .nexthop import Unroutable
 from .settle import Settler
 
@@ -75,6 +76,10 @@ class Engine:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def wake(self) -> None:
+        """Plan anew as soon as whoever runs now has done."""
+        self._wake.set()
+
     # News from outside
 
     def look(self, ids: Iterable[str]) -> None:
@@ -85,7 +90,7 @@ class Engine:
                 self.scheduler.expect(id, 0.0)
             elif state in ("held", "failed"):
                 self._moved(id, state)
-        self._wake.set()
+        self.wake()
 
     def _moved(self, id: str, state: str) -> None:
         """An operator took it out of delivery."""
@@ -103,7 +108,7 @@ class Engine:
         for due, id in dues:
             if not self.scheduler.knows(id):
                 self.scheduler.expect(id, due)
-        self._wake.set()
+        self.wake()
 
     def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:
         """The ledger says which messages have left the spool, and which would not."""
@@ -114,7 +119,7 @@ class Engine:
                 self.tell(Alarm(self.clock.now(), "status", f"cannot write the status database: {error}"))
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
-        self._wake.set()
+        self.wake()
 
     # The loop
 
@@ -142,7 +147,7 @@ class Engine:
     async def stop(self, patience: float) -> None:
         """Begin nothing new, let what runs finish within `patience` seconds, break off the rest."""
         self.stopping = self.settler.stopping = True
-        self._wake.set()
+        self.wake()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=patience)
             for task in late:
@@ -165,7 +170,7 @@ class Engine:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._wake.set()
+        self.wake()
         if not task.cancelled() and (error := task.exception()):
             self.tell(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
 
@@ -247,40 +252,42 @@ class Engine:
         attempt.open_jobs += len(parts) - 1
         for part in parts:
             self.scheduler.queue(Job(attempt, way, part))
-        self._wake.set()
+        self.wake()
 
     # Sessions
 
-    async def _session(self, destination: Destination, job: Job | None) -> None:
+    async def _session(self, destination: Destination, job: Job) -> None:
         """Work off a destination's queue, one job after the other, while it is welcome."""
         session = self.courier.session()
+        line = Line(self, destination, job)
         try:
-            while job is not None:
-                await self._deliver(session, destination, job)
-                if self.stopping or not self._welcome(destination):
-                    break
-                job = destination.take()
-                if len(destination) < LOW_WATER:
-                    self._wake.set()
+            while (load := line.step()) is not None:
+                await self._deliver(session, destination, load, line.ahead)
         finally:
             session.end()
+            line.close()
             self.scheduler.session_ended(destination)
 
-    def _welcome(self, destination: Destination) -> bool:
-        return destination.running <= destination.window.size and destination.breaker.failures == 0
+    def welcome(self, destination: Destination) -> bool:
+        """Whether a session that is at work there may go on to the next job."""
+        return not self.stopping and destination.running <= destination.window.size and destination.breaker.failures == 0
 
-    async def _deliver(self, session: Session, destination: Destination, job: Job) -> None:
-        attempt = job.attempt
-        content = self.settler.take(attempt)
-        if content is None:
-            await self._finished(attempt, [])
-            return
+    def claim(self, job: Job) -> Load | None:
+        """Lock the message of `job`; None if an operator has taken it, and then the job is over."""
+        content = self.settler.take(job.attempt)
+        if content is not None:
+            return Load(job, content)
+        self._spawn(self._finished(job.attempt, []))
+        return None
+
+    async def _deliver(self, session: Session, destination: Destination, load: Load, ahead: Callable[[], Load | None]) -> None:
+        job = load.job
         try:
-            outcomes = await session.deliver(job, attempt.entry.envelope, content)
+            outcomes = await session.deliver(load, ahead)
         except Exception as error:
             outcomes = self._our_fault(error, "body", job.recipients)
         self._learn(destination, outcomes)
-        await self._finished(attempt, outcomes)
+        await self._finished(job.attempt, outcomes)
 
     def _our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
@@ -321,3 +328,31 @@ class Engine:
             for to in job.recipients
         ]  # fmt: skip
         self._spawn(self._finished(job.attempt, outcomes))
+
+
+class Line:
+    """The jobs of one session, in their order: the one at work, and the next one, which is known ahead of its time."""
+
+    def __init__(self, engine: Engine, destination: Destination, first: Job) -> None:
+        self.engine = engine
+        self.destination = destination
+        self._next = engine.claim(first)
+
+    def step(self) -> Load | None:
+        """Go on to the next job; None if there is none, or no more is welcome."""
+        load, self._next = self.ahead(), None
+        if len(self.destination) < LOW_WATER:
+            self.engine.wake()
+        return load
+
+    def ahead(self) -> Load | None:
+        """The next job, locked."""
+        while self._next is None and self.engine.welcome(self.destination) and (job := self.destination.take()):
+            self._next = self.engine.claim(job)
+        return self._next
+
+    def close(self) -> None:
+        """The session is over; a job that was promised to it goes back to the queue."""
+        if self._next is not None:
+            self.destination.add(self._next.job)
+            self.engine.wake()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
@@ -29,7 +29,7 @@ from .endpoint import Endpoint, Login, Timeouts
 from .errors import SessionError, broken, unreachable
 from .stream import Stream
 
-__all__ = ["Answer", "Connection", "Endpoint", "Login", "SessionError", "Timeouts"]
+__all__ = ["Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts"]
 
 _TIMEOUT = {**PHASE, "BLOCK": "block", "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo", "NOOP": "quit"}
 """Command → the field of `Timeouts` that holds for its answer."""
@@ -41,11 +41,21 @@ Watch = Callable[["Connection", Command, Reply], object]
 """Told each step from the connection to the last answer before MAIL, when it is done. What is said in AUTH holds secrets."""
 
 
+class Mail(NamedTuple):
+    """What `Connection.deliver` takes: envelope and content of one message."""
+
+    sender: str
+    recipients: Sequence[str]
+    content: bytes
+    eight_bit: bool | None = None
+
+
 class Connection:
     """A session that is ready for mail, until it is not `usable` any more."""
 
     __slots__ = (
         "_client",
+        "_expected",
         "_loop",
         "_stream",
         "_timeouts",
@@ -68,6 +78,7 @@ class Connection:
         self.address = address
         self.hop = _hop(endpoint, address)
         self.greeting = Reply.own(220, "", "")
+        self._expected: tuple[Mail, Transaction] | None = None
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.opened_at = self.last_used = self._loop.time()
 
@@ -123,7 +134,12 @@ class Connection:
     def usable(self) -> bool:
         """Whether another message may be delivered: nobody hung up, and not a byte came unasked."""
         stream = self._stream
-        return not (self._client.over or stream.gone or stream.unread)
+        return not (self._client.over or stream.gone or (stream.unread and self._expected is None))
+
+    @property
+    def expecting(self) -> bool:
+        """Whether the envelope of the next mail is out already: only that mail may come next."""
+        return self._expected is not None
 
     @property
     def peer_certificates(self) -> list[bytes]:
@@ -132,19 +148,33 @@ class Connection:
 
     # -- mail
 
-    async def deliver(self, sender: str, recipients: Sequence[str], content: bytes, *, eight_bit: bool | None = None) -> list[Answer]:
+    async def deliver(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        content: bytes,
+        *,
+        eight_bit: bool | None = None,
+        ahead: Callable[[], Mail | None] | None = None,
+    ) -> list[Answer]:
         """Send one message; an answer for each recipient, in their order.
 
         `content` is a normalised message, `eight_bit` whether it holds octets above 127 (None: look). Raises nothing for
         what the peer does. A task that is cancelled within abandons the connection.
+
+        `ahead` is asked, when the message goes out, what comes next: its envelope goes out with the end of this
+        message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Mail` delivers it next, here, or
+        abandons the connection; see `expecting`.
         """
-        transaction = Transaction(sender, recipients, content, self._client.extensions, eight_bit=eight_bit)
+        mail = Mail(sender, recipients, content, eight_bit)
+        transaction = self._begun(mail)
         if not self.usable:
             transaction.broken("lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL"))
             self.abandon()
             return transaction.answers()
+        self._expected = None
         try:
-            await self._carry_out(transaction)
+            await self._carry_out(transaction, ahead)
         except (OSError, ProtocolError) as error:
             transaction.broken(*self._explain(error))
             self.abandon()
@@ -155,16 +185,28 @@ class Connection:
         self.last_used = self._loop.time()
         return transaction.answers()
 
-    async def _carry_out(self, transaction: Transaction) -> None:
+    def _begun(self, mail: Mail) -> Transaction:
+        """The transaction of `mail`: the one whose envelope went out before, or a new one."""
+        if self._expected is None:
+            return Transaction(mail.sender, mail.recipients, mail.content, self._client.extensions, eight_bit=mail.eight_bit)
+        expected, transaction = self._expected
+        if expected is not mail and expected != mail:
+            self.abandon()
+            raise RuntimeError("another message was to be delivered next")
+        return transaction
+
+    async def _carry_out(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
         client = self._client
+        if client.pending:  # its envelope went out with the message before
+            await self._hear(transaction)
         while commands := transaction.envelope(client):
             self._stream.write(client.send(commands))
             await self._hear(transaction)
         if client.state is State.CONTENT:
-            await self._send(transaction)
+            await self._send(transaction, ahead)
             await self._hear(transaction)
 
-    async def _send(self, transaction: Transaction) -> None:
+    async def _send(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
         """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
         client, stream = self._client, self._stream
         for command in transaction.content():
@@ -175,14 +217,27 @@ class Connection:
                 self._tell(transaction, await stream.read())
                 if client.over:
                     return
-            stream.write(client.send((command,)))
+            data = client.send((command,))
+            if command.verb == "CONTENT" and ahead is not None and client.extensions.pipelining:
+                data += self._announce(ahead())
+            stream.write(data)
+
+    def _announce(self, mail: Mail | None) -> bytes:
+        """The envelope of the mail that comes next."""
+        if mail is None:
+            return b""
+        transaction = Transaction(mail.sender, mail.recipients, mail.content, self._client.extensions, eight_bit=mail.eight_bit)
+        self._expected = mail, transaction
+        return self._client.send(transaction.envelope(self._client))
 
     async def _hear(self, transaction: Transaction) -> None:
-        """Wait until all that was said is answered."""
+        """Wait until all that `transaction` said is answered."""
         client, stream = self._client, self._stream
         awaited = None
         while (oldest := client.pending) is not None:
             if oldest is not awaited:
+                if awaited is not None and awaited.verb == "CONTENT":
+                    return  # what is pending is the next one's
                 awaited = oldest
                 self._allow(oldest.verb)
             self._tell(transaction, await stream.read())
@@ -190,6 +245,8 @@ class Connection:
     def _tell(self, transaction: Transaction, data: bytes) -> None:
         for command, reply in self._client.feed(data):
             transaction.hear(command, reply)
+            if command.verb == "CONTENT" and self._expected is not None:
+                transaction = self._expected[1]  # the replies behind it are to the next envelope
         self._client.check()
 
     async def check(self) -> bool:

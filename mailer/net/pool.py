@@ -54,6 +54,9 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Take back what was lent; keep it if it is good for more."""
+        if connection.expecting:  # it was promised a mail that did not come
+            connection.abandon()
+            return
         if self._closed or not self._is_good(connection, asyncio.get_running_loop().time()):
             self._dismiss(connection)
             return
