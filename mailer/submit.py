@@ -37,12 +37,12 @@ class Request:
     """What somebody wants sent.
 
     `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
-    field or, without one, from the configuration. `recipients` are addresses as they were written;
-    `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
+    field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
+    whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
     `request_id` makes it idempotent.
     """
 
-    __slots__ = ("data", "from_header", "full_name", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("bcc", "data", "from_header", "full_name", "priority", "recipients", "request_id", "sender")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Request:
         *,
         sender: str | None = None,
         recipients: Sequence[str] = (),
+        bcc: Sequence[str] = (),
         from_header: bool = False,
         full_name: str = "",
         request_id: str = "",
@@ -58,6 +59,7 @@ class Request:
         self.data = data
         self.sender = sender
         self.recipients = recipients
+        self.bcc = bcc
         self.from_header = from_header
         self.full_name = full_name
         self.request_id = request_id
@@ -132,6 +134,8 @@ def _without_from_line(data: bytes) -> bytes:
 def _recipients(request: Request, message: Message, settings: SubmissionSettings) -> list[Recipient]:
     """Each address once, with the field that names it; the command line first, as it was written there."""
     named = _named(message) if request.from_header else {}
+    for text in request.bcc:
+        named.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
     for text in (*request.recipients, *named):
         recipient = Recipient(str(_parse(text, settings)), named.get(text, "to"))

@@ -7,9 +7,10 @@ package, print. All text goes through `show`, the only place that knows how thin
 
 from __future__ import annotations
 
+import os
 import sys
 
-from mailer.mail.failure import BUG, OK, TRY_AGAIN, USAGE, Failure
+from mailer.mail.failure import BUG, IO_ERROR, OK, TRY_AGAIN, USAGE, Failure, from_os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,18 @@ ALIASES = {"sendmail": ["sendmail"], "mailq": ["sendmail", "-bp"], "newaliases":
 def main(argv: Sequence[str]) -> int:
     """Run the command that `argv` asks for; returns the exit code. Never raises but for our own bugs."""
     program = argv[0].rpartition("/")[2]
-    arguments = [*ALIASES.get(program, ()), *argv[1:]]
+    code = _answer([*ALIASES.get(program, ()), *argv[1:]])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        mute(1)
+        if code == OK and not isinstance(error, BrokenPipeError):
+            return complain(f"cannot write to standard output: {error.strerror}", IO_ERROR)
+    return code
+
+
+def _answer(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except Failure as failure:
@@ -46,8 +58,10 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", TRY_AGAIN)
     except BrokenPipeError:  # the reader of our output has left: `mailer status | head`
-        sys.stderr.close()
         return OK
+    except OSError as error:  # the machine's trouble, and no bug of ours
+        trouble = from_os("cannot go on", error.filename or "input or output", error)
+        return complain(str(trouble), trouble.code)
     except Exception as error:
         return _bug(error)
 
@@ -103,11 +117,21 @@ def load(name: str):  # type: ignore[no-untyped-def]
 
 
 def complain(message: str, code: int) -> int:
-    """One line on standard error; returns `code`."""
+    """One line on standard error; returns `code`, which still tells where that is closed or full."""
     from mailer.mail.text import one_line
 
-    sys.stderr.write(f"mailer: {one_line(message)}\n")
+    try:
+        sys.stderr.write(f"mailer: {one_line(message)}\n")
+    except AttributeError:  # it was closed when we were started
+        pass
+    except OSError:
+        mute(2)
     return code
+
+
+def mute(fd: int) -> None:
+    """Let nothing more come out of `fd`: the interpreter writes what is left over at its end, and would exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
 def _overview() -> str:

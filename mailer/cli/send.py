@@ -12,9 +12,10 @@ import time
 
 from mailer.config.quick import submission
 from mailer.mail.envelope import dump_json
-from mailer.mail.failure import NO_SUCH, OK, TRY_AGAIN, UNAVAILABLE, USAGE, Failure
+from mailer.mail.failure import IO_ERROR, NO_SUCH, OK, TRY_AGAIN, UNAVAILABLE, USAGE, Failure
 from mailer.submit import Request, check_size, submit
 
+from . import mute
 from .options import JSON, Command, Option, usage
 from .signals import deaf, refusing
 
@@ -34,7 +35,7 @@ def run(given: Given) -> int:
     settings = submission(given.text("--config"), given.text("--spool"))
     waiting = _seconds(given)
     with refusing("the message was read"):
-        request = _composed(given) if _composing(given) else _piped(given, settings)
+        request = (_composed if _composing(given) else _piped)(given, settings)
     with deaf():
         done = submit(request, settings, time.time())
     _print(given, done)
@@ -47,16 +48,22 @@ def _composing(given: Given) -> bool:
 
 def _piped(given: Given, settings: SubmissionSettings) -> Request:
     """A whole message on standard input."""
-    if sys.stdin.isatty() and not given.flag("--quiet"):
-        sys.stderr.write("mailer: reading the message from the terminal; end it with Ctrl-D\n")
-    data = read_all(sys.stdin.fileno(), settings)
     return Request(
-        data,
+        read_input(settings, quiet=given.flag("--quiet")),
         sender=given.text("--sender"),
         recipients=given.operands,
         from_header=given.flag("--from-header"),
         request_id=_request_id(given),
     )
+
+
+def read_input(settings: SubmissionSettings, *, quiet: bool = False) -> bytes:
+    """All of standard input, as `read_all` does; a person at a terminal is told that we wait. Raises `Failure` (65, 74)."""
+    if sys.stdin is None:
+        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
+    if sys.stdin.isatty() and not quiet:
+        sys.stderr.write("mailer: reading the message from the terminal; end it with Ctrl-D\n")
+    return read_all(sys.stdin.fileno(), settings)
 
 
 def read_all(fd: int, settings: SubmissionSettings) -> bytes:
@@ -67,7 +74,7 @@ def read_all(fd: int, settings: SubmissionSettings) -> bytes:
         try:
             part = os.read(fd, 1 << 20)
         except OSError as error:
-            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", 74) from None
+            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
         if not part:
             return b"".join(parts)
         size += len(part)
@@ -75,27 +82,25 @@ def read_all(fd: int, settings: SubmissionSettings) -> bytes:
         parts.append(part)
 
 
-def _composed(given: Given) -> Request:
-    """A message made of options; standard input is not read."""
+def _composed(given: Given, settings: SubmissionSettings) -> Request:
+    """A message made of options; standard input is read only where an option says so."""
     from mailer.compose import compose
 
     if given.flag("--from-header"):
         raise usage("-t takes the recipients from a message on standard input; it does not go with --to", "send")
-    bcc = given.texts("--bcc")
-    sender = given.text("--from")
     data = compose(
-        sender=sender or "",
+        sender=given.text("--from") or "",
         to=[*given.texts("--to"), *given.operands],
         cc=given.texts("--cc"),
         reply_to=given.texts("--reply-to"),
         subject=given.text("--subject") or "",
-        text=_text(given),
+        text=_text(given, settings),
         headers=[_header(text) for text in given.texts("--header")],
     )
-    return Request(data, sender=given.text("--sender"), recipients=bcc, from_header=True, request_id=_request_id(given))
+    return Request(data, sender=given.text("--sender"), bcc=given.texts("--bcc"), from_header=True, request_id=_request_id(given))
 
 
-def _text(given: Given) -> str:
+def _text(given: Given, settings: SubmissionSettings) -> str:
     text, path = given.text("--text"), given.text("--text-file")
     if text is not None and path is not None:
         raise usage("--text and --text-file do not go together", "send")
@@ -103,9 +108,9 @@ def _text(given: Given) -> str:
         return text or ""
     try:
         if path == "-":
-            return sys.stdin.buffer.read().decode()
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+            return read_input(settings, quiet=given.flag("--quiet")).decode()
+        with open(path, "rb") as file:
+            return read_all(file.fileno(), settings).decode()
     except OSError as error:
         raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
     except UnicodeDecodeError as error:
@@ -151,7 +156,7 @@ def _print(given: Given, done: Submitted) -> None:
             print(done.envelope.id, flush=True)
     except OSError as error:
         sys.stderr.write(f"mailer: {done.envelope.id} is queued; standard output takes nothing ({error.strerror})\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter writes what is left over at its end, and would exit 120
+        mute(1)
 
 
 def as_json(done: Submitted) -> dict[str, object]:

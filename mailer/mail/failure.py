@@ -33,7 +33,7 @@ def from_os(what: str, path: str, error: OSError) -> Failure:
 
     reason = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Failure(f"{what}: {path}: {reason} (who owns it? `mailer doctor` tells)", NO_PERMISSION)
+        return Failure(f"{what}: {path}: {reason} (`ls -ld` shows who owns it)", NO_PERMISSION)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return Failure(f"{what}: {path}: {reason}; try again", TRY_AGAIN)
     if error.errno in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):

@@ -67,7 +67,7 @@ def test_init_says_why_it_cannot_write(home: Path) -> None:
     """A path below a file is in no directory."""
     (home / "file").touch()
     done = mailer(home, "init", "file/config.toml")
-    assert done.returncode == 74
+    assert done.returncode == 73
     assert done.stderr == f"mailer: cannot make the directory: {home}/file: File exists\n"
 
 
