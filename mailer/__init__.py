@@ -12,6 +12,77 @@ The package has six floors; a room imports from lower floors and from itself onl
 
 A message enters by `submit` only, lies in the `spool` until every recipient has a final outcome, leaves
 by a courier of `delivery`, and everybody who wants to know is told by `events`.
+
+For programs that send now, without a spool, there is `client`; its names and those of `compose` are also here::
+
+    from mailer import Email, SmtpClient
+
+`mailer.testing` has a server for tests. Importing `mailer` alone imports none of it.
 """
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailer.client.email import Email as Email
+    from mailer.client.errors import ErrorKind as ErrorKind
+    from mailer.client.errors import SmtpAuthenticationError as SmtpAuthenticationError
+    from mailer.client.errors import SmtpCancelledError as SmtpCancelledError
+    from mailer.client.errors import SmtpCircuitOpenError as SmtpCircuitOpenError
+    from mailer.client.errors import SmtpConnectionError as SmtpConnectionError
+    from mailer.client.errors import SmtpError as SmtpError
+    from mailer.client.errors import SmtpMessageError as SmtpMessageError
+    from mailer.client.errors import SmtpPoolError as SmtpPoolError
+    from mailer.client.errors import SmtpProtocolError as SmtpProtocolError
+    from mailer.client.errors import SmtpRateLimitError as SmtpRateLimitError
+    from mailer.client.errors import SmtpTimeoutError as SmtpTimeoutError
+    from mailer.client.errors import SmtpTlsError as SmtpTlsError
+    from mailer.client.hooks import Interceptor as Interceptor
+    from mailer.client.results import BatchResult as BatchResult
+    from mailer.client.results import ConnectionInfo as ConnectionInfo
+    from mailer.client.results import PoolStatus as PoolStatus
+    from mailer.client.results import Rejected as Rejected
+    from mailer.client.results import SendResult as SendResult
+    from mailer.client.settings import BreakerSettings as BreakerSettings
+    from mailer.client.settings import PoolSettings as PoolSettings
+    from mailer.client.settings import RateLimitSettings as RateLimitSettings
+    from mailer.client.settings import RetrySettings as RetrySettings
+    from mailer.client.smtp import SmtpClient as SmtpClient
+    from mailer.client.sync import SyncSmtpClient as SyncSmtpClient
+    from mailer.compose import Attachment as Attachment
+    from mailer.compose import EmailError as EmailError
+    from mailer.net.endpoint import Login as Login
+    from mailer.net.endpoint import Timeouts as Timeouts
+    from mailer.trust.requirement import Requirement as Requirement
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "client.email": "Email",
+    "client.errors": "ErrorKind SmtpAuthenticationError SmtpCancelledError SmtpCircuitOpenError SmtpConnectionError SmtpError"
+    " SmtpMessageError SmtpPoolError SmtpProtocolError SmtpRateLimitError SmtpTimeoutError SmtpTlsError",
+    "client.hooks": "Interceptor",
+    "client.results": "BatchResult ConnectionInfo PoolStatus Rejected SendResult",
+    "client.settings": "BreakerSettings PoolSettings RateLimitSettings RetrySettings",
+    "client.smtp": "SmtpClient",
+    "client.sync": "SyncSmtpClient",
+    "compose": "Attachment EmailError",
+    "net.endpoint": "Login Timeouts",
+    "trust.requirement": "Requirement",
+}
+"""Module → the public names that live there; each is imported when somebody asks for one of them."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported now; PEP 562."""
+    for home, names in _HOMES.items():
+        if name in names.split():
+            from importlib import import_module
+
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All there is, imported or not."""
+    return sorted({*globals(), *" ".join(_HOMES.values()).split()})

@@ -1,0 +1,154 @@
+"""What a program hands in, as what an SMTP session needs: an envelope and the octets of a message.
+
+A message is an `Email`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
+has it: a Date and a Message-ID if they are missing, no Bcc, and line ends that nobody can take for something else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from email.message import Message as StandardMessage
+from email.policy import EmailPolicy
+from typing import TYPE_CHECKING
+
+from mailer.compose import Email, EmailError
+from mailer.mail import address
+from mailer.mail.address import AddressError
+from mailer.mail.message import Message, normalise
+from mailer.mail.mime import ascii_address
+from mailer.mail.when import rfc5322
+
+from .errors import ErrorKind, SmtpError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+Mail = Email | StandardMessage | bytes
+"""What can be sent."""
+
+KINDS = {
+    "From": ErrorKind.INVALID_FROM_ADDRESS,
+    "the sender": ErrorKind.INVALID_FROM_ADDRESS,
+    "To": ErrorKind.INVALID_RECIPIENT_ADDRESS,
+    "Cc": ErrorKind.INVALID_RECIPIENT_ADDRESS,
+    "Bcc": ErrorKind.INVALID_RECIPIENT_ADDRESS,
+    "text": ErrorKind.ENCODING_FAILED,
+    "html": ErrorKind.ENCODING_FAILED,
+    "attachment": ErrorKind.ATTACHMENT_ERROR,
+    "the name of an attachment": ErrorKind.ATTACHMENT_ERROR,
+    "the type of an attachment": ErrorKind.ATTACHMENT_ERROR,
+}
+"""The part of an `Email` that is wrong → kind; every other part is a header field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An envelope and a message that is ready to go."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    message_id: str
+
+
+def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str) -> Letter:
+    """The letter that `mail` makes; what the caller says of the envelope goes before what the message says.
+
+    Raises `SmtpMessageError`, and `TypeError` for what is no message at all.
+    """
+    if isinstance(mail, Email):
+        return _from_email(mail, sender, recipients, hostname)
+    content = normalise(_octets(mail))
+    fields = Message.split(content)
+    who = _author(fields) if sender is None else sender
+    whom = _named(fields) if recipients is None else _listed(recipients)
+    return _complete(fields, _reverse_path(who), _checked(whom), hostname)
+
+
+def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str) -> Letter:
+    try:
+        fields = Message.split(email.encode())
+        who = email.reverse_path() if sender is None else _reverse_path(sender)
+        whom = tuple(email.recipients()) if recipients is None else _checked(_listed(recipients))
+    except EmailError as error:
+        raise SmtpError(KINDS.get(error.part, ErrorKind.INVALID_HEADER), str(error)) from None
+    return _complete(fields, who, whom, hostname)
+
+
+def _complete(fields: Message, sender: str, recipients: tuple[str, ...], hostname: str) -> Letter:
+    """Add what RFC 5322 §3.6 demands or advises."""
+    fields = fields.without(b"bcc", b"resent-bcc")
+    have = {name for name, _ in fields.fields()}
+    now = time.time()
+    added = []
+    if b"date" not in have:
+        added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
+    if b"message-id" not in have:
+        added.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>")
+    if added or not fields.rest:
+        fields = fields.with_fields(*added)
+    return Letter(sender, recipients, bytes(fields), fields.value(b"message-id") or "")
+
+
+def _octets(mail: StandardMessage | bytes) -> bytes:
+    if isinstance(mail, bytes):
+        return mail
+    if not isinstance(mail, StandardMessage):
+        raise TypeError(f"an Email, an email.message.Message or bytes can be sent, not {type(mail).__name__}")
+    policy = mail.policy.clone(linesep="\r\n")
+    if isinstance(policy, EmailPolicy) and _is_international(mail):
+        policy = policy.clone(utf8=True)
+    try:
+        return mail.as_bytes(policy=policy)
+    except (ValueError, LookupError, TypeError) as error:
+        raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {error}") from None
+
+
+def _is_international(mail: StandardMessage) -> bool:
+    """Whether an address has letters beyond ASCII before the @: the library would write them as encoded words, which are none there."""
+    values = [str(value) for name in ("from", "to", "cc", "reply-to") for value in mail.get_all(name, [])]
+    return any(not found.rpartition("@")[0].isascii() for value in values for found in address.in_header(value))
+
+
+def _author(fields: Message) -> str:
+    """The author in the header; Sender goes before From, RFC 5322 §3.6.2."""
+    for name in (b"sender", b"from"):
+        for found in address.in_header(fields.value(name) or ""):
+            return found
+    raise SmtpError(ErrorKind.INVALID_FROM_ADDRESS, "the message has no From field with an address; say sender=")
+
+
+def _named(fields: Message) -> list[str]:
+    found = [text for name in (b"to", b"cc", b"bcc") for value in fields.values(name) for text in address.in_header(value)]
+    if not found:
+        raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "the message has no To, Cc or Bcc field with an address; say recipients=")
+    return found
+
+
+def _listed(recipients: Sequence[str] | str) -> Sequence[str]:
+    return [recipients] if isinstance(recipients, str) else recipients
+
+
+def _reverse_path(text: str) -> str:
+    try:
+        return ascii_address(address.parse_reverse_path(text))
+    except AddressError as error:
+        raise _bad(ErrorKind.INVALID_FROM_ADDRESS, "the sender ", error) from None
+
+
+def _checked(recipients: Sequence[str]) -> tuple[str, ...]:
+    """Each address once, as it goes over the wire."""
+    try:
+        found = dict.fromkeys(ascii_address(str(address.parse(text))) for text in recipients)
+    except AddressError as error:
+        raise _bad(ErrorKind.INVALID_RECIPIENT_ADDRESS, "", error) from None
+    if not found:
+        raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "there is no recipient")
+    return tuple(found)
+
+
+def _bad(kind: ErrorKind, before: str, error: AddressError) -> SmtpError:
+    return SmtpError(kind, before + str(error).partition(" (set submission")[0])  # that setting is none of a program's

@@ -1,0 +1,61 @@
+"""The addresses of the server, as this machine's own resolver knows them.
+
+`getaddrinfo`, not the DNS alone: a program's server may be named in /etc/hosts, by a container runtime, or in the search
+domain of a cluster. The answer is kept for a short time, so that a session from the pool costs no look-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_address
+
+from .errors import ErrorKind, SmtpError
+
+KEPT = 60.0  # seconds
+
+
+class Names:
+    """The addresses of one host."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host.strip("[]")
+        self._port = port
+        self._known: list[str] = []
+        self._until = 0.0
+
+    async def addresses(self) -> list[str]:
+        """In the order to try them, RFC 6724. Raises `SmtpConnectionError`."""
+        loop = asyncio.get_running_loop()
+        if not self._known or loop.time() >= self._until:
+            self._known = _literal(self._host) or await self._look_up()
+            self._until = loop.time() + KEPT
+        return self._known
+
+    def forget(self) -> None:
+        """They did not help: ask again next time."""
+        self._known = []
+
+    async def _look_up(self) -> list[str]:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            for_now = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            reason = error.strerror if isinstance(error, OSError) else "it is no name"
+            raise SmtpError(
+                ErrorKind.DNS_RESOLUTION_FAILED,
+                f"{self._host} has no address: {reason}",
+                code=451 if for_now else 550,
+                enhanced_code="4.4.3" if for_now else "5.1.2",
+                host=self._host,
+                phase="dns",
+                retryable=for_now,
+            ) from error
+        return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+def _literal(host: str) -> list[str]:
+    try:
+        return [str(ip_address(host))]
+    except ValueError:
+        return []

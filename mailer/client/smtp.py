@@ -1,0 +1,179 @@
+"""`SmtpClient`: send now, and know what became of it. `mailer.client` tells the way that a message takes."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import TYPE_CHECKING, Self
+
+from mailer.config.defaults import hostname
+from mailer.config.relay import PORTS
+from mailer.net.connection import Endpoint, Login
+from mailer.net.pool import Pool
+from mailer.trust.requirement import Requirement
+
+from .breaker import Breaker
+from .carrier import Carrier
+from .errors import SmtpError
+from .hooks import Hooks
+from .lender import Lender
+from .letter import letter
+from .limits import Limits
+from .names import Names
+from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
+from .settings import TIMEOUTS, BreakerSettings, PoolSettings, RetrySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from mailer.net.connection import Connection, Timeouts
+
+    from .hooks import Interceptor
+    from .letter import Mail
+    from .settings import RateLimitSettings
+
+Credentials = Login | tuple[str, "str | Callable[[], str]"]
+"""A `Login`, or a user name with a password or with a function that fetches it each time one is needed."""
+
+
+class SmtpClient:
+    """Sends through one server, in one event loop. Use it with ``async with``, or call `shutdown` at the end."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 0,
+        *,
+        tls: str | Requirement = "starttls",
+        credentials: Credentials | None = None,
+        hello: str = "",
+        source: str = "",
+        timeouts: Timeouts = TIMEOUTS,
+        pool: PoolSettings | None = None,
+        retry: RetrySettings | None = None,
+        breaker: BreakerSettings | None = None,
+        rate_limit: RateLimitSettings | None = None,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:
+        """Nothing is connected yet.
+
+        `port` 0 is the one that goes with `tls`: 587, 465 (``implicit``) or 25 (``none``). `tls` is ``starttls`` (the
+        default; no mail without it), ``implicit``, ``opportunistic`` or ``none``, or a `Requirement` with more to say: an own
+        CA, another name. In the first two the certificate has to be good. `hello` is our name in EHLO, this machine's by
+        default; `source` the address of ours to call from. `timeouts` are in seconds for each step. Raises `ValueError`.
+        """
+        requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
+        self._hello = hello or hostname()
+        self._endpoint = Endpoint(host, port or PORTS[requirement.mode], requirement, _login(credentials), source, self._hello)
+        self._hooks = Hooks(interceptors)
+        self._limits = Limits(rate_limit, host, self._sleep)
+        settings = pool or PoolSettings()
+        self._connections = settings.max_connections
+        sessions = Pool(timeouts, idle=settings.idle_timeout, lifetime=settings.max_lifetime)
+        self._lender = Lender(sessions, self._endpoint, Names(host, self._endpoint.port), settings, self._limits.connection)
+        self._carrier = Carrier(self._lender, Breaker(breaker or BreakerSettings()), retry or RetrySettings(), host, self._sleep)
+        self._closing = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shutdown()
+
+    def __repr__(self) -> str:
+        return f"<SmtpClient {self._endpoint.host}:{self._endpoint.port} {self._endpoint.requirement.mode}>"
+
+    # -- what it is for
+
+    async def send(self, mail: Mail, *, sender: str | None = None, recipients: Sequence[str] | str | None = None) -> SendResult:
+        """Send one message: an `Email`, an `email.message.Message`, or bytes.
+
+        `sender` (the reverse-path; ``""`` for none) and `recipients` are the envelope; without them the message's own
+        fields say it. Returns when the server has taken it for at least one recipient; the others, if any, are in
+        `SendResult.rejected`. Raises `SmtpError` when it was taken for none.
+        """
+        original, began = mail, asyncio.get_running_loop().time()
+        try:
+            mail = await self._hooks.before(mail)
+            ready = letter(mail, sender, recipients, self._hello)
+            await self._limits.message()
+            errand = await self._carrier.carry(ready)
+        except SmtpError as error:
+            await self._hooks.failed(original, error)
+            raise
+        result = errand.result(asyncio.get_running_loop().time() - began)
+        await self._hooks.after(mail, result)
+        return result
+
+    async def send_batch(self, mails: Iterable[Mail]) -> BatchResult:
+        """Send many messages, as many at a time as there may be connections. One that fails stops no other.
+
+        The result has an entry for each message in its place: the `SendResult`, or the `SmtpError`.
+        """
+        began = asyncio.get_running_loop().time()
+        results: dict[int, SendResult | SmtpError] = {}
+        numbered = zip(count(), mails, strict=False)
+        workers = [asyncio.create_task(self._work(numbered, results)) for _ in range(self._connections)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return BatchResult(tuple(results[number] for number in sorted(results)), asyncio.get_running_loop().time() - began)
+
+    async def _work(self, numbered: Iterator[tuple[int, Mail]], results: dict[int, SendResult | SmtpError]) -> None:
+        for number, mail in numbered:
+            try:
+                results[number] = await self.send(mail)
+            except SmtpError as error:
+                results[number] = error
+
+    async def test_connection(self) -> ConnectionInfo:
+        """Get as far as mail could be sent, and send none; the session stays in the pool. Raises `SmtpError`."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        connection = await self._lender.lend(check=True)
+        try:
+            return self._info(connection, loop.time() - began)
+        finally:
+            self._lender.give_back(connection)
+
+    def _info(self, connection: Connection, seconds: float) -> ConnectionInfo:
+        login = self._endpoint.login
+        hop = connection.hop
+        who = login.username if login else ""
+        return ConnectionInfo(hop.host, hop.port, hop.ip, hop.tls, connection.greeting.text, connection.extensions, who, seconds)
+
+    def pool_status(self) -> PoolStatus:
+        """How many connections there are, and how many sends wait for one."""
+        return self._lender.status()
+
+    async def shutdown(self, grace: float | None = None) -> None:
+        """Take no more mail, let what is under way finish, say QUIT. More than once does no harm.
+
+        `grace` is how many seconds a send may take to finish; then its connection is dropped. Sends that wait, for a
+        connection, for the rate limit or for another attempt, are over at once with their error.
+        """
+        self._closing.set()
+        await self._lender.close(grace)
+
+    async def _sleep(self, seconds: float) -> bool:
+        """Wait; False if the client is shut down meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return True
+        return False
+
+
+def _login(credentials: Credentials | None) -> Login | None:
+    if credentials is None or isinstance(credentials, Login):
+        return credentials
+    username, secret = credentials
+    return Login(username, secret if callable(secret) else _kept(secret))
+
+
+def _kept(secret: str) -> Callable[[], str]:
+    return lambda: secret

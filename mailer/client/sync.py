@@ -1,0 +1,83 @@
+"""`SyncSmtpClient`: the client for code without an event loop. The asynchronous one runs in a thread of its own.
+
+Its methods may be called from any number of threads at once. A call that is interrupted (Ctrl-C) cancels its send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .smtp import SmtpClient
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Sequence
+
+    from .letter import Mail
+    from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
+
+T = TypeVar("T")
+
+
+class SyncSmtpClient:
+    """Takes what `SmtpClient` takes, and its methods raise and return what that one's do. Use it with ``with``."""
+
+    def __init__(self, host: str, port: int = 0, **settings: Any) -> None:
+        """See `SmtpClient`. Nothing is connected yet."""
+        self._client = SmtpClient(host, port, **settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mailer-client", daemon=True)
+        self._lock = threading.Lock()
+        self._over = False
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+    def __repr__(self) -> str:
+        return repr(self._client).replace("SmtpClient", "SyncSmtpClient", 1)
+
+    def send(self, mail: Mail, *, sender: str | None = None, recipients: Sequence[str] | str | None = None) -> SendResult:
+        """Send one message; see `SmtpClient.send`."""
+        return self._wait(self._client.send(mail, sender=sender, recipients=recipients))
+
+    def send_batch(self, mails: Iterable[Mail]) -> BatchResult:
+        """Send many messages; see `SmtpClient.send_batch`. They are taken from `mails` in the other thread."""
+        return self._wait(self._client.send_batch(mails))
+
+    def test_connection(self) -> ConnectionInfo:
+        """Get as far as mail could be sent; see `SmtpClient.test_connection`."""
+        return self._wait(self._client.test_connection())
+
+    def pool_status(self) -> PoolStatus:
+        """How many connections there are, and how many sends wait for one."""
+        return self._client.pool_status()
+
+    def shutdown(self, grace: float | None = None) -> None:
+        """See `SmtpClient.shutdown`; the thread ends."""
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+        try:
+            self._wait(self._client.shutdown(grace))
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _wait(self, what: Coroutine[Any, Any, T]) -> T:
+        try:
+            future = asyncio.run_coroutine_threadsafe(what, self._loop)
+        except RuntimeError:
+            what.close()
+            raise RuntimeError("the client was shut down") from None
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
