@@ -37,6 +37,10 @@ SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_c
 """
 NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
+REPORTED = """
+SELECT DISTINCT email_id FROM email_recipients WHERE last_update_time >= 0
+    AND status IN ('failed', 'expired', 'bounced', 'complained') AND status IN ('bounced', 'complained')
+"""
 
 # Each list is found by its most telling index, then narrowed by what every list has in common.
 _COMMON = r"""
@@ -144,6 +148,10 @@ class Reader:
     def unsent(self) -> dict[str, str]:
         """The status of every message that is not recorded as sent, by ID."""
         return {id: str(status) for id, status in self._rows(schema.UNSENT, ()) if isinstance(id, str)}
+
+    def reported(self) -> Iterator[str]:
+        """The messages of which a recipient bounced or complained later."""
+        return self._ids(REPORTED, {})
 
     def ids(self, wanted: Filter) -> Iterator[str]:
         """The messages that may be meant, newest first.

@@ -38,6 +38,8 @@ from .writer import NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailer.spool import Entry
+
 
 @dataclass(slots=True)
 class Summary:
@@ -94,6 +96,10 @@ class View:
         return {id: state for state in STATES for id in self.spool.ids(state)}
 
     @cached_property
+    def _reported(self) -> frozenset[str]:
+        return frozenset(self.reader.reported())
+
+    @cached_property
     def _unsent(self) -> dict[str, str]:
         return self.reader.unsent()
 
@@ -112,7 +118,11 @@ class View:
             return row
         if row is not None and row.status in FINAL and (entry.state == "failed" or self.spool.find(id) is None):
             return row
-        record = of_entry(entry, sending=id in self.daemon.sending)
+        return self._pending(entry, row)
+
+    def _pending(self, entry: Entry, row: Record | None) -> Record:
+        """A message of the spool, and what the database has heard of its recipients since."""
+        record = of_entry(entry, sending=entry.id in self.daemon.sending)
         for mine, known in zip(record.recipients, row.recipients if row else (), strict=False):
             if known.status in LATER:
                 mine.status = known.status
@@ -138,6 +148,13 @@ class View:
         return sorted(records, key=lambda record: record.id)
 
     def _readable(self, id: str) -> Record | None:
+        """The same for a list: what is damaged is counted, and what surely waits is not looked up in the database."""
+        place = self.places.get(id)
+        try:
+            if place is not None and place != "failed" and id not in self._reported:
+                return self._pending(self.spool.read(id, place), None)
+        except (NoSuchMessage, CorruptFile):
+            pass  # it was moved this moment, or the database knows more
         try:
             return self.message(id)
         except Failure:

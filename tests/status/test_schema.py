@@ -90,6 +90,7 @@ def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
         (reader.BY_DOMAIN, "recipients_address"),
         (reader.BY_RECIPIENT, "recipients_address"),
         (reader.UNDELIVERED, "recipients_undelivered"),
+        (reader.REPORTED, "recipients_undelivered"),
         (reader.COUNTS, "emails_status"),
         (schema.UNSENT, "emails_status"),
         (writer.OLD, "emails_status (status=? AND id<?)"),
