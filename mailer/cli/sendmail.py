@@ -13,7 +13,6 @@ exist here.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from mailer.config.quick import submission
@@ -21,7 +20,7 @@ from mailer.mail.failure import OK, UNAVAILABLE, USAGE, Failure
 from mailer.submit import Request, submit
 
 from .options import Command
-from .send import read_all
+from .send import read_input
 from .signals import deaf, refusing
 
 TYPE_CHECKING = False
@@ -86,7 +85,7 @@ def _send(options: list[tuple[str, str]], recipients: list[str]) -> int:
     given = dict(options)  # of doubled options the last one counts
     dots = "i" not in given and not any(letter == "o" and value in ("i", "I") for letter, value in options)
     with refusing("the message was read"):
-        data = read_all(sys.stdin.fileno(), settings)
+        data = read_input(settings, quiet=True)
         request = Request(
             until_dot(data) if dots else data,
             sender=given.get("f", given.get("r")),
