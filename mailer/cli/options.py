@@ -188,7 +188,6 @@ def help_text(command: Command) -> str:
         label = "  " + option.label
         lines.append(f"{label:<28}{text[28:]}" if len(label) < 27 else f"{label}\n{text}")
     parts.append("options:\n" + "\n".join(lines))
-    parts += [
-        part if "\n  " in part else fill(part, 80) for part in command.epilog.strip("\n").split("\n\n") if part
-    ]  # examples stay as they are
+    blocks = command.epilog.strip("\n").split("\n\n") if command.epilog else []
+    parts += [block if "\n  " in block else fill(block, 80) for block in blocks]  # examples stay as they are
     return "\n\n".join(parts)

@@ -9,8 +9,8 @@ from mailer.mail.failure import NO_PERMISSION, Failure, from_os
 STATES = ("queued", "deferred", "held", "failed")
 """The directories that hold readable messages."""
 
-DIRECTORIES = ("tmp", *STATES, "corrupt", "keys")
-"""All that a spool of one user needs; a system-wide one also has ``drop``."""
+DIRECTORIES = (*STATES, "corrupt", "keys", "tmp")
+"""All that a spool of one user needs; a system-wide one also has ``drop``. Where ``tmp`` is, which comes last, all are."""
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so that an ID can be read over the telephone."""
