@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ def test_the_first_message_makes_the_spool(tmp_path: Path) -> None:
     root = str(tmp_path / "a" / "spool")
     assert put(root, ID, envelope(id=ID).to_line(), BODY) == ID
     assert files(root) == {"queued": [ID]}
+
+
+def test_many_first_messages_at_once_are_all_put(tmp_path: Path) -> None:
+    """While one process still makes the spool, the others find it whole or not at all."""
+    for nth in range(30):
+        spool = Spool(str(tmp_path / str(nth)))
+        with ThreadPoolExecutor(8) as pool:
+            ids = list(pool.map(lambda _, spool=spool: put_letter(spool), range(8)))  # type: ignore[misc]
+        assert sorted(ids) == spool.ids("queued")
 
 
 def test_a_spool_may_have_any_name(tmp_path: Path) -> None:
