@@ -234,12 +234,17 @@ class Held:
 
 def arrived(sink: SmtpSink, goal: int, daemon: Program | None = None) -> float:
     """Wait until the sink has counted to `goal`; returns the moment."""
-    deadline = time.perf_counter() + 300
+    deadline = time.perf_counter() + 120
     while sink.count < goal:
-        if time.perf_counter() > deadline:
-            sys.exit(f"the sink has {sink.count} of {goal}: {daemon.said if daemon else ''}")
+        if time.perf_counter() > deadline or (daemon and ended(daemon) and sink.count < goal):
+            sys.exit(f"the sink has {sink.count} of {goal}: {daemon.said[-2000:] if daemon else ''}")
         time.sleep(0.002)
     return time.perf_counter()
+
+
+def ended(daemon: Program) -> bool:
+    """Whether it is over; what it has used stays to be asked for."""
+    return os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 if __name__ == "__main__":
