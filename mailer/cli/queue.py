@@ -122,7 +122,7 @@ class Tally:
     @property
     def code(self) -> int:
         """Busy before unknown before done with: what may work the next time is said first."""
-        return next((code for code in (TRY_AGAIN, NO_SUCH, BAD_MESSAGE) if code in self.codes), OK)
+        return next((code for code in (TRY_AGAIN, NO_SUCH, *self.codes) if code in self.codes), OK)
 
 
 def perform(given: Given, act: Act) -> int:

@@ -53,13 +53,12 @@ def chosen(given: Given) -> bool:
 
 
 def _address(given: Given, name: str) -> str:
+    """An address or a pattern. Nothing at all is refused: it is a variable that somebody forgot to set."""
     text = given.text(name)
     if text is None or text == "<>":
         return text or ""
     if text.startswith("<") and text.endswith(">"):
         text = text[1:-1]
-    if not text and name == "--from":
-        return "<>"
     if "@" not in text and "*" not in text:
         raise usage(f"{name} takes an address, or a part of one with * such as '*@example.com', not {text!r}", given.command.name)
     return text

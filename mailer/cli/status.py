@@ -95,7 +95,8 @@ def _watch(given: Given, question: Question) -> None:
 
     def blocks() -> list[Block]:
         with View(spool) as view:
-            return question.blocks(view)
+            shown = question.blocks(view)
+        return shown + [show.Line([f"no message {name!r} is known here"]) for name in question.missing]
 
     def lines() -> list[str]:
         with View(spool) as view:

@@ -8,7 +8,7 @@ One `Filter` decides for both halves of the truth: the reader binds its members 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.spool.layout import ALPHABET, encode
@@ -16,8 +16,6 @@ from mailer.spool.layout import ALPHABET, encode
 from .schema import LATER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .record import RecipientRecord, Record
 
 _ESCAPED = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
@@ -53,23 +51,20 @@ class Filter:
             and self.states.isdisjoint(r.status for r in record.recipients if r.status in LATER)
         ):
             return False
-        if self.sender and not like(self._sender, record.sender):
-            return False
-        return self._any(record.recipients)
+        return self._from(record) and any(map(self._to, record.recipients)) and any(map(self._in_domain, record.recipients))
 
     def means(self, record: Record, recipient: RecipientRecord) -> bool:
         """Whether this recipient of the message is meant, whatever the state and time."""
-        return (not self.sender or like(self._sender, record.sender)) and self.matches_recipient(recipient)
+        return self._from(record) and self._to(recipient) and self._in_domain(recipient)
 
-    def matches_recipient(self, recipient: RecipientRecord) -> bool:
-        """Whether this is one of the recipients that are meant."""
-        if self.to and not like(self.to, recipient.address):
-            return False
+    def _from(self, record: Record) -> bool:
+        return not self.sender or like(self._sender, record.sender)
+
+    def _to(self, recipient: RecipientRecord) -> bool:
+        return not self.to or like(self.to, recipient.address)
+
+    def _in_domain(self, recipient: RecipientRecord) -> bool:
         return not self.domain or like(self.domain, recipient.address.rpartition("@")[2])
-
-    def _any(self, recipients: Iterable[RecipientRecord]) -> bool:
-        to, domain = replace(self, domain=""), replace(self, to="")
-        return any(map(to.matches_recipient, recipients)) and any(map(domain.matches_recipient, recipients))
 
     @property
     def _sender(self) -> str:

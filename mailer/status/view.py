@@ -23,7 +23,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
+from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure, from_os
 from mailer.spool import NoSuchMessage, Spool
 from mailer.spool.file import CorruptFile
 from mailer.spool.layout import STATES, is_id
@@ -61,8 +61,9 @@ class View:
     """
 
     def __init__(self, spool: Spool) -> None:
-        if os.path.isdir(spool.root) and not os.access(spool.root, os.R_OK | os.X_OK):
-            raise Failure(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", NO_PERMISSION)
+        for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
+            if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+                raise Failure(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", NO_PERMISSION)
         self.spool = spool
         self.reader = Reader(f"{spool.root}/{NAME}")
         self._unreadable = 0
@@ -93,7 +94,10 @@ class View:
     @cached_property
     def places(self) -> dict[str, str]:
         """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled."""
-        return {id: state for state in STATES for id in self.spool.ids(state)}
+        try:
+            return {id: state for state in STATES for id in self.spool.ids(state)}
+        except OSError as error:
+            raise from_os("cannot read the spool", error.filename or self.spool.root, error) from None
 
     @cached_property
     def _reported(self) -> frozenset[str]:
@@ -116,6 +120,8 @@ class View:
             if row is None:
                 raise Failure(f"the file of message {id} in the spool is damaged: {error}", BAD_MESSAGE) from None
             return row
+        except OSError as error:
+            raise from_os(f"cannot read message {id}", error.filename or self.spool.root, error) from None
         if row is not None and row.status in FINAL and (entry.state == "failed" or self.spool.find(id) is None):
             return row
         return self._pending(entry, row)
@@ -153,7 +159,7 @@ class View:
         try:
             if place is not None and place != "failed" and id not in self._reported:
                 return self._pending(self.spool.read(id, place), None)
-        except (NoSuchMessage, CorruptFile):
+        except (NoSuchMessage, CorruptFile, OSError):
             pass  # it was moved this moment, or the database knows more
         try:
             return self.message(id)

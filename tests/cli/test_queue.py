@@ -197,6 +197,7 @@ def test_everything_has_to_be_said(office: Office, shell: Shell) -> None:
         ["cancel", "--all", ids[0]],
         ["hold", "--state", "held"],
         ["hold", "--to", ""],
+        ["hold", "--from", ""],
     ):
         assert shell("queue", *arguments).code == 64, arguments
     assert [office.spool.find(id) for id in ids] == ["deferred", "queued", "held"]

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from mailer.cli import main
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
+from tests.fakes.users import public_directory
 from tests.status.office import Office
+from tests.status.test_reader import as_somebody_else
 
 CONTRACT = [
     "id", "message_id", "request_id", "status", "from", "subject", "size", "priority", "queued_at", "last_attempt_at",
@@ -259,3 +262,18 @@ def test_watching_prints_json_when_something_changes(office: Office) -> None:
     assert process.stdout.read() == ""
     process.stdout.close()
     assert process.wait() == 0
+
+
+def test_who_may_not_read_the_spool_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 77, in one line; whether the spool is closed or only its directories are."""
+    with public_directory() as directory:
+        monkeypatch.setenv("MAILER_CONFIG", os.devnull)
+        office = Office(directory)
+        id = office.deferred()
+        office.close()
+        root = Path(office.spool.root)
+        for mode in (0o700, 0o711, 0o755):
+            root.chmod(mode)
+            for arguments in (["status"], ["status", id], ["queue", "list"], ["queue", "hold", id], ["bounces"]):
+                assert as_somebody_else(lambda a=arguments: main(["mailer", *a, "--spool", str(root)]) == 77), (oct(mode), arguments)
+        assert office.spool.find(id) == "deferred"
