@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from mailer.spool.adopt import adopt
 from mailer.spool.file import render_records
 from tests.fakes.mail import BODY, outcome, put, spool_file
 from tests.fakes.mail import envelope as envelope_at
+from tests.fakes.sockets import make_socket
 from tests.fakes.users import NOBODY
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
@@ -122,11 +122,6 @@ def hard_link(path: Path) -> None:
     os.link(secret, path)
 
 
-def in_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.path.relpath(path))
-
-
 def device(path: Path) -> None:
     try:
         os.mknod(path, 0o20666, os.makedev(1, 5))  # /dev/zero
@@ -156,7 +151,7 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "symlink to itself": lambda path: path.symlink_to(path.name),
     "hard link": hard_link,
     "FIFO": os.mkfifo,
-    "socket": in_socket,
+    "socket": make_socket,
     "device": device,
     "directory": lambda path: (path / "x").mkdir(parents=True),
     "0 bytes": lambda path: path.touch(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from mailer.mail.failure import Failure
 from mailer.spool import Busy, Entry, NoSuchMessage, Spool
 from mailer.spool.file import CorruptFile
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
+from tests.fakes.sockets import make_socket
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
 STATES = ("queued", "deferred", "held", "failed")
@@ -154,17 +154,12 @@ def hard_link(path: Path) -> None:
     os.link(target, path)
 
 
-def bound(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.path.relpath(path))
-
-
 STRANGE: dict[str, Callable[[Path], object]] = {
     "symlink": symlink,
     "dangling symlink": lambda path: path.symlink_to("nowhere"),
     "hard link": hard_link,
     "FIFO": os.mkfifo,
-    "socket": bound,
+    "socket": make_socket,
     "directory": lambda path: path.mkdir(),
     "0 bytes": lambda path: path.touch(),
     "another ID": lambda path: path.write_bytes(spool_file(envelope())),
