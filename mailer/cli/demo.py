@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -112,9 +113,18 @@ def _end(demo: Demo, report: str, *, kept: bool) -> list[Block]:
     blocks: list[Block] = [BLANK, Line([Cell(f"The report that {SENDER} got:", "strong")]), *map(_indented, shown)]
     if kept:
         config, mail = shlex.quote(str(demo.config)), shlex.quote(str(demo.mail))
-        commands = [f"mailer {command} --config {config}" for command in ("status", "bounces", "queue list", "config show")]
+        commands = [f"{_program()} {command} --config {config}" for command in ("status", "bounces", "queue list", "config show")]
         blocks += [BLANK, Line([Cell("Look around:", "strong")]), *map(_indented, [*commands, f"less {mail}/new/*"])]
     return blocks
+
+
+def _program() -> str:
+    """How this program is called here: a virtual environment's is seldom on the PATH."""
+    called = sys.argv[0]
+    if called.endswith(".py"):
+        return f"{shlex.quote(sys.executable)} -m mailer"
+    found = shutil.which("mailer")
+    return "mailer" if found and os.path.realpath(found) == os.path.realpath(called) else shlex.quote(called)
 
 
 def _indented(text: str) -> Line:
