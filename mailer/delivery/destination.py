@@ -43,7 +43,8 @@ class Breaker:
     """Whether a destination is worth calling: closed, open until a time, then one call decides.
 
     Opens when `threshold` attempts in a row found no host that would talk; stays open for `first`
-    seconds, twice as long each time, at most `longest`.
+    seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
+    nothing new.
     """
 
     threshold: int = 3
@@ -66,10 +67,12 @@ class Breaker:
 
     def failed(self, now: float, reason: str) -> None:
         """No host of it would talk."""
-        self.failures += 1
         self.reason = reason
+        if self.is_open(now):
+            return
+        self.failures += 1
         if self.failures >= self.threshold:
-            opened = self.failures - self.threshold
+            opened = min(self.failures - self.threshold, 30)
             self.open_until = now + min(self.first * 2**opened, self.longest)
 
     def trip(self, now: float, reason: str) -> None:

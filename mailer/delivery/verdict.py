@@ -7,7 +7,7 @@ the order in which `judge` looks at them:
 what happened                                verdict    scope        because
 ===========================================  =========  ===========  ================================================
 the final reply is 2xx                       delivered  recipient    the next hop took responsibility, RFC 5321 §4.2.5
-our password is refused, or none was given   defer      us           a mistake of ours never bounces anybody's mail
+a relay refuses our password, or wants one   defer      us           a mistake of ours never bounces anybody's mail
 TLS is not good enough                       defer      host         another host may do; policy is never lowered
 connection lost, timed out, garbled, 421     defer      host         RFC 5321 §3.8; the next host is tried at once
 521 or 556 in the greeting                   fail       host         the host takes no mail at all, RFC 7504 §3
@@ -52,9 +52,10 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool) -> Judgement:
 
     `phase` is the step of the session in which the deciding reply came, `kind` what kind of answer it is
     (``reply`` for the other side's words, else one of `net.connection.SessionError.kind`, or ``local``).
-    `relay` is true when the host is one that the configuration names: no refusal to talk is final there.
+    `relay` is true when the host is one that the configuration names: no refusal to talk is final there, and a
+    login can be mended. An MX host that wants one (530) refuses the mail, and its sender has to know.
     """
-    if kind == "auth" or reply.code in OUR_LOGIN:
+    if kind == "auth" or (relay and reply.code in OUR_LOGIN):
         return Judgement("defer", "us" if reply.code in OUR_LOGIN or reply.permanent else "host")
     if kind == "local":
         return Judgement("fail" if reply.permanent else "defer", "message")
@@ -62,7 +63,7 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool) -> Judgement:
         return _broken(phase, reply, relay=relay)
     if phase in BEFORE_MAIL:
         return _broken(phase, reply, relay=relay)
-    if phase == "body" and reply.positive:
+    if phase == "body" and reply.code // 100 == 2:  # 354 once more would not do
         return DELIVERED
     if reply.permanent:
         return Judgement("fail", "recipient" if phase == "rcpt" else "message")
