@@ -1,0 +1,142 @@
+"""A destination: the order of its queue, how many sessions it may have, and when it is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.delivery.attempt import Attempt, Job
+from mailer.delivery.destination import Breaker, Destination, Window
+from mailer.delivery.router import Way
+from mailer.mail.history import History
+from mailer.spool import Entry
+from tests.fakes.mail import NOW, envelope
+
+WAY = Way("relay:out", (), relay=True)
+
+
+def job(priority: str = "normal") -> Job:
+    letter = envelope(priority=priority)
+    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW), WAY, [0])
+
+
+# The queue
+
+
+@given(st.lists(st.sampled_from(["high", "normal", "low"]), max_size=20))
+def test_jobs_go_by_priority_and_then_in_their_order(priorities: list[str]) -> None:
+    """First come, first served among equals; one by one as all at once."""
+    jobs = [job(priority) for priority in priorities]
+    right = sorted(jobs, key=lambda job: ["high", "normal", "low"].index(job.priority))
+    for whole in (True, False):
+        destination = Destination("d", Window(2, 5))
+        for one in jobs:
+            destination.add(one)
+        assert len(destination) == len(jobs)
+        assert (destination.take_all() if whole else [destination.take() for _ in jobs]) == right
+        assert len(destination) == 0
+        assert destination.take() is None
+
+
+# The window
+
+
+@given(st.floats(1, 50), st.integers(1, 50), st.lists(st.booleans(), max_size=200))
+def test_the_window_stays_between_one_and_its_cap(start: float, cap: int, news: list[bool]) -> None:
+    """Whatever happens."""
+    window = Window(min(start, cap), cap)
+    for good in news:
+        before = window.size
+        window.succeeded() if good else window.failed()
+        assert 1 <= window.size <= cap
+        assert (window.size >= before) if good else (window.size <= before)
+
+
+def test_the_window_grows_by_one_for_a_round_of_successes_and_shrinks_by_one_for_a_failure() -> None:
+    """Four sessions that all succeed become five; one that fails makes one fewer."""
+    window = Window(4, 20)
+    for _ in range(5):
+        window.succeeded()
+    assert 5 <= window.size < 5.2
+    window.failed()
+    assert 4 <= window.size < 4.2
+
+
+def test_a_destination_has_room_while_there_is_work_a_place_and_hope() -> None:
+    """A queue, fewer sessions than the window, and a breaker that lets them."""
+    destination = Destination("d", Window(2, 5))
+    assert not destination.has_room(NOW)
+    destination.add(job())
+    assert destination.has_room(NOW)
+    destination.running = 2
+    assert not destination.has_room(NOW)
+    destination.running = 0
+    destination.breaker.trip(NOW, "down")
+    assert not destination.has_room(NOW)
+    assert destination.has_room(NOW + 60)
+
+
+# The breaker
+
+
+def test_it_opens_after_three_failures_in_a_row() -> None:
+    """Two are bad luck; a success in between begins anew."""
+    breaker = Breaker()
+    for _ in range(2):
+        breaker.failed(NOW, "x")
+        breaker.failed(NOW, "x")
+        assert not breaker.is_open(NOW)
+        assert breaker.allows(NOW, 5)
+        breaker.succeeded()
+    for _ in range(3):
+        breaker.failed(NOW, "451 no")
+    assert breaker.is_open(NOW)
+    assert breaker.reason == "451 no"
+    assert not breaker.allows(NOW, 0)
+
+
+def test_after_its_time_one_session_may_try() -> None:
+    """Half-open: one, and only one; its success closes, its failure opens for twice as long."""
+    breaker = Breaker()
+    breaker.trip(NOW, "x")
+    assert breaker.is_open(NOW + 59.9)
+    assert not breaker.is_open(NOW + 60)
+    assert breaker.allows(NOW + 60, 0)
+    assert not breaker.allows(NOW + 60, 1)
+    breaker.failed(NOW + 60, "y")
+    assert breaker.open_until == NOW + 60 + 120
+    breaker.succeeded()
+    assert breaker.allows(NOW + 61, 19)
+    assert breaker.reason == ""
+
+
+def test_it_stays_open_for_twice_as_long_each_time_but_not_for_ever() -> None:
+    """60, 120, 240, 480, then 900 seconds, also after years."""
+    breaker = Breaker()
+    breaker.trip(NOW, "x")
+    waits, now = [60.0], breaker.open_until
+    for _ in range(5000):
+        breaker.failed(now, "x")
+        waits.append(breaker.open_until - now)
+        now = breaker.open_until
+    assert waits[:6] == pytest.approx([60, 120, 240, 480, 900, 900])
+    assert waits[-1] == pytest.approx(900)
+
+
+def test_what_was_under_way_when_it_opened_says_nothing_new() -> None:
+    """Twenty sessions that a host drops at once are one failure of it, not twenty: it is tried again after a minute."""
+    breaker = Breaker()
+    for nth in range(20):
+        breaker.failed(NOW + nth / 10, "gone")
+    assert breaker.open_until <= NOW + 1 + 60
+    breaker.trip(NOW + 3, "refused")
+    assert breaker.open_until <= NOW + 1 + 60
+
+
+def test_tripping_opens_at_once() -> None:
+    """A wrong password is wrong the next time too."""
+    breaker = Breaker()
+    breaker.trip(NOW, "535 wrong")
+    assert breaker.is_open(NOW)
+    assert breaker.open_until == NOW + 60
