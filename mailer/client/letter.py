@@ -103,8 +103,8 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
         policy = policy.clone(utf8=True)
     try:
         return mail.as_bytes(policy=policy)
-    except (ValueError, LookupError, TypeError) as error:
-        raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {error}") from None
+    except Exception as error:  # whatever somebody else's class raises for its own contents, this message stops no other
+        raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {type(error).__name__}: {error}") from error
 
 
 def _is_international(mail: StandardMessage) -> bool:

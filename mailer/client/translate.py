@@ -96,7 +96,7 @@ def _broken(kind: str, phase: str, reply: Reply) -> ErrorKind:
 
 
 def _late(phase: str, reply: Reply) -> ErrorKind:
-    if phase == "body" and "BLOCK" in reply.text:  # the octets of the message were not taken
+    if phase == "body" and "take more of the message" in reply.text:  # `net.errors`; else it is the answer that did not come
         return ErrorKind.WRITE_TIMEOUT
     return {"connect": ErrorKind.CONNECTION_TIMEOUT, "greeting": ErrorKind.READ_TIMEOUT}.get(phase, ErrorKind.COMMAND_TIMEOUT)
 

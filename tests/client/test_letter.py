@@ -1,0 +1,147 @@
+"""What programs hand in, and the envelope and octets that it becomes."""
+
+from __future__ import annotations
+
+import email.message
+import email.policy
+import re
+from email.mime.text import MIMEText
+from typing import Any
+
+import pytest
+
+from mailer import Attachment, Email, ErrorKind, SmtpError, SmtpMessageError
+from mailer.client.letter import Letter, letter
+
+PLAIN = b"From: Anna <anna@example.org>\nTo: bob@example.net, Carol <carol@example.net>\nBcc: dave@example.net\n\nhello\n"
+
+
+def make(mail: Any, sender: str | None = None, recipients: Any = None) -> Letter:
+    """The letter of a host called me.example.org."""
+    return letter(mail, sender, recipients, "me.example.org")
+
+
+def refused(mail: Any, sender: str | None = None, recipients: Any = None) -> SmtpError:
+    """Why there is none."""
+    with pytest.raises(SmtpMessageError) as caught:
+        make(mail, sender, recipients)
+    assert not caught.value.retryable
+    return caught.value
+
+
+def test_bytes_tell_their_envelope() -> None:
+    """To, Cc and Bcc are the recipients, From the sender; Bcc does not travel, and lines end in CRLF."""
+    made = make(PLAIN)
+    assert made.sender == "anna@example.org"
+    assert made.recipients == ("bob@example.net", "carol@example.net", "dave@example.net")
+    assert b"dave" not in made.content
+    assert b"\n" not in made.content.replace(b"\r\n", b"")
+    assert made.content.endswith(b"\r\n\r\nhello\r\n")
+
+
+def test_an_envelope_goes_before_the_header() -> None:
+    """Who names sender and recipients means them; one recipient needs no list, and each is there once."""
+    made = make(PLAIN, "", "eve@example.net")
+    assert (made.sender, made.recipients) == ("", ("eve@example.net",))
+    made = make(PLAIN, "bounces@example.org", ["<x@example.net>", "x@example.net"])
+    assert (made.sender, made.recipients) == ("bounces@example.org", ("x@example.net",))
+    made = make(Email(from_="anna@example.org", to="bob@example.net"), recipients=["eve@example.net"])
+    assert made.recipients == ("eve@example.net",)
+
+
+def test_what_is_missing_is_added_and_what_is_there_stays() -> None:
+    """A Date and a Message-ID of our own host; those that a message has are left alone."""
+    made = make(PLAIN)
+    assert re.fullmatch(r"<[0-9a-f]{32}@me\.example\.org>", made.message_id)
+    assert f"Message-ID: {made.message_id}\r\n".encode() in made.content
+    assert re.search(rb"\r\nDate: \w{3}, ", made.content)
+    given = b"Message-ID: <1@x>\r\nDate: Sat, 21 Nov 2026 02:15:29 +0000\r\n" + PLAIN.replace(b"\n", b"\r\n")
+    made = make(given)
+    assert made.message_id == "<1@x>"
+    assert made.content == given.replace(b"Bcc: dave@example.net\r\n", b"")
+    assert make(PLAIN).message_id != make(PLAIN).message_id
+
+
+def test_an_email() -> None:
+    """The builder's envelope and octets, completed."""
+    made = make(Email(from_="anna@example.org", to="bob@example.net", bcc="carol@bücher.example", text="hi", sender="b@example.org"))
+    assert made.sender == "b@example.org"
+    assert made.recipients == ("bob@example.net", "carol@xn--bcher-kva.example")
+    assert made.message_id in made.content.decode()
+
+
+def test_the_standard_library_s_messages() -> None:
+    """EmailMessage and the old MIMEText are messages too, and stay as they are."""
+    for message in (email.message.EmailMessage(), MIMEText("grüße", "plain", "utf-8")):
+        message["From"], message["To"], message["Bcc"] = "Anna <anna@example.org>", "bob@example.net", "carol@example.net"
+        message["Subject"] = "Grüße"
+        made = make(message)
+        assert made.recipients == ("bob@example.net", "carol@example.net")
+        assert b"carol" not in made.content
+        assert b"Subject: =?utf-8?" in made.content
+        assert message["Bcc"] == "carol@example.net", "the caller's object is not touched"
+
+
+def test_a_standard_message_with_an_international_address() -> None:
+    """Such an address stands in the header as it is, RFC 6532; as an encoded word it would be none."""
+    message = email.message.EmailMessage()
+    message["From"], message["To"] = "anna@example.org", "Jörg <jörg@example.net>"
+    message.set_content("hi")
+    made = make(message)
+    assert made.recipients == ("jörg@example.net",)
+    assert "To: Jörg <jörg@example.net>".encode() in made.content
+
+
+@pytest.mark.parametrize(
+    ("mail", "kind"),
+    [
+        (b"To: bob@example.net\n\nx", ErrorKind.INVALID_FROM_ADDRESS),
+        (b"From: a@example.org\n\nx", ErrorKind.INVALID_RECIPIENT_ADDRESS),
+        (b"", ErrorKind.INVALID_FROM_ADDRESS),
+        (b"From: a@example.org\nTo: root\n\nx", ErrorKind.INVALID_RECIPIENT_ADDRESS),
+        (b"From: a@@example.org\nTo: b@example.net\n\nx", ErrorKind.INVALID_FROM_ADDRESS),
+        (Email(to="b@example.net"), ErrorKind.INVALID_FROM_ADDRESS),
+        (Email(from_="a@example.org"), ErrorKind.INVALID_RECIPIENT_ADDRESS),
+        (Email(from_="a@example.org", to="b@example.net", subject="a\nBcc: x@y"), ErrorKind.INVALID_HEADER),
+        (Email(from_="a@example.org", to="b@example.net", text="\udcff"), ErrorKind.ENCODING_FAILED),
+        (Email(from_="a@example.org", to="b@example.net", files=[Attachment(b"", "a", "b")]), ErrorKind.ATTACHMENT_ERROR),
+        (Email(from_="a@example.org", to="b@example.net", files=[Attachment(b"", "a\0")]), ErrorKind.ATTACHMENT_ERROR),
+    ],
+)
+def test_what_is_no_letter(mail: Any, kind: ErrorKind) -> None:
+    """Each mistake has its kind, and no word about settings that a program has not."""
+    error = refused(mail)
+    assert error.kind is kind
+    assert "default_domain" not in str(error)
+
+
+def test_a_bad_envelope() -> None:
+    """An address that cannot be one never reaches a command."""
+    assert refused(PLAIN, "a@b\r\nRCPT TO:<x@y>").kind is ErrorKind.INVALID_FROM_ADDRESS
+    assert refused(PLAIN, recipients=["b@example.net>\r\nDATA"]).kind is ErrorKind.INVALID_RECIPIENT_ADDRESS
+    assert refused(PLAIN, recipients=[]).kind is ErrorKind.INVALID_RECIPIENT_ADDRESS
+
+
+def test_a_standard_message_that_cannot_be_written() -> None:
+    """The standard library's own refusal is an error of ours."""
+    message = email.message.Message()
+    message["From"], message["To"] = "a@example.org", "b@example.net"
+    message.set_payload(object())  # type: ignore[arg-type]
+    assert refused(message).kind is ErrorKind.ENCODING_FAILED
+
+
+def test_what_is_no_message_at_all() -> None:
+    """That is a mistake in the program."""
+    with pytest.raises(TypeError, match="not str"):
+        make("Subject: x")
+
+
+def test_files_are_read_when_they_are_attached(tmp_path: Any) -> None:
+    """Under their own name, or another; what cannot be read is an error of the attachment."""
+    path = tmp_path / "report.pdf"
+    path.write_bytes(b"%PDF")
+    mail = Email(html='<img src="cid:p">').attach_file(path).attach_file(path, "other.pdf").inline_file(path, "p", "image/png")
+    assert [(file.name, file.data) for file in mail.files] == [("report.pdf", b"%PDF"), ("other.pdf", b"%PDF"), ("report.pdf", b"%PDF")]
+    with pytest.raises(SmtpMessageError, match=r"cannot read .*nothing: No such file") as caught:
+        mail.attach_file(tmp_path / "nothing")
+    assert caught.value.kind is ErrorKind.ATTACHMENT_ERROR

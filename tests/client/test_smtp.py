@@ -1,0 +1,658 @@
+"""The client against servers that do what servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import traceback
+from base64 import b64encode
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from mailer import (
+    BreakerSettings,
+    Email,
+    ErrorKind,
+    Login,
+    RateLimitSettings,
+    Requirement,
+    SendResult,
+    SmtpAuthenticationError,
+    SmtpCircuitOpenError,
+    SmtpClient,
+    SmtpConnectionError,
+    SmtpError,
+    SmtpMessageError,
+    SmtpProtocolError,
+    SmtpRateLimitError,
+    SmtpTimeoutError,
+    SmtpTlsError,
+)
+from mailer.net.endpoint import Timeouts
+from mailer.sink import Moods, Sink
+from tests.fakes.friendly import Friendly
+from tests.fakes.script import Hang
+from tests.net.conftest import NAME, Certificates
+
+from .letters import ONCE, SHORT, client, mail
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def outcome(sending: SmtpClient, message: Any) -> SmtpError:
+    """The error of a send that has to fail."""
+    with pytest.raises(SmtpError) as caught:
+        await sending.send(message)
+    return caught.value
+
+
+# What a send returns
+
+
+def test_a_message_is_sent() -> None:
+    """The result says who has it, what the server said, and how it went there; the message is what was meant."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            result = await sending.send(mail("bob@example.net, carol@example.net"))
+            [received] = sink.messages
+            assert received.sender == "anna@example.org"
+            assert received.recipients == result.accepted == ("bob@example.net", "carol@example.net")
+            assert received.content.endswith(b"\r\n\r\nIt works.\r\n")
+            assert f"Message-ID: {result.message_id}\r\n".encode() in received.content
+            assert received.hello == "me.example.org"
+            assert result.rejected == ()
+            assert result.response.startswith("250 2.0.0")
+            assert result.host == f"127.0.0.1[127.0.0.1]:{sink.port}"
+            assert (result.tls, result.attempts) == ("", 1)
+            assert 0 < result.duration < 5
+
+    asyncio.run(run())
+
+
+def test_some_recipients_are_refused() -> None:
+    """The others have it, and each refusal is told with its codes."""
+
+    async def run() -> None:
+        moods = Moods(refuse={"no@example.net": "550 5.1.1 no such user", "full@example.net": "552 5.2.2 full"})
+        async with Sink(moods) as sink, client(sink.port) as sending:
+            result = await sending.send(mail("no@example.net, bob@example.net, full@example.net"))
+            assert result.accepted == ("bob@example.net",)
+            assert result.rejected == (("no@example.net", 550, "5.1.1", "no such user"), ("full@example.net", 552, "5.2.2", "full"))
+            assert result.attempts == 1
+
+    asyncio.run(run())
+
+
+def test_all_recipients_are_refused() -> None:
+    """Then it is an error, of the first one's kind, and it lists them all; nothing is tried again."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            error = await outcome(sending, mail("550@example.net, 553@example.net"))
+            assert isinstance(error, SmtpMessageError)
+            assert error.kind is ErrorKind.INVALID_RECIPIENT_ADDRESS
+            assert (error.code, error.enhanced_code, error.phase, error.retryable) == (550, "5.1.1", "rcpt", False)
+            assert [rejected.code for rejected in error.rejected] == [550, 553]
+            assert sink.count == 0
+
+    asyncio.run(run())
+
+
+def test_content_that_is_refused() -> None:
+    """A refusal of the message is one of the server, about no address."""
+
+    async def run() -> None:
+        async with Sink(Moods(replies={"body": "550 5.7.1 this is spam"})) as sink, client(sink.port) as sending:
+            error = await outcome(sending, mail())
+            assert isinstance(error, SmtpProtocolError)
+            assert (error.kind, error.phase, error.text) == (ErrorKind.PROTOCOL, "body", "this is spam")
+
+    asyncio.run(run())
+
+
+def test_what_the_server_cannot_take_is_not_sent() -> None:
+    """A message above the server's limit is refused here, with the kind for it."""
+
+    async def run() -> None:
+        async with Sink(Moods(max_size=2000)) as sink, client(sink.port) as sending:
+            error = await outcome(sending, mail(text="x" * 3000))
+            assert error.kind is ErrorKind.MESSAGE_TOO_LARGE
+
+    asyncio.run(run())
+
+
+# Attempts
+
+
+def test_a_greylisted_recipient_is_asked_about_again() -> None:
+    """And only that one: who has the message gets no second."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            result = await sending.send(mail("bob@example.net, greylist@example.net"))
+            assert result.accepted == ("bob@example.net", "greylist@example.net")
+            assert result.attempts == 2
+            assert [received.recipients for received in sink.messages] == [("bob@example.net",), ("greylist@example.net",)]
+            assert len({received.content for received in sink.messages}) == 1, "the same message, with the same Message-ID"
+
+    asyncio.run(run())
+
+
+def test_a_recipient_who_is_always_refused_for_now() -> None:
+    """After the last attempt it is a rejected recipient, or the error."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            result = await sending.send(mail("bob@example.net, 451@example.net"))
+            assert result.attempts == 3
+            assert [rejected.code for rejected in result.rejected] == [451]
+            error = await outcome(sending, mail("451@example.net"))
+            assert error.retryable
+            assert error.temporary
+
+    asyncio.run(run())
+
+
+def test_more_recipients_than_fit_into_one_transaction() -> None:
+    """They go in several, within one attempt."""
+
+    async def run() -> None:
+        people = [f"user{number}@example.net" for number in range(7)]
+        async with Sink(Moods(max_recipients=3)) as sink, client(sink.port) as sending:
+            result = await sending.send(Email(from_="a@example.org", to=people))
+            assert result.accepted == tuple(people)
+            assert result.attempts == 1
+            assert sorted(len(received.recipients) for received in sink.messages) == [1, 3, 3]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("place", ["mail", "rcpt", "data", "content", "body"])
+def test_a_connection_that_is_lost(place: str) -> None:
+    """The message is sent again on another one."""
+
+    async def run() -> None:
+        async with Sink(Moods(drops=[place], first=1)) as sink, client(sink.port) as sending:
+            result = await sending.send(mail(text="x" * 200_000))
+            assert (result.attempts, sink.count) == (2, 1)
+
+    asyncio.run(run())
+
+
+def test_a_server_that_says_goodbye() -> None:
+    """421 ends the connection, and the next attempt has another one."""
+
+    async def run() -> None:
+        async with Sink(Moods(replies={"mail": "421 4.3.2 shutting down"}, first=1)) as sink, client(sink.port) as sending:
+            assert (await sending.send(mail())).attempts == 2
+        async with Sink(Moods(replies={"mail": "421 4.3.2 shutting down"})) as sink, client(sink.port) as sending:
+            error = await outcome(sending, mail())
+            assert (error.kind, error.retryable) == (ErrorKind.SERVER_SHUTDOWN, True)
+
+    asyncio.run(run())
+
+
+def test_an_idle_connection_that_the_server_has_closed() -> None:
+    """That is no failure of anybody: the message goes out in its first attempt."""
+
+    async def run() -> None:
+        async with Friendly({b"EHLO": b"250 mx.example.com\r\n"}) as server, client(server.port, retry=ONCE) as sending:
+            await sending.send(mail())
+            server.writers[0].transport.abort()
+            result = await sending.send(mail())
+            assert result.attempts == 1
+            assert len(server.messages) == 2
+
+    asyncio.run(run())
+
+
+def test_retries_can_be_switched_off() -> None:
+    """One attempt is one attempt."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, retry=ONCE) as sending:
+            assert (await outcome(sending, mail("greylist@example.net"))).code == 451
+
+    asyncio.run(run())
+
+
+# Servers that cannot be reached, or break off
+
+
+def test_nobody_listens() -> None:
+    """A refused connection has its kind, its phase, and is worth another try."""
+
+    async def run() -> None:
+        async with client(closed_port()) as sending:
+            error = await outcome(sending, mail())
+            assert isinstance(error, SmtpConnectionError)
+            assert (error.kind, error.phase, error.retryable) == (ErrorKind.CONNECTION_REFUSED, "connect", True)
+
+    asyncio.run(run())
+
+
+def test_a_name_without_an_address() -> None:
+    """The error names the host."""
+
+    async def run() -> None:
+        async with SmtpClient("no-such-host.invalid", 25, tls="none", retry=ONCE) as sending:
+            error = await outcome(sending, mail())
+            assert (error.kind, error.phase) == (ErrorKind.DNS_RESOLUTION_FAILED, "dns")
+            assert "no-such-host.invalid" in str(error)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("server", "timeouts", "kind"),
+    [
+        (Hang(), {"greeting": 0.05}, ErrorKind.READ_TIMEOUT),
+        (Hang(b"220 x\r\n"), {"ehlo": 0.05}, ErrorKind.COMMAND_TIMEOUT),
+        (Hang(b"220 x\r\n", [b"250 x\r\n"]), {"mail": 0.05}, ErrorKind.COMMAND_TIMEOUT),
+        (Hang(b"HTTP/1.1 400 Bad Request\r\n"), {}, ErrorKind.INVALID_RESPONSE),
+        (Hang(b"554 5.3.2 no\r\n"), {}, ErrorKind.PROTOCOL),
+    ],
+)
+def test_servers_that_do_not_talk(server: Hang, timeouts: dict[str, float], kind: ErrorKind) -> None:
+    """Silence and nonsense have kinds of their own."""
+
+    async def run() -> None:
+        limits = Timeouts(**{"connect": 5, "greeting": 5, "ehlo": 5, "mail": 5, "quit": 0.05, **timeouts})
+        async with server, client(server.port, retry=ONCE, timeouts=limits) as sending:
+            error = await outcome(sending, mail())
+            assert error.kind is kind
+            assert isinstance(error, SmtpTimeoutError) is ("timeout" in kind)
+
+    asyncio.run(run())
+
+
+class Glutton(Friendly):
+    """Never reads the message."""
+
+    async def _message(self, reader: asyncio.StreamReader) -> None:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(2)
+
+
+def test_a_server_that_does_not_take_the_message() -> None:
+    """The octets have a limit of their own, which is no answer that fails to come."""
+
+    async def run() -> None:
+        async with Glutton() as server, client(server.port, retry=ONCE, timeouts=Timeouts(block=0.1, quit=0.05)) as sending:
+            error = await outcome(sending, mail(text="x\n" * 8_000_000))
+            assert error.kind is ErrorKind.WRITE_TIMEOUT
+            for writer in server.writers:
+                writer.transport.abort()
+
+    asyncio.run(run())
+
+
+# Who we are, and over which wire
+
+
+def test_logging_in() -> None:
+    """With the right password the message goes out under our name."""
+
+    async def run() -> None:
+        async with Sink(users={"anna": "s3cret pass"}) as sink:
+            login = Login("anna", lambda: "s3cret pass", allow_plain=True)
+            async with client(sink.port, credentials=login) as sending:
+                await sending.send(mail())
+                assert sink.messages[0].user == "anna"
+                assert (await sending.test_connection()).authenticated_as == "anna"
+
+    asyncio.run(run())
+
+
+def test_a_wrong_password() -> None:
+    """Its own kind, critical, never tried again, and in no text."""
+
+    async def run() -> None:
+        async with Sink(users={"anna": "another"}) as sink:
+            login = Login("anna", lambda: "s3cret pass", allow_plain=True)
+            async with client(sink.port, credentials=login) as sending:
+                error = await outcome(sending, mail())
+                assert isinstance(error, SmtpAuthenticationError)
+                assert (error.kind, error.severity, error.retryable) == (ErrorKind.CREDENTIALS_INVALID, "critical", False)
+                shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(sending) + repr(login)
+                assert "s3cret" not in shown
+
+    asyncio.run(run())
+
+
+def test_a_server_that_repeats_the_password() -> None:
+    """Whatever it says back, no secret gets into an error."""
+
+    async def run() -> None:
+        encoded = b64encode(b"\0anna\0s3cret pass")
+        replies = {b"EHLO": b"250-x\r\n250 AUTH PLAIN\r\n", b"AUTH": b"501 5.5.4 what is " + encoded + b" or s3cret pass\r\n"}
+        async with Friendly(replies) as server, client(server.port, credentials=Login("anna", lambda: "s3cret pass", True)) as sending:
+            error = await outcome(sending, mail())
+            shown = "".join(traceback.format_exception(error)) + repr(vars(error))
+            assert isinstance(error, SmtpAuthenticationError)
+            assert "s3cret" not in shown
+            assert encoded.decode() not in shown
+
+    asyncio.run(run())
+
+
+def test_a_password_stays_here_without_tls() -> None:
+    """A pair of name and password goes over verified TLS only."""
+
+    async def run() -> None:
+        async with Sink(users={"anna": "x"}) as sink, client(sink.port, credentials=("anna", "x")) as sending:
+            assert (await outcome(sending, mail())).kind is ErrorKind.AUTH_METHOD_NOT_SUPPORTED
+
+    asyncio.run(run())
+
+
+def test_a_server_that_wants_a_login() -> None:
+    """Without credentials, what is missing is said."""
+
+    async def run() -> None:
+        async with Sink(users={"anna": "x"}) as sink, client(sink.port) as sending:
+            assert (await outcome(sending, mail())).kind is ErrorKind.AUTHENTICATION_REQUIRED
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_over_tls(mode: str, certificates: Certificates) -> None:
+    """With a good certificate the message goes, and the password too; the result says what was achieved."""
+
+    async def run() -> None:
+        tls = Requirement(mode, ca_file=certificates.ca_file, server_name=NAME)
+        users = {"anna": "x"}
+        async with (
+            Sink(tls=certificates.good, implicit_tls=mode == "implicit", users=users) as sink,
+            client(sink.port, tls=tls, credentials=("anna", "x")) as sending,
+        ):
+            result = await sending.send(mail())
+            assert result.tls == f"{sink.messages[0].tls} verified"
+            info = await sending.test_connection()
+            assert (info.tls, info.authenticated_as) == (result.tls, "anna")
+            assert info.extensions.pipelining
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("server", "kind"),
+    [
+        ("unknown", ErrorKind.CERTIFICATE_UNTRUSTED),
+        ("other_name", ErrorKind.CERTIFICATE_INVALID),
+        ("none", ErrorKind.STARTTLS_NOT_SUPPORTED),
+    ],
+)
+def test_tls_that_is_not_good_enough(server: str, kind: ErrorKind, certificates: Certificates) -> None:
+    """There is no mail then, no second try, and the kind says what is wrong."""
+
+    async def run() -> None:
+        tls = Requirement("starttls", ca_file=certificates.ca_file, server_name=NAME)
+        async with Sink(tls=getattr(certificates, server, None)) as sink, client(sink.port, tls=tls) as sending:
+            error = await outcome(sending, mail())
+            assert isinstance(error, SmtpTlsError)
+            assert (error.kind, error.retryable) == (kind, False)
+            assert sink.count == 0
+
+    asyncio.run(run())
+
+
+def test_tls_that_the_server_refuses_for_now() -> None:
+    """Its 454 to STARTTLS is worth another try; a handshake that is no TLS is not."""
+
+    async def run() -> None:
+        offer = b"250-x\r\n250 STARTTLS\r\n"
+        async with Friendly({b"EHLO": offer, b"STARTTLS": b"454 4.3.0 busy\r\n"}) as server, client(server.port, tls="starttls") as sending:
+            error = await outcome(sending, mail())
+            assert (error.kind, error.retryable, server.sessions) == (ErrorKind.TLS, True, 3)
+        async with Friendly() as server, client(server.port, tls="implicit") as sending:
+            error = await outcome(sending, mail())
+            assert error.kind in (ErrorKind.TLS_HANDSHAKE_FAILED, ErrorKind.TLS_VERSION_MISMATCH)
+            assert not error.retryable
+
+    asyncio.run(run())
+
+
+def test_an_error_that_our_caller_is_busy_with_is_not_the_cause() -> None:
+    """A send from within an except block is judged by what happened to it."""
+
+    async def run() -> None:
+        replies = {b"EHLO": b"250-x\r\n250 STARTTLS\r\n", b"STARTTLS": b"454 no\r\n"}
+        async with Friendly(replies) as server, client(server.port, tls="starttls", retry=ONCE) as sending:
+            try:
+                raise ConnectionRefusedError(111, "something else")
+            except ConnectionRefusedError:
+                assert (await outcome(sending, mail())).kind is ErrorKind.TLS
+
+    asyncio.run(run())
+
+
+# Batches
+
+
+def test_a_batch_keeps_its_order() -> None:
+    """Each message has its result in its place, and a bad one stops no other."""
+
+    async def run() -> None:
+        mails: list[Any] = [mail(f"user{number}@example.net") for number in range(20)]
+        mails[3], mails[7] = mail("550@example.net"), mail("not an address")
+        async with Sink() as sink, client(sink.port) as sending:
+            batch = await sending.send_batch(iter(mails))
+            assert (len(batch), batch.succeeded, batch.failed) == (20, 18, 2)
+            for number, result in enumerate(batch):
+                if number in (3, 7):
+                    assert isinstance(result, SmtpMessageError)
+                else:
+                    assert isinstance(result, SendResult)
+                    assert result.accepted == (f"user{number}@example.net",)
+            assert sink.count == 18
+            assert sending.pool_status().total <= 5
+            assert (await sending.send_batch([])).results == ()
+
+    asyncio.run(run())
+
+
+def test_a_batch_with_something_that_is_no_message() -> None:
+    """That is a mistake in the program, and is raised; no task is left behind."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            with pytest.raises(TypeError, match="not int"):
+                await sending.send_batch([mail(), 1])  # type: ignore[list-item]
+            assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
+
+    asyncio.run(run())
+
+
+# The breaker and the limits
+
+
+def test_the_breaker_leaves_a_dead_server_alone() -> None:
+    """After five failures nothing is tried any more, and the error says for how long; then one success after the other closes it."""
+
+    async def run() -> None:
+        port = closed_port()
+        breaker = BreakerSettings(recovery_timeout=0.2, success_threshold=2)
+        async with client(port, retry=ONCE, breaker=breaker) as sending:
+            kinds = Counter([(await outcome(sending, mail())).kind for _ in range(8)])
+            assert kinds == {ErrorKind.CONNECTION_REFUSED: 5, ErrorKind.CIRCUIT_OPEN: 3}
+            error = await outcome(sending, mail())
+            assert isinstance(error, SmtpCircuitOpenError)
+            assert error.retry_after is not None
+            assert 0 < error.retry_after <= 0.2
+            await asyncio.sleep(0.25)
+            async with Sink(port=port):
+                await sending.send(mail())
+                await sending.send(mail())
+                assert (await sending.send_batch([mail()] * 5)).succeeded == 5, "it is closed: all may go at once"
+
+    asyncio.run(run())
+
+
+def test_half_open_one_send_decides() -> None:
+    """Of many that come at once, one may try; a cancelled one makes room for the next."""
+
+    async def run() -> None:
+        port = closed_port()
+        async with client(port, retry=ONCE, breaker=BreakerSettings(recovery_timeout=0.05)) as sending:
+            for _ in range(5):
+                await outcome(sending, mail())
+            await asyncio.sleep(0.1)
+            async with Sink(Moods(delays={"body": 0.1}), port=port):
+                probe = asyncio.create_task(sending.send(mail()))
+                await asyncio.sleep(0.05)
+                assert (await outcome(sending, mail())).kind is ErrorKind.CIRCUIT_OPEN
+                probe.cancel()
+                await asyncio.gather(probe, return_exceptions=True)
+                await sending.send(mail())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("to", ["550@example.net", "451@example.net", "body-554@example.net"])
+def test_refused_mail_opens_no_breaker(to: str) -> None:
+    """What is wrong with a message or a recipient says nothing about the server."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, retry=ONCE) as sending:
+            for _ in range(10):
+                assert (await outcome(sending, mail(to))).kind is not ErrorKind.CIRCUIT_OPEN
+
+    asyncio.run(run())
+
+
+def test_a_wrong_password_is_not_tried_for_ever() -> None:
+    """It opens the breaker, before the server locks the account."""
+
+    async def run() -> None:
+        async with Sink(users={"anna": "x"}) as sink, client(sink.port, credentials=Login("anna", lambda: "y", True)) as sending:
+            kinds = Counter([(await outcome(sending, mail())).kind for _ in range(7)])
+            assert kinds == {ErrorKind.CREDENTIALS_INVALID: 5, ErrorKind.CIRCUIT_OPEN: 2}
+
+    asyncio.run(run())
+
+
+def test_a_rate_limit_that_rejects() -> None:
+    """What is too much is refused at once, with the time after which it is not."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, rate_limit=RateLimitSettings(max_emails=3, window=60)) as sending:
+            batch = await sending.send_batch([mail() for _ in range(5)])
+            assert (batch.succeeded, sink.count) == (3, 3)
+            error = await outcome(sending, mail())
+            assert isinstance(error, SmtpRateLimitError)
+            assert (error.kind, error.retryable) == (ErrorKind.LOCAL_RATE_LIMIT_EXCEEDED, True)
+            assert error.retry_after is not None
+            assert 15 < error.retry_after <= 20
+
+    asyncio.run(run())
+
+
+def test_a_rate_limit_that_waits() -> None:
+    """All go, as fast as the limit allows and no faster."""
+
+    async def run() -> None:
+        limit = RateLimitSettings(max_emails=2, window=0.2, on_limit="wait")
+        async with Sink() as sink, client(sink.port, rate_limit=limit) as sending:
+            batch = await sending.send_batch([mail() for _ in range(5)])
+            assert batch.succeeded == 5
+            assert batch.duration > 0.29
+            assert sink.count == 5
+
+    asyncio.run(run())
+
+
+def test_a_rate_limit_that_waits_for_a_while() -> None:
+    """Who would have to wait longer than that is refused, and takes nobody's turn."""
+
+    async def run() -> None:
+        limit = RateLimitSettings(max_emails=1, window=0.2, on_limit="wait_with_timeout", timeout=0.25)
+        async with Sink() as sink, client(sink.port, rate_limit=limit) as sending:
+            batch = await sending.send_batch([mail() for _ in range(4)])
+            assert (batch.succeeded, batch.failed, sink.count) == (2, 2, 2)
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_wait_gives_its_turn_back() -> None:
+    """The next one need not wait for a send that is none."""
+
+    async def run() -> None:
+        limit = RateLimitSettings(max_emails=1, window=0.3, on_limit="wait")
+        async with Sink() as sink, client(sink.port, rate_limit=limit) as sending:
+            await sending.send(mail())
+            waiting = [asyncio.create_task(sending.send(mail())) for _ in range(50)]
+            await asyncio.sleep(0.01)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            assert (await sending.send(mail())).duration < 1
+
+    asyncio.run(run())
+
+
+def test_a_limit_on_new_connections() -> None:
+    """Messages that share a connection pass, a second connection does not."""
+
+    async def run() -> None:
+        limit = RateLimitSettings(max_emails=100, max_connections=1)
+        async with Sink(Moods(delays={"body": 0.05})) as sink, client(sink.port, rate_limit=limit) as sending:
+            await sending.send(mail())
+            await sending.send(mail())
+            results = await asyncio.gather(sending.send(mail()), sending.send(mail()), return_exceptions=True)
+            assert sorted(type(result).__name__ for result in results) == ["SendResult", "SmtpRateLimitError"]
+
+    asyncio.run(run())
+
+
+# Odds and ends
+
+
+def test_a_connection_can_be_tested() -> None:
+    """Without mail, as far as mail could be sent; it stays for the first message."""
+
+    async def run() -> None:
+        async with Sink(Moods(max_size=12345)) as sink, client(sink.port) as sending:
+            info = await sending.test_connection()
+            assert (info.host, info.port, info.address, info.tls) == ("127.0.0.1", sink.port, "127.0.0.1", "")
+            assert info.banner == "sink.localhost ESMTP"
+            assert info.extensions.size == 12345
+            assert sending.pool_status().idle == 1
+            await sending.send(mail())
+            assert len(sink.sessions) == 1
+            await sink.close()
+            with pytest.raises(SmtpConnectionError):
+                await sending.test_connection()
+
+    asyncio.run(run())
+
+
+def test_ports_go_with_the_kind_of_tls() -> None:
+    """587, 465 and 25, unless one is named."""
+    assert repr(SmtpClient("mx.example.com")) == "<SmtpClient mx.example.com:587 starttls>"
+    assert repr(SmtpClient("mx.example.com", tls="implicit")) == "<SmtpClient mx.example.com:465 implicit>"
+    assert repr(SmtpClient("mx.example.com", tls=Requirement("none"))) == "<SmtpClient mx.example.com:25 none>"
+    with pytest.raises(ValueError, match="TLS mode"):
+        SmtpClient("mx.example.com", tls="maybe")
+
+
+def test_a_large_message() -> None:
+    """Ten megabytes with an attachment arrive octet by octet."""
+
+    async def run() -> None:
+        data = bytes(range(256)) * 30_000
+        async with Sink() as sink, client(sink.port, timeouts=SHORT) as sending:
+            email = mail().attach(data, "all.bin")
+            await sending.send(email)
+            assert sink.messages[0].content.endswith(email.encode().partition(b"\r\n\r\n")[2])
+
+    asyncio.run(run())
