@@ -1,0 +1,119 @@
+"""The client for code without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as MessageHandler
+from aiosmtpd.smtp import AuthResult
+
+from mailer import Email, Login, SmtpCancelledError, SmtpClient, SmtpMessageError, SyncSmtpClient
+from mailer.sink import Moods, SinkThread
+
+from .letters import QUICK, SHORT, mail
+
+
+def test_it_does_what_the_other_one_does() -> None:
+    """Send, send many, test, look, and end; more than once."""
+    with SinkThread() as sink, SyncSmtpClient("127.0.0.1", sink.port, tls="none", retry=QUICK) as sending:
+        assert sending.send(mail()).accepted == ("bob@example.net",)
+        assert sending.send(b"Subject: x\n\nhi\n", sender="a@example.org", recipients=["b@example.net"]).accepted == ("b@example.net",)
+        assert sending.send_batch([mail(), mail("550@example.net")]).succeeded == 1
+        assert sending.test_connection().banner == "sink.localhost ESMTP"
+        assert sending.pool_status().in_use == 0
+        with pytest.raises(SmtpMessageError):
+            sending.send(mail("550@example.net"))
+        assert repr(sending).startswith("<SyncSmtpClient 127.0.0.1:")
+        assert sink.count == 3
+    sending.shutdown()
+    with pytest.raises(RuntimeError, match="shut down"):
+        sending.send(mail())
+    assert not [thread for thread in threading.enumerate() if thread.name == "mailer-client"]
+
+
+def test_from_many_threads_at_once() -> None:
+    """They share its connections."""
+    with SinkThread(Moods(delays={"body": 0.01})) as sink, SyncSmtpClient("127.0.0.1", sink.port, tls="none") as sending:
+        with ThreadPoolExecutor(10) as threads:
+            results = list(threads.map(lambda number: sending.send(mail(f"user{number}@example.net")), range(40)))
+        assert len(results) == sink.count == 40
+        assert sending.pool_status().total <= 5
+
+
+def test_shutdown_while_others_send() -> None:
+    """What is under way finishes, what comes later is refused; nobody hangs."""
+    with SinkThread(Moods(delays={"body": 0.05})) as sink:
+        sending = SyncSmtpClient("127.0.0.1", sink.port, tls="none")
+
+        def send() -> str:
+            try:
+                return str(len(sending.send(mail()).accepted))
+            except (SmtpCancelledError, RuntimeError):
+                return "refused"
+
+        with ThreadPoolExecutor(10) as threads:
+            results = [threads.submit(send) for _ in range(20)]
+            sink.received(1)
+            sending.shutdown()
+            outcomes = [result.result(5) for result in results]
+        assert set(outcomes) <= {"1", "refused"}
+        assert outcomes.count("1") == sink.count
+
+
+class Keep(MessageHandler):
+    """Keeps what it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[email.message.Message] = []
+
+    def handle_message(self, message: email.message.Message) -> None:
+        """Keep it."""
+        self.messages.append(message)
+
+
+def test_a_server_that_others_have_written() -> None:
+    """aiosmtpd takes what we send, with a login, and reads in it what we meant."""
+    handler = Keep()
+
+    def check(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"anna", b"s3cret"))  # type: ignore[attr-defined]
+
+    controller = Controller(handler, hostname="127.0.0.1", port=0, authenticator=check, auth_require_tls=False)
+    controller.port = free_port()
+    controller.start()
+    try:
+        login = Login("anna", lambda: "s3cret", allow_plain=True)
+
+        async def run() -> None:
+            async with SmtpClient("127.0.0.1", controller.port, tls="none", credentials=login, timeouts=SHORT) as sending:
+                mails = [
+                    Email(
+                        from_="Jörg <anna@example.org>", to=f"user{number}@example.net", subject=f"Grüße {number}", text=".\n..\nFrom me\n"
+                    ).attach(bytes(range(256)), "ä.bin")
+                    for number in range(10)
+                ]
+                assert (await sending.send_batch(mails)).succeeded == 10
+
+        asyncio.run(run())
+    finally:
+        controller.stop()
+    read = [email.message_from_bytes(message.as_bytes(), policy=email.policy.default) for message in handler.messages]
+    assert sorted(str(message["Subject"]) for message in read) == sorted(f"Grüße {number}" for number in range(10))
+    assert all(next(message.iter_attachments()).get_content() == bytes(range(256)) for message in read)  # type: ignore[attr-defined]
+    assert all(message.get_body().get_content() == ".\n..\nFrom me\n" for message in read)  # type: ignore[attr-defined]
+
+
+def free_port() -> int:
+    """One that nobody uses; aiosmtpd cannot tell which it got."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
