@@ -252,6 +252,13 @@ def test_the_summary_counts_every_message_once(office: Office) -> None:
     assert counts(office) == {"queued": 1, "deferred": 2, "held": 1, "sent": 2, "failed": 2}
 
 
+def test_a_failed_message_that_is_put_back_counts_as_queued_only(office: Office) -> None:
+    """The database has not heard of it yet."""
+    id = office.failed()
+    os.rename(office.spool.path("failed", id), office.spool.path("queued", id))
+    assert counts(office) == {"queued": 1}
+
+
 def test_the_summary_tells_the_oldest_and_the_next(office: Office) -> None:
     """And the last failures, and what was set aside."""
     office.put(at=NOW - 500), office.put(at=NOW), office.deferred(due=NOW + 60), office.deferred(due=NOW + 30)
