@@ -93,7 +93,8 @@ def explained(taken: dict[str, list[float]], killed: list[float]) -> None:
     doubles = 0
     for address, moments in taken.items():
         for first, second in pairwise(moments):
-            assert any(first <= at <= second and at - first < 1 for at in killed), f"{address} was taken at {first} and {second}"
+            # The sink may have read what a daemon had written a moment before it died.
+            assert any(abs(at - first) < 1 and at < second for at in killed), f"{address} was taken at {first} and {second}"
             doubles += 1
     print(f"{doubles} of {MESSAGES} messages came twice, after {len(killed)} kills")
     assert doubles <= len(killed) * CONNECTIONS * 3
