@@ -71,7 +71,9 @@ def _plain_row(record: Record, now: float) -> list[Value]:
 
 
 def _all(record: Record) -> str:
-    return ",".join(recipient.address for recipient in record.recipients)
+    """The recipients as one word, for awk; of a mailing to thousands only the first ones."""
+    names = [recipient.address for recipient in record.recipients]
+    return ",".join([*names[:5], f"+{len(names) - 5}"] if len(names) > 5 else names)
 
 
 def _start(record: Record, now: float) -> tuple[Cell, Cell]:

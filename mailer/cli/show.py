@@ -1,7 +1,7 @@
 """How things look. A command says what it shows as blocks (`Line`, `Fields`, `Table`); this prints them.
 
 On a terminal they are laid out to its width and coloured, by rich, which is imported only then. Elsewhere they are
-plain text in columns, never cut, without colour and without tabs, so that grep and awk have an easy time. With
+plain text in columns, not cut to any width, without colour and without tabs, so that grep and awk have an easy time. With
 ``NO_COLOR``, or on a terminal that cannot, there is no colour.
 
 Every text passes `one_line` on its way out, whoever it came from: nothing that is printed here moves a cursor, writes

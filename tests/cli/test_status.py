@@ -93,6 +93,13 @@ def test_a_list_has_one_line_a_message_newest_first(office: Office, shell: Shell
     assert said.lines[1].endswith("451 4.3.0 later, please")
 
 
+def test_a_mailing_to_many_is_still_one_line(office: Office, shell: Shell) -> None:
+    """Its first recipients, and how many more."""
+    office.put(*(f"u{n}@x.example" for n in range(2000)))
+    line = shell("status", "-n", "1").lines[1]
+    assert line.split()[5] == "u0@x.example,u1@x.example,u2@x.example,u3@x.example,u4@x.example,+1995"
+
+
 def test_filters_narrow_the_list(office: Office, shell: Shell) -> None:
     """Each of them, alone and together."""
     now = time.time()
