@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
+from mailer.mail.request import NOTHING, Request
 from mailer.smtp.client import PHASE, Client, State
 from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.errors import CommandError, ProtocolError, SessionRefused
@@ -31,7 +32,18 @@ from .stream import Stream
 
 __all__ = ["Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts"]
 
-_TIMEOUT = {**PHASE, "BLOCK": "block", "STARTTLS": "ehlo", "AUTH": "ehlo", "RESPONSE": "ehlo", "NOOP": "quit"}
+QUESTIONS = ("VRFY", "EXPN", "HELP")
+"""What can be asked besides NOOP; a server may have to look far for the answer."""
+
+_TIMEOUT = {
+    **PHASE,
+    "BLOCK": "block",
+    "STARTTLS": "ehlo",
+    "AUTH": "ehlo",
+    "RESPONSE": "ehlo",
+    "NOOP": "quit",
+    **dict.fromkeys(QUESTIONS, "rcpt"),
+}
 """Command → the field of `Timeouts` that holds for its answer."""
 
 REACHED = Command("REACHED", b"")
@@ -42,12 +54,13 @@ Watch = Callable[["Connection", Command, Reply], object]
 
 
 class Mail(NamedTuple):
-    """What `Connection.deliver` takes: envelope and content of one message."""
+    """What `Connection.deliver` takes: envelope and content of one message, and what else is asked for it."""
 
     sender: str
     recipients: Sequence[str]
     content: bytes
     eight_bit: bool | None = None
+    request: Request = NOTHING
 
 
 class Connection:
@@ -71,7 +84,7 @@ class Connection:
     def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
         """Use `open`."""
         self._stream = stream
-        self._client = Client()
+        self._client = self._new_client(endpoint)
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         self.endpoint = endpoint
@@ -81,6 +94,10 @@ class Connection:
         self._expected: tuple[Mail, Transaction] | None = None
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.opened_at = self.last_used = self._loop.time()
+
+    @staticmethod
+    def _new_client(endpoint: Endpoint, *, secure: bool = False) -> Client:
+        return Client(secure=secure, lmtp=endpoint.protocol == "lmtp")
 
     @classmethod
     async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None, *, watch: Watch | None = None) -> Self:
@@ -137,6 +154,14 @@ class Connection:
         return not (self._client.over or stream.gone or (stream.unread and self._expected is None))
 
     @property
+    def spent(self) -> bool:
+        """Whether the host takes no more messages in this session, as it said itself, RFC 9422 §4."""
+        return self._is_last(0)
+
+    def _is_last(self, more: int) -> bool:
+        return 0 < self.extensions.max_mails <= self.deliveries + more
+
+    @property
     def expecting(self) -> bool:
         """Whether the envelope of the next mail is out already: only that mail may come next."""
         return self._expected is not None
@@ -155,18 +180,19 @@ class Connection:
         content: bytes,
         *,
         eight_bit: bool | None = None,
+        request: Request = NOTHING,
         ahead: Callable[[], Mail | None] | None = None,
     ) -> list[Answer]:
         """Send one message; an answer for each recipient, in their order.
 
-        `content` is a normalised message, `eight_bit` whether it holds octets above 127 (None: look). Raises nothing for
-        what the peer does. A task that is cancelled within abandons the connection.
+        `content` is a normalised message, `eight_bit` whether it holds octets above 127 (None: look), `request` what its
+        sender asks for besides. Raises nothing for what the peer does. A task that is cancelled within abandons the connection.
 
         `ahead` is asked, when the message goes out, what comes next: its envelope goes out with the end of this
         message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Mail` delivers it next, here, or
         abandons the connection; see `expecting`.
         """
-        mail = Mail(sender, recipients, content, eight_bit)
+        mail = Mail(sender, recipients, content, eight_bit, request)
         transaction = self._begun(mail)
         if not self.usable:
             transaction.broken("lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL"))
@@ -188,12 +214,24 @@ class Connection:
     def _begun(self, mail: Mail) -> Transaction:
         """The transaction of `mail`: the one whose envelope went out before, or a new one."""
         if self._expected is None:
-            return Transaction(mail.sender, mail.recipients, mail.content, self._client.extensions, eight_bit=mail.eight_bit)
+            return self._transaction(mail)
         expected, transaction = self._expected
         if expected is not mail and expected != mail:
             self.abandon()
             raise RuntimeError("another message was to be delivered next")
         return transaction
+
+    def _transaction(self, mail: Mail) -> Transaction:
+        return Transaction(
+            mail.sender,
+            mail.recipients,
+            mail.content,
+            self._client.extensions,
+            eight_bit=mail.eight_bit,
+            request=mail.request,
+            protected=self._client.secure and self.endpoint.requirement.verified,
+            chunking=self.endpoint.chunking,
+        )
 
     async def _carry_out(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
         client = self._client
@@ -218,7 +256,7 @@ class Connection:
                 if client.over:
                     return
             data = client.send((command,))
-            if command.verb == "CONTENT" and ahead is not None and client.extensions.pipelining:
+            if command.verb == "CONTENT" and ahead is not None and client.extensions.pipelining and not self._is_last(1):
                 data += self._announce(ahead())
             stream.write(data)
 
@@ -226,7 +264,7 @@ class Connection:
         """The envelope of the mail that comes next."""
         if mail is None:
             return b""
-        transaction = Transaction(mail.sender, mail.recipients, mail.content, self._client.extensions, eight_bit=mail.eight_bit)
+        transaction = self._transaction(mail)
         self._expected = mail, transaction
         return self._client.send(transaction.envelope(self._client))
 
@@ -265,13 +303,33 @@ class Connection:
             self.last_used = self._loop.time()
         return self.usable
 
+    async def ask(self, command: Command) -> Reply:
+        """Say VRFY, EXPN, HELP, NOOP or RSET between two messages; the reply, whatever it is. Raises `SessionError`.
+
+        The session is abandoned if the reply does not come.
+        """
+        if command.verb not in (*QUESTIONS, "NOOP", "RSET"):
+            raise ValueError(f"{command.verb} is nothing to ask")
+        if not (self.usable and self._client.may(command.verb)):
+            raise SessionError("lost", PHASE[command.verb], Reply.own(451, "4.4.2", "the session is over"), self.hop)
+        try:
+            reply = await self._ask(command)
+        except (OSError, ProtocolError) as error:
+            self.abandon()
+            raise SessionError(*self._explain(error), self.hop) from None
+        except BaseException:
+            self.abandon()
+            raise
+        self.last_used = self._loop.time()
+        return reply
+
     # -- before and after mail
 
     async def _begin(self, wish: Wish, watch: Watch | None) -> None:
         """Do what `opening` says."""
         if wish.tls == "implicit":
             await self._handshake()
-            self._client = Client(secure=True)
+            self._client = self._new_client(self.endpoint, secure=True)
             if watch:
                 watch(self, HANDSHAKE, SECURED)
         talk = opening(self._client, wish)

@@ -31,7 +31,8 @@ class Endpoint:
     login: Login | None = None
     source: str = ""  # the address of ours to call from; empty: the system chooses
     hello: str = "localhost"  # our name in EHLO
-    protocol: str = "smtp"
+    protocol: str = "smtp"  # or "lmtp", RFC 2033
+    chunking: bool = True  # BDAT where it is offered and saves a round trip, RFC 3030
 
 
 @dataclass(frozen=True, slots=True)

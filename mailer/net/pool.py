@@ -95,11 +95,11 @@ class Pool:
         return None
 
     def is_good(self, connection: Connection) -> bool:
-        """Whether it may take another message: it is usable, and not too old."""
+        """Whether it may take another message: it is usable, its host takes more, and it is not too old."""
         return self._is_good(connection, asyncio.get_running_loop().time())
 
     def _is_good(self, connection: Connection, now: float) -> bool:
-        return connection.usable and now - connection.opened_at < self._lifetime
+        return connection.usable and not connection.spent and now - connection.opened_at < self._lifetime
 
     def _dismiss(self, connection: Connection) -> None:
         if not connection.usable:

@@ -16,6 +16,8 @@ Laws:
 2. What was said before the handshake of STARTTLS does not count after it, RFC 3207 §4.2; bytes that came behind
    the 220 were not protected by it and end the session (CVE-2011-0411).
 3. After 421 the server is gone, whatever it was the answer to, RFC 5321 §3.8.
+4. In LMTP the end of a message has one reply for each recipient that was accepted, RFC 2033 §4.2. All but the last are
+   paired with `PARTIAL`; so whoever waits for the end of the message waits for all of them.
 """
 
 from __future__ import annotations
@@ -40,19 +42,23 @@ class State(StrEnum):
     READY = "ready"  # no transaction
     SENDER = "sender"  # a transaction without recipients
     RECIPIENTS = "recipients"  # a transaction with at least one
+    CHUNKS = "chunks"  # part of the message was taken, with BDAT
     CONTENT = "content"  # the server waits for the message
     EXCHANGE = "exchange"  # within AUTH, our turn
     HANDSHAKE = "handshake"  # TLS begins now
     CLOSED = "closed"
 
 
+_ALWAYS = frozenset({"RSET", "NOOP", "VRFY", "EXPN", "HELP", "QUIT"})  # RFC 5321 §4.1.4
+
 WHEN: dict[State, frozenset[str]] = {
     State.CONNECTED: frozenset(),
     State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
-    State.GREETED: frozenset({"EHLO", "HELO", "QUIT"}),
-    State.READY: frozenset({"MAIL", "STARTTLS", "AUTH", "EHLO", "RSET", "NOOP", "QUIT"}),
-    State.SENDER: frozenset({"RCPT", "DATA", "RSET", "NOOP", "QUIT"}),  # DATA: the RCPTs may still be accepted
-    State.RECIPIENTS: frozenset({"RCPT", "DATA", "RSET", "NOOP", "QUIT"}),
+    State.GREETED: frozenset({"EHLO", "LHLO", "HELO", "QUIT"}),
+    State.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH", "EHLO", "LHLO"},
+    State.SENDER: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},  # DATA, BDAT: the RCPTs may still be accepted
+    State.RECIPIENTS: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},
+    State.CHUNKS: _ALWAYS | {"BDAT", "BDAT LAST"},  # RFC 3030 §2: and never DATA
     State.CONTENT: frozenset({"BLOCK", "CONTENT"}),
     State.EXCHANGE: frozenset({"RESPONSE"}),
     State.HANDSHAKE: frozenset(),
@@ -67,6 +73,9 @@ THEN: dict[tuple[str, int], State | None] = {
     ("EHLO", 2): State.READY,
     ("EHLO", 4): State.GREETED,
     ("EHLO", 5): State.GREETED,
+    ("LHLO", 2): State.READY,
+    ("LHLO", 4): State.GREETED,
+    ("LHLO", 5): State.GREETED,
     ("HELO", 2): State.READY,
     ("HELO", 4): State.GREETED,
     ("HELO", 5): State.GREETED,
@@ -90,6 +99,12 @@ THEN: dict[tuple[str, int], State | None] = {
     ("DATA", 3): State.CONTENT,
     ("DATA", 4): None,  # the transaction stays open, RFC 5321 §4.1.1.4
     ("DATA", 5): None,
+    ("BDAT", 2): State.CHUNKS,
+    ("BDAT", 4): State.CHUNKS,  # only RSET helps, RFC 3030 §2
+    ("BDAT", 5): State.CHUNKS,
+    ("BDAT LAST", 2): State.READY,
+    ("BDAT LAST", 4): None,  # whether the transaction is over depends on the reason; RSET makes sure
+    ("BDAT LAST", 5): None,
     ("CONTENT", 2): State.READY,
     ("CONTENT", 4): State.READY,
     ("CONTENT", 5): State.READY,
@@ -97,18 +112,28 @@ THEN: dict[tuple[str, int], State | None] = {
     ("NOOP", 2): None,
     ("NOOP", 4): None,
     ("NOOP", 5): None,
+    ("VRFY", 2): None,
+    ("VRFY", 4): None,
+    ("VRFY", 5): None,
+    ("EXPN", 2): None,
+    ("EXPN", 4): None,
+    ("EXPN", 5): None,
+    ("HELP", 2): None,
+    ("HELP", 4): None,
+    ("HELP", 5): None,
     ("QUIT", 2): State.CLOSED,
     ("QUIT", 4): State.CLOSED,
     ("QUIT", 5): State.CLOSED,
 }
 """(command, first digit of its reply) → the state that follows; None leaves it as it is."""
 
-LAST = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "RESPONSE", "DATA", "NOOP", "QUIT"})
+LAST = frozenset({"EHLO", "LHLO", "HELO", "STARTTLS", "AUTH", "RESPONSE", "DATA", "NOOP", "VRFY", "EXPN", "HELP", "QUIT"})
 """What must be answered before anything else is said, with PIPELINING too, RFC 2920 §3.1."""
 
 PHASE = {
     "CONNECT": "greeting",
     "EHLO": "ehlo",
+    "LHLO": "ehlo",
     "HELO": "ehlo",
     "STARTTLS": "starttls",
     "AUTH": "auth",
@@ -119,13 +144,24 @@ PHASE = {
     "DATA": "data",
     "BLOCK": "body",
     "CONTENT": "body",
+    "BDAT": "body",
+    "BDAT LAST": "body",
     "NOOP": "noop",
+    "VRFY": "noop",
+    "EXPN": "noop",
+    "HELP": "noop",
     "QUIT": "quit",
 }
 """Command → what `Outcome.phase` calls the time until it is answered."""
 
 _HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
 """Command → the state that follows if it is accepted."""
+
+
+PARTIAL = Command("PARTIAL", b"")
+"""What the replies to the end of a message answer in LMTP, all but the last."""
+
+_ENDS = frozenset({"CONTENT", "BDAT LAST"})
 
 
 class Answered(NamedTuple):
@@ -138,13 +174,16 @@ class Answered(NamedTuple):
 class Client:
     """One session. Read `state`, `extensions` and `secure`; set nothing."""
 
-    __slots__ = ("_ahead", "_error", "_last", "_pending", "_reader", "extensions", "secure", "state")
+    __slots__ = ("_accepted", "_ahead", "_error", "_last", "_partial", "_pending", "_reader", "extensions", "lmtp", "secure", "state")
 
-    def __init__(self, *, secure: bool = False) -> None:
-        """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3)."""
+    def __init__(self, *, secure: bool = False, lmtp: bool = False) -> None:
+        """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3); `lmtp`: LMTP is spoken, RFC 2033."""
         self.state = State.CONNECTED
         self.extensions: Extensions = NONE
         self.secure = secure
+        self.lmtp = lmtp
+        self._accepted = 0  # recipients of this transaction
+        self._partial = 0  # replies to the end of its message so far
         self._ahead = State.CONNECTED  # the state if all that is pending is accepted
         self._pending: deque[Command] = deque((CONNECT,))
         self._last = "CONNECT"
@@ -245,8 +284,20 @@ class Client:
         """Give `reply` to the oldest command without one, and go where it leads."""
         if not self._pending:
             return Answered(self._early(reply), reply)
-        self._move(self._pending[0], reply)
+        command = self._pending[0]
+        if self.lmtp and self._is_partial(command, reply):
+            return Answered(PARTIAL, reply)
+        self._move(command, reply)
         return Answered(self._pending.popleft(), reply)
+
+    def _is_partial(self, command: Command, reply: Reply) -> bool:
+        """Law 4. A message for nobody has one reply."""
+        if command.verb not in _ENDS or reply.code == 421:
+            return False
+        if reply.code // 100 == 3:
+            raise ProtocolError(f"{reply.code} is no answer to {command.verb}")
+        self._partial += 1
+        return self._partial < self._accepted
 
     def _move(self, command: Command, reply: Reply) -> None:
         verb = command.verb
@@ -259,8 +310,12 @@ class Client:
             raise ProtocolError(f"{reply.code} is no answer to {verb}") from None
         if after is not None:
             self.state = after
-        if verb in ("EHLO", "HELO") and reply.positive:
-            self.extensions = Extensions.parse(reply) if verb == "EHLO" else NONE
+        if verb == "RCPT":
+            self._accepted += reply.positive
+        elif verb in ("MAIL", "RSET"):
+            self._accepted = self._partial = 0
+        elif verb in ("EHLO", "LHLO", "HELO") and reply.positive:
+            self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
 
     def _early(self, reply: Reply) -> Command:
         """A reply that came unasked: a refusal in the middle of the message is one to the message, all else is none.

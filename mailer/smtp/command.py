@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import CommandError
@@ -48,21 +49,55 @@ def helo(name: str) -> Command:
     return Command("HELO", b"HELO " + _word("the HELO name", name) + b"\r\n")
 
 
-def mail(sender: str, *, size: int = 0, eight_bit: bool = False, utf8: bool = False) -> Command:
-    """The reverse-path (``""`` is the null one); parameters only where the server offers their extension."""
+def lhlo(name: str) -> Command:
+    """EHLO of LMTP, RFC 2033 §4.1."""
+    return Command("LHLO", b"LHLO " + _word("the LHLO name", name) + b"\r\n")
+
+
+def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more: Iterable[str] = ()) -> Command:
+    """The reverse-path (``""`` is the null one); parameters only where the server offers their extension.
+
+    `body` is 8BITMIME or BINARYMIME where the message is (RFC 6152 §2, RFC 3030 §3); `more` are parameters as
+    `mailer.smtp.parameters` writes them.
+    """
     line = b"MAIL FROM:<" + (_path("the sender", sender) if sender else b"") + b">"
     if size:
         line += b" SIZE=%d" % size  # RFC 1870 §3
-    if eight_bit:
-        line += b" BODY=8BITMIME"  # RFC 6152 §2
+    if body:
+        line += b" BODY=" + _word("BODY", body)
     if utf8:
         line += b" SMTPUTF8"  # RFC 6531 §3.4
-    return Command("MAIL", line + b"\r\n")
+    return Command("MAIL", line + _parameters(more) + b"\r\n")
 
 
-def rcpt(recipient: str) -> Command:
+def rcpt(recipient: str, more: Iterable[str] = ()) -> Command:
     """One recipient."""
-    return Command("RCPT", b"RCPT TO:<" + _path("the recipient", recipient) + b">\r\n")
+    return Command("RCPT", b"RCPT TO:<" + _path("the recipient", recipient) + b">" + _parameters(more) + b"\r\n")
+
+
+def chunk(data: bytes, *, last: bool = False) -> Command:
+    """A piece of a message as it is, or the last one, RFC 3030 §2."""
+    verb = "BDAT LAST" if last else "BDAT"
+    return Command(verb, b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
+
+
+def vrfy(text: str, *, utf8: bool = False) -> Command:
+    """Is there such a mailbox? RFC 5321 §4.1.1.6; `utf8` where the server offers SMTPUTF8, RFC 6531 §3.7.4.2."""
+    return _question("VRFY", text, utf8)
+
+
+def expn(text: str, *, utf8: bool = False) -> Command:
+    """Who is on this list? RFC 5321 §4.1.1.7."""
+    return _question("EXPN", text, utf8)
+
+
+def help_(topic: str = "") -> Command:
+    """RFC 5321 §4.1.1.8."""
+    return Command("HELP", b"HELP" + (b" " + _text("the topic", topic) if topic else b"") + b"\r\n")
+
+
+def _question(verb: str, text: str, utf8: bool) -> Command:
+    return Command(verb, verb.encode() + b" " + _text(f"what is asked with {verb}", text, utf8) + (b" SMTPUTF8" if utf8 else b"") + b"\r\n")
 
 
 def auth(mechanism: str, initial: bytes | None = None) -> Command:
@@ -87,6 +122,17 @@ def _word(what: str, text: str) -> bytes:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise CommandError(f"{what} {text!a} is empty, or holds a blank or a character that no command can carry")
     return text.encode()
+
+
+def _text(what: str, text: str, utf8: bool = False) -> bytes:
+    """An argument that goes on to the end of the line."""
+    if not text.strip() or not text.isprintable() or not (utf8 or text.isascii()):
+        raise CommandError(f"{what} {text!a} is empty, or holds a character that no command can carry")
+    return text.encode()
+
+
+def _parameters(words: Iterable[str]) -> bytes:
+    return b"".join(b" " + _word("a parameter", word) for word in words)
 
 
 def _path(what: str, address: str) -> bytes:

@@ -2,7 +2,7 @@
 
 A generator: it yields what the driver is to do and is sent the reply. It reads as the session runs.
 
-    greeting → EHLO (HELO if that is not known) → STARTTLS, handshake, EHLO again → AUTH
+    greeting → EHLO (HELO if that is not known; LHLO in LMTP) → STARTTLS, handshake, EHLO again → AUTH
 
 Laws:
 
@@ -66,8 +66,8 @@ def opening(client: Client, wish: Wish) -> _STEP:
 
 
 def _hello(client: Client, wish: Wish) -> _STEP:
-    reply = yield command.ehlo(wish.hello)
-    if reply.permanent and client.state is State.GREETED:  # RFC 5321 §3.2
+    reply = yield command.lhlo(wish.hello) if client.lmtp else command.ehlo(wish.hello)
+    if reply.permanent and client.state is State.GREETED and not client.lmtp:  # RFC 5321 §3.2; RFC 2033 §4.1 has no HELO
         reply = yield command.helo(wish.hello)
     if not reply.positive:
         raise SessionRefused("refused", "ehlo", reply)

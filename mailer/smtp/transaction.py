@@ -3,6 +3,10 @@
 Used by `mailer.net.connection`: it says what `envelope` and `content` return and gives every reply to `hear`.
 With PIPELINING the envelope is one flight, without it is said step by step; nothing else differs.
 
+With CHUNKING (RFC 3030) a small message goes in the same flight, as its only chunk: that saves the round trip of DATA. It
+is lost where nobody is accepted, so a large one waits for its 354. A message that is binary goes in chunks
+whatever its size, and in no other way. Chunks are part of `envelope`; `content` is for DATA alone.
+
 Laws:
 
 1. The first refusal explains the rest. A server that refuses MAIL answers the pipelined RCPTs with 503: those are
@@ -10,24 +14,33 @@ Laws:
 2. A refused recipient stops nobody else's mail.
 3. Where no recipient was accepted and the server asks for the message all the same (354 to the pipelined
    DATA), it gets a lone dot, and whatever it answers, nobody was delivered to. RFC 2920 §3.1
-4. What cannot be sent to this server as it is (too large, 8-bit, UTF-8 in addresses or header) is refused
-   here, before a byte is written.
+4. What cannot be sent to this server (too large, UTF-8 in addresses or header, more asked than it offers) is refused
+   here, before a byte is written. 8-bit octets are encoded where they have to be and may be (`mailer.mail.sevenbit`).
 
 Refused with "too many recipients" (RFC 5321 §4.5.3.1.10), after at least one was accepted: kind ``again``. They
-go into another transaction at once; because one was accepted, that one is smaller.
+go into another transaction at once; because one was accepted, that one is smaller. So do those that are not asked about
+because the host said how many it takes (RFC 9422).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from . import command, dot
+from mailer.mail.message import normalise
+from mailer.mail.request import NOTHING, Request
+from mailer.mail.sevenbit import seven_bit
+
+from . import command, dot, parameters
 from .client import Client, State
 from .command import DATA, EMPTY, RSET, Command
 from .errors import CommandError
 from .extension import Extensions
 from .reply import Reply
+
+ONE_FLIGHT = dot.BLOCK  # octets of a message that is sent before anybody is accepted
+CHUNK = 1 << 20  # octets of a chunk that waits for the answer to the one before
 
 TOO_MANY = frozenset({"4.5.3", "5.5.3"})  # RFC 3463 §3.6
 NO_ROOM = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10: what "too many" was before there were enhanced codes
@@ -49,63 +62,104 @@ class Answer(NamedTuple):
 class Transaction:
     """A message on its way to some recipients in one session."""
 
-    __slots__ = ("_accepted", "_answers", "_content", "_heard", "_order", "_refusal", "_script")
+    __slots__ = ("_accepted", "_answers", "_chunks", "_content", "_finals", "_heard", "_later", "_order", "_refusal", "_script")
 
     def __init__(
-        self, sender: str, recipients: Sequence[str], content: bytes, offered: Extensions, *, eight_bit: bool | None = None
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        content: bytes,
+        offered: Extensions,
+        *,
+        eight_bit: bool | None = None,
+        request: Request = NOTHING,
+        protected: bool = False,
+        chunking: bool = True,
     ) -> None:
-        """`content` is the message, normalised; `eight_bit` whether it holds octets above 127, None to look."""
+        """`content` is the message, normalised; `eight_bit` whether it holds octets above 127, None to look.
+
+        `request` is what else the sender asks for; `protected`, whether the session has TLS with a verified certificate. Without
+        `chunking`, BDAT is for binary messages only.
+        """
         self._answers: list[Answer | None] = [None] * len(recipients)
-        self._content = content
         self._order: list[int] = []  # the recipients that are asked about, in this order
+        self._later: list[int] = []  # those that are not, because they would be too many
         self._heard = 0  # replies to RCPT so far
         self._accepted: list[int] = []
+        self._finals = 0  # those of them whose final reply is here; LMTP has one for each
         self._refusal: tuple[str, str, Reply] | None = None  # phase, kind, reply: for all who have no answer of their own
         self._script: list[Command] = []  # what is still to be said before the message
-        if eight_bit is None:
-            eight_bit = not content.isascii()
-        utf8 = not sender.isascii() or (eight_bit and _has_utf8_header(content))
-        if not (trouble := _trouble(len(content), eight_bit, utf8, offered)):
-            self._prepare(sender, recipients, offered, eight_bit, utf8)
-        else:
+        self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
+        self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
+        utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
+        if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
             self._refusal = ("mail", "local", trouble)
+        else:
+            self._prepare(sender, recipients, offered, request, body, utf8)
+            self._divide(offered, body, chunking)
 
-    def _prepare(self, sender: str, recipients: Sequence[str], offered: Extensions, eight_bit: bool, utf8: bool) -> None:
+    def _prepare(self, sender: str, recipients: Sequence[str], offered: Extensions, request: Request, body: str, utf8: bool) -> None:
         """Write the script; recipients that this server cannot be asked about are answered already."""
         rcpts: list[Command] = []
+        domains: set[str] = set()
         for to, recipient in enumerate(recipients):
-            if not recipient.isascii():
-                if not offered.smtputf8:
-                    self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
-                    continue
-                utf8 = True
+            if not recipient.isascii() and not offered.smtputf8:
+                self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
+                continue
             try:
-                rcpts.append(command.rcpt(recipient))
+                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(recipient), offered))
             except CommandError as error:
                 self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error)))
-            else:
-                self._order.append(to)
+                continue
+            domain = recipient.rpartition("@")[2].lower()
+            if 0 < offered.max_recipients <= len(rcpts) or 0 < offered.max_domains <= len(domains - {domain}):
+                self._later.append(to)
+                continue
+            domains.add(domain)
+            utf8 = utf8 or not recipient.isascii()
+            rcpts.append(rcpt)
+            self._order.append(to)
         try:
             size = len(self._content) if offered.sizes else 0
-            mail = command.mail(sender, size=size, eight_bit=eight_bit, utf8=utf8)
+            mail = command.mail(sender, size=size, body=body, utf8=utf8, more=parameters.of_mail(request, offered))
         except CommandError as error:
             self._refusal = ("mail", "local", Reply.own(553, "5.1.7", str(error)))
         else:
-            self._script = [mail, *rcpts, DATA] if rcpts else []
+            self._script = [mail, *rcpts] if rcpts else []
+
+    def _divide(self, offered: Extensions, body: str, chunking: bool) -> None:
+        """Decide how the message goes, once it is known that it goes at all."""
+        if not self._script:
+            return
+        small = len(self._content) <= ONE_FLIGHT
+        if offered.chunking and chunking and offered.pipelining and small:
+            self._script.append(command.chunk(self._content, last=True))
+        elif body == "BINARYMIME":
+            self._chunks = _chunks(self._content)
+        else:
+            self._script.append(DATA)
 
     def envelope(self, client: Client) -> list[Command]:
         """What to say next before the message: a flight, or one step; nothing when all is said, or there is no point."""
         script = self._script
-        if not script or client.over:
+        if client.over:
             return []
+        if not script:
+            return self._next_chunk()
         if script[0].verb == "MAIL" and client.ahead is not State.READY:
             script.insert(0, RSET)  # what a transaction before this one left open
         if client.extensions.pipelining:
             self._script = []
             return script
-        if self._refusal or (script[0] is DATA and not self._accepted):
+        if self._refusal or (script[0].verb in ("DATA", "BDAT LAST") and not self._accepted):
             return []
         return [script.pop(0)]
+
+    def _next_chunk(self) -> list[Command]:
+        if self._refusal or not self._accepted:
+            return []
+        said = next(self._chunks, None)
+        return [] if said is None else [said]
 
     def content(self) -> Iterator[Command]:
         """The message in blocks, to be said when the server waits for it; a lone dot if it waits for nobody."""
@@ -125,11 +179,17 @@ class Transaction:
         verb = said.verb
         if verb == "RCPT":
             self._hear_rcpt(reply)
-        elif verb == "CONTENT":
-            for to in self._accepted:
-                self._answers[to] = Answer(to, "body", "reply", reply)
+        elif verb == "PARTIAL":
+            self._hear_final(self._accepted[self._finals : self._finals + 1], reply)
+        elif verb in ("CONTENT", "BDAT LAST"):
+            self._hear_final(self._accepted[self._finals :], reply)
         elif not reply.positive and self._refusal is None:
-            self._refusal = ("data" if verb == "DATA" else "mail", "reply", reply)
+            self._refusal = (_PHASE.get(verb, "mail"), "reply", reply)
+
+    def _hear_final(self, recipients: list[int], reply: Reply) -> None:
+        for to in recipients:
+            self._answers[to] = Answer(to, "body", "reply", reply)
+        self._finals += len(recipients)
 
     def _hear_rcpt(self, reply: Reply) -> None:
         to = self._order[self._heard]
@@ -151,25 +211,58 @@ class Transaction:
 
     def answers(self) -> list[Answer]:
         """One for each recipient, in their order; after the transaction is over."""
-        rest = self._refusal
-        if rest is None:
+        if self._refusal is None:
+            for to in self._later:
+                self._answers[to] = Answer(to, "rcpt", "again", _LATER)
             return self._answers  # type: ignore[return-value]  # without a refusal, everybody has been answered
-        phase, kind, reply = rest
+        phase, kind, reply = self._refusal
         return [answer or Answer(to, phase, kind, reply) for to, answer in enumerate(self._answers)]
 
 
 _UTF8_REFUSED = Reply.own(553, "5.6.7", "an address needs SMTPUTF8, which the host does not offer")
 
 
-def _trouble(size: int, eight_bit: bool, utf8: bool, offered: Extensions) -> Reply | None:
+_LATER = Reply.own(452, "4.5.3", "the host takes no more recipients at a time")
+
+_PHASE = {"DATA": "data", "BDAT": "body"}
+
+_DECLARED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*binary\b", re.IGNORECASE | re.MULTILINE)
+
+
+def _made_fit(content: bytes, eight_bit: bool, offered: Extensions) -> tuple[bytes, str]:
+    """The message as this server takes it, and its BODY: empty if it is 7-bit, `IMPOSSIBLE` if it cannot be.
+
+    Octets that are in no line are kept only where the message says that it is binary; elsewhere they are put right.
+    """
+    if not content or dot.is_normal(content):
+        body = "8BITMIME" if eight_bit else ""
+    elif _DECLARED.search(content):
+        body = "BINARYMIME"  # RFC 3030 §3
+    else:
+        content, body = normalise(content), "8BITMIME" if eight_bit else ""
+    if not body or (offered.binary if body == "BINARYMIME" else offered.eight_bit):
+        return content, body
+    encoded = seven_bit(content)
+    return (content, IMPOSSIBLE) if encoded is None else (encoded, "")
+
+
+IMPOSSIBLE = "impossible"
+
+
+def _trouble(size: int, body: str, utf8: bool, offered: Extensions) -> Reply | None:
     """Why this message cannot be sent to a server with these offers."""
     if 0 < offered.size < size:  # RFC 1870 §6.1
         return Reply.own(552, "5.3.4", f"the message has {size} octets, the host takes {offered.size}")
     if utf8 and not offered.smtputf8:  # RFC 6531 §3.5
         return Reply.own(554, "5.6.7", "the sender or the header needs SMTPUTF8, which the host does not offer")
-    if eight_bit and not offered.eight_bit:  # RFC 6152 §3
-        return Reply.own(554, "5.6.3", "the message has 8-bit octets, and the host does not offer 8BITMIME")
+    if body == IMPOSSIBLE:  # RFC 6152 §3
+        return Reply.own(554, "5.6.3", "the message has 8-bit octets that must not be encoded, and the host does not take them as they are")
     return None
+
+
+def _chunks(content: bytes) -> Iterator[Command]:
+    for at in range(0, len(content), CHUNK):
+        yield command.chunk(content[at : at + CHUNK], last=at + CHUNK >= len(content))
 
 
 def _has_utf8_header(content: bytes) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mailer.mail.request import NOTHING, Request
 
 DIALOGS = Path(__file__).parents[1] / "dialogs"
 HELLO = "client.example.org"
@@ -26,6 +29,9 @@ class Dialog:
     verified: bool = False
     login: tuple[str, str] | None = None
     allow_plain: bool = False
+    protocol: str = "smtp"
+    chunking: bool = True
+    request: Request = NOTHING
     sender: str = "alice@example.org"
     recipients: list[str] = field(default_factory=list)
     content: bytes = b"Subject: x\r\n\r\nhello\r\n"
@@ -86,6 +92,12 @@ def _set(dialog: Dialog, name: str, value: str) -> None:
             dialog.login = (username, secret)
         case "allow_plain:":
             dialog.allow_plain = value == "yes"
+        case "protocol:":
+            dialog.protocol = value
+        case "chunking:":
+            dialog.chunking = value == "yes"
+        case "request:":
+            dialog.request = Request.read(json.loads(value))
         case "sender:":
             dialog.sender = value.replace("<>", "")
         case "to:":

@@ -30,7 +30,7 @@ class Machine:
 
     def __init__(self, dialog: Dialog, cut: Cut) -> None:
         self.dialog = dialog
-        self.client = Client(secure=dialog.tls == "implicit")
+        self.client = Client(secure=dialog.tls == "implicit", lmtp=dialog.protocol == "lmtp")
         self.results: list[str] = []
         self._turns = list(dialog.turns)
         self._cut = cut
@@ -83,7 +83,15 @@ class Machine:
 
     def _deliver(self) -> None:
         dialog = self.dialog
-        transaction = Transaction(dialog.sender, dialog.recipients, dialog.content, self.client.extensions)
+        transaction = Transaction(
+            dialog.sender,
+            dialog.recipients,
+            dialog.content,
+            self.client.extensions,
+            request=dialog.request,
+            protected=self.client.secure and dialog.verified,
+            chunking=dialog.chunking,
+        )
         try:
             while commands := transaction.envelope(self.client):
                 self._write(self.client.send(commands))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailer.mail.failure import Failure
 from mailer.net.connection import Answer, Connection, Endpoint, Login, SessionError, Timeouts
+from mailer.smtp import command
 from mailer.trust.requirement import MX, Requirement
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, Server
@@ -450,5 +451,40 @@ def test_the_steps_of_an_opening_can_be_watched() -> None:
             assert connection.greeting.code == 220
             await connection.close()
         assert steps == [("REACHED", 220, True), ("CONNECT", 220, True), ("EHLO", 250, True)]
+
+    asyncio.run(run())
+
+
+def test_questions() -> None:
+    """A session can be asked about addresses and for help between two messages, and is good for more afterwards."""
+
+    async def run() -> list[str]:
+        replies = {b"VRFY": b"252 2.5.0 perhaps\r\n", b"EXPN": b"502 5.5.1 no\r\n", b"HELP": b"214-try\r\n214 harder\r\n"}
+        async with Friendly(dict(replies)) as server:
+            connection = await opened(server)
+            said = [command.vrfy("bob"), command.expn("staff"), command.help_(), command.NOOP, command.RSET]
+            heard = [str(await connection.ask(one)) for one in said]
+            (answer,) = await connection.deliver("alice@example.org", ["bob@example.com"], CONTENT)
+            assert answer.reply.code == 250
+            with pytest.raises(ValueError, match="nothing to ask"):
+                await connection.ask(command.DATA)
+            await connection.close()
+            return heard
+
+    assert asyncio.run(run()) == ["252 2.5.0 perhaps", "502 5.5.1 no", "214 try harder", "250 ok", "250 ok"]
+
+
+def test_a_question_without_an_answer() -> None:
+    """A session that is lost over a question says so; another question is not even said."""
+
+    async def run() -> None:
+        async with Friendly({b"VRFY": None}) as server:
+            connection = await opened(server)
+            for _ in range(2):
+                with pytest.raises(SessionError) as caught:
+                    await connection.ask(command.vrfy("bob"))
+                assert caught.value.kind == "lost"
+            assert not connection.usable
+            assert server.said.count(b"VRFY") == 1
 
     asyncio.run(run())

@@ -30,7 +30,7 @@ async def play(dialog: Dialog, certificates: Certificates) -> tuple[list[str], s
     requirement = Requirement(dialog.tls, dialog.verified, certificates.ca_file)
     login = Login(dialog.login[0], lambda: dialog.login[1], dialog.allow_plain) if dialog.login else None
     async with Script(dialog.turns, certificates.good) as script:
-        endpoint = Endpoint(NAME, script.port, requirement, login, hello=HELLO)
+        endpoint = Endpoint(NAME, script.port, requirement, login, hello=HELLO, protocol=dialog.protocol, chunking=dialog.chunking)
         results = await converse(dialog, endpoint)
     return results, script.wrong
 
@@ -43,7 +43,7 @@ async def converse(dialog: Dialog, endpoint: Endpoint) -> list[str]:
         return [f"open {error.kind} {error.phase} {error.reply}"]
     results = []
     for _ in range(dialog.deliveries):
-        answers = await connection.deliver(dialog.sender, dialog.recipients, dialog.content)
+        answers = await connection.deliver(dialog.sender, dialog.recipients, dialog.content, request=dialog.request)
         results += [f"{answer.to} {answer.phase} {answer.kind} {answer.reply}" for answer in answers]
     await asyncio.sleep(0.01)  # what the server does on its own arrives
     results.append("usable" if connection.usable else "over")

@@ -212,3 +212,18 @@ def test_closing_waits_for_nobody() -> None:
         assert not lent.usable
 
     with_pool(test, Friendly({b"QUIT": b""}))
+
+
+def test_no_more_messages_than_the_host_takes() -> None:
+    """A host that says how many messages it takes in a session is asked for no more: the next one has a new session."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        first = await use(pool, endpoint)
+        assert await use(pool, endpoint) is first
+        assert first.spent
+        assert not len(pool)
+        assert await use(pool, endpoint) is not first
+
+    server = with_pool(test, Friendly({b"EHLO": b"250-mx.example.com\r\n250 LIMITS MAILMAX=2\r\n"}))
+    assert server.sessions == 2
+    assert server.said.count(b"QUIT") == 2

@@ -23,6 +23,12 @@ BUILDERS: dict[str, Callable[[str], Command]] = {
     "RCPT end": lambda x: command.rcpt(f"bob@example.com{x}"),
     "RCPT quoted": lambda x: command.rcpt(f'"b{x}ob"@example.com'),
     "AUTH": lambda x: command.auth(f"PLA{x}IN"),
+    "LHLO": lambda x: command.lhlo(f"mail{x}.example.com"),
+    "MAIL parameter": lambda x: command.mail("", more=[f"ENVID=a{x}b"]),
+    "RCPT parameter": lambda x: command.rcpt("bob@example.com", [f"NOTIFY=NE{x}VER"]),
+    "VRFY": lambda x: command.vrfy(f"bo{x}b", utf8=True),
+    "EXPN": lambda x: command.expn(f"li{x}st", utf8=True),
+    "HELP": lambda x: command.help_(f"MA{x}IL"),
 }
 
 
@@ -34,7 +40,7 @@ BUILDERS: dict[str, Callable[[str], Command]] = {
         (command.mail(""), b"MAIL FROM:<>\r\n"),
         (command.mail("a@b.example", size=5), b"MAIL FROM:<a@b.example> SIZE=5\r\n"),
         (
-            command.mail("ü@b.example", size=5, eight_bit=True, utf8=True),
+            command.mail("ü@b.example", size=5, body="8BITMIME", utf8=True),
             "MAIL FROM:<ü@b.example> SIZE=5 BODY=8BITMIME SMTPUTF8\r\n".encode(),
         ),
         (command.rcpt("a@[IPv6:::1]"), b"RCPT TO:<a@[IPv6:::1]>\r\n"),
@@ -45,6 +51,16 @@ BUILDERS: dict[str, Callable[[str], Command]] = {
         (command.auth("LOGIN"), b"AUTH LOGIN\r\n"),
         (command.response(b"x" * 90), b"eHh4" * 30 + b"\r\n"),
         (command.response(b""), b"\r\n"),
+        (command.lhlo("mail.example.com"), b"LHLO mail.example.com\r\n"),
+        (command.mail("a@b.example", body="BINARYMIME", more=["RET=HDRS"]), b"MAIL FROM:<a@b.example> BODY=BINARYMIME RET=HDRS\r\n"),
+        (command.rcpt("a@b.example", ["NOTIFY=NEVER"]), b"RCPT TO:<a@b.example> NOTIFY=NEVER\r\n"),
+        (command.chunk(b"\0\n."), b"BDAT 3\r\n\0\n."),
+        (command.chunk(b"", last=True), b"BDAT 0 LAST\r\n"),
+        (command.vrfy("Ann Example"), b"VRFY Ann Example\r\n"),
+        (command.vrfy("jörg", utf8=True), "VRFY jörg SMTPUTF8\r\n".encode()),
+        (command.expn("staff"), b"EXPN staff\r\n"),
+        (command.help_(), b"HELP\r\n"),
+        (command.help_("MAIL"), b"HELP MAIL\r\n"),
     ],
 )
 def test_lines(built: Command, line: bytes) -> None:

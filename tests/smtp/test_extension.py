@@ -52,3 +52,20 @@ def test_the_first_line_is_a_name() -> None:
 def test_unknown_keywords_are_kept() -> None:
     """What we do not know is there for those who ask."""
     assert offers("XCLIENT NAME ADDR").keywords["XCLIENT"] == "NAME ADDR"
+
+
+def test_limits() -> None:
+    """LIMITS names what may be known to us or not; a value that is no number limits nothing, RFC 9422 §3."""
+    found = offers("LIMITS RCPTMAX=20 mailmax=5 RCPTDOMAINMAX=1 OTHER=7")
+    assert (found.max_recipients, found.max_mails, found.max_domains) == (20, 5, 1)
+    found = offers("LIMITS RCPTMAX MAILMAX=-1 RCPTDOMAINMAX=x")
+    assert (found.max_recipients, found.max_mails, found.max_domains) == (0, 0, 0)
+
+
+def test_what_a_message_may_ask_for() -> None:
+    """What comes with a value may come without, or with nonsense: then it limits nothing, or is not offered."""
+    found = offers("REQUIRETLS", "DELIVERBY 240", "MT-PRIORITY MIXER", "FUTURERELEASE 86400 2026-12-31T00:00:00Z", "CHUNKING", "BINARYMIME")
+    assert (found.require_tls, found.deliver_by, found.least_by, found.priority, found.binary) == (True, True, 240, True, True)
+    assert (found.hold_seconds, found.hold_until) == (86400, 1798675200.0)
+    found = offers("DELIVERBY", "FUTURERELEASE soon", "BINARYMIME")
+    assert (found.deliver_by, found.least_by, found.hold_seconds, found.binary) == (True, 0, 0, False)

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.smtp.client import Client, State
+from mailer.smtp.command import Command
 from mailer.smtp.dot import BLOCK
 from mailer.smtp.errors import ProtocolError
 from mailer.smtp.extension import NONE, Extensions
 from mailer.smtp.reply import Reply
-from mailer.smtp.transaction import Transaction
+from mailer.smtp.transaction import CHUNK, ONE_FLIGHT, Transaction
 from tests.smtp.test_client import ready
 
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
@@ -75,10 +76,10 @@ codes = st.sampled_from([250, 251, 354, 421, 450, 451, 452, 503, 550, 552, 554])
 spoken = st.builds(Reply, codes, st.sampled_from(["", "4.5.3", "5.5.3", "4.7.1", "5.1.1"]), st.just(("said",)))
 
 
-@given(st.integers(1, 6), st.booleans(), st.lists(spoken, min_size=30, max_size=30))
-def test_every_recipient_has_one_answer(count: int, pipelining: bool, replies: list[Reply]) -> None:
+@given(st.integers(1, 6), st.booleans(), st.booleans(), st.lists(spoken, min_size=30, max_size=30))
+def test_every_recipient_has_one_answer(count: int, pipelining: bool, chunking: bool, replies: list[Reply]) -> None:
     """Whatever a server answers: one answer each, delivered only by a 2xx at the end, to those alone who were accepted."""
-    client = ready(*["PIPELINING"] * pipelining)
+    client = ready(*["PIPELINING"] * pipelining, *["CHUNKING"] * chunking)
     transaction = Transaction("a@b.example", [f"r{n}@d.example" for n in range(count)], CONTENT, client.extensions)
     accepted: list[bool] = []
     final = None
@@ -96,7 +97,7 @@ def test_every_recipient_has_one_answer(count: int, pipelining: bool, replies: l
                 transaction.hear(command, heard)
             if waiting.verb == "RCPT":
                 accepted.append(reply.positive)
-            if waiting.verb == "CONTENT":
+            if waiting.verb in ("CONTENT", "BDAT LAST"):
                 final = reply
     answers = transaction.answers()
     assert [answer.to for answer in answers] == list(range(count))
@@ -128,3 +129,76 @@ def test_size_at_the_limit(size: int) -> None:
     content = b"x" * (size - 2) + b"\r\n"
     transaction = Transaction("a@b.example", ["c@d.example"], content, Extensions(size=100, sizes=True))
     assert bool(transaction.envelope(ready())) is (size <= 100)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_large_binary_message_comes_in_chunks(pipelining: bool) -> None:
+    """A large binary message is said chunk by chunk, once somebody is accepted, each when the one before was taken."""
+    content = b"Content-Transfer-Encoding: binary\r\n\r\n" + b"\0\n" * CHUNK
+    client = ready("CHUNKING", "BINARYMIME", *["PIPELINING"] * pipelining)
+    transaction = Transaction("a@b.example", ["c@d.example"], content, client.extensions)
+    said: list[Command] = []
+    while commands := transaction.envelope(client):
+        said += commands
+        client.send(commands)
+        for answered in client.feed(b"250 ok\r\n" * len(commands)):
+            transaction.hear(*answered)
+    assert [command.verb for command in said] == ["MAIL", "RCPT", "BDAT", "BDAT", "BDAT LAST"]
+    assert b"".join(command.line.partition(b"\r\n")[2] for command in said[2:]) == content
+    assert [(answer.phase, answer.reply.code) for answer in transaction.answers()] == [("body", 250)]
+
+
+def test_a_refused_chunk_ends_it() -> None:
+    """After a chunk that was refused no other is said, RFC 3030 §2."""
+    content = b"Content-Transfer-Encoding: binary\r\n\r\n" + b"\0\n" * CHUNK
+    client = ready("CHUNKING", "BINARYMIME", "PIPELINING")
+    transaction = Transaction("a@b.example", ["c@d.example"], content, client.extensions)
+    replies = iter([b"250 ok\r\n250 ok\r\n", b"452 4.3.1 no room\r\n"])
+    while commands := transaction.envelope(client):
+        client.send(commands)
+        for answered in client.feed(next(replies)):
+            transaction.hear(*answered)
+    assert [(answer.phase, answer.kind, answer.reply.code) for answer in transaction.answers()] == [("body", "reply", 452)]
+    assert Transaction("a@b.example", ["c@d.example"], CONTENT, client.extensions).envelope(client)[0].verb == "RSET"
+
+
+def test_a_message_too_large_for_one_flight() -> None:
+    """A large message waits until somebody is accepted, and DATA carries it best."""
+    client = ready("CHUNKING", "PIPELINING")
+    for size, last in ((ONE_FLIGHT, "BDAT LAST"), (ONE_FLIGHT + 1, "DATA")):
+        content = b"x" * (size - 2) + b"\r\n"
+        assert Transaction("a@b.example", ["c@d.example"], content, client.extensions).envelope(client)[-1].verb == last
+
+
+@given(st.integers(1, 6), st.booleans(), st.booleans(), st.lists(spoken, min_size=30, max_size=30))
+def test_every_recipient_has_one_answer_in_lmtp(count: int, pipelining: bool, chunking: bool, replies: list[Reply]) -> None:
+    """Whatever a server of LMTP answers: one answer each, and each who was accepted has a final reply of their own."""
+    client = ready(*["PIPELINING"] * pipelining, *["CHUNKING"] * chunking)
+    client.lmtp = True
+    transaction = Transaction("a@b.example", [f"r{n}@d.example" for n in range(count)], CONTENT, client.extensions)
+    accepted: list[int] = []
+    finals: list[Reply] = []
+    asked = 0
+    script = iter(replies)
+    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is State.CONTENT else []):
+        client.send(commands)
+        while (waiting := client.pending) is not None:
+            reply = next(script)
+            try:
+                answered = client.feed(f"{reply}\r\n".encode())
+            except ProtocolError:
+                transaction.broken("protocol", "mail", Reply.own(451, "4.5.0", "nonsense"))
+                break
+            for command, heard in answered:
+                transaction.hear(command, heard)
+            if waiting.verb == "RCPT":
+                accepted += [asked] if reply.positive else []
+                asked += 1
+            if waiting.verb in ("CONTENT", "BDAT LAST"):
+                finals.append(reply)
+    answers = transaction.answers()
+    assert [answer.to for answer in answers] == list(range(count))
+    for answer in answers:
+        if answer.reply.positive:
+            assert answer.phase == "body"
+            assert finals[accepted.index(answer.to)].code // 100 == 2
