@@ -8,6 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
+from mailer.mail.when import parse_rfc3339
+
 from .world import World
 
 
@@ -61,30 +63,31 @@ def test_the_doorbell_makes_delivery_immediate(world: World) -> None:
         world.send("you@there.example")
         returned = time.time()
         sink.received(len(delays) + 2)
-        delays.append(_seconds(sink.told("taken")[-1]["at"]) - returned)
+        delays.append(parse_rfc3339(sink.told("taken")[-1]["at"]) - returned)
         if len(delays) >= 7 and statistics.median(delays[-7:]) < 0.050:
             return
     raise AssertionError(f"the doorbell is slow: {delays}")
 
 
-def _seconds(at: str) -> float:
-    from mailer.mail.when import parse_rfc3339
-
-    return parse_rfc3339(at)
-
-
 def test_a_greylisted_message_is_tried_again_and_delivered(world: World) -> None:
-    """451 puts it off and status says why; the next try, by the schedule, delivers it once."""
+    """451 puts it off; the next try, by the schedule, delivers it once."""
     sink = world.sink("--greylist=0")
-    world.configure(sink, schedule=("1s",))
-    world.daemon()
+    world.configure(sink, schedule=("0.5s",))
+    daemon = world.daemon()
     id = world.send("you@there.example")
-    told = world.becomes(id, "deferred")
+    assert world.becomes(id, "sent")["attempts"] == 2
+    assert daemon.said.count('"event":"deferred"') == 1
+    assert len(sink.kept) == 1
+
+
+def test_status_says_why_a_message_waits_and_until_when(world: World) -> None:
+    """While it is put off: the reply that it rests on, and the time of the next try."""
+    world.configure(world.sink("--greylist=0"), schedule=("1h",))
+    world.daemon()
+    told = world.becomes(world.send("you@there.example"), "deferred")
     (recipient,) = told["recipients"]
     assert (recipient["status"], recipient["code"], recipient["enhanced_code"]) == ("deferred", 451, "4.7.1")
-    assert told["next_attempt_at"]
-    assert world.becomes(id, "sent")["attempts"] == 2
-    assert len(sink.kept) == 1
+    assert 3500 < parse_rfc3339(told["next_attempt_at"]) - parse_rfc3339(told["last_attempt_at"]) < 3700
 
 
 def test_a_refused_message_comes_back_as_a_report(world: World) -> None:
