@@ -31,6 +31,9 @@ class Attempt:
     unwritten: list[Outcome] = field(default_factory=list)
     """Outcomes that no file has yet."""
 
+    report: str = ""
+    """The ID of the report that was put for it."""
+
     gone: bool = False
     """An operator took the message away while it waited; what is left of the attempt is dropped."""
 

@@ -53,6 +53,8 @@ class Breaker:
     failures: int = 0
     open_until: float = 0.0
     reason: str = ""
+    ours: bool = False
+    """Whether it is we who have to mend something: a wrong password."""
 
     def allows(self, now: float, running: int) -> bool:
         """Whether another session may be tried now; half-open means that one may, and only one."""
@@ -64,6 +66,7 @@ class Breaker:
         """A host talked to us: closed."""
         self.failures = 0
         self.reason = ""
+        self.ours = False
 
     def failed(self, now: float, reason: str) -> None:
         """No host of it would talk."""
@@ -71,14 +74,16 @@ class Breaker:
         if self.is_open(now):
             return
         self.failures += 1
+        self.ours = False
         if self.failures >= self.threshold:
             opened = min(self.failures - self.threshold, 30)
             self.open_until = now + min(self.first * 2**opened, self.longest)
 
     def trip(self, now: float, reason: str) -> None:
-        """Open at once: whatever comes next would fail the same way."""
+        """Open at once, and it is our fault: whatever comes next would fail the same way."""
         self.failures = max(self.failures, self.threshold - 1)
         self.failed(now, reason)
+        self.ours = True
 
     def is_open(self, now: float) -> bool:
         """Whether mail that waits for it should wait elsewhere."""

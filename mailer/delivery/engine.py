@@ -85,9 +85,11 @@ class Engine:
     def look(self, ids: Iterable[str]) -> None:
         """Somebody says that these messages have changed: a sender, or an operator's command."""
         for id in ids:
-            state = self.spool.find(id) if len(id) == 26 else None
+            state = self.spool.find(id)
             if state == "queued":
                 self.scheduler.expect(id, 0.0)
+            elif state == "deferred" and not self.scheduler.knows(id):
+                self.scheduler.expect(id, self.clock.now())  # only its records know better; whoever is not due then waits on
             elif state in ("held", "failed"):
                 self._moved(id, state)
         self.wake()
@@ -188,7 +190,7 @@ class Engine:
             return
         except CorruptFile as error:
             self.scheduler.forget(id)
-            self.tell(Corrupt(self.clock.now(), id, str(error), self.spool.set_aside(str(state), id)))
+            self._set_aside(id, str(state), str(error))
             return
         except OSError as error:
             self._later(id, f"cannot read message {id}: {error.strerror}")
@@ -200,6 +202,14 @@ class Engine:
         self._budget.keep(attempt, content)
         self._route(attempt, now)
 
+    def _set_aside(self, id: str, state: str, reason: str) -> None:
+        try:
+            path = self.spool.set_aside(state, id)
+        except OSError as error:
+            self.tell(Alarm(self.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
+        else:
+            self.tell(Corrupt(self.clock.now(), id, reason, path))
+
     def _later(self, id: str, problem: str) -> None:
         """The disk fails us: the message stays where it is and is looked at again."""
         self.scheduler.forget(id)
@@ -210,7 +220,8 @@ class Engine:
         entry = attempt.entry
         pending = entry.history.pending(now if entry.state == "deferred" else None)
         if not pending:  # a crash came between the last outcome and the move
-            self._spawn(self.settler.settle(attempt))
+            attempt.open_jobs = 1
+            self._spawn(self._finished(attempt, []))
             return
         domains: dict[str, list[int]] = {}
         for to in pending:
@@ -270,7 +281,9 @@ class Engine:
 
     def welcome(self, destination: Destination) -> bool:
         """Whether a session that is at work there may go on to the next job."""
-        return not self.stopping and destination.running <= destination.window.size and destination.breaker.failures == 0
+        if self.stopping or self.scheduler.must_yield(destination):
+            return False
+        return destination.running <= destination.window.size and destination.breaker.failures == 0
 
     def claim(self, job: Job) -> Load | None:
         """Lock the message of `job`; None if an operator has taken it, and then the job is over."""
@@ -297,10 +310,12 @@ class Engine:
         return [Outcome(to, "defer", "message", 451, "4.3.0", f"an error in mailer: {text}", phase, at=now) for to in recipients]
 
     async def _finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through."""
-        if attempt.open_jobs == 1:
-            self._budget.let_go(attempt)
-        await self.settler.finished(attempt, outcomes)
+        """One part of a message is through; with the last one, so is the message."""
+        try:
+            await self.settler.finished(attempt, outcomes)
+        finally:
+            if attempt.open_jobs == 0:
+                self._budget.let_go(attempt)
 
     def _learn(self, destination: Destination, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
@@ -317,13 +332,17 @@ class Engine:
             destination.breaker.failed(self.clock.now(), trouble.reply)
 
     def _put_off(self, job: Job, destination: Destination) -> None:
-        """Nobody answers there: what waits is put off together, without a connection each and without counting."""
+        """Nobody answers there: what waits is put off together, without a connection each and without counting.
+
+        Where that is our fault, nothing of it expires.
+        """
         now = self.clock.now()
         breaker = destination.breaker
         spread = (breaker.open_until - now) * 0.2 * self.random()
         reply = breaker.reason or "the destination does not answer"
+        scope: Scope = "us" if breaker.ours else "destination"
         outcomes = [
-            Outcome(to, "defer", "destination", 451, "4.4.1", f"not tried: {reply}", "connect",
+            Outcome(to, "defer", scope, 451, "4.4.1", f"not tried: {reply}", "connect",
                     at=now, due=breaker.open_until + spread, counts=False)
             for to in job.recipients
         ]  # fmt: skip
@@ -354,5 +373,5 @@ class Line:
     def close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
         if self._next is not None:
-            self.destination.add(self._next.job)
+            self.engine.scheduler.queue(self._next.job)
             self.engine.wake()

@@ -159,9 +159,14 @@ class Scheduler:
                     self.running += 1
                     plan.open.append((destination, job))
                     progress = True
-        if self._turn:  # who came first comes last in the next plan
-            first = next(iter(self._turn))
-            self._turn[first] = self._turn.pop(first)
+        for destination, _ in plan.open:  # who had a turn comes last in the next plan
+            self._turn[destination.key] = self._turn.pop(destination.key)
+
+    def must_yield(self, destination: Destination) -> bool:
+        """Whether a session there has to end after its job: all are taken, and another destination has none for its mail."""
+        if self.running < self.limits.connections:
+            return False
+        return any(other.running == 0 and len(other) for other in self._turn.values() if other is not destination)
 
     @property
     def idle(self) -> bool:

@@ -140,10 +140,10 @@ class Settler:
 
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
+        reported = attempt.report
         try:
             if any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
-                reported = await asyncio.to_thread(self._write, attempt, outcomes)
-                self.look([reported] if reported else ())
+                await asyncio.to_thread(self._write, attempt, outcomes)
             else:  # nothing to sync, so nothing to wait for
                 self._write(attempt, outcomes)
         except OSError as error:
@@ -152,18 +152,24 @@ class Settler:
         except Failure as failure:
             self.tell(Alarm(self.clock.now(), "spool", f"cannot report on message {attempt.entry.id}, which is tried again: {failure}"))
             return False
+        finally:
+            if attempt.report != reported:
+                self.look([attempt.report])
         return True
 
-    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> str | None:
-        """The steps on disk, in the order that `mailer-spool(5)` gives; returns the ID of a report that was put."""
+    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+        """The steps on disk, in the order that `mailer-spool(5)` gives.
+
+        A report that was put is not put again when a later step fails: by then it may be delivered and gone.
+        """
         claim, history = attempt.claim, attempt.entry.history
         assert claim is not None
-        reported = self._report(attempt.entry, outcomes, claim.content)
+        if not attempt.report:
+            attempt.report = self._report(attempt.entry, outcomes, claim.content) or ""
         if history.pending():
             self.spool.defer(claim, outcomes, history.due)
         else:
             self.spool.fail(claim, outcomes)
-        return reported
 
     def _report(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> str | None:
         """Put the report that is due, unless it was put before a crash. Raises `Failure` if it has to be tried again."""
