@@ -140,3 +140,17 @@ def test_tripping_opens_at_once() -> None:
     breaker.trip(NOW, "535 wrong")
     assert breaker.is_open(NOW)
     assert breaker.open_until == NOW + 60
+    assert breaker.ours
+
+
+def test_it_knows_whose_fault_it_is() -> None:
+    """Ours until a host talks to us, or does not even do that."""
+    breaker = Breaker()
+    breaker.trip(NOW, "535 wrong")
+    breaker.failed(NOW + 1, "under way when it opened")
+    assert breaker.ours
+    breaker.failed(NOW + 60, "gone")
+    assert not breaker.ours
+    breaker.trip(NOW + 500, "535 wrong")
+    breaker.succeeded()
+    assert not breaker.ours

@@ -1,0 +1,384 @@
+"""The scheduler's plans: what is loaded, whose turn it is, and that nothing is forgotten, doubled or starved."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mailer.delivery.attempt import Attempt, Job
+from mailer.delivery.destination import Destination
+from mailer.delivery.router import Way
+from mailer.delivery.scheduler import BATCH, Limits, Plan, Scheduler
+from mailer.mail.history import History
+from mailer.spool import Entry
+from tests.fakes.mail import NOW, envelope
+
+
+def job(key: str, *, id: str = "", relay: bool = False, priority: str = "normal") -> Job:
+    """A job of message `id` for the destination `key`."""
+    letter = envelope(id=id, priority=priority)
+    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW), Way(key, (), relay), [0])
+
+
+def loaded(scheduler: Scheduler, now: float = NOW) -> list[str]:
+    """All that is loaded at `now`, plan after plan."""
+    ids: list[str] = []
+    while plan := scheduler.plan(now).load:
+        ids += plan
+    return ids
+
+
+# What is loaded
+
+
+def test_what_is_new_is_loaded_at_once_and_what_is_due_when_it_is() -> None:
+    """And the plan says when to look again."""
+    scheduler = Scheduler(Limits())
+    scheduler.expect("later", NOW + 60)
+    scheduler.expect("now", 0.0)
+    plan = scheduler.plan(NOW)
+    assert (plan.load, plan.again) == (["now"], 0.0)
+    assert scheduler.plan(NOW).again == NOW + 60
+    assert scheduler.plan(NOW + 59.9).load == []
+    assert scheduler.plan(NOW + 60).load == ["later"]
+    assert scheduler.plan(NOW + 61).again is None
+
+
+def test_what_was_put_off_again_is_due_at_its_latest_time() -> None:
+    """Earlier and later times that were said before do not count."""
+    scheduler = Scheduler(Limits())
+    for due in (NOW + 10, NOW + 50, NOW + 30):
+        scheduler.expect("a", due)
+    assert scheduler.due_of("a") == NOW + 30
+    assert loaded(scheduler, NOW + 29) == []
+    assert loaded(scheduler, NOW + 60) == ["a"]
+    scheduler.expect("b", NOW + 100)
+    scheduler.expect("b", 0.0)  # an operator does not want to wait
+    assert loaded(scheduler, NOW + 60) == ["b"]
+    assert loaded(scheduler, NOW + 200) == []
+
+
+def test_what_is_forgotten_is_not_loaded() -> None:
+    """Held, cancelled or gone; it can be expected anew."""
+    scheduler = Scheduler(Limits())
+    scheduler.expect("a", 0.0)
+    scheduler.expect("b", NOW)
+    scheduler.forget("a")
+    scheduler.forget("b")
+    scheduler.forget("c")
+    assert not scheduler.knows("a")
+    assert loaded(scheduler) == []
+    scheduler.expect("a", 0.0)
+    assert loaded(scheduler) == ["a"]
+
+
+def test_what_is_in_memory_is_not_loaded_again() -> None:
+    """Whoever says so, until it is forgotten."""
+    scheduler = Scheduler(Limits())
+    scheduler.expect("a", 0.0)
+    assert loaded(scheduler) == ["a"]
+    scheduler.expect("a", 0.0)
+    scheduler.expect("a", NOW)
+    assert scheduler.knows("a")
+    assert scheduler.due_of("a") is None
+    assert loaded(scheduler) == []
+    scheduler.forget("a")
+    scheduler.expect("a", NOW)
+    assert loaded(scheduler) == ["a"]
+
+
+def test_there_is_never_more_in_memory_than_allowed() -> None:
+    """The rest waits on disk, and comes when there is room."""
+    scheduler = Scheduler(Limits(active=3))
+    for nth in range(10):
+        scheduler.expect(str(nth), 0.0)
+    first = loaded(scheduler)
+    assert first == ["0", "1", "2"]
+    assert scheduler.backlog() == {"waiting": 7, "active": 3, "sessions": 0}
+    scheduler.forget("1")
+    assert loaded(scheduler) == ["3"]
+    assert not scheduler.idle
+
+
+def test_a_plan_has_an_end() -> None:
+    """However much is due: the sessions get a turn after each batch."""
+    scheduler = Scheduler(Limits())
+    for nth in range(BATCH * 3):
+        scheduler.expect(str(nth), 0.0)
+    plan = scheduler.plan(NOW)
+    assert len(plan.load) == BATCH
+    assert plan.again == 0.0
+
+
+def test_a_mountain_of_deferred_mail_keeps_no_first_attempt_waiting() -> None:
+    """New and old take turns."""
+    scheduler = Scheduler(Limits(active=4))
+    for nth in range(1000):
+        scheduler.expect(f"old {nth:04}", NOW - 1000 + nth)
+    scheduler.expect("new", 0.0)
+    assert scheduler.plan(NOW).load == ["new", "old 0000", "old 0001", "old 0002"]
+    for id in ("new 1", "new 2", "new 3"):
+        scheduler.expect(id, 0.0)
+    for id in ("old 0000", "old 0001"):
+        scheduler.forget(id)
+    assert sorted(scheduler.plan(NOW).load) == ["new 1", "old 0003"]
+
+
+def test_it_is_idle_when_nothing_is_left_to_do_now() -> None:
+    """What is due later does not count: `run --once` ends then."""
+    scheduler = Scheduler(Limits())
+    scheduler.expect("later", NOW + 1)
+    scheduler.plan(NOW)
+    assert scheduler.idle
+    scheduler.expect("a", 0.0)
+    assert not scheduler.idle
+    scheduler.plan(NOW)
+    assert not scheduler.idle
+    scheduler.forget("a")
+    assert scheduler.idle
+
+
+# Whose turn it is
+
+
+def opened(scheduler: Scheduler, now: float = NOW) -> Counter[str]:
+    return Counter(destination.key for destination, _ in scheduler.plan(now).open)
+
+
+def test_sessions_are_shared_out_evenly() -> None:
+    """Round and round, while there is room anywhere, and no more than the limits allow."""
+    scheduler = Scheduler(Limits(connections=7, start_mx=3))
+    for _ in range(10):
+        for key in ("a", "b", "c"):
+            scheduler.queue(job(key))
+    assert sorted(opened(scheduler).values()) == [2, 2, 3]
+    assert scheduler.running == 7
+    assert opened(scheduler) == {}
+
+
+def test_a_relay_begins_with_more_sessions_than_a_stranger() -> None:
+    """And none with more than its limit."""
+    for limits, sessions in ((Limits(), {"mx": 2, "relay": 5}), (Limits(per_destination=1), {"mx": 1, "relay": 1})):
+        scheduler = Scheduler(limits)
+        for _ in range(10):
+            scheduler.queue(job("mx"))
+            scheduler.queue(job("relay", relay=True))
+        assert opened(scheduler) == sessions
+
+
+def test_a_destination_takes_up_no_more_than_its_window_beside_others() -> None:
+    """A destination with a long queue leaves the rest to the others."""
+    scheduler = Scheduler(Limits(connections=100))
+    for _ in range(1000):
+        scheduler.queue(job("big"))
+    scheduler.queue(job("small"))
+    assert opened(scheduler) == {"big": 2, "small": 1}
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_no_destination_starves(connections: int) -> None:
+    """With fewer sessions than destinations, each is served before any is served for the third time."""
+    scheduler = Scheduler(Limits(connections=connections))
+    keys = [f"d{nth}" for nth in range(10)]
+    for _ in range(50):
+        for key in keys:
+            scheduler.queue(job(key))
+    served: Counter[str] = Counter()
+    while min(served[key] for key in keys) == 0:
+        plan = scheduler.plan(NOW)
+        assert plan.open
+        for destination, _ in plan.open:
+            served[destination.key] += 1
+            scheduler.session_ended(destination)
+    assert max(served.values()) <= 2
+
+
+def test_a_session_gives_way_when_all_are_taken_and_somebody_has_none() -> None:
+    """A destination with work without end does not keep its session for ever."""
+    scheduler = Scheduler(Limits(connections=2))
+    for _ in range(10):
+        scheduler.queue(job("busy"))
+    busy = scheduler.destinations["busy"]
+    assert opened(scheduler) == {"busy": 2}
+    assert not scheduler.must_yield(busy)
+    scheduler.queue(job("late"))
+    assert scheduler.must_yield(busy)
+    scheduler.session_ended(busy)
+    assert not scheduler.must_yield(busy)
+    while not opened(scheduler)["late"]:
+        scheduler.session_ended(busy)
+    assert not scheduler.must_yield(scheduler.destinations["late"])
+    assert not scheduler.must_yield(busy)
+
+
+def test_a_destination_that_is_down_is_put_off_as_a_whole() -> None:
+    """No session is opened for it; the others are not held up; afterwards one session tries."""
+    scheduler = Scheduler(Limits())
+    for _ in range(5):
+        scheduler.queue(job("down"))
+        scheduler.queue(job("up"))
+    down = scheduler.destinations["down"]
+    down.breaker.trip(NOW, "refused")
+    plan = scheduler.plan(NOW)
+    assert plan.put_off == [down]
+    assert {destination.key for destination, _ in plan.open} == {"up"}
+    assert len(down.take_all()) == 5
+    for _ in range(5):
+        scheduler.queue(job("down"))
+    assert opened(scheduler, NOW + 60) == {"down": 1}
+
+
+def test_what_is_known_of_a_destination_outlives_its_jobs() -> None:
+    """One message at a time must not forget the failures before."""
+    scheduler = Scheduler(Limits())
+    first = scheduler.queue(job("d"))
+    first.breaker.failed(NOW, "x")
+    first.take_all()
+    scheduler.plan(NOW)
+    assert scheduler.queue(job("d")) is first
+    assert first.breaker.failures == 1
+
+
+def test_other_limits_hold_for_the_destinations_that_are_known_too() -> None:
+    """After a reload of the configuration."""
+    scheduler = Scheduler(Limits(per_destination=20))
+    destination = scheduler.queue(job("d"))
+    destination.window.size = 15
+    scheduler.limit(Limits(per_destination=4, active=1, connections=2))
+    assert (destination.window.size, destination.window.cap) == (4, 4)
+    for _ in range(9):
+        scheduler.queue(job("d"))
+        scheduler.expect(str(_), 0.0)
+    assert opened(scheduler) == {"d": 2}
+    assert len(scheduler.active) == 1
+
+
+# Everything at once
+
+
+class Work(RuleBasedStateMachine):
+    """Messages come, are loaded, tried, put off and taken away, in whatever order; beside it, what must be true of them."""
+
+    @initialize(active=st.integers(1, 6), connections=st.integers(1, 5), per_destination=st.integers(1, 4))
+    def begin(self, active: int, connections: int, per_destination: int) -> None:
+        self.limits = Limits(active, connections, per_destination)
+        self.scheduler = Scheduler(self.limits)
+        self.now = NOW
+        self.waits: dict[str, float] = {}
+        self.memory: dict[str, int] = {}  # jobs that are open
+        self.sessions: list[tuple[Destination, Job]] = []
+
+    @rule(id=st.sampled_from("abcdefgh"), delay=st.sampled_from([None, 1.0, 5.0, 30.0]))
+    def expect(self, id: str, delay: float | None) -> None:
+        """A sender rings, or a scan finds something."""
+        due = 0.0 if delay is None else self.now + delay
+        self.scheduler.expect(id, due)
+        if id not in self.memory:
+            self.waits[id] = due
+
+    @rule(id=st.sampled_from("abcdefgh"))
+    def take_away(self, id: str) -> None:
+        """An operator holds it, if it is not in memory."""
+        if id not in self.memory:
+            self.scheduler.forget(id)
+            self.waits.pop(id, None)
+
+    @rule(keys=st.lists(st.sampled_from("xyz"), min_size=8, max_size=8))
+    def plan(self, keys: list[str]) -> None:
+        """Plan, and do what it says."""
+        plan = self.scheduler.plan(self.now)
+        self.check_loads(plan)
+        for destination in plan.put_off:
+            assert destination.breaker.is_open(self.now)
+            for job_ in destination.take_all():
+                self.through(job_, self.now + 60)
+        for destination, job_ in plan.open:
+            assert not destination.breaker.is_open(self.now)
+            self.sessions.append((destination, job_))
+        for nth, id in enumerate(plan.load):
+            wanted = sorted({keys[nth % 8], keys[(nth + 1) % 8]})
+            self.memory[id] = len(wanted)
+            for key in wanted:
+                self.scheduler.queue(job(key, id=id))
+
+    def check_loads(self, plan: Plan) -> None:
+        """What is loaded is due and not in memory; what is not loaded had no room, or is not due before the next plan."""
+        for id in plan.load:
+            assert id not in self.memory, "loaded twice"
+            assert self.waits.pop(id) <= self.now, "loaded before its time"
+        if len(self.memory) + len(plan.load) < self.limits.active:
+            assert [id for id, due in self.waits.items() if due <= self.now] == [], "left waiting"
+            assert all(plan.again is not None and plan.again <= due for due in self.waits.values()), "would oversleep"
+
+    @precondition(lambda self: hasattr(self, "sessions") and self.sessions)
+    @rule(nth=st.integers(0, 9), end=st.sampled_from(["good", "good", "host", "us"]), goes_on=st.booleans())
+    def deliver(self, nth: int, end: str, goes_on: bool) -> None:
+        """A session has done its job, and perhaps takes the next one."""
+        destination, job_ = self.sessions.pop(nth % len(self.sessions))
+        if end == "good":
+            destination.window.succeeded()
+            destination.breaker.succeeded()
+        else:
+            destination.window.failed()
+            destination.breaker.failed(self.now, "x") if end == "host" else destination.breaker.trip(self.now, "x")
+        self.through(job_, None if end == "good" else self.now + 10)
+        following = destination.take() if goes_on and end == "good" else None
+        if following:
+            self.sessions.append((destination, following))
+        else:
+            self.scheduler.session_ended(destination)
+
+    def through(self, job_: Job, due: float | None) -> None:
+        """One job of a message is over; the last one settles it."""
+        id = job_.attempt.entry.id
+        self.memory[id] -= 1
+        if not self.memory[id]:
+            del self.memory[id]
+            self.scheduler.forget(id)
+            if due:
+                self.scheduler.expect(id, due)
+                self.waits[id] = due
+
+    @rule(seconds=st.sampled_from([0.5, 10.0, 1000.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += seconds
+
+    @invariant()
+    def limits_hold(self) -> None:
+        """In memory, in all sessions, and for each destination."""
+        if not hasattr(self, "scheduler"):
+            return
+        assert self.scheduler.active == set(self.memory)
+        assert len(self.memory) <= self.limits.active
+        assert self.scheduler.running == len(self.sessions) <= self.limits.connections
+        running = Counter(destination.key for destination, _ in self.sessions)
+        for key, destination in self.scheduler.destinations.items():
+            assert destination.running == running[key] <= self.limits.per_destination
+        assert self.scheduler.backlog()["waiting"] == len(self.waits)
+        for id in "abcdefgh":
+            assert self.scheduler.knows(id) == (id in self.waits or id in self.memory)
+            assert self.scheduler.due_of(id) == self.waits.get(id)
+
+    def teardown(self) -> None:
+        """In the end everything that was expected is loaded, tried and settled: nothing is stuck."""
+        if not hasattr(self, "scheduler"):
+            return
+        for _ in range(300):
+            self.now += 1000
+            self.plan(["x"] * 8)
+            while self.sessions:
+                self.deliver(0, "good", goes_on=True)
+            if not self.waits and not self.memory:
+                self.plan(["x"] * 8)
+                assert self.scheduler.idle
+                return
+        raise AssertionError(f"stuck: {self.waits} wait, {self.memory} in memory")
+
+
+TestWork = Work.TestCase
+TestWork.settings = settings(max_examples=60, stateful_step_count=40)
