@@ -1,0 +1,166 @@
+"""A look at a server: how far a session with it comes, step by step, and what it shows of itself. No mail is sent.
+
+A server that need not have a good certificate is asked all the same whether it has one, on a connection of its own: it is
+of no use to know that TLS is there without knowing whom it is with. The login goes over what the server's requirement
+allows and nowhere else, as it would with mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mailer.mail.outcome import NOWHERE
+from mailer.net.connection import REACHED, Connection, SessionError
+from mailer.smtp.extension import NONE
+from mailer.smtp.opening import HANDSHAKE
+from mailer.smtp.redact import HIDDEN, redacted
+from mailer.smtp.reply import Reply
+
+from .certificate import Certificate, describe
+from .errors import ErrorKind, SmtpTlsError
+from .translate import from_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailer.mail.outcome import Hop
+    from mailer.net.connection import Endpoint, Login, Timeouts
+    from mailer.smtp.command import Command
+    from mailer.smtp.extension import Extensions
+
+    from .errors import SmtpError
+
+NOT_OFFERED = ErrorKind.STARTTLS_NOT_SUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What we said or did, the answer to it, and how long that took. Nothing in it is secret."""
+
+    said: str  # "EHLO me.example.org", "connect", "TLS handshake", …; empty: the greeting
+    reply: Reply
+    seconds: float
+    ours: bool = False  # no command and no reply went over the wire: the connection, the handshake
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a session showed, until it stood or failed with `error`."""
+
+    endpoint: Endpoint
+    address: str
+    steps: list[Step] = field(default_factory=list)
+    hop: Hop = NOWHERE
+    greeting: str = ""
+    extensions: Extensions = NONE
+    certificates: list[Certificate] = field(default_factory=list)  # the server's own first
+    logged_in: bool = False
+    error: SmtpError | None = None
+    unverified: str = ""  # why the certificate would not be accepted; empty if it was, or there is none
+
+    @property
+    def seconds(self) -> float:
+        """How long all steps took."""
+        return sum(step.seconds for step in self.steps)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS was on at the end."""
+        return bool(self.hop.tls)
+
+
+async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts) -> Finding:
+    """Open a session with the first address that answers, and close it. Raises nothing for what the server does."""
+    for address in addresses:
+        found = await _look(endpoint, address, timeouts)
+        if not (found.error and found.error.phase == "connect"):
+            break
+    return found
+
+
+async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding:
+    """First as if the certificate had to be good; what does not need that is looked at once more without."""
+    requirement = endpoint.requirement
+    if requirement.mode == "none":
+        return await _session(endpoint, address, timeouts)
+    mode = "starttls" if requirement.mode == "opportunistic" else requirement.mode
+    strict = await _session(replace(endpoint, requirement=replace(requirement, mode=mode, verify=True)), address, timeouts)
+    if not isinstance(strict.error, SmtpTlsError):
+        return strict
+    reason = "" if strict.error.kind is NOT_OFFERED else strict.error.text.removeprefix(f"TLS with {endpoint.host}: ")
+    if not requirement.verified:
+        found = await _session(endpoint, address, timeouts)
+        found.unverified = reason
+        return found
+    strict.unverified = reason
+    if reason:
+        bare = replace(endpoint, requirement=replace(requirement, verify=False), login=None)
+        strict.certificates = (await _session(bare, address, timeouts)).certificates
+    return strict
+
+
+async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding:
+    login = _Remembered(endpoint.login) if endpoint.login else None
+    if login:
+        endpoint = replace(endpoint, login=login.login)
+    found = Finding(endpoint, address)
+    try:
+        connection = await Connection.open(endpoint, address, timeouts, watch=_writer(found, login))
+    except SessionError as error:
+        found.hop = error.hop
+        found.error = from_session(error)
+        return found
+    found.hop = connection.hop
+    found.logged_in = login is not None
+    await connection.close()
+    return found
+
+
+class _Remembered:
+    """A login whose secret is known afterwards, to be taken out of what the server said."""
+
+    def __init__(self, login: Login) -> None:
+        self.secret = ""
+        self._source = login.secret
+        self.login = replace(login, secret=self._fetch)
+
+    def _fetch(self) -> str:
+        self.secret = self._source()
+        return self.secret
+
+
+def _writer(found: Finding, login: _Remembered | None) -> Callable[[Connection, Command, Reply], None]:
+    """Writes each step of a session into `found`."""
+    last = monotonic()
+
+    def write(connection: Connection, command: Command, reply: Reply) -> None:
+        nonlocal last
+        now = monotonic()
+        if command is HANDSHAKE:
+            found.certificates = [describe(der) for der in connection.peer_certificates]
+            reply = Reply.own(220, "", connection.hop.tls)
+        if command.verb == "CONNECT":
+            found.greeting = reply.text
+        if reply.positive:
+            found.extensions = connection.extensions
+        ours = command is HANDSHAKE or command is REACHED
+        found.steps.append(Step(_said(command), redacted(reply, login.secret if login else ""), now - last, ours))
+        last = now
+
+    return write
+
+
+WORDS = {"REACHED": "connect", "CONNECT": "", "HANDSHAKE": "TLS handshake", "RESPONSE": HIDDEN}
+
+
+def _said(command: Command) -> str:
+    """A command as it may be shown: of AUTH the mechanism only."""
+    if command.verb in WORDS:
+        return WORDS[command.verb]
+    text = command.line.decode("utf-8", "replace").strip()
+    if command.verb != "AUTH":
+        return text
+    words = text.split(" ")
+    return " ".join([*words[:2], *([HIDDEN] if words[2:] else [])])
