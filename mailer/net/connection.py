@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from secrets import token_urlsafe
 from typing import NamedTuple, Self
 
 from mailer.mail.failure import Failure
@@ -24,6 +25,7 @@ from mailer.smtp.extension import Extensions
 from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Answer, Transaction
+from mailer.trust.binding import server_end_point
 
 from . import tls
 from .endpoint import Endpoint, Login, Timeouts
@@ -96,8 +98,8 @@ class Connection:
         self.opened_at = self.last_used = self._loop.time()
 
     @staticmethod
-    def _new_client(endpoint: Endpoint, *, secure: bool = False) -> Client:
-        return Client(secure=secure, lmtp=endpoint.protocol == "lmtp")
+    def _new_client(endpoint: Endpoint, *, secure: bool = False, binding: bytes = b"") -> Client:
+        return Client(secure=secure, lmtp=endpoint.protocol == "lmtp", binding=binding)
 
     @classmethod
     async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None, *, watch: Watch | None = None) -> Self:
@@ -128,6 +130,8 @@ class Connection:
             await connection._begin(wish, watch)
         except SessionRefused as refused:
             connection._leave()
+            if refused.kind == "auth" and endpoint.login and endpoint.login.refused:
+                endpoint.login.refused()
             raise SessionError(refused.kind, refused.phase, refused.reply, connection.hop) from None
         except (OSError, ProtocolError) as error:
             connection.abandon()
@@ -170,6 +174,11 @@ class Connection:
     def peer_certificates(self) -> list[bytes]:
         """See `Stream.peer_certificates`."""
         return self._stream.peer_certificates
+
+    @property
+    def _binding(self) -> bytes:
+        """What binds a mechanism of AUTH to this TLS."""
+        return server_end_point(self.peer_certificates[0]) if self.peer_certificates else b""
 
     # -- mail
 
@@ -329,7 +338,7 @@ class Connection:
         """Do what `opening` says."""
         if wish.tls == "implicit":
             await self._handshake()
-            self._client = self._new_client(self.endpoint, secure=True)
+            self._client = self._new_client(self.endpoint, secure=True, binding=self._binding)
             if watch:
                 watch(self, HANDSHAKE, SECURED)
         talk = opening(self._client, wish)
@@ -337,7 +346,7 @@ class Connection:
         while True:
             if step is HANDSHAKE:
                 await self._handshake()
-                self._client.secured()
+                self._client.secured(self._binding)
                 reply = SECURED
             else:
                 reply = await self._ask(step)
@@ -418,4 +427,5 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
         secret = await asyncio.to_thread(login.secret)
     except Failure as failure:
         raise SessionError("auth", "auth", Reply.own(454, "4.7.0", str(failure)), _hop(endpoint, address)) from None
-    return Wish(endpoint.hello, requirement.mode, requirement.verified, login.username, secret, login.allow_plain)
+    wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18)
+    return Wish(endpoint.hello, requirement.mode, requirement.verified, *wanted)

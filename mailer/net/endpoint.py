@@ -13,12 +13,15 @@ class Login:
     """Who we are to a relay. Equal are two of the same name whose secret comes from the same source.
 
     `secret` may take its time (a command, a file) and may raise `Failure`. `allow_plain` permits to send
-    it where no certificate was verified.
+    it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a
+    password; ``OAUTH``, the strongest that takes a token. `refused` is told when the secret was not accepted.
     """
 
     username: str
     secret: Callable[[], str] = field(repr=False)
     allow_plain: bool = False
+    mechanism: str = ""
+    refused: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import asyncio
 import hmac
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from secrets import token_urlsafe
 from typing import Self
 
+from mailer.smtp.credentials import Known
 from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
 from mailer.smtp.reply import Reply
 from mailer.smtp.service import Service
@@ -47,15 +49,18 @@ class Sink:
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
         users: Mapping[str, str] | None = None,
+        mechanisms: Sequence[str] = ("PLAIN", "LOGIN"),
+        binding: bytes = b"",
         idle: float = IDLE_SECONDS,
         told: Callable[[Received | Refusal], None] | None = None,
     ) -> None:
         """Messages go to the Maildir, or where there is none to the list `messages`, or with `keep` False nowhere.
 
         `port` 0 picks a free one. `tls` makes STARTTLS possible, or with `implicit_tls` comes first. With
-        `users` (name → password) a client has to authenticate; AUTH is then offered over TLS only, or in
-        the clear where there is no TLS. `idle` is how many seconds a client may be silent. `told` hears of each message
-        and each refusal at once. Raises `Failure` where the Maildir cannot be made.
+        `users` (name → password) a client has to authenticate, with one of `mechanisms`; AUTH is then offered over TLS
+        only, or in the clear where there is no TLS. `binding` is that of the certificate in `tls`, for SCRAM-SHA-256-PLUS.
+        `idle` is how many seconds a client may be silent. `told` hears of each message and each refusal at once. Raises
+        `Failure` where the Maildir cannot be made.
         """
         self.messages: list[Received] = []
         self.count = 0  # messages taken
@@ -68,6 +73,8 @@ class Sink:
         self._maildir = Maildir(maildir) if maildir else None
         self.address = host, port  # as asked for; the port that it got is `port`
         self._name = name
+        self._mechanisms = tuple(mechanisms)
+        self._known = Known(users or {}, lambda: token_urlsafe(18), binding)
         self._users = {user.encode(): password.encode() for user, password in (users or {}).items()}
         self._told = told
         self._server: asyncio.Server | None = None
@@ -89,7 +96,8 @@ class Sink:
             max_mistakes=0,  # a test may make as many as it likes
             max_idle=0,
             starttls=self.tls is not None,
-            mechanisms=("PLAIN", "LOGIN") if self._users else (),
+            mechanisms=self._mechanisms if self._users else (),
+            known=self._known,
             clear_auth=self.tls is None,
             require=frozenset({"auth"}) if self._users else frozenset(),
             hide=frozenset(keyword.upper() for keyword in moods.hide),

@@ -13,7 +13,8 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 ``command``      the commands, each checked when it is built   client
 ``extension``    what a server offers                          client
 ``dot``          the message on the wire, to and fro           both sides
-``sasl``         mechanisms of AUTH                            client
+``parameters``   what a sender asks for besides, in commands   client
+``sasl``         mechanisms of AUTH, with ``scram``            client
 ``client``       who may say what, and when: two tables        client
 ``opening``      from the greeting to the first MAIL           client
 ``transaction``  one message and its recipients                client

@@ -174,14 +174,31 @@ class Answered(NamedTuple):
 class Client:
     """One session. Read `state`, `extensions` and `secure`; set nothing."""
 
-    __slots__ = ("_accepted", "_ahead", "_error", "_last", "_partial", "_pending", "_reader", "extensions", "lmtp", "secure", "state")
+    __slots__ = (
+        "_accepted",
+        "_ahead",
+        "_error",
+        "_last",
+        "_partial",
+        "_pending",
+        "_reader",
+        "binding",
+        "extensions",
+        "lmtp",
+        "secure",
+        "state",
+    )
 
-    def __init__(self, *, secure: bool = False, lmtp: bool = False) -> None:
-        """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3); `lmtp`: LMTP is spoken, RFC 2033."""
+    def __init__(self, *, secure: bool = False, lmtp: bool = False, binding: bytes = b"") -> None:
+        """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3); `lmtp`: LMTP is spoken, RFC 2033.
+
+        `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.trust.binding`.
+        """
         self.state = State.CONNECTED
         self.extensions: Extensions = NONE
         self.secure = secure
         self.lmtp = lmtp
+        self.binding = binding
         self._accepted = 0  # recipients of this transaction
         self._partial = 0  # replies to the end of its message so far
         self._ahead = State.CONNECTED  # the state if all that is pending is accepted
@@ -267,13 +284,14 @@ class Client:
         if self._error is not None:
             raise self._error
 
-    def secured(self) -> None:
+    def secured(self, binding: bytes = b"") -> None:
         """The handshake is made: say EHLO again, nothing from before it counts."""
         if self.state is not State.HANDSHAKE:
             raise RuntimeError(f"no handshake in the state {self.state}")
         self.state = State.GREETED
         self.extensions = NONE
         self.secure = True
+        self.binding = binding
 
     def _check_rest(self) -> None:
         self._reader.check()

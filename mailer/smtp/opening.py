@@ -9,7 +9,8 @@ Laws:
 1. Where TLS is required, a server that does not offer it, or fails at it, hears neither AUTH nor MAIL.
 2. A secret that would go over the wire as it is goes only to a host whose certificate was verified, unless the
    configuration allows it otherwise by name.
-3. A refused password is our mistake, not the message's: the kind is ``auth``, and no mail bounces for it.
+3. A mechanism that is offered and then refused is followed by the next; a password that is refused is not tried again.
+4. A refused password is our mistake, not the message's: the kind is ``auth``, and no mail bounces for it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ SECURED = Reply.own(220, "", "TLS is on")
 
 MAX_INITIAL = 500  # octets of an AUTH line, RFC 4954 §4 with RFC 5321 §4.5.3.1.4; a longer response waits for the 334
 
+NOT_THIS_ONE = frozenset({432, 502, 504, 534, 538})  # RFC 4954 §4, §6: it is the mechanism that is refused
+
 _STEP = Generator[Command, Reply, None]
 
 
@@ -42,7 +45,7 @@ class Wish:
 
     `tls` is none, opportunistic, starttls or implicit; `verified` says that the driver's handshake fails without
     a good certificate. With a `username` there is AUTH; `allow_plain` lets the secret go where no
-    certificate was verified.
+    certificate was verified; `mechanism` is as `sasl.candidates` wants it, `nonce` is fresh.
     """
 
     hello: str
@@ -51,6 +54,8 @@ class Wish:
     username: str = ""
     secret: str = field(default="", repr=False)
     allow_plain: bool = False
+    mechanism: str = ""
+    nonce: str = ""
 
 
 def opening(client: Client, wish: Wish) -> _STEP:
@@ -87,7 +92,21 @@ def _starttls(client: Client, wish: Wish) -> _STEP:
 
 
 def _auth(client: Client, wish: Wish) -> _STEP:
-    mechanism = _mechanism(client, wish)
+    """One mechanism after the other, until one is no longer refused as a mechanism."""
+    for kind in (kinds := _kinds(client, wish)):
+        mechanism = _made(kind, client, wish)
+        reply = yield from _exchange(mechanism)
+        if reply.positive and mechanism.proved:
+            return
+        if reply.positive or (mechanism.trouble and not mechanism.token):
+            trouble = mechanism.trouble or "the server says that we are in, and has not proved that it knows the password"
+            raise _refuse(535, "5.7.8", f"{mechanism.name}: {trouble}")
+        if client.over or kind is kinds[-1] or (reply.code not in NOT_THIS_ONE and (mechanism.used or not kind.bound)):
+            raise SessionRefused("auth", "auth", redacted(reply, wish.secret))
+
+
+def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
+    """AUTH with one mechanism, to its last reply."""
     initial = mechanism.initial()
     if initial is not None and len(initial) * 4 // 3 > MAX_INITIAL - len(mechanism.name):
         initial = None
@@ -95,22 +114,29 @@ def _auth(client: Client, wish: Wish) -> _STEP:
     while reply.code // 100 == 3:
         answer = _answer(mechanism, reply)
         reply = yield command.CANCEL if answer is None else command.response(answer)
-    if not reply.positive:
-        raise SessionRefused("auth", "auth", redacted(reply, wish.secret))
+    return reply
 
 
-def _mechanism(client: Client, wish: Wish) -> sasl.Mechanism:
-    """The strongest that both sides have, if the wire is good enough for it."""
-    kind = sasl.choose(client.extensions.mechanisms)
-    if kind is None:
-        offers = ", ".join(sorted(client.extensions.mechanisms)) or "no AUTH"
-        ours = ", ".join(sasl.MECHANISMS)
+def _kinds(client: Client, wish: Wish) -> list[type[sasl.Mechanism]]:
+    """Those that both sides have, strongest first, if the wire is good enough for one."""
+    offered = client.extensions.mechanisms
+    kinds = sasl.candidates(offered, wish.mechanism, binding=bool(client.binding))
+    if not kinds:
+        offers = ", ".join(sorted(offered)) or "no AUTH"
+        ours = ", ".join(kind.name for kind in sasl.candidates(sasl.MECHANISMS, wish.mechanism, binding=True))
         raise _refuse(504, "5.5.4", f"the host offers {offers}; we know {ours}")
-    if kind.clear and not (client.secure and wish.verified) and not wish.allow_plain:
-        wire = "a connection whose certificate is not verified" if client.secure else "a connection without TLS"
-        raise _refuse(538, "5.7.11", f"the password is not sent over {wire} (require TLS with a certificate, or say allow_plaintext_auth)")
+    fit = wish.allow_plain or (client.secure and wish.verified)
+    if allowed := [kind for kind in kinds if fit or not kind.clear]:
+        return allowed
+    wire = "a connection whose certificate is not verified" if client.secure else "a connection without TLS"
+    what = "token" if kinds[0].token else "password"
+    raise _refuse(538, "5.7.11", f"the {what} is not sent over {wire} (require TLS with a certificate, or say allow_plaintext_auth)")
+
+
+def _made(kind: type[sasl.Mechanism], client: Client, wish: Wish) -> sasl.Mechanism:
+    bindings = any(name.endswith("-PLUS") for name in client.extensions.mechanisms)
     try:
-        return kind(wish.username, wish.secret)
+        return kind(wish.username, wish.secret, sasl.Channel(wish.nonce, client.binding, bindings))
     except CommandError as error:
         raise _refuse(535, "5.7.8", str(error)) from None
 

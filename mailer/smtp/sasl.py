@@ -1,39 +1,18 @@
 """The client's side of AUTH (RFC 4954): mechanisms as small state machines, strongest first.
 
-A mechanism is given credentials, may have an initial response, and answers challenges. It knows nothing of
-base 64 and of lines; `mailer.smtp.opening` does. A challenge that the mechanism does not provide for is
-answered by `None`, which cancels.
+A mechanism that the server offers and then refuses, as mechanism and not for the password, is followed by the next one;
+`opening` does that.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 
-from .errors import CommandError
+from .mechanism import ANY, Channel, Mechanism
+from .scram import Scram, ScramPlus, escaped
 
-
-class Mechanism:
-    """One exchange. `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`."""
-
-    name = ""
-    clear = True
-
-    def __init__(self, username: str, secret: str) -> None:
-        """Raises `CommandError` for what no mechanism may carry: control characters, nothing at all."""
-        for what, text in (("username", username), ("password", secret)):
-            if not text or not text.isprintable():
-                # the text itself is not shown: it may be the password
-                raise CommandError(f"the {what} is empty or holds a control character (a line end, perhaps)")
-        self.username = username.encode()
-        self.secret = secret.encode()
-
-    def initial(self) -> bytes | None:
-        """What can be said with the AUTH command itself."""
-        return None
-
-    def answer(self, challenge: bytes) -> bytes | None:
-        """The response to `challenge`, or None to cancel."""
-        raise NotImplementedError
+__all__ = ["MECHANISMS", "OAUTH", "Channel", "Mechanism", "candidates"]
 
 
 class Plain(Mechanism):
@@ -55,8 +34,8 @@ class Login(Mechanism):
 
     name = "LOGIN"
 
-    def __init__(self, username: str, secret: str) -> None:
-        super().__init__(username, secret)
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
         self._left = [self.secret, self.username]
 
     def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - "Username:", or anything else
@@ -64,11 +43,72 @@ class Login(Mechanism):
         return self._left.pop() if self._left else None
 
 
-MECHANISMS: Mapping[str, type[Mechanism]] = {kind.name: kind for kind in (Plain, Login)}
+class CramMd5(Mechanism):
+    """RFC 2195 §2: the password proves itself in a digest of the server's challenge. The server proves nothing."""
+
+    name = "CRAM-MD5"
+    clear = False
+
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
+        self._answered = False
+
+    def answer(self, challenge: bytes) -> bytes | None:
+        """The name and the digest."""
+        if self._answered or not challenge:
+            return None
+        self._answered = True
+        return self.username + b" " + hmac.new(self.secret, challenge, "md5").hexdigest().encode()
+
+
+class _Bearer(Mechanism):
+    """An OAuth access token, shown as it is; whoever sees it may use it until it expires."""
+
+    token = True
+    _acknowledgement = b""
+
+    def answer(self, challenge: bytes) -> bytes | None:
+        """The token to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in SMTP."""
+        if not challenge:
+            return self.initial()
+        self.trouble = "the server refuses the token"
+        return self._acknowledgement
+
+
+class OAuthBearer(_Bearer):
+    """RFC 7628 §3."""
+
+    name = "OAUTHBEARER"
+    _acknowledgement = b"\x01"  # RFC 7628 §3.2.3
+
+    def initial(self) -> bytes | None:
+        """All there is; the host and the port are known to the server."""
+        return b"n,a=" + escaped(self.username) + b",\x01auth=Bearer " + self.secret + b"\x01\x01"
+
+
+class XOAuth2(_Bearer):
+    """Older than the standard, in no standard, and what the large providers have."""
+
+    name = "XOAUTH2"
+
+    def initial(self) -> bytes | None:
+        """All there is."""
+        return b"user=" + self.username + b"\x01auth=Bearer " + self.secret + b"\x01\x01"
+
+
+MECHANISMS: Mapping[str, type[Mechanism]] = {kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, Login)}
 """In the order in which we would have them."""
 
+OAUTH = "OAUTH"
+"""In place of the name of a mechanism: any whose secret is a token."""
 
-def choose(offered: Iterable[str]) -> type[Mechanism] | None:
-    """The first of ours that is `offered` (names in capitals)."""
+
+def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False) -> list[type[Mechanism]]:
+    """Those of ours that are `offered` (names in capitals), strongest first.
+
+    `wanted` is the name of one; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
+    a mechanism to the TLS that it is used in.
+    """
     offered = frozenset(offered)
-    return next((kind for name, kind in MECHANISMS.items() if name in offered), None)
+    kinds = (kind for name, kind in MECHANISMS.items() if name in offered and (binding or not kind.bound))
+    return [kind for kind in kinds if kind.name == wanted or (wanted in ("", OAUTH) and kind.token is (wanted == OAUTH))]

@@ -246,7 +246,7 @@ class Server:
             raise Refused(502, "5.5.1", "AUTH is not offered")
         if mechanism.upper() not in self.service.mechanisms:
             raise Refused(504, "5.5.4", "this mechanism is not offered")
-        exchange = Exchange(mechanism.upper())
+        exchange = Exchange(mechanism.upper(), self.service.known)
         if initial:
             return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
         self._challenge(exchange)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .credentials import NOTHING, Known
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -16,6 +18,7 @@ class Service:
     max_idle: int = 200  # commands in a row that get no message further, then 421
     starttls: bool = False  # the driver can make a handshake
     mechanisms: tuple[str, ...] = ()  # of AUTH, by preference
+    known: Known = NOTHING  # what those of them need in which no password travels
     clear_auth: bool = False  # AUTH is offered without TLS too
     require: frozenset[str] = frozenset()  # what MAIL needs first: "tls", "auth"
     normalise: bool = False  # put bare CR, LF and NUL right instead of refusing the message

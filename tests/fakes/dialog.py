@@ -29,6 +29,8 @@ class Dialog:
     verified: bool = False
     login: tuple[str, str] | None = None
     allow_plain: bool = False
+    auth: str = ""
+    nonce: str = ""
     protocol: str = "smtp"
     chunking: bool = True
     request: Request = NOTHING
@@ -92,6 +94,10 @@ def _set(dialog: Dialog, name: str, value: str) -> None:
             dialog.login = (username, secret)
         case "allow_plain:":
             dialog.allow_plain = value == "yes"
+        case "auth:":
+            dialog.auth = value
+        case "nonce:":
+            dialog.nonce = value
         case "protocol:":
             dialog.protocol = value
         case "chunking:":

@@ -51,7 +51,9 @@ class Machine:
 
     def _open(self) -> bool:
         login = self.dialog.login or ("", "")
-        talk = opening(self.client, Wish(HELLO, self.dialog.tls, self.dialog.verified, *login, self.dialog.allow_plain))
+        dialog = self.dialog
+        wish = Wish(HELLO, dialog.tls, dialog.verified, *login, dialog.allow_plain, dialog.auth, dialog.nonce)
+        talk = opening(self.client, wish)
         try:
             step = next(talk)
             while True:

@@ -1,11 +1,11 @@
-"""Mechanisms of AUTH."""
+"""Mechanisms of AUTH on the client's side; `test_scram` has SCRAM."""
 
 from __future__ import annotations
 
 import pytest
 
 from mailer.smtp.errors import CommandError
-from mailer.smtp.sasl import MECHANISMS, Login, Mechanism, Plain, choose
+from mailer.smtp.sasl import MECHANISMS, OAUTH, CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
 
 
 def test_plain() -> None:
@@ -23,6 +23,24 @@ def test_login() -> None:
     assert [login.answer(b"Username:"), login.answer(b"whatever"), login.answer(b"more?")] == [b"me", b"secret", None]
 
 
+def test_cram_md5() -> None:
+    """CRAM-MD5 answers the challenge of the standard as the standard does (RFC 2195 §2), and no other after it."""
+    cram = CramMd5("tim", "tanstaaftanstaaf")
+    assert cram.initial() is None
+    assert cram.answer(b"<1896.697170952@postoffice.reston.mci.net>") == b"tim b913a602c7eda7a495b4e6e7334d3890"
+    assert cram.answer(b"<1@x>") is None
+    assert CramMd5("tim", "x").answer(b"") is None
+
+
+def test_tokens() -> None:
+    """A token is shown in one message; to a refusal in JSON both answer what the server waits for."""
+    bearer, xoauth2 = OAuthBearer("a=b,c@d.example", "ya29.token"), XOAuth2("a@b.example", "ya29.token")
+    assert bearer.initial() == b"n,a=a=3Db=2Cc@d.example,\x01auth=Bearer ya29.token\x01\x01"
+    assert xoauth2.initial() == b"user=a@b.example\x01auth=Bearer ya29.token\x01\x01"
+    assert (bearer.answer(b""), xoauth2.answer(b"")) == (bearer.initial(), xoauth2.initial())
+    assert (bearer.answer(b'{"status":"401"}'), xoauth2.answer(b'{"status":"401"}')) == (b"\x01", b"")
+
+
 @pytest.mark.parametrize("kind", MECHANISMS.values())
 @pytest.mark.parametrize(("username", "secret"), [("a\0b", "x"), ("a", "x\n"), ("a", ""), ("", "x"), ("a\r", "x"), ("a", "x\u2028")])
 def test_control_characters(kind: type[Mechanism], username: str, secret: str) -> None:
@@ -32,8 +50,18 @@ def test_control_characters(kind: type[Mechanism], username: str, secret: str) -
     assert "x" not in str(caught.value).replace("exchange", "")
 
 
+def names(kinds: list[type[Mechanism]]) -> list[str]:
+    """What the mechanisms are called."""
+    return [kind.name for kind in kinds]
+
+
 def test_choice() -> None:
-    """The strongest that both sides know is taken; none, if there is none."""
-    assert choose({"LOGIN", "PLAIN", "GSSAPI"}) is Plain
-    assert choose({"LOGIN"}) is Login
-    assert choose({"GSSAPI"}) is None
+    """The strongest that both sides know comes first; binding counts only where we can bind."""
+    passwords = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]
+    everything = {*MECHANISMS, "GSSAPI"}
+    assert names(candidates(everything, binding=True)) == passwords
+    assert names(candidates(everything)) == passwords[1:]
+    assert names(candidates(everything, OAUTH)) == ["OAUTHBEARER", "XOAUTH2"]
+    assert names(candidates(everything, "LOGIN")) == ["LOGIN"]
+    assert names(candidates({"LOGIN", "PLAIN", "GSSAPI"})) == ["PLAIN", "LOGIN"]
+    assert candidates({"GSSAPI"}) == candidates({"PLAIN"}, "XOAUTH2") == []

@@ -1,0 +1,156 @@
+"""SCRAM-SHA-256 (RFC 5802, RFC 7677), with and without channel binding: both sides prove that they know the password.
+
+The password never travels, nor does anything that could be used in its place; a server that does not know it is
+found out by its signature. With channel binding (``-PLUS``) it is also certain that nobody sits between: the certificate
+that we see is the one that the server has.
+
+One law: success without the server's signature is no success.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import stringprep
+import unicodedata
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+
+from .errors import CommandError
+from .mechanism import ANY, Channel, Mechanism
+
+LEAST = 4096  # iterations, RFC 7677 §4: fewer make a stolen exchange cheap to guess from
+MOST = 600_000  # about half a second of computing, during which nothing else is done
+
+
+class Scram(Mechanism):
+    """RFC 7677; the steps are those of RFC 5802 §5."""
+
+    name = "SCRAM-SHA-256"
+    clear = False
+
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
+        self._password = prepared(secret).encode()
+        self._bare = b"n=" + escaped(prepared(username).encode()) + b",r=" + channel.nonce.encode()
+        self._signature = b""
+        self._proved = False
+
+    @property
+    def proved(self) -> bool:
+        """Whether the server has signed."""
+        return self._proved
+
+    @property
+    def used(self) -> bool:
+        """Whether our proof is out."""
+        return bool(self._signature)
+
+    def initial(self) -> bytes | None:
+        """The name and our nonce."""
+        return self._header() + self._bare
+
+    def answer(self, challenge: bytes) -> bytes | None:
+        """Our proof; then nothing more to say, if the server's proof is good."""
+        if not challenge and not self._signature:
+            return self.initial()
+        if self._proved:
+            return None
+        try:
+            return self._check(challenge) if self._signature else self._prove(challenge)
+        except (KeyError, ValueError, Base64Error):
+            self.trouble = "the server's challenge makes no sense"
+            return None
+
+    def _header(self) -> bytes:
+        """RFC 5802 §6: ``y`` tells the server that we could bind; one that can and did not offer it knows then that somebody meddled."""
+        return b"y,," if self.channel.binding and not self.channel.bindings else b"n,,"
+
+    def _bound(self) -> bytes:
+        return self._header()
+
+    def _prove(self, challenge: bytes) -> bytes | None:
+        given = attributes(challenge)
+        nonce, salt, count = given["r"], a2b_base64(given["s"], strict_mode=True), int(given["i"])
+        if not nonce.startswith(self.channel.nonce.encode()) or len(nonce) <= len(self.channel.nonce):
+            self.trouble = "the server does not repeat our nonce"  # RFC 5802 §5.1
+            return None
+        if not LEAST <= count <= MOST:
+            self.trouble = f"the server asks for {count} iterations; between {LEAST} and {MOST} are right"
+            return None
+        final = b"c=" + b2a_base64(self._bound(), newline=False) + b",r=" + nonce
+        signed = b",".join([self._bare, challenge, final])
+        proof, self._signature = proofs(self._password, salt, count, signed)
+        return final + b",p=" + b2a_base64(proof, newline=False)
+
+    def _check(self, challenge: bytes) -> bytes | None:
+        given = attributes(challenge)
+        if "e" in given:
+            self.trouble = "the server refuses the proof"
+            return b""
+        if not hmac.compare_digest(a2b_base64(given["v"], strict_mode=True), self._signature):
+            self.trouble = "the server does not know the password: it is not the one that we take it for"
+            return None
+        self._proved = True
+        return b""
+
+
+class ScramPlus(Scram):
+    """The same, bound to the certificate of the server, RFC 5802 §6."""
+
+    name = "SCRAM-SHA-256-PLUS"
+    bound = True
+
+    def _header(self) -> bytes:
+        return b"p=tls-server-end-point,,"
+
+    def _bound(self) -> bytes:
+        return self._header() + self.channel.binding
+
+
+def proofs(password: bytes, salt: bytes, count: int, signed: bytes) -> tuple[bytes, bytes]:
+    """The client's proof and the server's signature, RFC 5802 §3."""
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, count)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    client_signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
+    proof = bytes(a ^ b for a, b in zip(client_key, client_signature, strict=True))
+    return proof, hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), signed, "sha256")
+
+
+def attributes(message: bytes) -> dict[str, bytes]:
+    """``a=value,b=value`` as a dict; RFC 5802 §5.1: one that is mandatory and unknown (``m=``) is an error. Raises `ValueError`."""
+    found = {}
+    for word in message.split(b","):
+        name, equals, value = word.partition(b"=")
+        if not equals or name == b"m" or name.decode() in found:
+            raise ValueError(word)
+        found[name.decode()] = value
+    return found
+
+
+def escaped(name: bytes) -> bytes:
+    """A name as it stands among attributes, RFC 5802 §5.1."""
+    return name.replace(b"=", b"=3D").replace(b",", b"=2C")
+
+
+def prepared(text: str) -> str:
+    """RFC 4013 §2: what looks alike becomes alike. Raises `CommandError` for characters that no password may have."""
+    if text.isascii():
+        return text
+    mapped = "".join(" " if stringprep.in_table_c12(c) else c for c in text if not stringprep.in_table_b1(c))
+    text = unicodedata.normalize("NFKC", mapped)
+    if not text or any(forbidden(c) for forbidden in _FORBIDDEN for c in text):
+        raise CommandError("the username or the password holds a character that none may have")
+    return text
+
+
+_FORBIDDEN = (
+    stringprep.in_table_c21_c22,
+    stringprep.in_table_c3,
+    stringprep.in_table_c4,
+    stringprep.in_table_c5,
+    stringprep.in_table_c6,
+    stringprep.in_table_c7,
+    stringprep.in_table_c8,
+    stringprep.in_table_c9,
+)  # RFC 4013 §2.3
