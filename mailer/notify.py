@@ -20,7 +20,7 @@ def notify(*lines: str) -> bool:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto("\n".join(lines).encode(), address)
+            channel.sendto(os.fsencode("\n".join(lines)), address)
     except OSError:
         return False
     return True
@@ -35,4 +35,4 @@ def watchdog_seconds() -> float | None:
     """How often the manager wants a sign of life: half of ``$WATCHDOG_USEC``; None if it does not."""
     usec = os.environ.get("WATCHDOG_USEC", "")
     ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return int(usec) / 2_000_000 if usec.isdigit() and ours else None
+    return int(usec) / 2_000_000 if usec.isdecimal() and ours else None

@@ -111,10 +111,12 @@ def _clock(seconds: int) -> str:
 
 def _date(days: int) -> tuple[int, int, int]:
     """Year, month and day of the day that is `days` after 1 January 1970; nearly always the one asked for last."""
-    if days not in _known:
-        _known.clear()
-        _known[days] = _calendar(days)
-    return _known[days]
+    known = _known.get(days)
+    if known is None:
+        known = _calendar(days)
+        _known.clear()  # another thread may be here too: nothing is read back
+        _known[days] = known
+    return known
 
 
 _known: dict[int, tuple[int, int, int]] = {}
