@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -120,3 +122,17 @@ def test_a_moment_outside_the_calendar_is_refused(at: float) -> None:
         rfc3339(at)
     with pytest.raises(ValueError, match="between 1970 and 9999"):
         rfc5322(at)
+
+
+def test_many_threads_can_write_times_at_once() -> None:
+    """The ledger, the settler and the log do: whatever day each writes, all are right."""
+    days = [nth * 86_400.0 for nth in range(50)]
+    right = [rfc3339(day) for day in days]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for written in pool.map(lambda _: [rfc3339(day) for day in days], range(100)):
+                assert written == right
+    finally:
+        sys.setswitchinterval(before)
