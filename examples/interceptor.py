@@ -1,0 +1,32 @@
+"""Look at each message before it goes, and at what became of it: here a count, and a guard for test systems."""
+
+import asyncio
+import sys
+from collections import Counter
+from dataclasses import replace
+
+from mailer import Email, Interceptor, SendResult, SmtpClient, SmtpError
+
+
+class Guard(Interceptor):
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+
+    async def before_send(self, mail: Email) -> Email:
+        return replace(mail, to="tester@example.org", subject=f"[for {mail.to}] {mail.subject}")
+
+    async def after_send(self, mail: Email, result: SendResult) -> None:
+        self.count[f"sent {mail.subject}"] += len(result.accepted)
+
+    async def on_error(self, mail: Email, error: SmtpError) -> None:
+        self.count[f"{error.kind} {mail.subject}"] += 1
+
+
+async def main(host: str, port: str, tls: str) -> None:
+    guard = Guard()
+    async with SmtpClient(host, int(port), tls=tls, interceptors=[guard]) as client:
+        await client.send(Email(from_="anna@example.org", to="customer@example.net", subject="Your bill", text="…"))
+    print(guard.count)
+
+
+asyncio.run(main(*sys.argv[1:]))

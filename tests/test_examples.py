@@ -1,0 +1,96 @@
+"""The examples for programs: each runs against a sink, does what it says, and is short."""
+
+from __future__ import annotations
+
+import runpy
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mailer.sink import SinkThread
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def play(name: str, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run an example as its reader would; returns what it printed."""
+    before = sys.argv
+    sys.argv = [name, *map(str, arguments)]
+    try:
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    finally:
+        sys.argv = before
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_examples_are_short_and_tried(path: Path) -> None:
+    """Below thirty lines, with a sentence at the top, and run by a test here."""
+    text = path.read_text(encoding="utf-8")
+    assert len([line for line in text.splitlines() if line.strip()]) <= 30
+    assert text.startswith('"""')
+    assert f'"{path.stem}"' in Path(__file__).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "words"),
+    [
+        ("send", 1, ["taken for bob@example.net", "250 2.0.0"]),
+        ("sync", 3, ["250 2.0.0", "in_use=0"]),
+        ("batch", 2, ["2 sent, 2 not", "no address -> To: 'no address' is not an address", "550 5.1.1"]),
+        ("errors", 0, ["nobody there: 550 5.1.1 no such mailbox ['550@example.net']"]),
+        ("retry", 2, ["('bob@example.net', 'greylist@example.net') after 2 attempts"]),
+        ("rate_limit", 8, ["8 sent in "]),
+        ("interceptor", 1, ["Counter({'sent [for customer@example.net] Your bill': 1})"]),
+        ("standard_message", 2, ["('bob@example.net',)\n('bob@example.net',)"]),
+    ],
+)
+def test_against_a_sink(name: str, count: int, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It sends what it says it sends, and prints what came of it."""
+    with SinkThread() as sink:
+        out = play(name, capsys, "127.0.0.1", sink.port, "none")
+        assert sink.count == count
+    for word in words:
+        assert word in out
+
+
+def test_compose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All parts arrive."""
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG")
+    with SinkThread() as sink:
+        out = play("compose", capsys, "127.0.0.1", sink.port, "none", tmp_path / "logo.png")
+        assert "archive@example.org" in out
+        content = sink.messages[0].content
+    for part in (b"multipart/mixed", b"multipart/alternative", b"multipart/related", b'filename="table.csv"', b"X-Campaign: spring"):
+        assert part in content
+    assert b"archive" not in content
+
+
+def test_login(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over verified TLS, with the password from the environment."""
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SMTP_PASSWORD", "s3cret")
+    with SinkThread(tls=context, users={"anna": "s3cret"}) as sink:
+        out = play("login", capsys, "127.0.0.1", sink.port, tmp_path / "ca.pem")
+        assert sink.messages[0].user == "anna"
+    assert "TLSv1.3 verified anna ['LOGIN', 'PLAIN']" in out
+
+
+def test_breaker(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three failures, and then nothing is tried any more."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        out = play("breaker", capsys, "127.0.0.1", nobody.getsockname()[1], "none")
+    assert out.count("tried: connection_refused") == 3
+    assert out.count("not even tried; worth it again in 60 s") == 2
+
+
+def test_in_tests(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example for tests brings its own servers."""
+    assert play("in_tests", capsys) == "550 moved away\n('bob@example.net',)\nserver_shutdown\n"
