@@ -30,6 +30,7 @@ from mailer.trust.binding import server_end_point
 from . import tls
 from .endpoint import Endpoint, Login, Timeouts
 from .errors import SessionError, broken, unreachable
+from .family import source
 from .stream import Stream
 
 __all__ = ["Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts"]
@@ -102,27 +103,33 @@ class Connection:
         return Client(secure=secure, lmtp=endpoint.protocol == "lmtp", binding=binding)
 
     @classmethod
-    async def open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None, *, watch: Watch | None = None) -> Self:
-        """Connect to an IP address, and get as far as MAIL. Raises `SessionError`.
+    async def open(
+        cls, endpoint: Endpoint, address: str, timeouts: Timeouts | None = None, *, watch: Watch | None = None, stream: Stream | None = None
+    ) -> Self:
+        """Connect to an IP address, or take the `stream` that is connected to it, and get as far as MAIL. Raises `SessionError`.
 
         Opportunistic TLS that fails is followed by one more try without TLS, here and now; the next session tries
         TLS again (RFC 7435).
         """
         timeouts = timeouts or Timeouts()
-        wish = await _wish(endpoint, address)
         try:
-            return await cls._open(endpoint, address, timeouts, wish, watch)
+            wish = await _wish(endpoint, address)
+        except BaseException:
+            if stream is not None:
+                stream.abort()
+            raise
+        try:
+            return await cls._open(endpoint, address, timeouts, wish, watch, stream)
         except SessionError as error:
             if error.kind != "tls" or wish.tls != "opportunistic":
                 raise
         return await cls._open(endpoint, address, timeouts, replace(wish, tls="none"), watch)
 
     @classmethod
-    async def _open(cls, endpoint: Endpoint, address: str, timeouts: Timeouts, wish: Wish, watch: Watch | None) -> Self:
-        try:
-            stream = await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=endpoint.source)
-        except OSError as error:
-            raise unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
+    async def _open(
+        cls, endpoint: Endpoint, address: str, timeouts: Timeouts, wish: Wish, watch: Watch | None, stream: Stream | None = None
+    ) -> Self:
+        stream = stream or await reach(endpoint, address, timeouts)
         connection = cls(stream, endpoint, address, timeouts)
         if watch:
             watch(connection, REACHED, Reply.own(220, "", f"connected to {address} port {endpoint.port}"))
@@ -412,6 +419,15 @@ class Connection:
         """Kind, phase and reply for what ended the session."""
         verb = self._client.verb
         return broken(error, verb, self._seconds(verb))
+
+
+async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
+    """A TCP connection to one address of the host. Raises `SessionError`."""
+    own = source((endpoint.source, endpoint.source6), address)
+    try:
+        return await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=own)
+    except OSError as error:
+        raise unreachable(error, timeouts.connect, _hop(endpoint, address)) from None
 
 
 def _hop(endpoint: Endpoint, address: str) -> Hop:

@@ -32,9 +32,10 @@ class Endpoint:
     port: int
     requirement: Requirement
     login: Login | None = None
-    source: str = ""  # the address of ours to call from; empty: the system chooses
+    source: str = ""  # the address of ours to call from, for hosts of its family; empty: the system chooses
     hello: str = "localhost"  # our name in EHLO
     protocol: str = "smtp"  # or "lmtp", RFC 2033
+    source6: str = ""  # the one of the other family, where there are two
     chunking: bool = True  # BDAT where it is offered and saves a round trip, RFC 3030
 
 

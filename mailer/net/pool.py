@@ -11,11 +11,14 @@ QUIT is nobody's wait: it happens in the background.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
-from .connection import Connection
+from .connection import Connection, reach
+from .dead import Dead
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError
+from .race import race
+from .stream import Stream
 
 _Key = tuple[Endpoint, str]
 
@@ -28,6 +31,7 @@ class Pool:
         self._timeouts = timeouts or Timeouts()
         self._idle = idle
         self._lifetime = lifetime
+        self._dead = Dead()
         self._waiting: dict[_Key, list[Connection]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -36,21 +40,38 @@ class Pool:
     async def lend(self, endpoint: Endpoint, addresses: Sequence[str]) -> Connection:
         """A session with one of the `addresses` of the endpoint's host: a waiting one, or the first that can be opened.
 
-        Raises `SessionError`: that of the last address, or at once if our password was refused, which another
-        address of the same host would refuse too.
+        An address that does not answer at once is not waited for while there are others (`race`); one that could not be
+        reached a moment ago comes last. Raises `SessionError`: that of the last address, or at once if our password was
+        refused, which another address of the same host would refuse too.
         """
         if not addresses:
             raise ValueError(f"{endpoint.host} has no addresses")
         for address in addresses:
             if connection := self._take((endpoint, address)):
                 return connection
-        for address in addresses[:-1]:
+        return await self._open(endpoint, self._dead.last(addresses, endpoint.port))
+
+    async def _open(self, endpoint: Endpoint, addresses: list[str]) -> Connection:
+        """A new session, with the address that answers first; if it comes to nothing there, with one of the others."""
+        left = dict.fromkeys(addresses)
+
+        def lost(address: str, error: Exception) -> None:
+            if isinstance(error, SessionError):
+                self._dead.add(address, endpoint.port)
+            del left[address]
+
+        def attempt(address: str) -> Coroutine[None, None, Stream]:
+            return reach(endpoint, address, self._timeouts)
+
+        while True:
+            address, stream = await race(list(left), attempt, lost, Stream.abort)
+            self._dead.discard(address, endpoint.port)
+            del left[address]
             try:
-                return await Connection.open(endpoint, address, self._timeouts)
+                return await Connection.open(endpoint, address, self._timeouts, stream=stream)
             except SessionError as error:
-                if error.kind == "auth":
+                if error.kind == "auth" or not left:
                     raise
-        return await Connection.open(endpoint, addresses[-1], self._timeouts)
 
     def give_back(self, connection: Connection) -> None:
         """Take back what was lent; keep it if it is good for more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -227,3 +228,67 @@ def test_no_more_messages_than_the_host_takes() -> None:
     server = with_pool(test, Friendly({b"EHLO": b"250-mx.example.com\r\n250 LIMITS MAILMAX=2\r\n"}))
     assert server.sessions == 2
     assert server.said.count(b"QUIT") == 2
+
+
+class Deaf:
+    """An address that does not answer: its queue of connections is full."""
+
+    def __init__(self, port: int, address: str = "127.0.0.7") -> None:
+        self.address = address
+        self._listening = socket.socket()
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listening.bind((address, port))
+        self._listening.listen(0)
+        self._callers = [socket.socket() for _ in range(2)]
+        for caller in self._callers:
+            caller.setblocking(False)
+            caller.connect_ex((address, port))
+
+    def close(self) -> None:
+        for one in (*self._callers, self._listening):
+            one.close()
+
+
+def test_an_address_that_does_not_answer() -> None:
+    """An address that keeps us waiting holds nobody up while there is another; the next time it is tried last."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        deaf = Deaf(endpoint.port)
+        loop = asyncio.get_running_loop()
+        try:
+            began = loop.time()
+            first = await pool.lend(endpoint, [deaf.address, *HERE])
+            assert first.address == HERE[0]
+            assert loop.time() - began < 2
+            await first.close()
+        finally:
+            deaf.close()
+
+    assert with_pool(test).sessions == 1
+
+
+def test_an_address_that_refuses_comes_last() -> None:
+    """An address that was not reached is put behind the others for a while, and forgiven when it answers."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        for _ in range(2):
+            connection = await pool.lend(endpoint, ["127.0.0.8", *HERE])  # nobody listens there
+            assert connection.address == HERE[0]
+            connection.abandon()
+        with pytest.raises(SessionError) as caught:
+            await pool.lend(endpoint, ["127.0.0.8"])
+        assert caught.value.hop.ip == "127.0.0.8"
+
+    with_pool(test)
+
+
+def test_a_source_for_each_family() -> None:
+    """We call from our address of the host's family, and from none of the other."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        own = replace(endpoint, source="2001:db8::9", source6="127.0.0.9")
+        connection = await pool.lend(own, HERE)
+        assert server.writers[0].get_extra_info("peername")[0] == "127.0.0.9"
+        pool.give_back(connection)
+
+    with_pool(test)

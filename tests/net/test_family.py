@@ -1,0 +1,57 @@
+"""IPv4 and IPv6."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailer.net.dead import MEMORY, MOST, Dead
+from mailer.net.family import FAMILIES, arranged, source
+
+BOTH = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
+
+
+@pytest.mark.parametrize(
+    ("family", "wanted"),
+    [
+        ("any", BOTH),
+        ("prefer4", ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"]),
+        ("prefer6", ["2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2"]),
+        ("only4", ["192.0.2.1", "192.0.2.2"]),
+        ("only6", ["2001:db8::1", "2001:db8::2"]),
+    ],
+)
+def test_arranged(family: str, wanted: list[str]) -> None:
+    """A family may come first or be the only one; within it the order stays."""
+    assert family in FAMILIES
+    assert arranged(BOTH, family) == wanted
+
+
+def test_source() -> None:
+    """A host is called from our address of its family; where there is none, the system chooses."""
+    assert source(("192.0.2.9", "2001:db8::9"), "2001:db8::1") == "2001:db8::9"
+    assert source(("192.0.2.9", ""), "192.0.2.1") == "192.0.2.9"
+    assert source(("192.0.2.9", ""), "2001:db8::1") == ""
+
+
+def test_dead_addresses() -> None:
+    """What could not be reached comes last for a minute, unless it answers before."""
+    now = [0.0]
+    dead = Dead(lambda: now[0])
+    dead.add("a", 25)
+    assert dead.last(["a", "b"], 25) == ["b", "a"]
+    assert dead.last(["a", "b"], 587) == ["a", "b"]
+    dead.add("b", 25)
+    assert dead.last(["a", "b"], 25) == ["a", "b"]
+    dead.discard("a", 25)
+    assert dead.last(["b", "a"], 25) == ["a", "b"]
+    now[0] = MEMORY
+    assert dead.last(["b", "a"], 25) == ["b", "a"]
+
+
+def test_only_so_many_are_remembered() -> None:
+    """However many addresses die, memory is bounded, and the last ones are known."""
+    dead = Dead(lambda: 0.0)
+    for number in range(MOST + 1):
+        dead.add(str(number), 25)
+    assert dead.last(["0", "x"], 25) == ["0", "x"]
+    assert dead.last([str(MOST), "x"], 25) == ["x", str(MOST)]
