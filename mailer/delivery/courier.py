@@ -113,7 +113,7 @@ class SmtpSession:
         outcomes: dict[int, Outcome] = {}
         for stop, address in self._doors(job):
             for outcome in await self._try(stop, address, load, waiting, began, ahead):
-                outcomes[outcome.to] = outcome
+                outcomes[outcome.to] = _better(outcomes.get(outcome.to), outcome)
             waiting = [to for to in waiting if outcomes[to].scope == "host"]
             if not waiting:
                 break
@@ -204,6 +204,12 @@ class SmtpSession:
             0.0,
             queue_id(reply.text) if judgement.verdict == "delivered" else "",
         )
+
+
+def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
+    """What counts after another host was asked: that this one never takes mail (521) says nothing about one that is down."""
+    never = outcome.verdict == "fail" and outcome.scope == "host"
+    return before if before is not None and never else outcome
 
 
 def _never_began(answer: Answer) -> bool:
