@@ -1,0 +1,197 @@
+"""The SMTP courier, with real servers on the loopback interface: hosts in their order, and an outcome for each recipient."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from mailer.delivery.attempt import Attempt, Job
+from mailer.delivery.courier import MAX_HOSTS, Load, SmtpCourier
+from mailer.delivery.router import Stop, Way
+from mailer.mail.history import History
+from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.net.endpoint import Endpoint, Timeouts
+from mailer.net.pool import Pool
+from mailer.sink import Moods, Sink
+from mailer.spool import Entry
+from mailer.trust.requirement import Requirement
+from tests.fakes.mail import BODY, NOW, FakeClock, envelope
+
+from .post import play
+
+TIMEOUTS = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
+
+
+def dead_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def load(ports: Sequence[int], *recipients: str, content: bytes = BODY, relay: bool = False) -> Load:
+    """A job for `recipients` whose way leads to these ports, in order."""
+    letter = envelope(*recipients)
+    stops = [Stop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), ["127.0.0.1"], relay) for nth, port in enumerate(ports)]
+    entry = Entry(letter.id, "queued", letter, len(content), History(len(recipients)), 0.0, NOW)
+    return Load(Job(Attempt(entry, NOW), Way("destination", tuple(stops), relay), range(len(recipients))), content)
+
+
+Deliver = Callable[[Load], Coroutine[Any, Any, list[Outcome]]]
+Scenario = Callable[[Deliver, list[Sink]], Coroutine[Any, Any, None]]
+
+
+def with_sinks(scenario: Scenario, *moods: Moods) -> None:
+    """Run it with a sink for each of `moods`, and with one session of a courier."""
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
+        async with AsyncExitStack() as stack:
+            sinks = [await stack.enter_async_context(Sink(mood)) for mood in moods]
+            session = courier.session()
+            try:
+                await scenario(lambda given: session.deliver(given, lambda: None), sinks)
+            finally:
+                session.end()
+                await courier.close()
+
+    play(run())
+
+
+def words(outcomes: Sequence[Outcome]) -> list[tuple[str, str, int]]:
+    return [(outcome.verdict, outcome.scope, outcome.code) for outcome in outcomes]
+
+
+def test_a_delivery_says_where_and_under_which_name() -> None:
+    """Host, address, port, the reply, and what the next hop calls the message."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        port = sinks[0].port
+        (outcome,) = await deliver(load([port], "a@example.net"))
+        assert (outcome.verdict, outcome.phase, outcome.code) == ("delivered", "body", 250)
+        assert (outcome.hop.host, outcome.hop.ip, outcome.hop.port) == ("mx0.example.net", "127.0.0.1", port)
+        assert outcome.queue_id == "4XyZ1abcD"
+        assert sinks[0].messages[0].content == BODY
+        assert (sinks[0].messages[0].sender, sinks[0].messages[0].recipients) == ("me@example.com", ("a@example.net",))
+
+    with_sinks(scenario, Moods(replies={"body": "250 2.0.0 Ok: queued as 4XyZ1abcD"}))
+
+
+def test_each_recipient_has_an_outcome_in_their_order() -> None:
+    """Refused, taken, put off: each by its own reply, and the message goes to who was taken."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        outcomes = await deliver(load([sinks[0].port], "550@example.net", "a@example.net", "451@example.net", "b@example.net"))
+        assert [outcome.to for outcome in outcomes] == [0, 1, 2, 3]
+        assert words(outcomes) == [
+            ("fail", "recipient", 550), ("delivered", "recipient", 250), ("defer", "recipient", 451), ("delivered", "recipient", 250),
+        ]  # fmt: skip
+        assert [message.recipients for message in sinks[0].messages] == [("a@example.net", "b@example.net")]
+
+    with_sinks(scenario, Moods())
+
+
+def test_more_recipients_than_a_host_takes_go_in_several_transactions() -> None:
+    """At once, to the same host, and nobody twice."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        outcomes = await deliver(load([sinks[0].port], *(f"{nth}@example.net" for nth in range(10))))
+        assert {outcome.verdict for outcome in outcomes} == {"delivered"}
+        taken = [recipient for message in sinks[0].messages for recipient in message.recipients]
+        assert sorted(taken) == [f"{nth}@example.net" for nth in range(10)]
+        assert len(sinks[0].messages) == 4
+
+    with_sinks(scenario, Moods(max_recipients=3))
+
+
+@pytest.mark.parametrize(
+    ("phase", "reply"),
+    [
+        ("greeting", "421 4.3.2 not now"), ("greeting", "554 5.7.1 go away"), ("greeting", "521 no"), ("greeting", ""),
+        ("ehlo", "421 4.3.2 not now"), ("mail", "421 4.3.2 not now"), ("mail", ""), ("content", ""),
+    ],
+)  # fmt: skip
+def test_another_host_is_tried_while_the_trouble_is_the_hosts(phase: str, reply: str) -> None:
+    """It refuses to talk, or breaks off."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([dead_port(), sinks[0].port, sinks[1].port], "a@example.net"))
+        assert words([outcome]) == [("delivered", "recipient", 250)]
+        assert outcome.hop.host == "mx2.example.net"
+        assert [sink.count for sink in sinks] == [0, 1]
+
+    with_sinks(scenario, Moods(replies={phase: reply}) if reply else Moods(drops=[phase]), Moods())
+
+
+@pytest.mark.parametrize(("phase", "reply"), [("mail", "550"), ("data", "451"), ("body", "554"), ("rcpt", "450")])
+def test_no_other_host_is_asked_for_a_better_answer(phase: str, reply: str) -> None:
+    """A refusal of the message or of a recipient is an answer."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([sinks[0].port, sinks[1].port], "a@example.net"))
+        assert outcome.verdict in ("fail", "defer")
+        assert outcome.hop.host == "mx0.example.net"
+        assert [sink.count for sink in sinks] == [0, 0]
+
+    with_sinks(scenario, Moods(replies={phase: reply}), Moods())
+
+
+def test_mail_is_given_up_only_if_no_host_could_ever_take_it() -> None:
+    """RFC 7504: 521 is about one host. One that is only down may take the mail tomorrow, in whatever order they were asked."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        never, down = sinks[0].port, dead_port()
+        assert words(await deliver(load([never], "a@example.net"))) == [("fail", "host", 521)]
+        for ports in ([never, down], [down, never]):
+            (outcome,) = await deliver(load(ports, "a@example.net"))
+            assert (outcome.verdict, outcome.scope) == ("defer", "host")
+
+    with_sinks(scenario, Moods(replies={"greeting": "521 5.3.2 no mail here"}))
+
+
+def test_the_number_of_hosts_in_one_attempt_is_bounded() -> None:
+    """A long list of dead hosts must not hold a session for hours."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        dead = [dead_port() for _ in range(MAX_HOSTS)]
+        (outcome,) = await deliver(load([*dead, sinks[0].port], "a@example.net"))
+        assert (outcome.verdict, outcome.scope, outcome.phase) == ("defer", "host", "connect")
+        assert (await deliver(load([*dead[1:], sinks[0].port], "a@example.net")))[0].verdict == "delivered"
+
+    with_sinks(scenario, Moods())
+
+
+def test_a_connection_that_died_while_it_was_idle_is_no_failure() -> None:
+    """The host closed it behind its last answer: the next message goes over a new one."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        for _ in range(3):
+            assert words(await deliver(load([sinks[0].port], "a@example.net"))) == [("delivered", "recipient", 250)]
+        assert sinks[0].count == 3
+
+    with_sinks(scenario, Moods(drops=["after-body"]))
+
+
+def test_what_we_refuse_ourselves_came_from_nowhere() -> None:
+    """A message that is larger than the host takes: final, and no host is blamed."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([sinks[0].port], "a@example.net"))
+        assert (outcome.verdict, outcome.scope, outcome.enhanced, outcome.hop) == ("fail", "message", "5.3.4", NOWHERE)
+        assert sinks[0].count == 0
+
+    with_sinks(scenario, Moods(max_size=10))
+
+
+def test_a_relay_that_wants_a_password_bounces_nothing() -> None:
+    """530 from a host of ours is our mistake; from a stranger it is a refusal."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        assert words(await deliver(load([sinks[0].port], "a@example.net", relay=True))) == [("defer", "us", 530)]
+        assert words(await deliver(load([sinks[0].port], "a@example.net"))) == [("fail", "message", 530)]
+
+    with_sinks(scenario, Moods(replies={"mail": "530 5.7.0 authentication required"}))
