@@ -135,6 +135,7 @@ class Connection:
             watch(connection, REACHED, Reply.own(220, "", f"connected to {address} port {endpoint.port}"))
         try:
             await connection._begin(wish, watch)
+            tls.remember(connection._stream.tls)
         except SessionRefused as refused:
             connection._leave()
             if refused.kind == "auth" and endpoint.login and endpoint.login.refused:
@@ -181,6 +182,12 @@ class Connection:
     def peer_certificates(self) -> list[bytes]:
         """See `Stream.peer_certificates`."""
         return self._stream.peer_certificates
+
+    @property
+    def resumed(self) -> bool:
+        """Whether TLS went on from an earlier session with this host."""
+        made = self._stream.tls
+        return bool(made and made.session_reused)
 
     @property
     def _binding(self) -> bytes:
@@ -382,6 +389,7 @@ class Connection:
         try:
             name = tls.server_name(requirement, self.endpoint.host)
             await self._stream.start_tls(tls.context(requirement), name, self._timeouts.connect)
+            tls.check(requirement, self.peer_certificates)
         except OSError as error:
             text = f"TLS with {self.endpoint.host}: {tls.reason(error)}"
             raise SessionError("tls", "starttls", Reply.own(454, "4.7.5", text), self.hop) from None

@@ -80,23 +80,24 @@ class Stream(asyncio.Protocol):
     @property
     def tls_version(self) -> str:
         """``TLSv1.3``, or empty without TLS."""
-        tls = self._tls
+        tls = self.tls
         return (tls.version() or "") if tls else ""
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """TLS itself, if there is any."""
+        return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     @property
     def peer_certificates(self) -> list[bytes]:
         """The peer's certificates in DER, its own first. Only that one before Python 3.13, which shows the chain."""
-        tls = self._tls
+        tls = self.tls
         if tls is None:
             return []
         if chain := getattr(tls, "get_unverified_chain", None):
             return list(chain())
         own = tls.getpeercert(binary_form=True)
         return [own] if own else []
-
-    @property
-    def _tls(self) -> ssl.SSLObject | None:
-        return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     @property
     def _wire(self) -> asyncio.Transport:

@@ -1,26 +1,64 @@
 """A requirement as an `ssl.SSLContext`: TLS 1.2 or later, and whose certificates count.
 
-Contexts are cached, since reading the system's authorities takes longer than a whole session. A changed CA file
-counts after `forget`.
+Contexts are cached, since reading the system's authorities takes longer than a whole session. A changed CA file or client
+certificate counts after `forget`.
+
+A session that was made may be resumed (RFC 8446 §2.2), which saves the certificate and its check. So what was checked then
+must be what would be checked now: sessions are kept by the context, that is by the requirement, and in it by the name that the
+certificate had to bear. One that was made without verification is never resumed where there has to be one. Each is used
+once (RFC 8446 §C.4), and none after `RESUMABLE` seconds.
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 from functools import lru_cache
+from hashlib import sha256
+from typing import Any
 
 from mailer.trust.requirement import Requirement
 
+RESUMABLE = 3600.0  # seconds: a certificate that was revoked or has expired is noticed after an hour
+SESSIONS = 1000  # for one requirement; the oldest are forgotten first
+
+
+class Context(ssl.SSLContext):
+    """A context that remembers its sessions."""
+
+    _sessions: dict[str, tuple[float, ssl.SSLSession]]
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any) -> ssl.SSLObject:
+        """What asyncio calls to begin TLS; the session that is known for the name goes along."""
+        options.setdefault("session", self._known(options.get("server_hostname") or ""))
+        return super().wrap_bio(incoming, outgoing, *args, **options)
+
+    def remember(self, name: str, session: ssl.SSLSession | None) -> None:
+        """`session` may be resumed by the next one who asks for `name`."""
+        if session is None or not session.has_ticket:
+            return
+        self._sessions.pop(name, None)
+        if len(self._sessions) >= SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        self._sessions[name] = time.monotonic(), session
+
+    def _known(self, name: str) -> ssl.SSLSession | None:
+        made, session = self._sessions.pop(name, (0.0, None))
+        return session if time.monotonic() - made < RESUMABLE else None
+
 
 @lru_cache(64)
-def context(requirement: Requirement) -> ssl.SSLContext:
-    """The context for sessions under `requirement`. Raises `OSError` (with `ssl.SSLError`) for a CA file that is none."""
-    if requirement.verified:
-        made = _trusting(requirement.ca_file)
+def context(requirement: Requirement) -> Context:
+    """The context for sessions under `requirement`. Raises `OSError` (with `ssl.SSLError`) for a file that cannot be used."""
+    made = Context(ssl.PROTOCOL_TLS_CLIENT)
+    made._sessions = {}
+    if requirement.verified and not requirement.fingerprints:
+        _trust(made, requirement.ca_file)
     else:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+    if requirement.client_certificate:
+        _introduce(made, requirement.client_certificate, requirement.client_key)
     made.minimum_version = _VERSIONS[requirement.min_version]
     return made
 
@@ -28,15 +66,44 @@ def context(requirement: Requirement) -> ssl.SSLContext:
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # older ones are gone, RFC 8996
 
 
-def _trusting(ca_file: str) -> ssl.SSLContext:
+def _trust(made: Context, ca_file: str) -> None:
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        if ca_file:
+            made.load_verify_locations(ca_file)
+        else:
+            made.load_default_certs()
     except OSError as error:
         raise OSError(f"the CA file {ca_file} cannot be used: {error.strerror or error}") from None
 
 
+def _introduce(made: Context, certificate: str, key: str) -> None:
+    """The certificate that we show, with its key, which has to be readable without a password: nobody is there to type it."""
+    try:
+        made.load_cert_chain(certificate, key or None, password=lambda: "")
+    except OSError as error:
+        raise OSError(f"the client certificate {certificate} cannot be used: {error.strerror or error}") from None
+
+
 forget = context.cache_clear
-"""Read CA files again when they are next needed."""
+"""Read the files again when they are next needed."""
+
+
+def remember(made: ssl.SSLObject | None) -> None:
+    """Let the session be resumed; to be called when the host has answered, since it sends behind the handshake what is needed."""
+    if made is not None and isinstance(made.context, Context):
+        made.context.remember(made.server_hostname or "", made.session)
+
+
+def check(requirement: Requirement, certificates: list[bytes]) -> None:
+    """Raise `ssl.SSLCertVerificationError` unless the peer's own certificate (in DER, the first) is one of those that are pinned."""
+    if not requirement.fingerprints:
+        return
+    found = sha256(certificates[0]).hexdigest() if certificates else "none"
+    if found not in requirement.fingerprints:
+        error = ssl.SSLCertVerificationError(1, "another certificate")
+        error.verify_code = 28  # X509_V_ERR_CERT_REJECTED
+        error.verify_message = f"its fingerprint is {found}, which is not the one that was written down"
+        raise error
 
 
 def server_name(requirement: Requirement, host: str) -> str:

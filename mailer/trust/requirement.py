@@ -22,6 +22,10 @@ class Requirement:
     """`verify`: the certificate must be good and bear `server_name` (empty: the name of the host).
 
     `ca_file` names the authorities to trust (empty: the system's). `min_version` is the oldest TLS that will do, 1.2 or 1.3.
+
+    `fingerprints` are SHA-256 digests of certificates, in hexadecimal: the host has to show one of these, and then it is
+    verified, whoever has signed it and whatever name it bears. `client_certificate` is the PEM file with ours, and
+    `client_key` the one with its key (empty: the same).
     """
 
     mode: str = "starttls"
@@ -29,8 +33,12 @@ class Requirement:
     ca_file: str = ""
     server_name: str = ""
     min_version: str = "1.2"
+    fingerprints: tuple[str, ...] = ()
+    client_certificate: str = ""
+    client_key: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprints", tuple(map(fingerprint, self.fingerprints)))
         if self.mode not in MODES:
             raise ValueError(f"{self.mode!r} is no TLS mode; there are {', '.join(MODES)}")
 
@@ -42,7 +50,15 @@ class Requirement:
     @property
     def verified(self) -> bool:
         """Whether TLS, once made, proves who the host is; opportunistic TLS never does."""
-        return self.required and self.verify
+        return self.required and (self.verify or bool(self.fingerprints))
+
+
+def fingerprint(text: str) -> str:
+    """A SHA-256 digest as tools print it, with colons or without, in the form that is compared. Raises `ValueError`."""
+    digits = text.replace(":", "").lower()
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        raise ValueError(f"{text!r} is no SHA-256 fingerprint; write 64 hexadecimal digits, with colons between them or without")
+    return digits
 
 
 RELAY = Requirement()

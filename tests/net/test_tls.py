@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trustme
 
 from mailer.net import tls
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
@@ -190,3 +194,124 @@ def test_contexts_are_cached_by_requirement(certificates: Certificates) -> None:
     before = tls.context(strict)
     tls.forget()
     assert tls.context(strict) is not before
+
+
+class Shown:
+    """A server that wants a certificate, and counts whose sessions were resumed."""
+
+    def __init__(self, path: Path) -> None:
+        self.authority = trustme.CA()
+        self.ca_file = str(path / "ca.pem")
+        self.authority.cert_pem.write_to_path(self.ca_file)
+        certificate = self.authority.issue_cert(NAME)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(self.context)
+        der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+        self.fingerprint = hashlib.sha256(der).hexdigest()
+        own = self.authority.issue_cert("client.example.org")
+        self.certificate, self.key = str(path / "own.pem"), str(path / "own.key")
+        own.cert_chain_pems[0].write_to_path(self.certificate)
+        own.private_key_pem.write_to_path(self.key)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Made once."""
+    return Shown(tmp_path_factory.mktemp("shown"))
+
+
+def colons(digits: str) -> str:
+    """A fingerprint as tools print it."""
+    return ":".join(digits[at : at + 2] for at in range(0, 64, 2)).upper()
+
+
+def test_pinned(shown: Shown) -> None:
+    """A certificate that was written down counts, whoever signed it and whatever its name."""
+    requirement = Requirement("starttls", server_name="other.example.com", fingerprints=("0" * 64, colons(shown.fingerprint)))
+    assert asyncio.run(hop(SECURE, shown.context, requirement)) == "TLSv1.3 verified"
+
+
+def test_pinned_to_another(shown: Shown) -> None:
+    """Another certificate does not, though a trusted authority vouches for it; the text says what was found, for the file."""
+    requirement = Requirement("starttls", ca_file=shown.ca_file, fingerprints=("0" * 64,))
+    result = asyncio.run(hop(PLAIN, shown.context, requirement, Login("me", lambda: "secret")))
+    assert result.startswith("tls starttls 454 4.7.5 TLS with mx.example.com: the certificate is not accepted: its fingerprint is ")
+    assert shown.fingerprint in result
+
+
+def test_client_certificate(shown: Shown) -> None:
+    """A host that wants to see our certificate is shown it."""
+    wanting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.authority.issue_cert(NAME).configure_cert(wanting)
+    shown.authority.configure_trust(wanting)
+    wanting.verify_mode = ssl.CERT_REQUIRED
+    wanting.maximum_version = ssl.TLSVersion.TLSv1_2  # with 1.3 the refusal comes only behind the handshake
+    requirement = Requirement("starttls", ca_file=shown.ca_file)
+    assert asyncio.run(hop(PLAIN, wanting, requirement)).startswith("tls starttls 454")
+    ours = replace(requirement, client_certificate=shown.certificate, client_key=shown.key)
+    assert asyncio.run(hop(SECURE, wanting, ours)) == "TLSv1.2 verified"
+
+
+@pytest.mark.parametrize("key", ["", "/nonexistent", "other"])
+def test_client_certificate_that_cannot_be_used(shown: Shown, key: str) -> None:
+    """A certificate without its key makes the session fail, in words that name the file; nothing is asked on a terminal."""
+    requirement = Requirement(
+        "starttls", ca_file=shown.ca_file, client_certificate=shown.certificate, client_key=shown.ca_file if key == "other" else key
+    )
+    result = asyncio.run(hop(PLAIN[:-1], shown.context, requirement))
+    assert result.startswith(f"tls starttls 454 4.7.5 TLS with mx.example.com: the client certificate {shown.certificate} cannot be used: ")
+
+
+async def resumed(shown: Shown, requirements: list[Requirement], host: str = NAME) -> list[bool]:
+    """Of sessions that follow each other, which were resumed."""
+    found = []
+    async with Script(SECURE, shown.context, handshake_may_fail=True) as script:
+        for requirement in requirements:
+            connection = await Connection.open(Endpoint(host, script.port, requirement), "127.0.0.1", TIMEOUTS)
+            assert connection.peer_certificates
+            found.append(connection.resumed)
+            await connection.close()
+    return found
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_resumption(shown: Shown, version: ssl.TLSVersion) -> None:
+    """The next session with a host resumes the one before."""
+    tls.forget()
+    shown.context.maximum_version = version
+    try:
+        requirement = Requirement("starttls", ca_file=shown.ca_file)
+        assert asyncio.run(resumed(shown, [requirement] * 3)) == [False, True, True]
+        pinned = Requirement("starttls", fingerprints=(shown.fingerprint,))
+        assert asyncio.run(resumed(shown, [pinned] * 2)) == [False, True]
+    finally:
+        shown.context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+
+
+def test_no_resumption_across_policies(shown: Shown) -> None:
+    """What was made without verification is never resumed where there has to be one, nor what was made for another name."""
+    tls.forget()
+    lax = Requirement("starttls", verify=False)
+    strict = Requirement("starttls", ca_file=shown.ca_file)
+    pinned = Requirement("starttls", fingerprints=(shown.fingerprint,))
+    assert asyncio.run(resumed(shown, [lax, strict, pinned, MX])) == [False] * 4
+    assert asyncio.run(resumed(shown, [lax], "other.example.com")) == [False]
+    assert asyncio.run(resumed(shown, [strict])) == [True]
+    with pytest.raises(SessionError):  # what was good for one name is checked anew for another
+        asyncio.run(resumed(shown, [strict], "other.example.com"))
+
+
+def test_a_session_from_before_the_files_changed(shown: Shown) -> None:
+    """After `forget` nothing is resumed: the authorities may be others now."""
+    tls.forget()
+    requirement = Requirement("starttls", ca_file=shown.ca_file)
+    assert asyncio.run(resumed(shown, [requirement])) == [False]
+    tls.forget()
+    assert asyncio.run(resumed(shown, [requirement, requirement])) == [False, True]
+
+
+@pytest.mark.parametrize("text", ["", "00", "x" * 64, "sha256:" + "0" * 64])
+def test_what_is_no_fingerprint(text: str) -> None:
+    """A pin that could never match is refused where it is written."""
+    with pytest.raises(ValueError, match="fingerprint"):
+        Requirement("starttls", fingerprints=(text,))
