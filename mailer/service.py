@@ -31,7 +31,7 @@ from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
-from mailer.delivery.policy import Policy
+from mailer.delivery.policy import Policy, as_it_is
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
-    from mailer.events import Listener
+    from mailer.events import Event, Listener
 
 SWEEP_EVERY = 3600.0  # seconds
 
@@ -120,7 +120,7 @@ class Service:
             self.spool,
             Scheduler(limits_of(config)),
             self.courier,
-            policy_of(config),
+            policy_of(config, self.events.tell, self.clock.now()),
             self.ledger,
             self.clock,
             self.events.tell,
@@ -219,7 +219,7 @@ class Service:
     def _take_over(self, config: Config) -> None:
         """Everything but the spool may change. The log is opened anew, as whoever rotates it expects."""
         self.config = config
-        self.engine.policy.become(policy_of(config))
+        self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now()))
         self.engine.scheduler.limit(limits_of(config))
         tls.forget()
         self.courier.change(pool_of(config))
@@ -239,8 +239,8 @@ class Service:
         self.log.told(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
 
 
-def policy_of(config: Config) -> Policy:
-    """What a reload may change, as the engine wants it."""
+def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Policy:
+    """What a reload may change, as the engine wants it. Keys that cannot sign are told."""
     dns = config.dns
     resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size)
     retry, bounce = config.retry, config.bounce
@@ -249,7 +249,19 @@ def policy_of(config: Config) -> Policy:
         Schedule(retry.schedule, retry.expire, retry.jitter),
         Reports(config.hostname, config.postmaster, full=bounce.content == "full", enabled=bounce.enabled),
         of(config),
+        signer_of(config, tell, now),
     )
+
+
+def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Callable[[bytes, float], bytes]:
+    """How mail is signed; who signs none does not pay for the library."""
+    if not any(key.signs for key in config.dkim):
+        return as_it_is
+    from mailer.delivery.signer import Signer
+
+    signer = Signer(config.dkim, tell)
+    signer.check(now)
+    return signer.sign
 
 
 def pool_of(config: Config) -> Pool:

@@ -86,6 +86,7 @@ TITLES = {
     8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",
     8463: "A New Cryptographic Signature Method for DomainKeys Identified Mail (DKIM)",
     8446: "The Transport Layer Security (TLS) Protocol Version 1.3",
+    8601: "Message Header Field for Indicating Message Authentication Status",
     8617: "The Authenticated Received Chain Protocol",
     8689: "SMTP Require TLS Option",
     8996: "Deprecating TLS 1.0 and TLS 1.1",

@@ -28,6 +28,8 @@ def missing(config: Config) -> Iterator[Problem]:
         yield from _secret(config, relay)
         yield from _readable(config, f"relay.{name}.ca_file", relay.ca_file)
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
+    for at, key in enumerate(config.dkim):
+        yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
 
 
 def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
@@ -38,6 +40,15 @@ def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
     except Failure as failure:
         key = next(key for key in SECRETS if getattr(relay, key))
         yield Problem(config.lines.get(f"relay.{relay.name}.{key}", 0), str(failure))
+
+
+def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
+    from .keyfile import read_key
+
+    try:
+        read_key(path)
+    except Failure as failure:
+        yield Problem(config.lines.get(key, 0), str(failure))
 
 
 def _readable(config: Config, key: str, path: str) -> Iterator[Problem]:

@@ -61,7 +61,7 @@ def find_setting(key: str) -> tuple[tuple[str, ...], Setting]:
     section, _, rest = key.partition(".")
     name, dot, last = rest.rpartition(".")
     if section in LISTED:
-        raise Failure(f"{section}s are a list in which the order matters; edit the file", USAGE)
+        raise Failure(f"[[{section}]] is a list; edit the file", USAGE)
     cls = NAMED.get(section) if dot else TABLES.get(section)
     if cls is None:
         forms = [*(f"{section}.KEY" for section in TABLES), *(f"{section}.NAME.KEY" for section in NAMED)]

@@ -16,6 +16,7 @@ from .values import written
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .dkim import Dkim
     from .places import Path, Places
     from .relay import Relay
 
@@ -45,10 +46,11 @@ class Judge:
         made = {name: self._table(name, cls) for name, cls in TABLES.items() if name in self.raw}
         relays = self._relays()
         routes = self._routes(relays)
+        dkim = self._dkim()
         self.problems.sort()
         if self.problems:
             return None
-        return Config(**made, relays=relays, routes=routes, path=path, lines=self.lines)
+        return Config(**made, relays=relays, routes=routes, dkim=dkim, path=path, lines=self.lines)
 
     def wrong(self, path: Path, text: str) -> None:
         """Note a problem at `path`."""
@@ -84,17 +86,32 @@ class Judge:
         return found
 
     def _routes(self, relays: Mapping[str, Relay]) -> tuple[Route, ...]:
-        tables = self.raw.get("route", [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self.wrong(("route",), "routes are a list; write [[route]] above each")
-            return ()
-        made = [self._section(LISTED["route"], table, ("route", at)) for at, table in enumerate(tables)]
+        made = self._listed("route", "routes")
         seen: dict[str, int] = {}
         for at, route in enumerate(made):
             if route:
                 self._ways_out(route, at, relays)
                 self._reachable(route, at, seen)
         return (*made, *self._rest(made, seen, relays))
+
+    def _dkim(self) -> tuple[Dkim, ...]:
+        keys = self._listed("dkim", "keys of DKIM")
+        seen: dict[tuple[str, str], int] = {}
+        for at, key in enumerate(keys):
+            if key:
+                name = (key.selector, key.domain.lower())
+                if earlier := seen.get(name):
+                    self.wrong(("dkim", at, "selector"), f"line {earlier} has the key {'._domainkey.'.join(name)} already")
+                seen.setdefault(name, self.places.line(("dkim", at, "selector")))
+        return tuple(keys)
+
+    def _listed(self, name: str, what: str) -> list[Any]:
+        """The sections of a list in their order; `None` for each that has problems."""
+        tables = self.raw.get(name, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.wrong((name,), f"{what} are a list; write [[{name}]] above each")
+            return []
+        return [self._section(LISTED[name], table, (name, at)) for at, table in enumerate(tables)]
 
     def _ways_out(self, route: Route, at: int, relays: Mapping[str, Relay]) -> None:
         names = [hop.removeprefix("relay:") for hop in route.via if hop != "mx"]

@@ -6,6 +6,7 @@ in the program. `name` stands beside the setting in `mailer-config(5)`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from . import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_SELECTOR = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
 def _same(value: Any) -> Any:
@@ -151,6 +155,22 @@ def _command(value: object) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _selector(value: object) -> str:
+    """One or more labels of the DNS, RFC 6376 §3.1, in lower case."""
+    text = values.text(value).lower()
+    if not _SELECTOR.fullmatch(text):
+        raise ValueError(f"{values.written(value)} is no selector; use letters, digits and -")
+    return text
+
+
+def _moment(value: object) -> str:
+    """A time as RFC 3339 has it, or nothing."""
+    from mailer.mail.when import parse_rfc3339, rfc3339
+
+    text = values.text(value)
+    return rfc3339(parse_rfc3339(text)) if text else ""
+
+
 def choice(*names: str) -> Kind:
     """One of a few words."""
     shown = " | ".join(names)
@@ -180,6 +200,9 @@ TEXT = Kind("text", values.text)
 HOST = Kind("host", _host)
 VARIABLE = Kind("name", _variable)
 HOSTNAME = Kind("domain", values.hostname)
+DOMAIN = Kind("domain", values.domain)
+SELECTOR = Kind("name", _selector)
+MOMENT = Kind("time", _moment)
 OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
 ADDRESS = Kind("address", values.address)
 PATH = Kind("path", values.path)

@@ -31,7 +31,7 @@ def sections() -> Iterator[tuple[str, type]]:
     """Each section as its header in the file, in the order in which a reader wants to meet them."""
     headers = {name: f"[{name}]" for name in TABLES} | {name: f"[{name}.out]" for name in NAMED} | {name: f"[[{name}]]" for name in LISTED}
     classes = {**TABLES, **NAMED, **LISTED}
-    first = ("mailer", "submission", "relay", "route")
+    first = ("mailer", "submission", "relay", "route", "dkim")
     for name in (*first, *(name for name in TABLES if name not in first)):
         yield headers[name], classes[name]
 
@@ -124,6 +124,9 @@ A program and its arguments, as one text or as a list. No shell runs it: there a
 .TP
 .B fraction
 A number from 0 to below 1.
+.TP
+.B time
+A moment as text: "2026\\-11\\-21T02:15:29Z".
 """
 
 ENDING = """\

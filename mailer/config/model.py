@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import defaults
+from .dkim import Dkim
 from .kinds import (
     ADDRESS,
     COUNT,
@@ -227,6 +228,7 @@ class Config:
     submission: Submission = field(default_factory=Submission)
     relays: Mapping[str, Relay] = field(default_factory=dict)
     routes: tuple[Route, ...] = (Route(match="*", via=("mx",)),)
+    dkim: tuple[Dkim, ...] = ()
     delivery: Delivery = field(default_factory=Delivery)
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
@@ -265,5 +267,5 @@ TABLES: Mapping[str, type] = {
 NAMED: Mapping[str, type] = {"relay": Relay}
 """The sections that stand there as ``[section.NAME]``."""
 
-LISTED: Mapping[str, type] = {"route": Route}
+LISTED: Mapping[str, type] = {"route": Route, "dkim": Dkim}
 """The sections that stand there as ``[[section]]``, in order."""

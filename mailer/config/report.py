@@ -28,13 +28,15 @@ class Section(NamedTuple):
 
 
 def sections(config: Config) -> Iterator[Section]:
-    """All sections, with every relay and every route."""
+    """All sections, with every relay, route and key."""
     for name in TABLES:
         yield Section(f"[{name}]", name, getattr(config, name))
     for name, relay in config.relays.items():
         yield Section(f"[relay.{literal(name) if '.' in name else name}]", f"relay.{name}", relay)
     for at, route in enumerate(config.routes):
         yield Section("[[route]]", f"route.{at}", route)
+    for at, key in enumerate(config.dkim):
+        yield Section("[[dkim]]", f"dkim.{at}", key)
 
 
 def rows(config: Config) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,9 @@ class Attempt:
     report: str = ""
     """The ID of the report that was put for it."""
 
+    signed: bytes | None = None
+    """The content as it leaves, kept while other parts of the attempt need it too."""
+
     gone: bool = False
     """An operator took the message away while it waited; what is left of the attempt is dropped."""
 

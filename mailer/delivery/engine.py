@@ -25,6 +25,7 @@ from mailer.spool.file import CorruptFile
 from .attempt import Attempt, Budget, Job
 from .courier import Load
 from .nexthop import Unroutable
+from .policy import Unsigned
 from .settle import Settler
 
 if TYPE_CHECKING:
@@ -288,10 +289,25 @@ class Engine:
     def claim(self, job: Job) -> Load | None:
         """Lock the message of `job`; None if an operator has taken it, and then the job is over."""
         content = self.settler.take(job.attempt)
-        if content is not None:
-            return Load(job, content)
-        self._spawn(self._finished(job.attempt, []))
+        try:
+            if content is not None:
+                return Load(job, self._signed(job.attempt, content))
+            outcomes = []
+        except Unsigned as trouble:
+            outcomes = self._unsigned(job, str(trouble))
+        self._spawn(self._finished(job.attempt, outcomes))
         return None
+
+    def _signed(self, attempt: Attempt, content: bytes) -> bytes:
+        """The content as it leaves: signed once an attempt, after all that changes it. Raises `Unsigned`."""
+        signed = attempt.signed or self.policy.sign(content, self.clock.now())
+        attempt.signed = signed if attempt.open_jobs > 1 else None
+        return signed
+
+    def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
+        """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""
+        now = self.clock.now()
+        return [Outcome(to, "defer", "us", 451, "4.7.5", trouble, "mail", at=now) for to in job.recipients]
 
     async def _deliver(self, session: Session, destination: Destination, load: Load, ahead: Callable[[], Load | None]) -> None:
         job = load.job

@@ -107,7 +107,7 @@ def test_dotted_keys_are_found() -> None:
         ("mailer.hostnam", "there is no setting mailer.hostnam; did you mean hostname?"),
         ("relay.host", "there is no setting relay.host;"),
         ("relay.out.password", "there is no setting relay.out.password; did you mean password_"),
-        ("route.0.via", "routes are a list in which the order matters; edit the file"),
+        ("route.0.via", "[[route]] is a list; edit the file"),
         ("mailer.a.hostname", "there is no setting mailer.a.hostname;"),
     ],
 )

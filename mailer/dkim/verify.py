@@ -1,0 +1,235 @@
+"""Verifying: which signatures of a message hold, and for each that does not, why.
+
+The work is bounded, for a stranger chooses what there is to do: at most `MOST` signatures are looked at, each costs one
+question to the DNS, and keys have at most 8192 bits. The words for results are those of RFC 8601 §2.7.1:
+
+=========  ===================================================================================================
+pass       the key that the domain publishes made this signature, of this message
+fail       it did not, or the signature is no longer or not yet to be believed
+policy     it says itself that it leaves part of the message open (``l=``), to which anybody may append
+temperror  the DNS gave no answer; another time it may
+permerror  the signature or the key is no such thing
+neutral    it was not looked at, for there are too many
+=========  ===================================================================================================
+
+    for claim in claims(content, at):
+        result = claim.result or claim.check(<the TXT records of claim.name>)
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.domain import ascii_domain
+from mailer.mail.message import Message
+
+from . import tags
+from .canonical import BODIES, FIELDS
+from .key import ALGORITHMS, KeyProblem, name, public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST = 5  # signatures that are looked at
+SKEW = 300.0  # seconds by which the clock of a signer may be ahead of ours
+NEEDED = ("v", "a", "b", "bh", "d", "h", "s")  # RFC 6376 §3.5
+
+_SIGNATURE = re.compile(rb"(\A|;)([ \t\r\n]*b[ \t\r\n]*=)[^;]*")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+
+
+class Result(NamedTuple):
+    """What became of a signature: the word, and the reason in words."""
+
+    word: str
+    why: str
+
+
+class _Refused(Exception):
+    """It is decided; the result is the argument."""
+
+    @property
+    def result(self) -> Result:
+        result = self.args[0]
+        assert isinstance(result, Result)
+        return result
+
+
+def _broken(why: str) -> _Refused:
+    return _Refused(Result("permerror", why))
+
+
+@dataclass(slots=True)
+class Claim:
+    """One signature of a message: who claims to answer for it, and the `result` as far as it can be told without his key."""
+
+    domain: str = ""
+    selector: str = ""
+    algorithm: str = ""
+    result: Result | None = None
+    bits: int = 0
+    """Of the key, once that is known."""
+
+    _check: _Check | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Where in the DNS the key is."""
+        return name(self.selector, self.domain)
+
+    def check(self, records: Sequence[str]) -> Result:
+        """The result with the TXT records of `name`, each in one piece."""
+        assert self._check is not None
+        try:
+            self.result = self._decide(self._check, records)
+        except _Refused as refused:
+            self.result = refused.result
+        return self.result
+
+    def trouble(self, why: str) -> Result:
+        """The result where the DNS would not answer."""
+        self.result = Result("temperror", f"{self.name}: {why}")
+        return self.result
+
+    def _decide(self, check: _Check, records: Sequence[str]) -> Result:
+        if len(records) != 1:
+            raise _broken(f"there is no key at {self.name}" if not records else f"there are {len(records)} records at {self.name}, not one")
+        try:
+            key = public_key(records[0])
+        except KeyProblem as problem:
+            raise _broken(f"{self.name}: {problem}") from None
+        self.bits = key.bits
+        if ALGORITHMS[key.kind] != self.algorithm:
+            raise _broken(f"{self.algorithm} cannot be made with the {key.kind} key at {self.name}")
+        if key.strict and check.identity != self.domain:  # RFC 6376 §3.6.1
+            raise _broken(f"the key at {self.name} is not for mail of {check.identity}")
+        if not check.body_holds():
+            return Result("fail", "the body is not the one that was signed")
+        if not key.holds(check.signature, check.signed()):
+            return Result("fail", "the header is not the one that was signed, or the key is another")
+        return Result("pass", "the key is in its test phase" if key.testing else "")
+
+
+class _Check(NamedTuple):
+    """What is left to do when the key is known."""
+
+    message: _Parts
+    forms: tuple[str, str]
+    names: list[str]
+    own: tuple[bytes, bytes]
+    signature: bytes
+    body_hash: bytes
+    identity: str
+
+    def body_holds(self) -> bool:
+        return self.message.body_hash(self.forms[1]) == self.body_hash
+
+    def signed(self) -> bytes:
+        """What the signature is made of: the fields from the last one up, then its own without ``b=``. RFC 6376 §3.7, §5.4.2"""
+        form = FIELDS[self.forms[0]]
+        left = {wanted: list(there) for wanted, there in self.message.fields.items()}
+        lines = [form(*there.pop()) for wanted in self.names if (there := left.get(wanted.encode()))]
+        return b"\r\n".join([*lines, form(*self.own)])
+
+
+class _Parts:
+    """A message, taken apart once for all its signatures."""
+
+    def __init__(self, content: bytes) -> None:
+        message = Message.split(content)
+        self.fields: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        for known_as, raw in message.fields():
+            written, _, value = raw.partition(b":")
+            self.fields.setdefault(known_as, []).append((written, value))
+        self._body = message.rest[2:]
+        self._hashes: dict[str, bytes] = {}
+
+    def body_hash(self, form: str) -> bytes:
+        """SHA-256 of the body in one of the canonical forms."""
+        if form not in self._hashes:
+            self._hashes[form] = sha256(BODIES[form](self._body)).digest()
+        return self._hashes[form]
+
+
+def claims(content: bytes, at: float) -> Iterator[Claim]:
+    """The signatures of `content`, a normalised message, from above; judged `at` (seconds since the epoch)."""
+    parts = _Parts(content)
+    for number, own in enumerate(parts.fields.get(b"dkim-signature", ())):
+        if number == MOST:
+            yield Claim(result=Result("neutral", f"only {MOST} signatures are looked at"))
+            return
+        yield _claim(parts, own, at)
+
+
+def _claim(parts: _Parts, own: tuple[bytes, bytes], at: float) -> Claim:
+    claim = Claim()
+    try:
+        text = own[1].decode("utf-8", "replace")
+        given = tags.read(text)
+        claim.domain, claim.selector = given.get("d", "").lower(), given.get("s", "").lower()
+        claim.algorithm = given.get("a", "").lower()
+        _judge(given, at)
+        claim._check = _prepared(given, parts, own)
+    except tags.TagError as error:
+        claim.result = Result("permerror", f"the signature is none: {error}")
+    except _Refused as refused:
+        claim.result = refused.result
+    return claim
+
+
+def _judge(given: dict[str, str], at: float) -> None:
+    """What can be said of a signature by itself. RFC 6376 §6.1.1"""
+    missing = [f"{tag}=" for tag in NEEDED if not given.get(tag)]
+    if missing:
+        raise _broken(f"the signature has no {', '.join(missing)}")
+    if given["v"] != "1":
+        raise _broken("the signature is of an unknown version")
+    if given["a"].lower() not in ALGORITHMS.values():  # RFC 8301 §3.1: rsa-sha1 is none any more
+        raise _broken(f"the algorithm {given['a'][:30]} is not to be believed")
+    if "dns/txt" not in [method.strip(tags.BLANKS) for method in given.get("q", "dns/txt").split(":")]:
+        raise _broken("the key is not in the DNS (q=)")
+    for part in (given["d"], f"{given['s']}.example"):
+        try:
+            ascii_domain(part)
+        except ValueError:
+            raise _broken("d= or s= is no name") from None
+    if "l" in given:  # RFC 6376 §8.2
+        raise _Refused(Result("policy", "l= leaves the end of the body open: anybody may have appended to it"))
+    _judge_times(given, at)
+
+
+def _judge_times(given: dict[str, str], at: float) -> None:
+    for tag in ("t", "x"):
+        if tag in given and not _NUMBER.fullmatch(given[tag]):
+            raise _broken(f"{tag}= is no time")
+    made, expires = (int(given[tag]) if tag in given else None for tag in ("t", "x"))
+    if made is not None and expires is not None and expires <= made:
+        raise _broken("it expires before it was made")
+    if made is not None and made > at + SKEW:
+        raise _Refused(Result("fail", f"it is from the future: {made - at:.0f} s ahead of this clock"))
+    if expires is not None and expires < at:
+        raise _Refused(Result("fail", f"it expired {at - expires:.0f} s ago"))
+
+
+def _prepared(given: dict[str, str], parts: _Parts, own: tuple[bytes, bytes]) -> _Check:
+    header, _, body = given.get("c", "simple/simple").lower().partition("/")
+    if header not in FIELDS or (body := body or "simple") not in BODIES:
+        raise _broken("the canonical form (c=) is unknown")
+    names = [name.strip(tags.BLANKS).lower() for name in given["h"].split(":")]
+    if "from" not in names:  # RFC 6376 §5.4
+        raise _broken("the From field is not signed")
+    domain = given["d"].lower()
+    identity = given.get("i", "@" + domain).rpartition("@")[2].lower()
+    if identity != domain and not identity.endswith("." + domain):  # RFC 6376 §3.5
+        raise _broken(f"i= is not of the domain {domain}")
+    try:
+        signature, body_hash = (b64decode(tags.without_blanks(given[tag]), validate=True) for tag in ("b", "bh"))
+    except (Base64Error, ValueError):
+        raise _broken("b= or bh= is not base64") from None
+    unsigned = _SIGNATURE.sub(rb"\1\2", own[1], count=1)
+    return _Check(parts, (header, body), names, (own[0], unsigned), signature, body_hash, identity)
