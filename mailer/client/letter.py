@@ -23,7 +23,7 @@ from mailer.mail.when import rfc5322
 from .errors import ErrorKind, SmtpError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 Mail = Email | StandardMessage | bytes
@@ -62,35 +62,62 @@ def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | Non
     if isinstance(mail, Email):
         return _from_email(mail, sender, recipients, hostname)
     content = normalise(_octets(mail))
-    fields = Message.split(content)
-    who = _author(fields) if sender is None else sender
-    whom = _named(fields) if recipients is None else _listed(recipients)
-    return _complete(fields, _reverse_path(who), _checked(whom), hostname)
+    header = _Header(content)
+    who = _author(header) if sender is None else sender
+    whom = _named(header) if recipients is None else _listed(recipients)
+    return _complete(content, header, _reverse_path(who), _checked(whom), hostname)
 
 
 def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str) -> Letter:
     try:
-        fields = Message.split(email.encode())
+        content = email.encode()
         who = email.reverse_path() if sender is None else _reverse_path(sender)
         whom = tuple(email.recipients()) if recipients is None else _checked(_listed(recipients))
     except EmailError as error:
         raise SmtpError(KINDS.get(error.part, ErrorKind.INVALID_HEADER), str(error)) from None
-    return _complete(fields, who, whom, hostname)
+    return _complete(content, _Header(content), who, whom, hostname)
 
 
-def _complete(fields: Message, sender: str, recipients: tuple[str, ...], hostname: str) -> Letter:
-    """Add what RFC 5322 §3.6 demands or advises."""
-    fields = fields.without(b"bcc", b"resent-bcc")
-    have = {name for name, _ in fields.fields()}
+class _Header:
+    """The header of a normalised message, read once; the body, which may be large, is not copied."""
+
+    __slots__ = ("fields", "message")
+
+    def __init__(self, content: bytes) -> None:
+        end = content.find(b"\r\n\r\n")
+        self.message = Message.split(content[: end + 4] if end >= 0 else content)
+        self.fields = list(self.message.fields())
+
+    def values(self, *names: bytes) -> Iterator[str]:
+        """The unfolded values of the fields with these names, name by name."""
+        for wanted in names:
+            for name, field in self.fields:
+                if name == wanted:
+                    value = field.partition(b":")[2].replace(b"\r\n", b"")
+                    yield value.decode("utf-8", "replace").strip()
+
+
+HIDDEN = frozenset({b"bcc", b"resent-bcc"})
+
+
+def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str) -> Letter:
+    """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
+    have = {name for name, _ in header.fields}
     now = time.time()
     added = []
     if b"date" not in have:
         added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
-    if b"message-id" not in have:
-        added.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>")
-    if added or not fields.rest:
-        fields = fields.with_fields(*added)
-    return Letter(sender, recipients, bytes(fields), fields.value(b"message-id") or "")
+    message_id = next(header.values(b"message-id"), "")
+    gone = HIDDEN if message_id else HIDDEN | {b"message-id"}  # one that says nothing
+    if not message_id:
+        message_id = f"<{secrets.token_hex(16)}@{hostname}>"
+        added.append(f"Message-ID: {message_id}")
+    before = header.message.header
+    divided = content.startswith(b"\r\n", len(before))  # by the empty line between header and body
+    if added or have & HIDDEN or not divided:
+        changed = Message(before, b"").without(*gone).with_fields(*added).header
+        content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
+    return Letter(sender, recipients, content, message_id)
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:
@@ -113,16 +140,16 @@ def _is_international(mail: StandardMessage) -> bool:
     return any(not found.rpartition("@")[0].isascii() for value in values for found in address.in_header(value))
 
 
-def _author(fields: Message) -> str:
+def _author(header: _Header) -> str:
     """The author in the header; Sender goes before From, RFC 5322 §3.6.2."""
-    for name in (b"sender", b"from"):
-        for found in address.in_header(fields.value(name) or ""):
+    for value in header.values(b"sender", b"from"):
+        for found in address.in_header(value):
             return found
     raise SmtpError(ErrorKind.INVALID_FROM_ADDRESS, "the message has no From field with an address; say sender=")
 
 
-def _named(fields: Message) -> list[str]:
-    found = [text for name in (b"to", b"cc", b"bcc") for value in fields.values(name) for text in address.in_header(value)]
+def _named(header: _Header) -> list[str]:
+    found = [text for value in header.values(b"to", b"cc", b"bcc") for text in address.in_header(value)]
     if not found:
         raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "the message has no To, Cc or Bcc field with an address; say recipients=")
     return found

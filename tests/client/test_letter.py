@@ -9,9 +9,12 @@ from email.mime.text import MIMEText
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer import Attachment, Email, ErrorKind, SmtpError, SmtpMessageError
 from mailer.client.letter import Letter, letter
+from mailer.mail.message import Message, normalise
 
 PLAIN = b"From: Anna <anna@example.org>\nTo: bob@example.net, Carol <carol@example.net>\nBcc: dave@example.net\n\nhello\n"
 
@@ -60,6 +63,28 @@ def test_what_is_missing_is_added_and_what_is_there_stays() -> None:
     assert made.message_id == "<1@x>"
     assert made.content == given.replace(b"Bcc: dave@example.net\r\n", b"")
     assert make(PLAIN).message_id != make(PLAIN).message_id
+
+
+def test_a_message_id_that_says_nothing() -> None:
+    """It is replaced: two of them would make a message that nobody can thread."""
+    made = make(b"Message-ID:\n" + PLAIN)
+    assert made.content.count(b"Message-ID:") == 1
+    assert made.message_id.endswith("@me.example.org>")
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"a", b"X: y\r\n", b"Bcc: x@y\r\n", b" more\r\n", b"\r\n", b"\n", b"\r", b"\0", b":", b"Date: x\r\n"]), max_size=12
+    )
+)
+def test_whatever_the_message_only_that_changes(pieces: list[bytes]) -> None:
+    """Any octets come out as they were but for line ends, Bcc, and what was added."""
+    data = b"".join(pieces)
+    ours = (b"bcc", b"resent-bcc", b"date", b"message-id")
+    wanted = Message.split(normalise(data)).without(*ours)
+    got = Message.split(make(data, "a@example.org", "b@example.net").content)
+    assert (got.without(*ours).header, got.rest) == (wanted.header, wanted.rest or b"\r\n")
+    assert {b"date", b"message-id"} <= {name for name, _ in got.fields()}
 
 
 def test_an_email() -> None:
