@@ -396,7 +396,7 @@ class Connection:
         self.hop = self.hop._replace(tls=tls.achieved(self._stream.tls_version, requirement))
 
     async def close(self) -> None:
-        """Take leave: QUIT, wait for the answer at most `Timeouts.quit`, close. Raises nothing."""
+        """Take leave: QUIT, wait for the answer at most `Timeouts.quit`, close, and wait until the socket is. Raises nothing."""
         try:
             if self.usable and self._client.may("QUIT"):
                 await self._ask(QUIT)
@@ -404,6 +404,7 @@ class Connection:
             pass
         finally:
             self._stream.close()
+        await self._stream.released()
 
     def _leave(self) -> None:
         """QUIT without a wait, for a session in which there will be no mail."""

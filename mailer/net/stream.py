@@ -34,6 +34,7 @@ class Stream(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._released: asyncio.Future[None] = loop.create_future()
 
     @classmethod
     async def connect(cls, address: str, port: int, *, seconds: float, source: str = "") -> Self:
@@ -142,6 +143,10 @@ class Stream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    async def released(self) -> None:
+        """After `close`: wait until the network has let go of it. TLS says goodbye first, and waits for the peer's. Raises nothing."""
+        await asyncio.wait((self._released,), timeout=SHUTDOWN)
+
     def abort(self) -> None:
         """End it at once."""
         self._end(ConnectionAbortedError("we closed the connection"))
@@ -208,6 +213,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the host closed the connection"))
+        self._released.set_result(None)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
