@@ -1,0 +1,204 @@
+"""OAuth: an access token in place of a password, fetched with a refresh token when it is needed (RFC 6749 §6).
+
+A provider gives out two tokens. The refresh token lasts until somebody takes it back, and opens nothing but the token endpoint; the
+access token is what SASL shows, and lasts an hour or so. The first comes from a file of the operator's; the second is kept in a file of
+ours, readable by nobody else, and replaced `EARLY` seconds before it expires.
+
+Some providers replace the refresh token too, each time (RFC 6749 §6). The new one is kept beside the access token and used from then
+on, until the operator writes another one into his file: that begins anew. A lock on our file keeps two processes from
+using one refresh token at the same moment, which such providers take for a theft.
+
+Blocking: to be called in a thread. No token and no client secret is in a text, whatever fails; of what the provider says only its
+error code is shown.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import re
+import ssl
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from urllib.parse import urlencode, urlsplit
+
+from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
+
+EARLY = 300.0  # seconds before a token expires
+PATIENCE = 30.0  # seconds for the provider
+LARGEST = 65536  # octets of its answer
+LIFETIME = 3600.0  # seconds that a token lasts whose provider does not say, RFC 6749 §5.1
+
+_ERROR = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """The source of access tokens for one relay. Two are equal if all their settings are.
+
+    `token_endpoint` is an ``https`` address. `client_secret` is None for a client that has none. `store` is our
+    file. `clock` gives seconds since the epoch.
+    """
+
+    token_endpoint: str
+    client_id: str
+    refresh_token: Callable[[], str] = field(repr=False)
+    store: str
+    client_secret: Callable[[], str] | None = field(default=None, repr=False)
+    scope: str = ""
+    ca_file: str = ""
+    clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
+
+    def __call__(self) -> str:
+        """An access token that is good for a while. Raises `Failure`: 78 and 77 where the operator has to act, 75 for now."""
+        given = self.refresh_token()
+        with _locked(self.store) as fd:
+            kept = _read(fd)
+            if kept.origin != _digest(given):
+                kept = _Kept(given, _digest(given))
+            left = kept.expires - self.clock()
+            if left > EARLY:
+                return kept.access
+            try:
+                kept = self._refreshed(kept)
+            except Failure as failure:
+                if left > 0 and failure.code == TRY_AGAIN:
+                    return kept.access  # it is good for these minutes, and then we ask again
+                raise
+            _write(fd, kept)
+            return kept.access
+
+    def forget(self) -> None:
+        """The access token was not accepted: the next call fetches another."""
+        try:
+            with _locked(self.store) as fd:
+                kept = _read(fd)
+                _write(fd, _Kept(kept.refresh, kept.origin))
+        except Failure:
+            pass  # the next call meets it again, and can say so
+
+    def _refreshed(self, kept: _Kept) -> _Kept:
+        form = {"grant_type": "refresh_token", "refresh_token": kept.refresh, "client_id": self.client_id}
+        if self.client_secret is not None:
+            form["client_secret"] = self.client_secret()
+        if self.scope:
+            form["scope"] = self.scope
+        answer = self._post(urlencode(form))
+        access = answer.get("access_token")
+        seconds = answer.get("expires_in", LIFETIME)
+        refresh = answer.get("refresh_token", kept.refresh)
+        if not isinstance(access, str) or not access or not isinstance(refresh, str) or not isinstance(seconds, int | float):
+            raise Failure(f"{self._where} gave an answer without an access token", TRY_AGAIN)
+        return _Kept(refresh, kept.origin, access, self.clock() + seconds)
+
+    def _post(self, form: str) -> dict[str, object]:
+        """The provider's answer as an object."""
+        url = urlsplit(self.token_endpoint)
+        if url.scheme != "https" or not url.hostname:
+            raise Failure(f"the token endpoint {self.token_endpoint} is no https address", BAD_CONFIG)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+            connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=PATIENCE, context=context)
+            try:
+                connection.request("POST", url.path + (f"?{url.query}" if url.query else "") or "/", form, headers)
+                response = connection.getresponse()
+                status, body = response.status, response.read(LARGEST)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise Failure(f"{self._where} cannot be asked for a token: {_reason(error)}", TRY_AGAIN) from None
+        answer = _object(body)
+        if status == 200:
+            return answer
+        raise self._refusal(status, answer.get("error"))
+
+    def _refusal(self, status: int, error: object) -> Failure:
+        """RFC 6749 §5.2, in words that say what to do."""
+        code = error if isinstance(error, str) and _ERROR.fullmatch(error) else f"HTTP {status}"
+        if code == "invalid_grant":
+            text = (
+                "the refresh token is not accepted any more (invalid_grant); allow access at the provider again, and write the new one down"
+            )
+            return Failure(f"{self._where}: {text}", BAD_CONFIG)
+        if code in ("invalid_client", "unauthorized_client"):
+            return Failure(f"{self._where}: the client is not accepted ({code}); check its id and its secret", BAD_CONFIG)
+        if code == "invalid_scope":
+            return Failure(f"{self._where}: the scope is not accepted (invalid_scope); check it", BAD_CONFIG)
+        return Failure(f"{self._where} gave no token ({code})", TRY_AGAIN)
+
+    @property
+    def _where(self) -> str:
+        return f"the token endpoint {urlsplit(self.token_endpoint).hostname}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What our file holds. `origin` tells which token of the operator's it began with, without being one."""
+
+    refresh: str = field(default="", repr=False)
+    origin: str = ""
+    access: str = field(default="", repr=False)
+    expires: float = 0.0
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[int]:
+    """Our file, open and ours alone. It is rewritten in place, so that the lock stays with it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        code = NO_PERMISSION if isinstance(error, PermissionError) else BAD_CONFIG
+        raise Failure(f"cannot keep the access token in {path}: {error.strerror}; let mailer's user write there", code) from None
+    try:
+        about = os.fstat(fd)
+        if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+            raise Failure(f"others could read the access token in {path}; run: chmod 600 {path}, and chown it to mailer's user", BAD_CONFIG)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int) -> _Kept:
+    """What it holds; a file that was torn by a crash holds nothing, and the operator's token begins anew."""
+    found = _object(os.pread(fd, LARGEST, 0))
+    refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
+    if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
+        return _Kept()
+    return _Kept(refresh, origin, access, float(expires))
+
+
+def _write(fd: int, kept: _Kept) -> None:
+    """One write of what is shorter than a page: a crash leaves the old text, the new one, or what `_read` takes for nothing."""
+    document = {"refresh_token": kept.refresh, "origin": kept.origin, "access_token": kept.access, "expires": kept.expires}
+    data = json.dumps(document).encode() + b"\n"
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, data, 0)
+    os.fsync(fd)
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,237 @@
+"""Access tokens: fetched when needed, kept where nobody else reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+import trustme
+
+from mailer.mail.failure import Failure
+from mailer.net.oauth import EARLY, OAuth
+
+
+class Provider:
+    """A token endpoint that answers as `answers` says, and notes what it was asked."""
+
+    def __init__(self, directory: Path) -> None:
+        self.answers: list[tuple[int, object]] = []
+        self.asked: list[dict[str, str]] = []
+        authority = trustme.CA()
+        self.ca_file = str(directory / "ca.pem")
+        authority.cert_pem.write_to_path(self.ca_file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                provider.asked.append({name: values[0] for name, values in form.items()})
+                status, answer = provider.answers.pop(0)
+                body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def gives(self, access: str, seconds: int = 3600, **more: object) -> None:
+        """Its next answer."""
+        self.answers.append((200, {"access_token": access, "expires_in": seconds, "token_type": "Bearer", **more}))
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    """One that is closed at the end."""
+    made = Provider(tmp_path)
+    yield made
+    made.close()
+
+
+class Relay:
+    """A source of tokens, and its time and its files."""
+
+    def __init__(self, provider: Provider, directory: Path) -> None:
+        self.now = 1000.0
+        self.refresh = "refresh-one"
+        self.store = directory / "token"
+        self.tokens = OAuth(
+            f"https://127.0.0.1:{provider.server.server_port}/token?x=1",
+            "the-client",
+            lambda: self.refresh,
+            str(self.store),
+            lambda: "client-secret",
+            "mail.send",
+            provider.ca_file,
+            lambda: self.now,
+        )
+
+
+@pytest.fixture
+def relay(provider: Provider, tmp_path: Path) -> Relay:
+    """What most tests need."""
+    return Relay(provider, tmp_path)
+
+
+def test_fetched_kept_and_renewed(provider: Provider, relay: Relay) -> None:
+    """A token is fetched once, kept readable by us alone, and fetched again five minutes before it expires."""
+    provider.gives("access-one")
+    provider.gives("access-two")
+    assert relay.tokens() == relay.tokens() == "access-one"
+    assert provider.asked == [
+        {
+            "grant_type": "refresh_token",
+            "refresh_token": "refresh-one",
+            "client_id": "the-client",
+            "client_secret": "client-secret",
+            "scope": "mail.send",
+        }
+    ]
+    assert stat.S_IMODE(relay.store.stat().st_mode) == 0o600
+    relay.now += 3600 - EARLY - 1
+    assert relay.tokens() == "access-one"
+    relay.now += 1
+    assert relay.tokens() == "access-two"
+
+
+def test_a_new_refresh_token(provider: Provider, relay: Relay) -> None:
+    """A refresh token that the provider replaces is used from then on, until the operator writes down another."""
+    provider.gives("a", refresh_token="refresh-two")
+    provider.gives("b")
+    provider.gives("c")
+    relay.tokens()
+    relay.now += 4000
+    relay.tokens()
+    relay.refresh = "refresh-three"
+    assert relay.tokens() == "c"
+    assert [asked["refresh_token"] for asked in provider.asked] == ["refresh-one", "refresh-two", "refresh-three"]
+
+
+def test_a_token_that_was_refused(provider: Provider, relay: Relay) -> None:
+    """A token that a relay does not accept is not shown again."""
+    provider.gives("a", refresh_token="refresh-two")
+    provider.gives("b")
+    relay.tokens()
+    relay.tokens.forget()
+    assert relay.tokens() == "b"
+    assert provider.asked[1]["refresh_token"] == "refresh-two"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "advice"),
+    [
+        (400, {"error": "invalid_grant", "error_description": "refresh-one was revoked"}, 78, "allow access at the provider again"),
+        (401, {"error": "invalid_client"}, 78, "check its id and its secret"),
+        (400, {"error": "invalid_scope"}, 78, "scope"),
+        (400, {"error": "refresh-one\r\n"}, 75, "HTTP 400"),
+        (503, b"<html>", 75, "HTTP 503"),
+        (302, b"", 75, "HTTP 302"),
+        (200, b"nonsense", 75, "without an access token"),
+        (200, {"access_token": 7}, 75, "without an access token"),
+        (200, [], 75, "without an access token"),
+    ],
+)
+def test_refusals(provider: Provider, relay: Relay, status: int, answer: object, code: int, advice: str) -> None:
+    """What the provider refuses is told with what to do about it, and without any secret."""
+    provider.answers.append((status, answer))
+    with pytest.raises(Failure) as caught:
+        relay.tokens()
+    assert caught.value.code == code
+    assert advice in str(caught.value)
+    for secret in ("refresh-one", "client-secret"):
+        assert secret not in str(caught.value)
+        assert secret not in repr(relay.tokens)
+
+
+def test_the_provider_is_away(provider: Provider, relay: Relay) -> None:
+    """While a token is still good for some minutes, a provider that is away holds nothing up."""
+    provider.gives("access-one")
+    relay.tokens()
+    relay.now += 3600 - EARLY / 2
+    provider.answers.append((503, b""))
+    assert relay.tokens() == "access-one"
+    relay.now += EARLY
+    provider.answers.append((503, b""))
+    with pytest.raises(Failure):
+        relay.tokens()
+
+
+def test_a_stranger_in_its_place(provider: Provider, relay: Relay, tmp_path: Path) -> None:
+    """A server that cannot prove that it is the provider is told nothing."""
+    stranger = OAuth(relay.tokens.token_endpoint, "the-client", lambda: "refresh-one", str(tmp_path / "other"))
+    with pytest.raises(Failure, match="certificate is not accepted"):
+        stranger()
+    with pytest.raises(Failure, match="no https address"):
+        OAuth("http://127.0.0.1/token", "the-client", lambda: "refresh-one", str(tmp_path / "third"))()
+    assert provider.asked == []
+
+
+def test_a_file_that_others_could_read(provider: Provider, relay: Relay) -> None:
+    """A file that others can read is refused before a token is in it."""
+    relay.store.touch(0o644)
+    os.chmod(relay.store, 0o644)
+    with pytest.raises(Failure, match="chmod 600") as caught:
+        relay.tokens()
+    assert caught.value.code == 78
+    assert provider.asked == []
+
+
+def test_a_file_that_cannot_be(provider: Provider, relay: Relay, tmp_path: Path) -> None:
+    """Where there is no place for the token, the text says which; a link is not followed."""
+    for path in (tmp_path / "missing" / "token", tmp_path / "link"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(tmp_path / "ca.pem")
+        with pytest.raises(Failure, match=str(path)):
+            OAuth(relay.tokens.token_endpoint, "the-client", lambda: "x", str(path))()
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"access_token": "x"}', b"\xff"])
+def test_a_torn_file(provider: Provider, relay: Relay, torn: bytes) -> None:
+    """A file that a crash has torn is as good as none."""
+    relay.store.write_bytes(torn)
+    relay.store.chmod(0o600)
+    provider.gives("access-one")
+    assert relay.tokens() == "access-one"
+
+
+def test_many_at_once(provider: Provider, relay: Relay) -> None:
+    """However many sessions want a token at the same moment, one fetches it."""
+    provider.gives("access-one")
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(relay.tokens())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["access-one"] * 8
+    assert len(provider.asked) == 1
+
+
+def test_equal_settings(relay: Relay) -> None:
+    """Two sources with the same settings are one: sessions are shared between them."""
+    one = OAuth("https://x.example/t", "c", str, "/s")
+    assert one == OAuth("https://x.example/t", "c", str, "/s")
+    assert hash(one) == hash(OAuth("https://x.example/t", "c", str, "/s"))
+    assert one != relay.tokens
