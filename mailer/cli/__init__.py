@@ -27,6 +27,7 @@ TABLE = {
     "queue": "list, show, hold, release, retry or cancel queued messages",
     "route": "how mail for an address would travel; sends nothing",
     "probe": "connect, EHLO, TLS, AUTH, report; sends nothing",
+    "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",

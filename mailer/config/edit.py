@@ -27,6 +27,8 @@ from .setting import Setting, settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from .places import Path
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -100,7 +102,7 @@ def _readings(text: str) -> Iterator[Any]:
     yield [part.strip() for part in text.split(",")]
 
 
-def edited(text: str, path: tuple[str, ...], value: Any) -> str:
+def edited(text: str, path: Path, value: Any) -> str:
     """`text` with the setting at `path` being `value`. Raises `Failure` (78) where that takes a person."""
     places = Places(text)
     line = f"{path[-1]} = {literal(value)}\n"
@@ -110,19 +112,21 @@ def edited(text: str, path: tuple[str, ...], value: Any) -> str:
     elif path[:-1] in places.tables:
         start = _below(text, places, path)
         made = _ended(text[:start]) + line + text[start:]
+    elif not all(isinstance(name, str) for name in path):
+        made = text  # a member of a list that has no header of its own
     else:
-        header = ".".join(name if _BARE.fullmatch(name) else literal(name) for name in path[:-1])
+        header = ".".join(name if _BARE.fullmatch(name) else literal(name) for name in map(str, path[:-1]))
         made = _ended(text) + ("\n" if text else "") + f"[{header}]\n{line}"
     if not _only_changed(text, made, path, value):
-        raise Failure(f"cannot change {'.'.join(path)} in a file that is written like this; edit it by hand", BAD_CONFIG)
+        raise Failure(f"cannot change {'.'.join(map(str, path))} in a file that is written like this; edit it by hand", BAD_CONFIG)
     return made
 
 
-def _below(text: str, places: Places, path: tuple[str, ...]) -> int:
+def _below(text: str, places: Places, path: Path) -> int:
     """Where a new line for `path` belongs in its section."""
     header = places.tables[path[:-1]]
     end = min((place.start for place in places.tables.values() if place.start > header.start), default=len(text))
-    shown = re.compile(rf"^#\s?{re.escape(path[-1])}\s*=.*$", re.MULTILINE).search(text, header.end, end)
+    shown = re.compile(rf"^#\s?{re.escape(str(path[-1]))}\s*=.*$", re.MULTILINE).search(text, header.end, end)
     inside: list[Place] = [place for place in places.keys.values() if header.start < place.start < end]
     last = shown.end() if shown else max((place.end for place in inside), default=header.end)
     newline = text.find("\n", last)
@@ -133,13 +137,13 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _only_changed(before: str, after: str, path: tuple[str, ...], value: Any) -> bool:
+def _only_changed(before: str, after: str, path: Path, value: Any) -> bool:
     """Whether `after` says what `before` says but for the one setting: the proof that the edit hit what it meant."""
     wanted = tomllib.loads(before)
     table: Any = wanted
     try:
         for name in path[:-1]:
-            table = table.setdefault(name, {})
+            table = table[int(name)] if isinstance(table, list) else table.setdefault(name, {})
         table[path[-1]] = value
         return tomllib.loads(after) == wanted
     except (AttributeError, TypeError, ValueError):  # what should be a table is something else, or `after` is no TOML
