@@ -241,8 +241,8 @@ class Service:
 
 def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Policy:
     """What a reload may change, as the engine wants it. Keys that cannot sign are told."""
-    dns = config.dns
-    resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size)
+    dns, family = config.dns, config.delivery.family
+    resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size, family=family)
     retry, bounce = config.retry, config.bounce
     return Policy(
         Router(Finder(config, resolver, random.shuffle)),

@@ -91,7 +91,7 @@ async def _probe(config: Config, seconds: float) -> Finding:
     from mailer.net.endpoint import Timeouts
 
     dns = config.dns
-    finder = Finder(config, Resolver(dns.nameservers, dns.timeout, dns.lifetime), random.shuffle)
+    finder = Finder(config, Resolver(dns.nameservers, dns.timeout, dns.lifetime, family=config.delivery.family), random.shuffle)
     try:
         way = await finder.find("localhost")
     except Unroutable as trouble:

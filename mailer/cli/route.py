@@ -61,7 +61,7 @@ async def _plan(config: Config, addresses: list[Address]) -> list[Itinerary]:
     from mailer.net.dns import Resolver
 
     dns = config.dns
-    finder = Finder(config, Resolver(dns.nameservers, dns.timeout, dns.lifetime), random.shuffle)
+    finder = Finder(config, Resolver(dns.nameservers, dns.timeout, dns.lifetime, family=config.delivery.family), random.shuffle)
     return await asyncio.gather(*(finder.plan(address.domain.lower()) for address in addresses))
 
 

@@ -14,6 +14,7 @@ from mailer.mail.failure import Failure
 
 from .judge import Problem
 from .relay import SECRETS
+from .secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,10 @@ def missing(config: Config) -> Iterator[Problem]:
     for name, relay in config.relays.items():
         yield from _secret(config, relay)
         yield from _readable(config, f"relay.{name}.ca_file", relay.ca_file)
+        yield from _readable(config, f"relay.{name}.client_certificate", relay.client_certificate)
+        for place in ("oauth_refresh_token_file", "oauth_client_secret_file"):
+            if path := getattr(relay, place):
+                yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     for at, key in enumerate(config.dkim):
         yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
@@ -35,11 +40,15 @@ def missing(config: Config) -> Iterator[Problem]:
 def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
     if relay.secret is None:
         return
+    key = next(key for key in SECRETS if getattr(relay, key))
+    yield from _told(config, f"relay.{relay.name}.{key}", relay.secret)
+
+
+def _told(config: Config, key: str, secret: Secret) -> Iterator[Problem]:
     try:
-        relay.secret()
+        secret()
     except Failure as failure:
-        key = next(key for key in SECRETS if getattr(relay, key))
-        yield Problem(config.lines.get(f"relay.{relay.name}.{key}", 0), str(failure))
+        yield Problem(config.lines.get(key, 0), str(failure))
 
 
 def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:

@@ -171,6 +171,20 @@ def _moment(value: object) -> str:
     return rfc3339(parse_rfc3339(text)) if text else ""
 
 
+def _fingerprint(value: object) -> str:
+    from mailer.trust.requirement import fingerprint
+
+    return fingerprint(values.text(value))
+
+
+def _source(value: object) -> str:
+    """An IP address of ours, or nothing."""
+    from ipaddress import ip_address
+
+    text = values.text(value)
+    return str(ip_address(text)) if text else ""
+
+
 def choice(*names: str) -> Kind:
     """One of a few words."""
     shown = " | ".join(names)
@@ -217,5 +231,7 @@ PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)
 PATTERN = Kind("pattern", _pattern)
+FINGERPRINT = Kind("text", _fingerprint)
+SOURCE = Kind("text", _source)
 HOP = Kind("mx | relay:NAME", _hop)
 COMMAND = Kind("command", _command, list)

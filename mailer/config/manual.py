@@ -136,6 +136,9 @@ of the daemon; it is read each time that it is needed. A password file must be r
 .RB ( "chmod 600" ),
 and belong to the user that runs the daemon or to root. An empty line end is taken off. What a password command
 writes to standard error is not shown, for it may hold the password.
+.PP
+Where a provider wants OAuth, the password is an access token, which is fetched with a refresh token and kept until
+shortly before it expires. The file for it is made by the daemon and readable by nobody else.
 .SH EXAMPLES
 Everything leaves through a relay with a password, but mail for one domain and what is below it goes to the MX hosts:
 .PP

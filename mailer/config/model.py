@@ -29,6 +29,7 @@ from .kinds import (
     PERIOD,
     PORT,
     SIZE,
+    SOURCE,
     SWITCH,
     choice,
     several,
@@ -124,6 +125,13 @@ class Delivery:
     active_limit: int = setting(COUNT, "The most messages that are held in memory; the rest waits on disk.", 10_000)
     idle_timeout: float = setting(DURATION, "How long a connection without work is kept open.", "10s")
     max_lifetime: float = setting(PERIOD, "How long a connection is used before it is replaced.", "5m")
+    family: str = setting(
+        choice("any", "prefer4", "prefer6", "only4", "only6"),
+        "Which addresses of a host are called first, or alone: IPv4 or IPv6.",
+        "any",
+    )
+    source4: str = setting(SOURCE, "The IPv4 address to call from.", "", shown="the system chooses", example="192.0.2.10")
+    source6: str = setting(SOURCE, "The IPv6 address to call from.", "", shown="the system chooses", example="2001:db8::10")
     mx_port: int = setting(PORT, "The port of MX hosts.", 25)
     allow_private: bool = setting(
         SWITCH, "Whether MX hosts may be at loopback, private or link-local addresses. For tests; a relay may always be.", False

@@ -6,10 +6,10 @@ section says so in as many words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .kinds import COMMAND, HOST, OPTIONAL_DOMAIN, OPTIONAL_PATH, PORT, SECRET_PATH, SWITCH, TEXT, VARIABLE, choice
+from .kinds import COMMAND, FINGERPRINT, HOST, OPTIONAL_DOMAIN, OPTIONAL_PATH, PORT, SECRET_PATH, SWITCH, TEXT, VARIABLE, choice, several
 from .secret import Secret
 from .setting import setting
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 PORTS = {"none": 25, "opportunistic": 587, "starttls": 587, "implicit": 465}
 """Submission is port 587 (RFC 6409 §3.1), with TLS from the first byte 465 (RFC 8314 §3.3)."""
 
+LMTP_PORT = 24
+"""There is no port of LMTP, only one that it must not have, 25 (RFC 2033 §5); this one is for private mail systems."""
+
 SECRETS = ("password_file", "password_command", "password_env")
+
+AUTH = ("auto", "plain", "login", "cram-md5", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer")
+
+OAUTH = ("oauth_endpoint", "oauth_client_id", "oauth_refresh_token_file")
+"""What there has to be for tokens; the other keys that begin so are for some providers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +36,7 @@ class Relay:
 
     name: str
     host: str = setting(HOST, "Its name or address.", example="smtp.example.com")
-    port: int = setting(PORT, "Its port.", 0, shown="587; 465 with tls = implicit; 25 with tls = none", example="587")
+    port: int = setting(PORT, "Its port.", 0, shown="587; 465 with tls = implicit; 25 with tls = none; 24 for LMTP", example="587")
     tls: str = setting(
         choice(*PORTS),
         "Encryption: never; where it is offered, whatever the certificate; STARTTLS, or TLS from the first byte, "
@@ -47,17 +55,53 @@ class Relay:
         private=True,
     )
     password_env: str = setting(VARIABLE, "An environment variable with the password.", "", example="SMTP_PASSWORD")
+    auth: str = setting(
+        replace(choice(*AUTH), name="name"),  # the list would be a line that no page can break
+        "The mechanism to log in with. auto is the strongest that the relay offers; there are plain, login, cram-md5, "
+        "scram-sha-256, scram-sha-256-plus, xoauth2 and oauthbearer. With the last two the password is an access token.",
+        "auto",
+    )
+    oauth_endpoint: str = setting(
+        TEXT, "Where access tokens are fetched, in place of a password.", "", example="https://oauth2.example.com/token"
+    )
+    oauth_client_id: str = setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
+    oauth_client_secret_file: str = setting(
+        SECRET_PATH, "A file with the client's secret, if it has one.", "", example="/etc/mailer/out.client"
+    )
+    oauth_refresh_token_file: str = setting(
+        SECRET_PATH, "A file with the refresh token that the provider gave out.", "", example="/etc/mailer/out.refresh"
+    )
+    oauth_token_file: str = setting(
+        SECRET_PATH,
+        "A file for the access token, in a directory where the daemon may write.",
+        "",
+        shown="that of the refresh token with .access behind it",
+        example="/var/lib/mailer/out.access",
+    )
+    oauth_scope: str = setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.send")
     ca_file: str = setting(
         OPTIONAL_PATH, "The certificate authorities for this relay.", "", shown="those of [tls]", example="/etc/mailer/ca.pem"
     )
     server_name: str = setting(
         OPTIONAL_DOMAIN, "The name that its certificate has to carry.", "", shown="the host", example="smtp.example.com"
     )
+    fingerprints: tuple[str, ...] = setting(
+        several(FINGERPRINT),
+        "SHA-256 fingerprints of certificates. The relay has to show one of these, and then nothing else about it counts.",
+        (),
+        example="5c2b6e0a4f0d7b1f7d8e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c",
+    )
+    client_certificate: str = setting(OPTIONAL_PATH, "A PEM file with a certificate of ours to show.", "", example="/etc/mailer/client.pem")
+    client_key: str = setting(
+        SECRET_PATH, "The file with its key.", "", shown="the file with the certificate", example="/etc/mailer/client.key"
+    )
+    protocol: str = setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
+    chunking: bool = setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)
     allow_plaintext_auth: bool = setting(SWITCH, "Whether the password may travel unencrypted.", False)
 
     def __post_init__(self) -> None:
         if not self.port:
-            object.__setattr__(self, "port", PORTS[self.tls])
+            object.__setattr__(self, "port", LMTP_PORT if self.protocol == "lmtp" else PORTS[self.tls])
 
     @property
     def secret(self) -> Secret | None:
@@ -67,14 +111,38 @@ class Relay:
                 return Secret(key.removeprefix("password_"), place if isinstance(place, tuple) else (place,))
         return None
 
+    @property
+    def oauth(self) -> bool:
+        """Whether the password is a token that has to be fetched."""
+        return bool(self.oauth_endpoint)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the keys mean together and must not."""
         given = [key for key in SECRETS if getattr(self, key)]
-        if self.username and not given:
-            yield "username", f"a username needs a password: say where it is with {', '.join(SECRETS)}"
-        if given and not self.username:
-            yield given[0], "a password needs a username"
+        if self.username and not given and not self.oauth:
+            yield "username", f"a username needs a password: say where it is with {', '.join(SECRETS)}, or fetch tokens with oauth_endpoint"
+        if (given or self.oauth) and not self.username:
+            yield (given or ["oauth_endpoint"])[0], "a password needs a username"
         if len(given) > 1:
             yield given[1], f"there is {given[0]} already; keep one of them"
         if self.username and self.tls == "none" and not self.allow_plaintext_auth:
             yield "tls", 'the password would travel unencrypted; use tls = "starttls", or say allow_plaintext_auth = true'
+        if self.client_key and not self.client_certificate:
+            yield "client_key", "a key needs the certificate that it is for: client_certificate"
+        if self.fingerprints and self.tls not in ("starttls", "implicit"):
+            yield "fingerprints", 'a certificate is checked only where TLS has to be: use tls = "starttls" or "implicit"'
+        yield from self._oauth_problems(given)
+
+    def _oauth_problems(self, given: list[str]) -> Iterator[tuple[str, str]]:
+        some = [name for name in self.__dataclass_fields__ if name.startswith("oauth_") and getattr(self, name)]
+        if not some:
+            return
+        for key in OAUTH:
+            if not getattr(self, key):
+                yield some[0], f"tokens cannot be fetched without {key}"
+        if given:
+            yield some[0], f"there is {given[0]} already; a password or tokens, not both"
+        if self.oauth_endpoint and not self.oauth_endpoint.startswith("https://"):
+            yield "oauth_endpoint", "tokens are fetched over https only"
+        if self.auth not in ("auto", "xoauth2", "oauthbearer"):
+            yield "auth", f"{self.auth} takes a password and no token; use auto, xoauth2 or oauthbearer"

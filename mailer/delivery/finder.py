@@ -13,11 +13,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailer.net.endpoint import Endpoint, Login
+from mailer.net.endpoint import Endpoint
 from mailer.trust.requirement import Requirement
 from mailer.trust.screen import allowed
 
 from .hosts import find_hosts
+from .login import login_of
 from .nexthop import NextHop, Unroutable
 from .route import Route, RouteTable, Via
 from .router import Stop, Way
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.config.model import Config
-    from mailer.config.relay import Relay
 
     from .exchangers import Lookup
     from .nexthop import Target
@@ -107,15 +107,29 @@ class Finder:
             return Requirement(tls.mx, tls.mx == "starttls", tls.ca_file, min_version=tls.min_version)
         relay = self.config.relays[via.name]
         proves = relay.tls in ("starttls", "implicit")
-        return Requirement(relay.tls, proves, relay.ca_file or tls.ca_file, relay.server_name, tls.min_version)
+        return Requirement(
+            relay.tls,
+            proves,
+            relay.ca_file or tls.ca_file,
+            relay.server_name,
+            tls.min_version,
+            relay.fingerprints,
+            relay.client_certificate,
+            relay.client_key,
+        )
 
     def _stop(self, leg: Leg, target: Target) -> Stop:
         relay = self.config.relays[leg.via.name] if leg.via.kind == "relay" else None
-        login = _login(relay) if relay else None
-        endpoint = Endpoint(target.host, target.port, leg.requirement, login, hello=self.config.hostname)
+        ours = self.config.delivery
+        endpoint = Endpoint(
+            target.host,
+            target.port,
+            leg.requirement,
+            login_of(relay) if relay else None,
+            source=ours.source4,
+            hello=self.config.hostname,
+            protocol=relay.protocol if relay else "smtp",
+            source6=ours.source6,
+            chunking=relay.chunking if relay else True,
+        )
         return Stop(endpoint, tuple(target.addresses), relay is not None)
-
-
-def _login(relay: Relay) -> Login | None:
-    secret = relay.secret
-    return Login(relay.username, secret, relay.allow_plaintext_auth) if relay.username and secret else None

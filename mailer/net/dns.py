@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.domain import ascii_domain
 
+from .family import arranged
 from .query import SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Resolver:
     """Looks names up at `nameservers` (``127.0.0.1:5353``, ``[::1]:53``, ``192.0.2.1``), or the system's if there are none.
 
     One server may take `timeout` seconds and one question `lifetime`; `cache_size` answers are remembered. `clock`
-    counts seconds; `system` and `online` are `query.Asker`'s.
+    counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses are wanted, see `arranged`.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Resolver:
         timeout: float = 5.0,
         lifetime: float = 15.0,
         cache_size: int = 10_000,
+        family: str = "any",
         *,
         clock: Callable[[], float] = time.monotonic,
         system: str = SYSTEM,
@@ -71,6 +73,7 @@ class Resolver:
     ) -> None:
         self._asker = Asker(nameservers, timeout, lifetime, system, online)
         self._cache_size = cache_size
+        self._family = family
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
@@ -85,9 +88,12 @@ class Resolver:
     async def addresses(self, host: str) -> list[str]:
         """The A and AAAA records of `host` in turn, A first; within a family in the order given (RFC 5321 §5.1).
 
-        Raises `NotFound` and `DnsTrouble`.
+        Raises `NotFound` and `DnsTrouble`; a host that has only addresses of a family that is not wanted is trouble of ours.
         """
-        return await self._look_up("A", host)
+        found = arranged(await self._look_up("A", host), self._family)
+        if not found:
+            raise DnsTrouble(host, f"it has only addresses of the family that family = {self._family} excludes")
+        return found
 
     async def _look_up(self, type: str, name: str) -> list[Any]:
         try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from mailer.net.dead import MEMORY, MOST, Dead
+from mailer.net.dns import DnsTrouble, Resolver
 from mailer.net.family import FAMILIES, arranged, source
+from tests.fakes.nameserver import Nameserver
 
 BOTH = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
 
@@ -55,3 +59,16 @@ def test_only_so_many_are_remembered() -> None:
         dead.add(str(number), 25)
     assert dead.last(["0", "x"], 25) == ["0", "x"]
     assert dead.last([str(MOST), "x"], 25) == ["x", str(MOST)]
+
+
+def test_a_host_that_has_only_the_other_family() -> None:
+    """A family that we do not use is no reason to give mail up: the host is trouble of ours, not absent."""
+
+    async def run(address: str) -> None:
+        resolver = Resolver([address], family="only4")
+        assert await resolver.addresses("v4.example.com") == ["192.0.2.1"]
+        with pytest.raises(DnsTrouble, match="only4"):
+            await resolver.addresses("v6.example.com")
+
+    with Nameserver("v6.example.com. 60 IN AAAA 2001:db8::1\nv4.example.com. 60 IN A 192.0.2.1") as server:
+        asyncio.run(run(server.address))

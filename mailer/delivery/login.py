@@ -1,0 +1,37 @@
+"""How a relay learns who we are: its section of the configuration as a `Login`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.config.secret import Secret
+from mailer.net.connection import Login
+from mailer.net.oauth import OAuth
+from mailer.smtp.sasl import OAUTH
+
+if TYPE_CHECKING:
+    from mailer.config.relay import Relay
+
+
+def login_of(relay: Relay) -> Login | None:
+    """None where the relay wants to know nobody."""
+    mechanism = "" if relay.auth == "auto" else relay.auth.upper()
+    if relay.oauth:
+        tokens = _tokens(relay)
+        return Login(relay.username, tokens, relay.allow_plaintext_auth, mechanism or OAUTH, tokens.forget)
+    secret = relay.secret
+    if not relay.username or secret is None:
+        return None
+    return Login(relay.username, secret, relay.allow_plaintext_auth, mechanism)
+
+
+def _tokens(relay: Relay) -> OAuth:
+    client = Secret("file", (relay.oauth_client_secret_file,)) if relay.oauth_client_secret_file else None
+    return OAuth(
+        relay.oauth_endpoint,
+        relay.oauth_client_id,
+        Secret("file", (relay.oauth_refresh_token_file,)),
+        relay.oauth_token_file or f"{relay.oauth_refresh_token_file}.access",
+        client,
+        relay.oauth_scope,
+    )
