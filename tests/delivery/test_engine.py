@@ -779,6 +779,39 @@ def test_a_report_that_cannot_be_put_keeps_its_message(post: Post, monkeypatch: 
     play(scenario())
 
 
+def test_a_report_that_can_never_be_put_keeps_nothing_back(post: Post) -> None:
+    """It is larger than any message may be: an alarm, and the message is given up all the same."""
+
+    async def scenario() -> None:
+        post.courier.script["a@example.com"] = ["fail"]
+        post.engine.policy.submission.max_message_size = 100
+        async with post.running():
+            id = post.put("a@example.com", sender="me@example.org")
+            await post.settled(id, "failed")
+        assert post.told("alarm") == ["alarm report"]
+        assert reports(post, id) == []
+
+    play(scenario())
+
+
+def test_a_disk_that_stays_full_holds_up_no_stop(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message stays where it was, and that part of the attempt is made again by whoever runs next."""
+
+    async def scenario() -> None:
+        post.courier.script["a@example.com"] = ["fail"]
+        monkeypatch.setattr(post.spool, "fail", Failing(post.spool.fail, 10_000))
+        id = post.put("a@example.com", sender="")
+        run = asyncio.create_task(post.engine.run())
+        await post.until("an alarm", lambda: post.told("alarm"))
+        await post.engine.stop(5.0)
+        await run
+        await post.ledger.close()
+        assert post.places() == {"queued": [id]}
+        assert post.told("settled") == []
+
+    play(scenario())
+
+
 def test_a_record_that_cannot_be_written_is_written_when_all_are_through(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attempt goes on, and what was learned is not lost."""
 
@@ -829,6 +862,57 @@ def test_a_status_database_that_takes_nothing_stops_no_mail(post: Post) -> None:
 
 
 # Beginnings and ends
+
+
+def test_another_start_goes_on_where_the_last_one_was(post: Post) -> None:
+    """All that is needed is in the spool: who has it, who waits, until when, how often it was tried."""
+
+    async def scenario() -> None:
+        post.courier.script = {"a@example.com": ["delivered"], "b@example.com": ["defer"]}
+        async with post.running():
+            id = post.put("a@example.com", "b@example.com")
+            await post.settled(id, "deferred")
+        again = Post(Path(post.spool.root).parent)
+        again.courier.script["b@example.com"] = ["defer"]
+        again.clock.time += 59.0
+        async with again.running():
+            await asyncio.sleep(0.02)
+            assert again.courier.tried == []
+            again.advance(1)
+            await again.until("a try", lambda: again.courier.tried == [(id, ["b@example.com"])])
+            await again.settled(id, "deferred")
+        entry = again.spool.read(id)
+        assert (entry.history.tries[1], entry.due) == (2, pytest.approx(NOW + 60 + 300, abs=0.001))
+        assert again.told() == ["tried", "settled deferred"]
+
+    play(scenario())
+
+
+def test_it_wakes_up_by_itself_when_something_is_due(post: Post) -> None:
+    """Nobody has to ring."""
+
+    async def scenario() -> None:
+        post.courier.script["a@example.com"] = ["defer", "delivered"]
+        post.engine.policy.schedule = Schedule([0.05], DAY)
+        async with post.running():
+            id = post.put("a@example.com")
+            await post.settled(id, "deferred")
+            post.clock.time += 0.06  # and no call to tell
+            await post.settled(id, None)
+
+    play(scenario())
+
+
+def test_what_is_not_there_any_more_is_forgotten(post: Post) -> None:
+    """A scan that was too slow, or somebody who removed a file by hand."""
+
+    async def scenario() -> None:
+        async with post.running():
+            post.engine.expect_all([(0.0, "0" * 26), (NOW, "1" * 26)])
+            await post.until("looked for", lambda: not post.scheduler.knows("0" * 26) and not post.scheduler.knows("1" * 26))
+        assert post.told() == []
+
+    play(scenario())
 
 
 def test_what_a_crash_left_recorded_is_only_settled(post: Post) -> None:
