@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PRIVATE = 0o600
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_new(path: str, parts: Iterable[bytes]) -> None:
@@ -26,7 +26,7 @@ def write_new(path: str, parts: Iterable[bytes]) -> None:
 
     Mode 0600 whatever the umask says. Raises `OSError`.
     """
-    fd = os.open(path, _NEW, PRIVATE)
+    fd = os.open(path, NEW, PRIVATE)
     try:
         try:
             os.fchmod(fd, PRIVATE)  # a umask may have taken away our own rights

@@ -14,10 +14,15 @@ rename ``tmp/ID`` to ``queued/``     the message
 
 So a key that exists names a message that is in the spool, or was and is done with, or still waits in
 ``tmp/`` for anybody to finish its rename. The sweeper removes a key before the claim's file in ``tmp/``.
+
+Whoever works on a request holds the lock on its key, from before the key has its name until the message is put or
+everything is taken back. Another that makes the same request waits for that, so that nobody says "queued" of a
+message which the first, because its disk fails, is about to take back. The kernel releases the lock of who dies.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from hashlib import sha256
 
@@ -38,41 +43,89 @@ def publish_once(root: str, id: str, request_id: str, digest: str) -> str:
     Raises `Failure` (65) if the request was another one then, `OSError` otherwise.
     """
     key = path_of(root, request_id)
-    if not _claim(root, id, key, f"{id} {digest}\n"):
-        owner, known = read(key)
-        os.unlink(f"{root}/tmp/{id}")
-        if known != digest:
-            raise Failure(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", BAD_MESSAGE)
-        id = owner
-    try:
-        durable.publish(f"{root}/tmp/{id}", f"{root}/queued/{id}")
-    except FileNotFoundError:
-        if os.path.exists(f"{root}/tmp/{id}") or not os.path.exists(key):  # the directory is missing; the other process failed
-            raise
-        # another process that made the same request has finished the rename
-    except OSError:
-        os.unlink(key)
-        raise
-    return id
+    while True:
+        mine = _claim(root, id, key, f"{id} {digest}\n")
+        lock = _join(key) if mine is None else mine
+        if lock is None:
+            continue  # whoever had the key has taken it back
+        try:
+            if mine is not None:
+                _finish(root, id, key)
+                return id
+            owner, known = read(key)
+            if known != digest:
+                raise Failure(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", BAD_MESSAGE)
+            _finish(root, owner, key)
+            os.unlink(f"{root}/tmp/{id}")
+            return owner
+        finally:
+            _let_go(lock)
 
 
-def _claim(root: str, id: str, key: str, text: str) -> bool:
+def _claim(root: str, id: str, key: str, text: str) -> int | None:
+    """Make the key, locked; None if there is one."""
     temporary = f"{root}/tmp/{id}.key"
-    durable.write_new(temporary, [text.encode()])
+    fd = os.open(temporary, durable.NEW, durable.PRIVATE)
     try:
+        durable.write_all(fd, text.encode())
+        os.fsync(fd)
+        fcntl.flock(fd, fcntl.LOCK_EX)
         os.link(temporary, key)
-    except OSError as error:
+    except BaseException as error:
+        _let_go(fd)
         os.unlink(temporary)
         if isinstance(error, FileExistsError):
-            return False
+            return None
         raise
     try:
         os.unlink(temporary)
         durable.sync_directory(f"{root}/keys")
     except OSError:
         os.unlink(key)  # else the request would count as made
+        _let_go(fd)
         raise
-    return True
+    return fd
+
+
+def _join(key: str) -> int | None:
+    """Lock the key that is there, when whoever works on it has done; None if it is gone then."""
+    try:
+        fd = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.path.samestat(os.fstat(fd), os.stat(key)):
+            return fd
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        _let_go(fd)
+        raise
+    _let_go(fd)
+    return None
+
+
+def _let_go(fd: int) -> None:
+    """Give the lock back. The key was synced before; an error of the close changes nothing."""
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+
+
+def _finish(root: str, id: str, key: str) -> None:
+    """Rename ``tmp/ID``, unless that was done before; under the lock of its key."""
+    try:
+        durable.publish(f"{root}/tmp/{id}", f"{root}/queued/{id}")
+    except FileNotFoundError:
+        if os.path.exists(f"{root}/tmp/{id}"):  # the directory is missing, not the file
+            os.unlink(key)
+            raise
+        durable.sync_directory(f"{root}/queued")  # it was renamed by a process that may have died before it synced
+    except OSError:
+        os.unlink(key)
+        raise
 
 
 def read(key: str) -> tuple[str, str]:
