@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer import durable
 from mailer.mail.failure import Failure
 from mailer.spool import Spool
 from mailer.spool.keys import path_of, read
@@ -98,3 +101,29 @@ def test_a_key_says_what_the_request_was(spool: Spool) -> None:
     """The ID that it got, and the digest of what was asked."""
     id = ask(spool, "a/b", "digest")
     assert read(path_of(spool.root, "a/b")) == (id, "digest")
+
+
+def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first cannot sync and takes its message back; the second, who waited for it, has put its own."""
+    sync = durable.sync_directory
+    failing, may_fail = threading.Event(), threading.Event()
+
+    def fails_once(path: str) -> None:
+        if path.endswith("/queued") and not failing.is_set():
+            failing.set()
+            may_fail.wait(10)
+            raise OSError(errno.EIO, "the disk is ill", path)
+        sync(path)
+
+    monkeypatch.setattr(durable, "sync_directory", fails_once)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, spool)
+        assert failing.wait(10)
+        second = pool.submit(ask, spool)
+        assert spool.ids("queued")  # renamed, and not yet synced
+        assert not wait([second], 0.3).done
+        may_fail.set()
+        with pytest.raises(Failure, match="ill"):
+            first.result(10)
+        assert spool.ids("queued") == [second.result(10)]
+    assert left(spool) == []
