@@ -62,11 +62,11 @@ class Scene:
     endpoint: Endpoint
     addresses: list[str]
 
-    async def send(self, pool: Pool, content: bytes) -> None:
+    async def send(self, pool: Pool, content: bytes, to: str = "bob@example.com") -> None:
         """A session of the pool, one message, and back."""
         connection = await pool.lend(self.endpoint, self.addresses)
         try:
-            (answer,) = await connection.deliver("me@example.org", ["bob@example.com"], content)
+            (answer,) = await connection.deliver("me@example.org", [to], content)
             assert answer.reply.code == 250, answer
         finally:
             pool.give_back(connection)
@@ -81,9 +81,9 @@ class Scene:
         (result,) = await asyncio.gather(task, return_exceptions=True)
         assert result is None or isinstance(result, asyncio.CancelledError), result
         self.sink.messages.clear()
-        await self.send(pool, NEXT)
+        await self.send(pool, NEXT, "carol@example.net")
         assert self.sink.messages[-1].content == NEXT
-        assert self.sink.messages[-1].recipients == ("bob@example.com",)
+        assert self.sink.messages[-1].recipients == ("carol@example.net",)  # and nobody of the message before
         await pool.close_all()
         while self.sink.sessions:
             await asyncio.sleep(0)
