@@ -125,5 +125,6 @@ def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: Spool, 
         may_fail.set()
         with pytest.raises(Failure, match="ill"):
             first.result(10)
-        assert spool.ids("queued") == [second.result(10)]
+        id = second.result(10)
+        assert spool.ids("queued") == [id]
     assert left(spool) == []
