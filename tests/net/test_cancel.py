@@ -80,6 +80,7 @@ class Scene:
         task = asyncio.create_task(_run(attempt))
         (result,) = await asyncio.gather(task, return_exceptions=True)
         assert result is None or isinstance(result, asyncio.CancelledError), result
+        assert result is None or not len(pool)  # what was within a transaction is not kept, even before its replies come
         self.sink.messages.clear()
         await self.send(pool, NEXT, "carol@example.net")
         assert self.sink.messages[-1].content == NEXT
