@@ -245,7 +245,7 @@ def test_any_file_under_any_name_arrives(data: bytes, name: str) -> None:
     file = next(message.iter_attachments(), None)
     assert file is not None
     assert file.get_content() == data
-    assert file.get_filename("") == name.strip(" ")
+    assert file.get_filename("").strip() == name.strip()  # the reader takes any blank at the edge for one of ours
 
 
 def test_an_attached_message_stays_one() -> None:

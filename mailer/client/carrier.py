@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .breaker import Breaker
-    from .lender import Lender
+    from .lane import Lane
     from .letter import Letter
     from .settings import RetrySettings
 
@@ -36,17 +36,14 @@ OURS = (SmtpPoolError, SmtpRateLimitError, SmtpCancelledError)
 class Carrier:
     """`sleep` waits so many seconds and returns False if the client is shut down meanwhile."""
 
-    def __init__(
-        self, lender: Lender, breaker: Breaker, settings: RetrySettings, host: str, sleep: Callable[[float], Awaitable[bool]]
-    ) -> None:
-        self._lender = lender
+    def __init__(self, breaker: Breaker, settings: RetrySettings, host: str, sleep: Callable[[float], Awaitable[bool]]) -> None:
         self._breaker = breaker
         self._settings = settings
         self._host = host
         self._sleep = sleep
 
-    async def carry(self, letter: Letter) -> Errand:
-        """Do what can be done. Raises `SmtpError` where nobody has it in the end."""
+    async def carry(self, letter: Letter, lane: Lane) -> Errand:
+        """Do what can be done, on sessions of `lane`. Raises `SmtpError` where nobody has it in the end."""
         loop = asyncio.get_running_loop()
         if blocked := self._breaker.blocked(loop.time()):
             text = f"the server failed too often and is left alone for {blocked:.1f} s"
@@ -54,7 +51,7 @@ class Carrier:
         errand = Errand(letter, lambda error: backoff.wanted(error, self._settings))
         ticket = self._breaker.enter()
         try:
-            await self._attempts(errand)
+            await self._attempts(errand, lane)
         except BaseException:
             self._breaker.left(ticket)
             raise
@@ -76,39 +73,42 @@ class Carrier:
         else:
             self._breaker.succeeded(ticket)
 
-    async def _attempts(self, errand: Errand) -> None:
+    async def _attempts(self, errand: Errand, lane: Lane) -> None:
         """One after the other, until nobody waits or there is no point."""
         while True:
             errand.attempts += 1
-            await self._attempt(errand)
+            await self._attempt(errand, lane)
             if not errand.waiting or errand.attempts >= self._settings.max_attempts:
                 return
             if not await self._sleep(backoff.pause(errand.attempts, self._settings, random.random)):
                 return  # shut down: the last error stands
 
-    async def _attempt(self, errand: Errand) -> None:
+    async def _attempt(self, errand: Errand, lane: Lane) -> None:
         """Ask about all who wait, in as many transactions as the server's limit on recipients makes necessary."""
         left = list(errand.waiting)
         while left:
             try:
-                left = await self._transact(errand, left)
+                left = await self._transact(errand, left, lane)
             except SmtpError as error:
                 for to in left:
                     errand.fail(to, error)
                 return
 
-    async def _transact(self, errand: Errand, asked: list[int]) -> list[int]:
+    async def _transact(self, errand: Errand, asked: list[int], lane: Lane) -> list[int]:
         """One transaction. What a session that lay idle loses before it has taken the message is asked again on another."""
         letter = errand.letter
+        recipients = tuple(letter.recipients[to] for to in asked)
         while True:
-            connection = await self._lender.lend()
+            connection = await lane.lend(letter)
             reused = connection.last_used > connection.opened_at
             try:
-                answers = await connection.deliver(letter.sender, [letter.recipients[to] for to in asked], letter.content)
+                answers = await connection.deliver(
+                    letter.sender, recipients, letter.content, request=letter.request, ahead=lane.ahead(connection, letter)
+                )
             except BaseException:
                 connection.abandon()
                 raise
             finally:
-                self._lender.give_back(connection)
+                lane.give_back(connection)
             if not (reused and all(answer.kind == "lost" and answer.phase in ("mail", "rcpt") for answer in answers)):
                 return errand.hear(asked, answers, connection.hop)

@@ -55,9 +55,11 @@ BETTER: dict[str, ErrorKind] = {
     "1.8": ErrorKind.INVALID_FROM_ADDRESS,
     "2.2": ErrorKind.PROTOCOL,  # the mailbox is full: a matter of the recipient, not of the message's size
     "2.3": ErrorKind.MESSAGE_TOO_LARGE,
+    "3.3": ErrorKind.CAPABILITY_MISMATCH,  # what was asked for besides, in time or later, RFC 2852 §4, RFC 4865 §4
     "3.4": ErrorKind.MESSAGE_TOO_LARGE,
     "6.3": ErrorKind.CAPABILITY_MISMATCH,  # conversion required, and not possible
     "6.7": ErrorKind.CAPABILITY_MISMATCH,  # addresses need SMTPUTF8, RFC 6531 §3.7.4.1
+    "7.30": ErrorKind.CAPABILITY_MISMATCH,  # REQUIRETLS, RFC 8689 §5
     "7.28": ErrorKind.SERVER_RATE_LIMIT_EXCEEDED,  # mail flood detected
 }
 """Subject and detail of an enhanced code (RFC 3463 §2) that say more than the code."""

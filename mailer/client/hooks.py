@@ -37,6 +37,9 @@ class Hooks:
     def __init__(self, interceptors: Sequence[Interceptor]) -> None:
         self._all = tuple(interceptors)
 
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
     async def before(self, mail: Mail) -> Mail:
         """What the last one makes of it."""
         for hook in self._all:

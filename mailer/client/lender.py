@@ -73,6 +73,11 @@ class Lender:
             self._keeper = asyncio.create_task(self._keep())
         return connection
 
+    def may_hold(self, connection: Connection) -> bool:
+        """Whether who has this session may keep it for the next message: nobody waits for it, and it is not too old."""
+        age = asyncio.get_running_loop().time() - connection.opened_at
+        return not self._closed and not self._line and age < self._settings.max_lifetime
+
     def give_back(self, connection: Connection) -> None:
         """It goes to whoever is next in line, or waits."""
         self._lent.discard(connection)

@@ -18,6 +18,7 @@ from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.message import Message, normalise
 from mailer.mail.mime import ascii_address
+from mailer.mail.request import NOTHING, Request
 from mailer.mail.when import rfc5322
 
 from .errors import ErrorKind, SmtpError
@@ -52,30 +53,31 @@ class Letter:
     recipients: tuple[str, ...]
     content: bytes
     message_id: str
+    request: Request = NOTHING
 
 
-def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str) -> Letter:
+def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request = NOTHING) -> Letter:
     """The letter that `mail` makes; what the caller says of the envelope goes before what the message says.
 
     Raises `SmtpMessageError`, and `TypeError` for what is no message at all.
     """
     if isinstance(mail, Email):
-        return _from_email(mail, sender, recipients, hostname)
+        return _from_email(mail, sender, recipients, hostname, request)
     content = normalise(_octets(mail))
     header = _Header(content)
     who = _author(header) if sender is None else sender
     whom = _named(header) if recipients is None else _listed(recipients)
-    return _complete(content, header, _reverse_path(who), _checked(whom), hostname)
+    return _complete(content, header, _reverse_path(who), _checked(whom), hostname, request)
 
 
-def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str) -> Letter:
+def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request) -> Letter:
     try:
         content = email.encode()
         who = email.reverse_path() if sender is None else _reverse_path(sender)
         whom = tuple(email.recipients()) if recipients is None else _checked(_listed(recipients))
     except EmailError as error:
         raise SmtpError(KINDS.get(error.part, ErrorKind.INVALID_HEADER), str(error)) from None
-    return _complete(content, _Header(content), who, whom, hostname)
+    return _complete(content, _Header(content), who, whom, hostname, request)
 
 
 class _Header:
@@ -100,7 +102,7 @@ class _Header:
 HIDDEN = frozenset({b"bcc", b"resent-bcc"})
 
 
-def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str) -> Letter:
+def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> Letter:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
     have = {name for name, _ in header.fields}
     now = time.time()
@@ -117,7 +119,7 @@ def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[st
     if added or have & HIDDEN or not divided:
         changed = Message(before, b"").without(*gone).with_fields(*added).header
         content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
-    return Letter(sender, recipients, content, message_id)
+    return Letter(sender, recipients, content, message_id, request)
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:

@@ -28,14 +28,30 @@ class Limits:
         if self._settings:
             await self._take("messages", self._settings.max_emails, self._settings)
 
+    def now(self) -> bool:
+        """Take the turn of a message if it is due at once."""
+        if not self._settings:
+            return True
+        now = asyncio.get_running_loop().time()
+        bucket = self._bucket("messages", self._settings.max_emails, self._settings)
+        due = not bucket.wait(now)
+        if due:
+            bucket.reserve(now)
+        return due
+
     async def connection(self) -> None:
         """Wait for the turn of a new connection. Raises `SmtpRateLimitError`."""
         if self._settings and self._settings.max_connections:
             await self._take("connections", self._settings.max_connections, self._settings)
 
+    def _bucket(self, what: str, most: int, settings: RateLimitSettings) -> Bucket:
+        if what not in self._buckets:
+            self._buckets[what] = Bucket(most, settings.window, asyncio.get_running_loop().time())
+        return self._buckets[what]
+
     async def _take(self, what: str, most: int, settings: RateLimitSettings) -> None:
         now = asyncio.get_running_loop().time()
-        bucket = self._buckets.setdefault(what, Bucket(most, settings.window, now))
+        bucket = self._bucket(what, most, settings)
         wait = bucket.wait(now)
         if wait > settings.patience:
             text = f"more than {most} {what} in {settings.window:g} s"

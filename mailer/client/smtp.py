@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from mailer.config.defaults import hostname
 from mailer.config.relay import PORTS
+from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login
 from mailer.net.pool import Pool
 from mailer.trust.requirement import Requirement
 
+from .batch import Batch
 from .breaker import Breaker
 from .carrier import Carrier
 from .errors import SmtpError
 from .hooks import Hooks
+from .lane import Lane
 from .lender import Lender
 from .letter import letter
 from .limits import Limits
@@ -24,12 +26,12 @@ from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
 from .settings import TIMEOUTS, BreakerSettings, PoolSettings, RetrySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mailer.net.connection import Connection, Timeouts
 
     from .hooks import Interceptor
-    from .letter import Mail
+    from .letter import Letter, Mail
     from .settings import RateLimitSettings
 
 Credentials = Login | tuple[str, "str | Callable[[], str]"]
@@ -48,6 +50,7 @@ class SmtpClient:
         credentials: Credentials | None = None,
         hello: str = "",
         source: str = "",
+        protocol: str = "smtp",
         timeouts: Timeouts = TIMEOUTS,
         pool: PoolSettings | None = None,
         retry: RetrySettings | None = None,
@@ -60,18 +63,19 @@ class SmtpClient:
         `port` 0 is the one that goes with `tls`: 587, 465 (``implicit``) or 25 (``none``). `tls` is ``starttls`` (the
         default; no mail without it), ``implicit``, ``opportunistic`` or ``none``, or a `Requirement` with more to say: an own
         CA, another name. In the first two the certificate has to be good. `hello` is our name in EHLO, this machine's by
-        default; `source` the address of ours to call from. `timeouts` are in seconds for each step. Raises `ValueError`.
+        default; `source` the address of ours to call from; `protocol` ``smtp``, or ``lmtp`` (RFC 2033). `timeouts` are in
+        seconds for each step. Raises `ValueError`.
         """
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
         self._hello = hello or hostname()
-        self._endpoint = Endpoint(host, port or PORTS[requirement.mode], requirement, _login(credentials), source, self._hello)
+        self._endpoint = Endpoint(host, port or PORTS[requirement.mode], requirement, _login(credentials), source, self._hello, protocol)
         self._hooks = Hooks(interceptors)
         self._limits = Limits(rate_limit, host, self._sleep)
         settings = pool or PoolSettings()
         self._connections = settings.max_connections
         sessions = Pool(timeouts, idle=settings.idle_timeout, lifetime=settings.max_lifetime)
         self._lender = Lender(sessions, self._endpoint, Names(host, self._endpoint.port), settings, self._limits.connection)
-        self._carrier = Carrier(self._lender, Breaker(breaker or BreakerSettings()), retry or RetrySettings(), host, self._sleep)
+        self._carrier = Carrier(Breaker(breaker or BreakerSettings()), retry or RetrySettings(), host, self._sleep)
         self._closing = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -85,25 +89,22 @@ class SmtpClient:
 
     # -- what it is for
 
-    async def send(self, mail: Mail, *, sender: str | None = None, recipients: Sequence[str] | str | None = None) -> SendResult:
+    async def send(
+        self,
+        mail: Mail,
+        *,
+        sender: str | None = None,
+        recipients: Sequence[str] | str | None = None,
+        request: Request = NOTHING,
+    ) -> SendResult:
         """Send one message: an `Email`, an `email.message.Message`, or bytes.
 
         `sender` (the reverse-path; ``""`` for none) and `recipients` are the envelope; without them the message's own
-        fields say it. Returns when the server has taken it for at least one recipient; the others, if any, are in
-        `SendResult.rejected`. Raises `SmtpError` when it was taken for none.
+        fields say it. `request` is what else is wanted, such as reports (`mailer.mail.request`). Returns when the server
+        has taken it for at least one recipient; the others, if any, are in `SendResult.rejected`. Raises `SmtpError` when it
+        was taken for none.
         """
-        original, began = mail, asyncio.get_running_loop().time()
-        try:
-            mail = await self._hooks.before(mail)
-            ready = letter(mail, sender, recipients, self._hello)
-            await self._limits.message()
-            errand = await self._carrier.carry(ready)
-        except SmtpError as error:
-            await self._hooks.failed(original, error)
-            raise
-        result = errand.result(asyncio.get_running_loop().time() - began)
-        await self._hooks.after(mail, result)
-        return result
+        return await self._send(mail, Lane(self._lender), None, sender, recipients, request)
 
     async def send_batch(self, mails: Iterable[Mail]) -> BatchResult:
         """Send many messages, as many at a time as there may be connections. One that fails stops no other.
@@ -111,23 +112,41 @@ class SmtpClient:
         The result has an entry for each message in its place: the `SendResult`, or the `SmtpError`.
         """
         began = asyncio.get_running_loop().time()
-        results: dict[int, SendResult | SmtpError] = {}
-        numbered = zip(count(), mails, strict=False)
-        workers = [asyncio.create_task(self._work(numbered, results)) for _ in range(self._connections)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        return BatchResult(tuple(results[number] for number in sorted(results)), asyncio.get_running_loop().time() - began)
+        batch = Batch(mails, self._lender, self._send, self._ready)
+        await batch.run(self._connections)
+        results = tuple(batch.results[number] for number in sorted(batch.results))
+        return BatchResult(results, asyncio.get_running_loop().time() - began)
 
-    async def _work(self, numbered: Iterator[tuple[int, Mail]], results: dict[int, SendResult | SmtpError]) -> None:
-        for number, mail in numbered:
-            try:
-                results[number] = await self.send(mail)
-            except SmtpError as error:
-                results[number] = error
+    async def _send(
+        self,
+        mail: Mail,
+        lane: Lane,
+        ready: Letter | None,
+        sender: str | None = None,
+        recipients: Sequence[str] | str | None = None,
+        request: Request = NOTHING,
+    ) -> SendResult:
+        """Everything from the interceptors on; what is `ready` has passed them and the limits."""
+        original, began = mail, asyncio.get_running_loop().time()
+        try:
+            if ready is None:
+                mail = await self._hooks.before(mail)
+                ready = letter(mail, sender, recipients, self._hello, request)
+                await self._limits.message()
+            errand = await self._carrier.carry(ready, lane)
+        except SmtpError as error:
+            await self._hooks.failed(original, error)
+            raise
+        result = errand.result(asyncio.get_running_loop().time() - began)
+        await self._hooks.after(mail, result)
+        return result
+
+    def _ready(self, mail: Mail) -> Letter | None:
+        """The letter that `mail` makes, if nobody has to be asked and nothing to be waited for before it goes."""
+        if self._hooks:
+            return None
+        made = letter(mail, None, None, self._hello)
+        return made if self._limits.now() else None
 
     async def test_connection(self) -> ConnectionInfo:
         """Get as far as mail could be sent, and send none; the session stays in the pool. Raises `SmtpError`."""

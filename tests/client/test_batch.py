@@ -1,0 +1,255 @@
+"""Many messages: how a batch keeps its sessions busy, and that it owes nothing when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mailer import BreakerSettings, Email, PoolSettings, SendResult, SmtpError
+from mailer.mail.request import Request, Wanted
+from mailer.sink import Moods, Sink
+from mailer.testing import Script
+
+from .letters import ONCE, client, mail
+
+ONE = PoolSettings(max_connections=1, min_idle=0)
+
+TWO = """
+    S: 220 mx.example.com
+    C: EHLO me.example.org
+    S: 250-mx.example.com
+    S: 250 PIPELINING
+    C: MAIL FROM:<anna@example.org>
+    C: RCPT TO:<one@example.net>
+    C: DATA
+    S: 250 ok
+    S: 250 ok
+    S: 354 go
+    MESSAGE
+    C: MAIL FROM:<anna@example.org>
+    C: RCPT TO:<two@example.net>
+    C: DATA
+    S: 250 2.0.0 one is taken
+    S: 250 ok
+    S: 250 ok
+    S: 354 go
+    MESSAGE
+    S: 250 2.0.0 two is taken
+"""
+
+
+def test_the_next_envelope_goes_with_the_end_of_a_message() -> None:
+    """RFC 2920 §3.1: a server that waits for it before it answers the message is not waited for."""
+
+    async def run() -> None:
+        async with Script(TWO) as script, client(script.port, pool=ONE) as sending:
+            batch = await sending.send_batch([mail("one@example.net"), mail("two@example.net")])
+            assert [result.response for result in batch if isinstance(result, SendResult)] == [
+                "250 2.0.0 one is taken",
+                "250 2.0.0 two is taken",
+            ]
+            assert len(script.messages) == 2
+
+    asyncio.run(run())
+
+
+KINDS = ["ok", "550", "451", "greylist", "body-554", "data-451", "drop", "not an address", "ok", "ok"]
+
+
+@pytest.mark.parametrize("connections", [1, 2, 5])
+def test_a_batch_says_what_single_sends_say(connections: int) -> None:
+    """Whatever happens to one message, the others fare as they would alone, and each recipient gets his once."""
+
+    async def run() -> None:
+        people = [f"{KINDS[number % len(KINDS)]}+{number}@example.net" for number in range(60)]
+        async with Sink() as sink, client(sink.port, pool=PoolSettings(max_connections=connections)) as sending:
+            batch = await sending.send_batch([mail(person) for person in people])
+            got = [result.response if isinstance(result, SendResult) else result.kind for result in batch]
+            for person, result in zip(people, got, strict=True):
+                assert (result == "250 2.0.0 message taken") is person.startswith(("ok", "greylist")), person
+            taken = [received.recipients for received in sink.messages]
+            assert sorted(taken) == sorted((person,) for person in people if person.startswith(("ok", "greylist")))
+            assert sending.pool_status().in_use == sending.pool_status().pending == 0
+
+    asyncio.run(run())
+
+
+def test_a_batch_lets_others_through() -> None:
+    """Who sends one message besides a long batch waits for one message, not for the batch."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, pool=ONE) as sending:
+            task = asyncio.create_task(sending.send_batch([mail()] * 300))
+            await sink.received(10)
+            await sending.send(mail("other@example.net"))
+            assert sink.count < 100
+            batch = await task
+            assert batch.succeeded == 300
+
+    asyncio.run(run())
+
+
+def test_a_promise_that_comes_to_nothing() -> None:
+    """A message that has to be tried again takes another session; the promised one is dropped, and its envelope with it."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, pool=ONE) as sending:
+            mails = [mail(f"bob@example.net, greylist+{number}@example.net") for number in range(5)]
+            batch = await sending.send_batch(mails)
+            assert [len(result.accepted) for result in batch if isinstance(result, SendResult)] == [2] * 5
+            people = [person for received in sink.messages for person in received.recipients]
+            assert sorted(people) == sorted([*["bob@example.net"] * 5, *(f"greylist+{number}@example.net" for number in range(5))])
+
+    asyncio.run(run())
+
+
+def test_a_breaker_that_opens_within_a_batch() -> None:
+    """What is left is refused at once, and nothing of it is sent."""
+
+    async def run() -> None:
+        moods = Moods(replies={"body": "451 4.3.0 disk full"})
+        async with Sink(moods) as sink, client(sink.port, pool=ONE, retry=ONCE, breaker=BreakerSettings(failure_threshold=3)) as sending:
+            batch = await sending.send_batch([mail() for _ in range(10)])
+            assert [result.kind for result in batch if isinstance(result, SmtpError)] == ["protocol"] * 3 + ["circuit_open"] * 7
+            assert sending.pool_status().in_use == 0
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_batch() -> None:
+    """What was taken is whole, what was promised is not sent, and the pool is as it was."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, pool=PoolSettings(max_connections=2)) as sending:
+            for taken in (1, 5, 20):
+                before = sink.count
+                task = asyncio.create_task(sending.send_batch([mail(text="x\r\n" * 5000)] * 100))
+                await sink.received(before + taken)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert sending.pool_status().in_use == 0
+            assert all(received.content.endswith(b"\r\n\r\n" + b"x\r\n" * 5000) for received in sink.messages)
+            await sending.send(mail())
+
+    asyncio.run(run())
+
+
+def test_shutdown_within_a_batch() -> None:
+    """What is under way is finished, the rest is refused in its place."""
+
+    async def run() -> None:
+        async with Sink() as sink:
+            sending = client(sink.port, pool=ONE)
+            task = asyncio.create_task(sending.send_batch([mail()] * 200))
+            await sink.received(5)
+            await sending.shutdown()
+            batch = await task
+            assert batch.succeeded == sink.count < 200
+            assert {result.kind for result in batch if isinstance(result, SmtpError)} == {"cancelled"}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("drops", [["after-body"], ["body"], ["after-mail"]])
+def test_a_server_that_hangs_up_in_between(drops: list[str]) -> None:
+    """A session that ends with a message takes nothing of the next one with it."""
+
+    async def run() -> None:
+        async with Sink(Moods(drops=drops, every=2)) as sink, client(sink.port, pool=ONE) as sending:
+            batch = await sending.send_batch([mail() for _ in range(10)])
+            assert (batch.succeeded, sink.count) == (10, 10)
+
+    asyncio.run(run())
+
+
+def test_messages_with_many_recipients() -> None:
+    """They are followed by nothing before they are answered: a server may want them in several transactions."""
+
+    async def run() -> None:
+        people = [f"user{number}@example.net" for number in range(150)]
+        async with Sink(Moods(max_recipients=100)) as sink, client(sink.port, pool=ONE) as sending:
+            batch = await sending.send_batch([Email(from_="a@example.org", to=people) for _ in range(3)])
+            assert [result.attempts for result in batch if isinstance(result, SendResult)] == [1, 1, 1]
+            assert sorted(len(received.recipients) for received in sink.messages) == [50, 50, 50, 100, 100, 100]
+            assert len(sink.sessions) == 1
+
+    asyncio.run(run())
+
+
+# What else can be asked for
+
+
+def test_reports_can_be_asked_for() -> None:
+    """RFC 3461: with the recipient that they are about, also when he is asked about again."""
+    text = """
+        S: 220 mx.example.com
+        C: EHLO me.example.org
+        S: 250-mx.example.com
+        S: 250 DSN
+        C: MAIL FROM:<anna@example.org> RET=HDRS ENVID=42
+        S: 250 ok
+        C: RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        MESSAGE
+        S: 250 ok
+    """
+
+    async def run() -> None:
+        async with Script(text) as script, client(script.port) as sending:
+            await sending.send(mail(), request=Request(ret="HDRS", envid="42", everybody=Wanted("SUCCESS,FAILURE")))
+            with pytest.raises(SmtpError) as caught:
+                await sending.send(mail(), request=Request(require_tls=True))
+            assert caught.value.kind == "capability_mismatch"
+
+    asyncio.run(run())
+
+
+def test_lmtp() -> None:
+    """RFC 2033: each recipient has an answer of his own."""
+    text = """
+        S: 220 mx.example.com
+        C: LHLO me.example.org
+        S: 250-mx.example.com
+        S: 250 PIPELINING
+        C: MAIL FROM:<anna@example.org>
+        C: RCPT TO:<bob@example.net>
+        C: RCPT TO:<carol@example.net>
+        C: DATA
+        S: 250 ok
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        MESSAGE
+        S: 250 2.0.0 bob has it
+        S: 552 5.2.2 carol has no room
+    """
+
+    async def run() -> None:
+        async with Script(text) as script, client(script.port, protocol="lmtp") as sending:
+            result = await sending.send(mail("bob@example.net, carol@example.net"))
+            assert result.accepted == ("bob@example.net",)
+            assert result.rejected == (("carol@example.net", 552, "5.2.2", "carol has no room"),)
+
+    asyncio.run(run())
+
+
+def test_what_is_wrong_with_a_message_is_said_in_its_turn() -> None:
+    """Also where it was taken out of the batch ahead of it."""
+
+    class Odd(Email):
+        def encode(self) -> bytes:
+            raise ZeroDivisionError
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port, pool=ONE) as sending:
+            mails: list[Any] = [mail(), Odd(to="x@example.net")]
+            with pytest.raises(ZeroDivisionError):
+                await sending.send_batch(mails)
+            assert sink.count == 1
+
+    asyncio.run(run())
