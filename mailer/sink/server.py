@@ -51,6 +51,7 @@ class Sink:
         users: Mapping[str, str] | None = None,
         mechanisms: Sequence[str] = ("PLAIN", "LOGIN"),
         binding: bytes = b"",
+        lmtp: bool = False,
         idle: float = IDLE_SECONDS,
         told: Callable[[Received | Refusal], None] | None = None,
     ) -> None:
@@ -59,8 +60,8 @@ class Sink:
         `port` 0 picks a free one. `tls` makes STARTTLS possible, or with `implicit_tls` comes first. With
         `users` (name → password) a client has to authenticate, with one of `mechanisms`; AUTH is then offered over TLS
         only, or in the clear where there is no TLS. `binding` is that of the certificate in `tls`, for SCRAM-SHA-256-PLUS.
-        `idle` is how many seconds a client may be silent. `told` hears of each message and each refusal at once. Raises
-        `Failure` where the Maildir cannot be made.
+        With `lmtp` it speaks LMTP, and keeps a message once for each recipient. `idle` is how many seconds a client may be
+        silent. `told` hears of each message and each refusal at once. Raises `Failure` where the Maildir cannot be made.
         """
         self.messages: list[Received] = []
         self.count = 0  # messages taken
@@ -74,6 +75,7 @@ class Sink:
         self.address = host, port  # as asked for; the port that it got is `port`
         self._name = name
         self._mechanisms = tuple(mechanisms)
+        self._lmtp = lmtp
         self._known = Known(users or {}, lambda: token_urlsafe(18), binding)
         self._users = {user.encode(): password.encode() for user, password in (users or {}).items()}
         self._told = told
@@ -91,6 +93,7 @@ class Sink:
         self.temper = Temper(moods)
         self.service = Service(
             name=self._name,
+            lmtp=self._lmtp,
             max_size=moods.max_size,
             max_recipients=moods.max_recipients,
             max_mistakes=0,  # a test may make as many as it likes

@@ -34,6 +34,18 @@ class Arriving:
         """Whether the message exceeds the limit."""
         return 0 < self._max_size < self._size
 
+    def add(self, data: bytes) -> None:
+        """Take a part that came in a chunk: as it is, and without an end that it would have to tell itself."""
+        self._size += len(data)
+        if self.too_large:
+            self._chunks.clear()
+        else:
+            self._chunks.append(data)
+
+    def raw(self) -> bytes:
+        """The message as it came, for one that is said to be binary."""
+        return b"".join(self._chunks)
+
     def content(self, mend: bool) -> bytes | None:
         """The message, or None if it has a bare CR, a bare LF or a NUL, and `mend` does not allow to put them right."""
         content = b"".join(self._chunks)

@@ -62,6 +62,14 @@ def path(rest: str, keyword: str, host: str) -> tuple[str, str]:
     return _address(inner, keyword, host), parameters
 
 
+def chunk(rest: str) -> tuple[int, bool]:
+    """How many octets ``BDAT size [LAST]`` brings, and whether they are the last, RFC 3030 §2. Raises `Refused`."""
+    size, _, last = rest.partition(" ")
+    if not (size.isascii() and size.isdigit()) or len(size) > 20 or last.strip().upper() not in ("", "LAST"):
+        raise Refused(501, "5.5.4", "BDAT is followed by a number of octets, and by LAST with the last ones")
+    return int(size), bool(last.strip())
+
+
 def ascii_only(address: str) -> None:
     """RFC 6531 §3.5: an address beyond ASCII needs SMTPUTF8 on MAIL. Raises `Refused`."""
     if not address.isascii():
@@ -185,7 +193,7 @@ def _notify(value: str) -> str:
 
 MAIL_PARAMETERS: dict[str, tuple[str, Callable[[str], str]]] = {
     "SIZE": ("SIZE", _size),  # RFC 1870 §5
-    "BODY": ("8BITMIME", _one_of("7BIT", "8BITMIME")),  # RFC 6152 §2
+    "BODY": ("8BITMIME", _one_of("7BIT", "8BITMIME", "BINARYMIME")),  # RFC 6152 §2, RFC 3030 §3
     "SMTPUTF8": ("SMTPUTF8", _no_value),  # RFC 6531 §3.4
     "AUTH": ("AUTH", _mailbox),  # RFC 4954 §5
     "RET": ("DSN", _one_of("FULL", "HDRS")),  # RFC 3461 §4.3

@@ -20,13 +20,14 @@ A message is held in memory until it is answered, at most `Service.max_size` oct
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import question as ask
 from .arriving import Arriving
 from .credentials import Exchange
-from .inbound import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, parameters, path, words
+from .inbound import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, chunk, parameters, path, words
 from .reply import Reply
 from .server_state import THEN, USUAL, WHEN, WHY, State
 from .service import Service
@@ -63,6 +64,11 @@ class Server:
         self._asked: ask.Question | None = None
         self._exchange: Exchange | None = None
         self._arriving = Arriving(service.max_size)
+        self._before = self.state  # where we were in front of the chunk
+        self._left = 0  # octets of the chunk that is arriving
+        self._last = False  # whether it is the last
+        self._refused: Refused | None = None  # why what it brings is thrown away
+        self._bodies: deque[ask.Body] = deque()  # the message, once for each recipient in LMTP
         self._verb = ""  # the command that is being read
         self._skipping = False  # within a line that is too long
         self._mistakes = self._idle = 0
@@ -85,7 +91,9 @@ class Server:
         if self.state is State.CONNECTED and not self._asked:
             self._asked = ask.Greeting()
         while not self._asked and self.state not in (State.CONNECTED, State.HANDSHAKE, State.CLOSED):
-            if not (self._read_body() if self.state is State.BODY else self._read_line()):
+            if self._bodies:
+                self._asked = self._bodies.popleft()
+            elif not _READ.get(self.state, Server._read_line)(self):
                 break
         return self._asked
 
@@ -123,6 +131,7 @@ class Server:
     def hang_up(self, reply: Reply) -> None:
         """End the session for a reason of the driver's own (a timeout, a shutdown), whatever stands open."""
         self._asked = None
+        self._bodies.clear()
         self._say(ask.Mistake("", reply), reply)
         self.state = State.CLOSED
 
@@ -209,9 +218,39 @@ class Server:
         self._in, self._at = rest or b"", 0
         if rest is None:
             return False
-        arrived, self._arriving = self._arriving, Arriving(self.service.max_size)
-        content = arrived.content(self.service.normalise)
-        body = ask.Body(self.sender, tuple(self.recipients), content or b"", self._parameters)
+        self._put()
+        return True
+
+    def _read_chunk(self) -> bool:
+        """Take what has arrived of the chunk; whether it is complete."""
+        data = self._in[self._at : self._at + self._left]
+        self._at += len(data)
+        self._left -= len(data)
+        if self._refused is None:
+            self._arriving.add(data)
+        if self._left:
+            return False
+        if refused := self._refused:
+            self.state, self._refused = self._before, None
+            self._mistake(refused.reply)
+        elif self._last:
+            self._put()
+        elif self._arriving.too_large:
+            self._forget()
+            self._mistake(self._too_large().reply)
+        else:
+            self.state = State.CHUNKS
+            self._out.append(b"250 2.0.0 go on\r\n")
+        return True
+
+    def _put(self) -> None:
+        """The message is complete: ask what becomes of it."""
+        arrived = self._arriving
+        binary = self._parameters.get("BODY") == "BINARYMIME"
+        content = arrived.raw() if binary else arrived.content(self.service.normalise)
+        everybody = tuple(self.recipients)
+        each = [(one,) for one in everybody] if self.service.lmtp else [everybody]  # RFC 2033 §4.2
+        bodies = [ask.Body(self.sender, recipients, content or b"", self._parameters) for recipients in each]
         self._forget()
         self._verb = "body"
         if arrived.too_large:
@@ -219,10 +258,24 @@ class Server:
         elif content is None:
             self._mistake(Reply.own(554, "5.6.0", "the message has a bare CR, a bare LF or a NUL"))
         else:
-            self._asked = body
-        return True
+            self._bodies.extend(bodies)
 
     # -- the commands, each given what follows its verb
+
+    def _bdat(self, rest: str) -> None:
+        """What follows are octets, whatever we think of them."""
+        self._left, self._last = chunk(rest)
+        if "CHUNKING" not in self._offered:
+            self._refused = Refused(502, "5.5.1", "BDAT is not offered")
+        elif self.state not in (State.RECIPIENTS, State.CHUNKS):
+            self._refused = self._out_of_order()
+        self._before, self.state = self.state, State.CHUNK
+
+    def _hello(self, rest: str) -> ask.Hello:
+        """EHLO and HELO in SMTP, LHLO in LMTP, and neither in the other, RFC 2033 §4.1."""
+        if (self._verb == "LHLO") is not self.service.lmtp:
+            raise Refused(500, "5.5.1", f"{self._verb} is not what is spoken here")
+        return (ask.OldHello if self._verb == "HELO" else ask.Hello)(self._name(rest))
 
     def _name(self, rest: str) -> str:
         if not rest or " " in rest:
@@ -268,6 +321,8 @@ class Server:
         found = parameters(text, MAIL_PARAMETERS, self._offered)
         if "SMTPUTF8" not in found:
             ascii_only(sender)
+        if found.get("BODY") == "BINARYMIME" and "BINARYMIME" not in self._offered:
+            raise Refused(501, "5.5.4", "the value of BODY is not valid")
         if 0 < self.service.max_size < int(found.get("SIZE", 0)):
             raise self._too_large()
         return ask.Mail(sender, found)
@@ -295,6 +350,8 @@ class Server:
     def _alone(self, rest: str) -> ask.Question:
         if rest:
             raise Refused(501, "5.5.4", f"{self._verb} stands alone")
+        if self._verb == "DATA" and self._parameters.get("BODY") == "BINARYMIME":  # RFC 3030 §3
+            raise Refused(503, "5.5.1", "a binary message comes with BDAT")
         return _ALONE[self._verb]()
 
     # -- what an accepted command changes
@@ -308,7 +365,8 @@ class Server:
         return self.service.offered(bool(self.tls), bool(self.user))
 
     def _forget(self) -> None:
-        """No transaction is open any more."""
+        """No transaction is open any more, nor what has come of its message."""
+        self._arriving = Arriving(self.service.max_size)
         self.sender, self.recipients, self._parameters = "", [], {}
         self.state = State.READY if self.hello else State.STRANGER
 
@@ -333,11 +391,16 @@ class Server:
         self._forget()
 
 
+_READ: dict[State, Callable[[Server], bool]] = {State.BODY: Server._read_body, State.CHUNK: Server._read_chunk}
+"""How what arrives is read, where it is no line."""
+
 _ALONE: dict[str, Callable[[], ask.Question]] = {"STARTTLS": ask.StartTls, "DATA": ask.Data, "RSET": ask.Reset, "QUIT": ask.Quit}
 
 _COMMANDS: dict[str, Callable[[Server, str], ask.Question | None]] = {
-    "EHLO": lambda server, rest: ask.Hello(server._name(rest)),
-    "HELO": lambda server, rest: ask.OldHello(server._name(rest)),
+    "EHLO": Server._hello,
+    "LHLO": Server._hello,
+    "HELO": Server._hello,
+    "BDAT": Server._bdat,
     "STARTTLS": Server._starttls,
     "AUTH": Server._auth,
     "MAIL": Server._mail,

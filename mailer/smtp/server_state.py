@@ -16,13 +16,16 @@ class State(Enum):
     READY = "no transaction is open"
     SENDER = "a transaction without recipients"
     RECIPIENTS = "a transaction with at least one"
+    CHUNKS = "part of a message has come, with BDAT"
     BODY = "the message is arriving"
+    CHUNK = "a chunk of it is arriving"
     EXCHANGE = "within AUTH"
     HANDSHAKE = "waiting for `secured`"
     CLOSED = "over; the driver closes"
 
 
-_ALWAYS = frozenset({"EHLO", "HELO", "RSET", "NOOP", "VRFY", "HELP", "QUIT"})  # RFC 5321 §4.1.4
+# RFC 5321 §4.1.4. BDAT is among them because its octets follow wherever it stands; `Server` refuses it behind them, RFC 3030 §2.
+_ALWAYS = frozenset({"EHLO", "LHLO", "HELO", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT"})
 
 WHEN: dict[State, frozenset[str]] = {
     State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
@@ -30,6 +33,7 @@ WHEN: dict[State, frozenset[str]] = {
     State.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH"},
     State.SENDER: _ALWAYS | {"RCPT"},
     State.RECIPIENTS: _ALWAYS | {"RCPT", "DATA"},
+    State.CHUNKS: _ALWAYS,
 }
 """Which command in which state. A missing cell is a 503."""
 
@@ -56,6 +60,7 @@ WHY = {
     State.READY: "MAIL comes first",
     State.SENDER: "a transaction is open, so far without a recipient",
     State.RECIPIENTS: "a transaction is open",
+    State.CHUNKS: "the message goes on with BDAT",
 }
 """What a 503 adds, so that a person at the other end knows how to go on."""
 

@@ -12,6 +12,7 @@ class Service:
     """Settings of a receiving server, the same for all its sessions. Sizes are octets; zero means no limit."""
 
     name: str = "localhost"
+    lmtp: bool = False  # LMTP is spoken: LHLO, and an answer for each recipient, RFC 2033
     max_size: int = 0
     max_recipients: int = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100
     max_mistakes: int = 20  # then 421: whoever makes so many understands nothing of what we say
