@@ -31,7 +31,7 @@ from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
-from mailer.delivery.policy import Policy, as_it_is
+from mailer.delivery.policy import Policy
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
+    from mailer.delivery.signer import Signer
     from mailer.events import Event, Listener
 
 SWEEP_EVERY = 3600.0  # seconds
@@ -253,15 +254,15 @@ def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Poli
     )
 
 
-def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Callable[[bytes, float], bytes]:
-    """How mail is signed; who signs none does not pay for the library."""
+def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Signer | None:
+    """Who signs mail; where nobody does, nobody pays for the library."""
     if not any(key.signs for key in config.dkim):
-        return as_it_is
+        return None
     from mailer.delivery.signer import Signer
 
     signer = Signer(config.dkim, tell)
     signer.check(now)
-    return signer.sign
+    return signer
 
 
 def pool_of(config: Config) -> Pool:

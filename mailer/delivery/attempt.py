@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mailer.spool import Claim, Entry
 
     from .router import Way
+    from .signer import Signing
 
 
 @dataclass(slots=True, eq=False)
@@ -34,8 +35,8 @@ class Attempt:
     report: str = ""
     """The ID of the report that was put for it."""
 
-    signed: bytes | None = None
-    """The content as it leaves, kept while other parts of the attempt need it too."""
+    signing: Signing | None = None
+    """The signatures that the content gets when it leaves, where it gets some."""
 
     gone: bool = False
     """An operator took the message away while it waited; what is left of the attempt is dropped."""

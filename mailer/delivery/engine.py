@@ -201,6 +201,8 @@ class Engine:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self._budget.keep(attempt, content)
+        if self.policy.signer and attempt.content is not None:
+            attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
 
     def _set_aside(self, id: str, state: str, reason: str) -> None:
@@ -299,10 +301,9 @@ class Engine:
         return None
 
     def _signed(self, attempt: Attempt, content: bytes) -> bytes:
-        """The content as it leaves: signed once an attempt, after all that changes it. Raises `Unsigned`."""
-        signed = attempt.signed or self.policy.sign(content, self.clock.now())
-        attempt.signed = signed if attempt.open_jobs > 1 else None
-        return signed
+        """The content as it leaves, after all that changes it. Raises `Unsigned`."""
+        signer = self.policy.signer
+        return content if signer is None else signer.sign(content, self.clock.now(), attempt.signing)
 
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
         """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""

@@ -6,23 +6,16 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mailer.bounces import Reports
     from mailer.config.quick import SubmissionSettings
 
     from .retry import Schedule
     from .router import Router
+    from .signer import Signer
 
 
 class Unsigned(Exception):
     """A message must not leave as it is, and that is our own fault; `str()` is the reply to its recipients."""
-
-
-def as_it_is(content: bytes, at: float) -> bytes:
-    """What `Policy.sign` does where nothing is to be signed."""
-    del at
-    return content
 
 
 @dataclass(slots=True)
@@ -33,8 +26,8 @@ class Policy:
     schedule: Schedule
     reports: Reports
     submission: SubmissionSettings
-    sign: Callable[[bytes, float], bytes] = as_it_is
-    """The content of a message as it leaves at a moment; the last thing that changes it. Raises `Unsigned`."""
+    signer: Signer | None = None
+    """What changes a message last, right before it leaves; None where mail leaves as it is."""
 
     def become(self, other: Policy) -> None:
         """Take over all of `other`; who holds this one sees it from the next message on."""

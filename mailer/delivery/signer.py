@@ -1,6 +1,7 @@
 """The signer: puts DKIM signatures on mail right before it leaves, when nothing is changed any more.
 
-The engine calls `Signer.sign` when it claims a job for a session. Which keys sign is the From field's to say
+The engine calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a delivery, so
+it is begun when the message is read (`Signer.ahead`), on another processor. Which keys sign is the From field's to say
 (`mailer.dkim.author`); each key is read from its file once, when it is needed first. A key that cannot be used is an alarm,
 and its mail waits, or goes without that signature, as ``on_failure`` of the key says. Mail that waits does not age: the
 mistake is ours, and it leaves within a minute after it has been mended.
@@ -8,7 +9,8 @@ mistake is ours, and it leaves within a minute after it has been mended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.keyfile import read_key
 from mailer.dkim.author import domains, nearest
@@ -17,15 +19,26 @@ from mailer.events import Alarm
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import Failure
 
+from .errand import RUNNER, Errand
 from .policy import Unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.dkim import Dkim
+    from mailer.dkim.sign import Signed
     from mailer.events import Event
 
+STALE = 3600.0  # seconds after which what was signed ahead is signed anew: a signature says when it was made
 REMIND = 300.0  # seconds before the same key raises the alarm again, however much mail needs it
+
+
+class Signing(NamedTuple):
+    """A message that is being signed with `keys`, since `at`."""
+
+    keys: Sequence[Dkim]
+    at: float
+    errand: Errand[Signed]
 
 
 class Signer:
@@ -40,17 +53,34 @@ class Signer:
             if key.signs:
                 self._keys.setdefault(ascii_domain(key.domain), []).append(key)
 
-    def sign(self, content: bytes, at: float) -> bytes:
-        """`content`, a message of the spool, as it is to leave `at` (seconds since the epoch). Raises `Unsigned`."""
-        keys = self._chosen(content)
-        seals = [seal for key in keys if (seal := self._usable(key, at))]
-        if not seals:
+    def ahead(self, content: bytes, at: float) -> Signing | None:
+        """Begin to sign a message that will soon be delivered; None if there is nothing to sign with."""
+        try:
+            signing = self._signing(content, at)
+        except Unsigned:
+            return None  # `sign` will say so
+        if signing is not None:
+            RUNNER.send(signing.errand)
+        return signing
+
+    def sign(self, content: bytes, at: float, ahead: Signing | None = None) -> bytes:
+        """`content`, a message of the spool, as it is to leave `at` (seconds since the epoch). Raises `Unsigned`.
+
+        `ahead` is what was begun for it before.
+        """
+        signing = ahead if ahead and at - ahead.at < STALE else self._signing(content, at)
+        if signing is None:
             return content
         try:
-            return sign(content, seals, at)
+            return bytes(signing.errand.result())
         except Exception as error:  # nothing that a message holds may stop the mail of others
-            self._without(keys, f"{type(error).__name__}: {error}", at)
+            self._without(signing.keys, f"{type(error).__name__}: {error}", at)
             return content
+
+    def _signing(self, content: bytes, at: float) -> Signing | None:
+        keys = self._chosen(content)
+        seals = [seal for key in keys if (seal := self._usable(key, at))]
+        return Signing(keys, at, Errand(partial(sign, content, seals, at))) if seals else None
 
     def check(self, at: float) -> None:
         """Read all keys now, so that a mistake is told at the start and not with the first message."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.sevenbit import seven_bit
 
@@ -57,8 +57,18 @@ class Seal:
     lifetime: float
 
 
-def sign(content: bytes, seals: Iterable[Seal], at: float) -> bytes:
-    """`content` with a signature of each of `seals` above it, made `at` (seconds since the epoch).
+class Signed(NamedTuple):
+    """A message with its signatures: the `fields`, and the `content` that they belong to and stand above."""
+
+    fields: bytes
+    content: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.fields + self.content
+
+
+def sign(content: bytes, seals: Iterable[Seal], at: float) -> Signed:
+    """`content` with a signature of each of `seals`, made `at` (seconds since the epoch).
 
     `content` is a message as the spool has it, normalised. What it holds that is 8-bit is 7-bit afterwards, unless somebody
     else has signed it, or no standard says how.
@@ -68,8 +78,7 @@ def sign(content: bytes, seals: Iterable[Seal], at: float) -> bytes:
     header, body = _halves(content)
     names, fields = _selected(header)
     digest = b64encode(sha256(relaxed_body(body)).digest())
-    made = [_signature(seal, names, fields, digest, at) for seal in seals]
-    return b"".join((*made, content))
+    return Signed(b"".join([_signature(seal, names, fields, digest, at) for seal in seals]), content)
 
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:
