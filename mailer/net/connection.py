@@ -407,10 +407,10 @@ class Connection:
         await self._stream.released()
 
     def _leave(self) -> None:
-        """QUIT without a wait, for a session in which there will be no mail."""
+        """QUIT without a wait, also for the end of TLS, for a session in which there will be no mail."""
         if self.usable and self._client.may("QUIT"):
             self._stream.write(self._client.send((QUIT,)))
-        self._stream.close()
+        self._stream.abort()
 
     def abandon(self) -> None:
         """Drop the connection at once."""
