@@ -1,8 +1,9 @@
 """What every test may rely on: the marker `peer`, and the fixture `world`.
 
 ``@pytest.mark.peer("postfix", "strace")`` names programs that are not Python packages and that the test needs;
-``root=True`` says that they must be started as root. `.ci/run` installs them. Where one is missing, the test is
-skipped with its reason, except with ``CI=true``: a gate that quietly tests less is no gate.
+``root=True`` says that they must be started as root. `.ci/run` installs them, some into a directory of the clone
+(`tests.peers.install`). Where one is missing, the test is skipped with its reason, except with ``CI=true``: a gate
+that quietly tests less is no gate.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
+from tests.peers.install import FETCHED
 
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -49,7 +51,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @functools.cache
 def missing(program: str) -> str:
     """Why `program` cannot be used here; empty if it can."""
-    path = shutil.which(program, path=PLACES)
+    fetched = FETCHED.get(program)
+    path = str(fetched) if fetched and fetched.exists() else shutil.which(program, path=PLACES)
     if path is None:
         return f"{program} is not installed (`.ci/run` installs it)"
     if program == "strace" and subprocess.run([path, "-qq", "-o", os.devnull, "true"], capture_output=True).returncode:

@@ -7,7 +7,9 @@ what it was waiting for when that passes.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -45,11 +47,20 @@ def wait_until(what: str, asked: Callable[[], T], seconds: float = 15.0, every: 
     return answer
 
 
+CLIENT_PORTS = max(int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]), 18432)
+"""From this one up the system takes ports for clients."""
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on this moment, for servers that cannot be told to choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody uses this moment, for servers that cannot be told to choose one themselves.
+
+    Those from `CLIENT_PORTS` up would be given to connections by the time the server starts.
+    """
+    while True:
+        port = random.randrange(CLIENT_PORTS - 16384, CLIENT_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((host, port))
+            return port
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
@@ -96,6 +107,19 @@ class Program:
             return False
 
         wait_until(f"{self.argv} says {text!r}", heard, seconds)
+
+    def accepts(self, *ports: int, seconds: float = 15.0) -> None:
+        """Wait until it accepts connections at all of `ports`; if it does not, end it, and fail with what it wrote."""
+        deadline = time.monotonic() + seconds
+        try:
+            for port in ports:
+                while not listens(port):
+                    assert self.running, f"{self.argv} ended with {self.process.returncode}:\n{self.said}"
+                    assert time.monotonic() < deadline, f"{self.argv} does not listen on {port} within {seconds:g} s:\n{self.said}"
+                    time.sleep(0.02)
+        except BaseException:
+            self.kill()
+            raise
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -1,18 +1,17 @@
-"""One Postfix and one smtp-sink for all tests of the session; each test marks its own messages."""
+"""The peers of the session, of which each starts when the first test asks for it; each test marks its own messages."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import trustme
 
 from .postfix import Postfix, scratch
+from .servers import Servers
 from .smtpsink import SmtpSink
-
-GREYLISTED = "mallory@peer.example = 451 4.7.1 Come back later"
 
 
 class Peer(NamedTuple):
@@ -23,26 +22,16 @@ class Peer(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def peer() -> Iterator[Peer]:
+def servers() -> Iterator[Servers]:
+    """See `Servers`."""
+    with scratch("peers") as home, contextlib.ExitStack() as stack:
+        yield Servers(home, stack)
+
+
+@pytest.fixture(scope="session")
+def peer(servers: Servers) -> Peer:
     """See `Peer`. Its certificate is for ``localhost``, by an authority of our own."""
-    with scratch("postfix") as home:
-        authority = trustme.CA()
-        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(home / "chain.pem"))
-        authority.cert_pem.write_to_path(str(home / "ca.pem"))
-        home.joinpath("chain.pem").chmod(0o600)
-        postfix = Postfix(
-            home,
-            {
-                "smtpd_tls_chain_files": home / "chain.pem",
-                "smtpd_tls_security_level": "may",
-                "smtpd_tls_received_header": "yes",
-                "smtpd_recipient_restrictions": f"check_recipient_access inline:{{{{{GREYLISTED}}}}}, permit_mynetworks, reject",
-                "smtpd_peername_lookup": "no",
-            },
-        )
-        postfix.receives("ann", "bob", "mallory")
-        with postfix:
-            yield Peer(postfix, str(home / "ca.pem"))
+    return Peer(servers.postfix, servers.ca_file)
 
 
 @pytest.fixture(scope="session")

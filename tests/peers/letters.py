@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import uuid
 
+USERNAME, PASSWORD = "ann", "open-sesame"
+
+CROWD = [f"reader{number:03}" for number in range(160)]
+READERS = ["ann", "bob", "mallory", "jörg", *CROWD]
+LATER = [f"later{number:02}" for number in range(20)]
+STRANGERS = [f"nobody{number:02}" for number in range(20)]
+"""At peer.example, readers have a mailbox, for those of `LATER` it is too early, strangers are unknown."""
+
 HEAD = (
     b"From: me@here.example\r\nTo: ann@peer.example\r\nSubject: a test\r\n"
     b"Date: Sat, 21 Nov 2026 02:00:00 +0000\r\nMessage-ID: <%s@here.example>\r\n"
@@ -22,9 +30,17 @@ LETTERS = {
     "spaces at line ends": b"\r\nsignature follows\r\n-- \r\n\tme \t\r\n",
     "a megabyte": b"\r\n" + b".ten bytes\r\n" * 90_000,
 }
+"""For every test of letters."""
+
+MORE = {
+    "1 KB": b"\r\n" + b"twenty octets a line\r\n" * 36,
+    "5 MB": b"\r\n" + b"".join(b"%076d\r\n" % number for number in range((5 << 20) // 78)),
+    "25 MB": b"\r\n" + b"".join(b".%0990d\r\n" % number for number in range((25 << 20) // 993)),
+    "UTF-8 header": "X-Ort: Köln 🍎\r\nContent-Transfer-Encoding: 8bit\r\n\r\nÄpfel\r\n".encode(),
+}
 
 
 def letter(name: str) -> tuple[str, bytes]:
     """A mark of its own for this message, and the message."""
     mark = uuid.uuid4().hex
-    return mark, b"X-Test: %s\r\n" % mark.encode() + HEAD % mark.encode() + LETTERS[name]
+    return mark, b"X-Test: %s\r\n" % mark.encode() + HEAD % mark.encode() + {**LETTERS, **MORE}[name]

@@ -19,12 +19,15 @@ from typing import Self
 
 from tests.fakes.processes import Program, free_port, listens, wait_until
 
+from .mailboxes import Mailboxes
+
 OURS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 DAEMONS = Path("/usr/lib/postfix/sbin")
 
+DOOR = "127.0.0.1:{port} inet n - n - - smtpd\n"
+
 # Nothing runs in a chroot (fifth column), so that no part of /etc has to be copied below the queue.
 MASTER_CF = """\
-127.0.0.1:{port} inet n - n - - smtpd
 pickup    unix  n - n 60    1 pickup
 cleanup   unix  n - n -     0 cleanup
 qmgr      unix  n - n 300   1 qmgr
@@ -61,13 +64,21 @@ def scratch(name: str) -> Iterator[Path]:
 
 
 class Postfix:
-    """One instance; `settings` are lines of main.cf over the defaults here. Start and stop it as a context manager."""
+    """One instance; `settings` are lines of main.cf over the defaults here. Start and stop it as a context manager.
 
-    def __init__(self, home: Path, settings: Mapping[str, object] | None = None) -> None:
+    It listens on `port`, and once more for each of `doors`, whose settings hold there only: `ports`.
+    """
+
+    def __init__(
+        self, home: Path, settings: Mapping[str, object] | None = None, doors: Mapping[str, Mapping[str, object]] | None = None
+    ) -> None:
         self.home = home
-        self.port = free_port()
+        self.doors = {"plain": {}, **(doors or {})}
+        self.ports = {name: free_port() for name in self.doors}
+        self.port = self.ports["plain"]
         self.queue = home / "queue"
         self.mail = home / "mail"
+        self.mailboxes = Mailboxes(self.mail)
         self.config = home / "config"
         self.log = home / "log"
         self.settings: dict[str, object] = {
@@ -110,7 +121,8 @@ class Postfix:
         self.mail.mkdir()
         os.chown(self.mail, user.pw_uid, user.pw_gid)
         self.config.mkdir()
-        self.config.joinpath("master.cf").write_text(MASTER_CF.format(port=self.port))
+        doors = [DOOR.format(port=self.ports[door]) + _options(settings) for door, settings in self.doors.items()]
+        self.config.joinpath("master.cf").write_text("".join(doors) + MASTER_CF)
         self.configure({})
 
     def configure(self, settings: Mapping[str, object]) -> None:
@@ -166,17 +178,8 @@ class Postfix:
         )
 
     def received(self, user: str, mark: str, seconds: float = 15.0) -> list[bytes]:
-        """Wait until `user` has a message whose field ``X-Test`` is `mark`; returns all of those, as they were sent.
-
-        What delivery wrote above (Return-Path to Received) is taken off: our tests' messages begin with ``X-Test``.
-        """
-        new = self.mail / user / "new"
-
-        def arrived() -> list[bytes]:
-            messages = [_as_sent(path.read_bytes()) for path in new.glob("*")]
-            return [message for message in messages if message.startswith(f"X-Test: {mark}\r\n".encode())]
-
-        return wait_until(f"{user} has the message {mark}", arrived, seconds)
+        """Wait until `user` has a message whose field ``X-Test`` is `mark`; returns all of those, as they were sent."""
+        return self.mailboxes.arrived(mark, [user], seconds)[user]
 
     def reports(self, user: str, seconds: float = 15.0) -> list[bytes]:
         """Wait until `user` has a message from nobody, and return all of those, with CRLF line ends."""
@@ -189,7 +192,5 @@ class Postfix:
         return wait_until(f"{user} has a report", arrived, seconds)
 
 
-def _as_sent(stored: bytes) -> bytes:
-    header = stored.partition(b"\n\n")[0]  # a report has our field further down
-    above = header.partition(b"\nX-Test:")[0]
-    return stored[len(above) + 1 :].replace(b"\n", b"\r\n")
+def _options(settings: Mapping[str, object]) -> str:
+    return "".join(f"  -o {{ {name} = {value} }}\n" for name, value in settings.items())

@@ -11,8 +11,9 @@ from tests.journey.world import World
 
 from .conftest import Peer
 from .letters import LETTERS, letter
+from .matrix import marks
 
-pytestmark = pytest.mark.peer("postfix", root=True)
+pytestmark = marks("postfix")
 ANN = "ann@peer.example"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -12,11 +12,18 @@ from mailer.trust.requirement import Requirement
 
 from .conftest import Peer
 from .letters import LETTERS, letter
+from .matrix import marks
 from .smtpsink import SmtpSink
 
-postfix = pytest.mark.peer("postfix", root=True)
 smtp_sink = pytest.mark.peer("smtp-sink")
 PLAIN = Requirement("none", verify=False)
+
+
+def postfix(test: Callable[..., None]) -> Callable[..., None]:
+    """It needs Postfix, and shares it with the tests of the matrix."""
+    for mark in marks("postfix"):
+        test = mark(test)
+    return test
 
 
 def deliver(endpoint: Endpoint, recipients: Sequence[str], *contents: bytes) -> list[list[Answer]]:

