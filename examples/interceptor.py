@@ -5,21 +5,22 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
-from mailer import Email, Interceptor, SendResult, SmtpClient, SmtpError
+from mailer import Email, Interceptor, Mail, SendResult, SmtpClient, SmtpError
 
 
 class Guard(Interceptor):
     def __init__(self) -> None:
         self.count: Counter[str] = Counter()
 
-    async def before_send(self, mail: Email) -> Email:
+    async def before_send(self, mail: Mail) -> Mail:
+        assert isinstance(mail, Email)
         return replace(mail, to="tester@example.org", subject=f"[for {mail.to}] {mail.subject}")
 
-    async def after_send(self, mail: Email, result: SendResult) -> None:
-        self.count[f"sent {mail.subject}"] += len(result.accepted)
+    async def after_send(self, mail: Mail, result: SendResult) -> None:
+        self.count[f"sent {type(mail).__name__}"] += len(result.accepted)
 
-    async def on_error(self, mail: Email, error: SmtpError) -> None:
-        self.count[f"{error.kind} {mail.subject}"] += 1
+    async def on_error(self, mail: Mail, error: SmtpError) -> None:
+        self.count[f"{error.kind} {type(mail).__name__}"] += 1
 
 
 async def main(host: str, port: str, tls: str) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mailer.client.errors import SmtpTimeoutError as SmtpTimeoutError
     from mailer.client.errors import SmtpTlsError as SmtpTlsError
     from mailer.client.hooks import Interceptor as Interceptor
+    from mailer.client.letter import Mail as Mail
     from mailer.client.results import BatchResult as BatchResult
     from mailer.client.results import ConnectionInfo as ConnectionInfo
     from mailer.client.results import PoolStatus as PoolStatus
@@ -62,6 +63,7 @@ _HOMES = {
     "client.errors": "ErrorKind SmtpAuthenticationError SmtpCancelledError SmtpCircuitOpenError SmtpConnectionError SmtpError"
     " SmtpMessageError SmtpPoolError SmtpProtocolError SmtpRateLimitError SmtpTimeoutError SmtpTlsError",
     "client.hooks": "Interceptor",
+    "client.letter": "Mail",
     "client.results": "BatchResult ConnectionInfo PoolStatus Rejected SendResult",
     "client.settings": "BreakerSettings PoolSettings RateLimitSettings RetrySettings",
     "client.smtp": "SmtpClient",

@@ -35,7 +35,7 @@ def test_the_names_are_there() -> None:
         for name in names.split():
             assert name in dir(mailer)
             found = getattr(mailer, name)
-            assert found.__module__.startswith("mailer.")
+            assert name == "Mail" or found.__module__.startswith("mailer."), "only a union has no home"
             assert getattr(sys.modules[f"mailer.{home}"], name) is found
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = mailer.Nothing  # type: ignore[attr-defined]

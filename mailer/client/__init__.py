@@ -15,14 +15,17 @@ between its last octet and the answer, and is tried again: every sender of mail 
 the Message-ID is the same both times. Whoever needs more than that, mail that survives the end of the program, puts it
 into the spool with `mailer.submit`.
 
-``smtp``       `SmtpClient`                          ``sync``       `SyncSmtpClient`, the same for code without an event loop
-``settings``   of the pool, retries and limits       ``results``    what comes back
-``errors``     the kinds of failure, one tree        ``codes``      replies as kinds, the table of [002] §6.3
-``translate``  what `net` reports as errors          ``letter``     what is handed in as envelope and bytes
-``errand``     one message and its recipients        ``lender``     sessions: how many, how long, who waits
-``breaker``    whether a server is worth calling     ``bucket``     how many a second
-``hooks``      interceptors                          ``names``      the addresses of the server
-``email``      `Email` that can attach files         ``probe``      a look at a server, for ``mailer probe``
+``smtp``       `SmtpClient`                          ``sync``        `SyncSmtpClient`, the same for code without an event loop
+``settings``   of the pool, retries and limits       ``results``     what comes back
+``errors``     the kinds of failure, one tree        ``codes``       replies as kinds, the table of [002] §6.3
+``letter``     what is handed in as an envelope      ``email``       `Email` that can attach files
+``batch``      many messages, some at a time         ``hooks``       interceptors
+``carrier``    one message: breaker, attempts        ``errand``      who has it, who was refused, who waits
+``breaker``    whether a server is worth calling     ``backoff``     what is tried again, and when
+``limits``     how many in a window                  ``bucket``      … and how that is counted
+``lender``     sessions: how many, who waits         ``lane``        the session that one sender keeps
+``names``      the addresses of the server           ``translate``   what `net` reports as errors
+``probe``      a look at a server                    ``certificate`` what its certificate says
 """
 
 from __future__ import annotations

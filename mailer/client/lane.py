@@ -62,8 +62,7 @@ class Lane:
             self._lender.give_back(connection)
 
     def drop(self) -> None:
-        """Nothing comes of what was promised."""
+        """Nothing comes of what was promised; the pool does not keep a session that still expects it."""
         connection, self._held, self._promised = self._held, None, None
         if connection:
-            connection.abandon()
             self._lender.give_back(connection)

@@ -61,9 +61,9 @@ class Lender:
         try:
             async with limit:
                 connection = await self._session(0.0 if check else self._settings.health_check_interval)
-        except BaseException:
+        except BaseException as error:
             self._next()
-            if limit.expired():
+            if limit.expired() and isinstance(error, TimeoutError):  # a cancellation from outside stays one
                 raise _shut_down() from None
             raise
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailer import Email, RetrySettings, SmtpClient, Timeouts
+from mailer.sink import Sink
 
 QUICK = RetrySettings(initial_delay=0.01, max_delay=0.05)
 ONCE = RetrySettings(max_attempts=1)
@@ -19,3 +20,16 @@ def client(port: int, **settings: Any) -> SmtpClient:
 def mail(to: str = "bob@example.net", **parts: Any) -> Email:
     """An email from Anna."""
     return Email(from_="Anna <anna@example.org>", to=to, **{"subject": "hello", "text": "It works.\n", **parts})
+
+
+class Watched(Sink):
+    """Knows how many sessions there were at once, and in all."""
+
+    most = 0
+    all = 0
+
+    def decide(self, question, session):  # type: ignore[no-untyped-def]
+        """Count, and decide as any sink."""
+        self.most = max(self.most, len(self.sessions))
+        self.all += question.phase == "greeting"
+        return super().decide(question, session)

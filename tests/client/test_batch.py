@@ -12,7 +12,7 @@ from mailer.mail.request import Request, Wanted
 from mailer.sink import Moods, Sink
 from mailer.testing import Script
 
-from .letters import ONCE, client, mail
+from .letters import ONCE, Watched, client, mail
 
 ONE = PoolSettings(max_connections=1, min_idle=0)
 
@@ -170,11 +170,11 @@ def test_messages_with_many_recipients() -> None:
 
     async def run() -> None:
         people = [f"user{number}@example.net" for number in range(150)]
-        async with Sink(Moods(max_recipients=100)) as sink, client(sink.port, pool=ONE) as sending:
+        async with Watched(Moods(max_recipients=100)) as sink, client(sink.port, pool=ONE) as sending:
             batch = await sending.send_batch([Email(from_="a@example.org", to=people) for _ in range(3)])
             assert [result.attempts for result in batch if isinstance(result, SendResult)] == [1, 1, 1]
             assert sorted(len(received.recipients) for received in sink.messages) == [50, 50, 50, 100, 100, 100]
-            assert len(sink.sessions) == 1
+            assert sink.all == 1
 
     asyncio.run(run())
 

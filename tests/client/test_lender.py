@@ -25,7 +25,7 @@ from mailer.sink import Moods, Sink
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
 
-from .letters import ONCE, client, mail
+from .letters import ONCE, Watched, client, mail
 
 
 async def until(condition) -> None:  # type: ignore[no-untyped-def]
@@ -33,19 +33,6 @@ async def until(condition) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
-
-
-class Watched(Sink):
-    """Knows how many sessions there were at once, and in all."""
-
-    most = 0
-    all = 0
-
-    def decide(self, question, session):  # type: ignore[no-untyped-def]
-        """Count, and decide as any sink."""
-        self.most = max(self.most, len(self.sessions))
-        self.all += question.phase == "greeting"
-        return super().decide(question, session)
 
 
 def test_never_more_than_the_maximum() -> None:
