@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
+from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
 
 from .remote import queue_id
@@ -157,7 +158,8 @@ class SmtpSession:
     @staticmethod
     def _mail(load: Load, recipients: Sequence[int]) -> Mail:
         envelope = load.envelope
-        return Mail(envelope.sender, [envelope.recipients[to].address for to in recipients], load.content)
+        addresses = [envelope.recipients[to].address for to in recipients]
+        return Mail(envelope.sender, addresses, load.content, request=_asked(envelope))
 
     async def _transact(
         self, stop: Stop, address: str, load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
@@ -174,7 +176,7 @@ class SmtpSession:
             except SessionError as error:
                 return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop
             reused = connection.deliveries > 0
-            answers = await connection.deliver(mail.sender, mail.recipients, mail.content, ahead=after)
+            answers = await connection.deliver(mail.sender, mail.recipients, mail.content, request=mail.request, ahead=after)
             if not (reused and all(map(_never_began, answers))):
                 return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop
 
@@ -210,6 +212,14 @@ def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
     """What counts after another host was asked: that this one never takes mail (521) says nothing about one that is down."""
     never = outcome.verdict == "fail" and outcome.scope == "host"
     return before if before is not None and never else outcome
+
+
+def _asked(envelope: Envelope) -> Request:
+    """What the sender asks of the hosts on the way. What nobody could ask, in a file that somebody else wrote, is not asked."""
+    try:
+        return Request.read(envelope.options) if envelope.options else NOTHING
+    except ValueError:
+        return NOTHING
 
 
 def _never_began(answer: Answer) -> bool:

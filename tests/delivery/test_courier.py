@@ -195,3 +195,29 @@ def test_a_relay_that_wants_a_password_bounces_nothing() -> None:
         assert words(await deliver(load([sinks[0].port], "a@example.net"))) == [("fail", "message", 530)]
 
     with_sinks(scenario, Moods(replies={"mail": "530 5.7.0 authentication required"}))
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_what_the_sender_asks_for_is_passed_on_where_it_can_be(offered: bool) -> None:
+    """The envelope's options become parameters of MAIL for a host that offers DSN, and are left out elsewhere."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        given = load([sinks[0].port], "ann@example.net")
+        given.envelope.options = {"ret": "HDRS", "envid": "Q+1"}
+        assert words(await deliver(given)) == [("delivered", "recipient", 250)]
+        ((kept,),) = [sinks[0].messages]
+        asked = {name.upper(): value for name, value in kept.parameters.items()}
+        assert (asked.get("RET"), asked.get("ENVID") is not None) == (("HDRS", True) if offered else (None, False))
+
+    with_sinks(scenario, Moods(offer=("DSN",) if offered else ()))
+
+
+def test_options_that_nobody_could_ask_for_stop_no_mail() -> None:
+    """A file that somebody else wrote may hold anything there."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        given = load([sinks[0].port], "ann@example.net")
+        given.envelope.options = {"ret": ["x"], "priority": "high"}
+        assert words(await deliver(given)) == [("delivered", "recipient", 250)]
+
+    with_sinks(scenario, Moods())
