@@ -39,8 +39,6 @@ class Errand:
     def hear(self, asked: Sequence[int], answers: Sequence[Answer], hop: Hop) -> list[int]:
         """What a transaction with the recipients `asked` said; returns those who were too many for it and go at once."""
         crowded = [asked[answer.to] for answer in answers if answer.kind == "again"]
-        if len(crowded) == len(asked):  # not one was taken: then it is no limit but a refusal
-            crowded = []
         for answer in answers:
             to = asked[answer.to]
             if answer.phase == "body" and answer.kind == "reply" and answer.reply.positive:

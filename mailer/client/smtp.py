@@ -62,10 +62,13 @@ class SmtpClient:
 
         `port` 0 is the one that goes with `tls`: 587, 465 (``implicit``) or 25 (``none``). `tls` is ``starttls`` (the
         default; no mail without it), ``implicit``, ``opportunistic`` or ``none``, or a `Requirement` with more to say: an own
-        CA, another name. In the first two the certificate has to be good. `hello` is our name in EHLO, this machine's by
-        default; `source` the address of ours to call from; `protocol` ``smtp``, or ``lmtp`` (RFC 2033). `timeouts` are in
-        seconds for each step. Raises `ValueError`.
+        CA, another name, a pin. In the first two the certificate has to be good. `credentials` are a user name with a
+        password or with a function that fetches it, or a `Login` with more to say: a token, one mechanism. `hello` is our
+        name in EHLO, this machine's by default; `source` the address of ours to call from; `protocol` ``smtp``, or ``lmtp``
+        (RFC 2033). `timeouts` are in seconds for each step. Raises `ValueError` for what cannot be meant.
         """
+        if not 0 <= port < 65536 or protocol not in ("smtp", "lmtp"):
+            raise ValueError(f"port {port} or protocol {protocol!r} is none")
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
         self._hello = hello or hostname()
         self._endpoint = Endpoint(host, port or PORTS[requirement.mode], requirement, _login(credentials), source, self._hello, protocol)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailer import BreakerSettings, ErrorKind, PoolSettings, RateLimitSettings, RetrySettings, SmtpError
 from mailer.client.backoff import pause, wanted
 from mailer.client.bucket import Bucket
+from mailer.client.settings import TIMEOUTS
 
 
 def test_a_burst_and_then_one_by_one() -> None:
@@ -111,3 +112,5 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert (breaker.failure_threshold, breaker.failure_window, breaker.recovery_timeout, breaker.success_threshold) == (5, 60, 30, 3)
     assert breaker.enabled
     assert RateLimitSettings(max_emails=1).on_limit == "reject"
+    assert (TIMEOUTS.connect, TIMEOUTS.greeting, TIMEOUTS.ehlo, TIMEOUTS.mail, TIMEOUTS.rcpt) == (30, 60, 60, 60, 60)
+    assert (TIMEOUTS.data, TIMEOUTS.block, TIMEOUTS.body) == (120, 180, 600), "RFC 5321 §4.5.3.2: who hangs up sooner sends twice"

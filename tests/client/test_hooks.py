@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailer import Email, ErrorKind, Interceptor, SmtpError, SmtpMessageError
+from mailer import Email, ErrorKind, Interceptor, PoolSettings, SmtpError, SmtpMessageError
 from mailer.sink import Sink
 
 from .letters import client, mail
@@ -47,6 +47,19 @@ def test_they_hear_of_each_message() -> None:
             with pytest.raises(SmtpMessageError):
                 await sending.send(mail("550@example.net"))
             assert lines[2:] == ["b error hello invalid_recipient_address", "a error hello invalid_recipient_address"]
+
+    asyncio.run(run())
+
+
+def test_they_hear_of_each_message_of_a_batch() -> None:
+    """Before it is sent, also where one follows the other on one session."""
+
+    async def run() -> None:
+        lines: list[str] = []
+        settings = PoolSettings(max_connections=1)
+        async with Sink() as sink, client(sink.port, pool=settings, interceptors=[Diary("a", lines)]) as sending:
+            await sending.send_batch([mail(subject=str(number)) for number in range(4)])
+            assert lines == [f"a {when} {number}{end}" for number in range(4) for when, end in (("before", ""), ("after", " 1"))]
 
     asyncio.run(run())
 

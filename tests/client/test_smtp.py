@@ -16,6 +16,7 @@ from mailer import (
     Email,
     ErrorKind,
     Login,
+    PoolSettings,
     RateLimitSettings,
     Requirement,
     SendResult,
@@ -138,7 +139,7 @@ def test_a_greylisted_recipient_is_asked_about_again() -> None:
     async def run() -> None:
         async with Sink() as sink, client(sink.port) as sending:
             result = await sending.send(mail("bob@example.net, greylist@example.net"))
-            assert result.accepted == ("bob@example.net", "greylist@example.net")
+            assert (result.accepted, result.rejected) == (("bob@example.net", "greylist@example.net"), ())
             assert result.attempts == 2
             assert [received.recipients for received in sink.messages] == [("bob@example.net",), ("greylist@example.net",)]
             assert len({received.content for received in sink.messages}) == 1, "the same message, with the same Message-ID"
@@ -183,6 +184,18 @@ def test_a_connection_that_is_lost(place: str) -> None:
         async with Sink(Moods(drops=[place], first=1)) as sink, client(sink.port) as sending:
             result = await sending.send(mail(text="x" * 200_000))
             assert (result.attempts, sink.count) == (2, 1)
+
+    asyncio.run(run())
+
+
+def test_a_used_connection_that_is_lost_with_the_message() -> None:
+    """The server may have it: that is an attempt, and the next one another."""
+
+    async def run() -> None:
+        async with Sink() as sink, client(sink.port) as sending:
+            await sending.send(mail())
+            sink.moods = Moods(drops=["body"], first=1)
+            assert (await sending.send(mail())).attempts == 2
 
     asyncio.run(run())
 
@@ -291,6 +304,31 @@ def test_a_server_that_does_not_take_the_message() -> None:
             assert error.kind is ErrorKind.WRITE_TIMEOUT
             for writer in server.writers:
                 writer.transport.abort()
+
+    asyncio.run(run())
+
+
+def test_a_name_is_looked_up_now_and_then() -> None:
+    """Once for many messages; again when nobody answers there."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        asked: list[str] = []
+        real = loop.getaddrinfo
+
+        def counted(host: str, *arguments: Any, **settings: Any) -> Any:
+            asked.append(host)
+            return real(host, *arguments, **settings)
+
+        loop.getaddrinfo = counted  # type: ignore[assignment]
+        async with Sink() as sink, SmtpClient("localhost", sink.port, tls="none", retry=ONCE) as sending:
+            for _ in range(3):
+                await sending.send(mail())
+            assert asked.count("localhost") == 1
+            await sink.close()
+            for _ in range(2):
+                assert isinstance(await outcome(sending, mail()), SmtpConnectionError)
+            assert asked.count("localhost") == 2
 
     asyncio.run(run())
 
@@ -542,11 +580,13 @@ def test_a_wrong_password_is_not_tried_for_ever() -> None:
     asyncio.run(run())
 
 
-def test_a_rate_limit_that_rejects() -> None:
+@pytest.mark.parametrize("connections", [1, 5])
+def test_a_rate_limit_that_rejects(connections: int) -> None:
     """What is too much is refused at once, with the time after which it is not."""
 
     async def run() -> None:
-        async with Sink() as sink, client(sink.port, rate_limit=RateLimitSettings(max_emails=3, window=60)) as sending:
+        limit, pool = RateLimitSettings(max_emails=3, window=60), PoolSettings(max_connections=connections)
+        async with Sink() as sink, client(sink.port, rate_limit=limit, pool=pool) as sending:
             batch = await sending.send_batch([mail() for _ in range(5)])
             assert (batch.succeeded, sink.count) == (3, 3)
             error = await outcome(sending, mail())
@@ -644,6 +684,10 @@ def test_ports_go_with_the_kind_of_tls() -> None:
     assert repr(SmtpClient("mx.example.com", tls=Requirement("none"))) == "<SmtpClient mx.example.com:25 none>"
     with pytest.raises(ValueError, match="TLS mode"):
         SmtpClient("mx.example.com", tls="maybe")
+    with pytest.raises(ValueError, match="port 70000"):
+        SmtpClient("mx.example.com", 70000)
+    with pytest.raises(ValueError, match="'http'"):
+        SmtpClient("mx.example.com", protocol="http")
 
 
 def test_a_large_message() -> None:
