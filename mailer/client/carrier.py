@@ -105,10 +105,7 @@ class Carrier:
                 answers = await connection.deliver(
                     letter.sender, recipients, letter.content, request=letter.request, ahead=lane.ahead(connection, letter)
                 )
-            except BaseException:
-                connection.abandon()
-                raise
-            finally:
+            finally:  # `deliver` has abandoned it if it was cancelled
                 lane.give_back(connection)
             if not (reused and all(answer.kind == "lost" and answer.phase in ("mail", "rcpt") for answer in answers)):
                 return errand.hear(asked, answers, connection.hop)
