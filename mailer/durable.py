@@ -3,7 +3,7 @@
 The few steps that every promise of the spool is made of. POSIX promises little here: data is safe
 after `fsync` of the file, a name is safe after `fsync` of its directory, and `rename` within one file
 system is atomic. What this does not cover: a disk that lies about its cache, and file systems that
-are not local (the spool refuses none, but `mailer doctor` warns).
+are not local.
 
 No step retries or hides an error. A failed `fsync` is final: the kernel may have dropped the pages
 and a second call would say "ok" for bytes that never reached the disk.
