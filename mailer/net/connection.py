@@ -52,6 +52,9 @@ _TIMEOUT = {
 REACHED = Command("REACHED", b"")
 """To a `Watch`: the TCP connection stands."""
 
+ANNOUNCED = 4096
+"""Octets of an envelope that goes out early, at most. Haraka hangs up on 8192, and what became of the message before is lost."""
+
 Watch = Callable[["Connection", Command, Reply], object]
 """Told each step from the connection to the last answer before MAIL, when it is done. What is said in AUTH holds secrets."""
 
@@ -72,6 +75,7 @@ class Connection:
     __slots__ = (
         "_client",
         "_expected",
+        "_in_turn",
         "_loop",
         "_stream",
         "_timeouts",
@@ -95,6 +99,7 @@ class Connection:
         self.hop = _hop(endpoint, address)
         self.greeting = Reply.own(220, "", "")
         self._expected: tuple[Mail, Transaction] | None = None
+        self._in_turn = False  # the host hears an envelope only when it has answered the message before
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.opened_at = self.last_used = self._loop.time()
 
@@ -174,6 +179,16 @@ class Connection:
         return 0 < self.extensions.max_mails <= self.deliveries + more
 
     @property
+    def _announces(self) -> bool:
+        """Whether the envelope of the next mail goes out with the end of a message.
+
+        Not to a host that has CHUNKING: it needs no such help, and Dovecot's submission service (2.3) is one that dies of it with the
+        message taken and no answer given. Haraka (3.3) refuses every command that comes so early; see `deliver`.
+        """
+        offered = self.extensions
+        return offered.pipelining and not offered.chunking and not self._in_turn and not self._is_last(1)
+
+    @property
     def expecting(self) -> bool:
         """Whether the envelope of the next mail is out already: only that mail may come next."""
         return self._expected is not None
@@ -213,7 +228,7 @@ class Connection:
 
         `ahead` is asked, when the message goes out, what comes next: its envelope goes out with the end of this
         message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Mail` delivers it next, here, or
-        abandons the connection; see `expecting`.
+        abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
         mail = Mail(sender, recipients, content, eight_bit, request)
         transaction = self._begun(mail)
@@ -221,9 +236,13 @@ class Connection:
             transaction.broken("lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL"))
             self.abandon()
             return transaction.answers()
-        self._expected = None
+        announced, self._expected = self._expected, None
         try:
             await self._carry_out(transaction, ahead)
+            if announced and transaction.unwelcome and not self._client.over:
+                self._in_turn = True
+                transaction = self._transaction(mail)
+                await self._carry_out(transaction, ahead)
         except (OSError, ProtocolError) as error:
             transaction.broken(*self._explain(error))
             self.abandon()
@@ -279,17 +298,20 @@ class Connection:
                 if client.over:
                     return
             data = client.send((command,))
-            if command.verb == "CONTENT" and ahead is not None and client.extensions.pipelining and not self._is_last(1):
+            if command.verb == "CONTENT" and ahead is not None and self._announces:
                 data += self._announce(ahead())
             stream.write(data)
 
     def _announce(self, mail: Mail | None) -> bytes:
-        """The envelope of the mail that comes next."""
+        """The envelope of the mail that comes next, if it is a short one."""
         if mail is None:
             return b""
         transaction = self._transaction(mail)
+        commands = transaction.envelope(self._client)
+        if sum(len(command.line) for command in commands) > ANNOUNCED:
+            return b""
         self._expected = mail, transaction
-        return self._client.send(transaction.envelope(self._client))
+        return self._client.send(commands)
 
     async def _hear(self, transaction: Transaction) -> None:
         """Wait until all that `transaction` said is answered."""

@@ -209,6 +209,11 @@ class Transaction:
         if self._refusal is None:
             self._refusal = (phase, kind, reply)
 
+    @property
+    def unwelcome(self) -> bool:
+        """Whether the host refused MAIL, for good."""
+        return self._refusal is not None and self._refusal[:2] == ("mail", "reply") and self._refusal[2].permanent
+
     def answers(self) -> list[Answer]:
         """One for each recipient, in their order; after the transaction is over."""
         if self._refusal is None:

@@ -196,3 +196,51 @@ def test_what_we_refuse_ourselves_is_refused_ahead_of_its_time_too() -> None:
         assert connection.usable
 
     run([*TOGETHER[:-1], Turn("C", dotted(FIRST)), Turn("S", b"250 kept\r\n")], work)
+
+
+def test_a_host_that_hears_nothing_before_its_turn_is_asked_again_in_its_turn() -> None:
+    """503 to each line of an early envelope refuses nobody: it is said again, and from then on nothing is said early."""
+    third = Mail("c@here.example", ["three@there.example"], b"Subject: 3\r\n\r\nthird\r\n")
+
+    async def work(connection: Connection) -> None:
+        assert codes(await connection.deliver(*FIRST[:3], ahead=lambda: SECOND)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(*SECOND[:3], ahead=lambda: third)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(*third[:3])) == [("reply", "body", 250)]
+
+    early = b"503 pipelined after the end of a message\r\n" * 3
+    turns = [*TOGETHER, Turn("S", b"250 kept\r\n" + early)]
+    for mail in (SECOND, third):
+        turns += [
+            Turn("C", envelope(mail)), Turn("S", b"250 ok\r\n250 ok\r\n354 go\r\n"), Turn("C", dotted(mail)), Turn("S", b"250 kept\r\n"),
+        ]  # fmt: skip
+    run(turns, work)
+
+
+def test_a_sender_who_is_refused_early_and_in_turn_is_refused() -> None:
+    """The second refusal counts."""
+
+    async def work(connection: Connection) -> None:
+        first, second = await both(connection)
+        assert codes(first) == [("reply", "body", 250)]
+        assert [(answer.phase, answer.reply.text) for answer in second] == [("mail", "never you")]
+        assert connection.usable
+
+    turns = [*TOGETHER, Turn("S", b"250 kept\r\n550 not you\r\n503 no sender\r\n503 no sender\r\n")]
+    run([*turns, Turn("C", envelope(SECOND)), Turn("S", b"550 never you\r\n503 no sender\r\n503 no sender\r\n")], work)
+
+
+@pytest.mark.parametrize(
+    ("extension", "recipients"), [(b"250-CHUNKING\r\n", ["two@there.example"]), (b"", [f"{number}@there.example" for number in range(200)])]
+)
+def test_what_some_hosts_do_not_survive_waits_for_its_turn(extension: bytes, recipients: list[str]) -> None:
+    """Nothing goes out early to a host with CHUNKING, and no long envelope to any."""
+    hello = [*HELLO[:2], Turn("S", b"250-there\r\n" + extension + b"250 PIPELINING\r\n")]
+    large = Mail("a@here.example", ["one@there.example"], b"\r\n" + b"0123456789\r\n" * 6000)  # too large for one chunk
+    after = Mail("b@here.example", recipients, SECOND.content)
+
+    async def work(connection: Connection) -> None:
+        assert codes(await connection.deliver(*large[:3], ahead=lambda: after)) == [("reply", "body", 250)]
+        assert not connection.expecting
+
+    turns = [*hello, Turn("C", envelope(large)), Turn("S", b"250 ok\r\n250 ok\r\n354 go\r\n")]
+    run([*turns, Turn("C", dotted(large)), Turn("S", b"250 kept\r\n")], work)
