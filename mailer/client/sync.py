@@ -1,6 +1,7 @@
 """`SyncSmtpClient`: the client for code without an event loop. The asynchronous one runs in a thread of its own.
 
-Its methods may be called from any number of threads at once. A call that is interrupted (Ctrl-C) cancels its send.
+Its methods may be called from any number of threads at once, of the process that made it: a thread does not survive
+fork(2), so a server that forks makes one client in each worker. A call that is interrupted (Ctrl-C) cancels its send.
 """
 
 from __future__ import annotations

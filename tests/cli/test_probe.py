@@ -222,10 +222,25 @@ def test_servers_that_do_not_want_us(probe: Program) -> None:
     assert "no-such-host.invalid" in err
 
 
-def test_a_second_address_is_tried(probe: Program) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_second_address_is_tried(probe: Program, address: str) -> None:
     """localhost has two; the server listens at one."""
-    with SinkThread() as sink:
-        assert probe.json(f"localhost:{sink.port}")[1]["address"] == "127.0.0.1"
+    with SinkThread(host=address) as sink:
+        assert probe.json(f"localhost:{sink.port}")[1]["address"] == address
+
+
+def test_no_password_for_a_look_at_a_certificate(probe: Program, authority: Authority, tmp_path: Path) -> None:
+    """Who is asked a second time, to show the certificate that was refused, is told no password, whatever is allowed."""
+    told: list[Any] = []
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "secret").chmod(0o600)
+    with SinkThread(tls=authority.server("another.example.com"), users={"anna": "x"}, told=told.append) as sink:
+        with probe.file.open("a") as file:
+            file.write(f'[relay.out]\nhost = "127.0.0.1"\nport = {sink.port}\nca_file = "{authority.file}"\n')
+            file.write(f'username = "anna"\npassword_file = "{tmp_path}/secret"\nallow_plaintext_auth = true\n')
+        code, record = probe.json("out")
+    assert (code, record["certificates"][0]["names"]) == (69, ["another.example.com"])
+    assert not [refusal for refusal in told if refusal.phase == "auth"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mailer import ErrorKind
+from mailer import ErrorKind, SmtpAuthenticationError
 from mailer.client.codes import CODES, kind_of
-from mailer.client.translate import from_answer
+from mailer.client.translate import from_answer, from_session
 from mailer.mail.outcome import Hop
-from mailer.net.connection import Answer
+from mailer.net.connection import Answer, SessionError
 from mailer.smtp.reply import Reply
 
 TABLE = """
@@ -80,3 +80,12 @@ def test_what_the_code_alone_does_not_say(reply: str, phase: str, kind: ErrorKin
     """The phase and the enhanced code decide what an address, a size or a limit has to do with it."""
     code, _, enhanced = reply.partition(" ")
     assert kind_of(Reply.own(int(code), enhanced, "no"), phase) is kind
+
+
+@pytest.mark.parametrize(("reply", "retryable"), [("454 4.7.0", True), ("421 4.7.0", False), ("432 4.7.12", False), ("535 5.7.8", False)])
+def test_a_login_that_was_refused(reply: str, retryable: bool) -> None:
+    """Only a server that cannot tell now is asked again: who goes on guessing is locked out."""
+    code, _, enhanced = reply.partition(" ")
+    made = from_session(SessionError("auth", "auth", Reply.own(int(code), enhanced, "no"), Hop("h")))
+    assert isinstance(made, SmtpAuthenticationError)
+    assert made.retryable is retryable

@@ -65,6 +65,11 @@ def test_what_is_missing_is_added_and_what_is_there_stays() -> None:
     assert make(PLAIN).message_id != make(PLAIN).message_id
 
 
+def test_no_kind_of_bcc_travels() -> None:
+    """Nor that of somebody who resent the message, RFC 5322 §3.6.6."""
+    assert b"secret" not in make(b"Resent-Bcc: secret@example.net\n" + PLAIN).content
+
+
 def test_a_message_id_that_says_nothing() -> None:
     """It is replaced: two of them would make a message that nobody can thread."""
     made = make(b"Message-ID:\n" + PLAIN)

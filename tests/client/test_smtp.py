@@ -308,6 +308,23 @@ def test_a_server_that_does_not_take_the_message() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(("number", "retryable"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)])
+def test_a_name_that_nobody_knows_and_one_that_nobody_can_say(number: int, retryable: bool) -> None:
+    """A name without an address stays without one; a resolver that does not answer may answer later."""
+
+    async def run() -> None:
+        async def fails(*_: object, **__: object) -> None:
+            raise socket.gaierror(number, "said the resolver")
+
+        asyncio.get_running_loop().getaddrinfo = fails  # type: ignore[assignment,method-assign]
+        async with SmtpClient("mx.example.com", tls="none", retry=ONCE) as sending:
+            error = await outcome(sending, mail())
+            assert (error.kind, error.retryable) == (ErrorKind.DNS_RESOLUTION_FAILED, retryable)
+            assert "said the resolver" in str(error)
+
+    asyncio.run(run())
+
+
 def test_a_name_is_looked_up_now_and_then() -> None:
     """Once for many messages; again when nobody answers there."""
 

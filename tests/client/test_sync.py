@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,6 +66,26 @@ def test_shutdown_while_others_send() -> None:
             outcomes = [result.result(5) for result in results]
         assert set(outcomes) <= {"1", "refused"}
         assert outcomes.count("1") == sink.count
+
+
+def test_an_interrupted_call_cancels_its_send() -> None:
+    """Ctrl-C leaves no send behind that goes on in the other thread."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with SinkThread(Moods(delays={"body": 30})) as sink, SyncSmtpClient("127.0.0.1", sink.port, tls="none") as sending:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                sending.send(mail())
+            began = time.monotonic()
+            sending.shutdown()
+            assert time.monotonic() - began < 5
+            assert sending.pool_status().in_use == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 class Keep(MessageHandler):
