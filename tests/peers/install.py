@@ -5,6 +5,7 @@
 =========  ==================================================================  =========================
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
 node/      Haraka and smtp-server                                              npm
+mailauth/  mailauth, which verifies signatures                                 npm
 nodejs/    Node.js, where the machine has none that is new enough              pip
 =========  ==================================================================  =========================
 
@@ -30,6 +31,7 @@ HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
 DEBIAN = PLACE / "debian"
 NODE = PLACE / "node"
+MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
 
 FETCHED = {
@@ -38,13 +40,15 @@ FETCHED = {
     "dovecot": DEBIAN / "usr/sbin/dovecot",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
+    "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
 }
 """What tells that a peer is there."""
 
 # Each line is fetched by itself: what is in two of them may exclude each other.
 PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submissiond", "sasl2-bin libsasl2-modules")
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
-NODE_VERSION = 20  # the least that both servers ask for
+NODE_VERSION = 20  # the least that all from npm ask for
+MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
 
 
 def main() -> int:
@@ -53,6 +57,7 @@ def main() -> int:
     for place, recipe, fetch in (
         (DEBIAN, repr((PACKAGES, NOT_NEEDED)), _debian),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
+        (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
         try:
             _make(place, recipe, fetch)
@@ -124,8 +129,8 @@ def _unpack(archive: Path, tree: Path) -> None:
         raise OSError(f"{archive.name} cannot be unpacked")
 
 
-def _node(place: Path) -> None:
-    shutil.copy(HERE / "node/package.json", place)
+def _node(place: Path, recipe: Path = HERE / "node/package.json") -> None:
+    shutil.copy(recipe, place)
     npm = _npm()
     _run(*npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error", cwd=place)
 
