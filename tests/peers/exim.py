@@ -10,9 +10,8 @@ from tests.fakes.processes import free_port
 
 from .letters import PASSWORD, READERS, USERNAME
 from .mailboxes import Mailboxes
+from .matrix import CYRUS
 from .root import Root
-
-MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
 
 CONFIGURATION = """\
 primary_hostname = exim.example
@@ -83,7 +82,7 @@ class Exim:
 
     def __init__(self, home: Path, chain: Path) -> None:
         self.root = Root(home / "root")
-        self.ports = {door: free_port() for door in ("plain", "implicit", *MECHANISMS)}
+        self.ports = {door: free_port() for door in ("plain", "implicit", *CYRUS)}
         self.ports["starttls"] = self.ports["plain"]
         for reader in READERS:
             self.root.directory(f"mail/{reader}", "Debian-exim")
@@ -95,13 +94,13 @@ class Exim:
         self._register()
 
     def _configure(self) -> None:
-        auth_ports = [str(self.ports[mechanism]) for mechanism in MECHANISMS]
+        auth_ports = [str(self.ports[mechanism]) for mechanism in CYRUS]
         text = CONFIGURATION.format(
             interfaces="; ".join(f"127.0.0.1.{port}" for port in set(self.ports.values())),
             implicit=self.ports["implicit"],
             auth_ports=":".join(auth_ports),
         )
-        text += "".join(AUTHENTICATOR.format(name=mechanism, port=self.ports[mechanism]) for mechanism in MECHANISMS)
+        text += "".join(AUTHENTICATOR.format(name=mechanism, port=self.ports[mechanism]) for mechanism in CYRUS)
         self.root.write("etc/exim4/exim4.conf", text)
 
     def _register(self) -> None:
@@ -109,6 +108,10 @@ class Exim:
         words = ["chroot", self.root.path, "/usr/sbin/saslpasswd2", "-p", "-c", "-u", "exim.example", USERNAME]
         subprocess.run(words, input=PASSWORD, text=True, check=True, capture_output=True)
         self.root.give(self.root.path / "etc/sasldb2", "Debian-exim")
+
+    def log(self) -> str:
+        """What it wrote about messages."""
+        return (self.root.path / "var/log/exim.mainlog").read_text()
 
     def __enter__(self) -> Self:
         self.program = self.root.start("/usr/sbin/exim4", "-bdf", "-q1h", ports=self.ports.values())

@@ -1,4 +1,4 @@
-"""Where a peer keeps what it took: a directory for each mailbox, in it a Maildir; or files that say for whom they are."""
+"""Where a peer keeps what it took: a Maildir for each of those at peer.example who have a mailbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.fakes.processes import wait_until
 
 MARK = b"X-Test: "
-HEAD = 8192  # octets in which the mark is found, below what delivery wrote above it
+HEAD = 65536  # octets in which the mark is found, below what delivery wrote above it
 
 
 class Mailboxes:
@@ -31,6 +31,20 @@ class Mailboxes:
         expected = set(who)
         wait_until(f"{len(expected)} mailboxes have the message {mark}", lambda: expected <= set(self._with(mark)), seconds, every=0.02)
         return {owner: [as_sent(path.read_bytes(), self.newline) for path in paths] for owner, paths in self._with(mark).items()}
+
+    def above(self, mark: str, who: str) -> str:
+        """What the peer wrote above the message `mark` that `who` has."""
+        stored = self._with(mark)[who][0].read_bytes()
+        return stored.partition(MARK)[0].decode()
+
+    def reports(self, mark: str, who: str) -> list[str]:
+        """Wait until `who` has a message about the message `mark`; all of those."""
+
+        def arrived() -> list[str]:
+            stored = {path: path.read_bytes() for path in self.path.glob(f"{who}/new/*") if path.stat().st_size < HEAD}
+            return [text.decode() for path, text in stored.items() if mark.encode() in text and _mark(path) != mark]
+
+        return wait_until(f"{who} has a report about the message {mark}", arrived, 30.0, every=0.05)
 
     def _with(self, mark: str) -> dict[str, list[Path]]:
         """The files of that message, by owner. Each file is looked into once, however often we ask."""

@@ -13,6 +13,7 @@ from tests.fakes.processes import Program, free_port
 from .install import HERE, NODE, node
 from .letters import PASSWORD, READERS, USERNAME
 from .mailboxes import Mailboxes
+from .matrix import PEERS
 
 LIBRARY = HERE / "node"
 MODULES = NODE / "node_modules"
@@ -81,14 +82,14 @@ class SmtpServer(NpmServer):
     """smtp-server, which speaks LMTP too."""
 
     def __init__(self, home: Path, chain: Path) -> None:
-        super().__init__(home, chain, ("plain", "implicit", "lmtp", "PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"))
+        super().__init__(home, chain, ("lmtp", *_doors("smtp-server")))
 
 
 class Haraka(NpmServer):
     """Haraka, with a directory of configuration and plugins as ``haraka -i`` would make it."""
 
     def __init__(self, home: Path, chain: Path) -> None:
-        super().__init__(home, chain, ("plain", "implicit", "PLAIN", "LOGIN", "CRAM-MD5"))
+        super().__init__(home, chain, _doors("haraka"))
         listen = ",".join(f"127.0.0.1:{port}" for port in set(self.ports.values()))
         for name, text in {
             "me": "haraka.example",
@@ -105,3 +106,7 @@ class Haraka(NpmServer):
 
     def command(self) -> tuple[Path, Mapping[str, str]]:
         return MODULES / "Haraka/haraka.js", {"HARAKA": str(self.home), "PEER_LIBRARY": str(LIBRARY)}
+
+
+def _doors(name: str) -> list[str]:
+    return [door for door in PEERS[name].doors if door != "starttls"]

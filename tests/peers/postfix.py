@@ -181,16 +181,6 @@ class Postfix:
         """Wait until `user` has a message whose field ``X-Test`` is `mark`; returns all of those, as they were sent."""
         return self.mailboxes.arrived(mark, [user], seconds)[user]
 
-    def reports(self, user: str, seconds: float = 15.0) -> list[bytes]:
-        """Wait until `user` has a message from nobody, and return all of those, with CRLF line ends."""
-        new = self.mail / user / "new"
-
-        def arrived() -> list[bytes]:
-            messages = [path.read_bytes() for path in new.glob("*")]
-            return [message.replace(b"\n", b"\r\n") for message in messages if message.startswith(b"Return-Path: <>")]
-
-        return wait_until(f"{user} has a report", arrived, seconds)
-
 
 def _options(settings: Mapping[str, object]) -> str:
     return "".join(f"  -o {{ {name} = {value} }}\n" for name, value in settings.items())

@@ -23,7 +23,7 @@ from .dovecot import Dovecot, token
 from .exim import Exim
 from .letters import LATER, PASSWORD, READERS, USERNAME
 from .mailboxes import Mailboxes
-from .matrix import PEERS, TLS
+from .matrix import DOVECOT, OPEN, PEERS
 from .npmservers import TOKEN, Haraka, SmtpServer
 from .opensmtpd import OpenSMTPD
 from .postfix import Postfix
@@ -73,17 +73,27 @@ class Servers:
 
     def endpoint(self, name: str, door: str, secret: str | None = None) -> Endpoint:
         """Where that door is, and what we bring; `secret` is another one than the right one."""
-        mode = {"plain": "none", "implicit": "implicit"}.get(door, "starttls")
-        login = None if door in TLS else Login(USERNAME, lambda: self._secret(name, door) if secret is None else secret)
-        if name == "postfix" and login:
-            self["dovecot"]  # which knows the passwords
+        mode = {"plain": "none", "DATA": "none", "implicit": "implicit"}.get(door, "starttls")
         requirement = Requirement(mode, verify=mode != "none", ca_file=self.ca_file)
-        return Endpoint("localhost", self[name].ports[door], requirement, login)
+        ports = self[name].ports
+        return Endpoint(
+            "localhost",
+            ports.get(door, ports["plain"]),
+            requirement,
+            None if door in OPEN else self._login(name, door, secret),
+            protocol=PEERS[name].protocol,
+            chunking=door != "DATA",
+        )
+
+    def _login(self, name: str, door: str, secret: str | None) -> Login:
+        if name == "postfix":
+            self["dovecot"]  # which knows the passwords
+        return Login(USERNAME, lambda: self._secret(name, door) if secret is None else secret, mechanism=door.removeprefix("AUTH"))
 
     def handshakes(self, name: str, door: str) -> bool:
         """Whether that door can be entered: one peer offers TLS that it cannot make."""
         server = self[name]
-        return door == "plain" or not isinstance(server, OpenSMTPD) or server.tls
+        return door in ("plain", "DATA") or not isinstance(server, OpenSMTPD) or server.tls
 
     def _secret(self, name: str, door: str) -> str:
         if door not in ("XOAUTH2", "OAUTHBEARER"):
@@ -97,6 +107,13 @@ class Servers:
         home.mkdir()
         server = make(home)
         self._stack.enter_context(server)
+        return server
+
+    @property
+    def exim(self) -> Exim:
+        """The one of `self`, with all that only Exim has."""
+        server = self["exim"]
+        assert isinstance(server, Exim)
         return server
 
     @property
@@ -118,7 +135,6 @@ class Servers:
             "smtpd_client_restrictions": "permit_sasl_authenticated, reject",
         }
         put_off = ", ".join(f"{{{user}@peer.example = 451 4.7.1 Come back later}}" for user in ("mallory", *LATER))
-        mechanisms = [door for door in PEERS["postfix"].doors if door not in TLS]
         postfix = Postfix(
             home,
             {
@@ -136,7 +152,8 @@ class Servers:
             {
                 "implicit": {"smtpd_tls_wrappermode": "yes"},
                 "relay": {},
-                **{mechanism: {**auth, "smtpd_sasl_mechanism_filter": mechanism} for mechanism in mechanisms},
+                "strict": {"smtpd_hard_error_limit": 3},
+                **{mechanism: {**auth, "smtpd_sasl_mechanism_filter": mechanism} for mechanism in DOVECOT},
             },
         )
         postfix.ports.update(starttls=postfix.port, relay=self._relay_port)
@@ -156,7 +173,7 @@ class Servers:
         return self["dovecot"]
 
     def _submission(self) -> View:
-        return View({"AUTH": self["dovecot"].ports["submission"]}, self["postfix"].mailboxes)
+        return View({"plain": self["dovecot"].ports["submission"]}, self["postfix"].mailboxes)
 
     def _aiosmtpd(self) -> Aiosmtpd:
         return self._start("aiosmtpd", lambda home: Aiosmtpd(home, self._chain))
@@ -166,3 +183,7 @@ class Servers:
 
     def _smtp_server(self) -> SmtpServer:
         return self._start("smtp-server", lambda home: SmtpServer(home, self._chain))
+
+    def _smtp_server_lmtp(self) -> View:
+        server = self["smtp-server"]
+        return View({"plain": server.ports["lmtp"]}, server.mailboxes)

@@ -12,13 +12,16 @@ from mailer.net.connection import Answer, Connection, Endpoint, SessionError
 from mailer.trust.requirement import Requirement
 
 from .letters import LATER, READERS, letter
-from .matrix import KEYWORDS, ME, PEERS, POSTS, doors, peers, rows
+from .matrix import KEYWORDS, ME, PEERS, POSTS, auth, peers, rows
 from .servers import Servers
 
 
 async def session(endpoint: Endpoint) -> Connection:
     """As far as MAIL, on the terms of `endpoint`."""
-    connection = await Connection.open(endpoint, "127.0.0.1")
+    said: list[bytes] = []
+    connection = await Connection.open(endpoint, "127.0.0.1", watch=lambda _, command, reply: said.append(command.line))
+    if endpoint.login and endpoint.login.mechanism:
+        assert any(line.startswith(b"AUTH %s" % endpoint.login.mechanism.encode()) for line in said)
     assert connection.hop.tls == ("" if endpoint.requirement.mode == "none" else "TLSv1.3 verified")
     return connection
 
@@ -86,7 +89,7 @@ def test_a_session_serves_many_messages(servers: Servers, name: str, door: str) 
         assert servers[name].mailboxes.arrived(mark, ["ann"]) == {"ann": [content]}
 
 
-@pytest.mark.parametrize(("name", "door"), doors(auth=True))
+@pytest.mark.parametrize(("name", "door"), auth())
 def test_a_wrong_password_is_a_mistake_of_ours(servers: Servers, name: str, door: str) -> None:
     """Every mechanism fails with a wrong secret, permanently, before MAIL, and as what it is."""
     with pytest.raises(SessionError) as caught:
@@ -94,7 +97,7 @@ def test_a_wrong_password_is_a_mistake_of_ours(servers: Servers, name: str, door
     assert (caught.value.kind, caught.value.phase, caught.value.reply.code) == ("auth", "auth", 535)
 
 
-@pytest.mark.parametrize(("name", "door"), doors(auth=True))
+@pytest.mark.parametrize(("name", "door"), auth())
 def test_who_says_no_name_is_refused(servers: Servers, name: str, door: str) -> None:
     """What goes through a door with AUTH was let in because of AUTH: without, there is no mail."""
     endpoint = dataclasses.replace(servers.endpoint(name, door), login=None)

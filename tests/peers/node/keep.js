@@ -15,11 +15,13 @@ function refusal(user) {
     return null
 }
 
-/** Store the message for each of `users`; calls back when it is there. */
-function keep(users, stream, done) {
+/** Store the message for each of `users`, below the fields `above`; calls back when it is there. */
+function keep(users, stream, done, above = '') {
     const name = `${process.pid}.${++count}`
     const file = path.join(settings.scratch, name)
-    stream.pipe(fs.createWriteStream(file)).on('error', done).on('finish', () => {
+    const out = fs.createWriteStream(file)
+    out.write(above)
+    stream.pipe(out).on('error', done).on('finish', () => {
         for (const user of users) {
             const box = path.join(settings.mail, user, 'new')
             fs.mkdirSync(box, { recursive: true })

@@ -25,7 +25,8 @@ function onRcptTo(address, session, callback) {
 }
 
 function onData(stream, session, callback) {
-    keep(session.envelope.rcptTo.map(user), stream, callback)
+    const above = `X-Envelope: ${JSON.stringify(session.envelope)}\r\n`
+    keep(session.envelope.rcptTo.map(user), stream, callback, above)
 }
 
 const common = {
