@@ -40,6 +40,18 @@ banner_chars=0
 deny_chars=0
 """
 
+# The group ffdhe2048 of RFC 7919. Without it Haraka starts a program that looks for one for a minute.
+GROUP = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+
 
 class NpmServer:
     """One of them below `home`; `doors` are its ports. Start and stop it as a context manager."""
@@ -95,7 +107,8 @@ class Haraka(NpmServer):
             "me": "haraka.example",
             "plugins": "tls\npeer\n",
             "smtp.ini": f"listen={listen}\nsmtps_port={self.ports['implicit']}\nnodes=0\n",
-            "tls.ini": f"key={chain}\ncert={chain}\n",
+            "dhparams.pem": GROUP,
+            "tls.ini": f"key={chain}\ncert={chain}\ndhparam=dhparams.pem\n",
             "connection.ini": CONNECTION,
             "log.ini": "level=warn\n",
         }.items():
