@@ -44,3 +44,16 @@ def test_postfix_can_be_measured_beside_us() -> None:
     assert any("mailer run --once / best postfix" in line for line in lines), lines
     lines = figures("send.py", "--rounds=1", "--loop=3", "--loops=1", "--parallel=2")
     assert any("mailer send / postfix sendmail -t" in line for line in lines), lines
+
+
+def test_how_fast_mail_is_signed_can_be_measured() -> None:
+    """signing.py compares us with dkimpy at both sizes."""
+    lines = figures("signing.py", "--seconds=0.05", "--rounds=1")
+    assert sum("mailer / dkimpy" in line for line in lines) == 2, lines
+
+
+@pytest.mark.peer("smtp-sink")
+def test_what_signing_costs_a_drain_can_be_measured() -> None:
+    """With --drain it also compares a signed drain with an unsigned one."""
+    lines = figures("signing.py", "--seconds=0.01", "--rounds=1", "--drain", "-n30")
+    assert sum("/ unsigned" in line for line in lines) == 2, lines

@@ -43,6 +43,7 @@ class Courier:
         self.gates: dict[str, asyncio.Event] = {}
         self.tried: list[tuple[str, list[str]]] = []
         self.order: list[str] = []
+        self.contents: list[bytes] = []
         self.busy = 0
         self.most_busy = 0
         self.closed = False
@@ -64,6 +65,7 @@ class Courier:
         addresses = [load.envelope.recipients[to].address for to in job.recipients]
         self.tried.append((job.attempt.entry.id, addresses))
         self.order.append(job.way.key)
+        self.contents.append(load.content)
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         try:

@@ -51,9 +51,8 @@ def test_what_we_sign_we_believe() -> None:
 
 
 @functools.cache
-def foreign(header: bytes, body: bytes, kind: str = "rsa", more: bytes = b"") -> bytes:
+def foreign(header: bytes, body: bytes, kind: str = "rsa") -> bytes:
     """The message, signed by dkimpy."""
-    del more
     private, algorithm = (pem(), b"rsa-sha256") if kind == "rsa" else (_seed(), b"ed25519-sha256")
     field = dkim.sign(CONTENT, b"rsa2048" if kind == "rsa" else b"ed25519", b"example.com", private,
                       canonicalize=(header, body), signature_algorithm=algorithm)  # fmt: skip
