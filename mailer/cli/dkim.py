@@ -177,9 +177,7 @@ def _config(given: Given) -> Config:
 
 
 SELECTOR = Option("--selector", metavar="NAME", help="the selector: the name of the key in the DNS")
-TYPE = Option(
-    "--type", metavar="TYPE", help="the kind of key: rsa, which all verify, or ed25519, which many do not know; by default rsa"
-)
+TYPE = Option("--type", metavar="TYPE", help="the kind of key: rsa, which all verify, or ed25519, which many do not know; by default rsa")
 BITS = Option("--bits", metavar="BITS", help="of an RSA key: 2048, 3072 or 4096; by default 2048, or as many as the key before")
 
 COMMANDS = {
