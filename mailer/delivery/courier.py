@@ -3,7 +3,7 @@
 `Courier` and `Session` are the seam where other ways of delivery attach (a local mailbox, LMTP, a pipe);
 `SmtpCourier` is the one for SMTP. Its session works off the queue of one destination on one connection, and says the next
 envelope together with the end of the message before it. It tries the hosts of a way in order, the one that it is
-talking to first: another host is tried while the trouble is the host's (`Scope` ``host``); a refusal of the message or
+talking to first, each at all of its addresses: another host is tried while the trouble is the host's (`Scope` ``host``); a refusal of the message or
 of a recipient is an answer, and no other host is asked for a better one.
 """
 
@@ -112,29 +112,36 @@ class SmtpSession:
         job = load.job
         waiting = job.recipients
         outcomes: dict[int, Outcome] = {}
-        for stop, address in self._doors(job):
-            for outcome in await self._try(stop, address, load, waiting, began, ahead):
-                outcomes[outcome.to] = _better(outcomes.get(outcome.to), outcome)
-            waiting = [to for to in waiting if outcomes[to].scope == "host"]
-            if not waiting:
-                break
+        for stop, addresses in self._doors(job):
+            while waiting and addresses:
+                for outcome in await self._try(stop, addresses, load, waiting, began, ahead):
+                    outcomes[outcome.to] = _better(outcomes.get(outcome.to), outcome)
+                waiting = [to for to in waiting if outcomes[to].scope == "host"]
         return [outcomes[to] for to in job.recipients]
 
-    def _doors(self, job: Job) -> list[tuple[Stop, str]]:
-        """Which host at which address, in order; first the one that we are connected to."""
-        doors = [(stop, address) for stop in job.way.stops for address in stop.addresses][:MAX_HOSTS]
+    def _doors(self, job: Job) -> list[tuple[Stop, list[str]]]:
+        """Which host at which addresses, in order; first the one that we are connected to."""
+        doors = []
+        room = MAX_HOSTS
+        for stop in job.way.stops:
+            if addresses := [*stop.addresses[:room]]:
+                doors.append((stop, addresses))
+                room -= len(addresses)
         if len(doors) > 1 and self._connection is not None:
             doors.sort(key=lambda door: not self._leads_to(*door))
         return doors
 
-    def _leads_to(self, stop: Stop, address: str) -> bool:
+    def _leads_to(self, stop: Stop, addresses: Sequence[str]) -> bool:
         connection = self._connection
-        return connection is not None and connection.address == address and connection.endpoint == stop.endpoint
+        return connection is not None and connection.address in addresses and connection.endpoint == stop.endpoint
 
     async def _try(
-        self, stop: Stop, address: str, load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
+        self, stop: Stop, addresses: list[str], load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
     ) -> list[Outcome]:
-        """One host: its answers as outcomes, in as many transactions as its limits on recipients make necessary."""
+        """One host: its answers as outcomes, in as many transactions as its limits on recipients make necessary.
+
+        What was tried is taken out of `addresses`: one of them if a session stood, all if none would.
+        """
 
         def after() -> Mail | None:
             upcoming = ahead()
@@ -143,17 +150,21 @@ class SmtpSession:
         outcomes: list[Outcome] = []
         left = recipients
         while left:
-            answers, hop = await self._transact(stop, address, load, left, after)
+            answers, hop = await self._transact(stop, addresses, load, left, after)
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
             outcomes += [self._outcome(answer, stop, hop, began) for answer in answers if answer.to not in again]
             left = again
+        if self._connection is None:
+            addresses.clear()
+        else:
+            addresses.remove(self._connection.address)
         return outcomes
 
     def _fits(self, load: Load) -> bool:
         """Whether the connection that we have is the one that `load` would be tried on first."""
-        return any(self._leads_to(stop, address) for stop, address in self._doors(load.job)[:1])
+        return any(self._leads_to(*door) for door in self._doors(load.job)[:1])
 
     @staticmethod
     def _mail(load: Load, recipients: Sequence[int]) -> Mail:
@@ -162,7 +173,7 @@ class SmtpSession:
         return Mail(envelope.sender, addresses, load.content, request=_asked(envelope))
 
     async def _transact(
-        self, stop: Stop, address: str, load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
+        self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
     ) -> tuple[list[Answer], Hop]:
         """One transaction.
 
@@ -172,7 +183,7 @@ class SmtpSession:
         mail = self._mail(load, recipients)
         while True:
             try:
-                connection = await self._connected(stop, address)
+                connection = await self._connected(stop, addresses)
             except SessionError as error:
                 return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop
             reused = connection.deliveries > 0
@@ -180,12 +191,12 @@ class SmtpSession:
             if not (reused and all(map(_never_began, answers))):
                 return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop
 
-    async def _connected(self, stop: Stop, address: str) -> Connection:
+    async def _connected(self, stop: Stop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool."""
         connection = self._connection
-        if connection is None or not self._leads_to(stop, address) or not self.pool.is_good(connection):
+        if connection is None or not self._leads_to(stop, addresses) or not self.pool.is_good(connection):
             self.end()
-            self._connection = connection = await self.pool.lend(stop.endpoint, [address])
+            self._connection = connection = await self.pool.lend(stop.endpoint, addresses)
         return connection
 
     def _outcome(self, answer: Answer, stop: Stop, hop: Hop, began: float) -> Outcome:

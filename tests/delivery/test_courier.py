@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -33,10 +34,12 @@ def dead_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def load(ports: Sequence[int], *recipients: str, content: bytes = BODY, relay: bool = False) -> Load:
-    """A job for `recipients` whose way leads to these ports, in order."""
+def load(
+    ports: Sequence[int], *recipients: str, content: bytes = BODY, relay: bool = False, addresses: Sequence[str] = ("127.0.0.1",)
+) -> Load:
+    """A job for `recipients` whose way leads to these ports, in order, each at all `addresses`."""
     letter = envelope(*recipients)
-    stops = [Stop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), ["127.0.0.1"], relay) for nth, port in enumerate(ports)]
+    stops = [Stop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), addresses, relay) for nth, port in enumerate(ports)]
     entry = Entry(letter.id, "queued", letter, len(content), History(len(recipients)), 0.0, NOW)
     return Load(Job(Attempt(entry, NOW), Way("destination", tuple(stops), relay), range(len(recipients))), content)
 
@@ -161,6 +164,51 @@ def test_the_number_of_hosts_in_one_attempt_is_bounded() -> None:
         (outcome,) = await deliver(load([*dead, sinks[0].port], "a@example.net"))
         assert (outcome.verdict, outcome.scope, outcome.phase) == ("defer", "host", "connect")
         assert (await deliver(load([*dead[1:], sinks[0].port], "a@example.net")))[0].verdict == "delivered"
+
+    with_sinks(scenario, Moods())
+
+
+def test_an_address_that_does_not_answer_is_not_waited_for() -> None:
+    """RFC 8305: the next address of the host is called a moment later, long before the first has run into its time-out."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.2", sinks[0].port))
+            silent.listen(0)
+            fillers = [socket.socket() for _ in range(3)]  # whoever comes to a full queue hears nothing
+            try:
+                for filler in fillers:
+                    filler.setblocking(False)
+                    filler.connect_ex(("127.0.0.2", sinks[0].port))
+                began = asyncio.get_running_loop().time()
+                (outcome,) = await deliver(load([sinks[0].port], "a@example.net", addresses=("127.0.0.2", "127.0.0.1")))
+                assert asyncio.get_running_loop().time() - began < TIMEOUTS.connect / 2
+                assert (outcome.verdict, outcome.hop.ip) == ("delivered", "127.0.0.1")
+            finally:
+                for filler in fillers:
+                    filler.close()
+
+    with_sinks(scenario, Moods())
+
+
+def test_each_address_of_a_host_is_tried_once() -> None:
+    """One machine of a host that breaks off in the middle of a message says nothing about the next."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([sinks[0].port], "a@example.net", addresses=("127.0.0.1", "127.0.0.2")))
+        assert (outcome.verdict, outcome.scope, outcome.phase, outcome.hop.ip) == ("defer", "host", "connect", "127.0.0.2")
+
+    with_sinks(scenario, Moods(drops=["content"]))
+
+
+def test_the_addresses_of_one_attempt_are_bounded() -> None:
+    """Whichever hosts they belong to."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        nobody = tuple(f"127.0.0.{last}" for last in range(2, 2 + MAX_HOSTS))
+        (outcome,) = await deliver(load([sinks[0].port], "a@example.net", addresses=(*nobody, "127.0.0.1")))
+        assert (outcome.verdict, outcome.phase) == ("defer", "connect")
+        assert (await deliver(load([sinks[0].port], "a@example.net", addresses=(*nobody[1:], "127.0.0.1"))))[0].verdict == "delivered"
 
     with_sinks(scenario, Moods())
 
