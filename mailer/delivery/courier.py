@@ -3,8 +3,8 @@
 `Courier` and `Session` are the seam where other ways of delivery attach (a local mailbox, LMTP, a pipe);
 `SmtpCourier` is the one for SMTP. Its session works off the queue of one destination on one connection, and says the next
 envelope together with the end of the message before it. It tries the hosts of a way in order, the one that it is
-talking to first, each at all of its addresses: another host is tried while the trouble is the host's (`Scope` ``host``); a refusal of the message or
-of a recipient is an answer, and no other host is asked for a better one.
+talking to first, each at all of its addresses: another one is tried while the trouble is the host's (`Scope` ``host``); a
+refusal of the message or of a recipient is an answer, and no other host is asked for a better one.
 """
 
 from __future__ import annotations
