@@ -26,7 +26,7 @@ from mailer.spool.put import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailer.config.quick import SubmissionSettings
 
@@ -39,10 +39,10 @@ class Request:
     `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
     field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
-    `request_id` makes it idempotent.
+    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
     """
 
-    __slots__ = ("bcc", "data", "from_header", "full_name", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Request:
         full_name: str = "",
         request_id: str = "",
         priority: str = "normal",
+        options: Mapping[str, object] | None = None,
     ) -> None:
         self.data = data
         self.sender = sender
@@ -64,6 +65,7 @@ class Request:
         self.full_name = full_name
         self.request_id = request_id
         self.priority = priority
+        self.options = options
 
 
 class Submitted:
@@ -89,6 +91,8 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     check_size(len(request.data), settings)
     if request.priority not in PRIORITIES:
         raise Failure(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", BAD_MESSAGE)
+    if request.options:
+        _check_options(request.options)
     message = Message.split(normalise(_without_from_line(request.data)))
     recipients = _recipients(request, message, settings)
     message = message.without(b"bcc", b"resent-bcc")
@@ -107,6 +111,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
         request_id=request.request_id,
         priority=request.priority,
         submitter={"uid": os.getuid()},
+        options=request.options,
     )
     claim = (request.request_id, digest) if request.request_id else None
     done = put(settings.spool, envelope.id, envelope.to_line(), bytes(message), claim)
@@ -122,6 +127,16 @@ def check_size(size: int, settings: SubmissionSettings) -> None:
         raise Failure(
             f"the message is larger than {settings.max_message_size} bytes (submission.max_message_size); nothing was queued", BAD_MESSAGE
         )
+
+
+def _check_options(options: Mapping[str, object]) -> None:
+    """Nothing is queued that asks for what nobody can ask for. Raises `Failure` (65)."""
+    from mailer.mail.request import Request as Asked
+
+    try:
+        Asked.read(options)
+    except ValueError as error:
+        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
 
 
 def _without_from_line(data: bytes) -> bytes:

@@ -331,6 +331,19 @@ def test_a_priority_that_is_none_is_refused(door: Door) -> None:
     assert door.refused(WHOLE, priority="urgent").code == 65
 
 
+def test_what_is_asked_of_those_who_carry_it_is_kept(door: Door) -> None:
+    """The words of DSN lie in the envelope, where delivery finds them."""
+    asked = {"ret": "HDRS", "envid": "q+1", "notify": "DELAY,FAILURE"}
+    assert dict(door.submit(options=asked).envelope.options) == asked
+    assert door.spool.read(door.spool.ids("queued")[0]).envelope.options == asked
+
+
+@pytest.mark.parametrize("asked", [{"ret": "SOME"}, {"envid": "a\r\nb"}, {"envid": "x" * 101}, {"notify": "NEVER,DELAY"}, {"notify": 1}])
+def test_what_cannot_be_asked_is_refused(door: Door, asked: dict[str, object]) -> None:
+    """Else the daemon would find it out with nobody there to tell."""
+    assert door.refused(options=asked).code == 65
+
+
 # Once
 
 
