@@ -4,6 +4,7 @@
 
 =========  ==================================================================  =========================
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
+callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
 nodejs/    Node.js, where the machine has none that is new enough              pip
@@ -11,7 +12,8 @@ nodejs/    Node.js, where the machine has none that is new enough              p
 
 Exim, OpenSMTPD and Postfix cannot be installed at once: each of them is Debian's mail transport agent. So they are
 not installed. Their packages and everything below these are unpacked into one tree, in which `root.Root` starts
-them as if it were the whole machine. What is here already is not fetched again, unless its recipe has changed.
+them as if it were the whole machine. The callers of sendmail are laid over this machine instead (`tests.callers.machine`),
+since ours, which they call, is a program of this machine. What is here already is not fetched again, unless its recipe has changed.
 
 The directory is ``.peers`` of the clone, or what ``MAILER_PEERS`` names.
 """
@@ -24,12 +26,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
 DEBIAN = PLACE / "debian"
+CALLERS = PLACE / "callers"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
@@ -41,11 +44,23 @@ FETCHED = {
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
+    "cron": CALLERS / "usr/sbin/cron",
+    "atd": CALLERS / "usr/sbin/atd",
+    "bsd-mailx": CALLERS / "usr/bin/bsd-mailx",
+    "s-nail": CALLERS / "usr/bin/s-nail",
+    "mutt": CALLERS / "usr/bin/mutt",
+    "git send-email": CALLERS / "usr/lib/git-core/git-send-email",
+    "php": CALLERS / "etc/php",
+    "mdadm": CALLERS / "usr/sbin/mdadm",
+    "logwatch": CALLERS / "usr/sbin/logwatch",
+    "MIME::Lite": CALLERS / "usr/share/perl5/MIME/Lite.pm",
 }
 """What tells that a peer is there."""
 
 # Each line is fetched by itself: what is in two of them may exclude each other.
 PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submissiond", "sasl2-bin libsasl2-modules")
+CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
+CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
 NODE_VERSION = 20  # the least that all from npm ask for
 MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
@@ -56,6 +71,7 @@ def main() -> int:
     done = True
     for place, recipe, fetch in (
         (DEBIAN, repr((PACKAGES, NOT_NEEDED)), _debian),
+        (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
@@ -95,18 +111,46 @@ def _debian(tree: Path) -> None:
         Path(scratch, "status").touch()
         _apt(scratch, "update")
         for packages in PACKAGES:
-            _apt(scratch, "install", "--download-only", "--no-install-recommends", "-y", *packages.split())
+            _download(scratch, *packages.split())
         for name in ("bin", "sbin", "lib", "lib64"):  # as on every Debian since 12
             tree.joinpath("usr", name).mkdir(parents=True)
             tree.joinpath(name).symlink_to(f"usr/{name}")
         for archive in sorted(Path(scratch, "archives").glob("*.deb")):
             _unpack(archive, tree)
+    _defuse(tree)
+
+
+def _callers(tree: Path) -> None:
+    """Apt is told what this machine has, so it names what is missing; the programs themselves are fetched in any case."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("Debian's programs need root, and apt-get")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("lists/partial", "archives/partial"):
+            Path(scratch, name).mkdir(parents=True)
+        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
+        _apt(scratch, "update")
+        _download(scratch, "--reinstall", *CALLING.split())
+        for name in ("bin", "sbin", "lib", "lib64"):
+            tree.joinpath("usr", name).mkdir(parents=True)
+            tree.joinpath(name).symlink_to(f"usr/{name}")
+        _apt(scratch, "download", CALLING_ALONE, cwd=Path(scratch, "archives"))
+        for archive in sorted(Path(scratch, "archives").glob("*.deb")):
+            _unpack(archive, tree, ("./var", "./usr/share/doc", "./usr/share/man", "./usr/share/locale"))
+    _defuse(tree)
+
+
+def _defuse(tree: Path) -> None:
+    """A tree in a clone is no place for set-user-id programs."""
     for path in tree.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            path.chmod(path.stat().st_mode & 0o755)  # a tree in a clone is no place for set-user-id programs
+            path.chmod(path.stat().st_mode & 0o755)
 
 
-def _apt(scratch: str, *words: str) -> None:
+def _download(scratch: str, *words: str) -> None:
+    _apt(scratch, "install", "--download-only", "--no-install-recommends", "-y", *words)
+
+
+def _apt(scratch: str, *words: str, cwd: Path | None = None) -> None:
     """With the machine's sources, and nothing else of its state; what is not absolute here is below `scratch`."""
     options = {
         "Dir::State": scratch,
@@ -115,12 +159,12 @@ def _apt(scratch: str, *words: str) -> None:
         "Debug::NoLocking": "1",
         "APT::Sandbox::User": "root",  # nobody else may enter `scratch`
     }
-    _run("apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}")), *words)
+    _run("apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}")), *words, cwd=cwd)
 
 
-def _unpack(archive: Path, tree: Path) -> None:
+def _unpack(archive: Path, tree: Path, not_needed: Iterable[str] = NOT_NEEDED) -> None:
     """`dpkg-deb -x` would replace our symbolic links by directories."""
-    excluded = [f"--exclude={pattern}" for pattern in NOT_NEEDED]
+    excluded = [f"--exclude={pattern}" for pattern in not_needed]
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as unpacked:
         subprocess.run(
             ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", *excluded, "-C", tree], stdin=unpacked.stdout, check=True
