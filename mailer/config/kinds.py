@@ -49,12 +49,6 @@ def _size(octets: int) -> int | str:
     return octets
 
 
-def _switch(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{values.written(value)} is neither true nor false")
-    return value
-
-
 def _period(value: object) -> float:
     seconds = values.duration(value)
     if not seconds:
@@ -74,14 +68,10 @@ def _fraction(value: object) -> float:
     return float(value)
 
 
-def _optional_path(value: object) -> str:
-    return "" if value == "" else values.path(value)
-
-
 def _secret_path(value: object) -> str:
     """The error does not repeat the value: it may be the password itself."""
     try:
-        return _optional_path(value)
+        return values.optional_path(value)
     except ValueError:
         raise ValueError("this is no whole path; begin it with / or ~/") from None
 
@@ -210,7 +200,17 @@ def several(kind: Kind, *, least: int = 0) -> Kind:
     return Kind(f"list of {kind.name}", read, lambda items: [kind.write(item) for item in items])
 
 
+def _table(pairs: Any) -> dict[str, Any]:
+    """As the file writes it: one target as a text, several as a list."""
+    return {name: (value[0] if len(value) == 1 else [*value]) if isinstance(value, tuple) else value for name, value in pairs}
+
+
 TEXT = Kind("text", values.text)
+ALIASES = Kind("table of addresses", values.aliases, _table)
+AUTHORS = Kind("table of addresses", values.authors, _table)
+DOMAINS = Kind("list of domain", values.domains, list)
+KEPT = Kind("list of name", values.kept, list)
+MAILBOX = Kind("address", values.mailbox)
 HOST = Kind("host", _host)
 VARIABLE = Kind("name", _variable)
 HOSTNAME = Kind("domain", values.hostname)
@@ -220,13 +220,13 @@ MOMENT = Kind("time", _moment)
 OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
 ADDRESS = Kind("address", values.address)
 PATH = Kind("path", values.path)
-OPTIONAL_PATH = Kind("path", _optional_path)
+OPTIONAL_PATH = Kind("path", values.optional_path)
 SECRET_PATH = Kind("path", _secret_path)
 COUNT = Kind("number", values.count)
 DURATION = Kind("duration", values.duration, _duration)
 PERIOD = Kind("duration", _period, _duration)
 SIZE = Kind("size", values.size, _size)
-SWITCH = Kind("true | false", _switch)
+SWITCH = Kind("true | false", values.switch)
 PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)

@@ -59,6 +59,8 @@ def _sample(setting: Setting) -> object:
         return setting.kind.write(setting.default)
     if setting.kind.name.startswith("list"):
         return [setting.example]
+    if setting.kind.name.startswith("table"):
+        return dict([setting.example.split(" = ")])
     return int(setting.example) if setting.kind.name == "port" else setting.example
 
 

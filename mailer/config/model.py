@@ -16,11 +16,15 @@ from . import defaults
 from .dkim import Dkim
 from .kinds import (
     ADDRESS,
+    ALIASES,
+    AUTHORS,
     COUNT,
+    DOMAINS,
     DURATION,
     FRACTION,
     HOP,
     HOSTNAME,
+    KEPT,
     NAMESERVER,
     OPTIONAL_DOMAIN,
     OPTIONAL_PATH,
@@ -95,6 +99,37 @@ class Submission:
         DURATION,
         "How long a request id is remembered: the same id with the same message is queued once.",
         defaults.REQUEST_ID_TTL,
+    )
+    aliases: tuple[tuple[str, tuple[str, ...]], ...] = setting(
+        ALIASES,
+        "Who gets the mail for a name of this machine, such as root, or for an address: one address or a list. * is every other name.",
+        (),
+        example="root = you@example.com",
+    )
+    aliases_file: str = setting(
+        OPTIONAL_PATH, "A file with more aliases, in the form of aliases(5); those above go before it.", "", example="/etc/aliases"
+    )
+    authors: tuple[tuple[str, str], ...] = setting(
+        AUTHORS,
+        "The author of the mail that a user of this machine sends, in header and envelope; * is every other user.",
+        (),
+        example="www-data = Our shop <shop@example.com>",
+    )
+    replace_every_author: bool = setting(
+        SWITCH, "Whether that replaces all authors, or those only that have no domain or the name of this machine.", False
+    )
+    masquerade: tuple[str, ...] = setting(
+        DOMAINS, "Domains that stand for those below them: an author at host.example.com is one at example.com.", (), example="example.com"
+    )
+    masquerade_except: tuple[str, ...] = setting(KEPT, "Users, addresses and domains that keep theirs.", (), example="lists.example.com")
+    strict: bool = setting(
+        SWITCH, "Whether a message with lines too long, or with 8-bit text that says no encoding, is refused instead of mended.", False
+    )
+    max_header_size: int = setting(SIZE, "The largest header that a message may have.", defaults.MAX_HEADER_SIZE)
+    max_attachments: int = setting(COUNT, "The most attachments that a message may be composed with.", defaults.MAX_ATTACHMENTS)
+    max_attachment_size: int = setting(SIZE, "The largest of them.", defaults.MAX_ATTACHMENT_SIZE)
+    max_subject_length: int = setting(
+        COUNT, "The longest subject that a message may be composed with, in characters.", defaults.MAX_SUBJECT_LENGTH
     )
 
 

@@ -1,8 +1,9 @@
 """The few settings that ``mailer send`` needs, read without the cost of a TOML parser.
 
 `submission` reads the tables ``[mailer]`` and ``[submission]`` of a file whose lines are plain:
-``key = "text"``, ``key = 42``, ``key = true``, comments, blank lines. Wherever anything is not plain (an escape, a
-list, a key that it does not know, a value that is refused) it gives up and the full reader decides, so
+``key = "text"``, ``key = 42``, ``key = true``, ``key = ["text", "text"]``, comments, blank lines; and the tables below them that
+are a setting themselves, such as ``[submission.aliases]``. Wherever anything is not plain (an escape, a
+list of several lines, a key that it does not know, a value that is refused) it gives up and the full reader decides, so
 there is one TOML and one wording of errors: what this accepts, the full reader accepts with the same
 values. A mistake in another table is not looked for on either way: mail can be queued while the daemon's
 part of the file is being mended.
@@ -34,9 +35,23 @@ READERS: dict[str, dict[str, Callable[[object], object]]] = {
         "max_recipients": values.count,
         "from_address": values.address,
         "request_id_ttl": values.duration,
+        "aliases": values.aliases,
+        "aliases_file": values.optional_path,
+        "authors": values.authors,
+        "replace_every_author": values.switch,
+        "masquerade": values.domains,
+        "masquerade_except": values.kept,
+        "strict": values.switch,
+        "max_header_size": values.size,
+        "max_attachments": values.count,
+        "max_attachment_size": values.size,
+        "max_subject_length": values.count,
     },
 }
 """The settings of the two tables; a test holds that `model` has the same."""
+
+BELOW = {"submission.aliases": "aliases", "submission.authors": "authors"}
+"""Settings that are tables, by the header that may stand for them."""
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -45,14 +60,25 @@ class SubmissionSettings:
     """What submission has to know: paths and names, limits in bytes and recipients, `request_id_ttl` in seconds."""
 
     __slots__ = (
+        "aliases",
+        "aliases_file",
+        "authors",
         "config_path",
         "default_domain",
         "from_address",
         "hostname",
+        "masquerade",
+        "masquerade_except",
+        "max_attachment_size",
+        "max_attachments",
+        "max_header_size",
         "max_message_size",
         "max_recipients",
+        "max_subject_length",
+        "replace_every_author",
         "request_id_ttl",
         "spool",
+        "strict",
     )
 
     spool: str
@@ -62,6 +88,17 @@ class SubmissionSettings:
     max_recipients: int
     from_address: str
     request_id_ttl: float
+    aliases: tuple[tuple[str, tuple[str, ...]], ...]
+    aliases_file: str
+    authors: tuple[tuple[str, str], ...]
+    replace_every_author: bool
+    masquerade: tuple[str, ...]
+    masquerade_except: tuple[str, ...]
+    strict: bool
+    max_header_size: int
+    max_attachments: int
+    max_attachment_size: int
+    max_subject_length: int
     config_path: str
     """The file that was read; empty if there is none."""
 
@@ -75,7 +112,23 @@ class SubmissionSettings:
         self.from_address = get("from_address", defaults.FROM_ADDRESS)  # type: ignore[assignment]
         ttl = get("request_id_ttl")
         self.request_id_ttl = values.duration(defaults.REQUEST_ID_TTL) if ttl is None else ttl  # type: ignore[assignment]
+        self.aliases = get("aliases", ())  # type: ignore[assignment]
+        self.aliases_file = get("aliases_file", "")  # type: ignore[assignment]
+        self.authors = get("authors", ())  # type: ignore[assignment]
+        self.replace_every_author = get("replace_every_author", False)  # type: ignore[assignment]
+        self.masquerade = get("masquerade", ())  # type: ignore[assignment]
+        self.masquerade_except = get("masquerade_except", ())  # type: ignore[assignment]
+        self.strict = get("strict", False)  # type: ignore[assignment]
+        self.max_header_size = get("max_header_size") or values.size(defaults.MAX_HEADER_SIZE)  # type: ignore[assignment]
+        self.max_attachments = get("max_attachments", defaults.MAX_ATTACHMENTS)  # type: ignore[assignment]
+        self.max_attachment_size = get("max_attachment_size") or values.size(defaults.MAX_ATTACHMENT_SIZE)  # type: ignore[assignment]
+        self.max_subject_length = get("max_subject_length", defaults.MAX_SUBJECT_LENGTH)  # type: ignore[assignment]
         self.config_path = config_path
+
+    @property
+    def rules(self) -> bool:
+        """Whether addresses may have to be changed; without these settings nothing has to be looked at."""
+        return bool(self.default_domain or self.aliases or self.aliases_file or self.authors or self.masquerade)
 
     def sender(self) -> str:
         """The sender of mail that names none: `from_address`, or the user's name at the default domain or host."""
@@ -139,8 +192,9 @@ def plain(data: bytes) -> dict[str, object] | None:
     except UnicodeDecodeError:
         return None
     found: dict[str, object] = {}
-    seen: set[str] = set()
-    readers: Mapping[str, Callable[[object], object]] | None = {}  # None: in a table of others
+    seen: dict[str, dict[str, object]] = {}
+    readers: Mapping[str, Callable[[object], object]] | _Any | None = {}  # None: in a table of others
+    into = found
     for raw in lines:
         line = raw.strip(" \t")
         if line.startswith("["):
@@ -148,11 +202,38 @@ def plain(data: bytes) -> dict[str, object] | None:
             if name is None or name in seen:
                 return None
             readers = READERS.get(name)
+            into = found
+            if name in BELOW:
+                readers, into = _ANY, {}
             if readers is not None:
-                seen.add(name)
-        elif readers is not None and line and not _take(line, readers, found):
+                seen[name] = into
+        elif readers is not None and line and not _take(line, readers, into):
             return None
-    return found
+    return found if all(_settle(found, BELOW[name], table) for name, table in seen.items() if name in BELOW) else None
+
+
+class _Any:
+    """The readers of a table whose keys are anybody's: they are read when all of them are there."""
+
+    def __contains__(self, key: str) -> bool:
+        return bool(key)
+
+    def __getitem__(self, key: str) -> Callable[[object], object]:
+        return lambda value: value
+
+
+_ANY = _Any()
+
+
+def _settle(found: dict[str, object], key: str, table: dict[str, object]) -> bool:
+    """Read the `table` that is the setting `key`; whether that could be done."""
+    if key in found:
+        return False
+    try:
+        found[key] = READERS["submission"][key](table)
+    except ValueError:
+        return False
+    return True
 
 
 def _header(line: str) -> str | None:
@@ -162,18 +243,20 @@ def _header(line: str) -> str | None:
     name = header.strip("[]")
     if not _printable(comment) or not name or not _BARE.issuperset(name.replace(".", "")):
         return None
-    if header == f"[{name}]" and name in READERS:
+    if header == f"[{name}]" and (name in READERS or name in BELOW):
         return name
     first = name.partition(".")[0]
     return None if first in READERS or header not in (f"[{name}]", f"[[{name}]]") else ""
 
 
-def _take(line: str, readers: Mapping[str, Callable[[object], object]], found: dict[str, object]) -> bool:
+def _take(line: str, readers: Mapping[str, Callable[[object], object]] | _Any, found: dict[str, object]) -> bool:
     """Read one line of the two tables into `found`; whether that could be done."""
     if line.startswith("#"):
         return _printable(line)
     key, equals, rest = line.partition("=")
     key = key.rstrip(" \t")
+    if isinstance(readers, _Any):
+        key = _key(key)
     if not equals or key not in readers or key in found:
         return False
     value = _value(rest.lstrip(" \t"))
@@ -186,8 +269,30 @@ def _take(line: str, readers: Mapping[str, Callable[[object], object]], found: d
     return True
 
 
-def _value(text: str) -> str | int | bool | None:
+def _key(text: str) -> str:
+    """A key that is bare, or in plain quotes; else nothing."""
+    if text.startswith('"') and text.endswith('"') and len(text) > 1:
+        text = text[1:-1]
+        return text if '"' not in text and "\\" not in text and text.isprintable() else ""
+    return text if _BARE.issuperset(text) else ""
+
+
+def _list(text: str) -> list[object] | None:
+    """The plain texts in ``["a", "b"]`` if nothing but a comment follows it, else `None`."""
+    inner, bracket, rest = text[1:].partition("]")
+    if not bracket or not _ends(rest):
+        return None
+    pieces = [piece.strip(" \t") for piece in inner.split(",")]
+    if not pieces[-1]:
+        pieces.pop()
+    found = [_value(piece) if piece.startswith('"') and "#" not in piece else None for piece in pieces]
+    return None if None in found else [*found]
+
+
+def _value(text: str) -> str | int | bool | list[object] | None:
     """The value at the start of `text` if nothing but a comment follows it, else `None`."""
+    if text.startswith("["):
+        return _list(text)
     if text.startswith('"'):
         inner, quote, rest = text[1:].partition('"')
         if not quote or "\\" in inner or not inner.isprintable() or not _ends(rest):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from mailer.mail.address import AddressError, parse
+from mailer.mail.address import AddressError, boxes, parse
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -96,12 +96,99 @@ def address(value: object) -> str:
         raise ValueError(str(error)) from None
 
 
+def domains(value: object) -> tuple[str, ...]:
+    """A list of domains, in lower case."""
+    return tuple(domain(item).lower() for item in _items(value))
+
+
+def kept(value: object) -> tuple[str, ...]:
+    """A list of domains, whole addresses, and names of users, in lower case."""
+    return tuple(_name(item) if "." not in text(item) or "@" in text(item) else domain(item).lower() for item in _items(value))
+
+
+def aliases(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """For each name or address, in lower case, those that mail for it goes to: one, or a list."""
+    found = []
+    for name, targets in _pairs(value):
+        listed = targets if isinstance(targets, list) else [targets]
+        if not listed:
+            raise ValueError(f"the alias {written(name)} stands for nobody")
+        found.append((_name(name), tuple(_target(name, target) for target in listed)))
+    if len({name for name, _ in found}) < len(found):
+        raise ValueError("an alias stands twice, in small letters and in capitals")
+    return tuple(found)
+
+
+def authors(value: object) -> tuple[tuple[str, str], ...]:
+    """For each user, or ``*`` for all others, the author of the mail that he sends: an address, with or without a name before it."""
+    found = []
+    for user, author in _pairs(value):
+        if not user or not user.isprintable():
+            raise ValueError(f"{written(user)} is no name of a user")
+        found.append((user, mailbox(author)))
+    return tuple(found)
+
+
+def mailbox(value: object) -> str:
+    """One whole address, with or without a name before it: ``Anna <anna@example.org>``; or nothing."""
+    author = text(value)
+    if not author:
+        return author
+    if len(found := [*boxes(author)]) != 1 or found[0][3:] != (0, len(author)):
+        raise ValueError(f'{written(author)} is no author; write "anna@example.org" or "Anna <anna@example.org>"')
+    address(found[0][0])
+    return author
+
+
+def _items(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError(f"{written(value)} is no list; write it in square brackets")
+    return value
+
+
+def _pairs(value: object) -> list[tuple[str, object]]:
+    if not isinstance(value, dict):
+        raise ValueError(f'{written(value)} is no table; write it as {{ name = "address" }}')
+    return [*value.items()]
+
+
+def _name(value: object) -> str:
+    """What an alias is called: ``*``, a name, or a whole address; in lower case."""
+    name = text(value)
+    try:
+        found = parse(name, "x.invalid")
+    except AddressError as error:
+        raise ValueError(f"{written(name)} is no name: {error.problem}") from None
+    return (found.local if found.domain == "x.invalid" else str(found)).lower()
+
+
+def _target(name: str, value: object) -> str:
+    target = text(value)
+    try:
+        parse(target, "x.invalid")
+    except AddressError as error:
+        raise ValueError(f"the alias {written(name)} leads nowhere: {error}") from None
+    return target
+
+
 def path(value: object) -> str:
     """An absolute path; ``~`` is the home directory. A relative one would mean something else in every directory."""
     name = os.path.expanduser(text(value))
     if not name.startswith("/"):
         raise ValueError(f"{written(value)} is no whole path; begin it with / or ~/")
     return os.path.normpath(name)
+
+
+def optional_path(value: object) -> str:
+    """The same, or nothing."""
+    return "" if value == "" else path(value)
+
+
+def switch(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{written(value)} is neither true nor false")
+    return value
 
 
 def written(value: object) -> str:

@@ -88,32 +88,48 @@ def in_header(value: str) -> Iterator[str]:
     Takes display names, comments, quoted strings and groups (RFC 5322 §3.4, RFC 6854) as they come;
     yields what stands in angle brackets or stands alone. Give each to `parse`.
     """
+    for box in boxes(value):
+        yield box[0]
+
+
+def boxes(value: str) -> Iterator[tuple[str, int, int, int, int]]:
+    """The same, each with where it stands, for whoever writes another in its place.
+
+    An address, where it begins and ends in `value` (within its brackets, if it has some), and where the whole mailbox does,
+    display name, brackets and all.
+    """
     plain: list[str] = []  # what would be the address if no angle bracket follows
     angle: list[str] | None = None
-    found: str | None = None
-    for token in _tokens(value):
+    found: tuple[str, int, int] | None = None
+    first = last = inner = at = 0  # of the mailbox; behind its opening bracket
+    for at, end, token in _tokens(value):
         if token == "<" and found is None and angle is None:
-            angle = []
+            angle, inner, last = [], end, end
+            first = first if plain else at
         elif token == ">" and angle is not None:
-            found, angle = _without_route("".join(angle)), None
+            found, angle, last = (_without_route("".join(angle)), inner, at), None, end
         elif angle is not None:
             angle.append(token)
-        elif token in ",;":
-            yield from _one(found, plain)
+            last = end
+        elif token in ",;:":
+            if token != ":":  # else it was the name of a group; its members follow
+                yield from _one(found, plain, first, last)
             found, plain = None, []
-        elif token == ":":  # the name of a group; its members follow
-            found, plain = None, []
-        else:
+        elif token != " ":
+            first = first if plain or found else at
+            last = end
+            plain.append(token)
+        elif plain:
             plain.append(token)
     if angle is not None:  # no closing bracket: what is there is tried, and refused by `parse` if bad
-        found = "".join(angle)
-    yield from _one(found, plain)
+        found = "".join(angle), inner, last
+    yield from _one(found, plain, first, last)
 
 
-def _one(found: str | None, plain: list[str]) -> Iterator[str]:
-    text = found if found is not None else "".join(plain).strip()
+def _one(found: tuple[str, int, int] | None, plain: list[str], first: int, last: int) -> Iterator[tuple[str, int, int, int, int]]:
+    text, start, end = found or ("".join(plain).strip(), first, last)
     if text:
-        yield text
+        yield text, start, end, first, last
 
 
 def _without_route(path: str) -> str:
@@ -123,8 +139,8 @@ def _without_route(path: str) -> str:
     return path
 
 
-def _tokens(value: str) -> Iterator[str]:
-    """Specials one by one, runs of other text, quoted strings and literals whole; comments are gone."""
+def _tokens(value: str) -> Iterator[tuple[int, int, str]]:
+    """Where each begins and ends: specials one by one, runs of other text, quoted strings and literals whole; comments are gone."""
     start = at = 0
     end = len(value)
     while at < end:
@@ -133,21 +149,22 @@ def _tokens(value: str) -> Iterator[str]:
             at += 1
             continue
         if start < at:
-            yield value[start:at]
+            yield start, at, value[start:at]
+        start = at
         if char == '"':
-            start, at = at, _closing(value, at, '"')
-            yield value[start:at]
+            at = _closing(value, at, '"')
+            yield start, at, value[start:at]
         elif char == "[":
-            start, at = at, _closing(value, at, "]")
-            yield value[start:at]
+            at = _closing(value, at, "]")
+            yield start, at, value[start:at]
         elif char == "(":
             at = _after_comment(value, at)
         else:
             at += 1
-            yield " " if char in " \t\r\n" else char
+            yield start, at, " " if char in " \t\r\n" else char
         start = at
     if start < end:
-        yield value[start:]
+        yield start, end, value[start:]
 
 
 def _closing(value: str, at: int, closer: str) -> int:

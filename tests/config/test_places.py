@@ -99,6 +99,6 @@ def test_places_of_any_file(tables: dict[str, dict[str, Any]], before: str, afte
 
 
 def test_a_literal_of_something_else_is_a_bug() -> None:
-    """There is no setting that is a table."""
+    """There is no setting that is nothing."""
     with pytest.raises(TypeError):
-        literal({})
+        literal(None)

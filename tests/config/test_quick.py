@@ -110,6 +110,44 @@ def test_what_is_not_plain_is_left_to_the_full_reader(text: str) -> None:
     assert plain(text.encode()) is None
 
 
+def test_rules_of_identity_are_read_without_the_full_reader(tmp_path: Path) -> None:
+    """Aliases and authors as tables, lists on one line: as plain as the rest."""
+    text = """
+[submission]
+masquerade = ["Example.com", "example.org"] # ours
+strict = true
+[submission.aliases]
+Root = "anna@example.com"
+"*" = ["root", "bob@example.com"]
+[relay.out]
+host = 'x'
+[submission.authors]
+www-data = "Our shop <shop@example.com>"
+"""
+    found = plain(text.encode())
+    assert found == {
+        "masquerade": ("example.com", "example.org"),
+        "strict": True,
+        "aliases": (("root", ("anna@example.com",)), ("*", ("root", "bob@example.com"))),
+        "authors": (("www-data", "Our shop <shop@example.com>"),),
+    }
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    assert submission(str(path)) == of(load(str(path)))
+    assert submission(str(path)).rules
+
+
+@pytest.mark.parametrize("word", ["aliases", "authors"])
+@pytest.mark.parametrize("value", ['"x"', "[]", "{ root = 1 }", '{ root = "a b" }', '{ "" = "a@example.com" }', '{ "a b" = [] }'])
+def test_tables_of_addresses_say_what_is_wrong_with_them(tmp_path: Path, word: str, value: str) -> None:
+    """An error with its line, as for any other setting."""
+    path = tmp_path / "c.toml"
+    path.write_text(f"[submission]\n{word} = {value}\n")
+    with pytest.raises(Failure, match=rf"c\.toml:2: {word}: ") as caught:
+        submission(str(path))
+    assert caught.value.code == 78
+
+
 def test_bytes_that_are_no_utf8_and_huge_files_are_left_to_the_full_reader() -> None:
     """The full reader refuses them, with a sentence."""
     assert plain(b"\xff") is None
