@@ -21,17 +21,19 @@ PRIVATE = 0o600
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def write_new(path: str, parts: Iterable[bytes]) -> None:
+def write_new(path: str, parts: Iterable[bytes], mode: int = PRIVATE, modified: float = 0.0) -> None:
     """Create `path` (it must not exist), write `parts`, and `fsync`; on any error the file is gone again.
 
-    Mode 0600 whatever the umask says. Raises `OSError`.
+    It has `mode` whatever the umask says, and the time `modified` (seconds since the epoch) if one is given. Raises `OSError`.
     """
-    fd = os.open(path, NEW, PRIVATE)
+    fd = os.open(path, NEW, mode)
     try:
         try:
-            os.fchmod(fd, PRIVATE)  # a umask may have taken away our own rights
+            os.fchmod(fd, mode)  # a umask may have taken away our own rights
             for part in parts:
                 write_all(fd, part)
+            if modified:
+                os.utime(fd, (modified, modified))
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -44,6 +44,7 @@ from mailer.net.endpoint import Timeouts
 from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
 from mailer.spool import Spool, doorbell
+from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
 from mailer.spool.sweep import sweep
 from mailer.status.catchup import catch_up
@@ -193,7 +194,8 @@ class Service:
             self.events.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
 
     def _adopt(self) -> None:
-        done = adopt(self.spool, self.config.submission.max_message_size)
+        submission = self.config.submission
+        done = adopt(self.spool, Terms(submission.max_message_size, submission.max_recipients))
         for name, reason, path in done.refused:
             self.events.tell(Corrupt(self.clock.now(), name, reason, path))
 

@@ -11,6 +11,8 @@ version is still mail. Writing does without the `json` module, whose import alon
 
 from __future__ import annotations
 
+from .when import parse_rfc3339
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +77,15 @@ class Envelope:
         self.priority = priority
         self.submitter = submitter or {}
         self.options = options or {}
+
+    @property
+    def due(self) -> float:
+        """When it is to leave at the earliest, in seconds since the epoch; 0.0, or a moment that has passed: at once."""
+        at = self.options.get("at")
+        try:
+            return parse_rfc3339(at) if isinstance(at, str) else 0.0
+        except ValueError:  # of another program: mail that nobody knows the time of goes now
+            return 0.0
 
     def to_line(self) -> bytes:
         """The envelope as one line of JSON with its newline."""

@@ -1,8 +1,8 @@
 """Adopt: the daemon takes what other users put into ``drop/`` of a system-wide spool.
 
 Everything in ``drop/`` is hostile until proven mail. A file is opened without following links and without
-waiting (a FIFO would), must be a regular file with one name and no more bytes than allowed, must parse, and
-may name as submitter nobody but its owner. What fails is set aside in ``corrupt/`` unread.
+waiting (a FIFO would), must be a regular file with one name, which nobody but its owner may write, with no more bytes
+than allowed. Then it is judged as `admit` says. Its owner is the submitter. What fails is set aside in ``corrupt/`` unread.
 
 The content is copied, never moved: the owner may still hold the file open and could change what we
 checked.
@@ -10,12 +10,12 @@ checked.
 ==========================================  =======================================================
 step                                        what a crash right after it leaves
 ==========================================  =======================================================
-write ``tmp/ID``, fsync                     garbage in ``tmp/``; the file in ``drop/`` is adopted again
-rename to ``queued/ID``, fsync              both files; the next adoption finds the ID and removes the one in ``drop/``
+admit it                                    both files; the next adoption finds the ID and removes the one in ``drop/``
 unlink ``drop/ID``, fsync ``drop/``         the message, once
 ==========================================  =======================================================
 
-Nothing that was adopted is delivered before the last step, so the second row never sends twice.
+A message that was delivered between the two steps is known to the status database, which the judge's `Terms` ask: it is not
+taken twice.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ import stat
 from typing import TYPE_CHECKING
 
 from mailer import durable
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
 
-from . import file
+from .admit import Stranger, Terms, admit
 from .file import CorruptFile
 from .layout import is_id
-from .put import head
 from .store import NoSuchMessage
 
 if TYPE_CHECKING:
-    from mailer.mail.envelope import Envelope
+    from collections.abc import Iterable, Iterator
 
     from .store import Spool
 
 
 class Adopted:
-    """What one round of adoption did: the `ids` now in ``queued/``, and (name, reason, path) of each file set aside."""
+    """What one round of adoption did: the `ids` that are now in the spool, and (name, reason, path) of each file set aside.
+
+    The path is empty for what could not be moved: the directory of another user, which only root could take away.
+    """
 
     __slots__ = ("ids", "refused")
 
@@ -50,21 +52,34 @@ class Adopted:
         self.refused: list[tuple[str, str, str]] = []
 
 
-def adopt(spool: Spool, max_size: int, limit: int = 1000) -> Adopted:
-    """Take up to `limit` files out of ``drop/``; each may have `max_size` bytes besides its envelope.
+def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | None = None) -> Adopted:
+    """Take up to `limit` files out of ``drop/``, or those of `names`, oldest first.
 
     Raises `OSError` only for errors of the spool itself; then what was not yet taken is still in ``drop/``.
     """
     done = Adopted()
-    for name in sorted(spool.names("drop"))[:limit]:
+    taken = False
+    for name in sorted(spool.names("drop") if names is None else names):
+        if limit <= 0:
+            break
         try:
-            if _take(spool, name, max_size):
-                done.ids.append(name)
+            id = _take(spool, name, terms)
+            if id:
+                done.ids.append(id)
+                taken = True
+                limit -= 1
         except CorruptFile as error:
-            done.refused.append((name, str(error), _set_aside(spool, name)))
-    if done.ids:
+            path = _set_aside(spool, name)
+            done.refused.append((name, str(error), path))
+            limit -= bool(path)  # what cannot be moved must not stand in the way of all that comes after it
+    if taken:
         durable.sync_directory(f"{spool.root}/drop")
     return done
+
+
+def waiting(spool: Spool, ids: Iterable[str]) -> Iterator[str]:
+    """Those of `ids` that are in ``drop/``."""
+    return (id for id in ids if is_id(id) and os.path.lexists(f"{spool.root}/drop/{id}"))
 
 
 def _set_aside(spool: Spool, name: str) -> str:
@@ -75,34 +90,25 @@ def _set_aside(spool: Spool, name: str) -> str:
         return ""
 
 
-def _take(spool: Spool, name: str, max_size: int) -> bool:
-    """Whether it was taken; if not, its owner took it back, or it is to be looked at again."""
+def _take(spool: Spool, name: str, terms: Terms) -> str:
+    """The ID that it has now; empty if it was not taken: its owner took it back, or it is to be looked at again."""
     if not is_id(name):
         raise CorruptFile("its name is no ID")
+    path = f"{spool.root}/drop/{name}"
     try:
-        data, known = _read(f"{spool.root}/drop/{name}", max_size)
+        data, known = _read(path, terms.max_size)
     except FileNotFoundError:
-        return False
-    envelope, start, end = file.parse(data, name)
-    if end - start > max_size:
-        raise CorruptFile(f"its message has {end - start} bytes, more than a message may have")
-    envelope.submitter = {**envelope.submitter, "uid": known.st_uid}
-    envelope.created = _created(envelope, known)
+        return ""
     try:
-        _copy(spool, envelope, data[start:end])
+        id = admit(spool, data, name, Stranger(known.st_uid, known.st_ctime), terms)  # nobody can set a file's ctime
     except NoSuchMessage:  # the message of its ID has left this moment
-        return False
-    os.unlink(f"{spool.root}/drop/{name}")
-    return True
-
-
-def _created(envelope: Envelope, known: os.stat_result) -> str:
-    """When it was put, but not after its file was: mail from the future would not expire. Nobody can set a file's ctime."""
-    try:
-        created = parse_rfc3339(envelope.created)
-    except ValueError as error:
-        raise CorruptFile(f"the envelope's {error}") from None
-    return envelope.created if created <= known.st_ctime else rfc3339(known.st_ctime)
+        return ""
+    except Failure as failure:
+        if failure.code not in (BAD_MESSAGE, NO_PERMISSION):
+            raise OSError(errno.EAGAIN, str(failure), path) from None
+        raise CorruptFile(str(failure)) from None
+    os.unlink(path)
+    return id
 
 
 def _read(path: str, max_size: int) -> tuple[bytes, os.stat_result]:
@@ -116,7 +122,9 @@ def _read(path: str, max_size: int) -> tuple[bytes, os.stat_result]:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1:
             raise CorruptFile("it is no regular file with one name")
-        if known.st_size > 2 * max_size + (1 << 20):  # an envelope of 10,000 recipients is below 1 MiB
+        if known.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise CorruptFile("others than its owner may write it, so nobody knows who did")
+        if known.st_size > largest(max_size):
             raise CorruptFile(f"it has {known.st_size} bytes, more than a message may have")
         data = bytearray()
         while part := os.read(fd, 1 << 20):
@@ -128,27 +136,6 @@ def _read(path: str, max_size: int) -> tuple[bytes, os.stat_result]:
         os.close(fd)
 
 
-def _copy(spool: Spool, envelope: Envelope, body: bytes) -> None:
-    """Put the message under its own ID, unless an adoption that was cut short has done so."""
-    if state := spool.find(envelope.id):
-        if _same(spool, envelope, body):
-            durable.sync_directory(f"{spool.root}/{state}")  # the crash may have been between rename and sync
-            return
-        raise CorruptFile("its ID belongs to another message")
-    temporary = f"{spool.root}/tmp/{envelope.id}"
-    line = envelope.to_line()
-    if os.path.lexists(temporary):  # left by a crash
-        os.unlink(temporary)
-    durable.write_new(temporary, (head(line, body), line, body))
-    try:
-        durable.publish(temporary, f"{spool.root}/queued/{envelope.id}")
-    except OSError:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
-
-
-def _same(spool: Spool, envelope: Envelope, body: bytes) -> bool:
-    known = spool.read(envelope.id)
-    envelope.created = known.envelope.created
-    return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == body
+def largest(max_size: int) -> int:
+    """The bytes that a spool file may have whose message may have `max_size`."""
+    return max_size + (8 << 20)  # an envelope of 10,000 of the longest addresses is below 6 MB

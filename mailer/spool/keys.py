@@ -32,17 +32,21 @@ from mailer.mail.failure import BAD_MESSAGE, Failure
 from .layout import is_id
 
 
-def path_of(root: str, request_id: str) -> str:
-    """Where the key of `request_id` is."""
-    return f"{root}/keys/{sha256(request_id.encode()).hexdigest()}"
+def path_of(root: str, request_id: str, uid: int | None = None) -> str:
+    """Where the key of `request_id` is; `uid` is the user who made it, where that is not the spool's owner.
+
+    Each user has keys of his own: nobody finds out, or gets in the way of, what another one asked for.
+    """
+    scope = "" if uid is None else f"{uid}\0"  # no request id has a NUL
+    return f"{root}/keys/{sha256((scope + request_id).encode()).hexdigest()}"
 
 
-def publish_once(root: str, id: str, request_id: str, digest: str) -> str:
-    """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has.
+def publish_once(root: str, id: str, request_id: str, digest: str, uid: int | None = None) -> str:
+    """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has. `uid` is as for `path_of`.
 
     Raises `Failure` (65) if the request was another one then, `OSError` otherwise.
     """
-    key = path_of(root, request_id)
+    key = path_of(root, request_id, uid)
     while True:
         mine = _claim(root, id, key, f"{id} {digest}\n")
         lock = _join(key) if mine is None else mine
@@ -56,7 +60,8 @@ def publish_once(root: str, id: str, request_id: str, digest: str) -> str:
             if known != digest:
                 raise Failure(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", BAD_MESSAGE)
             _finish(root, owner, key)
-            os.unlink(f"{root}/tmp/{id}")
+            if owner != id:  # else it is adopted again, after a crash
+                os.unlink(f"{root}/tmp/{id}")
             return owner
         finally:
             _let_go(lock)
@@ -116,13 +121,17 @@ def _let_go(fd: int) -> None:
 
 def _finish(root: str, id: str, key: str) -> None:
     """Rename ``tmp/ID``, unless that was done before; under the lock of its key."""
+    temporary = f"{root}/tmp/{id}"
     try:
-        durable.publish(f"{root}/tmp/{id}", f"{root}/queued/{id}")
+        known = os.stat(temporary)
+        later = known.st_mtime > known.st_ctime  # whoever wrote it said when it is to leave
+        durable.publish(temporary, f"{root}/deferred/{id}" if later else f"{root}/queued/{id}")
     except FileNotFoundError:
-        if os.path.exists(f"{root}/tmp/{id}"):  # the directory is missing, not the file
+        if os.path.exists(temporary):  # the directory is missing, not the file
             os.unlink(key)
             raise
-        durable.sync_directory(f"{root}/queued")  # it was renamed by a process that may have died before it synced
+        for state in ("queued", "deferred"):  # it was renamed by a process that may have died before it synced
+            durable.sync_directory(f"{root}/{state}")
     except OSError:
         os.unlink(key)
         raise

@@ -15,6 +15,9 @@ DIRECTORIES = (*STATES, "corrupt", "keys", "tmp")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so that an ID can be read over the telephone."""
 
+SHARED = 0o3733
+"""The mode of ``drop/``."""
+
 _SYMBOLS = frozenset(ALPHABET)
 _last = 0
 
@@ -40,6 +43,10 @@ def encode(number: int, length: int) -> str:
 def is_id(name: str) -> bool:
     """Whether `name` can be the name of a message."""
     return len(name) == 26 and _SYMBOLS.issuperset(name)
+
+
+class ForeignSpool(Failure):
+    """We are root, and the spool is another user's (77)."""
 
 
 def prepare(root: str) -> None:
@@ -75,4 +82,20 @@ def _make(path: str) -> None:
 def check_owner(root: str) -> None:
     """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Failure` (77)."""
     if os.geteuid() == 0 and (owner := os.stat(root).st_uid):
-        raise Failure(f"the spool {root} belongs to user {owner}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
+        raise ForeignSpool(f"the spool {root} belongs to user {owner}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
+
+
+def share(root: str) -> None:
+    """Let all users of the machine hand mail in: they may pass through `root`, and make files in ``drop/``. Raises `Failure`.
+
+    ``drop/`` has mode 3733. Nobody but its owner lists it (no r), nobody removes another's file (the sticky bit), and
+    each file gets the group of the directory (the setgid bit), so that a daemon that is not root may read what its
+    owner shows to that group and to nobody else. No program needs privileges for that.
+    """
+    drop = f"{root}/drop"
+    try:
+        _make(drop)
+        os.chmod(drop, SHARED)
+        os.chmod(root, 0o711)
+    except OSError as error:
+        raise from_os("cannot share the spool", error.filename or root, error) from None

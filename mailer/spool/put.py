@@ -9,13 +9,12 @@ fsync ``queued/``            the message
 ring the doorbell            the message; without the ring it is found by the next rescan
 ===========================  ==================================================================
 
+A message that is to leave later gets that time as its file's, and goes to ``deferred/`` in the same steps.
+
 An error on the way leaves nothing in ``queued/``. The one exception is named in `durable.publish`: when
 the last fsync fails and the daemon has taken the message in that very moment, it counts as put.
 
-On a system-wide spool other users cannot write ``queued/``. They put the same file into ``drop/`` (mode
-1733: they may create, nobody may list), under a name with a dot until it is whole; the daemon adopts it.
-They cannot open that directory to sync it; the file is synced once more after its rename, which commits
-the name too on ext4, XFS and Btrfs.
+On a system-wide spool other users cannot write ``queued/``; they hand the message over, see `handover`.
 
 With a request id the message is put at most once, also by many processes at a time and across crashes:
 see `keys`.
@@ -29,7 +28,7 @@ import zlib
 from mailer import durable
 from mailer.mail.failure import from_os
 
-from .layout import check_owner, prepare
+from .layout import ForeignSpool, check_owner, prepare
 
 MAGIC = b"mailer/1"
 
@@ -40,55 +39,58 @@ def head(envelope_line: bytes, body: bytes) -> bytes:
     return b"%s %d %d %08x\n" % (MAGIC, len(envelope_line), len(body), crc)
 
 
-def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[str, str] | None = None) -> str:
+def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[str, str] | None = None, due: float = 0.0) -> str:
     """Make the message durable in the spool at `root`; returns its ID.
 
     `request` is (request id, digest of what was asked): if it was put before, nothing is put and the ID
-    from then is returned. Raises `Failure`: 75 for a full disk or a limit, 77 for missing rights, 73/74 for
-    other errors, 65 for a request id that was used for another message.
+    from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. Raises `Failure`: 75
+    for a full disk or a limit, 77 for missing rights, 73/74 for other errors, 65 for a request id that was used
+    for another message.
     """
     parts = (head(envelope_line, body), envelope_line, body)
     try:
-        temporary = _write(root, id, parts)
         try:
-            return _publish(root, id, temporary, request)
+            temporary = write(root, id, parts, due)
+        except (PermissionError, ForeignSpool):
+            from .handover import hand_over
+
+            if not os.path.isdir(f"{root}/drop"):
+                raise
+            return hand_over(root, id, parts, request)
+        try:
+            return _publish(root, id, temporary, request, due)
         except BaseException:
-            _forget(temporary)
+            forget(temporary)
             raise
     except OSError as error:
         raise from_os("cannot queue the message", error.filename or root, error) from None
 
 
-def _write(root: str, id: str, parts: tuple[bytes, ...]) -> str:
-    """The file under a name that nobody reads. Makes the spool on the way if there is none."""
+def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str:
+    """The file under a name that nobody reads, on disk; returns its path. Makes the spool on the way if there is none.
+
+    Raises `OSError`, `ForeignSpool`.
+    """
     temporary = f"{root}/tmp/{id}"
     try:
         check_owner(root)
-        durable.write_new(temporary, parts)
+        durable.write_new(temporary, parts, modified=due)
     except FileNotFoundError:
         prepare(root)
-        durable.write_new(temporary, parts)
+        durable.write_new(temporary, parts, modified=due)
     except FileExistsError:  # a report, whose ID follows from its message, and a crash while it was put before
         os.unlink(temporary)
-        durable.write_new(temporary, parts)
-    except PermissionError:
-        temporary = f"{root}/drop/.{id}"
-        if not os.path.isdir(f"{root}/drop"):
-            raise
-        durable.write_new(temporary, parts)
+        durable.write_new(temporary, parts, modified=due)
     return temporary
 
 
-def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None) -> str:
-    if temporary.startswith(f"{root}/drop/"):
-        _drop(temporary, f"{root}/drop/{id}")
-        return id
+def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float) -> str:
     if request is not None:
         from . import keys
 
         return keys.publish_once(root, id, *request)
     try:
-        durable.publish(temporary, f"{root}/queued/{id}")
+        durable.publish(temporary, f"{root}/deferred/{id}" if due else f"{root}/queued/{id}")
     except FileNotFoundError:
         if os.path.exists(temporary):  # the directory is missing, not the file
             raise
@@ -96,22 +98,8 @@ def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None
     return id
 
 
-def _drop(temporary: str, target: str) -> None:
-    os.rename(temporary, target)
-    try:
-        fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
-        pass  # adopted already
-    except OSError:
-        _forget(target)
-        raise
-
-
-def _forget(path: str) -> None:
+def forget(path: str) -> None:
+    """Unlink `path` if it is there."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -58,8 +58,9 @@ def _ages(spool: Spool, directory: str, now: float) -> Iterator[tuple[str, float
 def _abandon(spool: Spool, name: str) -> None:
     """Remove a file of ``tmp/``, and before it the key that claims it: else the request would count as made."""
     try:
-        request_id = spool.read(name, "tmp").envelope.request_id
-        key = keys.path_of(spool.root, request_id)
+        envelope = spool.read(name, "tmp").envelope
+        request_id, uid = envelope.request_id, envelope.submitter.get("uid")
+        key = keys.path_of(spool.root, request_id, uid if isinstance(uid, int) and uid != os.geteuid() else None)
         if request_id and keys.read(key)[0] == name:
             os.unlink(key)
     except (CorruptFile, Failure, FileNotFoundError):  # no message, or no key

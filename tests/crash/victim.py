@@ -19,6 +19,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.spool import keys
+from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
 from mailer.spool.doorbell import ring
 from mailer.spool.put import head, put
@@ -59,7 +60,7 @@ def operation(name: str, root: str, id: str) -> Callable[[], object]:
     if name == "cancel":
         return lambda: spool.cancel(id, AT)
     if name == "adopt":
-        return lambda: adopt(spool, 1 << 20)
+        return lambda: adopt(spool, Terms(1 << 20, 100))
     claim = spool.claim(id)
     return {
         "record": lambda: spool.record(claim, [outcome(0, "delivered", 250)]),

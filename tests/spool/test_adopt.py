@@ -12,6 +12,7 @@ import pytest
 
 from mailer.mail.envelope import Envelope
 from mailer.spool import Spool
+from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
 from mailer.spool.file import render_records
 from tests.fakes.mail import BODY, outcome, put, spool_file
@@ -21,6 +22,7 @@ from tests.fakes.users import NOBODY
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
 MAX = 10_000
+TERMS = Terms(MAX, 10)
 SECRET = b"root:secret\n"
 
 
@@ -48,19 +50,19 @@ def leave(drop: Path, letter: Envelope | None = None, body: bytes = BODY, tail: 
 def test_mail_is_taken_in_order_and_once(spool: Spool, drop: Path) -> None:
     """Each file becomes a message of the queue and leaves drop/."""
     ids = [leave(drop, envelope(at=time.time() - age)) for age in (10, 30, 20)]
-    assert adopt(spool, MAX).ids == sorted(ids) == spool.ids("queued")
+    assert adopt(spool, TERMS).ids == sorted(ids) == spool.ids("queued")
     assert os.listdir(drop) == []
     assert all(spool.content(id) == BODY for id in ids)
-    again = adopt(spool, MAX)
+    again = adopt(spool, TERMS)
     assert (again.ids, again.refused) == ([], [])
 
 
 def test_the_daemon_gets_a_copy_of_its_own(spool: Spool, drop: Path) -> None:
     """Whoever still holds the file open changes nothing any more; the copy is the daemon's, and private."""
     id = leave(drop)
-    (drop / id).chmod(0o666)
+    (drop / id).chmod(0o644)
     with (drop / id).open("r+b") as his:
-        adopt(spool, MAX)
+        adopt(spool, TERMS)
         his.write(b"mailer/1 0 0 00000000\n")
     assert spool.content(id) == BODY
     known = os.stat(spool.path("queued", id))
@@ -72,14 +74,14 @@ def test_a_file_names_no_other_submitter_than_its_owner(spool: Spool, drop: Path
     id = leave(drop, envelope(submitter={"uid": 0, "ip": "192.0.2.1"}))
     owner = NOBODY if os.geteuid() == 0 else os.geteuid()
     os.chown(drop / id, owner, -1)
-    adopt(spool, MAX)
+    adopt(spool, TERMS)
     assert spool.read(id).envelope.submitter == {"uid": owner, "ip": "192.0.2.1"}
 
 
 def test_records_of_others_are_left_out(spool: Spool, drop: Path) -> None:
     """What was delivered is known by the daemon and by nobody else."""
     id = leave(drop, tail=render_records([outcome(0)]))
-    adopt(spool, MAX)
+    adopt(spool, TERMS)
     assert spool.read(id).history.outcomes == []
 
 
@@ -89,14 +91,14 @@ def test_mail_from_the_future_is_as_old_as_its_file(spool: Spool, drop: Path) ->
     letter.created = "9999-12-31T23:59:59Z"
     id = leave(drop, letter)
     os.utime(drop / id, (2e9, 2e9))
-    adopt(spool, MAX)
+    adopt(spool, TERMS)
     assert spool.read(id).arrived <= time.time()
 
 
 def test_what_is_still_being_written_is_left_alone(spool: Spool, drop: Path) -> None:
     """A name with a dot in front is not whole yet."""
     (drop / f".{ID}").write_bytes(b"mailer/1")
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert (done.ids, done.refused) == ([], [])
     assert os.listdir(drop) == [f".{ID}"]
 
@@ -104,8 +106,8 @@ def test_what_is_still_being_written_is_left_alone(spool: Spool, drop: Path) -> 
 def test_a_round_has_an_end(spool: Spool, drop: Path) -> None:
     """No more than `limit` at a time; the rest waits in drop/."""
     ids = sorted(leave(drop) for _ in range(5))
-    assert adopt(spool, MAX, limit=3).ids == ids[:3]
-    assert adopt(spool, MAX, limit=3).ids == ids[3:]
+    assert adopt(spool, TERMS, limit=3).ids == ids[:3]
+    assert adopt(spool, TERMS, limit=3).ids == ids[3:]
 
 
 # What is no mail
@@ -139,6 +141,15 @@ def damaged(path: Path) -> None:
     path.write_bytes(spool_file(envelope(id=path.name)).replace(b"body", b"BODY"))
 
 
+def open_to_others(path: Path, mode: int) -> None:
+    path.write_bytes(spool_file(envelope(id=path.name)))
+    path.chmod(mode)
+
+
+def with_options(path: Path, **options: object) -> None:
+    path.write_bytes(spool_file(envelope(id=path.name, options=options)))
+
+
 def without_time(path: Path) -> None:
     letter = envelope(id=path.name)
     letter.created = "yesterday"
@@ -160,6 +171,16 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "damaged": damaged,
     "another ID": lambda path: path.write_bytes(spool_file(envelope())),
     "no time": without_time,
+    "group-writable": lambda path: open_to_others(path, 0o620),
+    "other-writable": lambda path: open_to_others(path, 0o602),
+    "bare line feeds": lambda path: path.write_bytes(spool_file(envelope(id=path.name), b"A: b\r\n\r\nx\n.\n\r\n")),
+    "a NUL": lambda path: path.write_bytes(spool_file(envelope(id=path.name), b"A: b\r\n\r\n\0\r\n")),
+    "no sender": lambda path: path.write_bytes(spool_file(envelope(id=path.name, sender="no address"))),
+    "no recipient": lambda path: path.write_bytes(spool_file(envelope("you", id=path.name))),
+    "too many recipients": lambda path: path.write_bytes(spool_file(envelope(*[f"a{at}@b.example" for at in range(11)], id=path.name))),
+    "no such option": lambda path: with_options(path, ret="ALL"),
+    "no moment": lambda path: with_options(path, at="soon"),
+    "in a hundred years": lambda path: with_options(path, at="2126-11-21T00:00:00Z"),
     "one byte too many": lambda path: path.write_bytes(spool_file(envelope(id=path.name), b"x" * (MAX - 1) + b"\r\n")),
 }
 NAMES = ["README", "a\nb", "-rf", "名" * 85, "x" * 255, os.fsdecode(b"\xff" * 255), ID.lower(), "\x1b]0;x\x07"]
@@ -168,7 +189,7 @@ NAMES = ["README", "a\nb", "-rf", "名" * 85, "x" * 255, os.fsdecode(b"\xff" * 2
 def check_set_aside(spool: Spool, drop: Path, name: str) -> None:
     """`name` was refused, lies in corrupt/, and the mail behind it was taken."""
     later = leave(drop, envelope(id="7" * 26))
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert done.ids == [later]
     ((refused, reason, path),) = done.refused
     assert (refused, bool(reason), os.path.dirname(path)) == (name, True, f"{spool.root}/corrupt")
@@ -215,7 +236,7 @@ def test_a_file_replaced_at_the_last_moment_is_not_followed(spool: Spool, drop: 
         return real_open(path, flags, mode)
 
     monkeypatch.setattr(os, "open", replaced)
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert [name for name, _, _ in done.refused] == [ID]
     assert Path(spool.root, "secret").read_bytes() == SECRET
     assert spool.find(ID) is None
@@ -226,7 +247,7 @@ def test_a_file_taken_back_is_no_trouble(spool: Spool, drop: Path, monkeypatch: 
     leave(drop, envelope(id=ID))
     monkeypatch.setattr(spool, "names", lambda _: iter([ID, "7" * 26]))
     os.unlink(drop / ID)
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert (done.ids, done.refused) == ([], [])
 
 
@@ -235,7 +256,7 @@ def test_what_cannot_be_set_aside_stops_nothing(spool: Spool, drop: Path) -> Non
     (drop / ID).mkdir()
     Path(spool.root, "corrupt").rmdir()
     later = leave(drop, envelope(id="7" * 26))
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert done.ids == [later]
     assert [(name, path) for name, _, path in done.refused] == [(ID, "")]
     assert os.listdir(drop) == [ID]
@@ -248,7 +269,7 @@ def test_an_id_that_another_message_has_is_refused(spool: Spool, drop: Path) -> 
     """Nobody replaces, and nobody withdraws, somebody else's mail."""
     id = put(spool, "a@example.com")
     leave(drop, envelope("b@example.com", id=id))
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert [reason for _, reason, _ in done.refused] == ["its ID belongs to another message"]
     assert spool.read(id).envelope.recipients[0].address == "a@example.com"
 
@@ -258,7 +279,7 @@ def test_what_a_crash_left_in_both_places_is_one_message(spool: Spool, drop: Pat
     letter = envelope(id=ID, submitter={"uid": os.geteuid()})
     leave(drop, letter)
     Path(spool.path("queued", ID)).write_bytes(spool_file(letter))
-    done = adopt(spool, MAX)
+    done = adopt(spool, TERMS)
     assert (done.ids, done.refused) == ([ID], [])
     assert spool.ids("queued") == [ID]
     assert os.listdir(drop) == []
@@ -268,7 +289,7 @@ def test_a_copy_that_a_crash_left_in_tmp_is_made_anew(spool: Spool, drop: Path) 
     """What was being written is garbage."""
     Path(spool.root, "tmp", ID).write_bytes(b"half a mess")
     leave(drop, envelope(id=ID))
-    assert adopt(spool, MAX).ids == [ID]
+    assert adopt(spool, TERMS).ids == [ID]
     assert spool.content(ID) == BODY
     assert os.listdir(f"{spool.root}/tmp") == []
 
@@ -281,8 +302,8 @@ def test_a_message_that_leaves_while_its_double_is_looked_at_stops_nothing(
     later = leave(drop, envelope(id="7" * 26))
     with monkeypatch.context() as patched:
         patched.setattr(spool, "find", lambda message: "queued" if message == ID else None)
-        assert adopt(spool, MAX).ids == [later]
-    assert adopt(spool, MAX).ids == [ID]
+        assert adopt(spool, TERMS).ids == [later]
+    assert adopt(spool, TERMS).ids == [ID]
 
 
 def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: Spool, drop: Path) -> None:
@@ -290,16 +311,16 @@ def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: Spool, drop:
     id = leave(drop)
     Path(spool.root, "queued").rmdir()
     with pytest.raises(OSError, match="No such file"):
-        adopt(spool, MAX)
+        adopt(spool, TERMS)
     assert os.listdir(drop) == [id]
     assert os.listdir(f"{spool.root}/tmp") == []
     Path(spool.root, "queued").mkdir()
-    assert adopt(spool, MAX).ids == [id]
+    assert adopt(spool, TERMS).ids == [id]
 
 
 def test_the_time_of_arrival_is_the_envelopes(spool: Spool, drop: Path) -> None:
     """Mail that waited in drop/ for a daemon is as old as it is."""
     letter = envelope(at=1_000_000_000.0)
     leave(drop, letter)
-    adopt(spool, MAX)
+    adopt(spool, TERMS)
     assert spool.read(letter.id).envelope.created == letter.created

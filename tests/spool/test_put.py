@@ -17,6 +17,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
 from mailer.spool import Spool
+from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
 from mailer.spool.doorbell import hang, listen
 from mailer.spool.put import put
@@ -176,7 +177,7 @@ def test_other_users_of_a_system_wide_spool_leave_their_mail_in_drop() -> None:
         assert files(spool.root) == {"drop": [id]}
         known = (drop / id).stat()
         assert (known.st_uid, stat.S_IMODE(known.st_mode)) == (NOBODY, 0o600)
-        assert adopt(spool, 10_000).ids == [id]
+        assert adopt(spool, Terms(10_000, 10)).ids == [id]
         assert files(spool.root) == {"queued": [id]}
         assert spool.read(id).envelope.submitter == {"uid": NOBODY}
         assert spool.content(id).endswith(b"\r\n\r\nhello\r\n")

@@ -1,0 +1,165 @@
+"""Admit: a message that another user handed over becomes one of ours, if it is one.
+
+``drop/`` and the socket give the same bytes, a spool file, and both are hostile until proven mail. What the sender's own
+program would have seen to is looked at once more here, for nobody had to use that program: line ends, addresses, options,
+limits. What the sender may not say is replaced: who it is, and when it was if that is later than now.
+
+==========================================  =======================================================
+step                                        what a crash right after it leaves
+==========================================  =======================================================
+write ``tmp/ID``, fsync                     garbage in ``tmp/``
+rename to ``queued/ID``, fsync              the message; whoever hands it over again is told that it is there
+==========================================  =======================================================
+
+With a request id a key is claimed in between, see `keys`. The keys of each user are his own.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer import durable
+from mailer.mail import address
+from mailer.mail.address import AddressError
+from mailer.mail.message import normalise
+from mailer.mail.request import Request
+from mailer.mail.when import parse_rfc3339, rfc3339
+
+from . import file, keys
+from .file import CorruptFile
+from .put import forget, head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.mail.envelope import Envelope
+
+    from .store import Spool
+
+LONGEST_WAIT = 366 * 86400  # seconds: mail for a later day than that is a slip
+_DIGEST = frozenset(b"0123456789abcdef")
+
+
+def anybody(envelope: Envelope, content: bytes, uid: int) -> None:
+    """The judge where nothing is forbidden."""
+
+
+def nobody_used(id: str, uid: int) -> str:
+    """What `Terms.used` is where nobody remembers."""
+    return ""
+
+
+class Terms(NamedTuple):
+    """What is asked of a message of another user.
+
+    `judge` raises `Failure` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
+    message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``).
+    """
+
+    max_size: int
+    max_recipients: int
+    judge: Callable[[Envelope, bytes, int], None] = anybody
+    used: Callable[[str, int], str] = nobody_used
+
+
+class Stranger(NamedTuple):
+    """Who hands it over: the user's number; `latest` is the last moment at which that can have been written."""
+
+    uid: int
+    latest: float
+
+
+def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> str:
+    """Put the message whose spool file is `data`; returns the ID that it has, which for a request made before is the one from then.
+
+    Raises `CorruptFile` for what is no message or breaks a rule of the spool, `Failure` where the judge or a
+    request id is against it, `OSError` for trouble of the disk.
+    """
+    envelope, start, end = file.parse(data, id)
+    content = data[start:end]
+    if len(content) > terms.max_size:
+        raise CorruptFile(f"its message has {len(content)} bytes, more than a message may have")
+    if len(envelope.recipients) > terms.max_recipients:
+        raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
+    _check(envelope, content)
+    envelope.submitter = {**envelope.submitter, "uid": who.uid}
+    envelope.created = _created(envelope, who.latest)
+    terms.judge(envelope, content, who.uid)
+    return _put(spool, envelope, content, _digest(data[end:], envelope, content), who.uid, terms)
+
+
+def _check(envelope: Envelope, content: bytes) -> None:
+    """That the message is what submission makes of one. Raises `CorruptFile`."""
+    if normalise(content) != content:
+        raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
+    try:
+        if envelope.sender:
+            address.parse(envelope.sender)
+        for recipient in envelope.recipients:
+            address.parse(recipient.address)
+        if envelope.options:
+            Request.read(envelope.options)
+    except AddressError as error:
+        raise CorruptFile(str(error)) from None
+    except ValueError as error:
+        raise CorruptFile(f"the envelope's {error}") from None
+
+
+def _created(envelope: Envelope, latest: float) -> str:
+    """When it was put, but not later than it can have been: mail from the future would not expire."""
+    try:
+        created = min(parse_rfc3339(envelope.created), latest)
+        at = envelope.options.get("at")
+        if at is not None and parse_rfc3339(str(at)) > latest + LONGEST_WAIT:
+            raise CorruptFile("it is to leave in more than a year")
+    except ValueError as error:
+        raise CorruptFile(f"the envelope's {error}") from None
+    return envelope.created if created < latest else rfc3339(created)
+
+
+def _digest(tail: bytes, envelope: Envelope, content: bytes) -> str:
+    """What the request was, as its sender computed it before anything was added to it; else as it stands here."""
+    start, digest, end = tail[:12], tail[12:76], tail[76:]
+    if (start, end) == (b'\n{"digest":"', b'"}') and len(digest) == 64 and _DIGEST.issuperset(digest):
+        return digest.decode()
+    people = "\n".join([envelope.sender, *(recipient.address for recipient in envelope.recipients)])
+    return sha256(people.encode() + b"\n\n" + content).hexdigest()
+
+
+def _put(spool: Spool, envelope: Envelope, content: bytes, digest: str, uid: int, terms: Terms) -> str:
+    """Put the message under its own ID, unless that was done before."""
+    id = envelope.id
+    if state := spool.find(id):
+        if not _same(spool, envelope, content):
+            raise CorruptFile("its ID belongs to another message")
+        durable.sync_directory(f"{spool.root}/{state}")  # a crash may have been between rename and sync
+        return id
+    if before := terms.used(id, uid):
+        if before != "mine":
+            raise CorruptFile("its ID belongs to another message")
+        return id
+    return _publish(spool.root, envelope, content, digest, uid)
+
+
+def _publish(root: str, envelope: Envelope, content: bytes, digest: str, uid: int) -> str:
+    temporary = f"{root}/tmp/{envelope.id}"
+    line, due = envelope.to_line(), envelope.due
+    if os.path.lexists(temporary):  # left by a crash
+        forget(temporary)
+    durable.write_new(temporary, (head(line, content), line, content), modified=due)
+    try:
+        if envelope.request_id:
+            return keys.publish_once(root, envelope.id, envelope.request_id, digest, None if uid == os.geteuid() else uid)
+        durable.publish(temporary, f"{root}/{'deferred' if due else 'queued'}/{envelope.id}")
+        return envelope.id
+    except BaseException:
+        forget(temporary)
+        raise
+
+
+def _same(spool: Spool, envelope: Envelope, content: bytes) -> bool:
+    known = spool.read(envelope.id)
+    envelope.created = known.envelope.created
+    return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == content
