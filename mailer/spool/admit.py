@@ -46,7 +46,7 @@ def anybody(envelope: Envelope, content: bytes, uid: int) -> None:
     """The judge where nothing is forbidden."""
 
 
-def nobody_used(id: str, uid: int) -> str:
+def nobody_used(_id: str, _uid: int) -> str:
     """What `Terms.used` is where nobody remembers."""
     return ""
 

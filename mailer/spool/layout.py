@@ -96,6 +96,6 @@ def share(root: str) -> None:
     try:
         _make(drop)
         os.chmod(drop, SHARED)
-        os.chmod(root, 0o711)
+        os.chmod(root, 0o711)  # noqa: S103 - to pass through, not to look
     except OSError as error:
         raise from_os("cannot share the spool", error.filename or root, error) from None

@@ -36,6 +36,8 @@ SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_c
     last_update_time FROM email_recipients WHERE email_id = ? ORDER BY position
 """
 NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
+SUBMITTER = "SELECT uid FROM submitters WHERE email_id = ?"
+SUBMITTED = "SELECT email_id FROM submitters WHERE uid = ? ORDER BY email_id DESC"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
 REPORTED = """
 SELECT email_id FROM email_recipients WHERE last_update_time >= 0
@@ -141,6 +143,14 @@ class Reader:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
         return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"}))
 
+    def submitter(self, id: str) -> int | None:
+        """The user who handed message `id` over; None where nobody did, or nothing is known of it."""
+        return next((uid for (uid,) in self._rows(SUBMITTER, (id,)) if isinstance(uid, int)), None)
+
+    def submitted(self, uid: int) -> Iterator[str]:
+        """The messages that user `uid` handed over, newest first."""
+        return self._ids(SUBMITTED, (uid,))
+
     def counts(self) -> dict[str, int]:
         """How many messages have each status."""
         return {str(status): int(str(count)) for status, count in self._rows(COUNTS, ()) if status in schema.STATUSES}
@@ -185,7 +195,7 @@ class Reader:
             except BadRow:
                 self.damaged += 1
 
-    def _ids(self, statement: str, bound: Mapping[str, object]) -> Iterator[str]:
+    def _ids(self, statement: str, bound: Mapping[str, object] | tuple[object, ...]) -> Iterator[str]:
         for id, *_ in self._rows(statement, bound):
             try:
                 yield id_of(id)

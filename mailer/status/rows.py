@@ -12,6 +12,7 @@ message that was seen, tried and sent.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Changed, Seen, Settled, Tried
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.events import Event
+    from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
 LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a person reads the first lines
+
+OWN = os.geteuid()
 
 Row = tuple[object, ...]
 
@@ -96,6 +100,12 @@ def email(item: News) -> Row:
         max(list(history.tries.values()), default=0),
         error.reply[:LIMIT] if error and status != "sent" else None,
     )
+
+
+def stranger(envelope: Envelope) -> int | None:
+    """The number of the user who handed the message over; None if it is ours."""
+    uid = envelope.submitter.get("uid")
+    return uid if uid != OWN and type(uid) is int and 0 <= uid < 1 << 32 else None
 
 
 def status_of(entry: Entry, told: str = "") -> str:

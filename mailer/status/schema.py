@@ -106,7 +106,22 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 
-STEPS = (FIRST,)
+SECOND = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE submitters (                         -- of messages that came from other users than the spool's owner
+    email_id TEXT PRIMARY KEY NOT NULL,
+    uid      INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX submitters_uid ON submitters (uid, email_id);
+
+PRAGMA user_version = 2;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)

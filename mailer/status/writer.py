@@ -66,6 +66,8 @@ INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
+PUT_SUBMITTER = "INSERT INTO submitters VALUES (?, ?) ON CONFLICT (email_id) DO NOTHING"
+
 OLD = """
 SELECT id FROM emails WHERE id < :before_id AND status IN ('sent', 'failed', 'expired', 'cancelled')
     AND NOT EXISTS (SELECT 1 FROM email_recipients WHERE email_id = id AND last_update_time >= :before)
@@ -131,6 +133,14 @@ class StatusWriter:
         lost = [event for event in events if isinstance(event, Corrupt) and is_id(event.id)]
         self._mending(lambda: self._put(news, lost))
 
+    def adopted(self, id: str, uid: int) -> None:
+        """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
+        self._mending(lambda: self._adopted(id, uid))
+
+    def _adopted(self, id: str, uid: int) -> None:
+        with self.transaction() as db:
+            db.execute(PUT_SUBMITTER, (id, uid))
+
     def _mending(self, act: Callable[[], T]) -> T:
         """Do it; if the database turns out to be damaged, begin a new one and do it there."""
         with self._lock:
@@ -147,12 +157,15 @@ class StatusWriter:
         emails = [rows.email(item) for item in news]
         recipients = [row for item in news for row in rows.recipients(item)]
         attempts = [row for item in news for row in rows.attempts(item)]
+        strangers = [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None]
         with self.transaction() as db:
             for statement, batch in ((PUT_EMAIL, emails), (PUT_RECIPIENT, recipients), (PUT_ATTEMPT, attempts)):
                 try:
                     db.executemany(statement, batch)
                 except UnicodeEncodeError:  # looked for only when it is there
                     db.executemany(statement, rows.storable(batch))
+            if strangers:
+                db.executemany(PUT_SUBMITTER, strangers)
             for event in lost:  # whatever was to become of it: its file cannot be read, and no report is sent
                 why = rows.clean(f"its file in the spool is damaged: {event.reason}")
                 facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
@@ -195,6 +208,7 @@ class StatusWriter:
             old = db.execute(OLD, bounds).fetchall()
             db.executemany("DELETE FROM attempts WHERE email_id = ?", old)
             db.executemany("DELETE FROM email_recipients WHERE email_id = ?", old)
+            db.executemany("DELETE FROM submitters WHERE email_id = ?", old)
             db.executemany("DELETE FROM emails WHERE id = ?", old)
         return len(old)
 

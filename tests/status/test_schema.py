@@ -47,30 +47,30 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 1
+    assert schema.version(db) == schema.VERSION == 2
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN reused INTEGER; PRAGMA user_version = 2; COMMIT;"
-    monkeypatch.setattr(schema, "STEPS", (schema.FIRST, step))
-    monkeypatch.setattr(schema, "VERSION", 2)
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN reused INTEGER; PRAGMA user_version = 3; COMMIT;"
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
+    monkeypatch.setattr(schema, "VERSION", 3)
     schema.migrate(db)
-    assert schema.version(db) == 2
+    assert schema.version(db) == 3
     assert db.execute("SELECT recipient, reused FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 2; SELECT nonsense; COMMIT;"
-    monkeypatch.setattr(schema, "STEPS", (schema.FIRST, step))
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 3; SELECT nonsense; COMMIT;"
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
 
 
 def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
@@ -93,6 +93,7 @@ def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
         (reader.REPORTED, "recipients_undelivered"),
         (reader.COUNTS, "emails_status"),
         (schema.UNSENT, "emails_status"),
+        (reader.SUBMITTED.replace("?", ":since"), "submitters_uid"),
         (writer.OLD, "emails_status (status=? AND id<?)"),
     ],
 )

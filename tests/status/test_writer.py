@@ -16,9 +16,10 @@ from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled,
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
-from mailer.spool import Entry
-from mailer.status.writer import StatusWriter
-from tests.fakes.mail import NOW, envelope, outcome
+from mailer.spool import Entry, Spool
+from mailer.status.reader import Reader
+from mailer.status.writer import NAME, StatusWriter
+from tests.fakes.mail import NOW, envelope, outcome, put
 from tests.status.office import Office
 
 HOP = Hop("mx.example.net", "192.0.2.1", 25, "opportunistic", "TLSv1.3 unverified")
@@ -400,3 +401,26 @@ def test_forgetting_reports_what_it_cannot_do(office: Office) -> None:
         db.execute("CREATE TRIGGER keep BEFORE DELETE ON emails BEGIN SELECT RAISE(ABORT, 'not today'); END")
     assert office.writer.forget(NOW + 100) == 0
     assert "not today" in office.reports[0]
+
+
+def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path) -> None:
+    """Told by the door at once, or found in the envelope later; for the spool's owner nothing is kept."""
+    stranger, own = os.geteuid() + 1, os.geteuid()
+    spool = Spool(str(tmp_path / "spool"))
+    spool.prepare()
+    writer = StatusWriter(f"{spool.root}/{NAME}")
+    ids = [put(spool, submitter={"uid": uid}) for uid in (stranger, own, stranger)]
+    writer.adopted(ids[0], stranger)
+    writer.write([Seen(NOW, spool.read(id)) for id in ids])
+    with Reader(writer.path) as reader:
+        assert list(reader.submitted(stranger)) == [ids[2], ids[0]]
+        assert list(reader.submitted(own)) == []
+        assert [reader.submitter(id) for id in ids] == [stranger, None, stranger]
+    for id in ids:
+        entry = spool.read(id)
+        entry.history.add([outcome(0)])
+        writer.write([Settled(NOW, entry, "sent", 0.0)])
+    assert writer.forget(NOW + 1) == 3
+    with Reader(writer.path) as reader:
+        assert list(reader.submitted(stranger)) == []
+    writer.close()
