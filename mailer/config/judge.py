@@ -47,10 +47,11 @@ class Judge:
         relays = self._relays()
         routes = self._routes(relays)
         dkim = self._dkim()
+        submitters = tuple(self._listed("submitter", "submitters"))
         self.problems.sort()
         if self.problems:
             return None
-        return Config(**made, relays=relays, routes=routes, dkim=dkim, path=path, lines=self.lines)
+        return Config(**made, relays=relays, routes=routes, dkim=dkim, submitters=submitters, path=path, lines=self.lines)
 
     def wrong(self, path: Path, text: str) -> None:
         """Note a problem at `path`."""

@@ -31,7 +31,7 @@ def sections() -> Iterator[tuple[str, type]]:
     """Each section as its header in the file, in the order in which a reader wants to meet them."""
     headers = {name: f"[{name}]" for name in TABLES} | {name: f"[{name}.out]" for name in NAMED} | {name: f"[[{name}]]" for name in LISTED}
     classes = {**TABLES, **NAMED, **LISTED}
-    first = ("mailer", "submission", "relay", "route", "dkim")
+    first = ("mailer", "submission", "intake", "submitter", "relay", "route", "dkim")
     for name in (*first, *(name for name in TABLES if name not in first)):
         yield headers[name], classes[name]
 

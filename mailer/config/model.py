@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import defaults
 from .dkim import Dkim
+from .intake import Intake, Submitter
 from .kinds import (
     ADDRESS,
     ALIASES,
@@ -272,6 +273,8 @@ class Config:
     relays: Mapping[str, Relay] = field(default_factory=dict)
     routes: tuple[Route, ...] = (Route(match="*", via=("mx",)),)
     dkim: tuple[Dkim, ...] = ()
+    intake: Intake = field(default_factory=Intake)
+    submitters: tuple[Submitter, ...] = ()
     delivery: Delivery = field(default_factory=Delivery)
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
@@ -302,7 +305,7 @@ class Config:
 
 
 TABLES: Mapping[str, type] = {
-    "mailer": Mailer, "submission": Submission, "delivery": Delivery, "timeouts": Timeouts, "retry": Retry, "tls": Tls,
+    "mailer": Mailer, "submission": Submission, "intake": Intake, "delivery": Delivery, "timeouts": Timeouts, "retry": Retry, "tls": Tls,
     "dns": Dns, "bounce": Bounce, "status": Status, "log": Log,
 }  # fmt: skip
 """The sections that stand in the file once, as ``[name]``; `Config` has a member of the same name for each."""
@@ -310,5 +313,5 @@ TABLES: Mapping[str, type] = {
 NAMED: Mapping[str, type] = {"relay": Relay}
 """The sections that stand there as ``[section.NAME]``."""
 
-LISTED: Mapping[str, type] = {"route": Route, "dkim": Dkim}
+LISTED: Mapping[str, type] = {"route": Route, "dkim": Dkim, "submitter": Submitter}
 """The sections that stand there as ``[[section]]``, in order."""

@@ -37,6 +37,8 @@ def sections(config: Config) -> Iterator[Section]:
         yield Section("[[route]]", f"route.{at}", route)
     for at, key in enumerate(config.dkim):
         yield Section("[[dkim]]", f"dkim.{at}", key)
+    for at, submitter in enumerate(config.submitters):
+        yield Section("[[submitter]]", f"submitter.{at}", submitter)
 
 
 def rows(config: Config) -> Iterator[dict[str, Any]]:
