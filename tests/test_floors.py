@@ -17,9 +17,9 @@ PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "trust", "dsn", "compose"},
-    {"clock", "durable", "events"},
+    {"clock", "durable", "events", "identity"},
     {"config", "spool", "status", "net", "log", "notify"},
-    {"submit", "delivery", "bounces", "client"},
+    {"submit", "delivery", "bounces", "client", "check"},
     {"sink"},
     {"__init__"},
     {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},
@@ -105,6 +105,16 @@ def test_words_and_rules_are_pure(path: Path) -> None:
     """Floors 0 and 1 neither read a clock, a file or the network, nor throw dice: all that comes in as an argument."""
     assert not {name.partition(".")[0] for name in imports(path)} & OUTSIDE
     assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"open", "input", "print"}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if "judge" in path.parts], ids=lambda path: path.name)
+def test_judges_are_pure(path: Path) -> None:
+    """Who judges what was looked up neither looks anything up nor knows who does."""
+    names = set(imports(path))
+    assert not {name.partition(".")[0] for name in names} & OUTSIDE
+    own = {name for name in names if name.startswith("mailer.check.") and ".judge" not in name}
+    assert {name.split(".")[2] for name in own} <= {"answer", "finding", "situation"}
+    assert not any(name.startswith(("mailer.net", "mailer.config")) for name in names)
 
 
 @everywhere

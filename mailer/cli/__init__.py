@@ -27,6 +27,7 @@ TABLE = {
     "queue": "list, show, hold, release, retry or cancel queued messages",
     "route": "how mail for an address would travel; sends nothing",
     "probe": "connect, EHLO, TLS, AUTH, report; sends nothing",
+    "check": "whether the world believes mail from here, and what to publish",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",

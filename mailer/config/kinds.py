@@ -112,6 +112,19 @@ def _split(text: str) -> tuple[str, str]:
     return (host, port) if colon and ":" not in host else (text, "53")
 
 
+def _server(value: object) -> str:
+    """A host with or without a port, or nothing."""
+    text = values.text(value)
+    if not text:
+        return ""
+    host, colon, port = text.rpartition(":")
+    if not colon or ":" in host:
+        return _host(text)
+    if not port.isascii() or not port.isdigit():
+        raise ValueError(f"{values.written(value)} has no port behind the colon")
+    return f"{_host(host)}:{_port(int(port))}"
+
+
 def _pattern(value: object) -> str:
     """``*``, ``*.domain`` or a domain; in lower case and without a dot at the end."""
     text = values.text(value).lower().removesuffix(".")
@@ -230,6 +243,7 @@ SWITCH = Kind("true | false", values.switch)
 PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)
+SERVER = Kind("host[:port]", _server)
 PATTERN = Kind("pattern", _pattern)
 FINGERPRINT = Kind("text", _fingerprint)
 SOURCE = Kind("text", _source)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import defaults
+from .check import Check
 from .dkim import Dkim
 from .intake import Intake, Submitter
 from .kinds import (
@@ -280,6 +281,7 @@ class Config:
     retry: Retry = field(default_factory=Retry)
     tls: Tls = field(default_factory=Tls)
     dns: Dns = field(default_factory=Dns)
+    check: Check = field(default_factory=Check)
     bounce: Bounce = field(default_factory=Bounce)
     status: Status = field(default_factory=Status)
     log: Log = field(default_factory=Log)
@@ -306,7 +308,7 @@ class Config:
 
 TABLES: Mapping[str, type] = {
     "mailer": Mailer, "submission": Submission, "intake": Intake, "delivery": Delivery, "timeouts": Timeouts, "retry": Retry, "tls": Tls,
-    "dns": Dns, "bounce": Bounce, "status": Status, "log": Log,
+    "dns": Dns, "check": Check, "bounce": Bounce, "status": Status, "log": Log,
 }  # fmt: skip
 """The sections that stand in the file once, as ``[name]``; `Config` has a member of the same name for each."""
 

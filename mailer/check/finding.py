@@ -1,0 +1,68 @@
+"""What is found: one line of the report, with its evidence and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.dkim.key import strings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PASS, WARN, FAIL = "pass", "warn", "fail"
+ORDER = (PASS, WARN, FAIL)
+
+
+class Record(NamedTuple):
+    """A record to publish, or to have published: `value` as forms for it ask for it."""
+
+    name: str
+    type: str
+    value: str
+
+    @property
+    def zone(self) -> str:
+        """As a zone file has it; a TXT record in strings of at most 255 octets."""
+        value = " ".join(f'"{part}"' for part in strings(self.value)) if self.type == "TXT" else self.value
+        return f"{self.name}. IN {self.type} {value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check of one `subject`: a domain, a name, an address.
+
+    `domain` is the sending domain that it concerns, empty for this host. `result` is pass, warn or fail. `advice` says what to do,
+    and `record` what to publish, where something is to be done.
+    """
+
+    check: str
+    subject: str
+    result: str
+    evidence: str
+    advice: str = ""
+    record: Record | None = None
+    domain: str = ""
+
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        record = self.record
+        return {
+            "domain": self.domain or None,
+            "check": self.check,
+            "subject": self.subject,
+            "result": self.result,
+            "evidence": self.evidence,
+            "advice": self.advice or None,
+            "record": record and {"name": record.name, "type": record.type, "value": record.value, "zone": record.zone},
+        }
+
+
+def worst(findings: Iterable[Finding]) -> str:
+    """The worst of the results; pass if there are none."""
+    return max((finding.result for finding in findings), key=ORDER.index, default=PASS)
+
+
+def unknown(check: str, subject: str, trouble: str) -> Finding:
+    """Nobody could tell, which is held against nobody."""
+    return Finding(check, subject, WARN, f"could not be looked up: {trouble}", "try again; if it stays so, the name servers need mending")

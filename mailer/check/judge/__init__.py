@@ -1,0 +1,1 @@
+"""From answers to findings: one file a check, pure functions all."""

@@ -1,0 +1,149 @@
+"""DMARC: what a domain wants done with mail that nobody proves to be its own, and whether our mail is proved (RFC 9989).
+
+`path` says which names are asked, in which order; `found` makes of the answers which record holds and which domain is the
+organisational one (the tree walk of RFC 9989 §4.10). Then it is judged what we send: aligned is a signature by the domain of
+the author, or, unless it asks for strictness, by one of the same organisation; and likewise the reverse-path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.check.answer import tagged
+from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mailer.check.answer import Answer
+
+CHECK = "DMARC"
+LONGEST_WALK = 8  # labels; of a longer name the walk goes on with its last seven, RFC 9989 §4.10
+POLICIES = ("none", "quarantine", "reject")
+
+
+class Policy(NamedTuple):
+    """The record that holds for a domain: where it is, what it says, and the organisational domain."""
+
+    domain: str
+    tags: Mapping[str, str]
+    organisation: str
+    trouble: str = ""
+    many: str = ""
+    """A domain with several records, which count as none."""
+
+
+def path(domain: str) -> list[str]:
+    """The domains whose records are asked for, from `domain` up. RFC 9989 §4.10"""
+    labels = domain.split(".")
+    rest = labels[1:] if len(labels) <= LONGEST_WALK else labels[-(LONGEST_WALK - 1) :]
+    return [domain, *(".".join(rest[at:]) for at in range(len(rest)))]
+
+
+def tags(record: str) -> dict[str, str]:
+    """The tags of a record; what is no tag is ignored. RFC 9989 §4.7"""
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {name.strip().lower(): value.strip() for name, equals, value in pairs if equals}
+
+
+def found(domain: str, answers: Sequence[tuple[str, Answer]]) -> Policy:
+    """The walk for `domain` through the domains and answers of its `path`."""
+    records: list[tuple[str, dict[str, str]]] = []
+    many = ""
+    for at, answer in answers:
+        if answer.trouble:
+            return Policy(at, {}, domain, trouble=answer.trouble)
+        here = tagged(answer, "v=DMARC1")
+        if len(here) > 1:
+            many = many or at
+        if len(here) != 1:
+            continue
+        records.append((at, tags(here[0])))
+        if records[-1][1].get("psd", "").lower() in ("y", "n"):
+            break
+    organisation = _organisation(domain, records)
+    holds = next((one for one in records if one[0] in (domain, organisation)), records[-1] if records else ("", {}))
+    return Policy(holds[0], holds[1], organisation, many=many)
+
+
+def _organisation(domain: str, records: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """RFC 9989 §4.10: who says so himself; the one below a public suffix that says so; the highest that has a record."""
+    for at, given in records:
+        if given.get("psd", "").lower() == "n":
+            return at
+        if given.get("psd", "").lower() == "y" and at != domain:
+            return ".".join(domain.split(".")[-(at.count(".") + 2) :])
+    return records[-1][0] if records else domain
+
+
+def judge(domain: str, policy: Policy, signers: Sequence[str], spf: bool, rewritten: str = "") -> Iterator[Finding]:
+    """`signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
+
+    `rewritten` names a provider that puts a reverse-path of its own on mail, so that SPF says nothing of `domain`.
+    """
+    if policy.trouble:
+        yield unknown(CHECK, f"_dmarc.{policy.domain}", policy.trouble)
+        return
+    if not policy.domain:
+        yield _none(domain, policy)
+        return
+    yield _record(domain, policy)
+    yield _alignment(domain, policy, signers, spf, rewritten)
+
+
+def _publish(at: str, domain: str) -> Record:
+    return Record(f"_dmarc.{at}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
+
+
+def _none(domain: str, policy: Policy) -> Finding:
+    if policy.many:
+        text = "several records, which count as none"
+        return Finding(CHECK, f"_dmarc.{policy.many}", FAIL, text, "leave one of them", _publish(policy.many, domain))
+    text = "no record: large receivers want one from everybody who sends much"
+    return Finding(CHECK, f"_dmarc.{domain}", FAIL, text, "begin with one that only asks for reports", _publish(domain, domain))
+
+
+def _record(domain: str, policy: Policy) -> Finding:
+    """What the record says."""
+    subject = f"_dmarc.{policy.domain}"
+    word = _word(domain, policy)
+    whose = "" if policy.domain == domain else f"; {domain} is part of {policy.organisation}"
+    if word not in POLICIES:
+        text = f"its policy is {word!r}, which is no policy" if word else "it has no policy (p=)"
+        return Finding(CHECK, subject, FAIL, text, f"p= is one of {', '.join(POLICIES)}", _publish(policy.domain, domain))
+    if "rua" not in policy.tags:
+        given = "; ".join(f"{name}={value}" for name, value in policy.tags.items())
+        text = f"p={word}{whose}; it asks for no reports, so nobody tells who sends in its name"
+        publish = Record(subject, "TXT", f"{given}; rua=mailto:postmaster@{policy.domain}")
+        return Finding(CHECK, subject, WARN, text, "ask for reports", publish)
+    return Finding(CHECK, subject, PASS, f"p={word}{whose}; reports go to {policy.tags['rua']}")
+
+
+def _word(domain: str, policy: Policy) -> str:
+    """The policy for `domain`: a domain below the one with the record may have another, sp=."""
+    tag = "p" if policy.domain == domain else "sp"
+    return (policy.tags.get(tag) or policy.tags.get("p", "")).lower()
+
+
+def _alignment(domain: str, policy: Policy, signers: Sequence[str], spf: bool, rewritten: str) -> Finding:
+    """Whether one of the two proofs is about the author's domain. RFC 9989 §4.4"""
+    strict = policy.tags.get("adkim", "r").lower() == "s"
+    aligned = [signer for signer in signers if signer == domain or (not strict and _same(signer, domain, policy.organisation))]
+    proofs = [f"DKIM by {aligned[0]}"] if aligned else []
+    proofs += ["SPF of a reverse-path at the domain"] if spf and not rewritten else []
+    if aligned:
+        return Finding(CHECK, domain, PASS, f"aligned: {' and '.join(proofs)}")
+    why = [f"SPF is about the reverse-path of {rewritten}"] if rewritten else [] if spf else ["SPF does not pass"]
+    if signers:
+        why.insert(0, f"{signers[0]} signs, and adkim=s wants {domain} itself")
+    if proofs:
+        text = f"aligned: {proofs[0]}; no DKIM, so that forwarded mail proves nothing"
+        return Finding(CHECK, domain, WARN, text, f"`mailer dkim keygen {domain}` makes a key and its record")
+    text = f"nothing proves its mail: {'; '.join(why)}{'; ' if why and not signers else ''}{'' if signers else 'no key of ours signs'}"
+    worth = WARN if rewritten else FAIL
+    return Finding(CHECK, domain, worth, text, "let it be signed by the domain of its From field, or mend SPF")
+
+
+def _same(one: str, other: str, organisation: str) -> bool:
+    """Whether two domains are of one organisation."""
+    return all(each == organisation or each.endswith(f".{organisation}") for each in (one, other))

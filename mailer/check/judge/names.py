@@ -1,0 +1,95 @@
+"""The name of an address: PTR leads to a name, the name back to the address, and it is the one that is said in EHLO.
+
+Large receivers refuse callers whose address has no name, IPv6 ones first of all.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mailer.check.answer import Answer
+
+CHECK = "PTR"
+HELLO = "EHLO"
+
+
+def pointer(address: str) -> str:
+    """Where the PTR record of an address is."""
+    return ip_address(address).reverse_pointer
+
+
+def is_full(hostname: str) -> bool:
+    """Whether a name can be in the DNS of the world."""
+    return "." in hostname and not hostname.endswith((".local", ".localdomain", ".internal", ".lan", ".home"))
+
+
+def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: str) -> Finding:
+    """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it."""
+    publish = Record(pointer(address), "PTR", f"{hostname}.") if is_full(hostname) else None
+    whose = "whoever gave you the address publishes it; ask there"
+    if ptr.trouble:
+        return unknown(CHECK, address, ptr.trouble)
+    if not ptr.records:
+        return Finding(CHECK, address, FAIL, "it has no name: many refuse mail from there", whose, publish)
+    back = [name for name in ptr.records if name in forward and _is_at(address, forward[name])]
+    if not back:
+        return _not_back(address, ptr, forward, publish)
+    if hostname not in back:
+        text = f"its name is {back[0]}, and this host calls itself {hostname}"
+        return Finding(CHECK, address, WARN, text, f'set mailer.hostname = "{back[0]}", or change the name of the address', publish)
+    if _made_up(address, hostname):
+        text = f"{hostname} looks like a name that a provider gave out by number"
+        return Finding(CHECK, address, WARN, text, "choose a name of your own; some refuse these", None)
+    return Finding(CHECK, address, PASS, f"{hostname}, and that is at {address}")
+
+
+def _not_back(address: str, ptr: Answer, forward: Mapping[str, Answer], publish: Record | None) -> Finding:
+    name = ptr.records[0]
+    trouble = next((forward[name].trouble for name in ptr.records if name in forward and forward[name].trouble), "")
+    if trouble:
+        return unknown(CHECK, address, trouble)
+    known = ", ".join(forward[name].records) if name in forward else ""
+    text = f"its name is {name}, which is {f'at {known}' if known else 'nowhere'}, and not there"
+    type = "AAAA" if ip_address(address).version == 6 else "A"
+    if publish and name == publish.value.rstrip("."):
+        return Finding(CHECK, address, FAIL, text, "let the name lead back to the address", Record(name, type, address))
+    return Finding(CHECK, address, FAIL, text, "let the address have the name of this host", publish)
+
+
+def _is_at(address: str, forward: Answer) -> bool:
+    return ip_address(address) in {ip_address(record) for record in forward.records}
+
+
+def _made_up(address: str, name: str) -> bool:
+    """Whether all numbers of an IPv4 address stand in its name."""
+    parts = address.split(".")
+    words = name.replace("-", ".").split(".")
+    return len(parts) == 4 and all(words.count(part) >= parts.count(part) for part in set(parts))
+
+
+def judge_hello(hostname: str, addresses: Answer, egress: tuple[str, ...]) -> Iterator[Finding]:
+    """Whether the name that is said in EHLO is one, and is at the addresses that call."""
+    if not is_full(hostname):
+        text = f"this host calls itself {hostname}, which is no name in the DNS: many refuse that"
+        yield Finding(HELLO, hostname, FAIL, text, "set mailer.hostname to a full name that has address records")
+        return
+    if addresses.trouble:
+        yield unknown(HELLO, hostname, addresses.trouble)
+        return
+    missing = [address for address in egress if not _is_at(address, addresses)]
+    if not addresses.records or missing:
+        where = f"is at {', '.join(addresses.records)}" if addresses.records else "has no address"
+        address = missing[0] if missing else ""
+        text = f"{hostname} {where}" + (f", and mail comes from {address}" if address else "")
+        type = "AAAA" if address and ip_address(address).version == 6 else "A"
+        publish = Record(hostname, type, address) if address else None
+        worth = WARN if addresses.records and len(missing) < len(egress) else FAIL
+        yield Finding(HELLO, hostname, worth, text, "let the name lead to the address", publish)
+        return
+    yield Finding(HELLO, hostname, PASS, f"{hostname} is at {', '.join(addresses.records)}")

@@ -1,0 +1,52 @@
+"""How mail leaves here, as far as it matters for what a receiver sees: directly, through relays, and from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+
+class Provider(NamedTuple):
+    """A provider of relays, whose `hosts` are patterns. `spf` is the term that lets its hosts send.
+
+    `rewrites`: it puts a reverse-path of its own on mail.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    spf: str
+    rewrites: bool
+
+
+PROVIDERS = (
+    Provider("Gmail", ("smtp.gmail.com", "smtp-relay.gmail.com"), "include:_spf.google.com", rewrites=False),
+    Provider("Amazon SES", ("email-smtp.*.amazonaws.com",), "include:amazonses.com", rewrites=True),
+    Provider("SendGrid", ("*.sendgrid.net",), "include:sendgrid.net", rewrites=True),
+    Provider("Mailgun", ("*.mailgun.org",), "include:mailgun.org", rewrites=False),
+    Provider("Office 365", ("*.office365.com", "*.outlook.com"), "include:spf.protection.outlook.com", rewrites=False),
+)
+"""Those of `mailer-providers(7)`."""
+
+
+class Outlet(NamedTuple):
+    """A relay that mail for the world may leave through: its name in the configuration, and its host."""
+
+    name: str
+    host: str
+
+    @property
+    def provider(self) -> Provider | None:
+        """Whose it is, if that is known."""
+        host = self.host.lower()
+        return next((known for known in PROVIDERS if any(fnmatchcase(host, each) for each in known.hosts)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """`direct`: mail also goes to MX hosts from here, so that our own address counts. `egress` are our public addresses."""
+
+    hostname: str
+    direct: bool
+    relays: tuple[Outlet, ...] = ()
+    egress: tuple[str, ...] = ()

@@ -1,0 +1,39 @@
+"""Which addresses mail comes from: those that are said, those that are configured, or those that the route to the world has."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from .judge.host import Source
+
+if TYPE_CHECKING:
+    from mailer.config.model import Delivery
+
+ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+"""Addresses that are nobody's, RFC 5737 §3 and RFC 3849 §2: only the kernel is asked, nothing is sent to them."""
+
+
+def sources(given: list[str], delivery: Delivery) -> list[Source]:
+    """The addresses, IPv4 first; `given` go before all others."""
+    if given:
+        return [Source(address, "--from-ip") for address in given]
+    found = []
+    for (family, elsewhere), configured, only in zip(ELSEWHERE, (delivery.source4, delivery.source6), ("only6", "only4"), strict=True):
+        if delivery.family == only:
+            continue
+        if configured:
+            found.append(Source(configured, "delivery.source6" if ":" in configured else "delivery.source4"))
+        elif address := _routed(family, elsewhere):
+            found.append(Source(address, "the route to the world begins there"))
+    return found
+
+
+def _routed(family: socket.AddressFamily, elsewhere: str) -> str:
+    """Our address on the way to `elsewhere`; empty if there is no way."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 25))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
