@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Hop
     from mailer.net.connection import Endpoint, Login, Timeouts
+    from mailer.net.session import Session
     from mailer.smtp.command import Command
     from mailer.smtp.extension import Extensions
 
@@ -131,11 +132,11 @@ class _Remembered:
         return self.secret
 
 
-def _writer(found: Finding, login: _Remembered | None) -> Callable[[Connection, Command, Reply], None]:
+def _writer(found: Finding, login: _Remembered | None) -> Callable[[Session, Command, Reply], None]:
     """Writes each step of a session into `found`."""
     last = monotonic()
 
-    def write(connection: Connection, command: Command, reply: Reply) -> None:
+    def write(connection: Session, command: Command, reply: Reply) -> None:
         nonlocal last
         now = monotonic()
         if command is HANDSHAKE:

@@ -6,25 +6,37 @@ What asyncio and the operating system raise is translated here, into words that 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from mailer.mail.outcome import Hop
 from mailer.smtp.client import PHASE
 from mailer.smtp.errors import ProtocolError
 from mailer.smtp.reply import Reply
 
+if TYPE_CHECKING:
+    from .transcript import Transcript
+
 
 class SessionError(Exception):
     """`kind` is refused, lost, timeout, tls, auth, protocol or resolve; `phase` the step where it happened.
 
-    `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463; `hop` is where it was.
+    `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463; `hop` is where it was, and
+    `transcript` what was said there, where something was.
     """
 
-    def __init__(self, kind: str, phase: str, reply: Reply, hop: Hop) -> None:
+    def __init__(self, kind: str, phase: str, reply: Reply, hop: Hop, transcript: Transcript | None = None) -> None:
         super().__init__(f"{hop.host}[{hop.ip}]:{hop.port} {phase}: {reply}")
         self.kind = kind
         self.phase = phase
         self.reply = reply
         self.hop = hop
+        self.transcript = transcript
+
+    def after(self, earlier: SessionError) -> SessionError:
+        """The same, and before it this other one came to nothing."""
+        if self.transcript is not None and earlier.transcript is not None:
+            self.transcript.after(earlier.transcript)
+        return self
 
 
 def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:

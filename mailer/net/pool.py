@@ -54,24 +54,32 @@ class Pool:
     async def _open(self, endpoint: Endpoint, addresses: list[str]) -> Connection:
         """A new session, with the address that answers first; if it comes to nothing there, with one of the others."""
         left = dict.fromkeys(addresses)
+        troubles: list[SessionError] = []
 
         def lost(address: str, error: Exception) -> None:
             if isinstance(error, SessionError):
                 self._dead.add(address, endpoint.port)
+                troubles.append(error)
             del left[address]
 
         def attempt(address: str) -> Coroutine[None, None, Stream]:
             return reach(endpoint, address, self._timeouts)
 
-        while True:
-            address, stream = await race(list(left), attempt, lost, Stream.abort)
-            self._dead.discard(address, endpoint.port)
-            del left[address]
-            try:
-                return await Connection.open(endpoint, address, self._timeouts, stream=stream)
-            except SessionError as error:
-                if error.kind == "auth" or not left:
-                    raise
+        try:
+            while True:
+                address, stream = await race(list(left), attempt, lost, Stream.abort)
+                self._dead.discard(address, endpoint.port)
+                del left[address]
+                try:
+                    return await Connection.open(endpoint, address, self._timeouts, stream=stream)
+                except SessionError as error:
+                    if error.kind == "auth" or not left:
+                        raise
+                    troubles.append(error)
+        except SessionError as last:
+            for trouble in reversed(troubles):
+                last.after(trouble)
+            raise
 
     def give_back(self, connection: Connection) -> None:
         """Take back what was lent; keep it if it is good for more."""

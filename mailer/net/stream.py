@@ -35,13 +35,16 @@ class Stream(asyncio.Protocol):
         self._deadline = loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._released: asyncio.Future[None] = loop.create_future()
+        self.took = 0.0  # seconds until the connection stood
 
     @classmethod
     async def connect(cls, address: str, port: int, *, seconds: float, source: str = "") -> Self:
         """A TCP connection to an IP address. Raises `OSError` (with `TimeoutError`)."""
         loop = asyncio.get_running_loop()
+        began = loop.time()
         async with asyncio.timeout(seconds):
             _, stream = await loop.create_connection(lambda: cls(loop), address, port, local_addr=(source, 0) if source else None)
+        stream.took = loop.time() - began
         return stream
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> None:

@@ -213,6 +213,11 @@ class Client:
         return self._pending[0] if self._pending else None
 
     @property
+    def unanswered(self) -> tuple[Command, ...]:
+        """All that has been said and not been answered, in order."""
+        return tuple(self._pending)
+
+    @property
     def verb(self) -> str:
         """What waits for its reply; with nothing unanswered, what was said last. `PHASE` translates it."""
         return self._pending[0].verb if self._pending else self._last

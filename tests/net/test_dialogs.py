@@ -19,7 +19,7 @@ DIALOGS = {dialog.name: dialog for dialog in all_dialogs()}
 def test_over_the_loopback(name: str, certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection says what the dialog says, octet by octet, and finds what it finds."""
     if DIALOGS[name].nonce:
-        monkeypatch.setattr("mailer.net.connection.token_urlsafe", lambda _: DIALOGS[name].nonce)
+        monkeypatch.setattr("mailer.net.session.token_urlsafe", lambda _: DIALOGS[name].nonce)
     results, wrong = asyncio.run(play(DIALOGS[name], certificates))
     assert wrong == ""
     assert len(results) == len(DIALOGS[name].results), results
