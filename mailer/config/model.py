@@ -128,6 +128,12 @@ class Submission:
         SWITCH, "Whether a message with lines too long, or with 8-bit text that says no encoding, is refused instead of mended.", False
     )
     max_header_size: int = setting(SIZE, "The largest header that a message may have.", defaults.MAX_HEADER_SIZE)
+    min_free_space: int = setting(
+        SIZE,
+        "What has to stay free on the disk of the spool: mail that would take of it is refused for now (75), and no reports are written.",
+        defaults.MIN_FREE_SPACE,
+    )
+    min_free_inodes: int = setting(COUNT, "The same for the number of files that the file system has room for.", defaults.MIN_FREE_INODES)
     max_attachments: int = setting(COUNT, "The most attachments that a message may be composed with.", defaults.MAX_ATTACHMENTS)
     max_attachment_size: int = setting(SIZE, "The largest of them.", defaults.MAX_ATTACHMENT_SIZE)
     max_subject_length: int = setting(
@@ -173,6 +179,12 @@ class Delivery:
     allow_private: bool = setting(
         SWITCH, "Whether MX hosts may be at loopback, private or link-local addresses. For tests; a relay may always be.", False
     )
+    attempt_limit: float = setting(
+        PERIOD,
+        "How long one attempt at one message may take, whatever the timeouts allow. Then it is broken off, told, and made again later.",
+        "4h",
+    )
+    max_hops: int = setting(COUNT, "The most hosts (Received fields) that a message may have passed; one more is a loop.", 50)
     rescan: float = setting(PERIOD, "How often the queue is looked through for what the doorbell did not announce.", "60s")
     stop_timeout: float = setting(DURATION, "How long a daemon that is told to stop waits for deliveries under way.", "30s")
 
@@ -246,6 +258,12 @@ class Bounce:
 
     enabled: bool = setting(SWITCH, "Whether the sender gets a report.", True)
     content: str = setting(choice("headers", "full"), "How much of the message the report carries.", "headers")
+    delay_warning: float = setting(
+        DURATION,
+        "After this time without delivery the sender is warned, once a message. With 0 only those are who asked for it, after 4 hours.",
+        "0s",
+    )
+    max_per_hour: int = setting(COUNT, "The most reports that one sender gets in an hour. What is beyond that is told in the log.", 100)
     retention: float = setting(DURATION, "How long a message that was given up is kept, for inspection and replay.", "7d")
 
 

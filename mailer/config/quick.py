@@ -43,6 +43,8 @@ READERS: dict[str, dict[str, Callable[[object], object]]] = {
         "masquerade_except": values.kept,
         "strict": values.switch,
         "max_header_size": values.size,
+        "min_free_space": values.size,
+        "min_free_inodes": values.count,
         "max_attachments": values.count,
         "max_attachment_size": values.size,
         "max_subject_length": values.count,
@@ -75,6 +77,8 @@ class SubmissionSettings:
         "max_message_size",
         "max_recipients",
         "max_subject_length",
+        "min_free_inodes",
+        "min_free_space",
         "replace_every_author",
         "request_id_ttl",
         "spool",
@@ -88,6 +92,8 @@ class SubmissionSettings:
     max_recipients: int
     from_address: str
     request_id_ttl: float
+    min_free_space: int
+    min_free_inodes: int
     aliases: tuple[tuple[str, tuple[str, ...]], ...]
     aliases_file: str
     authors: tuple[tuple[str, str], ...]
@@ -120,6 +126,8 @@ class SubmissionSettings:
         self.masquerade_except = get("masquerade_except", ())  # type: ignore[assignment]
         self.strict = get("strict", False)  # type: ignore[assignment]
         self.max_header_size = get("max_header_size") or values.size(defaults.MAX_HEADER_SIZE)  # type: ignore[assignment]
+        self.min_free_space = get("min_free_space") or values.size(defaults.MIN_FREE_SPACE)  # type: ignore[assignment]
+        self.min_free_inodes = get("min_free_inodes", defaults.MIN_FREE_INODES)  # type: ignore[assignment]
         self.max_attachments = get("max_attachments", defaults.MAX_ATTACHMENTS)  # type: ignore[assignment]
         self.max_attachment_size = get("max_attachment_size") or values.size(defaults.MAX_ATTACHMENT_SIZE)  # type: ignore[assignment]
         self.max_subject_length = get("max_subject_length", defaults.MAX_SUBJECT_LENGTH)  # type: ignore[assignment]
