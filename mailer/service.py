@@ -36,6 +36,7 @@ from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.events import Alarm, Corrupt, Daemon, Events
+from mailer.intake.door import Door
 from mailer.log import Log, open_stream
 from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure, from_os
 from mailer.net import tls
@@ -44,8 +45,6 @@ from mailer.net.endpoint import Timeouts
 from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
 from mailer.spool import Spool, doorbell
-from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt
 from mailer.spool.sweep import sweep
 from mailer.status.catchup import catch_up
 from mailer.status.writer import NAME, StatusWriter
@@ -92,19 +91,27 @@ class Service:
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         bell = doorbell.hang(self.spool.root)
-        loop.add_reader(bell, lambda: self.engine.look(doorbell.listen(bell)))
+        loop.add_reader(bell, lambda: self._rung(doorbell.listen(bell)))
         try:
             self._tell("started", _summary(self.config, self.spool))
             await asyncio.to_thread(catch_up, self.status, self.spool)
+            self.door.adopt_all()
             self._scan()
+            if not self.once:
+                self.door.listen()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
             await self._work()
         finally:
             loop.remove_reader(bell)
             bell.close()
+            await self.door.close()
             await self._take_down()
         return OK
+
+    def _rung(self, ids: list[str]) -> None:
+        self.engine.look(ids)
+        self.door.rung(ids)
 
     def _build(self) -> None:
         config = self.config
@@ -128,6 +135,7 @@ class Service:
             self.events.tell,
             random.random,
         )
+        self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
 
     def _status_lost(self, report: str) -> None:
         self.log.told(Alarm(self.clock.now(), "status", report))
@@ -162,6 +170,7 @@ class Service:
         if self.once:
             return
         yield self._every(lambda: self.config.delivery.rescan, self._scan)
+        yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         if seconds := watchdog_seconds():
             yield self._every(lambda: seconds, lambda: notify("WATCHDOG=1"))
@@ -185,19 +194,11 @@ class Service:
 
     def _scan(self) -> None:
         """Find what the doorbell did not announce: a backstop, and the start of every run."""
-        if os.path.isdir(f"{self.spool.root}/drop"):
-            self._adopt()
         self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
         self.engine.expect_all(self.spool.dues())
         for name in self.spool.strangers("queued"):
             path = self.spool.set_aside("queued", name)
             self.events.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
-
-    def _adopt(self) -> None:
-        submission = self.config.submission
-        done = adopt(self.spool, Terms(submission.max_message_size, submission.max_recipients))
-        for name, reason, path in done.refused:
-            self.events.tell(Corrupt(self.clock.now(), name, reason, path))
 
     def _sweep(self) -> None:
         config = self.config
@@ -226,6 +227,7 @@ class Service:
         self.engine.scheduler.limit(limits_of(config))
         tls.forget()
         self.courier.change(pool_of(config))
+        self.door.change(config)
         try:
             self._open_log()
         except OSError as error:

@@ -20,7 +20,7 @@ FLOORS = (
     {"clock", "durable", "events", "identity"},
     {"config", "spool", "status", "net", "log", "notify"},
     {"submit", "delivery", "bounces", "client", "check"},
-    {"sink"},
+    {"sink", "intake"},
     {"__init__"},
     {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},
 )

@@ -51,17 +51,23 @@ def nobody_used(_id: str, _uid: int) -> str:
     return ""
 
 
+def nobody_told(_id: str, _uid: int) -> None:
+    """What `Terms.taken` is where nobody wants to know."""
+
+
 class Terms(NamedTuple):
     """What is asked of a message of another user.
 
     `judge` raises `Failure` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
-    message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``).
+    message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID
+    and its user once the message is in the spool.
     """
 
     max_size: int
     max_recipients: int
     judge: Callable[[Envelope, bytes, int], None] = anybody
     used: Callable[[str, int], str] = nobody_used
+    taken: Callable[[str, int], None] = nobody_told
 
 
 class Stranger(NamedTuple):
@@ -95,10 +101,9 @@ def _check(envelope: Envelope, content: bytes) -> None:
     if normalise(content) != content:
         raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
     try:
-        if envelope.sender:
-            address.parse(envelope.sender)
-        for recipient in envelope.recipients:
-            address.parse(recipient.address)
+        for text in (envelope.sender, *(recipient.address for recipient in envelope.recipients)):
+            if text and str(address.parse(text)) != text:
+                raise CorruptFile(f"{text[:100]!r} is written as no envelope has it")
         if envelope.options:
             Request.read(envelope.options)
     except AddressError as error:
@@ -140,7 +145,9 @@ def _put(spool: Spool, envelope: Envelope, content: bytes, digest: str, uid: int
         if before != "mine":
             raise CorruptFile("its ID belongs to another message")
         return id
-    return _publish(spool.root, envelope, content, digest, uid)
+    id = _publish(spool.root, envelope, content, digest, uid)
+    terms.taken(id, uid)
+    return id
 
 
 def _publish(root: str, envelope: Envelope, content: bytes, digest: str, uid: int) -> str:

@@ -42,14 +42,16 @@ if TYPE_CHECKING:
 class Adopted:
     """What one round of adoption did: the `ids` that are now in the spool, and (name, reason, path) of each file set aside.
 
-    The path is empty for what could not be moved: the directory of another user, which only root could take away.
+    The path is empty for what could not be moved: the directory of another user, which only root could take away. There may
+    be `more` to take.
     """
 
-    __slots__ = ("ids", "refused")
+    __slots__ = ("ids", "more", "refused")
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.refused: list[tuple[str, str, str]] = []
+        self.more = False
 
 
 def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | None = None) -> Adopted:
@@ -61,6 +63,7 @@ def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | 
     taken = False
     for name in sorted(spool.names("drop") if names is None else names):
         if limit <= 0:
+            done.more = True
             break
         try:
             id = _take(spool, name, terms)

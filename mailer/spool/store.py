@@ -346,13 +346,10 @@ class Spool:
                 self._move(claim, "queued")
             return claim.entry
 
-    def cancel(self, id: str, at: float) -> Entry:
+    def cancel(self, id: str, at: float, why: str = "cancelled by an operator") -> Entry:
         """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
         with self._waiting(id) as claim:
-            outcomes = [
-                Outcome(to, "cancel", "message", 0, "", "cancelled by an operator", "", at=at, counts=False)
-                for to in claim.entry.history.pending()
-            ]
+            outcomes = [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False) for to in claim.entry.history.pending()]
             self.fail(claim, outcomes)
             claim.entry.history.add(outcomes)
             return claim.entry

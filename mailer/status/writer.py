@@ -66,6 +66,9 @@ INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
+SUBMITTER = """
+SELECT uid FROM submitters WHERE email_id = :id UNION ALL SELECT NULL FROM emails WHERE id = :id LIMIT 1
+"""
 PUT_SUBMITTER = "INSERT INTO submitters VALUES (?, ?) ON CONFLICT (email_id) DO NOTHING"
 
 OLD = """
@@ -136,6 +139,11 @@ class StatusWriter:
     def adopted(self, id: str, uid: int) -> None:
         """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
         self._mending(lambda: self._adopted(id, uid))
+
+    def submitter(self, id: str) -> tuple[bool, int | None]:
+        """Whether anything is known of message `id`, and the user who handed it over, if one did. Raises as `adopted` does."""
+        row = self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone())
+        return (True, row[0]) if row else (False, None)
 
     def _adopted(self, id: str, uid: int) -> None:
         with self.transaction() as db:

@@ -1,0 +1,166 @@
+"""The door as the daemon has it: the socket, ``drop/``, the rules of who may send, and whom it tells of what came in.
+
+It is open where the spool has ``drop/``, which the setting ``intake.enabled`` makes. A spool of one user has no door, and this costs
+it nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm, Corrupt
+from mailer.spool import layout
+from mailer.spool.admit import Terms
+from mailer.spool.adopt import adopt, largest, waiting
+
+from .desk import Desk
+from .rules import Rules
+from .server import Limits, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mailer.clock import Clock
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.spool import Spool
+    from mailer.spool.adopt import Adopted
+    from mailer.status.writer import StatusWriter
+
+ROUND = 1000  # files of ``drop/`` that are adopted before others get their turn
+
+
+class Door:
+    """Lets the mail of other users into `spool`. `look` is told of IDs that are new or changed, in the daemon's loop."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        config: Config,
+        status: StatusWriter,
+        clock: Clock,
+        look: Callable[[Iterable[str]], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.spool = spool
+        self.status = status
+        self.clock = clock
+        self.look = look
+        self.tell = tell
+        self.server: Server | None = None
+        self._stuck: set[str] = set()
+        self._thread = ThreadPoolExecutor(1, "adopt")  # one, so that no file is adopted twice at once
+        self._rounds: set[asyncio.Future[Adopted]] = set()
+        if config.intake.enabled:
+            layout.share(spool.root)
+        self.open = os.path.isdir(f"{spool.root}/drop")
+        self.change(config)
+
+    def change(self, config: Config) -> None:
+        """Other rules and sizes hold from now on, for what is asked next."""
+        submission = config.submission
+        rules = Rules(config.submitters)
+        self.terms = Terms(submission.max_message_size, submission.max_recipients, rules.judge, self._used, self._taken)
+        intake = config.intake
+        each = max(intake.max_connections // 4, 1)
+        self.limits = Limits(intake.max_connections, each, intake.timeout, largest(submission.max_message_size))
+        if self.server:
+            self.server.limits = self.limits
+            self.desk.terms = self.terms
+
+    def listen(self) -> None:
+        """Serve the socket from now on. Raises `OSError`."""
+        if self.open:
+            loop = asyncio.get_running_loop()
+            self.desk = Desk(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
+            self.server = Server(self.spool.root, self.desk.answer, self.limits, self._bug)
+
+    async def close(self) -> None:
+        """Nobody comes in any more."""
+        if self.server:
+            await self.server.close()
+        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.sleep(0)  # what was adopted last is told
+
+    # drop/
+
+    def adopt_all(self) -> None:
+        """Take everything that is in ``drop/``, now. Raises `OSError`."""
+        more = self.open
+        while more:
+            done = adopt(self.spool, self.terms, ROUND)
+            self._told(done)
+            more = done.more
+
+    def scan(self) -> None:
+        """Take everything that is in ``drop/``, in another thread."""
+        if self.open:
+            self._begin(None)
+
+    def rung(self, ids: Sequence[str]) -> None:
+        """The doorbell named `ids`; those that are in ``drop/`` are taken."""
+        if self.open and (names := list(waiting(self.spool, ids))):
+            self._begin(names)
+
+    def _begin(self, names: list[str] | None) -> None:
+        future = asyncio.get_running_loop().run_in_executor(self._thread, adopt, self.spool, self.terms, ROUND, names)
+        self._rounds.add(future)
+        future.add_done_callback(self._ended)
+
+    def _ended(self, future: asyncio.Future[Adopted]) -> None:
+        self._rounds.discard(future)
+        if future.cancelled():
+            return
+        error = future.exception()
+        if isinstance(error, OSError):
+            self._alarm("spool", f"cannot adopt what is in drop/: {error.filename or self.spool.root}: {error.strerror}")
+        elif error is not None:
+            self._bug(error)
+        else:
+            self._told(future.result())
+            if future.result().more:
+                self.scan()
+
+    def _told(self, done: Adopted) -> None:
+        stuck = {name for name, _, path in done.refused if not path}
+        for name, reason, path in done.refused:
+            if name not in self._stuck:  # what cannot be moved is told once
+                # not by its bare name, which may be the ID of somebody else's message
+                self.tell(Corrupt(self.clock.now(), f"drop/{name}", reason, path))
+        self._stuck |= stuck
+        if done.ids:
+            self.look(done.ids)
+
+    # What the rules of the spool ask
+
+    def _used(self, id: str, uid: int) -> str:
+        try:
+            known, owner = self.status.submitter(id)
+        except (sqlite3.Error, OSError):  # it is a view, and no mail waits for it
+            return ""
+        return ("mine" if owner == uid else "taken") if known else ""
+
+    def _taken(self, id: str, uid: int) -> None:
+        if uid != os.geteuid():
+            try:
+                self.status.adopted(id, uid)
+            except (sqlite3.Error, OSError):  # the next news of the message brings it
+                pass
+
+    def _bug(self, error: BaseException) -> None:
+        self._alarm("bug", f"{type(error).__name__}: {error}")
+
+    def _alarm(self, what: str, detail: str) -> None:
+        self.tell(Alarm(self.clock.now(), what, detail))
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[list[str]], None], argument: list[str]) -> None:
+    """Call it in the loop's thread; a loop that has ended wants no news."""
+    try:
+        loop.call_soon_threadsafe(function, argument)
+    except RuntimeError:
+        pass

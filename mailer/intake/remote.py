@@ -1,0 +1,122 @@
+"""The other end: what a user who may not read the spool asks of the daemon, as if he read it himself.
+
+`RemoteView` is to the command line what `mailer.status.view.View` is, with the user's own mail in it; `RemoteSpool` does what a
+user may do to it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.spool.handover import Unanswered, ask
+from mailer.status.daemon import Daemon
+from mailer.status.reader import Undelivered
+from mailer.status.record import RecipientRecord, Record
+from mailer.status.view import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.status.filter import Filter
+
+
+class RemoteView:
+    """The mail of the user who asks. Methods and what they raise are those of `View`; a context manager."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def message(self, id: str) -> Record | None:
+        """What became of message `id`."""
+        return next(iter(self.find(id)), None)
+
+    def find(self, name: str) -> list[Record]:
+        """The messages that `name` means, oldest first."""
+        if "\n" in name:
+            return []
+        return [_record(document) for document in self._ask(f"find {name}")]
+
+    def messages(self, wanted: Filter) -> Iterator[Record]:
+        """The messages that are meant, newest first, as far as one answer goes."""
+        return map(_record, self._ask("list", wanted))
+
+    def queue(self, wanted: Filter) -> Iterator[Record]:
+        """Those of the spool, oldest first."""
+        return map(_record, self._ask("queue", wanted))
+
+    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
+        """The recipients that did not get their message."""
+        return map(_undelivered, self._ask("bounces", wanted))
+
+    def summary(self) -> Summary:
+        """All of it at a glance."""
+        (document,) = self._ask("summary")
+        running, pid, _ = document.pop("daemon")
+        failures = [_undelivered(item) for item in document.pop("failures")]
+        return Summary(**document, daemon=Daemon(running, pid, frozenset()), failures=failures)
+
+    def _ask(self, line: str, wanted: Filter | None = None) -> list[dict[str, Any]]:
+        data = b"" if wanted is None else json.dumps(_bound(wanted)).encode()
+        _, rest = question(self.root, line, data)
+        return [json.loads(document) for document in rest.splitlines()]
+
+
+class RemoteSpool:
+    """What a user may do to his own mail: cancel it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
+        """Give up what of message `id` has not left. Raises `Failure`."""
+        question(self.root, f"cancel {id}")
+
+    def ring(self, _id: str) -> bool:
+        """The daemon did it itself, and knows."""
+        return True
+
+    def hold(self, id: str) -> None:
+        """Not for users, like the next two: who runs the queue decides what waits. Raises `Failure` (77)."""
+        raise Failure(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", NO_PERMISSION)
+
+    release = retry = hold
+
+
+def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:
+    """Ask the daemon. Raises `Failure`: what it says, or 77 where none answers, since nobody else could tell."""
+    try:
+        return ask(root, line, data)
+    except Unanswered:
+        raise Failure(
+            f"you may not read the spool {root}, and no daemon answers there to tell you of your own mail; ask its owner", NO_PERMISSION
+        ) from None
+
+
+def _bound(wanted: Filter) -> dict[str, object]:
+    return {
+        "to": wanted.to,
+        "sender": wanted.sender,
+        "domain": wanted.domain,
+        "states": sorted(wanted.states),
+        "since": wanted.since,
+        "before": wanted.before,
+    }
+
+
+def _record(document: dict[str, Any]) -> Record:
+    people = [RecipientRecord(**recipient) for recipient in document.pop("recipients")]
+    return Record(**document, recipients=people)
+
+
+def _undelivered(document: dict[str, Any]) -> Undelivered:
+    return Undelivered(**document | {"recipient": RecipientRecord(**document["recipient"])})

@@ -1,0 +1,103 @@
+"""Who may send, and as whom: the sections ``[[submitter]]`` of the configuration, applied to one message.
+
+The envelope sender, each address of From and of Sender must be one that the user may use; a field that the reader of
+addresses makes nothing of is refused, for somebody else's reader may make something of it. The null sender names nobody.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail import address
+from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.config.intake import Submitter
+    from mailer.mail.envelope import Envelope
+
+REMEMBERED = 60.0  # seconds: who is in which group may come over the network, and changes rarely
+AUTHORS = (b"from", b"sender", b"resent-from", b"resent-sender")
+
+
+class Person(NamedTuple):
+    """A user of this machine: the name, and those of all groups. One that nobody has named has his number for a name."""
+
+    name: str
+    groups: frozenset[str]
+
+
+class Rules:
+    """`submitters` in the order of the file; empty: all may send as anybody. May be asked from several threads."""
+
+    def __init__(self, submitters: Sequence[Submitter]) -> None:
+        self.submitters = submitters
+        self._people: dict[int, tuple[float, Person]] = {}
+
+    def judge(self, envelope: Envelope, content: bytes, uid: int) -> None:
+        """Raises `Failure` (77) if user `uid` may not send this."""
+        if not self.submitters or uid in (0, os.geteuid()):
+            return
+        person = self._person(uid)
+        rule = next((rule for rule in self.submitters if fits(rule.user, person)), None)
+        if rule is None:
+            raise Failure(f"user {person.name} may not send mail here (see [[submitter]] in mailer-config(5))", NO_PERMISSION)
+        if "*" in rule.senders:
+            return
+        for name in _authors(envelope, content):
+            if not any(allows(pattern, person, name) for pattern in rule.senders):
+                allowed = ", ".join(rule.senders).replace("{user}", person.name)
+                raise Failure(f"user {person.name} may not send as {name or 'nobody'}, but as {allowed}", NO_PERMISSION)
+
+    def _person(self, uid: int) -> Person:
+        now = time.monotonic()
+        known = self._people.get(uid)
+        if known is None or known[0] < now:
+            known = self._people[uid] = (now + REMEMBERED, person(uid))
+        return known[1]
+
+
+def person(uid: int) -> Person:
+    """Who that is, as the machine's databases say."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Person(str(uid), frozenset())
+    groups = set()
+    for gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
+        try:
+            groups.add(grp.getgrgid(gid).gr_name)
+        except KeyError:
+            groups.add(str(gid))
+    return Person(entry.pw_name, frozenset(groups))
+
+
+def fits(user: str, person: Person) -> bool:
+    """Whether the `user` of a section means this person."""
+    if user.startswith("@"):
+        return user[1:] in person.groups
+    return user in ("*", person.name)
+
+
+def allows(pattern: str, person: Person, sender: str) -> bool:
+    """Whether `pattern` allows `sender`. The case of letters does not matter."""
+    parts = pattern.replace("{user}", person.name).split("*")
+    return re.fullmatch(".*".join(map(re.escape, parts)), sender, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _authors(envelope: Envelope, content: bytes) -> Iterator[str]:
+    """Everybody whom the message says it is from; an empty text for a field that names nobody who can be found."""
+    if envelope.sender:
+        yield envelope.sender
+    message = Message.split(content)
+    for name in AUTHORS:
+        for value in message.values(name):
+            found = list(address.in_header(value))
+            yield from found or [""]
