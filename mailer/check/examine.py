@@ -60,6 +60,10 @@ async def examine(config: Config, domains: Sequence[str], from_ips: Sequence[str
     return [finding for part in parts for finding in part]
 
 
+ANYBODY = "192.0.2.1"
+"""An address that is nobody's: for it a record is evaluated whole, and so what is wrong with it comes out."""
+
+
 @dataclass(slots=True)
 class Examination:
     """One run."""
@@ -193,7 +197,8 @@ class Examination:
         """What a receiver finds who is called from where the relay takes mail."""
         addresses = (await self.lookups.addresses([relay.host]))[relay.host] if not _is_address(relay.host) else None
         known = list(addresses.records) if addresses else [relay.host]
-        return await evaluate(self.lookups, domain, relay.host, host.public([host.Source(each, "") for each in known])[:2])
+        chosen = host.public([host.Source(each, "") for each in known])[:2] or ([ANYBODY] if relay.provider else [])
+        return await evaluate(self.lookups, domain, relay.host, chosen)
 
     async def _keys(self, domain: str) -> list[tuple[dkim.Used, Answer]]:
         """The keys that sign mail from the domain, with the answers for their records."""

@@ -107,7 +107,7 @@ def _record(domain: str, policy: Policy) -> Finding:
     """What the record says."""
     subject = f"_dmarc.{policy.domain}"
     word = _word(domain, policy)
-    whose = "" if policy.domain == domain else f"; {domain} is part of {policy.organisation}"
+    whose = "" if policy.organisation == domain else f"; {domain} is part of {policy.organisation}"
     if word not in POLICIES:
         text = f"its policy is {word!r}, which is no policy" if word else "it has no policy (p=)"
         return Finding(CHECK, subject, FAIL, text, f"p= is one of {', '.join(POLICIES)}", _publish(policy.domain, domain))

@@ -136,6 +136,8 @@ def _relay(domain: str, record: str, relay: Outlet, evaluations: Mapping[str, Ev
     broken = next((one for one in evaluations.values() if one.result == "permerror"), None)
     if broken:
         return Finding(CHECK, subject, FAIL, f"permerror: {broken.why} ({broken.cost})", "mend the record; as it is, receivers ignore it")
+    if trouble := next((one.why for one in evaluations.values() if one.result == "temperror"), ""):
+        return unknown(CHECK, subject, trouble)
     if provider := relay.provider:
         if provider.spf in record.lower().split():
             return Finding(CHECK, subject, PASS, f"{provider.spf}: the hosts of {provider.name} may send")
