@@ -6,8 +6,12 @@ complete:
 
 - line ends are CRLF, no stray CR, LF or NUL is left, so that no receiver can see two messages in one;
 - Date, Message-ID and From are there; Bcc is not;
-- every address is one, and there is at least one recipient;
-- the size and the number of recipients are within their limits.
+- every address is one, and there is at least one recipient; names of this machine are who the configuration says they are,
+  in the header and in the envelope (`mailer.identity`);
+- lines are no longer than SMTP allows, and 8-bit text says what it is (`mailer.mail.repair`);
+- the sizes and the number of recipients are within their limits.
+
+What is not needed for a message is not imported for it: without rules, and with a message that needs no mending, neither is.
 """
 
 from __future__ import annotations
@@ -19,9 +23,9 @@ from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.envelope import PRIORITIES, Envelope, Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
-from mailer.mail.message import Message, normalise
+from mailer.mail.message import Change, Message, has_long_line, normalise
 from mailer.mail.when import rfc3339, rfc5322
-from mailer.spool import doorbell, layout
+from mailer.spool import doorbell, layout, space
 from mailer.spool.put import put
 
 TYPE_CHECKING = False
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mailer.config.quick import SubmissionSettings
+    from mailer.identity import Rules
 
 SUBJECT_LIMIT = 500  # characters kept in the envelope, for `mailer status`; the header keeps all
 
@@ -39,10 +44,11 @@ class Request:
     `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
     field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
-    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
+    `request_id` makes it idempotent. With `strict` a message that needs mending is refused. `options` are what is asked of those
+    who carry it, as `mailer.mail.request` reads them.
     """
 
-    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "strict")
 
     def __init__(
         self,
@@ -56,6 +62,7 @@ class Request:
         request_id: str = "",
         priority: str = "normal",
         options: Mapping[str, object] | None = None,
+        strict: bool = False,
     ) -> None:
         self.data = data
         self.sender = sender
@@ -66,19 +73,37 @@ class Request:
         self.request_id = request_id
         self.priority = priority
         self.options = options
+        self.strict = strict
+
+
+class Prepared:
+    """A message that is checked and complete: its `envelope`, its `content` as it will lie in the spool, and all `changes` that made it so.
+
+    `digest` is what makes another request the same one, if it has an ID; `own_id` the Message-ID that it came with.
+    """
+
+    __slots__ = ("changes", "content", "digest", "envelope", "own_id")
+
+    def __init__(self, envelope: Envelope, content: bytes, changes: list[Change], digest: str, own_id: str) -> None:
+        self.envelope = envelope
+        self.content = content
+        self.changes = changes
+        self.digest = digest
+        self.own_id = own_id
 
 
 class Submitted:
-    """What became of a request: the `envelope` in the spool, its `size` in bytes, whether a daemon `heard`,
-    and whether it is a `repeat` of a request that was made before; then the ID is the one from then."""
+    """What became of a request: the `envelope` in the spool, its `size` in bytes, whether a daemon `heard`, the `changes` that
+    were made, and whether it is a `repeat` of a request that was made before; then the ID is the one from then."""
 
-    __slots__ = ("envelope", "heard", "repeat", "size")
+    __slots__ = ("changes", "envelope", "heard", "repeat", "size")
 
-    def __init__(self, envelope: Envelope, size: int, *, heard: bool, repeat: bool) -> None:
+    def __init__(self, envelope: Envelope, size: int, *, heard: bool, repeat: bool, changes: list[Change]) -> None:
         self.envelope = envelope
         self.size = size
         self.heard = heard
         self.repeat = repeat
+        self.changes = changes
 
 
 def submit(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Submitted:
@@ -86,21 +111,48 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
 
     `now` is in seconds since the epoch; `id` names the message where its maker must choose (a report that
     may be put twice). Raises `Failure`: 64 without recipients on the command line, 65 for whatever is wrong
-    with the message, otherwise as `spool.put` does.
+    with the message, 78 for aliases that lead nowhere, otherwise as `spool.put` does.
     """
+    prepared = prepare(request, settings, now, id=id)
+    envelope = prepared.envelope
+    space.check(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
+    claim = (request.request_id, prepared.digest) if request.request_id else None
+    done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim)
+    repeat = done != envelope.id
+    if repeat:
+        envelope.id, envelope.message_id = done, prepared.own_id
+    heard = doorbell.ring(settings.spool, done)
+    return Submitted(envelope, len(prepared.content), heard=heard, repeat=repeat, changes=prepared.changes)
+
+
+def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Prepared:
+    """Check and complete as `submit` does, and write nothing. Raises `Failure` for all that is wrong with the request."""
     check_size(len(request.data), settings)
     if request.priority not in PRIORITIES:
         raise Failure(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", BAD_MESSAGE)
     if request.options:
         _check_options(request.options)
-    message = Message.split(normalise(_without_from_line(request.data)))
-    recipients = _recipients(request, message, settings)
-    message = message.without(b"bcc", b"resent-bcc")
-    sender = _sender(request, message, settings)
+    changes: list[Change] = []
+    came = Message.split(normalise(_without_from_line(request.data)))
+    rules = _rules(came, settings)
+    recipients = _recipients(request, came, settings, rules, changes)
+    sender = _sender(request, came, settings, rules, changes)
+    message = _without_bcc(came, changes)
+    if rules is not None:
+        from mailer.identity import identified
+
+        message = identified(message, rules, changes)
     digest = _digest(sender, recipients, message) if request.request_id else ""
-    own_id = message.value(b"message-id") or ""
-    message = _complete(message, request, sender, settings, now)
-    check_size(len(message), settings)
+    author = "" if message.value(b"from") is not None else _author(request, sender, settings, rules)
+    message = _complete(message, author, settings, now, changes)
+    content = bytes(message)
+    if has_long_line(content) or not (content.isascii() or _says_8bit(message)):
+        message = _mended(message, changes, strict=request.strict or settings.strict)
+        content = bytes(message)
+    check_size(len(content), settings)
+    if len(message.header) > settings.max_header_size:
+        limit = f"{settings.max_header_size} bytes (submission.max_header_size)"
+        raise Failure(f"the header of the message is larger than {limit}; nothing was queued", BAD_MESSAGE)
     envelope = Envelope(
         id or layout.new_id(now),
         rfc3339(now),
@@ -113,12 +165,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
         submitter={"uid": os.getuid()},
         options=request.options,
     )
-    claim = (request.request_id, digest) if request.request_id else None
-    done = put(settings.spool, envelope.id, envelope.to_line(), bytes(message), claim)
-    repeat = done != envelope.id
-    if repeat:
-        envelope.id, envelope.message_id = done, own_id
-    return Submitted(envelope, len(message), heard=doorbell.ring(settings.spool, done), repeat=repeat)
+    return Prepared(envelope, content, changes, digest, came.value(b"message-id") or "")
 
 
 def check_size(size: int, settings: SubmissionSettings) -> None:
@@ -146,15 +193,37 @@ def _without_from_line(data: bytes) -> bytes:
     return data
 
 
-def _recipients(request: Request, message: Message, settings: SubmissionSettings) -> list[Recipient]:
+def _rules(message: Message, settings: SubmissionSettings) -> Rules | None:
+    """The rules of identity, if there are any to apply: those of the configuration, or that an author needs a domain."""
+    if not settings.rules and "@" in (message.value(b"from") or "@"):
+        return None
+    from mailer.identity import Rules
+
+    return Rules(settings, _user)
+
+
+def _user() -> str:
+    """The name of the user who submits."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container with a user that nobody has named
+        return f"uid-{os.getuid()}"
+
+
+def _recipients(
+    request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]
+) -> list[Recipient]:
     """Each address once, with the field that names it; the command line first, as it was written there."""
     named = _named(message) if request.from_header else {}
     for text in request.bcc:
         named.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
     for text in (*request.recipients, *named):
-        recipient = Recipient(str(_parse(text, settings)), named.get(text, "to"))
-        found.setdefault(_same(recipient.address), recipient)
+        for written in _stands_for(text, settings, rules, changes):
+            recipient = Recipient(written, named.get(text, "to"))
+            found.setdefault(_same(recipient.address), recipient)
     if not found and not request.from_header:
         raise Failure("no recipient: name one, or take them from the header with -t", USAGE)
     if not found:
@@ -164,6 +233,19 @@ def _recipients(request: Request, message: Message, settings: SubmissionSettings
             f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued", BAD_MESSAGE
         )
     return list(found.values())
+
+
+def _stands_for(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> Sequence[str]:
+    """The recipients that somebody means by `text`."""
+    try:
+        if rules is None:
+            return (str(address.parse(text, settings.default_domain)),)
+        became = rules.recipient(text)
+    except AddressError as error:
+        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+    if became.why:
+        changes.append(Change("changed", "envelope recipient", text, ", ".join(became.addresses), became.why))
+    return became.addresses
 
 
 def _named(message: Message) -> dict[str, str]:
@@ -182,31 +264,29 @@ def _same(text: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-def _parse(text: str, settings: SubmissionSettings) -> address.Address:
-    try:
-        return address.parse(text, settings.default_domain)
-    except AddressError as error:
-        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
-
-
-def _sender(request: Request, message: Message, settings: SubmissionSettings) -> str:
+def _sender(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
     """The reverse-path: what was asked for, else the author, else who we are."""
     if request.sender is not None:
         text = request.sender
     else:
-        text = next(address.in_header(message.value(b"from") or ""), "") or settings.sender()
+        text = next(address.in_header(message.value(b"from") or ""), "") or (rules and rules.own()) or settings.sender()
     try:
-        return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
+        if rules is None or text.strip(" \t") in ("", "<>"):
+            return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
+        became = rules.author(text)
     except AddressError as error:
         raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
+    if became.why:
+        changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
+    return became.addresses[0]
 
 
-def _author(request: Request, sender: str, settings: SubmissionSettings) -> str:
+def _author(request: Request, sender: str, settings: SubmissionSettings, rules: Rules | None) -> str:
     """The From field of a message without one: the sender, with the full name if there is one."""
-    author = sender or settings.sender()
+    author = sender or (rules and rules.own()) or settings.sender()
     name = "".join(char for char in " ".join(request.full_name.split()) if char.isprintable())
     if not name:
-        return author
+        return rules.written(author) if rules else author
     if name.isascii():
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{author}>'
@@ -215,17 +295,48 @@ def _author(request: Request, sender: str, settings: SubmissionSettings) -> str:
     return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"
 
 
-def _complete(message: Message, request: Request, sender: str, settings: SubmissionSettings, now: float) -> Message:
+def _without_bcc(message: Message, changes: list[Change]) -> Message:
+    """Nobody reads who else got it, RFC 5322 §3.6.3."""
+    shown = message.without(b"bcc", b"resent-bcc")
+    if len(shown.header) < len(message.header):
+        gone = [value for name in (b"bcc", b"resent-bcc") for value in message.values(name)]
+        changes.append(Change("removed", "Bcc", ", ".join(gone), "", "nobody but its recipient may know"))
+    return shown
+
+
+def _complete(message: Message, author: str, settings: SubmissionSettings, now: float, changes: list[Change]) -> Message:
     """Add what RFC 5322 §3.6 demands or advises and the message lacks."""
     have = {name for name, _ in message.fields()}
     added = []
     if b"date" not in have:
         added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
     if b"from" not in have:
-        added.append(f"From: {_author(request, sender, settings)}")
+        added.append(f"From: {author}")
     if b"message-id" not in have:
         added.append(f"Message-ID: <{layout.new_id(now).lower()}@{settings.hostname}>")
+    for line in added:
+        name, _, value = line.partition(": ")
+        changes.append(Change("added", name, "", value, "there was none"))
     return message.with_fields(*added) if added or not message.rest else message
+
+
+def _says_8bit(message: Message) -> bool:
+    """Whether 8-bit text says so in as many words, where that can be seen at once."""
+    encoding = message.value(b"content-transfer-encoding") or ""
+    kind = (message.value(b"content-type") or "").lower()
+    return encoding.lower() == "8bit" and kind.startswith("text/") and message.header.isascii()
+
+
+def _mended(message: Message, changes: list[Change], *, strict: bool) -> Message:
+    """What not every server would take, in a form that it does. Raises `Failure` (65) if that is not wanted."""
+    from mailer.mail.repair import repaired
+
+    done: list[Change] = []
+    message = repaired(message, done)
+    if done and strict:
+        raise Failure(f"{done[0].what}: {done[0].why}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
+    changes += done
+    return message
 
 
 def _subject(message: Message) -> str:

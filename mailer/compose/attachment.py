@@ -7,16 +7,13 @@ that is attached stays readable, for RFC 2046 §5.2.1 allows it no other encodin
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mailer.mail.message import normalise
-from mailer.mail.mime import BASE64_LINE, is_plain
+from mailer.mail.mime import BASE64_LINE, is_plain, parameter
 
 from .errors import EmailError
 from .fields import checked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 UNKNOWN = "application/octet-stream"
 
@@ -39,8 +36,6 @@ TYPES = {
 """Ending of a name → type. A list of our own, so that the same parts make the same message on every machine."""
 
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&^_.+-")  # RFC 6838 §4.2
-_ATTRIBUTE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`{|}~")  # RFC 2231 §7
-_PIECE = 60  # characters of a parameter's value on one line
 
 
 class Attachment(NamedTuple):
@@ -71,24 +66,6 @@ def file_part(file: Attachment) -> bytes:
         f"Content-Transfer-Encoding: {encoding}\r\n\r\n",
     ]
     return "".join(head).encode() + body
-
-
-def parameter(name: str, value: str) -> Iterator[str]:
-    """A parameter of a field on lines of its own: in quotes, or as RFC 2231 §4 has it, in several pieces (§3) if it is long."""
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-    if value.isascii() and len(quoted) <= _PIECE:
-        yield f';\r\n {name}="{quoted}"'
-        return
-    pieces = [""]
-    for octet in value.encode():
-        char = chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}"
-        if len(pieces[-1]) + len(char) > _PIECE:
-            pieces.append("")
-        pieces[-1] += char
-    pieces[0] = "utf-8''" + pieces[0]
-    for number, piece in enumerate(pieces):
-        serial = f"*{number}" if len(pieces) > 1 else ""
-        yield f";\r\n {name}{serial}*={piece}"
 
 
 def _type(file: Attachment, name: str) -> str:

@@ -110,7 +110,7 @@ def boxes(value: str) -> Iterator[tuple[str, int, int, int, int]]:
             found, angle, last = (_without_route("".join(angle)), inner, at), None, end
         elif angle is not None:
             angle.append(token)
-            last = end
+            last = last if token == " " else end
         elif token in ",;:":
             if token != ":":  # else it was the name of a group; its members follow
                 yield from _one(found, plain, first, last)

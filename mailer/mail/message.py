@@ -35,6 +35,37 @@ def normalise(data: bytes) -> bytes:
     return data.replace(b"\n", b"\r\n")
 
 
+def has_long_line(data: bytes) -> bool:
+    """Whether a line of normalised `data` has more than 998 octets, RFC 5322 §2.1.1."""
+    at, end = 0, len(data)
+    while end - at > 1000:  # the longest line with its end; what is left is no longer than one
+        at = data.rfind(b"\r\n", at, at + 1000) + 2
+        if at < 2:
+            return True
+    return False
+
+
+class Change:
+    """What submission did to a message, for whoever wants to know.
+
+    `action` is ``added``, ``removed``, ``changed`` or ``mended``, or ``left`` for what should have been and could not be; `what` is the
+    name of a field, ``envelope sender``, ``envelope recipient`` or a part of the body; then the text before and after, and `why`.
+    """
+
+    __slots__ = ("action", "after", "before", "what", "why")
+
+    def __init__(self, action: str, what: str, before: str, after: str, why: str) -> None:
+        self.action = action
+        self.what = what
+        self.before = before
+        self.after = after
+        self.why = why
+
+    def __str__(self) -> str:
+        went = {"added": self.after, "removed": self.before}.get(self.action, f"{self.before} → {self.after}")
+        return f"{self.action} {self.what}: {went} ({self.why})" if self.before or self.after else f"{self.action} {self.what}: {self.why}"
+
+
 class Message:
     """A normalised message in two parts: `header`, lines each ending in CRLF, and `rest`.
 

@@ -13,12 +13,15 @@ from .domain import ascii_domain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MAX_LINE = 998  # octets without the line end, RFC 5322 §2.1.1
 MAX_WORD = 900  # of a field's value: with the name of the field it stays below MAX_LINE
 WIDTH = 76  # of our own lines
+PIECE = 60  # characters of a parameter's value on one line
 BASE64_LINE = 57  # octets that make 76 characters, RFC 2045 §6.8
+
+_ATTRIBUTE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`{|}~")  # RFC 2231 §7
 
 
 def field(name: str, value: str) -> str:
@@ -34,11 +37,21 @@ def field(name: str, value: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def encoded(text: str) -> str:
-    """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be."""
-    if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) <= MAX_WORD:
+def encoded(text: str, charset: str = "utf-8") -> str:
+    """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be.
+
+    With another `charset`, the characters of `text` are the octets of its octets: one that nobody knows how to read.
+    """
+    if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) <= MAX_WORD and " " * WIDTH not in text:
         return text
-    return " ".join(f"=?utf-8?b?{b2a_base64(piece.encode(), newline=False).decode()}?=" for piece in _pieces(text))
+    if charset == "utf-8":
+        return " ".join(_word(piece.encode(), charset) for piece in _pieces(text))
+    octets = text.encode("latin-1")
+    return " ".join(_word(octets[at : at + 39], charset) for at in range(0, len(octets), 39))
+
+
+def _word(octets: bytes, charset: str) -> str:
+    return f"=?{charset}?b?{b2a_base64(octets, newline=False).decode()}?="
 
 
 def _pieces(text: str) -> list[str]:
@@ -62,6 +75,24 @@ def phrase(name: str) -> str:
         return written
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'
+
+
+def parameter(name: str, value: str) -> Iterator[str]:
+    """A parameter of a field on lines of its own: in quotes, or as RFC 2231 §4 has it, in several pieces (§3) if it is long."""
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    if value.isascii() and len(quoted) <= PIECE:
+        yield f';\r\n {name}="{quoted}"'
+        return
+    pieces = [""]
+    for octet in value.encode():
+        char = chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}"
+        if len(pieces[-1]) + len(char) > PIECE:
+            pieces.append("")
+        pieces[-1] += char
+    pieces[0] = "utf-8''" + pieces[0]
+    for number, piece in enumerate(pieces):
+        serial = f"*{number}" if len(pieces) > 1 else ""
+        yield f";\r\n {name}{serial}*={piece}"
 
 
 def transfer(data: bytes) -> tuple[str, bytes]:

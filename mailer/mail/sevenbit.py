@@ -9,16 +9,8 @@ A message is left alone, and the answer is None, where encoding would break what
 
 from __future__ import annotations
 
-import re
-from binascii import b2a_base64
-
+from .entity import MAX_DEPTH, OPEN, SIGNED, body_of, default_of, encoded, encoding_of, kind_of, pieces, relabelled, with_mime
 from .message import Message
-from .mime import BASE64_LINE, transfer
-
-MAX_DEPTH = 50  # parts within parts; nobody nests so deep
-
-_SIGNED = frozenset({b"dkim-signature", b"domainkey-signature", b"arc-message-signature", b"arc-seal"})
-_OPEN = frozenset({"", "7bit", "8bit", "binary"})  # RFC 2045 §6.2: encodings that encode nothing
 
 
 class _Untouchable(Exception):
@@ -28,16 +20,16 @@ class _Untouchable(Exception):
 def seven_bit(content: bytes) -> bytes | None:
     """`content` without an octet above 127, or None if that cannot be. Its lines end in CRLF, where it is no binary part."""
     try:
-        encoded = _message(content, 0)
+        made = _message(content, 0)
     except _Untouchable:
         return None
-    return encoded if encoded.isascii() else None
+    return made if made.isascii() else None
 
 
 def _message(content: bytes, depth: int) -> bytes:
     """A whole message, signed by nobody."""
     message = Message.split(content)
-    if any(name in _SIGNED for name, _ in message.fields()):
+    if any(name in SIGNED for name, _ in message.fields()):
         raise _Untouchable
     return _entity(message, depth, "text/plain")
 
@@ -49,35 +41,24 @@ def _entity(entity: Message, depth: int, default: str) -> bytes:
     if depth > MAX_DEPTH or not entity.header.isascii():
         raise _Untouchable
     given = entity.value(b"content-type")
-    kind = (given or default).partition(";")[0].strip().lower()
-    encoding = (entity.value(b"content-transfer-encoding") or "").partition("(")[0].strip().lower()
-    if encoding not in _OPEN:
+    kind, encoding, body = kind_of(entity, default), encoding_of(entity), body_of(entity)
+    if encoding not in OPEN:
         raise _Untouchable  # it says that it is encoded, and is not
-    body = entity.rest.removeprefix(b"\r\n")
     if kind.startswith("multipart/"):
-        return _relabelled(entity, "7bit") + _multipart(kind, given or "", body, depth)
+        return relabelled(entity, "7bit") + _multipart(kind, given or "", body, depth)
     if kind in ("message/rfc822", "message/global"):  # RFC 2046 §5.2.1: it may not be encoded, what is in it may
-        return _relabelled(entity, "7bit") + _message(body, depth + 1)
+        return relabelled(entity, "7bit") + _message(body, depth + 1)
     if kind.startswith("message/") and not kind.startswith("message/global-"):
         raise _Untouchable
-    new, encoded = _encoded(kind, body)
-    return _relabelled(entity if given or depth else _with_mime(entity, body), new) + encoded
+    new, made = encoded(kind, body)
+    return relabelled(entity if given or depth else with_mime(entity, body), new) + made
 
 
 def _multipart(kind: str, type: str, body: bytes, depth: int) -> bytes:
-    boundary = _BOUNDARY.search(type)
-    if kind == "multipart/signed" or boundary is None:
+    divided = pieces(type, body)
+    if kind == "multipart/signed" or divided is None:
         raise _Untouchable
-    name = (boundary[1] or boundary[2]).replace("\\", "").rstrip().encode()
-    default = "message/rfc822" if kind == "multipart/digest" else "text/plain"  # RFC 2046 §5.1.5
-    pieces: list[bytes] = []
-    at, inside, closed = 0, False, False
-    for delimiter in re.finditer(rb"(?:\A|\r\n)--" + re.escape(name) + rb"(--)?[ \t]*(?=\r\n|\Z)", body):
-        pieces += [_between(body[at : delimiter.start()], inside, depth, default), delimiter[0]]
-        at, inside, closed = delimiter.end(), True, bool(delimiter[1])
-        if closed:
-            break
-    return b"".join([*pieces, _between(body[at:], inside and not closed, depth, default)])
+    return b"".join(piece if role == "delimiter" else _between(piece, role == "part", depth, default_of(kind)) for piece, role in divided)
 
 
 def _between(text: bytes, is_part: bool, depth: int, default: str) -> bytes:
@@ -91,36 +72,3 @@ def _between(text: bytes, is_part: bool, depth: int, default: str) -> bytes:
 
 def _is_plain(data: bytes) -> bool:
     return data.isascii() and b"\0" not in data and data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")
-
-
-def _encoded(kind: str, body: bytes) -> tuple[str, bytes]:
-    """What is text stays readable if it can, RFC 2045 §6.7; all else keeps each octet, line ends too, RFC 2045 §6.8."""
-    if kind.startswith("text/") and body.count(b"\r\n") == body.count(b"\n") == body.count(b"\r"):
-        return transfer(body)
-    lines = (b2a_base64(body[at : at + BASE64_LINE], newline=False) + b"\r\n" for at in range(0, len(body), BASE64_LINE))
-    return "base64", b"".join(lines)
-
-
-def _relabelled(entity: Message, encoding: str) -> bytes:
-    """The header with this Content-Transfer-Encoding, and the empty line."""
-    label = f"Content-Transfer-Encoding: {encoding}\r\n".encode()
-    fields = [label if name == b"content-transfer-encoding" else field for name, field in entity.fields()]
-    if label not in fields:
-        fields.append(label)
-    return b"".join(fields) + b"\r\n"
-
-
-def _with_mime(entity: Message, body: bytes) -> Message:
-    """A message from before MIME: its text is UTF-8, or nobody knows what (RFC 1428 §3)."""
-    try:
-        body.decode()
-        charset = "utf-8"
-    except UnicodeDecodeError:
-        charset = "unknown-8bit"
-    lines = [f"Content-Type: text/plain; charset={charset}"]
-    if entity.value(b"mime-version") is None:
-        lines.insert(0, "MIME-Version: 1.0")
-    return entity.with_fields(*lines)
-
-
-_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)

@@ -1,0 +1,70 @@
+"""The header fields that name people, with the rules applied: addresses are exchanged, all else stays to the byte."""
+
+from __future__ import annotations
+
+from mailer.mail.address import AddressError, boxes
+from mailer.mail.message import Change, Message
+
+from .rules import written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .rules import Became, Rules
+
+AUTHORS = frozenset({b"from", b"sender", b"resent-from", b"resent-sender"})
+ANSWERS = frozenset({b"reply-to", b"resent-reply-to"})
+"""Where answers go. An author of this machine means nothing here either; what somebody chose stays, even where all are replaced."""
+
+RECIPIENTS = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
+
+
+def identified(message: Message, rules: Rules, changes: list[Change]) -> Message:
+    """`message` with the rules applied to its header; what was changed is added to `changes`.
+
+    What is no address stays as it is: nobody sends mail by a header. Raises `Failure` (78) as the rules do.
+    """
+    fields = []
+    for name, field in message.fields():
+        if name in AUTHORS or name in ANSWERS or name in RECIPIENTS:
+            field = _written(name, field, rules, changes)  # noqa: PLW2901 - the same field, with other people in it
+        fields.append(field)
+    return Message(b"".join(fields), message.rest)
+
+
+def _written(name: bytes, field: bytes, rules: Rules, changes: list[Change]) -> bytes:
+    label, colon, value = field.decode("utf-8", "surrogateescape").partition(":")
+    made, at = "", 0
+    reasons: dict[str, None] = {}
+    for text, start, end, first, last in boxes(value):
+        became = _became(name, text, rules)
+        if became is None:
+            continue
+        reasons[became.why] = None
+        whole = len(became.addresses) > 1 or (became.author and name == b"from")
+        made += value[at : first if whole else start] + _mailboxes(became, name)
+        at = last if whole else end
+    if not reasons:
+        return field
+    made += value[at:]
+    changes.append(Change("changed", label.strip(), _shown(value), _shown(made), "; ".join(reasons)))
+    return f"{label}{colon}{made}".encode("utf-8", "surrogateescape")
+
+
+def _became(name: bytes, text: str, rules: Rules) -> Became | None:
+    """What the rules make of one address; None if they leave it alone."""
+    try:
+        became = rules.recipient(text) if name in RECIPIENTS else rules.author(text, replace=name in AUTHORS)
+    except AddressError:
+        return None
+    return became if became.why and [*became.addresses] != [text] else None
+
+
+def _mailboxes(became: Became, name: bytes) -> str:
+    """All of them, one a line. An author has the name that the rules give him, in From only: elsewhere it may be somebody else's."""
+    if became.author and name == b"from":
+        return written(became.author)
+    return ",\r\n ".join(became.addresses)
+
+
+def _shown(value: str) -> str:
+    return " ".join(value.encode("utf-8", "replace").decode().split())

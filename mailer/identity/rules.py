@@ -1,0 +1,150 @@
+"""The rules themselves: what an address that somebody wrote becomes, and which setting says so."""
+
+from __future__ import annotations
+
+from mailer.mail.address import Address, boxes, in_header, parse
+from mailer.mail.failure import BAD_CONFIG, Failure
+
+from .aliases import EVERYBODY, Aliases, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    class Settings(Protocol):
+        """The settings that the rules are made of; see mailer-config(5)."""
+
+        aliases: tuple[tuple[str, tuple[str, ...]], ...]
+        aliases_file: str
+        authors: tuple[tuple[str, str], ...]
+        default_domain: str
+        hostname: str
+        masquerade: tuple[str, ...]
+        masquerade_except: tuple[str, ...]
+        replace_every_author: bool
+
+
+DEEPEST = 50  # aliases of aliases
+
+_NOWHERE = "nowhere.invalid"  # stands for the domain that somebody does not have
+
+
+class Became:
+    """What an address became: `addresses` (an author's is one), the `author` with his name, and `why`, empty if nothing changed."""
+
+    __slots__ = ("addresses", "author", "why")
+
+    def __init__(self, addresses: Sequence[str], why: str, author: str = "") -> None:
+        self.addresses = addresses
+        self.why = why
+        self.author = author
+
+
+class Rules:
+    """The rules of `settings` for mail that the user `user` submits; asked for his name only where there are rules for users."""
+
+    __slots__ = ("_aliases", "_settings", "_user")
+
+    def __init__(self, settings: Settings, user: Callable[[], str]) -> None:
+        self._settings = settings
+        self._user = user
+        self._aliases = Aliases(settings.aliases, settings.aliases_file)
+
+    def recipient(self, text: str) -> Became:
+        """Who gets mail for `text`. Raises `AddressError`, and `Failure` (78) for aliases that lead nowhere."""
+        found: dict[str, None] = {}
+        why: dict[str, None] = {}
+        self._expand(text, (), found, why)
+        return Became([*found], "; ".join(why))
+
+    def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None]) -> None:
+        """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then."""
+        address = parse(text.removeprefix("\\") if path else text, _NOWHERE)
+        local = self._is_local(address)
+        key = (address.local if local else str(address)).lower()
+        last = path and (key == path[-1] or text.startswith("\\"))
+        alias = None if last else self._aliases.get(str(address).lower(), local=False) or self._aliases.get(key, local=local)
+        if alias is None and local and not last and EVERYBODY not in path:
+            alias = self._aliases.get(EVERYBODY, local=True)
+            path = (*path, EVERYBODY) if alias else path
+        if alias is None:
+            found[self._complete(text, address, why)] = None
+            return
+        if key in path or len(path) > DEEPEST:
+            problem = "leads back to itself" if key in path else "leads on and on"
+            raise Failure(f"{alias.where}: the alias {key} {problem}: {' → '.join((*path, key))}", BAD_CONFIG)
+        if f"alias {key}, {alias.where}" in why:
+            return
+        why[f"alias {key}, {alias.where}"] = None
+        for target in alias.targets:
+            if problem := refusal(target):
+                raise Failure(f"{alias.where}: the alias {key} {problem}", BAD_CONFIG)
+            self._expand(target, (*path, key), found, why)
+
+    def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
+        if address.domain != _NOWHERE:
+            return str(address)
+        why["submission.default_domain"] = None
+        return str(parse(text.removeprefix("\\"), self._settings.default_domain))
+
+    def author(self, text: str, *, replace: bool = True) -> Became:
+        """Who `text` is as an author; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
+        address = parse(text, _NOWHERE)
+        local = self._is_local(address)
+        settings = self._settings
+        if settings.authors and (local or (settings.replace_every_author and replace)):
+            user, author = self._own()
+            new = next(in_header(author), "")
+            if new and new != str(address):
+                return Became([new], f"submission.authors, {user}", author if author.strip("<>") != new else "")
+        why = []
+        if address.domain == _NOWHERE:
+            why.append("submission.default_domain" if settings.default_domain else "mailer.hostname")
+            address = parse(text, settings.default_domain or settings.hostname)
+        if above := self._above(address):
+            why.append("submission.masquerade")
+            address = Address(address.local, above)
+        return Became([str(address)], "; ".join(why))
+
+    def own(self) -> str:
+        """The address of the author that the rules give to mail of this user; empty if they give none."""
+        return next(in_header(self._own()[1]), "")
+
+    def written(self, address: str) -> str:
+        """`address` as a From field has it: with the name that the rules give this user, if it is his."""
+        return written(self._own()[1]) if address == self.own() else address
+
+    def _own(self) -> tuple[str, str]:
+        """The user, or ``*``, and the author that the rules give to his mail; empty if they give none."""
+        authors = dict(self._settings.authors)
+        user = self._user() if authors else ""
+        if user not in authors:
+            user = EVERYBODY
+        return user, authors.get(user, "")
+
+    def _above(self, address: Address) -> str:
+        """The domain that stands for that of `address`, if one does."""
+        domain = address.domain.lower()
+        kept = self._settings.masquerade_except
+        if str(address).lower() in kept or address.local.lower() in kept or any(_is_below(domain, one) or domain == one for one in kept):
+            return ""
+        return max((above for above in self._settings.masquerade if _is_below(domain, above)), key=len, default="")
+
+    def _is_local(self, address: Address) -> bool:
+        return address.domain == _NOWHERE or address.domain.lower() in (self._settings.hostname.lower(), "localhost")
+
+
+def _is_below(domain: str, above: str) -> bool:
+    return domain.endswith("." + above)
+
+
+def written(author: str) -> str:
+    """``Name <address>`` as it stands in a header."""
+    (_, start, _, _, _), *_ = boxes(author)
+    display = author[: max(start - 1, 0)].strip().strip('"').replace("\\", "")
+    if not display:
+        return author
+    from mailer.mail.mime import phrase
+
+    return f"{phrase(display)} {author[start - 1 :]}"

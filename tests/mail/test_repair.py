@@ -1,0 +1,254 @@
+"""Mending: what not every server would take becomes what each does, and says the same."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.mail.message import Change, Message, has_long_line, normalise
+from mailer.mail.repair import repaired
+
+LONG = b"x" * 999
+LONG_WORDS = b"word " * 300
+
+
+def mend(data: bytes) -> tuple[bytes, list[Change]]:
+    """The message as it comes out, and what was done; whoever mends it again finds nothing to do."""
+    changes: list[Change] = []
+    made = bytes(repaired(Message.split(normalise(data)), changes))
+    assert normalise(made) == made
+    again: list[Change] = []
+    assert bytes(repaired(Message.split(made), again)) == made
+    assert [change for change in again if change.action == "mended"] == []
+    return made, changes
+
+
+def read(data: bytes) -> EmailMessage:
+    found = email.message_from_bytes(data, policy=email.policy.default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def text_of(part: EmailMessage) -> bytes:
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("size", [997, 998, 999, 1000, 1001, 1998, 5000])
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"y" * 998 + b"\r\n", b"z\r\n" * 400])
+def test_a_long_line_is_one_of_more_than_998_octets(size: int, end: bytes, before: bytes) -> None:
+    """Wherever it stands."""
+    assert has_long_line(before + b"x" * size + end + b"\r\n" + b"a\r\n" * 700) == (size > 998)
+
+
+def test_what_is_right_stays_to_the_byte() -> None:
+    """ASCII with short lines, and 8-bit text that says so."""
+    for data in (
+        b"Subject: x\r\n\r\nhello\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngrüße\r\n".encode(),
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xfc\r\n--b--\r\n',
+        "From: jörg@example.org\r\n\r\n".encode(),
+    ):
+        assert mend(data) == (data, [])
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "encoding", "charset"),
+    [
+        ("", LONG, "quoted-printable", "utf-8"),
+        ("", "grüße".encode(), "quoted-printable", "utf-8"),
+        ("", "日本語".encode() * 50, "base64", "utf-8"),
+        ("", b"\xfc\xdf", "quoted-printable", "unknown-8bit"),
+        ("Content-Type: text/plain\n", "grüße".encode(), "quoted-printable", "utf-8"),
+        ("Content-Type: text/html; charset=iso-8859-1\n", b"gr\xfc\xdfe " * 3, "quoted-printable", "iso-8859-1"),
+        ("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n", "ü".encode() * 600, "base64", "utf-8"),
+        ("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit\n", "ü and more".encode(), "quoted-printable", "utf-8"),
+        ("Content-Type: application/json\nContent-Transfer-Encoding: binary\n", LONG, "base64", None),
+        ("Content-Type: image/png\nContent-Transfer-Encoding: base64\n", b"AAAA" * 500, "base64", None),
+        ("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n", b"a=3Db " * 300, "quoted-printable", None),
+    ],
+)
+def test_a_body_is_encoded_anew(head: str, body: bytes, encoding: str, charset: str | None) -> None:
+    """Its decoded octets are what they were, and it says how it is written."""
+    data = normalise(head.encode() + b"Subject: x\n\n" + body + b"\n")
+    made, (change,) = mend(data)
+    assert (change.action, change.what, change.after) == ("mended", "body", encoding)
+    assert made.isascii()
+    assert not has_long_line(made)
+    message = read(made)
+    assert message["Content-Transfer-Encoding"] == encoding
+    assert text_of(message) == text_of(read(data)) or text_of(message) == body + b"\n"
+    if charset:
+        assert message.get_content_charset() == charset
+        assert message["MIME-Version"] or "Content-Type" in head
+
+
+def test_only_the_part_that_needs_it_is_touched() -> None:
+    """The others, their order and what stands between them stay to the byte."""
+    good = b"Content-Type: text/plain\r\n\r\nshort\r\n"
+    nested = b"Content-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\n\r\n" + LONG + b"\r\n--c--\r\n"
+    data = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\nbeside\r\n--b\r\n' + good + b"\r\n--b\r\n" + nested + b"\r\n--b--\r\n"
+    made, (change,) = mend(data)
+    assert change.what == "part 2.1"
+    assert made.startswith(data[: data.index(b"\r\n--c")])
+    assert made.endswith(b"\r\n--c--\r\n\r\n--b--\r\n")
+    parts = [part for part in read(made).walk() if not part.is_multipart()]
+    assert [text_of(part) for part in parts] == [b"short\n", LONG]
+
+
+def test_a_message_within_a_message_is_mended_inside() -> None:
+    """It may not be encoded itself."""
+    inner = "Subject: grüße\r\n\r\nx\r\n".encode()
+    made, changes = mend(b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n" + inner + b"\r\n--b--\r\n")
+    assert [change.what for change in changes] == ["part 1 Subject"]
+    [part] = read(made).iter_parts()
+    assert part.get_payload(0)["Subject"] == "grüße"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"DKIM-Signature: v=1\r\nSubject: x\r\n\r\n" + LONG,
+        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n" + LONG + b"\r\n--b--\r\n",
+        b"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n\r\n\xff\r\n--b--\r\n",
+        b"Content-Type: application/pkcs7-mime\r\n\r\n" + LONG,
+        b"Content-Type: message/rfc822\r\n\r\nARC-Seal: x\r\n\r\n\xff\r\n",
+    ],
+)
+def test_what_is_signed_or_encrypted_is_left(data: bytes) -> None:
+    """Not a byte is changed, and that is said."""
+    made, changes = mend(data)
+    assert made == normalise(data)
+    assert [change.action for change in changes] == ["left"]
+    assert "signed or encrypted" in changes[0].why
+
+
+def test_a_signed_message_that_needs_nothing_is_nothing_to_talk_about() -> None:
+    """Nor is one whose 8-bit text says so."""
+    data = b"DKIM-Signature: v=1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xbc\r\n"
+    assert mend(data) == (data, [])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Transfer-Encoding: x-uuencode\r\n", b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Type: message/delivery-status\r\n", b"Content-Type: multipart/mixed\r\n",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_encoded_is_left(head: bytes) -> None:
+    """An encoding that nobody knows or that the part does not keep to, a type that may have none."""
+    made, (change,) = mend(head + b"\r\n\xff\r\n")
+    assert made == head + b"\r\n\xff\r\n"
+    assert change.action == "left"
+
+
+def test_nesting_without_end_is_left() -> None:
+    """Nobody nests so deep but to make somebody's program fall over."""
+    data = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (at, at) for at in range(500)) + b"\r\n\xff\r\n"
+    assert mend(data)[1][0].action == "left"
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ("Subject: grüße aus München".encode(), "grüße aus München"),
+        (b"Subject: gr\xfc\xdfe", None),
+        (b"Subject: " + b"y" * 3000, "y" * 3000),
+        (b"Subject: " + b"word " * 400 + b"end", "word " * 400 + "end"),
+        ("X-Note: ü".encode(), "ü"),
+        (b"Subject: =?utf-8?b?" + b"w7zDvMO8" * 200 + b"?=", "ü" * 600),
+        ("Subject: =?utf-8?q?=C3=A4?= ü".encode(), "ä ü"),
+        ("Subject: a\u2028b\x85ü".encode(), "a b ü"),
+        (b"Subject: a" + b" " * 2000 + b"b", None),
+    ],
+)
+def test_free_text_in_a_header(field: bytes, shown: str | None) -> None:
+    """As encoded words, or folded; what its reader sees is what was meant."""
+    made, (change,) = mend(field + b"\r\n\r\nx\r\n")
+    assert change.action == "mended"
+    assert made.isascii()
+    assert not has_long_line(made)
+    assert made.endswith(b"\r\n\r\nx\r\n")
+    if shown is not None:
+        assert read(made)[change.what] == shown
+
+
+def test_a_header_in_the_character_set_of_its_body() -> None:
+    """Programs that write Latin-1 into the one write it into the other."""
+    made, _ = mend(
+        b"Subject: gr\xfc\xdfe\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xfc\r\n"
+    )
+    assert read(made)["Subject"] == "grüße"
+
+
+@pytest.mark.parametrize(
+    ("value", "addresses"),
+    [
+        ("Jörg Müller <jm@example.org>", ["Jörg Müller <jm@example.org>"]),
+        ('"Müller, Jörg" <jm@example.org>, bob@example.net', ['"Müller, Jörg" <jm@example.org>', "bob@example.net"]),
+        ("Anna <anna@bücher.example>", ["Anna <anna@xn--bcher-kva.example>"]),
+        ("Ärzte: a@example.org, Ö <b@example.org>;", None),
+        (",".join(f"a{nth}@example.org" for nth in range(200)), [f"a{nth}@example.org" for nth in range(200)]),
+    ],
+)
+def test_people_in_a_header(value: str, addresses: list[str] | None) -> None:
+    """Names become encoded words, domains A-labels, and long lists are folded."""
+    made, changes = mend(f"To: {value}\r\n\r\nx\r\n".encode())
+    if addresses is None:
+        assert changes == [] or changes[0].action == "left"
+        return
+    assert made.isascii()
+    assert not has_long_line(made)
+    assert [str(one) for one in read(made)["To"].addresses] == addresses
+
+
+def test_a_name_of_a_file_in_a_header() -> None:
+    """RFC 2231."""
+    head = 'Content-Type: application/pdf; name="größe.pdf"\r\nContent-Disposition: attachment; filename="größe.pdf"\r\n'
+    made, changes = mend(f"{head}Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n".encode())
+    assert [change.what for change in changes] == ["Content-Type", "Content-Disposition"]
+    assert made.isascii()
+    assert read(made).get_filename() == "größe.pdf"
+
+
+@pytest.mark.parametrize("field", [b"References: " + b"x" * 1500, b"Date: \xff", "Message-ID: <ü@x>".encode(), b"To: \xff <a@example.org>"])
+def test_a_field_that_programs_read_is_left_where_it_cannot_be_folded(field: bytes) -> None:
+    """Not cut, not guessed."""
+    made, (change,) = mend(field + b"\r\n\r\nx\r\n")
+    assert made == field + b"\r\n\r\nx\r\n"
+    assert change.action == "left"
+
+
+PIECES = st.sampled_from([
+    b"Subject: ", b"To: ", b"Content-Type: multipart/mixed; boundary=b\r\n", b"Content-Type: text/plain\r\n", b"\r\n", b"\r\n\r\n",
+    b"--b\r\n", b"--b--\r\n", LONG, "ü".encode(), b"\xff", b"Content-Transfer-Encoding: 8bit\r\n", b" ", b";", b",", b":", b"=\r\n",
+    b"Content-Transfer-Encoding: base64\r\n", b"<", b">", b'"', b"a@example.org", b"=?utf-8?q?x?=",
+    b'Content-Disposition: attachment; filename="\xc3\xbc"\r\n',
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=30).map(b"".join))
+def test_anything_comes_out_mended_or_is_said_to_be_left(data: bytes) -> None:
+    """Whatever comes in; nothing fails, header and body stay apart, and what is not said to be left has no long line."""
+    made, changes = mend(data)
+    before, after = Message.split(normalise(data)), Message.split(made)
+    kept = [name for name, _ in before.fields() if not name.startswith((b"content-", b"mime-"))]
+    assert [name for name, _ in after.fields() if not name.startswith((b"content-", b"mime-"))] == kept
+    if not any(change.action == "left" for change in changes):
+        assert not has_long_line(made + b"\r\n")
+
+
+@given(st.binary(max_size=3000))
+def test_no_octet_of_a_body_is_lost(body: bytes) -> None:
+    """Whatever it holds, what is decoded is what was there after normalisation."""
+    data = normalise(b"Subject: x\r\n\r\n" + body)
+    made, _ = mend(data)
+    assert text_of(read(made)).decode("latin-1") == data.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n").decode("latin-1")
