@@ -1,0 +1,53 @@
+"""A rate: so many in so much time, kept smoothly. Pure; time comes in as an argument, in seconds.
+
+A `Bucket` spaces what it lets through evenly, with a little slack, so that a timer that comes late loses nothing. It keeps
+one number: the moment at which all that was let through would be paid for at an even pace.
+
+What it promises, and what the tests hold: in any stretch of `per` seconds begin no more than `number`, whatever came before,
+beyond what a single message has more than one recipient; and whoever waits until the time that `ready` said may begin then,
+however many recipients his message has. A message for many is let through as soon as one for one would be, and those after
+it wait for as long as it was worth: so nothing large starves behind the small.
+"""
+
+from __future__ import annotations
+
+
+class Bucket:
+    """Lets `number` through in `per` seconds; `name` says whose limit it is."""
+
+    __slots__ = ("_last", "_paid", "_slack", "_step", "name", "number", "per")
+
+    def __init__(self, number: int, per: float, name: str = "") -> None:
+        self._paid = self._last = 0.0
+        self.change(number, per, name)
+
+    def change(self, number: int, per: float, name: str = "") -> None:
+        """Another rate holds from now on; what was let through is not forgotten.
+
+        The slack is what a second is worth, and at most a twentieth of it all. It comes off the pace, for it may be used up at
+        the start of a stretch: slack and pace together make up `number`.
+        """
+        slack = int(min(number / 20, number / per))
+        self.number, self.per, self.name = number, per, name
+        self._step = per / (number - slack)
+        self._slack = slack * self._step
+
+    def ready(self, now: float) -> float:
+        """The earliest time at which the next one may begin; `now` if it may at once."""
+        self._follow(now)
+        return max(now, self._paid - self._slack)
+
+    def took(self, now: float, count: int = 1) -> None:
+        """One that is worth `count` begins."""
+        self._follow(now)
+        self._paid = max(self._paid, now) + count * self._step
+
+    def idle(self, now: float) -> bool:
+        """Whether it knows nothing that a new one would not."""
+        return self._paid <= now
+
+    def _follow(self, now: float) -> None:
+        """A clock that was set back takes what it had measured back with it, else everything would wait until it is there again."""
+        if now < self._last:
+            self._paid += now - self._last
+        self._last = now
