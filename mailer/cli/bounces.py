@@ -9,11 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import OK
-from mailer.status.view import View
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
-from .selectors import DOMAIN, FROM, LIMIT, TO, filter_of, spool_of
+from .selectors import DOMAIN, FROM, LIMIT, TO, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +34,7 @@ def run(given: Given) -> int:
     if by is not None and by not in GROUPS:
         raise usage(f"--by takes {', '.join(GROUPS)}, not {by!r}", "bounces")
     limit = given.number("--limit", SHOWN) or None
-    with View(spool) as view:
+    with view_of(spool) as view:
         found = view.undelivered(wanted)
         if by:
             _groups(given, by, found, limit)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 from mailer.config import values
 from mailer.config.quick import submission
+from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.when import parse_rfc3339
 from mailer.spool import Spool
+from mailer.spool.handover import NAME as INTAKE
 from mailer.status.filter import Filter
 from mailer.status.schema import LATER, STATUSES
+from mailer.status.view import View
 
 from .options import Option, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mailer.intake.remote import RemoteView
 
     from .options import Given
 
@@ -31,6 +37,18 @@ LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the
 def spool_of(given: Given) -> Spool:
     """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it."""
     return Spool(submission(given.text("--config"), given.text("--spool")).spool)
+
+
+def view_of(spool: Spool) -> View | RemoteView:
+    """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Failure` (77)."""
+    try:
+        return View(spool)
+    except Failure as failure:
+        if failure.code != NO_PERMISSION or not os.path.lexists(f"{spool.root}/{INTAKE}"):
+            raise
+        from mailer.intake.remote import RemoteView
+
+        return RemoteView(spool.root)
 
 
 def filter_of(given: Given, states: Sequence[str] = (*STATUSES, *LATER)) -> Filter:

@@ -8,16 +8,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import NO_SUCH, OK
-from mailer.status.view import View
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
-from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of
+from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailer.intake.remote import RemoteView
     from mailer.status.record import Record
+    from mailer.status.view import View
 
     from .options import Given
     from .show import Block
@@ -37,7 +38,7 @@ class Question:
         self.limit = given.number("--limit", SHOWN) or None
         self.missing: list[str] = []
 
-    def blocks(self, view: View) -> list[Block]:
+    def blocks(self, view: View | RemoteView) -> list[Block]:
         """The answer for a person."""
         now = time.time()
         if self.names:
@@ -48,7 +49,7 @@ class Question:
         records = list(self.records(view))
         return [pages.messages(records, now) if records else show.Line(["No message is like that."])]
 
-    def objects(self, view: View) -> Iterator[dict[str, object]]:
+    def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
         """The answer for a program."""
         if not self.names and not self.listed:
             yield pages.summary_json(view.summary())
@@ -56,7 +57,7 @@ class Question:
         for record in self.records(view):
             yield record.as_json()
 
-    def records(self, view: View) -> Iterator[Record]:
+    def records(self, view: View | RemoteView) -> Iterator[Record]:
         """The messages that were asked for."""
         if not self.names:
             yield from islice(view.messages(self.wanted), self.limit)
@@ -76,7 +77,7 @@ def run(given: Given) -> int:
     if given.flag("--watch"):
         _watch(given, question)
         return OK
-    with View(spool) as view:
+    with view_of(spool) as view:
         if given.flag("--quiet"):
             list(question.records(view))
         elif given.flag("--json"):
@@ -94,12 +95,12 @@ def _watch(given: Given, question: Question) -> None:
     spool = spool_of(given)
 
     def blocks() -> list[Block]:
-        with View(spool) as view:
+        with view_of(spool) as view:
             shown = question.blocks(view)
         return shown + [show.Line([f"no message {name!r} is known here"]) for name in question.missing]
 
     def lines() -> list[str]:
-        with View(spool) as view:
+        with view_of(spool) as view:
             return [json.dumps(item) for item in question.objects(view)]
 
     if given.flag("--json"):

@@ -29,6 +29,7 @@ class RemoteView:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.spool = RemoteSpool(root)
 
     def __enter__(self) -> Self:
         return self
