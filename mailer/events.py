@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
+    from mailer.status.destinations import Standing
 
 
 @dataclass(slots=True)
@@ -87,6 +88,19 @@ class Daemon(Event):
     name: ClassVar[str] = "daemon"
     what: str
     detail: str = ""
+
+
+@dataclass(slots=True)
+class Standings(Event):
+    """How it stands with the destinations: those where something `changed`, and the keys of those that are `gone`.
+
+    `first`: these are all there are, and what was known of others is out of date. Told to the ledger alone.
+    """
+
+    name: ClassVar[str] = "standings"
+    changed: Sequence[Standing]
+    gone: Sequence[str] = ()
+    first: bool = False
 
 
 class Listener(Protocol):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Envelope
     from mailer.net.connection import Connection
     from mailer.net.pool import Pool
+    from mailer.net.transcript import Transcript
 
     from .attempt import Job
     from .router import Stop
@@ -150,11 +151,12 @@ class SmtpSession:
         outcomes: list[Outcome] = []
         left = recipients
         while left:
-            answers, hop = await self._transact(stop, addresses, load, left, after)
+            answers, hop, transcript = await self._transact(stop, addresses, load, left, after)
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
-            outcomes += [self._outcome(answer, stop, hop, began) for answer in answers if answer.to not in again]
+            now = self.clock.now()  # one moment for all of it: what was said there is kept once
+            outcomes += [_outcome(answer, stop, hop, began, now, transcript) for answer in answers if answer.to not in again]
             left = again
         if self._connection is None:
             addresses.clear()
@@ -174,7 +176,7 @@ class SmtpSession:
 
     async def _transact(
         self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
-    ) -> tuple[list[Answer], Hop]:
+    ) -> tuple[list[Answer], Hop, Transcript | None]:
         """One transaction.
 
         A connection that was used before may be gone without our knowing; what it loses before it has taken anything of
@@ -185,11 +187,11 @@ class SmtpSession:
             try:
                 connection = await self._connected(stop, addresses)
             except SessionError as error:
-                return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop
+                return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop, error.transcript
             reused = connection.deliveries > 0
             answers = await connection.deliver(mail.sender, mail.recipients, mail.content, request=mail.request, ahead=after)
             if not (reused and all(map(_never_began, answers))):
-                return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop
+                return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop, connection.transcript
 
     async def _connected(self, stop: Stop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool."""
@@ -199,30 +201,37 @@ class SmtpSession:
             self._connection = connection = await self.pool.lend(stop.endpoint, addresses)
         return connection
 
-    def _outcome(self, answer: Answer, stop: Stop, hop: Hop, began: float) -> Outcome:
-        judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay)
-        now = self.clock.now()
-        reply = answer.reply
-        return Outcome(
-            answer.to,
-            judgement.verdict,
-            judgement.scope,
-            reply.code,
-            reply.enhanced,
-            reply.text,
-            answer.phase,
-            NOWHERE if answer.kind == "local" else hop,  # what we refuse ourselves came from nowhere
-            now,
-            now - began,
-            0.0,
-            queue_id(reply.text) if judgement.verdict == "delivered" else "",
-        )
+
+def _outcome(answer: Answer, stop: Stop, hop: Hop, began: float, now: float, transcript: Transcript | None) -> Outcome:
+    judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay)
+    reply = answer.reply
+    ours = answer.kind == "local"  # what we refuse ourselves came from nowhere
+    return Outcome(
+        answer.to,
+        judgement.verdict,
+        judgement.scope,
+        reply.code,
+        reply.enhanced,
+        reply.text,
+        answer.phase,
+        NOWHERE if ours else hop,
+        now,
+        now - began,
+        0.0,
+        queue_id(reply.text) if judgement.verdict == "delivered" else "",
+        True,
+        None if ours else transcript,
+    )
 
 
 def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
     """What counts after another host was asked: that this one never takes mail (521) says nothing about one that is down."""
+    if before is None:
+        return outcome
+    if before.trace is not None and outcome.trace is not None:
+        outcome.trace.after(before.trace)
     never = outcome.verdict == "fail" and outcome.scope == "host"
-    return before if before is not None and never else outcome
+    return before._replace(trace=outcome.trace) if never else outcome
 
 
 def _asked(envelope: Envelope) -> Request:

@@ -9,7 +9,7 @@ kinds of failure apart; `host` is empty then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, Self, get_args
 
 Verdict = Literal["delivered", "defer", "fail", "expire", "cancel"]
 """`delivered`: the next hop took responsibility (RFC 5321 §2.1). `defer`: again later. The other three
@@ -35,6 +35,22 @@ class Hop(NamedTuple):
 NOWHERE = Hop()
 
 
+class Trace(Protocol):
+    """How an attempt went, step by step: made into text only by whoever writes it down. Never part of a record in the spool."""
+
+    reused: bool
+    """Whether the connection served other messages before, so that its first steps were not spent on this one."""
+
+    def after(self, earlier: Self) -> None:
+        """Another host was tried before; what it said comes first."""
+
+    def steps(self) -> str:
+        """A JSON object: milliseconds by phase."""
+
+    def dialog(self) -> str:
+        """What was said, as JSON: a list of [milliseconds or null, who, text], without secrets and without the message."""
+
+
 class Outcome(NamedTuple):
     """The verdict for recipient number `to` of the envelope, and the reply it rests on."""
 
@@ -51,6 +67,7 @@ class Outcome(NamedTuple):
     due: float = 0.0  # when it is tried again; only with `defer`
     queue_id: str = ""  # the next hop's name for the message, where its reply tells
     counts: bool = True  # False: we never tried (offline, a limit of ours): no attempt, no backoff
+    trace: Trace | None = None  # None where no host was called, and in what was read from the spool
 
     @property
     def final(self) -> bool:

@@ -12,18 +12,22 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
 from mailer.mail.when import rfc3339
 
-from . import schema
-from .record import BadRow, RecipientRecord, Record, id_of, of_rows, one_of, recipient_of_row
+from . import attempts, destinations, schema
+from .record import BadRow, RecipientRecord, Record, id_of, moment, of_rows, one_of, recipient_of_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from .attempts import Attempted, Line
+    from .destinations import Standing
     from .filter import Filter
+
+T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds to wait while the file is being made or moved
 
@@ -38,6 +42,16 @@ SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_c
 NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
 SUBMITTER = "SELECT uid FROM submitters WHERE email_id = ?"
 SUBMITTED = "SELECT email_id FROM submitters WHERE uid = ? ORDER BY email_id DESC"
+ATTEMPTS = """
+SELECT position, at, recipient, verdict, scope, host, ip, port, tls_wanted, tls_achieved, phase, code, enhanced_code, text, seconds,
+    remote_queue_id, steps, reused FROM attempts WHERE email_id = ? ORDER BY at, position
+"""
+DIALOGS = "SELECT at, lines FROM dialogs WHERE email_id = ? ORDER BY at"
+WAITING = """
+SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhanced_code, r.smtp_response_message
+FROM emails e JOIN email_recipients r ON r.email_id = e.id
+WHERE e.status IN ('queued', 'sending', 'deferred') AND r.status IN ('queued', 'sending', 'deferred')
+"""
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
 REPORTED = """
 SELECT email_id FROM email_recipients WHERE last_update_time >= 0
@@ -105,6 +119,22 @@ class Undelivered:
         }
 
 
+class Waiting(NamedTuple):
+    """A recipient whose mail is still to be delivered: `host` is the last one that was tried, `why` what it said."""
+
+    id: str
+    queued_at: float
+    domain: str
+    host: str
+    why: str
+
+
+def _waiting(row: tuple[object, ...]) -> Waiting:
+    id, queued, domain, host, code, enhanced, text = row
+    why = " ".join(str(part) for part in (code, enhanced, text) if part)
+    return Waiting(id_of(id), moment(queued), str(domain), str(host or ""), why)
+
+
 class Reader:
     """The database at `path`. `trouble` is why it cannot be read, `damaged` how many of its rows were left out."""
 
@@ -138,6 +168,24 @@ class Reader:
             except BadRow:
                 self.damaged += 1
         return None
+
+    def attempts(self, id: str) -> list[Attempted]:
+        """What is known of each attempt at message `id`, oldest first."""
+        return list(self._good(ATTEMPTS, (id,), attempts.of_row))
+
+    def dialogs(self, id: str) -> dict[int, list[Line]]:
+        """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
+        return dict(self._good(DIALOGS, (id,), lambda row: (int(str(row[0])), attempts.dialog(row[1]))))
+
+    def standings(self) -> list[Standing]:
+        """How it stood with each destination when the daemon last said so."""
+        found = [destinations.of_row(row) for row in self._rows(destinations.SELECT, ())]
+        self.damaged += found.count(None)
+        return [standing for standing in found if standing is not None]
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Each recipient that waits for its mail, in no order."""
+        return self._good(WAITING, (), _waiting)
 
     def named(self, name: str) -> list[str]:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
@@ -195,12 +243,18 @@ class Reader:
             except BadRow:
                 self.damaged += 1
 
-    def _ids(self, statement: str, bound: Mapping[str, object] | tuple[object, ...]) -> Iterator[str]:
-        for id, *_ in self._rows(statement, bound):
+    def _good(
+        self, statement: str, bound: Mapping[str, object] | tuple[object, ...], read: Callable[[tuple[object, ...]], T]
+    ) -> Iterator[T]:
+        """What `read` makes of each row; those of which it makes nothing are counted."""
+        for row in self._rows(statement, bound):
             try:
-                yield id_of(id)
-            except BadRow:
+                yield read(row)
+            except ValueError:
                 self.damaged += 1
+
+    def _ids(self, statement: str, bound: Mapping[str, object] | tuple[object, ...]) -> Iterator[str]:
+        return self._good(statement, bound, lambda row: id_of(row[0]))
 
     def _rows(self, statement: str, bound: Mapping[str, object] | tuple[object, ...]) -> Iterator[tuple[object, ...]]:
         if self._db is None:

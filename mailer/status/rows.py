@@ -179,7 +179,7 @@ def attempts(item: News) -> Iterator[Row]:
     """The rows of `attempts`."""
     id, envelope = item.entry.id, item.entry.envelope
     for outcome in item.outcomes.values():
-        to, verdict, scope, code, enhanced, text, phase, (host, ip, port, wanted, tls), at, seconds, _, queue_id, _ = outcome
+        to, verdict, scope, code, enhanced, text, phase, (host, ip, port, wanted, tls), at, seconds, _, queue_id, _, trace = outcome
         yield (
             id,
             to,
@@ -198,7 +198,22 @@ def attempts(item: News) -> Iterator[Row]:
             text[:LIMIT] or None,
             seconds,
             queue_id[:LIMIT] or None,
+            trace and trace.steps(),
+            trace and trace.reused,
         )
+
+
+def dialogs(item: News) -> Iterator[Row]:
+    """The rows of `dialogs`: one for each transaction that delivered to none, or not to all, of its recipients."""
+    failed: dict[int, Outcome] = {}
+    for outcome in item.outcomes.values():
+        if outcome.trace is not None and outcome.verdict != "delivered":
+            first = failed.setdefault(micros(outcome.at), outcome)
+            if outcome.to < first.to:
+                failed[micros(outcome.at)] = outcome
+    for at, outcome in failed.items():
+        assert outcome.trace is not None
+        yield item.entry.id, at, outcome.to, clean(outcome.trace.dialog())
 
 
 def micros(seconds: float) -> int:

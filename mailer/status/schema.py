@@ -9,8 +9,9 @@ microseconds since the epoch in UTC: exact, so that they can be part of a key, a
 from memory or were read back from the spool, which keeps microseconds too. In SQL,
 ``datetime(queued_time / 1000000, 'unixepoch')`` shows one.
 
-How long rows live: see `mailer.status.writer.StatusWriter.forget`. It covers every table, and a message that is
-still pending keeps all of its rows.
+How long rows live: see `mailer.status.writer.StatusWriter.forget`. A message that is still pending keeps all of its rows
+but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
+the daemon's memory: a row goes when the destination does, and all go when a daemon starts.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ STATUSES = (*PENDING, *FINAL)
 
 LATER = ("bounced", "complained")
 """What a recipient can become after the message was sent: a report came, or a complaint."""
+
+DIALOGS = 50_000
+"""How many dialogs there may be in all, of about two kilobytes each; those of the oldest messages go first."""
+
+DIALOGS_EACH = 3
+"""How many there may be of one recipient: the last ones."""
+
+DIALOGS_OF_MESSAGE = 20
+"""How many there may be of one message."""
 
 UNDELIVERED = ("failed", "expired", *LATER)
 """The statuses of a recipient that ``mailer bounces`` is about. The index `recipients_undelivered` names them too."""
@@ -121,7 +131,49 @@ PRAGMA user_version = 2;
 COMMIT;
 """
 
-STEPS = (FIRST, SECOND)
+THIRD = """
+BEGIN IMMEDIATE;
+
+ALTER TABLE attempts ADD COLUMN steps TEXT;           -- milliseconds by phase, a JSON object: json_extract(steps, '$.connect')
+ALTER TABLE attempts ADD COLUMN reused INTEGER;       -- 1: connect, greeting, ehlo, starttls, auth were spent on an earlier message
+
+CREATE TABLE dialogs (                                -- what was said in attempts that did not deliver
+    email_id TEXT NOT NULL,
+    at       INTEGER NOT NULL,                        -- that of the attempts it belongs to
+    position INTEGER NOT NULL,                        -- the first recipient that it is about
+    lines    TEXT NOT NULL,                           -- JSON: [[milliseconds or null, "us" "host" or "note", text], ...]
+    PRIMARY KEY (email_id, at)
+) WITHOUT ROWID;
+
+CREATE TABLE destinations (                           -- what the daemon knows of those it has to do with, this moment
+    key            TEXT PRIMARY KEY NOT NULL,         -- relay:NAME, or mx:HOST,HOST
+    kind           TEXT NOT NULL,                     -- relay, mx
+    waiting        INTEGER NOT NULL,                  -- parts of messages in memory that wait for a session
+    oldest         INTEGER,                           -- when the first of these messages was put
+    sessions       INTEGER NOT NULL,                  -- at work
+    window         REAL NOT NULL,                     -- how many there may be
+    window_cap     INTEGER NOT NULL,                  -- how many there may ever be
+    breaker        TEXT NOT NULL,                     -- closed, open, half-open
+    failures       INTEGER NOT NULL,                  -- in a row
+    open_until     INTEGER,
+    breaker_reason TEXT,
+    paused_until   INTEGER,
+    pause_reason   TEXT,
+    rate_until     INTEGER,                           -- when a rate lets the next one through
+    last_reply     TEXT,
+    last_at        INTEGER,
+    wait           TEXT,                              -- why what waits does: window, connections, rate, breaker, pause
+    wait_detail    TEXT,
+    wait_until     INTEGER,
+    updated_at     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+PRAGMA user_version = 3;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)

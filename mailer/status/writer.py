@@ -25,10 +25,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from mailer.durable import PRIVATE
-from mailer.events import Corrupt
+from mailer.events import Corrupt, Standings
 from mailer.spool.layout import is_id
 
 from . import rows, schema
+from .destinations import put_standings
 from .filter import first_id
 
 if TYPE_CHECKING:
@@ -62,8 +63,22 @@ ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_re
 """
 
 PUT_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
+"""
+
+PUT_DIALOG = "INSERT INTO dialogs VALUES (?, ?, ?, ?) ON CONFLICT (email_id, at) DO NOTHING"
+
+# The last few of each recipient, and of all of them together.
+FORGET_DIALOGS = """
+DELETE FROM dialogs WHERE email_id = :id AND at IN (
+    SELECT at FROM (
+        SELECT at, row_number() OVER (PARTITION BY position ORDER BY at DESC) AS nth, row_number() OVER (ORDER BY at DESC) AS of_all
+        FROM dialogs WHERE email_id = :id)
+    WHERE nth > :each OR of_all > :all)
+"""
+FORGET_OLD_DIALOGS = """
+DELETE FROM dialogs WHERE email_id < (SELECT email_id FROM dialogs ORDER BY email_id DESC LIMIT 1 OFFSET :all)
 """
 
 SUBMITTER = """
@@ -133,8 +148,8 @@ class StatusWriter:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        lost = [event for event in events if isinstance(event, Corrupt) and is_id(event.id)]
-        self._mending(lambda: self._put(news, lost))
+        others = [event for event in events if isinstance(event, (Corrupt, Standings))]
+        self._mending(lambda: self._put(news, others))
 
     def adopted(self, id: str, uid: int) -> None:
         """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
@@ -161,10 +176,11 @@ class StatusWriter:
                 self._connection = self._begin_anew(error)
                 return act()
 
-    def _put(self, news: Sequence[rows.News], lost: Sequence[Corrupt]) -> None:
+    def _put(self, news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> None:
         emails = [rows.email(item) for item in news]
         recipients = [row for item in news for row in rows.recipients(item)]
         attempts = [row for item in news for row in rows.attempts(item)]
+        dialogs = [row for item in news if item.status != "sent" for row in rows.dialogs(item)]
         strangers = [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None]
         with self.transaction() as db:
             for statement, batch in ((PUT_EMAIL, emails), (PUT_RECIPIENT, recipients), (PUT_ATTEMPT, attempts)):
@@ -174,11 +190,14 @@ class StatusWriter:
                     db.executemany(statement, rows.storable(batch))
             if strangers:
                 db.executemany(PUT_SUBMITTER, strangers)
-            for event in lost:  # whatever was to become of it: its file cannot be read, and no report is sent
-                why = rows.clean(f"its file in the spool is damaged: {event.reason}")
-                facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
-                db.execute(LOSE, facts)
-                db.execute(LOSE_RECIPIENTS, facts)
+            for told in dialogs:
+                db.execute(PUT_DIALOG, told)
+                db.execute(FORGET_DIALOGS, {"id": told[0], "each": schema.DIALOGS_EACH, "all": schema.DIALOGS_OF_MESSAGE})
+            for event in others:
+                if isinstance(event, Standings):
+                    put_standings(db, event)
+                elif is_id(event.id):
+                    _lose(db, event)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -197,14 +216,15 @@ class StatusWriter:
     def forget(self, before: float) -> int:
         """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
 
-        The one retention rule, for every table: a message's recipients and attempts go with it, and only when
-        nothing of it is pending and nothing was heard of it since. The space is used again by what comes. What cannot be
-        deleted now is reported, and is next time.
+        The one retention rule, for every table with messages in it: a message's recipients, attempts and dialogs go with it, and
+        only when nothing of it is pending and nothing was heard of it since. Of dialogs there are never more than
+        `schema.DIALOGS`. The space is used again by what comes. What cannot be deleted now is reported, and is next time.
         """
         count = 0
         try:
             while forgotten := self._mending(lambda: self._forget(before)):
                 count += forgotten
+            self._mending(self._forget_dialogs)
         except (sqlite3.Error, OSError) as error:
             self.report(f"the status database {self.path} cannot be cleared of what is old: {error}")
         return count
@@ -216,9 +236,22 @@ class StatusWriter:
             old = db.execute(OLD, bounds).fetchall()
             db.executemany("DELETE FROM attempts WHERE email_id = ?", old)
             db.executemany("DELETE FROM email_recipients WHERE email_id = ?", old)
+            db.executemany("DELETE FROM dialogs WHERE email_id = ?", old)
             db.executemany("DELETE FROM submitters WHERE email_id = ?", old)
             db.executemany("DELETE FROM emails WHERE id = ?", old)
         return len(old)
+
+    def _forget_dialogs(self) -> None:
+        with self.transaction() as db:
+            db.execute(FORGET_OLD_DIALOGS, {"all": schema.DIALOGS})
+
+
+def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
+    """Whatever was to become of it: its file cannot be read, and no report is sent."""
+    why = rows.clean(f"its file in the spool is damaged: {event.reason}")
+    facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
+    db.execute(LOSE, facts)
+    db.execute(LOSE_RECIPIENTS, facts)
 
 
 def _open(path: str) -> sqlite3.Connection:

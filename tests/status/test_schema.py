@@ -20,7 +20,12 @@ RECIPIENTS = (
 )
 ATTEMPTS = (
     "email_id position at recipient verdict scope host ip port tls_wanted tls_achieved phase code enhanced_code text "
-    "seconds remote_queue_id"
+    "seconds remote_queue_id steps reused"
+)
+DIALOGS = "email_id at position lines"
+DESTINATIONS = (
+    "key kind waiting oldest sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
+    "last_reply last_at wait wait_detail wait_until updated_at"
 )
 
 
@@ -40,6 +45,8 @@ def test_the_columns_are_those_that_are_promised(db: sqlite3.Connection) -> None
     assert columns(db, "emails") == EMAILS
     assert columns(db, "email_recipients") == RECIPIENTS
     assert columns(db, "attempts") == ATTEMPTS
+    assert columns(db, "dialogs") == DIALOGS
+    assert columns(db, "destinations") == DESTINATIONS
 
 
 def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlite3.Connection) -> None:
@@ -47,30 +54,55 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 2
+    assert schema.version(db) == schema.VERSION == 3
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN reused INTEGER; PRAGMA user_version = 3; COMMIT;"
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 4; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "VERSION", 4)
     schema.migrate(db)
-    assert schema.version(db) == 3
-    assert db.execute("SELECT recipient, reused FROM attempts").fetchall() == [("a", None)]
+    assert schema.version(db) == 4
+    assert db.execute("SELECT recipient, more FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 3; SELECT nonsense; COMMIT;"
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 4; SELECT nonsense; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])
+def test_a_database_of_an_earlier_version_keeps_what_it_knows(tmp_path: Path, steps: tuple[str, ...]) -> None:
+    """Its attempts have no steps, its messages no dialogs, and all the rest is as it was."""
+    path = tmp_path / writer.NAME
+    before = sqlite3.connect(path, isolation_level=None)
+    for step in steps:
+        before.executescript(step)
+    id = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
+    before.execute("INSERT INTO emails VALUES (?, '<a@b>', 'r', 'me@a', 's', 9, 'high', 'deferred', 5, 6, NULL, 7, 2, '451 no')", (id,))
+    before.execute("INSERT INTO email_recipients VALUES (?, 0, 'you@b', 'to', 'b', 'deferred', 451, NULL, 'no', 'mx', 6)", (id,))
+    before.execute(
+        "INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES (?, 0, 6, 'you@b', 'defer', 'host')", (id,)
+    )
+    before.close()
+    writer.StatusWriter(str(path)).close()
+    with reader.Reader(str(path)) as read:
+        record = read.record(id)
+        assert record is not None
+        assert (record.status, record.attempts, record.recipients[0].why) == ("deferred", 2, "451 no")
+        (known,) = read.attempts(id)
+        assert (known.recipient, known.steps, known.reused) == ("you@b", {}, False)
+        assert read.dialogs(id) == {}
+        assert read.standings() == []
 
 
 def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
@@ -94,6 +126,9 @@ def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
         (reader.COUNTS, "emails_status"),
         (schema.UNSENT, "emails_status"),
         (reader.SUBMITTED.replace("?", ":since"), "submitters_uid"),
+        (reader.ATTEMPTS.replace("?", ":name"), "USING PRIMARY KEY (email_id=?)"),
+        (reader.DIALOGS.replace("?", ":name"), "USING PRIMARY KEY (email_id=?)"),
+        (writer.FORGET_OLD_DIALOGS.replace(":all", ":limit"), "USING PRIMARY KEY (email_id<?)"),
         (writer.OLD, "emails_status (status=? AND id<?)"),
     ],
 )

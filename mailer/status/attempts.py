@@ -1,0 +1,185 @@
+"""One attempt at one recipient, as the database or the spool tells of it, and what was said in it.
+
+The spool keeps what was decided, the database also how it went: how long each step took, and the dialog of the last attempts
+that failed. So an attempt from the spool alone (`of_outcome`) has no steps and no dialog.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from mailer.mail.outcome import Scope, Verdict
+from mailer.mail.when import rfc3339
+
+from .record import BadRow, moment, one_of
+from .rows import micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mailer.mail.outcome import Outcome
+
+PHASES = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
+SPEAKERS = ("us", "host", "note")
+MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
+
+
+class Line(NamedTuple):
+    """One line of a dialog: `ms` since its beginning (None with what we said), who (us, host, note), and what."""
+
+    ms: float | None
+    who: str
+    text: str
+
+
+@dataclass(slots=True)
+class Attempted:
+    """What came of trying recipient number `position`. `steps` are milliseconds by phase.
+
+    `reused`: the connection served other messages before, and its own steps were spent on the first of them.
+    """
+
+    position: int
+    at: float
+    recipient: str
+    verdict: str
+    scope: str
+    host: str
+    ip: str
+    port: int
+    tls_wanted: str
+    tls: str
+    phase: str
+    code: int
+    enhanced_code: str
+    text: str
+    seconds: float
+    queue_id: str
+    steps: Mapping[str, float] = field(default_factory=dict)
+    reused: bool = False
+    counts: bool = True
+
+    @property
+    def key(self) -> int:
+        """What the dialog of this attempt is found by."""
+        return micros(self.at)
+
+    @property
+    def reply(self) -> str:
+        """The reply as one line."""
+        return " ".join(part for part in (str(self.code) if self.code else "", self.enhanced_code, self.text) if part)
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer explain --json`` has it."""
+        return {
+            "at": rfc3339(self.at),
+            "verdict": self.verdict,
+            "scope": self.scope,
+            "host": self.host or None,
+            "ip": self.ip or None,
+            "port": self.port or None,
+            "tls": {"wanted": self.tls_wanted or None, "achieved": self.tls or None},
+            "phase": self.phase or None,
+            "code": self.code or None,
+            "enhanced_code": self.enhanced_code or None,
+            "reply": self.text or None,
+            "seconds": round(self.seconds, 4),
+            "remote_queue_id": self.queue_id or None,
+            "steps_ms": dict(self.steps) or None,
+            "connection_reused": self.reused if self.steps else None,
+        }
+
+
+def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
+    """What the spool says of an attempt."""
+    hop = outcome.hop
+    return Attempted(
+        outcome.to,
+        outcome.at,
+        recipient,
+        outcome.verdict,
+        outcome.scope,
+        hop.host,
+        hop.ip,
+        hop.port,
+        hop.tls_wanted,
+        hop.tls,
+        outcome.phase,
+        outcome.code,
+        outcome.enhanced,
+        outcome.text,
+        outcome.seconds,
+        outcome.queue_id,
+        counts=outcome.counts,
+    )
+
+
+def of_row(row: Sequence[object]) -> Attempted:
+    """What the database says of one, from the columns of the reader's statement. Raises `BadRow`."""
+    position, at, recipient, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, seconds, queue_id, steps, reused = (
+        row
+    )
+    return Attempted(
+        _number(position),
+        moment(at),
+        _text(recipient),
+        one_of(verdict, get_args(Verdict)),
+        one_of(scope, get_args(Scope)),
+        _text(host),
+        _text(ip),
+        _number(port),
+        _text(wanted),
+        _text(tls),
+        _text(phase),
+        _number(code),
+        _text(enhanced),
+        _text(text),
+        float(seconds) if isinstance(seconds, int | float) else 0.0,
+        _text(queue_id),
+        _steps(steps),
+        bool(reused),
+    )
+
+
+def dialog(text: object) -> list[Line]:
+    """The lines of a dialog. Raises `BadRow` for what this program did not write."""
+    try:
+        lines = json.loads(text) if isinstance(text, str) else None
+        if not isinstance(lines, list) or len(lines) > MAX_LINES:
+            raise BadRow("a dialog is no list")
+        return [_line(*line) for line in lines]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRow(f"a dialog is none: {error}") from None
+
+
+def _line(ms: object, who: object, text: object) -> Line:
+    if not isinstance(ms, int | float | None):
+        raise BadRow("a time in a dialog is none")
+    return Line(ms, one_of(who, SPEAKERS), _text(text))
+
+
+def _steps(text: object) -> dict[str, float]:
+    """Milliseconds by phase, in the order of the session."""
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadRow("the steps of an attempt are none")
+    return {phase: float(found[phase]) for phase in PHASES if isinstance(found.get(phase), int | float)}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | None):
+        raise BadRow("what should be text is none")
+    return value or ""
+
+
+def _number(value: object) -> int:
+    if value is not None and (type(value) is not int or value < 0):
+        raise BadRow("a number is negative, or none")
+    return value or 0
