@@ -14,6 +14,7 @@ from mailer.trust.screen import allowed
 
 from .judge.host import Call
 from .judge.mx import hosts
+from .words import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,8 @@ async def _call(lookups: Lookups, host: str, address: str, port: int, hello: str
             reader, writer = await asyncio.open_connection(address, port, local_addr=(source, 0) if source else None)
             try:
                 greeting = await _reply(reader)
+                if not greeting[0].startswith("2"):
+                    return Call(host, address, trouble=f"it says {greeting[-1]}")
                 writer.write(f"EHLO {hello}\r\n".encode())
                 offers = await _reply(reader)
                 writer.write(b"QUIT\r\n")
@@ -61,7 +64,7 @@ async def _call(lookups: Lookups, host: str, address: str, port: int, hello: str
     except TimeoutError:
         return Call(host, address, trouble="no answer")
     except (OSError, ValueError, EOFError) as error:
-        return Call(host, address, trouble=getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        return Call(host, address, trouble=reason(error))
 
 
 async def _reply(reader: asyncio.StreamReader) -> list[str]:

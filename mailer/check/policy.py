@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mailer.trust.screen import allowed
 
 from .judge.mtasts import Fetched
+from .words import reason
 
 if TYPE_CHECKING:
     from .lookups import Lookups
@@ -35,10 +36,8 @@ async def fetch(lookups: Lookups, domain: str, *, ca_file: str = "", private: bo
             return _read(await _get(good[0], port, host, ca_file))
     except TimeoutError:
         return Fetched(trouble=f"{good[0]} did not answer in time")
-    except ssl.SSLCertVerificationError as error:
-        return Fetched(trouble=f"its certificate is not accepted: {error.verify_message}")
     except OSError as error:
-        return Fetched(trouble=f"{good[0]}: {error.strerror or error}")
+        return Fetched(trouble=f"{good[0]}: {reason(error)}")
 
 
 async def _get(address: str, port: int, host: str, ca_file: str) -> bytes:

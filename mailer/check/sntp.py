@@ -8,6 +8,8 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from .words import reason
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,7 +50,7 @@ async def offset(lookups: Lookups, server: str, clock: Callable[[], float] = tim
     except TimeoutError:
         return None, f"{server} did not answer in time"
     except OSError as error:
-        return None, f"{server}: {error.strerror or error}"
+        return None, f"{server}: {reason(error)}"
 
 
 async def _address(lookups: Lookups, host: str) -> tuple[str, str]:

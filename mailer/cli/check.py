@@ -50,6 +50,8 @@ def _address(text: str) -> str:
 
 def _domain(text: str) -> str:
     try:
+        if text.startswith("["):
+            raise ValueError(f"{text} is an address; name a domain, and the address with --from-ip")
         return ascii_domain(text)
     except ValueError as error:
         raise usage(str(error), "check") from None

@@ -18,10 +18,10 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.check.judge.dkim import difference
 from mailer.config import edit, file
 from mailer.config.kinds import PERIOD
 from mailer.config.quick import find
-from mailer.dkim import key as keys
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, OK, TRY_AGAIN, USAGE, Failure
 from mailer.mail.when import rfc3339
@@ -148,18 +148,10 @@ def _farewell(old: Known, now: int) -> str:
 async def _missing(config: Config, waiting: Iterable[Known]) -> dict[int, str]:
     """What is wrong with the records of `waiting`, by number; those that are right are not in it."""
     texts = dkim_keys.Texts(config)
-    found = {one.number: _difference(one, await texts.of(one.key.name)) for one in waiting}
-    return {number: problem for number, problem in found.items() if problem}
-
-
-def _difference(one: Known, answer: list[str] | str) -> str:
-    """Why a verifier would not find the key there; empty if it would."""
-    if isinstance(answer, str):
-        return f"cannot be looked up: {answer}"
-    if len(answer) != 1:
-        return "is not published yet" if not answer else f"has {len(answer)} records, not one"
-    try:
-        found = keys.public_key(answer[0])
-    except keys.KeyProblem as problem:
-        return f"is wrong: {problem}"
-    return "" if found.holds(one.key.key.sign(b"mine"), b"mine") else "has another key"
+    missing = {}
+    for one in waiting:
+        answer = await texts.of(one.key.name)
+        problem = f"cannot be looked up: {answer}" if isinstance(answer, str) else difference(one.key.key, answer)
+        if problem:
+            missing[one.number] = problem
+    return missing

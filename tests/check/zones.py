@@ -102,6 +102,8 @@ _smtp._tls.noid.example. IN TXT "v=TLSRPTv1; rua=a@noid.example"
 _mta-sts.inside.example. IN TXT "v=STSv1; id=1"
 mta-sts.inside.example. IN A 10.0.0.1
 
+escapes.example. IN TXT "v=spf1 \027[31mred -all"
+escapes.example. IN MX 10 a\027[31m.escapes.example.
 big.example. IN MX 10 mx.big.example.
 mx.big.example. IN A 127.0.0.1
 silent.big.example. IN MX 10 mx.silent.big.example.
