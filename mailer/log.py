@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Final, TextIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.mail.history import RECIPIENT_STATUS
@@ -17,8 +18,6 @@ from mailer.mail.text import one_line
 from mailer.mail.when import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
@@ -54,20 +53,23 @@ class Log:
         self._stream = stream
         self.json = form == "json" or (form == "auto" and not terminal)
         self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
-        self.least = LEVELS.index(level)
+        self.wanted = frozenset(LEVELS[LEVELS.index(level) :])
 
     def told(self, event: Event) -> None:
         """Write the lines of `event`."""
-        for level, line in _lines(event):
-            if LEVELS.index(level) >= self.least:
-                self.write(level, event.at, line)
+        if isinstance(event, Tried):
+            for outcome in event.outcomes:
+                level = OUTCOMES.get(outcome.verdict, "error")
+                if level in self.wanted:
+                    self.write(level, event.at, _outcome(event.entry, outcome))
+        else:
+            level, line = EVENTS[type(event)]
+            if level in self.wanted:
+                self.write(level, event.at, line(event))
 
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
         """Write one line."""
-        if self.json:
-            text = _encode({"at": rfc3339(at), "level": level, **line})
-        else:
-            text = self._human(level, at, line)
+        text = _encode({"at": rfc3339(at), "level": level} | line) if self.json else self._human(level, at, line)
         self._lines.append(text)
         if self.later is None:
             self.flush()
@@ -96,26 +98,8 @@ def _word(value: object) -> str:
     return f'"{text}"' if " " in text or not text else text
 
 
-def _lines(event: Event) -> Iterator[tuple[str, dict[str, object]]]:
-    match event:
-        case Seen(entry=entry):
-            yield "info", _seen(entry)
-        case Tried(entry=entry, outcomes=outcomes):
-            for outcome in outcomes:
-                yield _outcome(entry, outcome)
-        case Settled(entry=entry, status=status, due=due):
-            yield "debug", {"event": "settled", "id": entry.id, "status": status, "next": rfc3339(due) if due else None}
-        case Changed(entry=entry, status=status):
-            yield "info", {"event": "changed", "id": entry.id, "status": status}
-        case Corrupt(id=id, reason=reason, path=path):
-            yield "error", {"event": "corrupt", "id": _cut(id), "reason": _cut(reason), "path": path}
-        case Alarm(what=what, detail=detail):
-            yield "error", {"event": "alarm", "what": what, "detail": _cut(detail)}
-        case Daemon(what=what, detail=detail):
-            yield "info", {"event": "daemon", "what": what, "detail": detail or None}
-
-
-def _seen(entry: Entry) -> dict[str, object]:
+def _seen(event: Seen) -> dict[str, object]:
+    entry = event.entry
     envelope = entry.envelope
     return {
         "event": "queued",
@@ -127,9 +111,43 @@ def _seen(entry: Entry) -> dict[str, object]:
     }
 
 
-def _outcome(entry: Entry, outcome: Outcome) -> tuple[str, dict[str, object]]:
+def _settled(event: Settled) -> dict[str, object]:
+    return {"event": "settled", "id": event.entry.id, "status": event.status, "next": rfc3339(event.due) if event.due else None}
+
+
+def _changed(event: Changed) -> dict[str, object]:
+    return {"event": "changed", "id": event.entry.id, "status": event.status}
+
+
+def _corrupt(event: Corrupt) -> dict[str, object]:
+    return {"event": "corrupt", "id": _cut(event.id), "reason": _cut(event.reason), "path": event.path}
+
+
+def _alarm(event: Alarm) -> dict[str, object]:
+    return {"event": "alarm", "what": event.what, "detail": _cut(event.detail)}
+
+
+def _daemon(event: Daemon) -> dict[str, object]:
+    return {"event": "daemon", "what": event.what, "detail": event.detail or None}
+
+
+EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]]]] = {
+    Seen: ("info", _seen),
+    Settled: ("debug", _settled),
+    Changed: ("info", _changed),
+    Corrupt: ("error", _corrupt),
+    Alarm: ("error", _alarm),
+    Daemon: ("info", _daemon),
+}
+"""Each event's level, and what makes its line. An event of which nobody said how is a bug, and told as one."""
+
+OUTCOMES: Final = {"delivered": "info", "cancel": "info", "defer": "warning"}
+"""The level of an outcome by its verdict; the others are errors."""
+
+
+def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
     hop = outcome.hop
-    line: dict[str, object] = {
+    return {
         "event": RECIPIENT_STATUS[outcome.verdict],
         "id": entry.id,
         "to": entry.envelope.recipients[outcome.to].address,
@@ -146,8 +164,6 @@ def _outcome(entry: Entry, outcome: Outcome) -> tuple[str, dict[str, object]]:
         "queue_id": outcome.queue_id or None,
         "next": rfc3339(outcome.due) if outcome.due else None,
     }
-    level = {"delivered": "info", "cancel": "info", "defer": "warning"}.get(outcome.verdict, "error")
-    return level, line
 
 
 def _cut(text: str) -> str:

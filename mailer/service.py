@@ -121,7 +121,7 @@ class Service:
         except OSError as error:
             raise from_os("cannot open the log", config.log.file, error) from None
         self.status = StatusWriter(f"{self.spool.root}/{NAME}", self._status_lost)
-        self.ledger = Ledger(self.spool, self.status.write, self._left)
+        self.ledger = Ledger(self.spool, self.status.prepare, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
         self.courier = SmtpCourier(pool_of(config), self.clock)

@@ -27,6 +27,9 @@ class Attempt:
     entry: Entry
     began: float
     content: bytes | None = None
+    descriptor: int = -1
+    """The message's file, open and not locked, for whoever claims it; -1 if it is not kept open."""
+
     claim: Claim | None = None
     open_jobs: int = 0
     unwritten: list[Outcome] = field(default_factory=list)
@@ -57,17 +60,28 @@ class Job:
 
 
 class Budget:
-    """How many bytes of messages wait in memory between being read and being sent; the others are read again."""
+    """What waits in memory between being read and being sent: bytes of messages, and open files; beyond, messages are read again."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, files: int = 0) -> None:
         self.limit = limit
+        self.files = files
         self.used = 0
+        self.open = 0
 
-    def keep(self, attempt: Attempt, content: bytes) -> None:
-        """Keep `content` with its attempt if there is room."""
+    def keep(self, attempt: Attempt, content: bytes, descriptor: int = -1) -> None:
+        """Keep `content` with its attempt if there is room, and its file if it is open."""
         if self.used + len(content) <= self.limit or not self.used:
             attempt.content = content
             self.used += len(content)
+        if descriptor >= 0:
+            attempt.descriptor = descriptor
+            self.open += 1
+
+    def claimed(self, attempt: Attempt) -> int:
+        """The file of a message that is being claimed now, which is the claim's from here on; -1 if it is not open."""
+        descriptor, attempt.descriptor = attempt.descriptor, -1
+        self.open -= descriptor >= 0
+        return descriptor
 
     def let_go(self, attempt: Attempt) -> None:
         """The attempt is over."""

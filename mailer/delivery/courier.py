@@ -124,17 +124,22 @@ class SmtpSession:
         """Which host at which addresses, in order; first the one that we are connected to."""
         doors = []
         room = MAX_HOSTS
+        if len(job.way.stops) == 1:  # as for every relay
+            (stop,) = job.way.stops
+            return [(stop, [*stop.addresses[:room]])]
         for stop in job.way.stops:
             if addresses := [*stop.addresses[:room]]:
                 doors.append((stop, addresses))
                 room -= len(addresses)
-        if len(doors) > 1 and self._connection is not None:
+        if self._connection is not None:
             doors.sort(key=lambda door: not self._leads_to(*door))
         return doors
 
     def _leads_to(self, stop: Stop, addresses: Sequence[str]) -> bool:
         connection = self._connection
-        return connection is not None and connection.address in addresses and connection.endpoint == stop.endpoint
+        if connection is None or connection.address not in addresses:
+            return False
+        return connection.endpoint is stop.endpoint or connection.endpoint == stop.endpoint  # nearly always the same object
 
     async def _try(
         self, stop: Stop, addresses: list[str], load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
@@ -166,7 +171,7 @@ class SmtpSession:
 
     def _fits(self, load: Load) -> bool:
         """Whether the connection that we have is the one that `load` would be tried on first."""
-        return any(self._leads_to(*door) for door in self._doors(load.job)[:1])
+        return self._leads_to(*self._doors(load.job)[0])
 
     @staticmethod
     def _mail(load: Load, recipients: Sequence[int]) -> Mail:

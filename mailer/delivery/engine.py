@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailer.clock import Clock
     from mailer.events import Event
     from mailer.mail.outcome import Scope
-    from mailer.spool import Spool
+    from mailer.spool import Entry, Spool
 
     from .courier import Courier, Session
     from .destination import Destination
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
+FILE_BUDGET = 256  # their files kept open; a session may be allowed as few as 1024
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 OFFLINE_PAUSE = 60.0  # seconds; being offline is no attempt, and is looked at again soon
@@ -71,9 +72,9 @@ class Engine:
         self.clock = clock
         self.tell = tell
         self.random = random
-        self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look)
         self.stopping = False
-        self._budget = Budget(CONTENT_BUDGET)
+        self._budget = Budget(CONTENT_BUDGET, FILE_BUDGET)
+        self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self._budget)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -182,16 +183,13 @@ class Engine:
     def _load(self, id: str) -> None:
         """Read a message that is due and queue its parts for their destinations."""
         try:
-            state = self.spool.find(id)
-            if state not in ("queued", "deferred"):
-                raise NoSuchMessage(id)
-            entry, content = self.spool.load(id, state)
+            entry, content, descriptor = self._read(id)
         except NoSuchMessage:
             self.scheduler.forget(id)
             return
         except CorruptFile as error:
             self.scheduler.forget(id)
-            self._set_aside(id, str(state), str(error))
+            self._set_aside(id, self.spool.find(id) or "queued", str(error))
             return
         except OSError as error:
             self._later(id, f"cannot read message {id}: {error.strerror}")
@@ -200,10 +198,17 @@ class Engine:
         if not entry.history.outcomes:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
-        self._budget.keep(attempt, content)
+        self._budget.keep(attempt, content, descriptor)
         if self.policy.signer and attempt.content is not None:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
+
+    def _read(self, id: str) -> tuple[Entry, bytes, int]:
+        keep = self._budget.open < self._budget.files
+        try:
+            return self.spool.load(id, "queued", keep=keep)
+        except NoSuchMessage:
+            return self.spool.load(id, "deferred", keep=keep)
 
     def _set_aside(self, id: str, state: str, reason: str) -> None:
         try:

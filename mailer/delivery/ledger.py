@@ -5,7 +5,10 @@ message is delivered twice at worst, which is the window that every SMTP sender 
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once.
 
-The thread exists so that a slow disk holds up the record and not the conversation with other hosts.
+The thread exists so that a slow disk holds up the record and not the conversation with other hosts. It makes few
+calls that each take long: a thread that comes back to the interpreter for every row would make the loop wait for it as
+often. So rows are made and files unlinked in the loop, and the thread writes all rows of a batch at once and lets go of all
+its files at once (`spool.unlinked`), which is when the file system does its work.
 """
 
 from __future__ import annotations
@@ -14,35 +17,38 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mailer.spool import unlinked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.events import Event
     from mailer.spool import Claim, Spool
 
-DELAY = 0.005  # seconds
-
-_Done = tuple[list[str], list[tuple[str, Exception]]]
+DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
 
 
 class Ledger:
-    """Writes events with `write` and removes what is done with from `spool`.
+    """Writes events and removes what is done with from `spool`.
 
-    `done` is told of each batch when it is through: the IDs that left the spool, and what went wrong.
-    `write` is called in the ledger's own thread only.
+    `prepare` makes of events the call that writes them down, and that is made in the ledger's own thread only. `done` is told of
+    each batch when it is through: the IDs that left the spool, and what went wrong.
     """
 
     def __init__(
-        self, spool: Spool, write: Callable[[Sequence[Event]], None], done: Callable[[list[str], list[tuple[str, Exception]]], None]
+        self,
+        spool: Spool,
+        prepare: Callable[[Sequence[Event]], Callable[[], None]],
+        done: Callable[[list[str], list[tuple[str, Exception]]], None],
     ) -> None:
         self.spool = spool
-        self.write = write
+        self.prepare = prepare
         self.done = done
         self._events: list[Event] = []
         self._claims: list[Claim] = []
         self._scheduled = False
         self._thread = ThreadPoolExecutor(1, "ledger")
-        self._writing: asyncio.Future[_Done] | None = None
+        self._writing: asyncio.Future[None] | None = None
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
@@ -62,15 +68,28 @@ class Ledger:
     def _start(self) -> None:
         events, claims = self._events, self._claims
         self._events, self._claims = [], []
-        self._writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, events, claims)
-        self._writing.add_done_callback(self._wrote)
-
-    def _write(self, events: list[Event], claims: list[Claim]) -> _Done:
-        problems: list[tuple[str, Exception]] = []
+        loop = asyncio.get_running_loop()
         try:
-            self.write(events)
-        except Exception as error:  # the mail is delivered whether or not we can tell: status is a view
+            write = self.prepare(events)
+        except Exception as error:
+            self._writing = loop.create_future()
+            self._writing.set_exception(error)
+        else:
+            self._writing = loop.run_in_executor(self._thread, write)
+        self._writing.add_done_callback(lambda written: self._wrote(written, claims))
+
+    def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
+        """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""
+        self._scheduled = False
+        if self._events or self._claims:
+            self._schedule()
+        problems: list[tuple[str, Exception]] = []
+        if not written.cancelled() and isinstance(error := written.exception(), Exception):
             problems.append(("status", error))
+        self.done(self._remove(claims, problems), problems)
+
+    def _remove(self, claims: list[Claim], problems: list[tuple[str, Exception]]) -> list[str]:
+        """Take delivered messages off the disk; returns those that are gone."""
         gone = []
         for claim in claims:
             try:
@@ -78,15 +97,9 @@ class Ledger:
                 gone.append(claim.entry.id)
             except OSError as error:
                 problems.append((claim.entry.id, error))
-            claim.close()
-        return gone, problems
-
-    def _wrote(self, future: asyncio.Future[_Done]) -> None:
-        self._scheduled = False
-        if self._events or self._claims:
-            self._schedule()
-        if not future.cancelled():
-            self.done(*future.result())
+        if claims:
+            self._thread.submit(unlinked.close, unlinked.together(claim.surrender() for claim in claims))
+        return gone
 
     async def close(self) -> None:
         """Write what is left. No event may come after."""

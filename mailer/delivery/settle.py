@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry, Spool
 
-    from .attempt import Attempt
+    from .attempt import Attempt, Budget
     from .ledger import Ledger
     from .policy import Policy
     from .scheduler import Scheduler
@@ -47,6 +47,7 @@ class Settler:
         tell: Callable[[Event], None],
         random: Callable[[], float],
         look: Callable[[Iterable[str]], None],
+        budget: Budget,
     ) -> None:
         self.spool = spool
         self.scheduler = scheduler
@@ -56,6 +57,7 @@ class Settler:
         self.tell = tell
         self.random = random
         self.look = look
+        self.budget = budget
         self.stopping = False
 
     def take(self, attempt: Attempt) -> bytes | None:
@@ -64,7 +66,7 @@ class Settler:
             return None
         try:
             if attempt.claim is None:
-                attempt.claim = self.spool.claim_again(attempt.entry, attempt.content)
+                attempt.claim = self.spool.claim_again(attempt.entry, attempt.content, self.budget.claimed(attempt))
             return attempt.claim.content
         except (Busy, NoSuchMessage, CorruptFile, OSError):
             attempt.gone = True

@@ -68,10 +68,13 @@ class History:
 
         `otherwise` is what the message counts as before anything was tried.
         """
-        if self.pending():
-            return "deferred" if self.last else otherwise
+        if not self.last:
+            return otherwise
+        verdicts = {last.verdict for last in self.last.values()}
+        if len(self.last) < self.count or "defer" in verdicts:
+            return "deferred"
         for verdict, status in (("fail", "failed"), ("expire", "expired"), ("cancel", "cancelled")):
-            if self.with_verdict(verdict):
+            if verdict in verdicts:
                 return status
         return "sent"
 

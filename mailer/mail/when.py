@@ -21,9 +21,16 @@ def rfc3339(seconds: float) -> str:
     Raises `ValueError` outside the years 1970 to 9999.
     """
     whole, micros = _whole(seconds)
-    year, month, day = _date(whole // _DAY)
-    fraction = f".{micros:06d}" if micros else ""
-    return f"{year:04d}-{month:02d}-{day:02d}T{_clock(whole)}{fraction}Z"
+    text = _seconds.get(whole)
+    if text is None:
+        year, month, day = _date(whole // _DAY)
+        text = f"{year:04d}-{month:02d}-{day:02d}T{_clock(whole)}"
+        _seconds.clear()  # another thread may be here too: nothing is read back
+        _seconds[whole] = text
+    return f"{text}.{micros:06d}Z" if micros else f"{text}Z"
+
+
+_seconds: dict[int, str] = {}  # nearly always, the second asked for last
 
 
 def rfc5322(seconds: float, offset_minutes: int = 0) -> str:
@@ -54,17 +61,30 @@ def parse_rfc3339(text: str) -> float:
 
 
 def _parse(text: str) -> float:
-    year, month, day = _number(text[:4], 4), _number(text[5:7], 2), _number(text[8:10], 2)
+    days = _days(text[:10])
     hour, minute, second = _number(text[11:13], 2), _number(text[14:16], 2), _number(text[17:19], 2)
-    if text[4] + text[7] + text[13] + text[16] != "--::" or text[10] not in "Tt ":
-        raise ValueError
-    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= _length(year, month)):
+    if text[13] + text[16] != "::" or text[10] not in "Tt ":
         raise ValueError
     if hour > 23 or minute > 59 or second > 60:
         raise ValueError
     micros, zone = _fraction(text[19:])
-    days = _before_year(year) + _BEFORE[month - 1] + (month > 2 and _leap(year)) + day - 1
     return _inside(days * _DAY + hour * 3600 + minute * 60 + second - _offset(zone)) + micros / 1e6
+
+
+def _days(text: str) -> int:
+    """The days from 1 January 1970 to ``2026-11-21``; nearly always the day asked for last."""
+    known = _written.get(text)
+    if known is None:
+        year, month, day = _number(text[:4], 4), _number(text[5:7], 2), _number(text[8:10], 2)
+        if text[4] + text[7] != "--" or not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= _length(year, month)):
+            raise ValueError
+        known = _before_year(year) + _BEFORE[month - 1] + (month > 2 and _leap(year)) + day - 1
+        _written.clear()  # another thread may be here too: nothing is read back
+        _written[text] = known
+    return known
+
+
+_written: dict[str, int] = {}
 
 
 def _fraction(rest: str) -> tuple[int, str]:

@@ -48,13 +48,22 @@ class Entry:
     """One message of the spool as it was read: where it was, what it is, what happened to it so far.
 
     `size` is the message's length in bytes and `length` its file's, `arrived` when it was put and `due` when it is
-    to be tried (0.0: now), both in seconds since the epoch.
+    to be tried (0.0: now), both in seconds since the epoch. `inode` is the file's.
     """
 
-    __slots__ = ("arrived", "due", "envelope", "history", "id", "length", "size", "state")
+    __slots__ = ("arrived", "due", "envelope", "history", "id", "inode", "length", "size", "state")
 
     def __init__(
-        self, id: str, state: str, envelope: Envelope, size: int, history: History, due: float, arrived: float, length: int = 0
+        self,
+        id: str,
+        state: str,
+        envelope: Envelope,
+        size: int,
+        history: History,
+        due: float,
+        arrived: float,
+        length: int = 0,
+        inode: int = 0,
     ) -> None:
         self.id = id
         self.state = state
@@ -64,6 +73,7 @@ class Entry:
         self.due = due
         self.arrived = arrived
         self.length = length
+        self.inode = inode
 
     @property
     def status(self) -> str:
@@ -91,6 +101,11 @@ class Claim:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+    def surrender(self) -> int:
+        """The descriptor, for somebody else to close."""
+        fd, self.fd = self.fd, -1
+        return fd
 
     def __enter__(self) -> Self:
         return self
@@ -168,23 +183,23 @@ class Spool:
         os.close(fd)
         return content
 
-    def _load(self, id: str, state: str | None, flags: int) -> tuple[int, Entry, bytes]:
+    def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False) -> tuple[int, Entry, bytes]:
         if not layout.is_id(id):
             raise NoSuchMessage(id)
         if state is not None:
-            return self._open(id, state, flags)
+            return self._open(id, state, flags, lock)
         for _ in range(10):  # it may be renamed between the look and the open, but not for ever
-            if (found := self.find(id)) and (loaded := self._try(id, found, flags)):
+            if (found := self.find(id)) and (loaded := self._try(id, found, flags, lock)):
                 return loaded
         raise NoSuchMessage(id)
 
-    def _try(self, id: str, state: str, flags: int) -> tuple[int, Entry, bytes] | None:
+    def _try(self, id: str, state: str, flags: int, lock: bool) -> tuple[int, Entry, bytes] | None:
         try:
-            return self._open(id, state, flags)
+            return self._open(id, state, flags, lock)
         except NoSuchMessage:
             return None
 
-    def _open(self, id: str, state: str, flags: int) -> tuple[int, Entry, bytes]:
+    def _open(self, id: str, state: str, flags: int, lock: bool) -> tuple[int, Entry, bytes]:
         try:
             fd = os.open(self.path(state, id), flags)
         except FileNotFoundError:
@@ -194,77 +209,84 @@ class Spool:
                 raise CorruptFile("it is no regular file") from None
             raise
         try:
-            return fd, *self._parse(fd, id, state, flags)
+            return fd, *self._parse(fd, id, state, lock)
         except BaseException:
             os.close(fd)
             raise
 
-    def _parse(self, fd: int, id: str, state: str, flags: int) -> tuple[Entry, bytes]:
-        if flags == _CHANGE:
-            self._lock(fd, id, state)
+    def _parse(self, fd: int, id: str, state: str, lock: bool) -> tuple[Entry, bytes]:
+        if lock:
+            _lock(fd, id)
         known = os.fstat(fd)
+        if lock:
+            self._still_there(id, state, known.st_ino)
         if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
             raise CorruptFile("it is no regular file with one name")
         data = _read_all(fd, known.st_size)
         envelope, start, end = file.parse(data, id)
         history = History(len(envelope.recipients), file.parse_records(data[end:]))
         due = known.st_mtime if state == "deferred" else 0.0
-        return Entry(id, state, envelope, end - start, history, due, _arrival(envelope), len(data)), data[start:end]
+        arrived = _arrival(envelope)
+        return Entry(id, state, envelope, end - start, history, due, arrived, len(data), known.st_ino), data[start:end]
 
-    def load(self, id: str, state: str) -> tuple[Entry, bytes]:
-        """Message `id` with its content. Raises as `read` does."""
-        fd, entry, content = self._load(id, state, _READ)
-        os.close(fd)
-        return entry, content
+    def load(self, id: str, state: str | None = None, *, keep: bool = False) -> tuple[Entry, bytes, int]:
+        """Message `id` with its content. Raises as `read` does.
+
+        With `keep`, also the file's descriptor, open for `claim_again` and the caller's to close; otherwise -1.
+        """
+        fd, entry, content = self._load(id, state, _CHANGE if keep else _READ)
+        if not keep:
+            os.close(fd)
+            fd = -1
+        return entry, content, fd
 
     # Changing it
 
     def claim(self, id: str, state: str | None = None) -> Claim:
         """Take message `id` to deliver or to move it. Raises `Busy` and as `read` does."""
-        return Claim(*self._load(id, state, _CHANGE))
+        return Claim(*self._load(id, state, _CHANGE, lock=True))
 
-    def claim_again(self, entry: Entry, content: bytes | None) -> Claim:
+    def claim_again(self, entry: Entry, content: bytes | None, fd: int = -1) -> Claim:
         """Take the message that `load` gave; it is read again only without its `content`.
 
-        Raises as `claim` does, `NoSuchMessage` also if it was moved or written to since: somebody who has it back in
-        its place may have delivered a part of it. The claim has `entry` itself, so that what is learned is learned by
-        all who hold it.
+        `fd` is what `load` kept open, and the claim's from now on, or closed. Raises as `claim` does, `NoSuchMessage` also if it
+        was moved or written to since: somebody who has it back in its place may have delivered a part of it. The claim has `entry`
+        itself, so that what is learned is learned by all who hold it.
         """
-        if content is None:
-            claim = self.claim(entry.id, entry.state)
-            claim.entry, length = entry, claim.entry.length
-        else:
-            claim = Claim(self._open_locked(entry), entry, content)
-            length = os.fstat(claim.fd).st_size
-        if length != entry.length:
-            claim.close()
-            raise NoSuchMessage(entry.id)
-        return claim
-
-    def _open_locked(self, entry: Entry) -> int:
+        if fd < 0:
+            fd = self._open_again(entry)
         try:
-            fd = os.open(self.path(entry.state, entry.id), _CHANGE)
-        except FileNotFoundError:
-            raise NoSuchMessage(entry.id) from None
-        try:
-            self._lock(fd, entry.id, entry.state)
+            _lock(fd, entry.id)
+            if self._still_there(entry.id, entry.state, os.fstat(fd).st_ino) != entry.length:
+                raise NoSuchMessage(entry.id)
+            return Claim(fd, entry, self._body(fd, entry) if content is None else content)
         except BaseException:
             os.close(fd)
             raise
-        return fd
 
-    def _lock(self, fd: int, id: str, state: str) -> None:
-        """Lock the file, and make sure that it is still where it was opened: its last owner may have moved it."""
+    def _open_again(self, entry: Entry) -> int:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(id) from None
-        try:
-            if os.stat(self.path(state, id), follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
-                return
+            return os.open(self.path(entry.state, entry.id), _CHANGE)
         except FileNotFoundError:
-            pass
-        raise NoSuchMessage(id)
+            raise NoSuchMessage(entry.id) from None
+
+    @staticmethod
+    def _body(fd: int, entry: Entry) -> bytes:
+        """The content, of a file that is as long as it was."""
+        os.lseek(fd, 0, os.SEEK_SET)
+        data = _read_all(fd, entry.length)
+        _, start, end = file.parse(data, entry.id)
+        return data[start:end]
+
+    def _still_there(self, id: str, state: str, inode: int) -> int:
+        """Make sure that a file that was locked is where it was opened, since its last owner may have moved it; returns its length."""
+        try:
+            known = os.stat(self.path(state, id), follow_symlinks=False)
+        except FileNotFoundError:
+            raise NoSuchMessage(id) from None
+        if known.st_ino != inode:
+            raise NoSuchMessage(id)
+        return known.st_size
 
     def record(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         """Write down what was learned, durably, while the attempt goes on.
@@ -334,8 +356,10 @@ class Spool:
             return claim.entry
 
     def release(self, id: str) -> Entry:
-        """Give a held message back to delivery, due now."""
+        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is not held."""
         with self._waiting(id) as claim:
+            if claim.entry.state != "held":
+                raise Failure(f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", BAD_MESSAGE)
             self._move(claim, "queued")
             return claim.entry
 
@@ -360,6 +384,13 @@ class Spool:
             claim.close()
             raise Failure(f"message {id} is done with ({claim.entry.status})", BAD_MESSAGE)
         return claim
+
+
+def _lock(fd: int, id: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(id) from None
 
 
 def _read_all(fd: int, size: int) -> bytes:

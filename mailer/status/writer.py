@@ -22,7 +22,7 @@ import os
 import sqlite3
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
 from mailer.events import Corrupt, Standings
@@ -47,7 +47,7 @@ BUSY = 50  # messages in one batch; from there on, what was only seen is left ou
 FORGET_AT_ONCE = 2000  # messages in one transaction, so that no commit takes long
 
 PUT_EMAIL = """
-INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO emails VALUES ?
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
     sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
     error_message = excluded.error_message
@@ -55,7 +55,7 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = exc
 
 # A report or a complaint that came for a recipient is news that the spool does not have: it stays.
 PUT_RECIPIENT = """
-INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO email_recipients VALUES ?
 ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
     enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
     mx_host = excluded.mx_host, last_update_time = excluded.last_update_time
@@ -63,7 +63,7 @@ ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_re
 """
 
 PUT_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts VALUES ?
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
@@ -97,6 +97,19 @@ LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at
     WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
 """
+
+AT_ONCE = (64, 32, 16, 8, 4, 2, 1)  # rows in one statement; few sizes, so that they stay prepared
+
+
+class Batch(NamedTuple):
+    """What is written in one transaction: rows of the tables, and events that are about something else than messages on their way."""
+
+    emails: Sequence[rows.Row]
+    recipients: Sequence[rows.Row]
+    attempts: Sequence[rows.Row]
+    dialogs: Sequence[rows.Row]
+    strangers: Sequence[tuple[str, int]]
+    others: Sequence[Corrupt | Standings]
 
 
 class StatusWriter:
@@ -144,12 +157,23 @@ class StatusWriter:
         return self._mending(lambda: dict(self._db().execute(schema.UNSENT)))
 
     def write(self, events: Sequence[Event]) -> None:
-        """Write down a batch. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was."""
+        """Write down a batch, here and now. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was."""
+        self.prepare(events)()
+
+    def prepare(self, events: Sequence[Event]) -> Callable[[], None]:
+        """The call that writes `events`: its rows are made here and now, since that takes the interpreter and not the disk."""
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, (Corrupt, Standings))]
-        self._mending(lambda: self._put(news, others))
+        batch = Batch(
+            [rows.email(item) for item in news],
+            [row for item in news for row in rows.recipients(item)],
+            [row for item in news for row in rows.attempts(item)],
+            [row for item in news if item.status != "sent" for row in rows.dialogs(item)],
+            [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None],
+            [event for event in events if isinstance(event, (Corrupt, Standings))],
+        )
+        return lambda: self._mending(lambda: self._put(batch))
 
     def adopted(self, id: str, uid: int) -> None:
         """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
@@ -176,24 +200,17 @@ class StatusWriter:
                 self._connection = self._begin_anew(error)
                 return act()
 
-    def _put(self, news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> None:
-        emails = [rows.email(item) for item in news]
-        recipients = [row for item in news for row in rows.recipients(item)]
-        attempts = [row for item in news for row in rows.attempts(item)]
-        dialogs = [row for item in news if item.status != "sent" for row in rows.dialogs(item)]
-        strangers = [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None]
+    def _put(self, batch: Batch) -> None:
         with self.transaction() as db:
-            for statement, batch in ((PUT_EMAIL, emails), (PUT_RECIPIENT, recipients), (PUT_ATTEMPT, attempts)):
-                try:
-                    db.executemany(statement, batch)
-                except UnicodeEncodeError:  # looked for only when it is there
-                    db.executemany(statement, rows.storable(batch))
-            if strangers:
-                db.executemany(PUT_SUBMITTER, strangers)
-            for told in dialogs:
+            _insert(db, PUT_EMAIL, batch.emails)
+            _insert(db, PUT_RECIPIENT, batch.recipients)
+            _insert(db, PUT_ATTEMPT, batch.attempts)
+            if batch.strangers:
+                db.executemany(PUT_SUBMITTER, batch.strangers)
+            for told in batch.dialogs:
                 db.execute(PUT_DIALOG, told)
                 db.execute(FORGET_DIALOGS, {"id": told[0], "each": schema.DIALOGS_EACH, "all": schema.DIALOGS_OF_MESSAGE})
-            for event in others:
+            for event in batch.others:
                 if isinstance(event, Standings):
                     put_standings(db, event)
                 elif is_id(event.id):
@@ -252,6 +269,23 @@ def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
     facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
     db.execute(LOSE, facts)
     db.execute(LOSE_RECIPIENTS, facts)
+
+
+def _insert(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
+    """Many rows at a time: each step of SQLite takes this thread out of the interpreter and back in, where others wait for it.
+
+    `statement` says ``VALUES ?`` where the rows are to stand.
+    """
+    at = 0
+    while at < len(batch):
+        count = next(count for count in AT_ONCE if count <= len(batch) - at)
+        some = batch[at : at + count]
+        text = statement.replace("?", ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * count), 1)
+        try:
+            db.execute(text, [value for row in some for value in row])
+        except UnicodeEncodeError:  # looked for only when it is there
+            db.execute(text, [value for row in rows.storable(some) for value in row])
+        at += count
 
 
 def _open(path: str) -> sqlite3.Connection:

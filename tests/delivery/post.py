@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,7 +120,7 @@ class Post:
         self.written: list[tuple[str, list[str]]] = []
         self.status_fails: Exception | None = None
         self.scheduler = Scheduler(limits or Limits())
-        self.ledger = Ledger(self.spool, self._write, self._left)
+        self.ledger = Ledger(self.spool, lambda events: partial(self._write, [*events]), self._left)
         policy = Policy(
             Router(self.finder),
             Schedule([60.0, 300.0], expire),

@@ -510,8 +510,8 @@ def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pyte
     budgets: list[attempt.Budget] = []
 
     class Watched(attempt.Budget):
-        def __init__(self, limit: int) -> None:
-            super().__init__(limit)
+        def __init__(self, limit: int, files: int) -> None:
+            super().__init__(limit, files)
             budgets.append(self)
 
     monkeypatch.setattr(engine, "Budget", Watched)
@@ -527,7 +527,7 @@ def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pyte
             with watched.spool.claim(done) as claim:
                 watched.spool.record(claim, [outcome(0)])
             await watched.until("all gone", lambda: not watched.places())
-        assert [budget.used for budget in budgets] == [0]
+        assert [(budget.used, budget.open) for budget in budgets] == [(0, 0)]
 
     play(scenario())
 

@@ -7,12 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailer.delivery.ledger import Ledger
+from mailer.delivery.ledger import DELAY, Ledger
 from mailer.events import Daemon, Event
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, put
@@ -32,7 +33,7 @@ class Book:
         self.problems: list[tuple[str, Exception]] = []
         self.error: Exception | None = None
         self.slow = 0.0
-        self.ledger = Ledger(spool, self.write, self.done)
+        self.ledger = Ledger(spool, lambda events: partial(self.write, [*events]), self.done)
 
     def write(self, events: Sequence[Event]) -> None:
         time.sleep(self.slow)
@@ -81,7 +82,7 @@ def test_what_comes_together_is_one_batch(book: Book) -> None:
         book.slow = 0.05
         for nth in range(3):
             book.ledger.told(Daemon(NOW, str(nth)))
-        await asyncio.sleep(0.03)  # the first batch is being written
+        await asyncio.sleep(DELAY + 0.02)  # the first batch is being written
         for nth in range(3, 100):
             book.ledger.told(Daemon(NOW, str(nth)))
         await book.ledger.close()
@@ -96,7 +97,7 @@ def test_a_slow_disk_holds_up_the_record_and_nothing_else(book: Book) -> None:
     async def scenario() -> None:
         book.slow = 0.1
         book.ledger.told(Daemon(NOW, "x"))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(DELAY + 0.02)
         begun = time.monotonic()
         await asyncio.sleep(0)
         book.ledger.told(Daemon(NOW, "y"))

@@ -284,7 +284,7 @@ def test_a_message_is_found_while_others_move_it(spool: Spool) -> None:
 def test_a_message_is_claimed_again_without_being_read_again(spool: Spool) -> None:
     """What `load` gave is enough while nobody has touched the file; the claim shares its entry."""
     id = put(spool)
-    entry, content = spool.load(id, "queued")
+    entry, content, _ = spool.load(id, "queued")
     with spool.claim_again(entry, content) as claim:
         assert claim.entry is entry
         assert claim.content is content
@@ -293,12 +293,31 @@ def test_a_message_is_claimed_again_without_being_read_again(spool: Spool) -> No
         assert claim.content == BODY
 
 
+@pytest.mark.parametrize("content", [True, False])
+def test_a_message_whose_file_stayed_open_is_claimed_without_opening_it(spool: Spool, content: bool) -> None:
+    """Its descriptor becomes the claim's; if the claim is refused, it is closed."""
+    entry, kept, fd = spool.load(put(spool), "queued", keep=True)
+    with spool.claim_again(entry, kept if content else None, fd) as claim:
+        assert (claim.fd, claim.content) == (fd, BODY)
+        with pytest.raises(Busy):
+            spool.claim(entry.id)
+        spool.defer(claim, [outcome(0, "defer")], NOW + 60)
+    assert spool.read(entry.id).due == NOW + 60
+
+    entry, kept, fd = spool.load(put(spool), "queued", keep=True)
+    spool.hold(entry.id)
+    with pytest.raises(NoSuchMessage):
+        spool.claim_again(entry, kept, fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_message_that_changed_since_it_was_read_is_not_claimed_again(spool: Spool, kept: bool) -> None:
     """Held, gone, busy, or held and given back with news in between: what was read of it no longer holds."""
 
     def loaded() -> tuple[Entry, bytes | None]:
-        entry, content = spool.load(put(spool, "a@example.com", "b@example.com"), "queued")
+        entry, content, _ = spool.load(put(spool, "a@example.com", "b@example.com"), "queued")
         return entry, content if kept else None
 
     entry, content = loaded()
