@@ -27,6 +27,7 @@ from mailer.bounces import Reports
 from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.config.quick import of
+from mailer.delivery.bulletin import EVERY, Bulletin
 from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
@@ -125,6 +126,7 @@ class Service:
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
         self.courier = SmtpCourier(pool_of(config), self.clock)
+        self.bulletin = Bulletin()
         self.engine = Engine(
             self.spool,
             Scheduler(limits_of(config)),
@@ -172,6 +174,7 @@ class Service:
         yield self._every(lambda: self.config.delivery.rescan, self._scan)
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
+        yield self._every(lambda: EVERY, self._post)
         if seconds := watchdog_seconds():
             yield self._every(lambda: seconds, lambda: notify("WATCHDOG=1"))
 
@@ -184,6 +187,7 @@ class Service:
                 self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
 
     async def _take_down(self) -> None:
+        self._post()
         await self.engine.courier.close()
         await self.ledger.close()
         self.status.close()
@@ -199,6 +203,12 @@ class Service:
         for name in self.spool.strangers("queued"):
             path = self.spool.set_aside("queued", name)
             self.events.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+
+    def _post(self) -> None:
+        """Tell how it stands with the destinations."""
+        news = self.bulletin.news(self.engine.scheduler.destinations.values(), self.clock.now())
+        if news is not None:
+            self.ledger.told(news)
 
     def _sweep(self) -> None:
         config = self.config
