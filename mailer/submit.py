@@ -45,7 +45,7 @@ class Request:
     field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
     `request_id` makes it idempotent. With `strict` a message that needs mending is refused. `options` are what is asked of those
-    who carry it, as `mailer.mail.request` reads them.
+    who carry it, as `mailer.mail.request` reads them, and ``at``, the moment (RFC 3339) before which it is not to leave.
     """
 
     __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "strict")
@@ -117,7 +117,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     envelope = prepared.envelope
     space.check(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (request.request_id, prepared.digest) if request.request_id else None
-    done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim)
+    done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due)
     repeat = done != envelope.id
     if repeat:
         envelope.id, envelope.message_id = done, prepared.own_id

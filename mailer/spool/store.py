@@ -165,6 +165,13 @@ class Spool:
         except FileNotFoundError:
             return
 
+    def due(self, id: str) -> float:
+        """When the deferred message `id` is due, in seconds since the epoch; 0.0 if there is none."""
+        try:
+            return os.stat(self.path("deferred", id), follow_symlinks=False).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def find(self, id: str) -> str | None:
         """The state that message `id` is in, or None; also for what is no ID, which may come from anybody by the doorbell."""
         if not layout.is_id(id):
@@ -356,9 +363,9 @@ class Spool:
             return claim.entry
 
     def release(self, id: str) -> Entry:
-        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is not held."""
+        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is deferred."""
         with self._waiting(id) as claim:
-            if claim.entry.state != "held":
+            if claim.entry.state == "deferred":  # it would be a retry, which somebody has to mean
                 raise Failure(f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", BAD_MESSAGE)
             self._move(claim, "queued")
             return claim.entry
