@@ -49,9 +49,12 @@ class Recipient:
 
 
 class Envelope:
-    """What the post knows of one message. `sender` ``""`` is the null reverse-path; `created` is RFC 3339 in UTC."""
+    """What the post knows of one message. `sender` ``""`` is the null reverse-path; `created` is RFC 3339 in UTC.
 
-    __slots__ = ("created", "id", "message_id", "options", "priority", "recipients", "request_id", "sender", "subject", "submitter")
+    `parent` is the ID of the message that this one repeats, if it does.
+    """
+
+    __slots__ = ("created", "id", "message_id", "options", "parent", "priority", "recipients", "request_id", "sender", "subject", "submitter")
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Envelope:
         priority: str = "normal",
         submitter: Mapping[str, object] | None = None,
         options: Mapping[str, object] | None = None,
+        parent: str = "",
     ) -> None:
         self.id = id
         self.created = created
@@ -77,6 +81,7 @@ class Envelope:
         self.priority = priority
         self.submitter = submitter or {}
         self.options = options or {}
+        self.parent = parent
 
     @property
     def due(self) -> float:
@@ -95,7 +100,7 @@ class Envelope:
             "sender": self.sender,
             "recipients": [{"address": r.address, "type": r.type} for r in self.recipients],
         }
-        for name in ("message_id", "subject", "request_id", "submitter", "options"):
+        for name in ("message_id", "subject", "request_id", "submitter", "options", "parent"):
             if value := getattr(self, name):
                 document[name] = value
         if self.priority != "normal":
@@ -129,6 +134,7 @@ class Envelope:
             priority=priority,
             submitter=_object(document, "submitter"),
             options=_object(document, "options"),
+            parent=_text(document, "parent", ""),
         )
 
 

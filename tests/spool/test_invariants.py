@@ -66,7 +66,8 @@ class Life(RuleBasedStateMachine):
     @rule(act=st.sampled_from(["hold", "release", "retry"]))
     def operate(self, act: str) -> None:
         """An operator moves it, if it can be moved."""
-        if self.spool.find(self.id) in ("queued", "deferred", "held"):
+        movable = ("queued", "held") if act == "release" else ("queued", "deferred", "held")
+        if self.spool.find(self.id) in movable:
             self.held = getattr(self.spool, act)(self.id).state == "held"
         else:
             with pytest.raises(Failure) as caught:

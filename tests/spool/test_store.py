@@ -408,7 +408,7 @@ def test_an_envelope_without_a_time_of_arrival_is_corrupt(spool: Spool) -> None:
     ("act", "moves"),
     [
         ("hold", {"queued": "held", "deferred": "held", "held": "held"}),
-        ("release", {"queued": "queued", "deferred": "queued", "held": "queued"}),
+        ("release", {"queued": "queued", "held": "queued"}),
         ("retry", {"queued": "queued", "deferred": "queued", "held": "held"}),
         ("cancel", {"queued": "failed", "deferred": "failed", "held": "failed"}),
     ],
@@ -423,6 +423,16 @@ def test_an_operators_act_moves_a_message_that_waits(spool: Spool, act: str, mov
         assert spool.content(id) == BODY
         if then != "failed":
             assert getattr(spool, act)(id, *arguments).state == then
+
+
+def test_a_deferred_message_is_retried_and_not_released(spool: Spool) -> None:
+    """Releasing one that nobody holds is a slip: it stays as it is, and its lock is free."""
+    id = in_state(spool, "deferred")
+    with pytest.raises(Failure, match="is not held") as caught:
+        spool.release(id)
+    assert caught.value.code == 65
+    assert spool.find(id) == "deferred"
+    spool.claim(id).close()
 
 
 @pytest.mark.parametrize("act", ["hold", "release", "retry", "cancel"])

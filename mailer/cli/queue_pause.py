@@ -1,0 +1,123 @@
+"""``mailer queue pause``, ``resume`` and ``pauses``: a destination that gets no mail for now, while the rest flows."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+from mailer.config import values
+from mailer.mail.failure import NO_SUCH, OK, Failure
+from mailer.spool import pauses
+
+from . import show
+from .options import JSON, Command, Given, Option, usage
+from .selectors import spool_of
+from .show import Column, Line, Table, exact, moment
+
+WHAT = "DESTINATION is relay:NAME, mx:HOST, a domain, or *.domain for those below it; `mailer route ADDRESS` shows where mail goes."
+
+
+def _target(given: Given) -> str:
+    if len(given.operands) != 1:
+        raise usage(f"{given.command.name} takes one destination: relay:NAME, mx:HOST, or a domain", given.command.name)
+    try:
+        return pauses.target_of(given.operands[0])
+    except ValueError as error:
+        raise usage(str(error), given.command.name) from None
+
+
+def _root(given: Given) -> str:
+    root = spool_of(given).root
+    if not os.path.isdir(root):
+        raise Failure(f"there is no spool at {root}", NO_SUCH)
+    return root
+
+
+def pause(given: Given) -> int:
+    """Write it down, and tell the daemon."""
+    now = time.time()
+    target, until = _target(given), math.inf
+    if (length := given.text("--for")) is not None:
+        try:
+            until = now + values.duration(length)
+        except ValueError as error:
+            raise usage(f"--for: {error}", given.command.name) from None
+    why = given.text("--why") or ""
+    if not why.isprintable() or len(why) > 500:
+        raise usage("--why takes one line of text, of at most 500 characters", given.command.name)
+    heard = pauses.pause(_root(given), target, until, why, now)
+    end = "until it is resumed" if math.isinf(until) else f"until {exact(until, now)}"
+    _said(given, pauses.Pause(target, until, why, now), f"paused {target} {end}", heard)
+    return OK
+
+
+def resume(given: Given) -> int:
+    """Strike it out, and tell the daemon. 67 if it was not paused."""
+    now, target = time.time(), _target(given)
+    heard = pauses.resume(_root(given), target, now)
+    _said(given, pauses.Pause(target, now, "", now), f"resumed {target}", heard)
+    return OK
+
+
+def _said(given: Given, what: pauses.Pause, line: str, heard: bool) -> None:
+    if given.flag("--json"):
+        show.json_line({**pauses.as_json(what), "heard": heard})
+    elif not given.flag("--quiet"):
+        show.show([Line([line + ("" if heard else "; no daemon runs, the next one will keep to it")])])
+
+
+def _end(pause: pauses.Pause) -> float | None:
+    return None if math.isinf(pause.until) else pause.until
+
+
+def listing(given: Given) -> int:
+    """What is paused."""
+    if given.operands:
+        raise usage("queue pauses takes options only", given.command.name)
+    now = time.time()
+    on = [each for each in pauses.read(_root(given)) if each.holds(now)]
+    if given.flag("--json"):
+        for each in on:
+            show.json_line(pauses.as_json(each))
+    elif not given.flag("--quiet"):
+        columns = [Column("DESTINATION"), Column("SINCE"), Column("UNTIL"), Column("WHY")]
+        rows = [[each.target, moment(each.at, now), moment(_end(each), now), each.why or "-"] for each in on]
+        show.show([Table(columns, rows) if on else Line(["Nothing is paused."])])
+    return OK
+
+
+COMMANDS = {
+    "pause": Command(
+        "queue pause",
+        pause,
+        summary="let mail for a destination wait",
+        about=(
+            "Mail for it stays in the queue, without an attempt and without a connection; everything else flows. What is under way is "
+            "finished. Waiting counts against retry.expire as ever. A pause outlives the daemon, and can be said while none runs.\n\n"
+            + WHAT
+        ),
+        operands="DESTINATION",
+        options=(
+            Option("--for", metavar="DURATION", help="for so long (30m, 2h, 1d); otherwise until it is resumed"),
+            Option("--why", metavar="TEXT", help="the reason, for whoever wonders where the mail is"),
+            JSON,
+        ),
+    ),
+    "resume": Command(
+        "queue resume",
+        resume,
+        summary="let mail for a paused destination go on",
+        about="What waited because of it is due at once.\n\n" + WHAT,
+        operands="DESTINATION",
+        options=(JSON,),
+        epilog="exit codes: 0 · 64 usage · 67 it is not paused",
+    ),
+    "pauses": Command(
+        "queue pauses",
+        listing,
+        summary="what is paused, until when and why",
+        about="Lists the destinations that get no mail for now.",
+        options=(JSON,),
+    ),
+}

@@ -1,0 +1,144 @@
+"""Pauses: what an operator can name, what a file says, and that neither a crash nor a second command spoils it."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.mail.failure import Failure
+from mailer.spool import Spool, doorbell, pauses
+from mailer.spool.pauses import Pause, Pauses
+from tests.fakes.mail import NOW
+
+
+def names(root: str) -> list[str]:
+    return sorted(each.target for each in pauses.read(root))
+
+
+def test_what_is_paused_is_remembered_until_it_is_resumed(spool: Spool) -> None:
+    """With its reason and its end; pausing once more changes those; resuming what is not paused is an error."""
+    assert not pauses.read(spool.root)
+    pauses.pause(spool.root, "relay:out", NOW + 60, "they asked", NOW)
+    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+    pauses.pause(spool.root, "relay:out", NOW + 90, "longer", NOW + 1)
+    assert set(pauses.read(spool.root)) == {Pause("relay:out", NOW + 90, "longer", NOW + 1), Pause("example.net", math.inf, "", NOW)}
+    pauses.resume(spool.root, "relay:out", NOW)
+    assert names(spool.root) == ["example.net"]
+    with pytest.raises(Failure) as caught:
+        pauses.resume(spool.root, "relay:out", NOW)
+    assert caught.value.code == 67
+
+
+def test_a_pause_ends_by_itself(spool: Spool) -> None:
+    """Its time is over: it holds nothing any more, and the next change leaves it out."""
+    pauses.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    known = pauses.read(spool.root)
+    assert known.of_domain("example.net", NOW + 59.9)
+    assert known.of_domain("example.net", NOW + 60) is None
+    pauses.pause(spool.root, "example.org", math.inf, "", NOW + 61)
+    assert names(spool.root) == ["example.org"]
+
+
+def test_who_is_held_by_a_pause() -> None:
+    """A relay by its name, an MX set by one of its hosts or by all, a domain, and the domains below one."""
+    known = Pauses(Pause(target, math.inf, "", NOW) for target in ("relay:out", "mx:mx1.a.example", "b.example", "*.c.example"))
+    assert known.of_way("relay:out", NOW)
+    assert known.of_way("relay:other relay:out", NOW)
+    assert known.of_way("mx:mx1.a.example,mx2.a.example", NOW)
+    assert not known.of_way("mx:mx2.a.example", NOW)
+    assert not known.of_way("relay:outer", NOW)
+    assert known.of_domain("b.example", NOW)
+    assert not known.of_domain("x.b.example", NOW)
+    assert known.of_domain("x.y.c.example", NOW)
+    assert not known.of_domain("c.example", NOW)
+    assert Pauses([Pause("mx:a,b", math.inf, "", NOW)]).of_way("mx:a,b", NOW)
+    assert not Pauses()
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("relay:out", "relay:out"), ("Example.NET.", "example.net"), ("*.Example.net", "*.example.net"),
+        ("mx:B.example,a.example", "mx:a.example,b.example"),
+        ("[192.0.2.1]", "[192.0.2.1]"), ("[IPv6:2001:db8::1]", "[ipv6:2001:db8::1]"), ("bücher.example", "bücher.example"),
+    ],
+)  # fmt: skip
+def test_one_form_of_each_name(text: str, target: str) -> None:
+    """However it is written, it is the name that mail meets."""
+    assert pauses.target_of(text) == target
+    assert pauses.target_of(target) == target
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "a@example.net", "relay:", "mx:", "relay:a b", "a,b", "two words", "host:25", "a/b", "*.", "x\ny"]
+)
+def test_what_names_nothing_is_refused(text: str) -> None:
+    """A slip must not pause everything, or nothing."""
+    with pytest.raises(ValueError, match="no destination"):
+        pauses.target_of(text)
+
+
+@given(st.text())
+def test_any_text_names_something_or_nothing(text: str) -> None:
+    """Whatever it is, one error is raised, or a name that stays what it is."""
+    try:
+        target = pauses.target_of(text)
+    except ValueError:
+        return
+    assert pauses.target_of(target) == target
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"pauses":[{}]}', b'{"pauses":[{"target":"x.example","at":"never"}]}', b"\xff", b"[" * 90_000]
+)
+def test_a_damaged_file_is_one_error(spool: Spool, data: bytes) -> None:
+    """It says which file, and nothing else is raised."""
+    Path(spool.root, pauses.NAME).write_bytes(data)
+    with pytest.raises(Failure, match="no list of pauses"):
+        pauses.read(spool.root)
+
+
+def test_the_daemon_hears_of_each_change(spool: Spool) -> None:
+    """By the doorbell; without one, nobody heard."""
+    assert not pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+    bell = doorbell.hang(spool.root)
+    try:
+        assert pauses.pause(spool.root, "example.org", math.inf, "", NOW)
+        assert pauses.resume(spool.root, "example.net", NOW)
+        assert doorbell.listen(bell) == [pauses.NAME]
+    finally:
+        bell.close()
+
+
+def test_commands_at_the_same_time_lose_nothing(spool: Spool) -> None:
+    """Each reads what the one before wrote."""
+    threads = [threading.Thread(target=pauses.pause, args=(spool.root, f"d{nth}.example", math.inf, "", NOW)) for nth in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names(spool.root)) == 20
+
+
+@pytest.mark.parametrize("step", ["rename", "fsync"])
+def test_a_crash_leaves_the_old_list_or_the_new_one(spool: Spool, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever step fails, the file can be read, and the next command gets through."""
+    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+
+    def dies(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, dies)
+        with pytest.raises(Failure):
+            pauses.pause(spool.root, "example.org", math.inf, "", NOW)
+    assert names(spool.root) == ["example.net"]
+    Path(spool.root, "tmp", pauses.NAME).write_text("of a command that was killed")
+    pauses.pause(spool.root, "example.com", math.inf, "", NOW)
+    assert names(spool.root) == ["example.com", "example.net"]

@@ -1,0 +1,103 @@
+"""Replay: what was given up goes out once more, as a new message that knows where it came from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailer.mail.failure import Failure
+from mailer.spool import NoSuchMessage, Spool, notes
+from mailer.spool.replay import replay
+from mailer.spool.sweep import sweep
+from tests.fakes.mail import BODY, NOW, outcome, put
+
+
+def given_up(spool: Spool, *verdicts: str, **more: object) -> str:
+    """A message with a recipient for each verdict."""
+    id = put(spool, *(f"{nth}@example.net" for nth in range(len(verdicts))), subject="a test", **more)
+    with spool.claim(id) as claim:
+        spool.fail(claim, [outcome(to, verdict) for to, verdict in enumerate(verdicts)])  # type: ignore[arg-type]
+    return id
+
+
+def test_those_who_have_not_got_it_get_it(spool: Spool) -> None:
+    """A new ID, a new time, the same bytes; the old file stays where it is."""
+    old = given_up(spool, "fail", "delivered", "expire", "cancel", options={"notify": "NEVER", "by": 60, "at": "2027-01-01T00:00:00Z"})
+    new = replay(spool, old, [], NOW + 100)
+    entry = spool.read(new.id, "queued")
+    assert [r.address for r in entry.envelope.recipients] == ["0@example.net", "2@example.net", "3@example.net"]
+    assert (entry.envelope.parent, entry.envelope.sender, entry.envelope.subject) == (old, "me@example.com", "a test")
+    assert entry.arrived == NOW + 100
+    assert entry.envelope.options == {"notify": "NEVER"}
+    assert spool.content(new.id) == BODY
+    assert spool.read(old, "failed").status == "failed"
+
+
+def test_others_can_get_it_instead(spool: Spool) -> None:
+    """Also what all have: nothing is left out that was asked for."""
+    old = given_up(spool, "delivered")
+    with pytest.raises(Failure, match="name others") as caught:
+        replay(spool, old, [], NOW)
+    assert caught.value.code == 65
+    assert [r.address for r in replay(spool, old, ["new@example.org"], NOW).recipients] == ["new@example.org"]
+
+
+def test_it_is_replayed_once(spool: Spool) -> None:
+    """A second time only for who says so; the refusal names what it became."""
+    old = given_up(spool, "fail")
+    first = replay(spool, old, [], NOW)
+    with pytest.raises(Failure, match=first.id):
+        replay(spool, old, [], NOW)
+    second = replay(spool, old, [], NOW, again=True)
+    assert spool.ids("queued") == sorted([first.id, second.id])
+    with spool.claim(old, "failed") as claim:
+        assert [note["as"] for note in notes.read(claim, "replayed")] == [first.id, second.id]
+
+
+def test_a_replay_can_be_replayed(spool: Spool) -> None:
+    """Each names the one before."""
+    old = given_up(spool, "fail")
+    new = replay(spool, old, [], NOW)
+    with spool.claim(new.id) as claim:
+        spool.fail(claim, [outcome(0, "fail")])
+    assert replay(spool, new.id, [], NOW).parent == new.id
+
+
+@pytest.mark.parametrize("state", ["queued", "deferred", "held"])
+def test_what_was_not_given_up_is_not_replayed(spool: Spool, state: str) -> None:
+    """It is still to be delivered: two of it would be two mails."""
+    id = put(spool)
+    if state == "held":
+        spool.hold(id)
+    elif state == "deferred":
+        with spool.claim(id) as claim:
+            spool.defer(claim, [outcome(0, "defer", due=NOW + 60)], NOW + 60)
+    with pytest.raises(NoSuchMessage):
+        replay(spool, id, [], NOW)
+
+
+def test_a_note_is_no_outcome(spool: Spool) -> None:
+    """The history of a message with notes is what it was; text of a reply that looks like a note is none."""
+    id = put(spool)
+    with spool.claim(id) as claim:
+        spool.defer(claim, [outcome(0, "defer", text='{"note":"warned"}', due=NOW)], NOW)
+        assert notes.read(claim, "warned") == []
+        notes.add(claim, "warned", NOW)
+        assert len(notes.read(claim, "warned")) == 1
+        os.write(claim.fd, b'\n{"at":"2026-11-21T02:00:00Z","to":[],"note":"warned","x')  # torn
+        assert len(notes.read(claim, "warned")) == 1
+    entry = spool.read(id)
+    assert len(entry.history.outcomes) == 1
+    assert entry.history.pending() == [0]
+
+
+def test_retention_begins_anew(spool: Spool) -> None:
+    """Who replayed a message may want to look at it; the sweep takes both in their time."""
+    old = given_up(spool, "fail")
+    os.utime(spool.path("failed", old), (NOW, NOW))
+    replay(spool, old, [], NOW)
+    mtime = Path(spool.path("failed", old)).stat().st_mtime
+    assert sweep(spool, mtime + 10, 60.0, 60.0) == 0
+    assert sweep(spool, mtime + 61, 60.0, 60.0) == 1
