@@ -93,17 +93,22 @@ class Prepared:
 
 
 class Submitted:
-    """What became of a request: the `envelope` in the spool, its `size` in bytes, whether a daemon `heard`, the `changes` that
+    """What became of a request: the `envelope` and `content` in the spool, whether a daemon `heard`, the `changes` that
     were made, and whether it is a `repeat` of a request that was made before; then the ID is the one from then."""
 
-    __slots__ = ("changes", "envelope", "heard", "repeat", "size")
+    __slots__ = ("changes", "content", "envelope", "heard", "repeat")
 
-    def __init__(self, envelope: Envelope, size: int, *, heard: bool, repeat: bool, changes: list[Change]) -> None:
+    def __init__(self, envelope: Envelope, content: bytes, *, heard: bool, repeat: bool, changes: list[Change]) -> None:
         self.envelope = envelope
-        self.size = size
+        self.content = content
         self.heard = heard
         self.repeat = repeat
         self.changes = changes
+
+    @property
+    def size(self) -> int:
+        """Of the message, in bytes."""
+        return len(self.content)
 
 
 def submit(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Submitted:
@@ -122,7 +127,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     if repeat:
         envelope.id, envelope.message_id = done, prepared.own_id
     heard = doorbell.ring(settings.spool, done)
-    return Submitted(envelope, len(prepared.content), heard=heard, repeat=repeat, changes=prepared.changes)
+    return Submitted(envelope, prepared.content, heard=heard, repeat=repeat, changes=prepared.changes)
 
 
 def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Prepared:

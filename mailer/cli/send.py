@@ -12,7 +12,7 @@ import time
 
 from mailer.config.quick import submission
 from mailer.mail.envelope import dump_json
-from mailer.mail.failure import IO_ERROR, NO_SUCH, OK, TRY_AGAIN, UNAVAILABLE, USAGE, Failure
+from mailer.mail.failure import IO_ERROR, NO_SUCH, OK, USAGE, Failure
 from mailer.submit import Request, check_size, submit
 
 from . import mute
@@ -27,19 +27,60 @@ if TYPE_CHECKING:
     from .options import Given
 
 COMPOSING = ("--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--header")
-POLL = 0.02  # seconds between looks at the spool while waiting
 
 
 def run(given: Given) -> int:
     """Queue one message and print its ID."""
     settings = submission(given.text("--config"), given.text("--spool"))
+    if given.flag("--batch"):
+        from . import batch
+
+        return batch.run(given, settings)
     waiting = _seconds(given)
+    options = _options(given)
     with refusing("the message was read"):
         request = (_composed if _composing(given) else _piped)(given, settings)
+    request.options = options
     with deaf():
         done = submit(request, settings, time.time())
     _print(given, done)
-    return OK if waiting is None else _wait(settings.spool, done, waiting)
+    if given.flag("--fcc") and not done.repeat:
+        _copy(given, done)
+    if waiting is None:
+        return OK
+    from .waiting import wait
+
+    return wait(settings.spool, done, waiting)
+
+
+def _seconds(given: Given) -> float | None:
+    if not given.flag("--wait"):
+        return None
+    from .waiting import seconds_of
+
+    return seconds_of(given.text("--wait"))
+
+
+def _options(given: Given) -> dict[str, object] | None:
+    """What is asked for beyond delivery; that a copy can be kept is seen to as well, before anything is queued."""
+    if given.flag("--fcc"):
+        from .fcc import prepare
+
+        prepare(given.text("--fcc") or "")
+    if not any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
+        return None
+    from .later import asked
+
+    return asked(given, time.time())
+
+
+def _copy(given: Given, done: Submitted) -> None:
+    from .fcc import keep
+
+    try:
+        keep(given.text("--fcc") or "", done.envelope, done.content)
+    except OSError as error:
+        sys.stderr.write(f"mailer: {done.envelope.id} is queued, but no copy could be kept: {error.filename}: {error.strerror}\n")
 
 
 def _composing(given: Given) -> bool:
@@ -131,22 +172,6 @@ def _request_id(given: Given) -> str:
     return request_id or ""
 
 
-def _seconds(given: Given) -> float | None:
-    """How long to wait for the outcome; None: not at all, infinite without a number."""
-    text = given.text("--wait")
-    if text is None:
-        return None
-    if not text:
-        return float("inf")
-    try:
-        seconds = float(text.removesuffix("s"))
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise usage(f"--wait takes a number of seconds, not {text!r}", "send")
-    return seconds
-
-
 def _print(given: Given, done: Submitted) -> None:
     """Say what was queued. It is queued whether or not that can be said: only the message decides the exit code."""
     try:
@@ -166,14 +191,14 @@ def as_json(done: Submitted) -> dict[str, object]:
         "id": envelope.id,
         "message_id": envelope.message_id or None,
         "request_id": envelope.request_id or None,
-        "status": "queued",
+        "status": "deferred" if envelope.due else "queued",
         "from": envelope.sender,
         "subject": envelope.subject or None,
         "size": done.size,
         "priority": envelope.priority,
         "queued_at": envelope.created,
         "last_attempt_at": None,
-        "next_attempt_at": None,
+        "next_attempt_at": envelope.options.get("at"),
         "sent_at": None,
         "attempts": 0,
         "recipients": [
@@ -190,29 +215,6 @@ def as_json(done: Submitted) -> dict[str, object]:
             for recipient in envelope.recipients
         ],
     }
-
-
-def _wait(spool: str, done: Submitted, seconds: float) -> int:
-    """Watch the message's file: it is gone when all have it, and elsewhere when something went wrong."""
-    id = done.envelope.id
-    if not done.heard and seconds == float("inf"):
-        raise Failure(f"{id} is queued, but no daemon runs on {spool} to deliver it (`mailer run` starts one)", TRY_AGAIN)
-    end = time.monotonic() + seconds
-    while True:
-        if os.path.exists(f"{spool}/failed/{id}"):
-            raise Failure(f"{id} failed; `mailer status {id}` says why", UNAVAILABLE)
-        if os.path.exists(f"{spool}/deferred/{id}"):
-            raise Failure(f"{id} was put off for now; `mailer status {id}` says why", TRY_AGAIN)
-        if not os.path.exists(f"{spool}/queued/{id}") and not _moved(spool, id):
-            return OK
-        if time.monotonic() >= end:
-            raise Failure(f"{id} is still queued after {seconds:g} seconds", TRY_AGAIN)
-        time.sleep(POLL)
-
-
-def _moved(spool: str, id: str) -> bool:
-    """Whether it is somewhere after all: it may have been renamed between two looks."""
-    return any(os.path.exists(f"{spool}/{state}/{id}") for state in ("deferred", "failed", "held", "queued"))
 
 
 COMMAND = Command(
@@ -240,6 +242,15 @@ COMMAND = Command(
         Option("--header", metavar="'NAME: VALUE'", help="compose: one more header field", repeat=True),
         Option("--request-id", metavar="KEY", help="queue at most once: the same KEY and message give the same ID again, "
                "another message is refused (65)"),
+        Option("--at", metavar="TIME", help="send it then: 2026-11-22T08:00:00Z; '2026-11-22 08:00' or 08:00 in local time; "
+               "a moment that has passed is now"),
+        Option("--delay", metavar="DURATION", help="send it after 90s, 5m, 4h or 2d; until then `mailer queue cancel ID` takes it back"),
+        Option("--dsn", metavar="WORDS", help="ask for reports: some of success,failure,delay, or never; and full or headers"),
+        Option("--fcc", metavar="MAILDIR", help="keep a copy there, once the message is queued"),
+        Option("--batch", metavar="PATH", optional=True, help="send many: the messages of an mbox, a Maildir or JSON lines; of standard "
+               "input without PATH"),
+        Option("--request-id-from", metavar="FIELD", help="with --batch: the header field, or the member of a JSON line, that is each "
+               "message's request id, so that the same batch can be sent again"),
         Option("--wait", metavar="SECONDS", optional=True, help="wait for the outcome: 0 sent, 75 deferred or still queued, 69 failed"),
         JSON,
     ),
