@@ -60,14 +60,14 @@ class Prologue:
         self.said.append((at, command, reply))
 
     def steps(self) -> str:
-        """Members of a JSON object: milliseconds by phase. Made once for all messages of the session."""
+        """A JSON object without its end: milliseconds by phase. Made once for all messages of the session."""
         if not self._steps:
-            spent = {"connect": self.connect}
+            spent = {"connect": self.connect} if self.stands else {}
             before = self.began
             for at, command, _ in self.said:
                 _spend(spent, PHASE.get(command.verb, "starttls"), at - before)
                 before = at
-            self._steps = _members(spent)
+            self._steps = "{" + _members(spent)
         return self._steps
 
     def entries(self) -> Iterator[Entry]:
@@ -128,15 +128,18 @@ class Transcript:
     def steps(self) -> str:
         """A JSON object: milliseconds by phase. Replies that came together count as the first of them."""
         if self._made is None:
-            own = self._own_steps()
             before = self.prologue.steps()
-            self._made = f"{{{before},{own}}}" if before and own else f"{{{before or own}}}"
+            heard = self.heard
+            if len(heard) == 2 and heard[1][1] and heard[1][1][0].command.verb == "CONTENT":  # as nearly always
+                began, middle = self.began, heard[0][0]
+                middle = max(middle, began)
+                self._made = f'{before},"mail":{(middle - began) * 1e3:.1f},"body":{(heard[1][0] - middle) * 1e3:.1f}}}'
+            else:
+                own = _members(self._own_steps())
+                self._made = "{" + ",".join(part for part in (before[1:], own) if part) + "}"
         return self._made
 
-    def _own_steps(self) -> str:
-        if len(self.heard) == 1 and not self.announced and self.ended is None:  # one flight, one answer
-            at, answered = self.heard[0]
-            return f'"{PHASE[answered[0].command.verb]}":{(at - self.began) * 1e3:.1f}'
+    def _own_steps(self) -> dict[str, float]:
         spent: dict[str, float] = {}
         before = self.began
         for at, answered in self._own():
@@ -145,7 +148,7 @@ class Transcript:
                 before = max(at, before)
         if self.ended is not None:
             _spend(spent, self.ended[1], self.ended[0] - before)
-        return _members(spent)
+        return spent
 
     def _own(self) -> Iterator[Packet]:
         """The packets, without the answers to the message before, and to the one behind."""
