@@ -116,7 +116,8 @@ def overview() -> str:
     parts.append(ENVIRONMENT + ".SH EXIT STATUS\n")
     parts += [f".TP\n.B {code}\n{_roff(meaning)}\n" for code, meaning in EXIT_STATUS.items()]
     pages = [f"mailer-{name} ({8 if name in DAEMONS else 1})" for name in TABLE]
-    return "".join(parts) + _see_also([*pages, *OTHERS[1:], "mailer-standards (7)"])
+    guides = ("mailer-providers (7)", "mailer-deliverability (7)", "mailer-standards (7)")
+    return "".join(parts) + _see_also([*pages, *OTHERS[1:], *guides])
 
 
 def command_page(name: str) -> str:
