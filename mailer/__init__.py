@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mailer.client.sync import SyncSmtpClient as SyncSmtpClient
     from mailer.compose import Attachment as Attachment
     from mailer.compose import EmailError as EmailError
+    from mailer.compose import Link as Link
     from mailer.net.endpoint import Login as Login
     from mailer.net.endpoint import Timeouts as Timeouts
     from mailer.trust.requirement import Requirement as Requirement
@@ -68,7 +69,7 @@ _HOMES = {
     "client.settings": "BreakerSettings PoolSettings RateLimitSettings RetrySettings",
     "client.smtp": "SmtpClient",
     "client.sync": "SyncSmtpClient",
-    "compose": "Attachment EmailError",
+    "compose": "Attachment EmailError Link",
     "net.endpoint": "Login Timeouts",
     "trust.requirement": "Requirement",
 }

@@ -1,9 +1,10 @@
-"""A message composed from plain parts: addresses, a subject, a text, the same as HTML, pictures and files.
+"""A message composed from plain parts: addresses, a subject, a text, the same as HTML, pictures, files and links.
 
-One builder, `Email`, for ``mailer send --to … --subject … --text …``, for programs, and for whatever else describes a
-message. What comes out is what submission takes in: it has no Date and no Message-ID unless it was given one, which
-submission adds, and no Bcc, which belongs to the envelope only. It is 7-bit with short lines, so it passes everywhere
-unchanged; only an address with letters beyond ASCII before the @ stays as it is and needs SMTPUTF8.
+One builder, `Email`, for ``mailer send --to … --subject … --text …``, for programs, for the JSON that an API or a message queue
+is handed, and for whatever else describes a message. What comes out is what submission takes in: it has no Date and no
+Message-ID unless it was given one, which submission adds, and no Bcc, which belongs to the envelope only. It is 7-bit
+with short lines, so it passes everywhere unchanged; only an address with letters beyond ASCII before the @ stays as it is
+and needs SMTPUTF8.
 
 The same parts make the same bytes: boundaries are made of what they divide, nothing is random.
 
@@ -12,41 +13,22 @@ No value can begin a second field: a line end or another control character in on
 attach what he sent along and nothing else.
 
 ``email``        the builder
+``payload``      the same from JSON
 ``fields``       addresses and header fields
 ``parts``        the body as a tree of parts
-``attachment``   a file, its type and its name on the wire
+``plain``        the text of HTML
+``attachment``   a file and its name on the wire
+``kinds``        what a file is
+``links``        what is offered in place of a file
+``limits``       how much of all that there may be
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mailer.mail.failure import BAD_MESSAGE, Failure
-
 from .attachment import Attachment
 from .email import Email
 from .errors import EmailError
+from .limits import Limits
+from .links import Link
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["Attachment", "Email", "EmailError", "compose"]
-
-
-def compose(
-    *,
-    sender: str = "",
-    to: Sequence[str] = (),
-    cc: Sequence[str] = (),
-    reply_to: Sequence[str] = (),
-    subject: str = "",
-    text: str = "",
-    html: str | None = None,
-    headers: Sequence[tuple[str, str]] = (),
-) -> bytes:
-    """The message, with CRLF line ends; `sender` is the From field. Raises `Failure` (65) where `Email` raises `EmailError`."""
-    email = Email(from_=sender, to=to, cc=cc, reply_to=reply_to, subject=subject, text=text, html=html, headers=[*headers])
-    try:
-        return email.encode()
-    except EmailError as error:
-        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+__all__ = ["Attachment", "Email", "EmailError", "Limits", "Link"]

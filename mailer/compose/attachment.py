@@ -1,6 +1,6 @@
 """A file that travels with a message: what it is called, what it is, and how both are written.
 
-Contents are never looked at to guess a type and never changed: base 64 brings them over octet by octet. Only a message
+Contents are never changed: base 64 brings them over octet by octet. Only a message
 that is attached stays readable, for RFC 2046 §5.2.1 allows it no other encoding than that of its lines.
 """
 
@@ -14,26 +14,7 @@ from mailer.mail.mime import BASE64_LINE, is_plain, parameter
 
 from .errors import EmailError
 from .fields import checked
-
-UNKNOWN = "application/octet-stream"
-
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_OPEN = "application/vnd.oasis.opendocument."
-
-TYPES = {
-    "avi": "video/x-msvideo", "bmp": "image/bmp", "bz2": "application/x-bzip2", "csv": "text/csv", "doc": "application/msword",
-    "docx": _OFFICE + "wordprocessingml.document", "eml": "message/rfc822", "flac": "audio/flac", "gif": "image/gif",
-    "gz": "application/gzip", "htm": "text/html", "html": "text/html", "ics": "text/calendar", "jpeg": "image/jpeg",
-    "jpg": "image/jpeg", "json": "application/json", "log": "text/plain", "md": "text/markdown", "mov": "video/quicktime",
-    "mp3": "audio/mpeg", "mp4": "video/mp4", "odp": _OPEN + "presentation", "ods": _OPEN + "spreadsheet", "odt": _OPEN + "text",
-    "ogg": "audio/ogg", "pdf": "application/pdf", "png": "image/png", "ppt": "application/vnd.ms-powerpoint",
-    "pptx": _OFFICE + "presentationml.presentation", "ps": "application/postscript", "rtf": "application/rtf",
-    "svg": "image/svg+xml", "tar": "application/x-tar", "tif": "image/tiff", "tiff": "image/tiff", "txt": "text/plain",
-    "vcf": "text/vcard", "wav": "audio/wav", "webm": "video/webm", "webp": "image/webp", "xls": "application/vnd.ms-excel",
-    "xlsx": _OFFICE + "spreadsheetml.sheet", "xml": "application/xml", "xz": "application/x-xz", "yaml": "application/yaml",
-    "yml": "application/yaml", "zip": "application/zip",
-}  # fmt: skip
-"""Ending of a name → type. A list of our own, so that the same parts make the same message on every machine."""
+from .kinds import UNKNOWN, kind_of
 
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&^_.+-")  # RFC 6838 §4.2
 
@@ -43,16 +24,11 @@ class Attachment(NamedTuple):
 
     data: bytes
     name: str = ""
-    type: str = ""  # empty: what the name's ending says
+    type: str = ""  # empty: what the name and the first octets say
     content_id: str = ""
 
     def __repr__(self) -> str:
-        return f"Attachment({self.name!r}, {self.type or guess(self.name)!r}, {len(self.data)} octets)"
-
-
-def guess(name: str) -> str:
-    """The type that the ending of `name` stands for."""
-    return TYPES.get(name.rpartition(".")[2].lower(), UNKNOWN)
+        return f"Attachment({self.name!r}, {self.type or kind_of(self.name, self.data)!r}, {len(self.data)} octets)"
 
 
 def file_part(file: Attachment) -> bytes:
@@ -69,7 +45,7 @@ def file_part(file: Attachment) -> bytes:
 
 
 def _type(file: Attachment, name: str) -> str:
-    type = checked("the type of an attachment", file.type) or guess(name)
+    type = checked("the type of an attachment", file.type) or kind_of(name, file.data)
     kind, _, rest = type.partition(";")
     major, _, minor = kind.strip().partition("/")
     if not (major and minor and _TOKEN.issuperset(major + minor)) or not type.isascii() or len(type) > 200 or major.lower() == "multipart":

@@ -11,7 +11,9 @@ from mailer.mail.mime import field as header_field
 from . import fields
 from .attachment import Attachment
 from .errors import EmailError
+from .links import Link
 from .parts import body
+from .payload import parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,24 +35,38 @@ class Email:
     bcc: str | Sequence[str] = ()  # in the envelope only
     reply_to: str | Sequence[str] = ()
     subject: str = ""
-    text: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)  # None: what the HTML says; empty: none beside the HTML
     html: str | None = field(default=None, repr=False)
     files: list[Attachment] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)  # offered in the body, in place of attachments
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()  # further fields
     priority: str = ""  # highest, high, normal, low or lowest
     message_id: str = ""  # empty: left to submission
     in_reply_to: str = ""  # the Message-ID of what this answers
     references: Sequence[str] = ()  # those of the thread, oldest first; empty: what it answers
+    unsubscribe: str | Sequence[str] = ()  # where a reader leaves the list: https://… or mailto:…, or both
+    one_click: bool = True  # whether a click alone is enough, at the https address
     sender: str | None = None  # the reverse-path, to which reports go; None: the author, "": nobody
+    request_id: str = ""  # for a queue, which takes it once
+
+    @classmethod
+    def from_payload(cls, payload: object) -> Self:
+        """The email that an object of JSON describes; see `mailer.compose.payload`. Raises `EmailError`."""
+        return cls(**parts(payload))
 
     def attach(self, data: bytes | str, name: str, type: str = "") -> Self:
-        """Add a file: its contents, its name, and its media type unless the ending of the name tells it."""
+        """Add a file: its contents, its name, and its media type unless those two tell it."""
         self.files.append(Attachment(_octets(data), name, type))
         return self
 
     def inline(self, data: bytes, content_id: str, type: str = "", name: str = "") -> Self:
         """Add a picture that the HTML shows as ``<img src="cid:CONTENT_ID">``; its type as with `attach`, or from the ID."""
         self.files.append(Attachment(data, name or content_id, type, content_id))
+        return self
+
+    def link(self, name: str, url: str) -> Self:
+        """Offer a file by a link in the body."""
+        self.links.append(Link(name, url))
         return self
 
     def header(self, name: str, value: str) -> Self:
@@ -69,10 +85,11 @@ class Email:
             *fields.identifiers("Message-ID", _listed(self.message_id)),
             *fields.identifiers("In-Reply-To", _listed(self.in_reply_to)),
             *fields.identifiers("References", self.references or _listed(self.in_reply_to)),
+            *fields.unsubscribe(_listed(self.unsubscribe), one_click=self.one_click),
             *fields.priority(self.priority),
         ]
         lines = [*made, *fields.further(_pairs(self.headers), made), header_field("MIME-Version", "1.0")]
-        return "".join(lines).encode() + body(self.text, self.html, self.files)
+        return "".join(lines).encode() + body(self.text, self.html, self.files, self.links)
 
     __bytes__ = encode
 

@@ -12,9 +12,12 @@ from .errors import EmailError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"})
-STRUCTURED = frozenset({"date", "message-id", "in-reply-to", "references", "sender"})
-"""Fields of RFC 5322 §3.6 that stand once and are read by programs; no encoded word may stand there."""
+OURS = frozenset({"from", "to", "cc", "reply-to", "subject", "mime-version"})
+HIDDEN = frozenset({"bcc", "resent-bcc"})
+STRUCTURED = frozenset({
+    "date", "message-id", "in-reply-to", "references", "sender", "list-unsubscribe", "list-unsubscribe-post", "x-priority", "importance",
+})  # fmt: skip
+"""Fields that stand once and are read by programs, most of them of RFC 5322 §3.6; no encoded word may stand there."""
 
 PRIORITIES = {"highest": ("1", "high"), "high": ("2", "high"), "normal": ("3", "normal"), "low": ("4", "low"), "lowest": ("5", "low")}
 """How soon it should be read: the values of X-Priority, which everybody invented, and of Importance, RFC 4021 §2.1.54."""
@@ -65,12 +68,32 @@ def _identifier(name: str, text: str) -> str:
     return inner
 
 
+def unsubscribe(uris: Iterable[str], *, one_click: bool) -> Iterator[str]:
+    """How a reader leaves the list, RFC 2369 §3.2: addresses of the web or of mail; by one click on the web, RFC 8058 §3.1."""
+    found = [_unsubscribe(checked("List-Unsubscribe", uri)) for uri in uris]
+    if found:
+        yield field("List-Unsubscribe", ", ".join(f"<{uri}>" for uri in found))
+    if one_click and any(uri.startswith("https:") for uri in found):
+        yield field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+
+
+def _unsubscribe(uri: str) -> str:
+    inner = uri.removeprefix("<").removesuffix(">")
+    if (
+        not inner.startswith(("https://", "mailto:"))
+        or len(inner) > MAX_WORD
+        or not all("!" <= c <= "~" and c not in '<>,"' for c in inner)
+    ):
+        raise EmailError("List-Unsubscribe", f"{address.printable(uri)!r} is no way to unsubscribe; write https://… or mailto:…")
+    return inner
+
+
 def priority(word: str) -> Iterator[str]:
-    """The fields that ask a reader to hurry, or not to."""
-    if not word:
-        return
-    if word not in PRIORITIES:
+    """The fields that ask a reader to hurry, or not to; what is normal needs no saying."""
+    if word and word not in PRIORITIES:
         raise EmailError("X-Priority", f"there is no priority {address.printable(word)!r}; there are {', '.join(PRIORITIES)}")
+    if word in ("", "normal"):
+        return
     number, importance = PRIORITIES[word]
     yield field("X-Priority", number)
     yield field("Importance", importance)
@@ -83,6 +106,8 @@ def further(headers: Iterable[tuple[str, str]], made: Sequence[str]) -> Iterator
         key = name.lower()
         if not name or not all("!" <= c <= "~" and c != ":" for c in name) or len(name) > 70:  # RFC 5322 §2.2
             raise EmailError(name, f"{address.printable(name)!r} is no name of a header field")
+        if key in HIDDEN:
+            raise EmailError(name, f"{name} is no field that others may read; name hidden recipients as bcc")
         if key in OURS or key.startswith("content-"):
             raise EmailError(name, f"the field {name} is made from the other options")
         if key in STRUCTURED and key in seen:

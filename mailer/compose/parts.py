@@ -19,15 +19,28 @@ from mailer.mail.mime import multipart, part
 
 from .attachment import Attachment, file_part
 from .errors import EmailError
+from .links import in_html, in_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .links import Link
 
-def body(text: str | None, html: str | None, files: Sequence[Attachment]) -> bytes:
-    """The Content fields and all below. Raises `EmailError`."""
+
+def body(text: str | None, html: str | None, files: Sequence[Attachment], links: Sequence[Link] = ()) -> bytes:
+    """The Content fields and all below. Raises `EmailError`.
+
+    Without a text (None), what the HTML says is said in text, too; with an empty one the HTML stands alone.
+    """
     attached = [file_part(file) for file in files if not file.content_id]
     shown = [file_part(file) for file in files if file.content_id]
+    if html is not None:
+        if text is None:
+            from .plain import text_of
+
+            text = text_of(html)
+        html = in_html(html, links)
+    text = in_text(text or "", links) if text or html is None else None
     return _tree("multipart/mixed", [_words(text, html, shown), *attached])
 
 

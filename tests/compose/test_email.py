@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import Attachment, Email, EmailError, compose
-from mailer.compose.attachment import guess
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.compose import Attachment, Email, EmailError
 from mailer.mail.mime import is_plain
 
 
@@ -24,6 +22,11 @@ def parse(data: bytes) -> EmailMessage:
     assert isinstance(message, EmailMessage)
     assert not message.defects
     return message
+
+
+def compose(*, sender: str = "", text: str | None = "", **parts: Any) -> bytes:
+    """The message that the parts make."""
+    return Email(from_=sender, text=text, **parts).encode()
 
 
 def test_a_simple_message() -> None:
@@ -83,7 +86,7 @@ def test_a_hundred_recipients_are_folded() -> None:
 def test_display_names(written: str, display: str | None, address: str | None) -> None:
     """A name before the address arrives as it was meant, in any script; an unquoted comma makes two addresses, one of them none."""
     if display is None:
-        with pytest.raises(Failure):
+        with pytest.raises(EmailError):
             compose(to=["M@x@y, " + written])
         return
     found = parse(compose(to=[written]))["To"].addresses
@@ -102,15 +105,15 @@ def test_an_international_local_part_stays() -> None:
 
 @pytest.mark.parametrize("address", ["a b@example.org", "@example.org", "a@", "x <y", "<>", "a@b>c@d", "Group: a@x.org;", "a..b@x.org"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    """A bad address names itself and its field, with the exit code of a bad message."""
-    with pytest.raises(Failure, match=r"^Cc: .*nothing was queued") as caught:
+    """A bad address names itself and its field."""
+    with pytest.raises(EmailError, match=r"^Cc: ") as caught:
         compose(cc=[address])
-    assert caught.value.code == BAD_MESSAGE
+    assert caught.value.part == "Cc"
 
 
 def test_a_message_has_one_author() -> None:
     """Two addresses in From would need a Sender, which nobody named."""
-    with pytest.raises(Failure, match="From takes one address, not 2"):
+    with pytest.raises(EmailError, match="From takes one address, not 2"):
         compose(sender="a@example.org, b@example.org")
 
 
@@ -130,16 +133,15 @@ def test_no_value_begins_a_field(control: str) -> None:
         {"headers": [("X-Name", evil)]},
         {"headers": [(f"X-Name{control}Bcc", "x")]},
     ):
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(EmailError) as caught:
             compose(**given_)  # type: ignore[arg-type]
-        assert caught.value.code == BAD_MESSAGE
         assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["", "X Y", "X:", "Bcc", "bcc", "BCC", "Bcc ", "To", "Content-Type", "MIME-Version", "Ä", "X" * 80])
 def test_names_of_fields(name: str) -> None:
     """A name that is none, and a field that is made from other options, are refused."""
-    with pytest.raises(Failure):
+    with pytest.raises(EmailError):
         compose(headers=[(name, "x")])
 
 
@@ -153,11 +155,11 @@ def test_further_fields() -> None:
 
 def test_fields_that_programs_read_stand_once_and_in_ascii() -> None:
     """Two Message-IDs, or an encoded word in one, would make a message that nobody can thread."""
-    with pytest.raises(Failure, match="may stand once"):
+    with pytest.raises(EmailError, match="may stand once"):
         compose(headers=[("Message-ID", "<a@b>"), ("message-id", "<c@d>")])
-    with pytest.raises(Failure, match="beyond ASCII"):
+    with pytest.raises(EmailError, match="beyond ASCII"):
         compose(headers=[("References", "<ä@b>")])
-    with pytest.raises(Failure, match="too long"):
+    with pytest.raises(EmailError, match="too long"):
         compose(headers=[("References", "x" * 1000)])
 
 
@@ -193,7 +195,7 @@ def test_text_and_html_are_alternatives() -> None:
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     """An argument that was no UTF-8 on the command line is named, not mangled."""
-    with pytest.raises(Failure, match="no UTF-8, at character 1"):
+    with pytest.raises(EmailError, match="no UTF-8, at character 1"):
         compose(text="x\udcff")
 
 
@@ -202,8 +204,8 @@ def build(**parts: Any) -> EmailMessage:
 
 
 def test_html_alone_is_html_alone() -> None:
-    """Without a text there is no empty alternative."""
-    message = build(html="<p>Hällo</p>")
+    """With an empty text there is no empty alternative."""
+    message = build(html="<p>Hällo</p>", text="")
     assert message.get_content_type() == "text/html"
     assert message.get_content().strip() == "<p>Hällo</p>"
 
@@ -258,20 +260,6 @@ def test_an_attached_message_stays_one() -> None:
     [file] = message.iter_attachments()
     assert file.get_content_type() == "application/octet-stream"
     assert file.get_content() == "Subject: ü\n\nhello\n".encode()
-
-
-@pytest.mark.parametrize(
-    ("name", "type"),
-    [
-        ("a.PDF", "application/pdf"),
-        ("a.b.png", "image/png"),
-        ("noending", "application/octet-stream"),
-        ("x.unknown", "application/octet-stream"),
-    ],
-)
-def test_types_by_name(name: str, type: str) -> None:
-    """The ending of a name tells the type; what is not known is octets."""
-    assert guess(name) == type
 
 
 def test_text_files_say_their_charset() -> None:

@@ -1,0 +1,72 @@
+"""``mailer send --dry-run``: the envelope and the message as they would be queued, and what would be done to it and why."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mailer.mail.failure import OK
+from mailer.submit import Submitted, prepare
+
+from . import show as look
+from .send import as_json, changes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.config.quick import SubmissionSettings
+    from mailer.mail.message import Change
+    from mailer.submit import Prepared, Request
+
+    from .options import Given
+
+STYLES = {"left": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
+
+
+def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
+    """Print what `request` would become, with ``-v`` the message itself, too; nothing is written. Raises `Failure` as submission does."""
+    prepared = prepare(request, settings, time.time())
+    if given.flag("--json"):
+        look.json_line(_record(prepared))
+    elif not given.flag("--quiet"):
+        look.show(_blocks(prepared))
+        if given.flag("--verbose"):
+            _print(prepared.content)
+    return OK
+
+
+def _record(prepared: Prepared) -> dict[str, object]:
+    """What ``mailer send --json`` would print, without an ID and a status, with all changes."""
+    done = Submitted(prepared.envelope, prepared.content, heard=False, repeat=False, changes=[])
+    return as_json(done) | {"id": None, "status": None, "changes": changes_of(prepared.changes)}
+
+
+def _blocks(prepared: Prepared) -> Iterator[look.Block]:
+    envelope = prepared.envelope
+    rows: list[tuple[str, look.Piece]] = [("sender", look.Cell(envelope.sender or "<>", "strong"))]
+    rows += [(f"recipient ({to.type})", look.Cell(to.address, "strong")) for to in envelope.recipients]
+    if envelope.subject:
+        rows.append(("subject", envelope.subject))
+    rows.append(("size", f"{len(prepared.content)} bytes"))
+    yield look.Fields(rows)
+    if prepared.changes:
+        columns = [look.Column(heading) for heading in ("", "what", "before", "after", "why")]
+        yield look.Table(columns, [_row(change) for change in prepared.changes])
+    yield look.Line([look.Cell("nothing was queued: this is a dry run", "quiet")])
+
+
+def _row(change: Change) -> list[look.Value]:
+    action = look.Cell(change.action, STYLES.get(change.action, ""))
+    return [action, change.what, change.before or "–", change.after or "–", change.why]
+
+
+def _print(content: bytes) -> None:
+    """The message as it is; on a terminal without what a terminal would act on."""
+    if not look.terminal():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(b"\n" + content)
+        return
+    print()
+    for line in content.decode("utf-8", "replace").split("\r\n"):
+        look.say(line)

@@ -1,0 +1,106 @@
+"""An `Email` from an object of JSON: what an API or a message queue is handed.
+
+``request_id`` ``from_address`` ``reply_to_address`` ``to_addresses`` ``cc_addresses`` ``bcc_addresses`` ``subject`` ``body_plain``
+``body_html`` ``headers`` ``priority``, and ``attachments``: objects with ``filename``, ``content_type`` and ``data_base64``, or
+with ``filename`` and ``download_url``, which becomes a link in the body. A picture that the HTML shows has a ``content_id``, too.
+
+A member that is null is one that is not there. One that nobody knows is refused, with the name that was probably meant: a
+misspelt ``bcc_adresses`` must not lose its recipients. So is a value of another kind than it should be.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from typing import TYPE_CHECKING, Any
+
+from mailer.mail.address import printable
+
+from .attachment import Attachment
+from .errors import EmailError
+from .links import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TEXT = {
+    "request_id": "request_id", "from_address": "from_", "reply_to_address": "reply_to", "subject": "subject", "body_plain": "text",
+    "body_html": "html", "priority": "priority",
+}  # fmt: skip
+LISTS = {"to_addresses": "to", "cc_addresses": "cc", "bcc_addresses": "bcc"}
+"""Member → field of `Email`."""
+
+ATTACHMENT = ("filename", "content_type", "data_base64", "download_url", "content_id")
+
+
+def parts(payload: object) -> dict[str, Any]:
+    """The fields of the `Email` that `payload` describes. Raises `EmailError`."""
+    members = _members(payload, (*TEXT, *LISTS, "attachments", "headers"), "the payload")
+    found: dict[str, Any] = {TEXT[name]: _text(name, value) for name, value in members.items() if name in TEXT}
+    for name, field in LISTS.items():
+        found[field] = [_text(name, one) for one in _list(name, members.get(name, ()))]
+    found["headers"] = _headers(members.get("headers", {}))
+    files = [_members(one, ATTACHMENT, "an attachment") for one in _list("attachments", members.get("attachments", ()))]
+    found["files"] = [_file(one) for one in files if "download_url" not in one]
+    found["links"] = [_link(one) for one in files if "download_url" in one]
+    return found
+
+
+def _members(value: object, known: Iterable[str], what: str) -> Mapping[str, Any]:
+    """The members of an object that are there. Raises `EmailError` for one that is not `known`."""
+    if not isinstance(value, dict):
+        raise EmailError("payload", f"{what} is no object")
+    for name in value:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(name), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise EmailError("payload", f"{what} has no member {printable(str(name))!r}; {hint}")
+    return {name: one for name, one in value.items() if one is not None}
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise EmailError(name, f"{name} is no text")
+    return value
+
+
+def _list(name: str, value: object) -> list[Any] | tuple[Any, ...]:
+    """A list; one address alone stands for a list of it."""
+    if isinstance(value, str) and name in LISTS:
+        return [value]
+    if not isinstance(value, list | tuple):
+        raise EmailError(name, f"{name} is no list")
+    return value
+
+
+def _headers(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise EmailError("headers", "headers is no object")
+    return {str(name): _text(f"the header {printable(str(name))}", one) for name, one in value.items()}
+
+
+def _file(members: Mapping[str, Any]) -> Attachment:
+    if "data_base64" not in members:
+        raise EmailError("attachment", "an attachment needs data_base64, or a download_url")
+    text = "".join(_text("data_base64", members["data_base64"]).split())
+    try:
+        data = a2b_base64(text, strict_mode=True)
+    except (Base64Error, ValueError):
+        raise EmailError("attachment", f"the data_base64 of the attachment {_name(members)!r} is no base 64") from None
+    return Attachment(data, _name(members), _text("content_type", members.get("content_type", "")), _content_id(members))
+
+
+def _link(members: Mapping[str, Any]) -> Link:
+    if "data_base64" in members:
+        raise EmailError("attachment", f"the attachment {_name(members)!r} has both data_base64 and a download_url")
+    return Link(_name(members), _text("download_url", members["download_url"]))
+
+
+def _name(members: Mapping[str, Any]) -> str:
+    return _text("filename", members.get("filename", ""))
+
+
+def _content_id(members: Mapping[str, Any]) -> str:
+    return _text("content_id", members.get("content_id", ""))
