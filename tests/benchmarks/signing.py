@@ -109,7 +109,7 @@ def drained(count: int, rounds: int) -> None:
         contenders = {}
         for what, kinds in (("unsigned", ()), ("RSA-2048", ("rsa",)), ("RSA-2048 and Ed25519", ("rsa", "ed25519"))):
             home = stack.enter_context(scratch("bench"))
-            contenders[what] = drain.Once(home, sink.port)
+            contenders[what] = drain.Once(home, {"sink": sink.port})
             configure(home, kinds)
         for _ in range(rounds):
             for what, contender in contenders.items():
