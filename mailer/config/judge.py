@@ -48,10 +48,12 @@ class Judge:
         routes = self._routes(relays)
         dkim = self._dkim()
         submitters = tuple(self._listed("submitter", "submitters"))
+        shaping = self._shaping(relays)
         self.problems.sort()
         if self.problems:
             return None
-        return Config(**made, relays=relays, routes=routes, dkim=dkim, submitters=submitters, path=path, lines=self.lines)
+        lists: dict[str, Any] = {"routes": routes, "dkim": dkim, "submitters": submitters, **shaping}
+        return Config(**made, relays=relays, **lists, path=path, lines=self.lines)
 
     def wrong(self, path: Path, text: str) -> None:
         """Note a problem at `path`."""
@@ -105,6 +107,26 @@ class Judge:
                     self.wrong(("dkim", at, "selector"), f"line {earlier} has the key {'._domainkey.'.join(name)} already")
                 seen.setdefault(name, self.places.line(("dkim", at, "selector")))
         return tuple(keys)
+
+    def _shaping(self, relays: Mapping[str, Relay]) -> dict[str, Any]:
+        """Shapes, sources and reactions, and whether what they name is there."""
+        found = {name: tuple(self._listed(name, f"{name}s")) for name in ("source", "shape", "reaction")}
+        sources: dict[str, int] = {}
+        for at, source in enumerate(found["source"]):
+            if source and (earlier := sources.get(source.name)):
+                self.wrong(("source", at, "name"), f"line {earlier} has a source {source.name} already")
+            if source:
+                sources.setdefault(source.name, self.places.line(("source", at, "name")))
+        for kind in ("shape", "reaction"):
+            for at, rule in enumerate(found[kind]):
+                for target in rule.match if rule else ():
+                    if target.startswith("relay:") and (name := target.removeprefix("relay:")) not in relays:
+                        self.wrong((kind, at, "match"), f"there is no [relay.{name}]{nearest(name, relays, '[relay.{}]')}")
+        for at, shape in enumerate(found["shape"]):
+            for name in shape.sources if shape else ():
+                if name not in sources and None not in found["source"]:
+                    self.wrong(("shape", at, "sources"), f"there is no source {name}{nearest(name, sources)}")
+        return {f"{name}s": rules for name, rules in found.items()}
 
     def _listed(self, name: str, what: str) -> list[Any]:
         """The sections of a list in their order; `None` for each that has problems."""

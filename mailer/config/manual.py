@@ -31,7 +31,7 @@ def sections() -> Iterator[tuple[str, type]]:
     """Each section as its header in the file, in the order in which a reader wants to meet them."""
     headers = {name: f"[{name}]" for name in TABLES} | {name: f"[{name}.out]" for name in NAMED} | {name: f"[[{name}]]" for name in LISTED}
     classes = {**TABLES, **NAMED, **LISTED}
-    first = ("mailer", "submission", "intake", "submitter", "relay", "route", "dkim")
+    first = ("mailer", "submission", "intake", "submitter", "relay", "route", "dkim", "delivery", "shape", "source", "reaction")
     for name in (*first, *(name for name in TABLES if name not in first)):
         yield headers[name], classes[name]
 
@@ -58,10 +58,10 @@ def _sample(setting: Setting) -> object:
     if not setting.example:
         return setting.kind.write(setting.default)
     if setting.kind.name.startswith("list"):
-        return [setting.example]
+        return [int(setting.example) if setting.kind.name == "list of number" else setting.example]
     if setting.kind.name.startswith("table"):
         return dict([setting.example.split(" = ")])
-    return int(setting.example) if setting.kind.name == "port" else setting.example
+    return int(setting.example) if setting.kind.name in ("port", "number") else setting.example
 
 
 def _comment(text: str) -> str:
@@ -126,6 +126,9 @@ A program and its arguments, as one text or as a list. No shell runs it: there a
 .TP
 .B fraction
 A number from 0 to below 1.
+.TP
+.B rate
+A number and a time: "10/s", "100/min", "2000/h", "50000/d".
 .TP
 .B time
 A moment as text: "2026\\-11\\-21T02:15:29Z".

@@ -42,6 +42,7 @@ from .kinds import (
 )
 from .relay import Relay
 from .setting import setting
+from .shape import RATE, Breaker, Reaction, Shape, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,6 +166,23 @@ class Delivery:
     max_connections_per_destination: int = setting(COUNT, "The most of them to one destination.", 20)
     initial_connections_mx: int = setting(COUNT, "How many a destination found by MX gets before it has proved itself.", 2)
     initial_connections_relay: int = setting(COUNT, "How many a relay gets before it has proved itself.", 5)
+    message_rate: str = setting(
+        RATE,
+        "How many messages may begin in a time, to all destinations together. One counts once for each recipient.",
+        "",
+        shown="no limit",
+        example="5000/min",
+    )
+    connection_rate: str = setting(
+        RATE, "How many connections may be opened in a time, to all destinations together.", "", shown="no limit", example="100/s"
+    )
+    messages_per_connection: int | None = setting(
+        COUNT, "After how many messages a connection is replaced.", None, shown="no limit", example="100"
+    )
+    recipients_per_message: int = setting(COUNT, "How many recipients one transaction has at most. Every server takes 100 (RFC 5321).", 100)
+    known_replies: bool = setting(
+        SWITCH, "Whether what mailer knows about the replies of large mailbox operators is made use of; see [[reaction]].", True
+    )
     active_limit: int = setting(COUNT, "The most messages that are held in memory; the rest waits on disk.", 10_000)
     idle_timeout: float = setting(DURATION, "How long a connection without work is kept open.", "10s")
     max_lifetime: float = setting(PERIOD, "How long a connection is used before it is replaced.", "5m")
@@ -295,6 +313,10 @@ class Config:
     intake: Intake = field(default_factory=Intake)
     submitters: tuple[Submitter, ...] = ()
     delivery: Delivery = field(default_factory=Delivery)
+    breaker: Breaker = field(default_factory=Breaker)
+    shapes: tuple[Shape, ...] = ()
+    sources: tuple[Source, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry = field(default_factory=Retry)
     tls: Tls = field(default_factory=Tls)
@@ -325,13 +347,15 @@ class Config:
 
 
 TABLES: Mapping[str, type] = {
-    "mailer": Mailer, "submission": Submission, "intake": Intake, "delivery": Delivery, "timeouts": Timeouts, "retry": Retry, "tls": Tls,
-    "dns": Dns, "check": Check, "bounce": Bounce, "status": Status, "log": Log,
+    "mailer": Mailer, "submission": Submission, "intake": Intake, "delivery": Delivery, "breaker": Breaker,
+    "timeouts": Timeouts, "retry": Retry, "tls": Tls, "dns": Dns, "check": Check, "bounce": Bounce, "status": Status, "log": Log,
 }  # fmt: skip
 """The sections that stand in the file once, as ``[name]``; `Config` has a member of the same name for each."""
 
 NAMED: Mapping[str, type] = {"relay": Relay}
 """The sections that stand there as ``[section.NAME]``."""
 
-LISTED: Mapping[str, type] = {"route": Route, "dkim": Dkim, "submitter": Submitter}
+LISTED: Mapping[str, type] = {
+    "route": Route, "dkim": Dkim, "submitter": Submitter, "shape": Shape, "source": Source, "reaction": Reaction,
+}  # fmt: skip
 """The sections that stand there as ``[[section]]``, in order."""

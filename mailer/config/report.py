@@ -39,6 +39,9 @@ def sections(config: Config) -> Iterator[Section]:
         yield Section("[[dkim]]", f"dkim.{at}", key)
     for at, submitter in enumerate(config.submitters):
         yield Section("[[submitter]]", f"submitter.{at}", submitter)
+    for name, rules in (("shape", config.shapes), ("source", config.sources), ("reaction", config.reactions)):
+        for at, rule in enumerate(rules):
+            yield Section(f"[[{name}]]", f"{name}.{at}", rule)
 
 
 def rows(config: Config) -> Iterator[dict[str, Any]]:
@@ -76,7 +79,7 @@ def _source(config: Config, key: str) -> tuple[str, int | None]:
 def _value(setting: Setting, section: Any) -> Any:
     """The value as the file writes it; `None` if it is not set."""
     value = getattr(section, setting.key)
-    if value in ("", ()):
+    if value in (None, "", ()):
         return None
     if setting.private:
         return [value[0], *("…" for _ in value[1:2])]

@@ -1,0 +1,220 @@
+"""How much of the world may be asked of whom: limits by destination, addresses of ours and their warm-up, what replies lead to.
+
+Declared here, worked out in `mailer.delivery`: `terms` and `rate` for limits, `warmup` for sources, `reaction` for replies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import values
+from .expression import compiled
+from .kinds import COUNT, HOSTNAME, PATTERN, PERIOD, SOURCE, SWITCH, Kind, choice, several
+from .setting import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""The times that a rate may be over."""
+
+LEFT = "what the next section that matches says, else [delivery]"
+PHASES = ("connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
+
+
+class Rate(NamedTuple):
+    """So many in so many seconds."""
+
+    number: int
+    seconds: float
+
+    @classmethod
+    def read(cls, text: str) -> Rate:
+        """What ``100/min`` says. Raises `ValueError`."""
+        number, _, unit = text.partition("/")
+        if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) and unit in UNITS):
+            raise ValueError(f'{values.written(text)} is no rate; write "10/s", "100/min", "2000/h" or "50000/d"')
+        return cls(int(number), UNITS[unit])
+
+
+def _rate(value: object) -> str:
+    Rate.read(text := values.text(value))
+    return text
+
+
+def _target(value: object) -> str:
+    """What a rule holds for: a pattern of domains or hosts, or a relay."""
+    text = values.text(value)
+    if text.startswith("relay:") and len(text) > len("relay:"):
+        return text
+    return str(PATTERN.read(text))
+
+
+def _name(value: object) -> str:
+    text = values.text(value)
+    if not text.isascii() or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ValueError(f"{values.written(value)} is no name; use letters, digits, - _ and .")
+    return text
+
+
+def _own(value: object) -> str:
+    address = SOURCE.read(value)
+    if not address:
+        raise ValueError("this is empty; write an address of this machine")
+    return str(address)
+
+
+def _expression(value: object) -> str:
+    text = values.text(value)
+    compiled(text)
+    return text
+
+
+def _code(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 400 <= value <= 599:
+        raise ValueError(f"{values.written(value)} is no code of a refusal; write a number from 400 to 599")
+    return value
+
+
+RATE = Kind("rate", _rate)
+TARGET = Kind("pattern or relay:NAME", _target)
+OWN = Kind("address", _own)
+NAME = Kind("name", _name)
+EXPRESSION = Kind("regular expression", _expression)
+CODE = Kind("number", _code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """When a destination is left alone because nobody answers there.
+
+    After some attempts in a row that found no host which would talk, its mail waits without being tried; then one attempt decides.
+    """
+
+    threshold: int = setting(COUNT, "How many attempts in a row may find nobody.", 3)
+    first: float = setting(PERIOD, "How long it is left alone the first time; twice as long each time after.", "1m")
+    longest: float = setting(PERIOD, "How long it is left alone at most.", "15m")
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the settings mean together and must not."""
+        if self.first > self.longest:
+            yield "longest", "this is shorter than first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Limits for some destinations.
+
+    A destination is a relay, or all domains with the same MX hosts. All sections that match it count, in the order of the file: each
+    setting is that of the first one that has it, else that of [delivery], [breaker] or [retry]. `mailer route ADDRESS` shows
+    what that comes to, and where each number is from.
+
+    A rate counts a message once for each recipient that it has there, and is kept evenly. Reports about mail that could not be
+    delivered are not counted, and wait for no rate.
+    """
+
+    match: tuple[str, ...] = setting(
+        several(TARGET, least=1),
+        'What it holds for: domains of recipients or names of MX hosts ("example.net", or "*.example.net" for all below it), relays '
+        '("relay:NAME"), or everything ("*"). One that fits is enough.',
+        example="*.google.com",
+    )
+    share: bool = setting(
+        SWITCH,
+        "Whether the rates, and max_connections, are for all the destinations together that it matches, and not for each. For an "
+        "operator whose customers have MX hosts of their own.",
+        False,
+    )
+    max_connections: int | None = setting(COUNT, "The most connections at a time.", None, shown=LEFT, example="10")
+    initial_connections: int | None = setting(COUNT, "How many there may be before it has proved itself.", None, shown=LEFT, example="2")
+    message_rate: str = setting(RATE, "How many messages may begin in a time.", "", shown=LEFT, example="100/min")
+    connection_rate: str = setting(RATE, "How many connections may be opened in a time.", "", shown=LEFT, example="30/min")
+    messages_per_connection: int | None = setting(
+        COUNT, "After how many messages a connection is replaced.", None, shown=LEFT, example="100"
+    )
+    recipients_per_message: int | None = setting(COUNT, "How many recipients one transaction has at most.", None, shown=LEFT, example="50")
+    breaker_threshold: int | None = setting(COUNT, "As threshold in [breaker].", None, shown="that of [breaker]", example="5")
+    breaker_first: float | None = setting(PERIOD, "As first in [breaker].", None, shown="that of [breaker]", example="5m")
+    breaker_longest: float | None = setting(PERIOD, "As longest in [breaker].", None, shown="that of [breaker]", example="30m")
+    retry_schedule: tuple[float, ...] = setting(
+        several(PERIOD, least=1), "As schedule in [retry].", (), shown="that of [retry]", example="10m"
+    )
+    sources: tuple[str, ...] = setting(
+        several(NAME, least=1),
+        "The names of the sources that its mail leaves from, in order of preference.",
+        (),
+        shown="all of them for MX hosts, none for relays",
+        example="first",
+    )
+    warm_up: tuple[int, ...] = setting(
+        several(COUNT, least=1),
+        "How many messages a source that is being warmed up sends there, in place of its own warm_up.",
+        (),
+        shown="that of the source",
+        example="50",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An address of this machine that mail leaves from, and how it is made known to the world.
+
+    A new address that sends much is not trusted. With warm_up a source sends only so many messages a day to each destination (or to
+    all that share a [[shape]]), the first number on the first day that it sends there, the last one on the last; from then on it
+    is warm. What is more goes by the next source that has room, and waits until tomorrow where there is none. Days are those of
+    UTC. Mail that is tried again leaves from the same source, and is not counted again.
+    """
+
+    name: str = setting(NAME, "What [[shape]] calls it.", example="first")
+    addresses: tuple[str, ...] = setting(
+        several(OWN, least=1), "Its address; one of IPv4 and one of IPv6 where it has both.", example="192.0.2.10"
+    )
+    hello: str = setting(
+        HOSTNAME, "Its name in EHLO, which should be that of its PTR record.", "", shown="hostname", example="a.example.com"
+    )
+    warm_up: tuple[int, ...] = setting(
+        several(COUNT, least=1), "How many messages it sends a day to each destination, day by day.", (), shown="it is warm", example="50"
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the settings mean together and must not."""
+        families = [":" in address for address in self.addresses]
+        if len(set(families)) < len(families):
+            yield "addresses", "a source has one address of each family; make another source of the other one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What a refusal leads to, besides what its code says.
+
+    The first section whose expression is found in the reply counts. Behind those of this file come the ones that mailer knows of the
+    large mailbox operators, unless [delivery] says that they do not.
+    """
+
+    reply: str = setting(
+        EXPRESSION,
+        'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference.',
+        example="too many connections",
+    )
+    match: tuple[str, ...] = setting(
+        several(TARGET, least=1), "The destinations whose replies are looked at, as in [[shape]].", (), shown="all", example="*.google.com"
+    )
+    codes: tuple[int, ...] = setting(several(CODE, least=1), "The codes that the reply may have.", (), shown="any", example="421")
+    phases: tuple[str, ...] = setting(
+        several(choice(*PHASES), least=1), "The steps of the session in which it may come.", (), shown="any", example="greeting"
+    )
+    action: str = setting(
+        choice("pause", "slow", "source", "defer", "fail"),
+        "What is done: nothing is sent there for a time; half as much is; the source rests and the message leaves by another one; "
+        "this message is tried again after a time; it is given up.",
+        example="slow",
+    )
+    duration: float | None = setting(PERIOD, "How long that holds, or the message waits.", None, shown="needed but for fail", example="1h")
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the settings mean together and must not."""
+        if self.action != "fail" and self.duration is None:
+            yield "action", f'{self.action} needs a time; write duration = "1h"'
+        if self.action == "fail" and self.duration is not None:
+            yield "duration", "a message that is given up waits for nothing; take this away"
