@@ -10,6 +10,7 @@ References, and what looks ahead or behind, are not taken: nothing that a reply 
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
@@ -28,9 +29,10 @@ def compiled(text: str) -> re.Pattern[str]:
     if not text or len(text) > LONGEST:
         raise ValueError("an expression has 1 to 400 characters")
     try:
-        parsed = _parser.parse(text)
-        ways = _ways(parsed)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what will mean something else in a later Python
+            ways = _ways(_parser.parse(text))
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise ValueError(f"this is no regular expression: {error}") from None
     if ways > MOST:
         raise ValueError("this expression could take very long: use fewer repetitions and alternatives")
