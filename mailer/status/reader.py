@@ -52,6 +52,7 @@ SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhance
 FROM emails e JOIN email_recipients r ON r.email_id = e.id
 WHERE e.status IN ('queued', 'sending', 'deferred') AND r.status IN ('queued', 'sending', 'deferred')
 """
+BEGINNING = "SELECT id FROM emails WHERE id >= :start AND id < :end ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
 REPORTED = """
 SELECT email_id FROM email_recipients WHERE last_update_time >= 0
@@ -148,6 +149,11 @@ class Reader:
         except (sqlite3.Error, schema.Unusable, OSError) as error:
             self.trouble = str(error)
 
+    @property
+    def there(self) -> bool:
+        """Whether there is a database to read."""
+        return self._db is not None
+
     def close(self) -> None:
         """Let the file go."""
         if self._db is not None:
@@ -186,6 +192,10 @@ class Reader:
     def waiting(self) -> Iterator[Waiting]:
         """Each recipient that waits for its mail, in no order."""
         return self._good(WAITING, (), _waiting)
+
+    def beginning(self, start: str) -> list[str]:
+        """The IDs that begin with `start`, oldest first."""
+        return list(self._ids(BEGINNING, {"start": start, "end": start + "~"}))
 
     def named(self, name: str) -> list[str]:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""

@@ -147,14 +147,14 @@ class View:
             record = self.message(id)
             return [record] if record else []
         ids = set(self.reader.named(name))
-        records = [record for id in sorted(ids) if (record := self._readable(id))]
+        records = [record for id in sorted(ids) if (record := self.readable(id))]
         names = {name, f"<{name}>"}
-        strangers = (self._readable(id) for id in self._strangers() if id not in ids)
+        strangers = (self.readable(id) for id in self._strangers() if id not in ids)
         records += [record for record in strangers if record and (record.message_id in names or record.request_id == name)]
         return sorted(records, key=lambda record: record.id)
 
-    def _readable(self, id: str) -> Record | None:
-        """The same for a list: what is damaged is counted, and what surely waits is not looked up in the database."""
+    def readable(self, id: str) -> Record | None:
+        """A message for a list: what is damaged is counted, and what surely waits is not looked up in the database."""
         place = self.places.get(id)
         try:
             if place is not None and place != "failed" and id not in self._reported:
@@ -175,7 +175,7 @@ class View:
             return
         last = ""
         for id in merge(self.reader.ids(wanted), self._strangers(), reverse=True):
-            if id != last and self._may_be(id, wanted) and (record := self._readable(id)) and wanted.matches(record):
+            if id != last and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
                 yield record
             last = id
 
@@ -187,7 +187,7 @@ class View:
         if wanted.to or wanted.sender or wanted.domain:
             unlike = self._unsent.keys() - set(self.reader.ids(replace(wanted, states=frozenset())))
         for id in sorted(self.places):
-            if id not in unlike and self._may_be(id, wanted) and (record := self._readable(id)) and wanted.matches(record):
+            if id not in unlike and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
                 yield record
 
     def _strangers(self) -> Iterator[str]:
@@ -216,7 +216,7 @@ class View:
     def _undelivered_strangers(self, wanted: Filter) -> Iterator[Undelivered]:
         """Those of messages that the database does not have. What was never tried, in ``queued/``, has none."""
         ids = (id for id in self._strangers() if self.places[id] != "queued" and self.reader.record(id) is None)
-        for record in filter(None, map(self._readable, ids)):
+        for record in filter(None, map(self.readable, ids)):
             for recipient in record.recipients:
                 if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):
                     yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
@@ -254,7 +254,7 @@ class View:
         return counts
 
     def _final(self, id: str) -> str:
-        record = self._readable(id)
+        record = self.readable(id)
         return record.status if record else "failed"
 
 

@@ -1,0 +1,106 @@
+"""The whole story of one message: what its file says, what the database has kept, and which reports were made about it.
+
+The database may be missing, and the message may have left the spool: then there is less to tell, and `missing` says what. Nothing
+here judges; why a message waits is `mailer.delivery.obstacle`'s to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mailer.spool import NoSuchMessage
+from mailer.spool.file import CorruptFile
+
+from .attempts import of_outcome
+
+if TYPE_CHECKING:
+    from mailer.spool import Entry
+
+    from .attempts import Attempted, Line
+    from .record import Record
+    from .view import View
+
+SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
+
+
+@dataclass(slots=True)
+class Story:
+    """What is known of a message. `entry` is its file, if it is still in the spool, `uid` who handed it over, if that is known.
+
+    `attempts` are in the order of time, `dialogs` by `Attempted.key`. `missing` says for a person what is not known.
+    """
+
+    record: Record
+    entry: Entry | None
+    uid: int | None
+    attempts: list[Attempted]
+    dialogs: dict[int, list[Line]]
+    reports: list[Record]
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> dict[str, object]:
+        """Who handed it over and what was asked for, as its file says."""
+        if self.entry is None:
+            return {}
+        return {**self.entry.envelope.submitter, **self.entry.envelope.options}
+
+    def last(self, position: int) -> Attempted | None:
+        """The last attempt at one recipient."""
+        return next((each for each in reversed(self.attempts) if each.position == position), None)
+
+
+def tell(view: View, record: Record) -> Story:
+    """The story of the message of `record`."""
+    entry = _entry(view, record.id)
+    known = view.reader.attempts(record.id)
+    submitter = entry.envelope.submitter.get("uid") if entry else view.reader.submitter(record.id)
+    story = Story(
+        record,
+        entry,
+        submitter if isinstance(submitter, int) else None,
+        _attempts(entry, known),
+        view.reader.dialogs(record.id),
+        _reports(view, record),
+    )
+    story.missing = list(_missing(view, story, known))
+    return story
+
+
+def _entry(view: View, id: str) -> Entry | None:
+    try:
+        return view.spool.read(id)
+    except (NoSuchMessage, CorruptFile, OSError):
+        return None
+
+
+def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
+    """Those of the database, and those that only the spool has. Whether one counts, only the spool says."""
+    found = {(each.position, each.key): each for each in known}
+    for outcome in entry.history.outcomes if entry else ():
+        mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
+        found.setdefault((mine.position, mine.key), mine).counts = outcome.counts
+    return sorted(found.values(), key=lambda each: (each.at, each.position))
+
+
+def _reports(view: View, record: Record) -> list[Record]:
+    """The reports about it. They have no sender, go to its sender, and their IDs begin as its own does."""
+    if not record.sender or all(recipient.status == "sent" for recipient in record.recipients):
+        return []
+    start = record.id[:SAME_TIME]
+    ids = {*view.reader.beginning(start), *(id for id in view.places if id.startswith(start))} - {record.id}
+    found = [other for id in sorted(ids) if (other := view.readable(id)) is not None]
+    return [each for each in found if not each.sender and [r.address for r in each.recipients] == [record.sender]]
+
+
+def _missing(view: View, story: Story, known: list[Attempted]) -> list[str]:
+    missing = []
+    if not view.reader.there:
+        why = f" ({view.reader.trouble})" if view.reader.trouble else ""
+        missing.append(f"there is no status database that can be read{why}: how long each step took, and what was said, is not known")
+    elif len(known) < len(story.attempts):
+        missing.append("of some attempts the status database knows nothing: how long each step took, and what was said, is not known")
+    if story.entry is None:
+        missing.append("the message has left the spool: with which options it was submitted is not known any more")
+    return missing
