@@ -70,6 +70,7 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.spool = Spool(self.config.spool)
+        self._scanning, self._scan_after = False, 0.0
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
     def run(self) -> int:
@@ -111,8 +112,24 @@ class Service:
         return OK
 
     def _rung(self, ids: list[str]) -> None:
+        if doorbell.EVERYTHING in ids:
+            self._scan_soon()
         self.engine.look(ids)
         self.door.rung(ids)
+
+    def _scan_soon(self) -> None:
+        """Look at everything, but spend no more than a twentieth of the time on it: anybody may ring."""
+        if not self._scanning:
+            self._scanning = True
+            loop = asyncio.get_running_loop()
+            loop.call_at(self._scan_after, self._scan_now)
+
+    def _scan_now(self) -> None:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        self._scan()
+        self._scan_after = loop.time() + max(20 * (loop.time() - begin), 0.1)
+        self._scanning = False
 
     def _build(self) -> None:
         config = self.config
@@ -262,7 +279,14 @@ def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Poli
     return Policy(
         Router(Finder(config, resolver, random.shuffle)),
         Schedule(retry.schedule, retry.expire, retry.jitter),
-        Reports(config.hostname, config.postmaster, full=bounce.content == "full", enabled=bounce.enabled),
+        Reports(
+            config.hostname,
+            config.postmaster,
+            full=bounce.content == "full",
+            enabled=bounce.enabled,
+            delay_warning=bounce.delay_warning,
+            max_per_hour=bounce.max_per_hour,
+        ),
         of(config),
         signer_of(config, tell, now),
     )

@@ -35,8 +35,8 @@ class Attempt:
     unwritten: list[Outcome] = field(default_factory=list)
     """Outcomes that no file has yet."""
 
-    report: str = ""
-    """The ID of the report that was put for it."""
+    reports: tuple[str, ...] = ()
+    """The IDs of the reports that were put for it."""
 
     signing: Signing | None = None
     """The signatures that the content gets when it leaves, where it gets some."""

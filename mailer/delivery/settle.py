@@ -3,28 +3,33 @@
 The last step of an attempt, and the one where a promise could be broken. The order on disk is that of
 `mailer-spool(5)`: a report first, then the records, then the move; for a message that all have, its status, then
 its file. What the disk will not take now is kept in memory and tried again, so that nothing is delivered twice
-because a disk was full.
+because a disk was full. While the disk is short of room (`short`), nothing is given up that a report would be due for: it waits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
+from mailer.bounces import REPORTED, Quota
+from mailer.bounces.quota import worth_telling
+from mailer.bounces.reports import asked_of
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.spool import Busy, NoSuchMessage
+from mailer.spool import Busy, NoSuchMessage, notes
 from mailer.spool.file import CorruptFile
 from mailer.submit import Request, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from mailer.bounces import Report
     from mailer.clock import Clock
     from mailer.events import Event
     from mailer.mail.history import History
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry, Spool
+    from mailer.spool import Claim, Entry, Spool
 
     from .attempt import Attempt, Budget
     from .ledger import Ledger
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from .scheduler import Scheduler
 
 PAUSE = 5.0  # seconds before a message that the disk would not take is settled again
+SHORT_PAUSE = 300.0  # seconds before it is looked again whether there is room for a report
+SPOOL_ALARMS = 60.0  # seconds between two alarms of that kind
 
 
 class Settler:
@@ -58,7 +65,15 @@ class Settler:
         self.random = random
         self.look = look
         self.budget = budget
+        self.quota = Quota()
         self.stopping = False
+        self.once = False
+        """Whether what the disk does not take now is left to the next run; then `undone` says how much was."""
+        self.undone = 0
+        self.short = ""
+        """What the disk of the spool lacks; empty while it has room. See `spool.space`."""
+        self._told_at = -SPOOL_ALARMS
+        self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
     def take(self, attempt: Attempt) -> bytes | None:
         """Lock the message of `attempt` and give its content; None if an operator has taken it meanwhile."""
@@ -90,16 +105,25 @@ class Settler:
         return [outcome if outcome.final else self._next(attempt, outcome) for outcome in outcomes]
 
     def _next(self, attempt: Attempt, outcome: Outcome) -> Outcome:
-        entry, schedule = attempt.entry, self.policy.schedule
-        now = self.clock.now()
+        entry, now = attempt.entry, self.clock.now()
         if outcome.scope == "us":
             outcome = outcome._replace(counts=False)
-        elif schedule.expired(entry.arrived, now):
+        elif now >= (deadline := self.deadline(entry)):
             return outcome._replace(verdict="expire")
-        if outcome.due:
-            return outcome
+        else:  # one last try when its time is up: nobody waits for the news until a step of hours is over
+            return outcome._replace(due=min(outcome.due or self._step(entry, outcome, now), deadline))
+        return outcome if outcome.due else outcome._replace(due=self._step(entry, outcome, now))
+
+    def _step(self, entry: Entry, outcome: Outcome, now: float) -> float:
         tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
-        return outcome._replace(due=schedule.next_due(max(tries, 1), now, self.random))
+        return self.policy.schedule.next_due(max(tries, 1), now, self.random)
+
+    def deadline(self, entry: Entry) -> float:
+        """When the message is given up, in seconds since the epoch. What was to wait has its whole time after that."""
+        began, asked = max(entry.arrived, entry.envelope.due), asked_of(entry.envelope)
+        if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
+            return began + min(asked.by, self.policy.schedule.expire)
+        return began + self.policy.schedule.expire
 
     async def _record(self, attempt: Attempt) -> None:
         """Some have it and others are not through: that is on disk before anything else happens.
@@ -126,6 +150,8 @@ class Settler:
             self._give_back(attempt)
             return
         entry = attempt.entry
+        if self.short:
+            attempt.unwritten = self._postponed(entry, attempt.unwritten)
         outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome)]
         entry.history.add(attempt.unwritten)
         if entry.history.status() == "sent":
@@ -134,59 +160,90 @@ class Settler:
             self.ledger.release(attempt.claim)  # `left` is called when it is gone
             return
         while not await self._written(attempt, outcomes):
-            if self.stopping:
+            if self.stopping or self.once:
+                self.undone += 1
+                self._let_go(attempt)
                 return  # still where it was; that part of the attempt is made again
             await asyncio.sleep(PAUSE)
         self._tell_settled(attempt, outcomes)
         self._close(attempt)
 
+    def _postponed(self, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """No room for a report: who would be in one waits, and that is our fault, for which nobody's mail is given up."""
+        if not self.policy.reports.due(entry.envelope, outcomes):
+            return [*outcomes]
+        due = self.clock.now() + SHORT_PAUSE
+        return [
+            outcome._replace(verdict="defer", scope="us", counts=False, due=due) if outcome.verdict in REPORTED else outcome
+            for outcome in outcomes
+        ]
+
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
-        reported = attempt.report
+        reported = attempt.reports
+        late = [] if self.short else self.policy.reports.late(attempt.entry, self.clock.now())
         try:
-            if any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
-                await asyncio.to_thread(self._write, attempt, outcomes)
+            if late or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
+                await asyncio.to_thread(self._write, attempt, outcomes, late)
             else:  # nothing to sync, so nothing to wait for
-                self._write(attempt, outcomes)
+                self._write(attempt, outcomes, late)
         except OSError as error:
             self._spool_alarm(f"cannot settle message {attempt.entry.id}, which is tried again", error)
             return False
         except Failure as failure:
-            self.tell(Alarm(self.clock.now(), "spool", f"cannot report on message {attempt.entry.id}, which is tried again: {failure}"))
+            self._alarm(f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
             return False
         finally:
-            if attempt.report != reported:
-                self.look([attempt.report])
+            if attempt.reports is not reported:
+                self.look(attempt.reports)
+            while self._news:
+                self.tell(self._news.pop(0))
         return True
 
-    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         """The steps on disk, in the order that `mailer-spool(5)` gives.
 
         A report that was put is not put again when a later step fails: by then it may be delivered and gone.
         """
         claim, history = attempt.claim, attempt.entry.history
         assert claim is not None
-        if not attempt.report:
-            attempt.report = self._report(attempt.entry, outcomes, claim.content) or ""
-        if history.pending():
-            self.spool.defer(claim, outcomes, history.due)
-        else:
+        if report := self.policy.reports.report_for(attempt.entry, outcomes, claim.content):
+            self._report(attempt, report)
+        if not history.pending():
             self.spool.fail(claim, outcomes)
+            return
+        if late:
+            self._warn(attempt, claim, late)
+        self.spool.defer(claim, outcomes, history.due)
 
-    def _report(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> str | None:
-        """Put the report that is due, unless it was put before a crash. Raises `Failure` if it has to be tried again."""
-        report = self.policy.reports.report_for(entry, outcomes, content)
-        if report is None or self.spool.find(report.id):
-            return None
-        request = Request(report.message, sender="", recipients=[entry.envelope.sender])
+    def _warn(self, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
+        """Tell the sender that the message is late, unless the file says that he was told. The report goes before the note of it."""
+        if notes.read(claim, "warned"):
+            return
+        self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, self.deadline(attempt.entry)))
+        notes.add(claim, "warned", self.clock.now())
+        os.fdatasync(claim.fd)
+
+    def _report(self, attempt: Attempt, report: Report) -> None:
+        """Put a report, unless it was put before a crash, or there were enough of them. Raises `Failure` if it has to be tried again."""
+        entry, now = attempt.entry, self.clock.now()
+        if report.id in attempt.reports or self.spool.find(report.id):
+            return
+        sender, limit = entry.envelope.sender, self.policy.reports.max_per_hour
+        if over := self.quota.take(sender, limit, now):
+            if worth_telling(over):
+                problem = f"{sender} has got {limit} reports within an hour (bounce.max_per_hour): {over} more were not written"
+                self._news.append(Alarm(now, "reports", problem))
+            return
         try:
-            submit(request, self.policy.submission, self.clock.now(), id=report.id)
+            submit(Request(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
         except Failure as failure:
+            self.quota.give_back(sender)
             if failure.code != BAD_MESSAGE:
                 raise
-            self.tell(Alarm(self.clock.now(), "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
-            return None
-        return report.id
+            self._news.append(Alarm(now, "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
+            return
+        attempt.reports += (report.id,)
 
     def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         entry, now = attempt.entry, self.clock.now()
@@ -209,8 +266,20 @@ class Settler:
         self.scheduler.forget(id)
         asyncio.get_running_loop().call_later(1.0, self.look, [id])
 
+    def _let_go(self, attempt: Attempt) -> None:
+        if attempt.claim is not None:
+            attempt.claim.close()
+        self.scheduler.forget(attempt.entry.id)
+
     def _spool_alarm(self, what: str, error: OSError) -> None:
-        self.tell(Alarm(self.clock.now(), "spool", f"{what}: {error.strerror or error}"))
+        self._alarm(f"{what}: {error.strerror or error}")
+
+    def _alarm(self, problem: str) -> None:
+        """Once in `SPOOL_ALARMS`, however many messages a full disk meets: a log that grows would make it worse."""
+        now = self.clock.now()
+        if not 0 <= now - self._told_at < SPOOL_ALARMS:
+            self._told_at = now
+            self.tell(Alarm(now, "spool", problem))
 
 
 def _is_old_news(history: History, outcome: Outcome) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.mime import MAX_WORD, field
+from mailer.mail.request import NOTHING
 from mailer.mail.when import parse_rfc3339, rfc5322
 
 from .text import ascii_line
@@ -20,22 +21,31 @@ if TYPE_CHECKING:
 
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
+    from mailer.mail.request import Request
 
 STATUS_OF_EXPIRY = "4.4.7"  # RFC 3463 §3.5; class 4 with a failure says that sending again may help, §2
 STATUS_OF_FAILURE = "5.0.0"
+STATUS_OF_DELAY = "4.0.0"
 OWN_PHASES = ("", "dns", "connect")  # before anybody answered; whatever is said there, we said
 
 
-def status_part(envelope: Envelope, outcomes: Sequence[Outcome], reporting_host: str) -> bytes:
-    """The body: a block about the message, then one for each outcome, divided by empty lines."""
-    blocks = [_of_message(envelope, reporting_host)]
-    blocks += [_of_recipient(envelope, outcome) for outcome in outcomes]
+def status_part(
+    envelope: Envelope, outcomes: Sequence[Outcome], reporting_host: str, asked: Request = NOTHING, until: float = 0.0
+) -> bytes:
+    """The body: a block about the message, then one for each outcome, divided by empty lines.
+
+    `asked` is what the sender asked for: its names for the message and the recipients stand there too. `until` is how long those
+    recipients are tried whose outcome is not final, in seconds since the epoch.
+    """
+    blocks = [_of_message(envelope, reporting_host, asked)]
+    blocks += [_of_recipient(envelope, outcome, asked, until) for outcome in outcomes]
     return "\r\n".join(blocks).encode("ascii")
 
 
-def _of_message(envelope: Envelope, reporting_host: str) -> str:
+def _of_message(envelope: Envelope, reporting_host: str, asked: Request) -> str:
     """RFC 3464 §2.2; what begins with X- is ours, §2.4."""
-    fields = [field("Reporting-MTA", f"dns; {ascii_line(reporting_host)}")]
+    fields = [field("Original-Envelope-Id", ascii_line(asked.envid))] if asked.envid else []  # RFC 3464 §2.2.1
+    fields.append(field("Reporting-MTA", f"dns; {ascii_line(reporting_host)}"))
     try:
         fields.append(field("Arrival-Date", rfc5322(parse_rfc3339(envelope.created))))
     except ValueError:
@@ -46,11 +56,13 @@ def _of_message(envelope: Envelope, reporting_host: str) -> str:
     return "".join(fields)
 
 
-def _of_recipient(envelope: Envelope, outcome: Outcome) -> str:
+def _of_recipient(envelope: Envelope, outcome: Outcome, asked: Request, until: float) -> str:
     """RFC 3464 §2.3, in the order of its list."""
-    fields = [
-        field("Final-Recipient", typed(envelope.recipients[outcome.to].address)),
-        field("Action", "failed"),
+    address = envelope.recipients[outcome.to].address
+    fields = [field("Original-Recipient", original)] if (original := _original(asked.of(address).orcpt)) else []
+    fields += [
+        field("Final-Recipient", typed(address)),
+        field("Action", "failed" if outcome.final else "delayed"),  # RFC 3464 §2.3.3
         field("Status", status(outcome)),
     ]
     if outcome.hop.host:
@@ -59,6 +71,8 @@ def _of_recipient(envelope: Envelope, outcome: Outcome) -> str:
         fields.append(field("Diagnostic-Code", f"{'smtp' if theirs(outcome) else 'x-mailer'}; {reply}"))
     if outcome.at:
         fields.append(field("Last-Attempt-Date", rfc5322(outcome.at)))
+    if until and not outcome.final:
+        fields.append(field("Will-Retry-Until", rfc5322(until)))  # RFC 3464 §2.3.9
     return "".join(fields)
 
 
@@ -68,11 +82,19 @@ def theirs(outcome: Outcome) -> bool:
 
 
 def status(outcome: Outcome) -> str:
-    """The RFC 3463 code of a final outcome; where the reply had none that fits, one that claims no more than we know."""
+    """The RFC 3463 code of an outcome; where the reply had none that fits, one that claims no more than we know."""
     parts = outcome.enhanced.split(".")
     if len(parts) == 3 and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts) and parts[0] in ("4", "5"):
         return outcome.enhanced
-    return STATUS_OF_EXPIRY if outcome.verdict == "expire" else STATUS_OF_FAILURE
+    return {"expire": STATUS_OF_EXPIRY, "defer": STATUS_OF_DELAY}.get(outcome.verdict, STATUS_OF_FAILURE)
+
+
+def _original(orcpt: str) -> str:
+    """The address that the sender wrote first, with its type; RFC 3464 §2.3.1."""
+    kind, _, address = orcpt.partition(";")
+    if kind.lower() == "utf-8" or not address.isascii():
+        return typed(address) if address else ""
+    return f"{ascii_line(kind)}; {ascii_line(address)}" if address else ""
 
 
 def typed(address: str) -> str:

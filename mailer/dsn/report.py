@@ -1,4 +1,4 @@
-"""A report about failed recipients, as the bytes of a message: RFC 3464 in the multipart/report of RFC 6522.
+"""A report about recipients that failed or are late, as the bytes of a message: RFC 3464 in the multipart/report of RFC 6522.
 
 Pure and deterministic: the same failure gives the same bytes. Everything that came from outside (replies,
 host names, the subject) was made one harmless line by `text` before it stands here; the returned header is
@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mailer.mail.mime import ascii_address, encoded, field, is_plain, multipart, part
+from mailer.mail.request import NOTHING
 from mailer.mail.when import rfc5322
 
 from .fields import status_part
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
+    from mailer.mail.request import Request
 
-Kind = Literal["failed", "expired"]
-"""`failed`: refused for good. `expired`: every try until the message was too old failed for the time being."""
+Kind = Literal["failed", "expired", "delayed"]
+"""`failed`: refused for good. `expired`: every try until the message was too old failed for the time being. `delayed`: it
+is late, and still tried."""
 
-SUBJECT: dict[Kind, str] = {"failed": "Not delivered: ", "expired": "Not delivered in time: "}
+SUBJECT: dict[Kind, str] = {"failed": "Not delivered: ", "expired": "Not delivered in time: ", "delayed": "Not delivered yet: "}
 RETURNED = 64 * 1024  # bytes of the original header that a report carries
 
 
@@ -42,17 +45,20 @@ def report(
     postmaster: str,
     at: float,
     message_id: str,
+    asked: Request = NOTHING,
+    until: float = 0.0,
 ) -> bytes:
-    """The report for `envelope.sender` about `outcomes`, one final outcome a recipient, with CRLF line ends.
+    """The report for `envelope.sender` about `outcomes`, the last one of each recipient that it is about, with CRLF line ends.
 
     `header` is the original header, normalised, `content` the whole original message where it is to go back in
     full (if it is not 7-bit, the header goes back alone: a report must pass everywhere). `reporting_host` and
     `postmaster` are who we are, `at` is the Date in seconds since the epoch, `message_id` the report's own
-    with its angle brackets.
+    with its angle brackets. `asked` is what the sender asked for, `until` how long one that is late is tried.
     """
+    text = letter(envelope, outcomes, kind, reporting_host, until=until, whole=bool(content) and is_plain(content))
     parts = [
-        part("text/plain; charset=utf-8", letter(envelope, outcomes, kind, reporting_host).replace("\n", "\r\n").encode()),
-        part("message/delivery-status", status_part(envelope, outcomes, reporting_host)),
+        part("text/plain; charset=utf-8", text.replace("\n", "\r\n").encode()),
+        part("message/delivery-status", status_part(envelope, outcomes, reporting_host, asked, until)),
         _returned(header, content),
     ]
     fields = [

@@ -22,21 +22,29 @@ if TYPE_CHECKING:
 OPENING: dict[Kind, str] = {
     "failed": "Your message could not be delivered to {whom}. It will not be tried again.",
     "expired": "Your message could not be delivered to {whom} in the time that it may take. It will not be tried again.",
+    "delayed": "Your message could not be delivered to {whom} yet. It is still tried{until}; you need not send it again.",
 }
 MANY = 100  # recipients that are written out; the part for programs has them all
 
 
-def letter(envelope: Envelope, outcomes: Sequence[Outcome], kind: Kind, reporting_host: str) -> str:
-    """The text, lines ending in LF, at most 72 columns wide but for what must not be broken."""
+def letter(
+    envelope: Envelope, outcomes: Sequence[Outcome], kind: Kind, reporting_host: str, *, until: float = 0.0, whole: bool = False
+) -> str:
+    """The text, lines ending in LF, at most 72 columns wide but for what must not be broken.
+
+    `until` is how long a message that is late is tried, in seconds since the epoch; `whole` says that all of the message is attached.
+    """
     whom = "the recipient below" if len(outcomes) == 1 else f"the {len(outcomes)} recipients below"
-    parts = [fill(OPENING[kind].format(whom=whom), 72), _message(envelope)]
-    parts += [_recipient(envelope, outcome) for outcome in outcomes[:MANY]]
+    end = f" until {rfc5322(until)}" if until else ""
+    parts = [fill(OPENING[kind].format(whom=whom, until=end), 72), _message(envelope)]
+    parts += [_recipients(envelope, group) for group in _groups(envelope, outcomes[:MANY])]
     if len(outcomes) > MANY:
         parts.append(f"… and {len(outcomes) - MANY} more, listed in the part of this report that programs read.")
     if rest := len(envelope.recipients) - len(outcomes):
         others = "The other recipient of the message is" if rest == 1 else f"The other {rest} recipients of the message are"
         parts.append(fill(f"{others} not part of this report.", 72))
-    parts.append(fill(f"This report was written by the mail system of {reporting_host}. The header of your message is attached.", 72))
+    attached = "Your message" if whole else "The header of your message"
+    parts.append(fill(f"This report was written by the mail system of {reporting_host}. {attached} is attached.", 72))
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,16 +59,33 @@ def _message(envelope: Envelope) -> str:
     return "\n".join(lines)
 
 
-def _recipient(envelope: Envelope, outcome: Outcome) -> str:
-    """One recipient: the reply first, word by word, then ours."""
+def _groups(envelope: Envelope, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Those who share a cause, in the order in which it is met: what happened, and where, but for each one's own address in the reply."""
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((outcome.verdict, _place(outcome), _shared(envelope, outcome)), []).append(outcome)
+    return [*groups.values()]
+
+
+def _shared(envelope: Envelope, outcome: Outcome) -> str:
+    """The reply, with the recipient's address left out: servers like to repeat it."""
+    address = envelope.recipients[outcome.to].address
+    return outcome.reply.replace(address, "…").replace(address.lower(), "…")
+
+
+def _recipients(envelope: Envelope, outcomes: Sequence[Outcome]) -> str:
+    """Recipients that share a cause: the reply first, word by word, then ours."""
+    outcome = outcomes[0]
     explanation = explain(outcome.code, outcome.enhanced)
-    lines = [f"<{one_line(envelope.recipients[outcome.to].address)}>"]
-    if outcome.reply:
-        lines.append(_block(f"What happened{_place(outcome)}:", outcome.reply))
+    lines = [f"<{one_line(envelope.recipients[each.to].address)}>" for each in outcomes]
+    if reply := (outcome.reply if len(outcomes) == 1 else _shared(envelope, outcome)):
+        lines.append(_block(f"What happened{_place(outcome)}:", reply))
     means = explanation.means
     if outcome.verdict == "expire" and explanation != CLASSED["4.4.7"]:
         means += " " + CLASSED["4.4.7"].means
-    lines += [_block("What that means:", means), _block("What you can do:", explanation.do)]
+    lines.append(_block("What that means:", means))
+    if outcome.final:
+        lines.append(_block("What you can do:", explanation.do))
     return "\n".join(lines)
 
 

@@ -1,0 +1,167 @@
+"""Reports about mail that was given up, or is late: whether one is due, and what it says.
+
+The engine asks `Reports` before it writes down what became of recipients, and puts what it gets through the one door, `submit`,
+under the ID that comes with it. Who gets a report:
+
+- The reverse-path of the message (RFC 5321 §6.1), and nobody if that is null. A report has a null reverse-path
+  itself, so a report about a report cannot be, whatever else goes wrong.
+- Also the sender of mail that says ``Auto-Submitted: auto-generated``. RFC 3834 §2 keeps responders from
+  answering such mail; a delivery report is no answer, and cron's mail carries that field: without a report,
+  nobody would learn that the nightly mail no longer arrives.
+- For recipients that were refused or whose time is up, unless the sender asked not to be told of them (``NOTIFY``, RFC 3461
+  §4.1). Not for those that an operator cancelled: whoever does that knows.
+- For recipients that are late, once a message: where the operator wants that, and after `LATE` where the sender asked for it.
+
+One report is about all recipients that an attempt gave up, however many causes there are: it groups them.
+
+The ID of a report follows from the message, the kind and the recipients. When a crash makes the engine fail
+the same recipients again, it makes the same ID, and the spool keeps one message of a name.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.dsn.report import report
+from mailer.mail.message import Message
+from mailer.mail.request import NOTHING, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mailer.dsn.report import Kind
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry
+
+REPORTED = ("fail", "expire")
+LATE = 4 * 3600.0  # seconds before a warning that the sender asked for and the operator said nothing about
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in every ID
+
+
+def due_report(envelope: Envelope, outcomes: Iterable[Outcome]) -> Kind | None:
+    """The kind of report that `outcomes` call for, or None. One refusal among expiries makes it ``failed``."""
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if not envelope.sender or not verdicts.intersection(REPORTED):
+        return None
+    return "failed" if "fail" in verdicts else "expired"
+
+
+def report_id(id: str, kind: str, recipients: Iterable[int]) -> str:
+    """The ID of the report of `kind` about `recipients` (numbers in the envelope) of the message `id`.
+
+    It begins with the time of that message, so that the two sort together; the rest is a digest.
+    """
+    facts = f"{id} {kind} {' '.join(map(str, sorted(set(recipients))))}"
+    number = int.from_bytes(sha256(facts.encode()).digest()[:10], "big")  # 80 bits are 16 symbols
+    return id[:10] + "".join(_ALPHABET[(number >> 5 * at) & 31] for at in range(15, -1, -1))
+
+
+def asked_of(envelope: Envelope) -> Request:
+    """What the sender asked for; nothing where a file that somebody else wrote asks for what nobody can."""
+    try:
+        return Request.read(envelope.options) if envelope.options else NOTHING
+    except ValueError:
+        return NOTHING
+
+
+def wants(notify: str, what: str) -> bool:
+    """Whether a recipient's ``NOTIFY`` allows a report of ``FAILURE`` or ``DELAY``: said, or nothing said. RFC 3461 §4.1"""
+    return not notify or what in notify.split(",")
+
+
+class Report(NamedTuple):
+    """A report to be put: its `id`, and the `message` for the sender of the original, from the null reverse-path."""
+
+    id: str
+    message: bytes
+
+
+class Reports:
+    """Writes the reports of this host: `hostname` as it is known to others, `postmaster` their author.
+
+    With `full`, a report returns the whole message where it may, else its header; what the sender asked for goes before that
+    (``RET``, RFC 3461 §4.3). `enabled` is the operator's word: without it there are none. `delay_warning` is the age in
+    seconds at which a message is late, 0.0 if nobody is to be warned unasked; `max_per_hour` how many reports one sender gets.
+    """
+
+    def __init__(
+        self,
+        hostname: str,
+        postmaster: str,
+        *,
+        full: bool = False,
+        enabled: bool = True,
+        delay_warning: float = 0.0,
+        max_per_hour: int = 100,
+    ) -> None:
+        self.hostname = hostname
+        self.postmaster = postmaster
+        self.full = full
+        self.enabled = enabled
+        self.delay_warning = delay_warning
+        self.max_per_hour = max_per_hour
+
+    def report_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> Report | None:
+        """The report that `outcomes` of `entry` call for, or None. `content` is the message as it is in the spool."""
+        if not self.due(entry.envelope, outcomes):
+            return None
+        told = self._told(entry.envelope, outcomes)
+        kind = due_report(entry.envelope, told)
+        assert kind is not None
+        return self._write(entry, told, kind, content)
+
+    def due(self, envelope: Envelope, outcomes: Sequence[Outcome]) -> bool:
+        """Whether `outcomes` call for a report."""
+        return self.enabled and due_report(envelope, outcomes) is not None and bool(self._told(envelope, outcomes))
+
+    def _told(self, envelope: Envelope, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Those that the sender wants to be told of, in the order of the envelope."""
+        asked = asked_of(envelope)
+        failed = (outcome for outcome in outcomes if outcome.verdict in REPORTED)
+        told = (outcome for outcome in failed if wants(asked.of(envelope.recipients[outcome.to].address).notify, "FAILURE"))
+        return sorted(told, key=lambda outcome: outcome.to)
+
+    def late(self, entry: Entry, now: float) -> list[Outcome]:
+        """The last outcomes of those recipients that wait, that are late at `now`, and whose sender is to be warned."""
+        if not entry.envelope.sender or not self.enabled:
+            return []
+        asked, age, last = asked_of(entry.envelope), now - max(entry.arrived, entry.envelope.due), entry.history.last
+        return [
+            last[to] for to in entry.history.pending() if to in last and self._is_late(asked, entry.envelope.recipients[to].address, age)
+        ]
+
+    def _is_late(self, asked: Request, address: str, age: float) -> bool:
+        notify = asked.of(address).notify
+        if asked.by is not None and not asked.by_return and age >= asked.by:  # RFC 2852 §4.2: it goes on, and the sender is told
+            return wants(notify, "DELAY")
+        after = self.delay_warning or (LATE if notify else 0.0)
+        return bool(after) and age >= after and wants(notify, "DELAY")
+
+    def warning_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes, until: float) -> Report:
+        """The warning about those who are `late`; they are tried `until` then (seconds since the epoch)."""
+        return self._write(entry, outcomes, "delayed", content, until)
+
+    def warning_id(self, id: str) -> str:
+        """The ID of the warning about message `id`: there is one, whoever is late."""
+        return report_id(id, "delayed", ())
+
+    def _write(self, entry: Entry, outcomes: Sequence[Outcome], kind: Kind, content: bytes, until: float = 0.0) -> Report:
+        asked = asked_of(entry.envelope)
+        id = self.warning_id(entry.id) if kind == "delayed" else report_id(entry.id, kind, [outcome.to for outcome in outcomes])
+        full = (self.full and kind != "delayed") if not asked.ret else asked.ret == "FULL" and kind != "delayed"
+        message = report(
+            envelope=entry.envelope,
+            outcomes=outcomes,
+            kind=kind,
+            header=Message.split(content).header,
+            content=content if full else b"",
+            reporting_host=self.hostname,
+            postmaster=self.postmaster,
+            at=max(outcome.at for outcome in outcomes),
+            message_id=f"<{id.lower()}@{self.hostname}>",
+            asked=asked,
+            until=until,
+        )
+        return Report(id, message)
