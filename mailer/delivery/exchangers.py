@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from mailer.mail.domain import ascii_domain
 from mailer.net.dns import DnsTrouble, NotFound, Offline
 
-from .nexthop import NextHop, Target, Unroutable, for_now, refused
+from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ class Exchangers:
         screen: Callable[[str], bool],
         own: str,
         port: int,
+        ours: Callable[[str], bool],
     ) -> None:
         self.domain = domain
         self.resolver = resolver
@@ -52,6 +53,7 @@ class Exchangers:
         self.screen = screen
         self.own = form(own)
         self.port = port
+        self.ours = ours
         self.implicit = False
         self.notes: list[str] = []
         self.bad: list[str] = []
@@ -62,7 +64,7 @@ class Exchangers:
         """All of RFC 5321 §5.1. Raises `Unroutable`."""
         records = self._before_us(await self._records())
         ordered = self._ordered(records)
-        found = await self._look_up([host for _, host in ordered[:MAX_EXCHANGERS]])
+        found = self._not_ours(ordered, await self._look_up([host for _, host in ordered[:MAX_EXCHANGERS]]))
         share = max(2, -(-MAX_ADDRESSES // max(len(found), 1)))  # of each family one, if there are many hosts
         hosts = [Target(host, self.port, found[host][:share], preference) for preference, host in ordered if host in found]
         if not hosts:
@@ -91,9 +93,20 @@ class Exchangers:
             return records
         better = [(preference, host) for preference, host in records if preference < ours]
         if not better:
-            text = f"mail for {self.domain} would come back to this host, which is its best MX: it needs a route of its own"
-            raise Unroutable(554, "5.4.6", text, "fail")
+            raise comes_back(self.domain)
         self.notes.append(f"{self.own} is this host: only hosts with a preference below {ours} are tried")
+        return better
+
+    def _not_ours(self, ordered: list[tuple[int, str]], found: dict[str, list[str]]) -> dict[str, list[str]]:
+        """The same for a host that is this one by another name: it has an address of ours."""
+        mine = [(preference, host) for preference, host in ordered if any(map(self.ours, found.get(host, ())))]
+        if not mine:
+            return found
+        least, name = min(mine)
+        better = {host: found[host] for preference, host in ordered if preference < least and host in found}
+        if not better and not self.troubles:
+            raise comes_back(self.domain)
+        self.notes.append(f"{name} is this host, by its address: only hosts with a preference below {least} are tried")
         return better
 
     def _ordered(self, records: list[tuple[int, str]]) -> list[tuple[int, str]]:

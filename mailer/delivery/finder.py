@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.net.endpoint import Endpoint
+from mailer.net.own import is_own
 from mailer.trust.requirement import Requirement
 from mailer.trust.screen import allowed
 
@@ -59,14 +60,21 @@ class Itinerary:
 
 
 class Finder:
-    """Finds ways as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order."""
+    """Finds ways as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order.
 
-    def __init__(self, config: Config, resolver: Lookup, shuffle: Callable[[list[str]], None]) -> None:
+    `ours` says whether an address is one of this machine's.
+    """
+
+    def __init__(
+        self, config: Config, resolver: Lookup, shuffle: Callable[[list[str]], None], ours: Callable[[str], bool] = is_own
+    ) -> None:
         self.config = config
         self.resolver = resolver
         self.shuffle = shuffle
         self.table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
-        self._screen: Callable[[str], bool] = (lambda _: True) if config.delivery.allow_private else allowed
+        private = config.delivery.allow_private  # tests, and those who know: then even this host may be called
+        self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
+        self._ours: Callable[[str], bool] = (lambda _: False) if private else ours
 
     async def find(self, domain: str) -> Way:
         """The way for `domain`. Raises `Unroutable`."""
@@ -96,6 +104,7 @@ class Finder:
                 shuffle=self.shuffle,
                 screen=self._screen,
                 own=config.hostname,
+                ours=self._ours,
                 port=config.delivery.mx_port,
             )
         except Unroutable as trouble:

@@ -6,7 +6,7 @@ Mail is given up only where the DNS says so and could not mean anything else; ot
 there is no such domain                             550 5.1.2   two look-ups agree
 it has neither MX nor address records               550 5.1.2   likewise: it is "incapable of accepting mail"
 it has a null MX                                    556 5.1.10  RFC 7505 §3
-this host is its best MX                            554 5.4.6   RFC 5321 §5.1: a loop, which somebody has to mend
+this host is its best MX, by name or by address     554 5.4.6   RFC 5321 §5.1: a loop, which somebody has to mend
 its hosts are only where mail must not go           550 5.4.4   there is no way; what is wrong is not the address
 none of its MX hosts has an address                 451 4.4.4   a mistake in its zone that somebody will see
 the DNS fails                                       451 4.4.3   a failing DNS says nothing
@@ -25,7 +25,7 @@ from mailer.net.dns import DnsTrouble, NotFound
 from mailer.net.hostsfile import listed
 
 from .exchangers import LOOPBACK, MAX_ADDRESSES, Exchangers, is_localhost
-from .nexthop import NextHop, Target, Unroutable, for_now, refused
+from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,17 +58,18 @@ async def find_hosts(
     screen: Callable[[str], bool],
     own: str = "",
     port: int = 25,
+    ours: Callable[[str], bool] = lambda _: False,
 ) -> NextHop:
     """The hosts that take mail for `domain` when it leaves `via` this way.
 
     `shuffle` brings a list into a random order, `screen` says whether an address from the DNS may be called, `own` is
-    the name of this host, `port` that of MX hosts. Raises `Unroutable`.
+    the name of this host, `ours` says whether an address is its own, `port` is that of MX hosts. Raises `Unroutable`.
     """
     if via.kind == "relay":
         return await _relay(via.name, relays[via.name], resolver)
     if domain.startswith("["):
-        return _literal(domain, port, screen)
-    return await Exchangers(domain, resolver, shuffle, screen, own, port).find()
+        return _literal(domain, port, screen, ours)
+    return await Exchangers(domain, resolver, shuffle, screen, own, port, ours).find()
 
 
 async def _relay(name: str, relay: RelayHost, resolver: Lookup) -> NextHop:
@@ -92,7 +93,7 @@ def _written(host: str) -> list[str]:
         return []
 
 
-def _literal(domain: str, port: int, screen: Callable[[str], bool]) -> NextHop:
+def _literal(domain: str, port: int, screen: Callable[[str], bool], ours: Callable[[str], bool]) -> NextHop:
     """``[192.0.2.1]`` or ``[IPv6:2001:db8::1]``, RFC 5321 §4.1.3: an address instead of a domain."""
     text = domain[1:-1]
     try:
@@ -101,4 +102,6 @@ def _literal(domain: str, port: int, screen: Callable[[str], bool]) -> NextHop:
         raise Unroutable(550, "5.1.2", f"{domain} is no address literal", "fail") from None
     if not screen(address):
         raise refused(domain, [address])
+    if ours(address):
+        raise comes_back(domain)
     return NextHop(f"mx:[{address}]", [Target(address, port, [address])])

@@ -57,6 +57,12 @@ def for_now(trouble: DnsTrouble, prefix: str = "") -> Unroutable:
     return Unroutable(451, "4.4.3", f"{prefix}{trouble}", "defer", offline=isinstance(trouble, Offline))
 
 
+def comes_back(domain: str) -> Unroutable:
+    """This host is the best to take the mail, and has no other way for it: a loop, which somebody has to mend."""
+    text = f"mail for {domain} would come back to this host, which is its best MX: it needs a route of its own"
+    return Unroutable(554, "5.4.6", text, "fail")
+
+
 def refused(domain: str, addresses: list[str]) -> Unroutable:
     """The DNS leads only to where mail for others must not go."""
     shown = ", ".join(addresses[:3])

@@ -11,13 +11,22 @@ from mailer.config import load
 from mailer.delivery.finder import Finder
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.router import Router
+from mailer.net.connection import Connection
+from mailer.net.dns import Resolver
+from mailer.net.endpoint import Timeouts
+from mailer.net.errors import SessionError
 from mailer.trust.requirement import Requirement
+from tests.fakes.nameserver import Nameserver
 from tests.fakes.resolver import FakeResolver
+from tests.peers.nsd import Nsd
+from tests.peers.postfix import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from mailer.delivery.router import Way
+    from mailer.delivery.exchangers import Lookup
+    from mailer.delivery.router import Stop, Way
 
 RELAYS = """
 [relay.one]
@@ -46,10 +55,10 @@ class Finders:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def __call__(self, text: str, resolver: FakeResolver = DNS) -> Finder:
+    def __call__(self, text: str, resolver: Lookup = DNS, ours: tuple[str, ...] = ()) -> Finder:
         file = self.directory / "config.toml"
         file.write_text(f'mailer.hostname = "mail.example.org"\n{text}')
-        return Finder(load(str(file), str(self.directory)), resolver, lambda _: None)
+        return Finder(load(str(file), str(self.directory)), resolver, lambda _: None, ours.__contains__)
 
 
 @pytest.fixture
@@ -155,3 +164,109 @@ def test_remembered(finders: Finders) -> None:
     assert router.known("example.com", 31.0) is None
     router.forget()
     assert router.known("example.com", 1.0) is None
+
+
+def test_this_machine_by_its_address(finders: Finders) -> None:
+    """Mail whose best MX is at an address of this machine would come back; who allows private addresses allows that, too."""
+    assert verdict(finders("", ours=("192.0.2.1",)), "example.com") == "fail"
+    assert [stop.endpoint.host for stop in way(finders("", ours=("192.0.2.2",)), "example.com").stops] == ["a"]
+    assert len(way(finders("[delivery]\nallow_private = true", ours=("192.0.2.1",)), "example.com").stops) == 2
+
+
+# Where a stranger's DNS must not lead us, against a real name server
+
+HIDDEN = [
+    "0.0.0.0", "0.1.2.3", "10.9.8.7", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1", "172.31.255.255",
+    "192.168.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "febf::1", "fc00::1", "fdff::1", "ff02::1",
+    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::",
+]  # fmt: skip
+PUBLIC = "198.51.100.25"
+
+
+def record(name: str, address: str) -> str:
+    return f"{name}. 0 IN {'AAAA' if ':' in address else 'A'} {address}\n"
+
+
+ZONE = f"""
+{"".join(f"d{at}.example. 0 IN MX 10 h{at}.example." + chr(10) + record(f"h{at}.example", each) for at, each in enumerate(HIDDEN))}
+{"".join(record("mixed.example", each) for each in (*HIDDEN, PUBLIC))}
+alias.example. 0 IN MX 10 www.alias.example.
+www.alias.example. 0 IN CNAME inside.alias.example.
+inside.alias.example. 0 IN A 10.0.0.1
+short.example. 0 IN MX 10 127.1.
+dotted.example. 0 IN MX 10 127.0.0.1.
+named.example. 0 IN MX 10 LOCALHOST.
+below.example. 0 IN MX 10 mx.localhost.
+localhost. 0 IN A {PUBLIC}
+self.example. 0 IN A 127.0.0.1
+second.example. 0 IN MX 10 h0.example.
+second.example. 0 IN MX 20 good.example.
+good.example. 0 IN A {PUBLIC}
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[Nsd]:
+    """The name server of a stranger."""
+    with scratch("nsd") as home, Nsd(home, {".": ZONE}) as running:
+        yield running
+
+
+@pytest.mark.peer("nsd")
+@pytest.mark.xdist_group("hostile")
+class TestHostile:
+    """What the DNS of a stranger may lead us to."""
+
+    @pytest.mark.parametrize(
+        "domain",
+        [
+            *(f"d{at}.example" for at in range(len(HIDDEN))),
+            "alias.example",
+            "named.example",
+            "below.example",
+            "self.example",
+            "[127.0.0.1]",
+        ],
+    )
+    def test_never(self, finders: Finders, hostile: Nsd, domain: str) -> None:
+        """Each address that is not the world's, as MX, through an alias, as the domain itself, by the name localhost."""
+        with pytest.raises(Unroutable) as caught:
+            way(finders("", Resolver([hostile.address])), domain)
+        assert (caught.value.code, caught.value.enhanced) == (550, "5.4.4")
+
+    @pytest.mark.parametrize("domain", ["short.example", "dotted.example"])
+    def test_a_number_is_a_name(self, finders: Finders, hostile: Nsd, domain: str) -> None:
+        """An MX record with an address where a name belongs leads nowhere: it is looked up, never read as an address."""
+        assert verdict(finders("", Resolver([hostile.address])), domain) == "defer"
+
+    @pytest.mark.parametrize("domain", ["mixed.example", "second.example"])
+    def test_the_good_ones_are_used(self, finders: Finders, hostile: Nsd, domain: str) -> None:
+        """Of mixed addresses and of mixed hosts only those are called that are in the world."""
+        found = way(finders("", Resolver([hostile.address])), domain)
+        assert [stop.addresses for stop in found.stops] == [(PUBLIC,)]
+
+    def test_a_relay_may_be_anywhere(self, finders: Finders, hostile: Nsd) -> None:
+        """The operator's own word is not screened, by name or by address."""
+        text = '[relay.out]\nhost = "inside.alias.example"\n'
+        assert way(finders(text, Resolver([hostile.address])), "example.com").stops[0].addresses == ("10.0.0.1",)
+
+
+def test_rebinding(finders: Finders) -> None:
+    """A name that leads elsewhere once it was screened leads nobody there: what is called are the addresses of that look-up."""
+    with Nameserver(f"evil.example. 0 IN MX 10 mx.evil.example.\n{record('mx.evil.example', PUBLIC)}") as server:
+        finder = finders("[tls]\nmx = 'none'", Resolver([server.address]))
+        (stop,) = way(finder, "evil.example").stops
+        server.serve(f"evil.example. 0 IN MX 10 mx.evil.example.\n{record('mx.evil.example', '127.0.0.1')}")
+        asked = len(server.asked)
+        assert stop.addresses == (PUBLIC,)
+        with pytest.raises(SessionError) as caught:
+            asyncio.run(_call(stop))
+        assert PUBLIC in str(caught.value)
+        assert "127.0.0.1" not in str(caught.value)
+        assert len(server.asked) == asked
+
+
+async def _call(stop: Stop) -> None:
+    """Call as the daemon does; the address of nobody answers nothing."""
+    (address,) = stop.addresses
+    await Connection.open(stop.endpoint, address, Timeouts(connect=0.2))

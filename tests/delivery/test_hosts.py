@@ -40,12 +40,15 @@ def find(
     shuffle: Callable[[list[str]], None] = lambda _: None,
     screen: Callable[[str], bool] = allowed,
     own: str = "mail.example.org",
+    ours: tuple[str, ...] = (),
 ) -> NextHop:
-    """The next hop for `domain`, with nothing left to chance."""
-    return asyncio.run(find_hosts(via, domain, relays=RELAYS, resolver=resolver, shuffle=shuffle, screen=screen, own=own, port=25))
+    """The next hop for `domain`, with nothing left to chance; `ours` are addresses of this machine."""
+    return asyncio.run(
+        find_hosts(via, domain, relays=RELAYS, resolver=resolver, shuffle=shuffle, screen=screen, own=own, port=25, ours=ours.__contains__)
+    )
 
 
-def refusal(resolver: FakeResolver, domain: str = "example.com", via: Via = MX, **more: str) -> Unroutable:
+def refusal(resolver: FakeResolver, domain: str = "example.com", via: Via = MX, **more: str | tuple[str, ...]) -> Unroutable:
     """Why there is no way to `domain`."""
     with pytest.raises(Unroutable) as caught:
         find(resolver, domain, via, **more)  # type: ignore[arg-type]
@@ -261,6 +264,33 @@ def test_loop(own: str) -> None:
     assert brief(trouble) == ("fail", 554, "5.4.6")
     assert "route" in trouble.text
     assert brief(refusal(FakeResolver(addresses={"example.com": [ONE]}), own="example.com")) == ("fail", 554, "5.4.6")
+
+
+def test_loop_by_address() -> None:
+    """The same where the best MX has another name and our address, as MX, as the domain itself, or as a literal."""
+    mx = FakeResolver({"example.com": [(10, "a"), (20, "b")]}, {"a": [TWO, ONE], "b": [THREE]})
+    alone = FakeResolver(addresses={"example.com": [ONE]})
+    for resolver, domain in ((mx, "example.com"), (alone, "example.com"), (FakeResolver(), f"[{ONE}]")):
+        trouble = refusal(resolver, domain, ours=(ONE,))
+        assert brief(trouble) == ("fail", 554, "5.4.6")
+        assert "route" in trouble.text
+        assert find(resolver, domain).hosts
+
+
+def test_backup_by_address() -> None:
+    """As a backup under another name we pass mail to what the domain prefers; if that cannot be looked up, mail waits."""
+    records = {"example.com": [(10, "a"), (20, "b"), (20, "c"), (30, "d")]}
+    known = {"a": [TWO], "b": [ONE], "c": [THREE], "d": [THREE]}
+    hop = find(FakeResolver(records, known), ours=(ONE,))
+    assert names(hop) == ["a"]
+    assert "b is this host" in " ".join(hop.notes)
+    waits = refusal(FakeResolver(records, known, fail={"a": "SERVFAIL"}), ours=(ONE,))
+    assert brief(waits) == ("defer", 451, "4.4.3")
+
+
+def test_a_relay_may_be_this_host() -> None:
+    """What the operator has written down is called, wherever it is."""
+    assert find(FakeResolver(), via=Via("relay", "literal"), ours=("10.0.0.1",)).hosts[0].addresses == ["10.0.0.1"]
 
 
 def test_backup() -> None:
