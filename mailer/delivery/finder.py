@@ -51,6 +51,11 @@ class Itinerary:
     legs: tuple[Leg, ...]
 
     @property
+    def key(self) -> str:
+        """The destination that it comes to; empty if no way leads anywhere."""
+        return " ".join(leg.leads.key for leg in self.legs if isinstance(leg.leads, NextHop))
+
+    @property
     def trouble(self) -> Unroutable | None:
         """Why no way out leads anywhere; what waits goes before what is final. None if one does."""
         troubles = [leg.leads for leg in self.legs if isinstance(leg.leads, Unroutable)]
@@ -83,7 +88,7 @@ class Finder:
             raise itinerary.trouble
         found = [(leg, leg.leads) for leg in itinerary.legs if isinstance(leg.leads, NextHop)]
         stops = tuple(self._stop(leg, target) for leg, hop in found for target in hop.hosts)
-        return Way(" ".join(hop.key for _, hop in found), stops, found[0][0].via.kind == "relay")
+        return Way(itinerary.key, stops, found[0][0].via.kind == "relay", self._author(found[0][0].via))
 
     async def plan(self, domain: str) -> Itinerary:
         """Where each way out leads for `domain`."""
@@ -126,6 +131,9 @@ class Finder:
             relay.client_certificate,
             relay.client_key,
         )
+
+    def _author(self, via: Via) -> str:
+        return self.config.relays[via.name].author if via.kind == "relay" else ""
 
     def _stop(self, leg: Leg, target: Target) -> Stop:
         relay = self.config.relays[leg.via.name] if leg.via.kind == "relay" else None

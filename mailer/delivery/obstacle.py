@@ -1,0 +1,193 @@
+"""Why mail waits: what stands between a recipient and his message this moment, and what would take it away.
+
+Pure: whoever asks brings what is to be looked at (`Facts`). The cases, in the order in which `obstacles` looks at them; the
+first that holds is what counts, those behind it hold too:
+
+============  ===========================================  ==========================================================
+kind          what it is                                   what takes it away
+============  ===========================================  ==========================================================
+hold          an operator has taken it out of delivery     ``mailer queue release``
+sending       it is being delivered this moment            nothing has to
+daemon        nobody delivers                              ``mailer run``
+disk          the spool's disk has no room for the news    room
+schedule      it was submitted for a later time            that time, or ``mailer queue retry``
+pause         an operator lets the destination wait        ``mailer queue resume``
+offline       this machine has no network                  the network; no attempt is counted meanwhile
+route         no way leads there now                       the DNS, or the configuration
+login         the relay refuses our password               the right one; nothing expires meanwhile
+breaker       the destination did not answer, repeatedly   time: one session finds out
+retry         the last attempt failed for now              time, or ``mailer queue retry``
+rate          it would go faster than was allowed          time, or another limit
+window        as many sessions as it may have are at work  time, or another limit
+connections   all sessions there are are at work           time, or another limit
+queue         it is due, and others are before it          nothing has to
+============  ===========================================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.when import rfc3339
+from mailer.spool.pauses import Pauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mailer.config import Config
+    from mailer.status.attempts import Attempted
+    from mailer.status.destinations import Standing
+
+    from .finder import Itinerary
+
+
+class Obstacle(NamedTuple):
+    """`kind` is a word of the table above; `until` is seconds since the epoch, 0.0 where nobody knows; `remedy` may be empty."""
+
+    kind: str
+    detail: str
+    until: float = 0.0
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """One element of ``blocked_by``."""
+        return {
+            "kind": self.kind,
+            "detail": self.detail,
+            "until": rfc3339(self.until) if 0 < self.until < 253402300800 else None,
+            "what_would_unblock": self.remedy or None,
+        }
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is looked at. `ways` and `standings` are by domain and by destination; what is not known is left empty.
+
+    `due` is the next attempt at a recipient, 0.0 for now; `leaves` the time that it was submitted for, if it is still to come.
+    """
+
+    id: str
+    status: str
+    now: float
+    running: bool
+    leaves: float = 0.0
+    shortage: str = ""
+    pauses: Pauses = field(default_factory=Pauses)
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    ways: Mapping[str, Itinerary] = field(default_factory=dict)
+    config: Config | None = None
+
+    def destination(self, domain: str, last: Attempted | None) -> str:
+        """The key of the destination for `domain`: by the way that mail would go now, or by the host that was tried last."""
+        way = self.ways.get(domain)
+        if way is not None and way.key:
+            return way.key
+        if last is not None and last.host:
+            for key in self.standings:
+                if last.host.lower() in key.partition(":")[2].split(","):
+                    return key
+        return ""
+
+
+def obstacles(facts: Facts, domain: str, due: float, last: Attempted | None) -> list[Obstacle]:
+    """What stands before a recipient in `domain` who is still to get his mail, the most important first."""
+    if facts.status == "sending":
+        return [Obstacle("sending", "it is being delivered this moment")]
+    found = [*_of_message(facts), *_of_destination(facts, domain, last)]
+    if not any(obstacle.kind in ("hold", "schedule") for obstacle in found):
+        found += _of_attempt(facts, due, last, {obstacle.kind for obstacle in found})
+    if not found:
+        found += _of_turn(facts, facts.destination(domain, last))
+    return found
+
+
+def _of_message(facts: Facts) -> Iterator[Obstacle]:
+    if facts.status == "held":
+        yield Obstacle("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
+    if not facts.running:
+        yield Obstacle("daemon", "no daemon runs on this spool, so nothing is delivered", remedy="mailer run, or mailer run --once")
+    if facts.shortage:
+        yield Obstacle("disk", f"the disk of the spool has only {facts.shortage}", remedy="make room on it")
+    if facts.leaves > facts.now and facts.status != "held":
+        yield Obstacle(
+            "schedule", "it was submitted to leave at a later time", facts.leaves, f"mailer queue retry {facts.id} sends it at once"
+        )
+
+
+def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterator[Obstacle]:
+    key = facts.destination(domain, last)
+    pause = facts.pauses.of_domain(domain, facts.now) or facts.pauses.of_way(key, facts.now)
+    if pause is not None:
+        until = 0.0 if pause.until == float("inf") else pause.until
+        yield Obstacle("pause", pause.reply, until, f"mailer queue resume {pause.target}")
+    way = facts.ways.get(domain)
+    if way is not None and (trouble := way.trouble):
+        if trouble.offline:
+            yield Obstacle("offline", f"this machine reaches no name server: {trouble.text}", remedy="the network; it goes on by itself")
+        else:
+            remedy = f"a route for {domain} in the configuration, or its DNS; see mailer route {domain}"
+            yield Obstacle("route", f"no way leads there: {trouble.text}", remedy=remedy)
+    standing = facts.standings.get(key) if facts.running else None
+    if standing is None:
+        return
+    if standing.paused_until > facts.now and pause is None:
+        remedy = f"mailer queue resume {key}"
+        yield Obstacle("pause", standing.pause_reason or f"{key} rests", standing.paused_until, remedy)
+    if standing.breaker == "open" and standing.open_until > facts.now:
+        said = f" ({standing.breaker_reason})" if standing.breaker_reason else ""
+        yield Obstacle(
+            "breaker",
+            f"{key} failed {standing.failures} times in a row{said}; it is left alone",
+            standing.open_until,
+            f"then one session finds out whether it answers; mailer probe {_probed(key)} does so now",
+        )
+
+
+def _probed(key: str) -> str:
+    return key.partition(":")[2].split(",")[0].split(" ")[0]
+
+
+def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str]) -> Iterator[Obstacle]:
+    """What the last attempt left behind."""
+    if last is None or due <= facts.now or last.verdict != "defer":
+        return
+    now = f"mailer queue retry {facts.id} tries at once"
+    if last.scope == "us" and last.phase == "auth":
+        relay = _relay_of(facts, last)
+        yield Obstacle("login", f"{last.host} refuses our login: {last.reply}", due, f"the right {relay}; then {now}")
+    elif last.phase == "dns" and not last.host and "route" not in known and "offline" not in known:
+        kind = "offline" if not last.counts else "route"
+        yield Obstacle(kind, f"no way led there: {last.reply}", due, now)
+    elif not last.counts and not last.host:
+        if not known & {"breaker", "pause"}:
+            yield Obstacle("breaker", last.text, due, now)
+    else:
+        yield Obstacle("retry", f"it was put off: {last.reply}", due, now)
+
+
+def _relay_of(facts: Facts, last: Attempted) -> str:
+    """Which setting holds the login that was refused."""
+    config = facts.config
+    for name, relay in config.relays.items() if config else ():
+        if relay.host == last.host and relay.port == last.port and config:
+            line = config.lines.get(f"relay.{name}.username")
+            return f"username and password of [relay.{name}]" + (f" ({config.path}:{line})" if line else "")
+    return "username and password of the relay"
+
+
+_SETTINGS = {
+    "window": "its window grows with each success, up to delivery.max_connections_per_destination",
+    "connections": "delivery.max_connections limits them all together",
+    "rate": "it goes on by itself; mailer route shows which setting says so",
+}
+
+
+def _of_turn(facts: Facts, key: str) -> Iterator[Obstacle]:
+    """It is due and could go: whether it waits for its turn at the destination, or for the daemon to look."""
+    standing = facts.standings.get(key)
+    if standing is not None and standing.wait in ("rate", "window", "connections", "breaker"):
+        remedy = _SETTINGS.get(standing.wait, "one session finds out whether it answers")
+        yield Obstacle(standing.wait, f"{standing.waiting} wait for {key}: {standing.wait_detail}", standing.wait_until, remedy)
+    else:
+        yield Obstacle("queue", "it is due, and its turn comes")
