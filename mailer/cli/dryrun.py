@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import OK
+from mailer.mail.failure import OK, Failure
+from mailer.mail.message import Change
 from mailer.submit import Submitted, prepare
 
 from . import show as look
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.config.quick import SubmissionSettings
-    from mailer.mail.message import Change
     from mailer.submit import Prepared, Request
 
     from .options import Given
 
-STYLES = {"left": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
+STYLES = {"relayed": "busy", "left": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
 
 
 def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
     """Print what `request` would become, with ``-v`` the message itself, too; nothing is written. Raises `Failure` as submission does."""
     prepared = prepare(request, settings, time.time())
+    prepared.changes += _relayed(given, prepared)
     if given.flag("--json"):
         look.json_line(_record(prepared))
     elif not given.flag("--quiet"):
@@ -34,6 +35,28 @@ def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
         if given.flag("--verbose"):
             _print(prepared.content)
     return OK
+
+
+def _relayed(given: Given, prepared: Prepared) -> Iterator[Change]:
+    """What the relays on the way change when it leaves, as far as the configuration can be read: submission does not need it."""
+    from mailer.config import load
+    from mailer.delivery.route import Route, RouteTable
+    from mailer.identity import relayed, reverse_path
+
+    try:
+        config = load(given.text("--config"), given.text("--spool"))
+    except Failure:
+        return
+    table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
+    ways = dict.fromkeys(table.find(to.domain).via[0] for to in prepared.envelope.recipients)
+    for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
+        author, why = config.relays[name].author, f"relay.{name}.author"
+        sender = prepared.envelope.sender
+        if (new := reverse_path(sender, author)) != sender:
+            yield Change("relayed", "envelope sender", sender, new, why)
+        changes: list[Change] = []
+        relayed(prepared.content, author, changes)
+        yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
 
 
 def _record(prepared: Prepared) -> dict[str, object]:

@@ -10,8 +10,10 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from mailer.mail.address import AddressError
 from mailer.mail.failure import Failure
 
+from . import quick
 from .judge import Problem
 from .relay import SECRETS
 from .secret import Secret
@@ -33,6 +35,7 @@ def missing(config: Config) -> Iterator[Problem]:
             if path := getattr(relay, place):
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
+    yield from _aliases(config)
     for at, key in enumerate(config.dkim):
         yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
 
@@ -58,6 +61,31 @@ def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
         read_key(path)
     except Failure as failure:
         yield Problem(config.lines.get(key, 0), str(failure))
+
+
+def _aliases(config: Config) -> Iterator[Problem]:
+    """Aliases that mail cannot follow: in the file, where nobody else looks at them all, and loops."""
+    from mailer.identity import Rules
+    from mailer.identity.aliases import mistakes, read
+
+    path, line = config.submission.aliases_file, config.lines.get("submission.aliases_file", 0)
+    names = [name for name, _ in config.submission.aliases]
+    try:
+        if path:
+            names += [name for name, _ in read(path)]
+            yield from (Problem(line, f"{path}:{at}: {text}") for at, text in mistakes(path))
+    except Failure as failure:
+        yield Problem(line, str(failure))
+        return
+    rules = Rules(quick.of(config), str)
+    for name in names:
+        try:
+            rules.recipient(name)
+        except AddressError as error:
+            yield Problem(line, f"the alias {name} leads nowhere: {error}")
+        except Failure as failure:
+            if "leads back" in str(failure):
+                yield Problem(line, str(failure))
 
 
 def _readable(config: Config, key: str, path: str) -> Iterator[Problem]:

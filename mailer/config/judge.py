@@ -141,6 +141,8 @@ class Judge:
         for name in names:
             if name not in relays:
                 self.wrong(("route", at, "via"), f"there is no [relay.{name}]{nearest(name, relays, '[relay.{}]')}")
+        if len({relays[name].author if relays.get(name) else "" for name in (hop.removeprefix("relay:") for hop in route.via)}) > 1:
+            self.wrong(("route", at, "via"), "one way out takes one author only and another does not; give them routes of their own")
         if len(set(route.via)) < len(route.via):
             self.wrong(("route", at, "via"), "via names the same way out twice")
 

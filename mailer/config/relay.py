@@ -9,7 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .kinds import COMMAND, FINGERPRINT, HOST, OPTIONAL_DOMAIN, OPTIONAL_PATH, PORT, SECRET_PATH, SWITCH, TEXT, VARIABLE, choice, several
+from .kinds import (
+    COMMAND,
+    FINGERPRINT,
+    HOST,
+    MAILBOX,
+    OPTIONAL_DOMAIN,
+    OPTIONAL_PATH,
+    PORT,
+    SECRET_PATH,
+    SWITCH,
+    TEXT,
+    VARIABLE,
+    choice,
+    several,
+)
 from .secret import Secret
 from .setting import setting
 
@@ -94,6 +108,13 @@ class Relay:
     client_certificate: str = setting(OPTIONAL_PATH, "A PEM file with a certificate of ours to show.", "", example="/etc/mailer/client.pem")
     client_key: str = setting(
         SECRET_PATH, "The file with its key.", "", shown="the file with the certificate", example="/etc/mailer/client.key"
+    )
+    author: str = setting(
+        MAILBOX,
+        "The author of all mail that goes there, in header and envelope, where the relay takes no other.",
+        "",
+        shown="whoever wrote it",
+        example="Our shop <me@example.com>",
     )
     protocol: str = setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
     chunking: bool = setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)

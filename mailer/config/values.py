@@ -164,6 +164,8 @@ def _name(value: object) -> str:
 
 def _target(name: str, value: object) -> str:
     target = text(value)
+    if target.startswith(("|", "/", ":")):
+        raise ValueError(f"the alias {written(name)} leads to {written(target)}, and mail goes to addresses only")
     try:
         parse(target, "x.invalid")
     except AddressError as error:

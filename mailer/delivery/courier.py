@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from mailer.identity import reverse_path
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
@@ -177,7 +178,9 @@ class SmtpSession:
     def _mail(load: Load, recipients: Sequence[int]) -> Mail:
         envelope = load.envelope
         addresses = [envelope.recipients[to].address for to in recipients]
-        return Mail(envelope.sender, addresses, load.content, request=_asked(envelope))
+        author = load.job.way.author
+        sender = reverse_path(envelope.sender, author) if author else envelope.sender
+        return Mail(sender, addresses, load.content, request=_asked(envelope))
 
     async def _transact(
         self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]

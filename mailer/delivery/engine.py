@@ -18,6 +18,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
+from mailer.identity import relayed
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
@@ -91,7 +92,7 @@ class Engine:
             if state == "queued":
                 self.scheduler.expect(id, 0.0)
             elif state == "deferred" and not self.scheduler.knows(id):
-                self.scheduler.expect(id, self.clock.now())  # only its records know better; whoever is not due then waits on
+                self.scheduler.expect(id, self.spool.due(id) or self.clock.now())
             elif state in ("held", "failed"):
                 self._moved(id, state)
         self.wake()
@@ -298,17 +299,19 @@ class Engine:
         content = self.settler.take(job.attempt)
         try:
             if content is not None:
-                return Load(job, self._signed(job.attempt, content))
+                return Load(job, self._signed(job, content))
             outcomes = []
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
         self._spawn(self._finished(job.attempt, outcomes))
         return None
 
-    def _signed(self, attempt: Attempt, content: bytes) -> bytes:
+    def _signed(self, job: Job, content: bytes) -> bytes:
         """The content as it leaves, after all that changes it. Raises `Unsigned`."""
-        signer = self.policy.signer
-        return content if signer is None else signer.sign(content, self.clock.now(), attempt.signing)
+        signer, ahead = self.policy.signer, job.attempt.signing
+        if job.way.author:
+            content, ahead = relayed(content, job.way.author), None  # what was signed ahead is another message
+        return content if signer is None else signer.sign(content, self.clock.now(), ahead)
 
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
         """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""

@@ -27,11 +27,15 @@ class Stop(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How mail travels: the `stops` in order; `key` names the destination that shares limits, `relay` whether it is one."""
+    """How mail travels: the `stops` in order; `key` names the destination that shares limits, `relay` whether it is one.
+
+    `author` is the only one that it takes, if it does.
+    """
 
     key: str
     stops: tuple[Stop, ...]
     relay: bool
+    author: str = ""
 
 
 class Finder(Protocol):

@@ -48,8 +48,9 @@ def has_long_line(data: bytes) -> bool:
 class Change:
     """What submission did to a message, for whoever wants to know.
 
-    `action` is ``added``, ``removed``, ``changed`` or ``mended``, or ``left`` for what should have been and could not be; `what` is the
-    name of a field, ``envelope sender``, ``envelope recipient`` or a part of the body; then the text before and after, and `why`.
+    `action` is ``added``, ``removed``, ``changed`` or ``mended``, or ``left`` for what should have been and could not be, and
+    ``relayed`` for what is changed when it leaves; `what` is the name of a field, ``envelope sender``, ``envelope recipient`` or a
+    part of the body; then the text before and after, and `why`.
     """
 
     __slots__ = ("action", "after", "before", "what", "why")

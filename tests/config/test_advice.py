@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailer.config import Config
+from mailer.config import Config, load
 from mailer.config.advice import missing, warnings
 from mailer.config.file import config_of
 from mailer.config.judge import Problem
@@ -49,3 +49,22 @@ def test_what_may_surprise(tmp_path: Path) -> None:
     assert "has no domain" in found[0].text
     assert found[1].text == "no route uses the relay out"
     assert found[-1].text == f"others can write this file; run: chmod go-w {path}"
+
+
+def test_aliases_that_lead_nowhere(tmp_path: Path) -> None:
+    """Commands and files in the file of aliases, names without a domain, loops, a file that is not there."""
+    aliases = tmp_path / "aliases"
+    aliases.write_text("root: anna@example.com\nrun: |/bin/x\nloop: again\nplain: nowhere\nself: self, b@example.com\n")
+    path = tmp_path / "c.toml"
+    path.write_text(f'[submission]\naliases = {{ again = "loop" }}\naliases_file = "{aliases}"\n')
+    found = [(problem.line, problem.text) for problem in missing(load(str(path)))]
+    assert {line for line, _ in found} == {3}
+    text = "\n".join(text for _, text in found)
+    for words in (
+        f"{aliases}:2: the alias run leads to a command", "again leads back to itself", "loop leads back to itself",
+        "the alias plain leads nowhere: 'nowhere' is not an address: it has no domain", "the alias self leads nowhere",
+    ):  # fmt: skip
+        assert words in text
+    assert len(found) == 5
+    aliases.unlink()
+    assert [problem.text for problem in missing(load(str(path)))] == [f"cannot read the aliases in {aliases}: No such file or directory"]

@@ -138,7 +138,9 @@ www-data = "Our shop <shop@example.com>"
 
 
 @pytest.mark.parametrize("word", ["aliases", "authors"])
-@pytest.mark.parametrize("value", ['"x"', "[]", "{ root = 1 }", '{ root = "a b" }', '{ "" = "a@example.com" }', '{ "a b" = [] }'])
+@pytest.mark.parametrize(
+    "value", ['"x"', "[]", "{ root = 1 }", '{ root = "a b" }', '{ "" = "a@example.com" }', '{ a = "|run" }', '{ "a b" = [] }']
+)
 def test_tables_of_addresses_say_what_is_wrong_with_them(tmp_path: Path, word: str, value: str) -> None:
     """An error with its line, as for any other setting."""
     path = tmp_path / "c.toml"
