@@ -1,4 +1,4 @@
-"""A rate: so many in so much time, kept smoothly. Pure; time comes in as an argument, in seconds.
+"""A rate: so many in so much time, kept evenly; and room for so many at once. Pure; time comes in as an argument, in seconds.
 
 A `Bucket` spaces what it lets through evenly, with a little slack, so that a timer that comes late loses nothing. It keeps
 one number: the moment at which all that was let through would be paid for at an even pace.
@@ -13,22 +13,22 @@ from __future__ import annotations
 
 
 class Bucket:
-    """Lets `number` through in `per` seconds; `name` says whose limit it is."""
+    """Lets `number` through in `per` seconds; `everybody`: to all destinations together."""
 
-    __slots__ = ("_last", "_paid", "_slack", "_step", "name", "number", "per")
+    __slots__ = ("__weakref__", "_last", "_paid", "_slack", "_step", "everybody", "slow_until")
 
-    def __init__(self, number: int, per: float, name: str = "") -> None:
-        self._paid = self._last = 0.0
-        self.change(number, per, name)
+    def __init__(self, number: int, per: float, *, everybody: bool = False) -> None:
+        self.everybody = everybody
+        self._paid = self._last = self.slow_until = 0.0
+        self.change(number, per)
 
-    def change(self, number: int, per: float, name: str = "") -> None:
+    def change(self, number: int, per: float) -> None:
         """Another rate holds from now on; what was let through is not forgotten.
 
         The slack is what a second is worth, and at most a twentieth of it all. It comes off the pace, for it may be used up at
         the start of a stretch: slack and pace together make up `number`.
         """
         slack = int(min(number / 20, number / per))
-        self.number, self.per, self.name = number, per, name
         self._step = per / (number - slack)
         self._slack = slack * self._step
 
@@ -38,16 +38,27 @@ class Bucket:
         return max(now, self._paid - self._slack)
 
     def took(self, now: float, count: int = 1) -> None:
-        """One that is worth `count` begins."""
+        """One that is worth `count` begins. While it has to be slow, it is worth twice as much."""
         self._follow(now)
-        self._paid = max(self._paid, now) + count * self._step
-
-    def idle(self, now: float) -> bool:
-        """Whether it knows nothing that a new one would not."""
-        return self._paid <= now
+        self._paid = max(self._paid, now) + count * self._step * (2 if now < self.slow_until else 1)
 
     def _follow(self, now: float) -> None:
         """A clock that was set back takes what it had measured back with it, else everything would wait until it is there again."""
         if now < self._last:
             self._paid += now - self._last
         self._last = now
+
+
+class Room:
+    """Has room for `most` at once; `taken` are there."""
+
+    __slots__ = ("most", "taken")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether one more has to wait until one leaves."""
+        return self.taken >= self.most
