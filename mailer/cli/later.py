@@ -77,4 +77,9 @@ def _reports(text: str) -> dict[str, object]:
     unknown = [word for word in words if word not in REPORTS and word not in PARTS]
     if unknown or len(parts) > 1 or len(set(wanted)) < len(wanted) or ("NEVER" in wanted and len(wanted) > 1):
         raise usage(f"--dsn takes some of success, failure, delay, or never; and full or headers, not {text!r}", "send")
-    return ({"notify": ",".join(wanted)} if wanted else {}) | ({"ret": parts[0]} if parts else {})
+    options: dict[str, object] = {}
+    if wanted:
+        options["notify"] = ",".join(wanted)
+    if parts:
+        options["ret"] = parts[0]
+    return options

@@ -12,38 +12,49 @@ import time
 
 from mailer.config.quick import submission
 from mailer.mail.envelope import dump_json
-from mailer.mail.failure import IO_ERROR, NO_SUCH, OK, USAGE, Failure
+from mailer.mail.failure import IO_ERROR, OK, USAGE, Failure
 from mailer.submit import Request, check_size, submit
 
-from . import mute
-from .options import JSON, Command, Option, usage
+from . import complain, mute
+from .options import JSON, Command, Option
 from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.config.quick import SubmissionSettings
+    from mailer.mail.message import Change
     from mailer.submit import Submitted
 
     from .options import Given
 
-COMPOSING = ("--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--header")
+COMPOSING = (
+    "--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--html", "--html-file", "--attach", "--inline",
+    "--link", "--header", "--in-reply-to", "--references", "--list-unsubscribe", "--from-json",
+)  # fmt: skip
+"""Options that make a message; with one of them no message is read."""
 
 
 def run(given: Given) -> int:
     """Queue one message and print its ID."""
     settings = submission(given.text("--config"), given.text("--spool"))
     if given.flag("--batch"):
-        from . import batch
+        from .batch import run as send_all
 
-        return batch.run(given, settings)
+        return send_all(given, settings)
     waiting = _seconds(given)
     options = _options(given)
     with refusing("the message was read"):
-        request = (_composed if _composing(given) else _piped)(given, settings)
+        request = _request(given, settings)
     request.options = options
+    if given.flag("--dry-run"):
+        from .dryrun import show
+
+        return show(given, request, settings)
     with deaf():
         done = submit(request, settings, time.time())
     _print(given, done)
+    if done.changes:
+        _tell(given, done)
     if given.flag("--fcc") and not done.repeat:
         _copy(given, done)
     if waiting is None:
@@ -83,19 +94,26 @@ def _copy(given: Given, done: Submitted) -> None:
         sys.stderr.write(f"mailer: {done.envelope.id} is queued, but no copy could be kept: {error.filename}: {error.strerror}\n")
 
 
-def _composing(given: Given) -> bool:
-    return any(given.flag(name) for name in COMPOSING)
+def _request(given: Given, settings: SubmissionSettings) -> Request:
+    """A message that the options compose, or a whole one on standard input."""
+    if any(map(given.flag, COMPOSING)):
+        from .composed import composed
 
-
-def _piped(given: Given, settings: SubmissionSettings) -> Request:
-    """A whole message on standard input."""
+        return composed(given, settings)
     return Request(
         read_input(settings, quiet=given.flag("--quiet")),
         sender=given.text("--sender"),
         recipients=given.operands,
         from_header=given.flag("--from-header"),
-        request_id=_request_id(given),
+        request_id=request_id(given.text("--request-id")),
+        priority=queue_priority(given.text("--priority")),
+        strict=given.flag("--strict"),
     )
+
+
+def queue_priority(word: str | None) -> str:
+    """Which of the three of the queue a priority stands for; what is none, submission refuses."""
+    return {"": "normal", "highest": "high", "lowest": "low"}.get(word or "", word or "")
 
 
 def read_input(settings: SubmissionSettings, *, quiet: bool = False) -> bytes:
@@ -123,53 +141,11 @@ def read_all(fd: int, settings: SubmissionSettings) -> bytes:
         parts.append(part)
 
 
-def _composed(given: Given, settings: SubmissionSettings) -> Request:
-    """A message made of options; standard input is read only where an option says so."""
-    from mailer.compose import compose
-
-    if given.flag("--from-header"):
-        raise usage("-t takes the recipients from a message on standard input; it does not go with --to", "send")
-    data = compose(
-        sender=given.text("--from") or "",
-        to=[*given.texts("--to"), *given.operands],
-        cc=given.texts("--cc"),
-        reply_to=given.texts("--reply-to"),
-        subject=given.text("--subject") or "",
-        text=_text(given, settings),
-        headers=[_header(text) for text in given.texts("--header")],
-    )
-    return Request(data, sender=given.text("--sender"), bcc=given.texts("--bcc"), from_header=True, request_id=_request_id(given))
-
-
-def _text(given: Given, settings: SubmissionSettings) -> str:
-    text, path = given.text("--text"), given.text("--text-file")
-    if text is not None and path is not None:
-        raise usage("--text and --text-file do not go together", "send")
-    if path is None:
-        return text or ""
-    try:
-        if path == "-":
-            return read_input(settings, quiet=given.flag("--quiet")).decode()
-        with open(path, "rb") as file:
-            return read_all(file.fileno(), settings).decode()
-    except OSError as error:
-        raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
-    except UnicodeDecodeError as error:
-        raise Failure(f"{path} is no UTF-8 text (byte {error.start})", 65) from None
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise usage(f"--header takes 'NAME: VALUE', not {text!r}", "send")
-    return name, value.strip()
-
-
-def _request_id(given: Given) -> str:
-    request_id = given.text("--request-id")
-    if request_id is not None and not (0 < len(request_id) <= 255 and request_id.isprintable()):
+def request_id(text: str | None) -> str:
+    """`text` if it can be a request id, nothing if there is none. Raises `Failure` (64)."""
+    if text is not None and not (0 < len(text) <= 255 and text.isprintable()):
         raise Failure("--request-id takes 1 to 255 printable characters", USAGE)
-    return request_id or ""
+    return text or ""
 
 
 def _print(given: Given, done: Submitted) -> None:
@@ -184,9 +160,17 @@ def _print(given: Given, done: Submitted) -> None:
         mute(1)
 
 
+def _tell(given: Given, done: Submitted) -> None:
+    """What was done to the message, on standard error: all of it with ``-v``; else only what should have been done and could not be."""
+    for change in done.changes:
+        if given.flag("--verbose") or (change.action == "left" and not given.flag("--quiet")):
+            complain(str(change), OK)
+
+
 def as_json(done: Submitted) -> dict[str, object]:
-    """What was queued in the form that ``mailer status --json`` gives it."""
+    """What was queued in the form that ``mailer status --json`` gives it, and what was changed in it beyond completing it."""
     envelope = done.envelope
+    changes = [change for change in done.changes if change.action != "added"]
     return {
         "id": envelope.id,
         "message_id": envelope.message_id or None,
@@ -214,7 +198,13 @@ def as_json(done: Submitted) -> dict[str, object]:
             }
             for recipient in envelope.recipients
         ],
+        **({"changes": changes_of(changes)} if changes else {}),
     }
+
+
+def changes_of(changes: list[Change]) -> list[dict[str, str]]:
+    """What was done to a message, as JSON has it."""
+    return [{name: getattr(change, name) for name in ("action", "what", "before", "after", "why")} for change in changes]
 
 
 COMMAND = Command(
@@ -223,7 +213,7 @@ COMMAND = Command(
     summary="take a message from standard input, or compose one, and queue it",
     about=(
         "Reads a whole RFC 5322 message from standard input and queues it for the RECIPIENTs, or for those of its own "
-        "To, Cc and Bcc fields with -t. With --to, --subject and --text it composes a message instead and reads nothing.\n\n"
+        "To, Cc and Bcc fields with -t. With --to, --subject, --text and their like it composes a message instead and reads nothing.\n\n"
         "When it exits with 0, the message is on disk and survives a power failure, whether or not a daemon runs. It "
         "prints the message's ID; `mailer status ID` says what became of it."
     ),
@@ -237,9 +227,24 @@ COMMAND = Command(
         Option("--bcc", metavar="ADDRESS", help="compose: a recipient whom the others do not see", repeat=True),
         Option("--reply-to", metavar="ADDRESS", help="compose: where answers go", repeat=True),
         Option("--subject", "-s", metavar="TEXT", help="compose: the subject"),
-        Option("--text", metavar="TEXT", help="compose: the text"),
+        Option("--text", metavar="TEXT", help="compose: the text; '' for HTML without one, else it is made from the HTML"),
         Option("--text-file", metavar="FILE", help="compose: a UTF-8 file with the text; - for standard input"),
+        Option("--html", metavar="HTML", help="compose: the same as HTML"),
+        Option("--html-file", metavar="FILE", help="compose: a UTF-8 file with it; - for standard input"),
+        Option("--attach", metavar="FILE", help="compose: a file to attach", repeat=True),
+        Option("--inline", metavar="CID=FILE", help="compose: a picture that the HTML shows as <img src=\"cid:CID\">", repeat=True),
+        Option("--link", metavar="NAME=URL", help="compose: a link in the body, in place of an attachment", repeat=True),
         Option("--header", metavar="'NAME: VALUE'", help="compose: one more header field", repeat=True),
+        Option("--in-reply-to", metavar="ID", help="compose: the Message-ID that this answers"),
+        Option("--references", metavar="IDS", help="compose: those of the thread, oldest first", repeat=True),
+        Option("--list-unsubscribe", metavar="URI", help="compose: how to leave the list, https://… (by one click) or mailto:…",
+               repeat=True),
+        Option("--from-json", metavar="FILE", help="compose: all of it from an object of JSON; - for standard input"),
+        Option("--priority", metavar="WORD", help="high, normal or low, in the queue and to the reader; composed mail can be highest or "
+               "lowest, too"),
+        Option("--strict", help="refuse a message with lines too long or with 8-bit text that does not say what it is, which else is "
+               "mended (65)"),
+        Option("--dry-run", help="show the envelope, and what would be changed in the message and why; queue nothing"),
         Option("--request-id", metavar="KEY", help="queue at most once: the same KEY and message give the same ID again, "
                "another message is refused (65)"),
         Option("--at", metavar="TIME", help="send it then: 2026-11-22T08:00:00Z; '2026-11-22 08:00' or 08:00 in local time; "

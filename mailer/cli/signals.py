@@ -47,3 +47,24 @@ def refusing(doing: str) -> _Handled:
 def deaf() -> _Handled:
     """Within it, the same signals are ignored: a message is put in milliseconds, and then it is put."""
     return _Handled(SIG_IGN)
+
+
+class Patient(_Handled):
+    """Like `refusing`; but a signal that comes while `calm` is set is acted upon by `settle`, when what must not be torn is whole."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__(self._heard)
+        self.doing = doing
+        self.calm = False
+        self.asked = 0
+
+    def _heard(self, number: int, _frame: object) -> None:
+        self.asked = number
+        if not self.calm:
+            self.settle()
+
+    def settle(self) -> None:
+        """What was put off happens now. Raises `Failure` (75)."""
+        self.calm = False
+        if self.asked:
+            raise Failure(f"{_NAMES[self.asked]} while {self.doing}", TRY_AGAIN)

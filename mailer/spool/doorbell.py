@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket as sockets
 
+EVERYTHING = "*"
+"""What is rung in place of an ID when there are many: the daemon looks at all that is there."""
+
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 
 

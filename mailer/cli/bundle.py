@@ -1,0 +1,216 @@
+"""The messages of a batch, one after the other: out of an mbox, a Maildir, or lines of JSON.
+
+Whatever is wrong with one of them is told in its place, and the next one is read. No more than one message is in memory, and no
+more of one than a message may have.
+
+An mbox divides its messages by lines that begin with ``From `` after an empty line; a line of a message that looks so, or so with
+``>`` before it, has one more ``>`` (the form "mboxrd"), which is taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from mailer.mail import address
+from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
+from mailer.mail.message import Message, normalise
+from mailer.submit import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LINE = 1 << 20  # bytes of an mbox that are looked at together
+
+
+class Item(NamedTuple):
+    """One message of a batch: its request or what is wrong with it, and how far the input is read by then, in bytes."""
+
+    request: Request | Failure
+    read: int
+
+
+class Wishes(NamedTuple):
+    """What holds for all messages of a batch: `largest` in bytes, envelope, options, and where each has its request id."""
+
+    largest: int
+    sender: str | None = None
+    recipients: Sequence[str] = ()
+    from_header: bool = True
+    request_id_from: str = ""
+    options: dict[str, object] | None = None
+
+
+def open_input(path: str) -> IO[bytes]:
+    """The file at `path`, or standard input for nothing. Raises `Failure` (67, 74)."""
+    try:
+        return open(path, "rb") if path else open(0, "rb", closefd=False)
+    except FileNotFoundError:
+        raise Failure(f"there is no {path}", NO_SUCH) from None
+    except OSError as error:
+        raise Failure(f"cannot read {path or 'standard input'}: {error.strerror}", IO_ERROR) from None
+
+
+def items(path: str, wishes: Wishes) -> Iterator[Item]:
+    """The messages of what is at `path`, whichever form it has. Raises `Failure`: 65 if it has none of them, 67, 74."""
+    if path and os.path.isdir(path):
+        yield from _maildir(path, wishes)
+        return
+    with open_input(path) as stream:
+        try:
+            first = stream.readline(LINE)
+            while first and not first.strip():
+                first = stream.readline(LINE)
+            if first.startswith(b"From "):
+                yield from _mbox(stream, wishes)
+            elif first.lstrip().startswith(b"{"):
+                yield from _json_lines(first, stream, wishes)
+            elif first:
+                raise Failure(
+                    f"{path or 'standard input'} is no batch: an mbox begins with 'From ', lines of JSON with {{; "
+                    "send one message without --batch",
+                    BAD_MESSAGE,
+                )
+        except OSError as error:
+            raise Failure(f"cannot read {path or 'standard input'}: {error.strerror}", IO_ERROR) from None
+
+
+def _maildir(path: str, wishes: Wishes) -> Iterator[Item]:
+    """Those of ``new/`` and ``cur/``, as their names are in order, which is that of their age."""
+    names = [(name, folder) for folder in ("new", "cur") for name in _listed(f"{path}/{folder}") if not name.startswith(".")]
+    if not os.path.isdir(f"{path}/cur"):
+        raise Failure(f"{path} is no Maildir: it has no directory cur", BAD_MESSAGE)
+    for at, (name, folder) in enumerate(sorted(names), 1):
+        try:
+            with open(f"{path}/{folder}/{name}", "rb") as file:
+                data = file.read(wishes.largest + 1)
+        except OSError as error:
+            yield Item(Failure(f"cannot read {folder}/{name}: {error.strerror}", BAD_MESSAGE), at)
+        else:
+            yield Item(_request(data, wishes), at)
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Failure(f"cannot read {path}: {error.strerror}", IO_ERROR) from None
+
+
+def _mbox(stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
+    lines: list[bytes] = []
+    size = read = 0
+    empty, whole = False, True  # the line before, and whether this one begins where a line does
+    while line := stream.readline(LINE):
+        read += len(line)
+        if whole and empty and line.startswith(b"From "):
+            yield Item(_request(_joined(lines), wishes), read)
+            lines, size = [], 0
+        elif size <= wishes.largest:
+            lines.append(line[1:] if whole and line.lstrip(b">").startswith(b"From ") and line.startswith(b">") else line)
+            size += len(line)
+        empty = whole and line in (b"\n", b"\r\n")
+        whole = line.endswith(b"\n")
+    yield Item(_request(_joined(lines), wishes), read)
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """The message of these lines; the empty one at its end belongs to the mbox."""
+    if lines and lines[-1] in (b"\n", b"\r\n"):
+        lines.pop()
+    return b"".join(lines)
+
+
+def _json_lines(first: bytes, stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
+    most = 2 * wishes.largest + LINE  # base64 makes four bytes of three, and the lines of JSON have more than that
+    line, read = first, 0
+    if len(first) == LINE and not first.endswith(b"\n"):
+        line += stream.readline(most)
+    while line:
+        read += len(line)
+        if len(line) > most and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(LINE)
+                read += len(line)
+            yield Item(Failure(f"the line has more than {most} bytes", BAD_MESSAGE), read)
+        elif line.strip():
+            yield Item(_composed(line, wishes), read)
+        line = stream.readline(most + 1)
+
+
+def _request(data: bytes, wishes: Wishes) -> Request | Failure:
+    """The request for a whole message."""
+    if len(data) > wishes.largest:
+        return Failure(f"the message is larger than {wishes.largest} bytes (submission.max_message_size)", BAD_MESSAGE)
+    if not data.strip():
+        return Failure("the message is empty", BAD_MESSAGE)
+    key = ""
+    if wishes.request_id_from:
+        name = wishes.request_id_from.lower().encode()
+        key = Message.split(normalise(data)).value(name) or ""
+        if problem := _unfit(key, wishes.request_id_from):
+            return problem
+    return Request(
+        data,
+        sender=wishes.sender,
+        recipients=wishes.recipients,
+        from_header=wishes.from_header,
+        request_id=key,
+        options=wishes.options,
+    )
+
+
+def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
+    """The request for what a line of JSON describes."""
+    from mailer.compose import Email, EmailError
+
+    try:
+        payload = json.loads(line)
+        key = _member(payload, wishes.request_id_from)
+        email = Email.from_payload(payload)
+        key = key or email.request_id
+        if problem := _unfit(key, wishes.request_id_from) if wishes.request_id_from else None:
+            return problem
+        return Request(
+            email.encode(),
+            sender=wishes.sender,
+            bcc=[found for text in email.bcc for found in address.in_header(text)],
+            from_header=True,
+            request_id=key,
+            options=wishes.options,
+            priority=QUEUE.get(email.priority, "normal"),
+        )
+    except EmailError as error:
+        return Failure(str(error), BAD_MESSAGE)
+    except (ValueError, RecursionError) as error:
+        return Failure(f"the line is no JSON: {error}", BAD_MESSAGE)
+
+
+QUEUE = {"highest": "high", "high": "high", "low": "low", "lowest": "low"}
+"""The priority in the header, as the queue has it."""
+
+
+def _member(payload: object, name: str) -> str:
+    """The member of the payload that is its request id; one that is no part of an email is taken out of it."""
+    from mailer.compose.payload import TEXT
+
+    if not name or not isinstance(payload, dict):
+        return ""
+    value = payload.get(name) if name in TEXT else payload.pop(name, None)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _unfit(key: str, name: str) -> Failure | None:
+    if 0 < len(key) <= 255 and key.isprintable():
+        return None
+    return Failure(f"{name} is no request id: it takes 1 to 255 printable characters, not {key[:40]!r}", BAD_MESSAGE)
+
+
+def total(path: str) -> int:
+    """How much there is to be read, in the unit of `Item.read`; 0 where nobody knows."""
+    if path and os.path.isdir(path):
+        return len(_listed(f"{path}/new")) + len(_listed(f"{path}/cur"))
+    return os.path.getsize(path) if path and os.path.isfile(path) else 0
