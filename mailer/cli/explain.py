@@ -66,7 +66,7 @@ def run(given: Given) -> int:
                     show.show([show.BLANK, show.BLANK])
                 _print(given, view, explanation)
                 told += 1
-        notes = [] if told else view.notes
+        notes = view.notes
     for text in (*notes, *(f"no message {name!r} is known here" for name in missing)):
         show.note(text)
     return NO_SUCH if missing else OK

@@ -10,7 +10,7 @@ from mailer.mail.when import rfc3339
 from mailer.status.attempts import PHASES
 
 from . import pages, show
-from .show import BLANK, Cell, Fields, Line, exact, moment
+from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def _head(story: Story, now: float) -> Iterator[Block]:
 
 def _facts(story: Story, now: float) -> Iterator[Field]:
     record = story.record
-    yield "Submitted", exact(record.queued_at, now) + _by(story)
+    yield "Submitted", when(record.queued_at, now) + _by(story)
     yield "From", pages.sender(record.sender)
     yield "To", pages.recipients(record)
     yield "Subject", record.subject
@@ -94,52 +94,67 @@ def _by(story: Story) -> str:
 def _attempts(story: Story, now: float, whole: bool) -> Iterator[Block]:
     yield BLANK
     yield Line([Cell("What happened", "strong")])
-    groups = grouped(story.attempts)
-    if not groups:
+    tries = grouped(story.attempts)
+    if not tries:
         nothing = "It was never tried." if story.record.status != "sent" else "How it was delivered is not known any more."
         yield Line([Cell("  " + nothing, "quiet")])
-    shown = groups if whole else groups[-SHOWN:]
-    if len(shown) < len(groups):
-        yield Line([Cell(f"  {len(groups) - len(shown)} earlier attempts are left out; --verbose shows them.", "quiet")])
-    for number, attempts in enumerate(groups, 1):
-        if attempts in shown:
-            yield from _attempt(story, number, attempts, now, whole)
+    left_out = 0 if whole else max(len(tries) - SHOWN, 0)
+    if left_out:
+        yield Line([Cell(f"  {left_out} earlier attempts are left out; --verbose shows them.", "quiet")])
+    for number, attempts in enumerate(tries[left_out:], left_out + 1):
+        yield from _attempt(story, number, attempts, now, whole)
 
 
 def grouped(attempts: Sequence[Attempted]) -> list[list[Attempted]]:
-    """The attempts that were one transaction, and came to the same."""
+    """The attempts that were one transaction are one."""
     groups: dict[tuple[object, ...], list[Attempted]] = {}
     for each in attempts:
-        groups.setdefault((each.key, each.verdict, each.host, each.reply), []).append(each)
+        groups.setdefault((each.key, each.host), []).append(each)
     return list(groups.values())
 
 
 def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, whole: bool) -> Iterator[Block]:
     first = attempts[0]
-    status = RECIPIENT_STATUS[first.verdict]
-    word = show.status(status) if first.host else Cell(f"{status}, not tried", show.MOODS[status])
-    yield Line([Cell(f"  #{number}  ", "quiet"), exact(first.at, now), "  ", word])
-    yield Fields([("      " + label, value) for label, value in _attempt_facts(attempts, whole) if value])
+    place = f"  at {first.host} [{first.ip}] port {first.port}" if first.ip else f"  at {first.host}" if first.host else "  not tried"
+    yield Line([Cell(f"  #{number}  ", "quiet"), when(first.at, now), Cell(place, "strong" if first.host else "quiet")])
+    facts = [("TLS", _tls(first)), ("steps", _steps(first)), ("took", _ms(first.seconds * 1e3) if first.host and not first.steps else "")]
+    yield Fields([(f"      {label:<8}", value) for label, value in facts if value])
+    alike: dict[tuple[str, str], list[Attempted]] = {}
+    for each in attempts:
+        alike.setdefault((each.verdict, each.reply), []).append(each)
+    for group in alike.values():
+        yield Fields([(f"      {label:<8}", value) for label, value in _outcome(group, whole) if value])
     if lines := story.dialogs.get(first.key):
-        yield Line([Cell("      dialog", "quiet")])
         yield from map(_said, lines)
 
 
-def _attempt_facts(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
+def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
+    """What came of it for some recipients."""
     first = attempts[0]
-    yield "to", _names([each.recipient for each in attempts], whole)
-    if first.host:
-        yield "host", f"{first.host} [{first.ip}] port {first.port}" if first.ip else first.host
-        yield "TLS", _tls(first)
-    yield "steps", _steps(first)
-    yield "took", f"{first.seconds:.1f} s" if first.host and not first.steps else ""
-    yield "reply", Cell(first.reply, show.MOODS[RECIPIENT_STATUS[first.verdict]] if first.verdict != "delivered" else "")
-    yield "in phase", first.phase if first.verdict != "delivered" else ""
+    status = RECIPIENT_STATUS[first.verdict]
+    names = _names([each.recipient for each in attempts], whole)
+    yield status, Cell(names, show.MOODS[status])
+    yield "reply", first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
     if first.verdict in ("defer", "fail", "expire"):
         words = explain(first.code, first.enhanced_code)
         yield "means", words.means
         yield "to do", words.do if first.verdict != "defer" else ""
-    yield "known there as", first.queue_id
+    yield "there", f"known as {first.queue_id}" if first.queue_id else ""
+
+
+_WHERE = {
+    "dns": "when its hosts were looked up",
+    "connect": "when it was called",
+    "greeting": "in its greeting",
+    "ehlo": "to EHLO",
+    "starttls": "to STARTTLS",
+    "auth": "to AUTH",
+    "mail": "to MAIL",
+    "rcpt": "to RCPT",
+    "data": "to DATA",
+    "body": "to the message",
+}
+"""Phase → where in the session that was, for a person."""
 
 
 def _names(names: list[str], whole: bool) -> str:
@@ -148,9 +163,13 @@ def _names(names: list[str], whole: bool) -> str:
 
 
 def _tls(attempt: Attempted) -> str:
-    wanted = {"none": "not wanted", "opportunistic": "if it is offered", "starttls": "required", "implicit": "required from the first byte"}
+    wanted = {"opportunistic": "if it is offered", "starttls": "required", "implicit": "required from the first byte"}
+    if not attempt.host or not attempt.tls_wanted:
+        return attempt.tls
+    if attempt.tls_wanted == "none":
+        return "none, as it was wanted"
     got = attempt.tls or ("none" if attempt.phase not in ("connect", "greeting", "ehlo", "starttls") else "not reached")
-    return f"{wanted.get(attempt.tls_wanted, attempt.tls_wanted)}; {got}" if attempt.tls_wanted else attempt.tls
+    return f"{wanted.get(attempt.tls_wanted, attempt.tls_wanted)}; {got}"
 
 
 def _steps(attempt: Attempted) -> str:
@@ -159,6 +178,12 @@ def _steps(attempt: Attempted) -> str:
     text = ", ".join(f"{phase} {_ms(steps[phase])}" for phase in own)
     before = ", ".join(f"{phase} {_ms(steps[phase])}" for phase in CONNECTION if phase in steps) if attempt.reused else ""
     return text + (f"  (on a connection that was open already: {before})" if before else "")
+
+
+def when(at: float, now: float) -> str:
+    """A moment to the second, and how far away that is, for a person and for a file alike."""
+    away = f"in {show.span(at - now)}" if at > now else f"{show.span(now - at)} ago"
+    return f"{rfc3339(int(at))} ({away})"
 
 
 def _ms(ms: float) -> str:
@@ -189,7 +214,7 @@ def _blocked(explanation: Explanation, now: float, whole: bool) -> Iterator[Bloc
 
 
 def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
-    until = f", until {exact(obstacle.until, now)}" if obstacle.until else ""
+    until = f", until {when(obstacle.until, now)}" if obstacle.until and obstacle.kind != "retry" else ""  # that is the next try
     yield f"      {obstacle.kind:<11}", Cell(obstacle.detail + until, "wait")
     if obstacle.remedy:
         yield f"      {'':<11}", f"→ {obstacle.remedy}"
@@ -197,10 +222,10 @@ def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
 
 def _next(explanation: Explanation, due: float, now: float) -> Iterator[Field]:
     if explanation.story.record.status == "deferred":
-        yield f"      {'next try':<11}", exact(due, now) if due > now else "now"
+        yield f"      {'next try':<11}", when(due, now) if due > now else "now"
     if explanation.gives_up:
         late = explanation.gives_up <= now
-        text = "with the next try that fails, for its time is up" if late else exact(explanation.gives_up, now)
+        text = "with the next try that fails, for its time is up" if late else when(explanation.gives_up, now)
         yield f"      {'given up':<11}", f"{text} (retry.expire)"
 
 

@@ -159,21 +159,38 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
     elif last.phase == "dns" and not last.host and "route" not in known and "offline" not in known:
         kind = "offline" if not last.counts else "route"
         yield Obstacle(kind, f"no way led there: {last.reply}", due, now)
-    elif not last.counts and not last.host:
+    elif not last.counts and not last.host and last.phase == "connect":
         if not known & {"breaker", "pause"}:
             yield Obstacle("breaker", last.text, due, now)
     else:
-        yield Obstacle("retry", f"it was put off: {last.reply}", due, now)
+        yield Obstacle("retry", f"it was put off: {last.reply}", due, now + _advice(facts, last))
+
+
+def _advice(facts: Facts, last: Attempted) -> str:
+    """What else there is to look at, by how far the attempt got."""
+    if last.phase in ("connect", "greeting", "ehlo") and last.host:
+        return f"; mailer probe {last.host} shows whether it answers"
+    if last.phase == "starttls" and last.host:
+        relay = _relay(facts, last)
+        setting = f"tls of [relay.{relay}]" if relay else "tls.mx"
+        return f"; mailer probe {last.host} shows what it offers, and {setting} says what is required"
+    return ""
+
+
+def _relay(facts: Facts, last: Attempted) -> str:
+    """The name of the relay that was tried; empty if it was none."""
+    relays = facts.config.relays if facts.config else {}
+    tried = last.host, last.port, last.tls_wanted
+    return next((name for name, relay in relays.items() if (relay.host, relay.port, relay.tls) == tried), "")
 
 
 def _relay_of(facts: Facts, last: Attempted) -> str:
     """Which setting holds the login that was refused."""
-    config = facts.config
-    for name, relay in config.relays.items() if config else ():
-        if relay.host == last.host and relay.port == last.port and config:
-            line = config.lines.get(f"relay.{name}.username")
-            return f"username and password of [relay.{name}]" + (f" ({config.path}:{line})" if line else "")
-    return "username and password of the relay"
+    config, name = facts.config, _relay(facts, last)
+    if config is None or not name:
+        return "username and password of the relay"
+    line = config.lines.get(f"relay.{name}.username")
+    return f"username and password of [relay.{name}]" + (f" ({config.path}:{line})" if line else "")
 
 
 _SETTINGS = {

@@ -9,6 +9,7 @@ A connection that is abandoned in the middle of anything (an error, a cancelled 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import NamedTuple
 
 from mailer.mail.request import NOTHING, Request
@@ -50,7 +51,7 @@ class Connection(Session):
         self._expected: tuple[Mail, Transaction] | None = None
         self._in_turn = False  # the host hears an envelope only when it has answered the message before
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
-        self.transcript = Transcript(self.prologue, self.opened_at)
+        self.transcript = Transcript(self.prologue, self.prologue.began)
 
     # -- what is known of it
 
@@ -129,12 +130,12 @@ class Connection(Session):
     def _noted(self, size: int) -> Transcript:
         """A new transcript. The packet that ended the message before may have brought answers to an envelope that went out with it."""
         heard = self.transcript.heard[-1:] if self._expected is not None else None
-        return Transcript(self.prologue, self._loop.time(), reused=self.deliveries > 0, heard=heard, size=size)
+        return Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
 
     def _broken(self, transaction: Transaction, kind: str, phase: str, reply: Reply) -> None:
         """The session is over before the transaction is."""
         transaction.broken(kind, phase, reply)
-        self.transcript.end(self._loop.time(), phase, str(reply), self._client.unanswered)
+        self.transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         self.abandon()
 
     def _begun(self, mail: Mail) -> Transaction:
@@ -211,7 +212,7 @@ class Connection(Session):
 
     def _tell(self, transaction: Transaction, data: bytes) -> None:
         answered = self._client.feed(data)
-        self.transcript.heard.append((self._loop.time(), answered))
+        self.transcript.heard.append((monotonic(), answered))
         for command, reply in answered:
             transaction.hear(command, reply)
             if command.verb == "CONTENT" and self._expected is not None:

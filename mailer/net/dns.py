@@ -55,8 +55,8 @@ class _Known(NamedTuple):
 class Resolver:
     """Looks names up at `nameservers` (``127.0.0.1:5353``, ``[::1]:53``, ``192.0.2.1``), or the system's if there are none.
 
-    One server may take `timeout` seconds and one question `lifetime`; `cache_size` answers are remembered. `clock`
-    counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses are wanted, see `arranged`.
+    One server may take `timeout` seconds, and one look-up, with all its questions, `lifetime`; `cache_size` answers are remembered.
+    `clock` counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses are wanted, see `arranged`.
     """
 
     def __init__(
@@ -120,10 +120,11 @@ class Resolver:
     async def _learn(self, key: tuple[str, str]) -> _Known:
         type, name = key
         ask = self._ask_mx if type == "MX" else self._ask_addresses
+        until = self._asker.deadline()
         try:
-            found = await ask(name, again=False)
+            found = await ask(name, until, again=False)
             if found.missing == "nxdomain" or (found.missing == "nodata" and type == "A"):
-                found = _agreed(found, await ask(name, again=True))
+                found = _agreed(found, await ask(name, until, again=True))
             longest = LONGEST_ABSENCE if found.missing else LONGEST
             ttl = min(max(found.ttl, SHORTEST), longest)
             known = _Known(self._clock() + ttl, found.records, found.missing)
@@ -138,19 +139,18 @@ class Resolver:
             del self._known[next(iter(self._known))]  # the one that was learned longest ago
         self._known[key] = known
 
-    async def _ask_mx(self, domain: str, *, again: bool) -> Found:
-        found = await self._asker.ask(domain, "MX", again=again)
+    async def _ask_mx(self, domain: str, until: float, *, again: bool) -> Found:
+        found = await self._asker.ask(domain, "MX", again=again, until=until)
         hosts = {(record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in found.records}
         real = sorted((preference, host) for preference, host in hosts if host not in ("", "."))
         if hosts and not real:  # RFC 7505 §3; beside other records it means nothing
             return Found((), "null_mx", found.ttl)
         return Found(real, found.missing, found.ttl)
 
-    async def _ask_addresses(self, host: str, *, again: bool) -> Found:
+    async def _ask_addresses(self, host: str, until: float, *, again: bool) -> Found:
         """Both families at once. One that fails while the other answers is asked for again soon."""
-        answers = await asyncio.gather(
-            self._asker.ask(host, "A", again=again), self._asker.ask(host, "AAAA", again=again), return_exceptions=True
-        )
+        questions = (self._asker.ask(host, type, again=again, until=until) for type in ("A", "AAAA"))
+        answers = await asyncio.gather(*questions, return_exceptions=True)
         found = [answer for answer in answers if isinstance(answer, Found)]
         errors = [answer for answer in answers if isinstance(answer, BaseException)]
         families = [[record.address for record in answer.records] for answer in found]

@@ -96,17 +96,29 @@ class Asker:
         self._backend = copy(dns.asyncbackend.get_backend("asyncio"))
         self._backend.datagram_connection_required = lambda: True  # type: ignore[method-assign]
 
-    async def ask(self, name: str, type: str, *, again: bool = False) -> Found:
+    def deadline(self) -> float:
+        """When a question that is asked now has to be answered, on the monotonic clock."""
+        return time.monotonic() + self.lifetime
+
+    async def ask(self, name: str, type: str, *, again: bool = False, until: float | None = None) -> Found:
         """The records of `type` for `name`, CNAMEs followed. `again` begins with another server where there is one.
 
-        Raises `DnsTrouble`, and `Offline` where no server could be reached.
+        All of it, with the wait for its turn, ends by `until`; that is by `deadline` if nothing is said. Raises `DnsTrouble`, and
+        `Offline` where no server could be reached.
         """
-        async with self._room:
+        until = self.deadline() if until is None else until
+        try:
+            async with asyncio.timeout(max(until - time.monotonic(), 0)):
+                await self._room.acquire()
+        except TimeoutError:
+            raise DnsTrouble(name, "its turn did not come in time: too much else is looked up") from None
+        try:
             self._refresh()
-            return await self._follow(name, type, again=again)
+            return await self._follow(name, type, until, again=again)
+        finally:
+            self._room.release()
 
-    async def _follow(self, name: str, type: str, *, again: bool) -> Found:
-        deadline = time.monotonic() + self.lifetime
+    async def _follow(self, name: str, type: str, deadline: float, *, again: bool) -> Found:
         target = name
         seen = {target}
         ttl = float("inf")

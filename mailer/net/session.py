@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from secrets import token_urlsafe
+from time import monotonic
 from typing import Self
 
 from mailer.mail.failure import Failure
@@ -80,7 +81,7 @@ class Session:
         self.hop = _hop(endpoint, address)
         self.greeting = Reply.own(220, "", "")
         self.opened_at = self.last_used = self._loop.time()
-        self.prologue = Prologue(self.hop, self.opened_at, stream.took)
+        self.prologue = Prologue(self.hop, monotonic(), stream.took)
 
     @staticmethod
     def _new_client(endpoint: Endpoint, *, secure: bool = False, binding: bytes = b"") -> Client:
@@ -211,7 +212,7 @@ class Session:
         if wish.tls == "implicit":
             await self._handshake()
             self._client = self._new_client(self.endpoint, secure=True, binding=self._binding)
-            self.prologue.add(self._loop.time(), HANDSHAKE, SECURED)
+            self.prologue.add(monotonic(), HANDSHAKE, SECURED)
             if watch:
                 watch(self, HANDSHAKE, SECURED)
         talk = opening(self._client, wish)
@@ -225,7 +226,7 @@ class Session:
                 reply = await self._ask(step)
             if step is CONNECT:
                 self.greeting = reply
-            self.prologue.add(self._loop.time(), step, reply, wish.secret)
+            self.prologue.add(monotonic(), step, reply, wish.secret)
             if watch:
                 watch(self, step, reply)
             try:
@@ -286,8 +287,8 @@ class Session:
 
     def _trouble(self, kind: str, phase: str, reply: Reply) -> SessionError:
         """It did not get as far as mail; what was said until then goes with the error."""
-        transcript = Transcript(self.prologue, self._loop.time())
-        transcript.end(self._loop.time(), phase, str(reply), self._client.unanswered)
+        transcript = Transcript(self.prologue, monotonic())
+        transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         return SessionError(kind, phase, reply, self.hop, transcript)
 
     def _explain(self, error: Exception) -> tuple[str, str, Reply]:
@@ -299,14 +300,13 @@ class Session:
 async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
     """A TCP connection to one address of the host. Raises `SessionError`."""
     own = source((endpoint.source, endpoint.source6), address)
-    time = asyncio.get_running_loop().time
-    began = time()
+    began = monotonic()
     try:
         return await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=own)
     except OSError as error:
         trouble = unreachable(error, timeouts.connect, _hop(endpoint, address))
         trouble.transcript = Transcript(Prologue(trouble.hop, began, 0.0, stands=False), began)
-        trouble.transcript.end(time(), "connect", str(trouble.reply))
+        trouble.transcript.end(monotonic(), "connect", str(trouble.reply))
         raise trouble from None
 
 

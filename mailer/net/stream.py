@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from time import monotonic
 from typing import Self, cast
 
 ENOUGH = 65536  # octets; a reply may have as many, see mailer.smtp.reply.MAX_REPLY
@@ -41,10 +42,10 @@ class Stream(asyncio.Protocol):
     async def connect(cls, address: str, port: int, *, seconds: float, source: str = "") -> Self:
         """A TCP connection to an IP address. Raises `OSError` (with `TimeoutError`)."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = monotonic()
         async with asyncio.timeout(seconds):
             _, stream = await loop.create_connection(lambda: cls(loop), address, port, local_addr=(source, 0) if source else None)
-        stream.took = loop.time() - began
+        stream.took = monotonic() - began
         return stream
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> None:

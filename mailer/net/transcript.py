@@ -2,8 +2,8 @@
 
 A `Prologue` belongs to the session: everything up to the first MAIL, noted once, with what is secret left out when it is noted.
 A `Transcript` belongs to one transaction: references to the commands and replies that exist anyway, and one look at the
-clock for each packet that came. Text is made of it only when somebody asks: of the steps when the attempt is written down, of the
-dialog when the attempt failed.
+clock for each packet that came (not at the event loop's, which counts milliseconds in uvloop). Text is made of it only when
+somebody asks: of the steps when the attempt is written down, of the dialog when the attempt failed.
 
 What is never in it: a line of AUTH, a challenge, and the content of a message. A reply that repeats the secret is
 noted without it. What a hostile peer sends is bounded: see the constants.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mailer.smtp.client import Answered
     from mailer.smtp.reply import Reply
 
-    Packet = tuple[float, list[Answered]]  # what came together, and when by the loop's clock
+    Packet = tuple[float, list[Answered]]  # what came together, and when by time.monotonic
 
 MAX_LINES = 12  # of a reply
 MAX_TEXT = 400  # characters of a line
@@ -39,7 +39,7 @@ Entry = tuple[float | None, str, str]
 
 
 class Prologue:
-    """A session up to its first MAIL: `connect` seconds to reach the host, then from `began` (the loop's clock) what was said."""
+    """A session up to its first MAIL: `connect` seconds to reach the host, then from `began` (time.monotonic) what was said."""
 
     __slots__ = ("_steps", "began", "connect", "hop", "said", "stands")
 

@@ -83,6 +83,7 @@ class Standing(NamedTuple):
 
 
 _TIMES = frozenset({"oldest", "open_until", "paused_until", "rate_until", "last_at", "wait_until", "updated_at"})
+_TEXTS = frozenset({"key", "breaker", "breaker_reason", "pause_reason", "last_reply", "wait", "wait_detail"})
 
 
 def _when(at: float) -> str | None:
@@ -116,12 +117,11 @@ def of_row(row: Sequence[object]) -> Standing | None:
     """A row of `SELECT`; None if this program did not write it."""
     values: list[object] = []
     for name, value in zip(Standing._fields, row, strict=True):
-        wanted = Standing.__annotations__[name]
         if name in _TIMES:
             if value is not None and (type(value) is not int or not 0 <= value < 253402300800 * 10**6):
                 return None
             values.append(value / 1e6 if isinstance(value, int) else 0.0)
-        elif wanted == "str":
+        elif name in _TEXTS:
             if not isinstance(value, str | None):
                 return None
             values.append(value or "")

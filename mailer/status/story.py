@@ -102,5 +102,5 @@ def _missing(view: View, story: Story, known: list[Attempted]) -> list[str]:
     elif len(known) < len(story.attempts):
         missing.append("of some attempts the status database knows nothing: how long each step took, and what was said, is not known")
     if story.entry is None:
-        missing.append("the message has left the spool: with which options it was submitted is not known any more")
+        missing.append("the message has left the spool, and with it how it was submitted")
     return missing
