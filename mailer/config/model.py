@@ -266,7 +266,7 @@ class Dns:
         example="127.0.0.1:5353",
     )
     timeout: float = setting(PERIOD, "How long one name server may take.", "5s")
-    lifetime: float = setting(PERIOD, "How long one question may take with all servers and repetitions.", "30s")
+    lifetime: float = setting(PERIOD, "How long one look-up may take, with all servers, questions and repetitions.", "30s")
     cache_size: int = setting(COUNT, "How many answers are kept in memory, each for as long as its TTL says.", 10_000)
 
 

@@ -157,8 +157,10 @@ class Exchangers:
             return for_now(next((each for each in self.troubles if not isinstance(each, Offline)), self.troubles[0]))
         if self.bad:
             return refused(self.domain, self.bad)
+        if self.implicit and self.missing[0].kind == "nxdomain":
+            return Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail")
         if self.implicit:
-            return Unroutable(550, "5.1.2", f"{self.domain} has neither MX nor address records: it takes no mail", "fail")
+            return Unroutable(451, "4.4.4", f"{self.domain} has neither MX nor address records: it takes no mail now", "defer")
         names = ", ".join(absence.name for absence in self.missing[:3])
         return Unroutable(451, "4.4.4", f"no MX host of {self.domain} has an address ({names})", "defer")
 

@@ -4,7 +4,7 @@ Mail is given up only where the DNS says so and could not mean anything else; ot
 
 ==================================================  ==========  ======================================================
 there is no such domain                             550 5.1.2   two look-ups agree
-it has neither MX nor address records               550 5.1.2   likewise: it is "incapable of accepting mail"
+it has neither MX nor address records               451 4.4.4   it is there, and half made, or half mended
 it has a null MX                                    556 5.1.10  RFC 7505 §3
 this host is its best MX, by name or by address     554 5.4.6   RFC 5321 §5.1: a loop, which somebody has to mend
 its hosts are only where mail must not go           550 5.4.4   there is no way; what is wrong is not the address

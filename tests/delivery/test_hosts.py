@@ -100,10 +100,16 @@ def test_mx_without_address_does_not_lead_to_the_domain() -> None:
 
 
 def test_final_absences() -> None:
-    """No domain, a domain with nothing, and a null MX are final; each says why."""
+    """No domain, and a null MX, are final; each says why."""
     assert brief(refusal(FakeResolver())) == ("fail", 550, "5.1.2")
-    assert brief(refusal(FakeResolver(addresses={"example.com": []}))) == ("fail", 550, "5.1.2")
     assert brief(refusal(FakeResolver({"example.com": []}))) == ("fail", 556, "5.1.10")
+
+
+def test_a_domain_with_nothing_waits() -> None:
+    """A domain that exists and has no records for mail may be half made: nobody's mail is given up for that."""
+    trouble = refusal(FakeResolver(addresses={"example.com": []}))
+    assert brief(trouble) == ("defer", 451, "4.4.4")
+    assert "neither MX nor address" in trouble.text
 
 
 @pytest.mark.parametrize("name", ["example.com", "a"])
