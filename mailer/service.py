@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from mailer.events import Event, Listener
 
 SWEEP_EVERY = 3600.0  # seconds
+CHECKPOINT_EVERY = 1.0  # seconds
 
 
 class Service:
@@ -186,6 +187,7 @@ class Service:
                 raise result
 
     def _chores(self) -> Iterator[Coroutine[Any, Any, None]]:
+        yield self._every(lambda: CHECKPOINT_EVERY, self.status.checkpoint, threaded=True)
         if self.once:
             return
         yield self._every(lambda: self.config.delivery.rescan, self._scan)

@@ -1,19 +1,20 @@
-"""The ledger: what was decided goes to the status database and off the disk, in batches, in one thread.
+"""The ledger: what was decided goes to the status database and off the disk, in batches.
 
 For a message that all have received the order is: status, then unlink. If the program dies in between, the
 message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once.
 
-The thread exists so that a slow disk holds up the record and not the conversation with other hosts. It makes few
-calls that each take long: a thread that comes back to the interpreter for every row would make the loop wait for it as
-often. So rows are made and files unlinked in the loop, and the thread writes all rows of a batch at once and lets go of all
-its files at once (`spool.unlinked`), which is when the file system does its work.
+The ledger has a thread, so that a slow disk holds up the record and not the conversation with other hosts. But two threads
+of Python wait for each other a thousand times a second, which costs more than a quick disk does: while batches
+are written within `QUICK` seconds, the loop writes them itself, and the thread does only what is one long call, the closing of
+files that are gone (`spool.unlinked`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.spool import Claim, Spool
 
+QUICK = 0.05  # seconds that the loop may stand still for one batch
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
 
 
 class Ledger:
     """Writes events and removes what is done with from `spool`.
 
-    `prepare` makes of events the call that writes them down, and that is made in the ledger's own thread only. `done` is told of
-    each batch when it is through: the IDs that left the spool, and what went wrong.
+    `prepare` makes of events the call that writes them down, of which there is never more than one at a time. `done` is told
+    of each batch when it is through: the IDs that left the spool, and what went wrong.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Ledger:
         self._scheduled = False
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._writing: asyncio.Future[None] | None = None
+        self._took = QUICK  # seconds, for the batch before; of the first nobody knows
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
@@ -68,15 +71,28 @@ class Ledger:
     def _start(self) -> None:
         events, claims = self._events, self._claims
         self._events, self._claims = [], []
+        self._writing = self._written(events)
+        self._writing.add_done_callback(lambda written: self._wrote(written, claims))
+
+    def _written(self, events: list[Event]) -> asyncio.Future[None]:
+        """Write `events`, here or in the thread."""
         loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
         try:
             write = self.prepare(events)
+            if self._took >= QUICK:
+                return loop.run_in_executor(self._thread, self._timed, write)
+            written.set_result(self._timed(write))
         except Exception as error:
-            self._writing = loop.create_future()
-            self._writing.set_exception(error)
-        else:
-            self._writing = loop.run_in_executor(self._thread, write)
-        self._writing.add_done_callback(lambda written: self._wrote(written, claims))
+            written.set_exception(error)
+        return written
+
+    def _timed(self, write: Callable[[], None]) -> None:
+        begin = time.monotonic()
+        try:
+            write()
+        finally:
+            self._took = time.monotonic() - begin
 
     def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
         """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""

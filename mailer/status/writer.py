@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
@@ -42,12 +42,13 @@ T = TypeVar("T")
 NAME = "status.sqlite3"
 """The database's name in the spool directory."""
 
-PATIENCE = 10.0  # seconds to wait for somebody who locks the file; no reader of ours does
+PATIENCE = 2.0  # seconds to wait for somebody who locks the file; no reader of ours does
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
-FORGET_AT_ONCE = 2000  # messages in one transaction, so that no commit takes long
+FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
+GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
 
 PUT_EMAIL = """
-INSERT INTO emails VALUES ?
+INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
     sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
     error_message = excluded.error_message
@@ -55,7 +56,7 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = exc
 
 # A report or a complaint that came for a recipient is news that the spool does not have: it stays.
 PUT_RECIPIENT = """
-INSERT INTO email_recipients VALUES ?
+INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
     enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
     mx_host = excluded.mx_host, last_update_time = excluded.last_update_time
@@ -63,7 +64,7 @@ ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_re
 """
 
 PUT_ATTEMPT = """
-INSERT INTO attempts VALUES ?
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
@@ -97,8 +98,6 @@ LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at
     WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
 """
-
-AT_ONCE = (64, 32, 16, 8, 4, 2, 1)  # rows in one statement; few sizes, so that they stay prepared
 
 
 class Batch(NamedTuple):
@@ -144,6 +143,19 @@ class StatusWriter:
         db = _open(self.path)
         self.report(f"the status database {self.path} could not be used ({why}); it is kept as {kept}, and a new one was begun")
         return db
+
+    def checkpoint(self) -> None:
+        """Put what was written into the database's file if much has gathered beside it. Takes two fsyncs, and no writer waits for it.
+
+        For a thread, every second or so. What cannot be done now is done next time, or by `close`.
+        """
+        try:
+            if os.path.getsize(f"{self.path}-wal") < GATHERED:
+                return
+            with closing(sqlite3.connect(self.path, timeout=0.0, isolation_level=None)) as db:
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except (OSError, sqlite3.Error):
+            pass
 
     def close(self) -> None:
         """Put everything into the one file, and let it go."""
@@ -272,20 +284,10 @@ def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
 
 
 def _insert(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
-    """Many rows at a time: each step of SQLite takes this thread out of the interpreter and back in, where others wait for it.
-
-    `statement` says ``VALUES ?`` where the rows are to stand.
-    """
-    at = 0
-    while at < len(batch):
-        count = next(count for count in AT_ONCE if count <= len(batch) - at)
-        some = batch[at : at + count]
-        text = statement.replace("?", ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * count), 1)
-        try:
-            db.execute(text, [value for row in some for value in row])
-        except UnicodeEncodeError:  # looked for only when it is there
-            db.execute(text, [value for row in rows.storable(some) for value in row])
-        at += count
+    try:
+        db.executemany(statement, batch)
+    except UnicodeEncodeError:  # looked for only when it is there
+        db.executemany(statement, rows.storable(batch))
 
 
 def _open(path: str) -> sqlite3.Connection:
@@ -295,7 +297,7 @@ def _open(path: str) -> sqlite3.Connection:
         schema.version(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA wal_autocheckpoint = 4000")  # pages, 16 MB: few fsyncs for many commits
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`
         schema.migrate(db)
     except BaseException:
         db.close()

@@ -17,6 +17,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Entry, Spool
+from mailer.status import writer
 from mailer.status.reader import Reader
 from mailer.status.writer import NAME, StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome, put
@@ -424,3 +425,23 @@ def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path)
     with Reader(writer.path) as reader:
         assert list(reader.submitted(stranger)) == []
     writer.close()
+
+
+def test_what_has_gathered_beside_the_file_is_put_into_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before it is much; then by somebody else than the writer, who goes on meanwhile; and the space is used again."""
+    beside = Path(f"{office.path}-wal")
+    office.writer.write([Settled(NOW, entry(), "sent")])
+    before = office.path.stat().st_size
+    office.writer.checkpoint()
+    assert (office.path.stat().st_size, beside.stat().st_size > 0) == (before, True)
+    monkeypatch.setattr(writer, "GATHERED", 1)
+    office.writer.checkpoint()
+    gathered = beside.stat().st_size
+    assert office.path.stat().st_size > before
+    office.writer.write([Settled(NOW, entry(), "sent")])
+    assert beside.stat().st_size == gathered
+
+
+def test_a_checkpoint_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
+    """There may be no database at all."""
+    StatusWriter(str(tmp_path / "missing" / NAME)).checkpoint()
