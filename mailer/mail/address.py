@@ -241,10 +241,17 @@ def _check_local(text: str, local: str) -> None:
 
 
 def _check_quoted(text: str, local: str) -> None:
-    if len(local) < 3 or _closing(local, 0, '"') != len(local) or not local.endswith('"'):
-        raise AddressError(text, "the quotes before the @ are empty or not closed")
-    if local.endswith('\\"') and not local.endswith('\\\\"'):
-        raise AddressError(text, "the quotes before the @ are empty or not closed")
+    at = 1
+    while at < len(local) - 1:
+        if local[at] == "\\":  # RFC 5321 §4.1.2: it quotes a character of ASCII, and the last quote is none of those
+            at += 1
+            if at == len(local) - 1 or local[at] > "~":
+                break
+        elif local[at] == '"':
+            break
+        at += 1
+    if at != len(local) - 1 or local[at] != '"':
+        raise AddressError(text, "the quotes before the @ are not closed, or a backslash in them quotes nothing that it may")
 
 
 def _check_domain(text: str, domain: str) -> None:
