@@ -252,6 +252,32 @@ def test_a_thousand_signatures_ask_the_dns_five_times(home: Home, server: Namese
     assert len({name for name, _, _ in server.asked}) == 5
 
 
+def test_a_silent_dns_takes_the_time_of_one_look_up(home: Home, server: Nameserver) -> None:
+    """However many signatures there are, the message does not choose how long we wait for their keys."""
+    server.misbehave("*", "silent")
+    home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "0.5s"\nlifetime = "1s"\n')
+    fields = b"".join(sign(MESSAGE, [seal("ed25519", f"s{n}")], time.time()).fields for n in range(5))
+    begin = time.monotonic()
+    rows = facts(home, "verify", code=75, input=fields + MESSAGE)
+    assert time.monotonic() - begin < 3
+    assert [row["result"] for row in rows] == ["temperror"] * 5
+
+
+@pytest.mark.parametrize(("key", "words"), [("huge", "permerror"), ("circle", "temperror")])
+def test_a_dns_that_is_made_to_keep_us_busy(home: Home, server: Nameserver, key: str, words: str) -> None:
+    """A record of 60,000 octets is read and refused, and aliases that go in a circle end."""
+    long = " ".join(['"' + "A" * 255 + '"'] * 240)
+    server.serve(
+        f"huge._domainkey.example.com. 60 IN TXT {long}\n"
+        "circle._domainkey.example.com. 60 IN CNAME back.example.com.\n"
+        "back.example.com. 60 IN CNAME circle._domainkey.example.com.\n"
+    )
+    configure(home, server)
+    begin = time.monotonic()
+    (row,) = facts(home, "verify", code=75 if words == "temperror" else 65, input=bytes(sign(MESSAGE, [seal("ed25519", key)], time.time())))
+    assert (row["result"], time.monotonic() - begin < 3) == (words, True)
+
+
 # rotate
 
 
