@@ -72,8 +72,13 @@ def _groups(given: Given, by: str, found: Iterable[Undelivered], limit: int | No
 
 
 def reason(item: Undelivered) -> str:
-    """The reply without what is particular to one message, so that equal reasons count as one."""
-    return _PARTICULAR.sub("…", item.recipient.why)[:200] or "no reason is known"
+    """The reply without what is particular to one message."""
+    return general(item.recipient.why)
+
+
+def general(reply: str) -> str:
+    """A reply without what is particular to one message, so that equal reasons count as one."""
+    return _PARTICULAR.sub("…", reply)[:200] or "no reason is known"
 
 
 def domain(item: Undelivered) -> str:

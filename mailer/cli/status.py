@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailer.status.record import Record
     from mailer.status.view import View
 
+    from .destinations import Destinations
     from .options import Given
     from .show import Block
 
@@ -73,13 +74,13 @@ class Question:
 def run(given: Given) -> int:
     """Show messages, a list, or the summary; 67 if one that was named is unknown."""
     spool = spool_of(given)
-    question = Question(given)
+    question = _question(given)
     if given.flag("--watch"):
         _watch(given, question)
         return OK
     with view_of(spool) as view:
         if given.flag("--quiet"):
-            list(question.records(view))
+            list(question.objects(view))
         elif given.flag("--json"):
             for item in question.objects(view):
                 show.json_line(item)
@@ -91,7 +92,19 @@ def run(given: Given) -> int:
     return NO_SUCH if question.missing else OK
 
 
-def _watch(given: Given, question: Question) -> None:
+def _question(given: Given) -> Question | Destinations:
+    if given.flag("--by") and not given.flag("--destinations"):
+        raise usage("--by goes with --destinations", "status")
+    if not given.flag("--destinations"):
+        return Question(given)
+    from .destinations import Destinations
+
+    if given.operands or chosen(given) or given.flag("--limit"):
+        raise usage("--destinations goes with --by, --watch and --json, and with nothing else", "status")
+    return Destinations(given)
+
+
+def _watch(given: Given, question: Question | Destinations) -> None:
     spool = spool_of(given)
 
     def blocks() -> list[Block]:
@@ -116,7 +129,13 @@ COMMAND = Command(
     about=(
         "Shows the messages that are named, by ID, Message-ID or request id; or those that the options select, newest first; or, "
         "with neither, how many messages there are of each kind.\n\n"
-        "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs."
+        "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs.\n\n"
+        "With --destinations: first the backlog, as qshape(1) shows it: how many recipients wait for each destination, in columns by "
+        "the minutes since their message was queued. It is counted in the spool and leaves out held mail. Mail for a relay counts for "
+        "that relay; other mail counts for the hosts that were tried last, if the daemon knows them as a destination, and "
+        "else for the domain of the recipient. Then what the daemon says of each destination: how many sessions are at work and how "
+        "many there may be, whether it is left alone, why its mail waits, and what it said last. While no daemon runs, that is how the "
+        "last one left it."
     ),
     operands="[ID…]",
     options=(
@@ -127,6 +146,8 @@ COMMAND = Command(
         SINCE,
         OLDER,
         LIMIT,
+        Option("--destinations", help="how much waits for whom and since when, and how it stands with each destination"),
+        Option("--by", metavar="WHAT", help="with --destinations: count by destination, domain or reason"),
         Option("--watch", "-w", help="keep showing it, until Ctrl-C"),
         JSON,
     ),
@@ -135,6 +156,8 @@ examples:
   mailer status
   mailer status 01KAHGWV7J5ZQ0C9XK3M2T8B4R
   mailer status --state deferred --domain example.net
+  mailer status --destinations --watch
+  mailer status --destinations --by reason
   mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'
 
 statuses: queued · sending · deferred · held · sent · failed · expired · cancelled; a recipient can also be

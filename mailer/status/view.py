@@ -30,7 +30,7 @@ from mailer.spool.layout import STATES, is_id
 
 from . import daemon
 from .filter import EVERYTHING, Filter, put_at
-from .reader import Reader, Undelivered
+from .reader import Reader, Undelivered, Waiting
 from .record import Record, of_entry
 from .schema import FINAL, LATER, PENDING, STATUSES, UNDELIVERED
 from .writer import NAME
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.spool import Entry
+
+ON_THEIR_WAY = ("queued", "deferred")
 
 
 @dataclass(slots=True)
@@ -222,6 +224,19 @@ class View:
                     yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
 
     # All
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Each recipient who waits for his mail, in no order; not those whose mail is held."""
+        strangers = set(self._strangers())
+        for each in self.reader.waiting():
+            if each.id not in strangers and self.places.get(each.id) in ON_THEIR_WAY:
+                yield each
+        for id in strangers:
+            if self.places[id] in ON_THEIR_WAY and (record := self.readable(id)):
+                for recipient in record.recipients:
+                    if recipient.status in PENDING:
+                        domain = recipient.address.rpartition("@")[2].lower()
+                        yield Waiting(id, record.queued_at, domain, recipient.host, recipient.why)
 
     def summary(self, failures: int = 5) -> Summary:
         """Counts without reading a message, unless the database does not know it."""

@@ -1,0 +1,183 @@
+"""``mailer status --destinations``: how much mail waits for whom and since when, and what the daemon says of each destination."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailer.mail.failure import Failure
+from mailer.status.backlog import HEADINGS, Pile, piles
+from mailer.status.view import View
+
+from .bounces import general
+from .options import usage
+from .show import BLANK, Cell, Column, Line, Table, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailer.delivery.route import RouteTable
+    from mailer.intake.remote import RemoteView
+    from mailer.status.destinations import Standing
+    from mailer.status.reader import Waiting
+
+    from .options import Given
+    from .show import Block, Value
+
+BREAKERS = {"closed": "good", "half-open": "wait", "open": "bad"}
+"""The style of each state of a breaker."""
+
+
+class Destinations:
+    """The question, asked anew with each `view`."""
+
+    def __init__(self, given: Given) -> None:
+        self.by = given.text("--by") or "destination"
+        if self.by not in ("destination", "domain", "reason"):
+            raise usage(f"--by takes destination, domain or reason, not {self.by!r}", "status")
+        self.routes = _routes(given)
+        self.missing: list[str] = []
+
+    def blocks(self, view: View | RemoteView) -> list[Block]:
+        """The answer for a person."""
+        view, now = _whole(view), time.time()
+        standings = view.reader.standings()
+        if self.by == "reason":
+            return list(_reasons(self._reasons(view, standings, now), now))
+        found = self._piles(view, standings, now)
+        blocks: list[Block] = [_shape(self.by, found) if found else Line(["Nothing waits."])]
+        if standings and self.by == "destination":
+            blocks += [BLANK, *_state(standings, now, running=view.daemon.running)]
+        return blocks
+
+    def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
+        """The answer for a program."""
+        view, now = _whole(view), time.time()
+        standings = view.reader.standings()
+        if self.by == "reason":
+            for (reason, destination), pile in self._reasons(view, standings, now).items():
+                yield {"reason": reason, "destination": destination, "backlog": pile.as_json()}
+            return
+        found = self._piles(view, standings, now)
+        if self.by == "domain":
+            for name, pile in found.items():
+                yield {"domain": name, "backlog": pile.as_json()}
+            return
+        known = {standing.key: standing for standing in standings}
+        for name in [*found, *(key for key in known if key not in found)]:
+            state = known[name].as_json() if name in known else None
+            pile = found.get(name, Pile())
+            yield {"destination": name, "backlog": pile.as_json(), "state": state, "stale": bool(state) and not view.daemon.running}
+
+    def _piles(self, view: View, standings: Sequence[Standing], now: float) -> dict[str, Pile]:
+        if self.by == "domain":
+            return piles(view.waiting(), lambda each: each.domain, now)
+        return piles(view.waiting(), self._named(standings), now)
+
+    def _reasons(self, view: View, standings: Sequence[Standing], now: float) -> dict[tuple[str, str], Pile]:
+        name = self._named(standings)
+        together = piles(view.waiting(), lambda each: f"{_reason(each)}\n{name(each)}", now)
+        return {(key.partition("\n")[0], key.partition("\n")[2]): pile for key, pile in together.items()}
+
+    def _named(self, standings: Sequence[Standing]) -> Callable[[Waiting], str]:
+        """What the destination of a recipient is called: a relay by the rules, else by the host that was tried last, else the domain."""
+        hosts = {host: each.key for each in standings if each.kind == "mx" for host in each.key.partition(":")[2].split(",")}
+        relays: dict[str, str] = {}
+
+        def name(each: Waiting) -> str:
+            relay = relays.get(each.domain)
+            if relay is None:
+                relay = relays[each.domain] = self._relay(each.domain)
+            return relay or hosts.get(each.host.lower(), each.domain)
+
+        return name
+
+    def _relay(self, domain: str) -> str:
+        """The destination of mail for `domain`, where the rules alone say it; else empty."""
+        if self.routes is None:
+            return ""
+        vias = self.routes.find(domain).via
+        return " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
+
+
+def _whole(view: View | RemoteView) -> View:
+    if not isinstance(view, View):
+        raise Failure("you may not read the spool; ask its owner, or run this as that user", 77)
+    return view
+
+
+def _routes(given: Given) -> RouteTable | None:
+    """The rules; None where the configuration is wrong, and then mail counts for its domain."""
+    from mailer.config import load
+    from mailer.delivery.route import Route, RouteTable
+
+    try:
+        config = load(given.text("--config"), given.text("--spool"))
+    except Failure:
+        return None
+    return RouteTable(Route.read(route.match, route.via) for route in config.routes)
+
+
+def _reason(each: Waiting) -> str:
+    return general(each.why).replace("\n", " ") if each.why else "not tried yet"
+
+
+# For people
+
+
+def _shape(by: str, found: dict[str, Pile]) -> Table:
+    """As qshape(1): a line for each, and the sum of all above them."""
+    total = Pile([sum(pile.ages[at] for pile in found.values()) for at in range(len(HEADINGS))])
+    rows: list[Sequence[Value]] = [_row(Cell("TOTAL", "strong"), total)]
+    rows += [_row(Cell(name), pile) for name, pile in found.items()]
+    return Table([Column(by.upper()), Column("T", right=True), *(Column(heading, right=True) for heading in HEADINGS)], rows)
+
+
+def _row(name: Cell, pile: Pile) -> list[Value]:
+    return [name, str(pile.total), *(Cell(str(count), "" if count else "quiet") for count in pile.ages)]
+
+
+def _reasons(found: dict[tuple[str, str], Pile], now: float) -> Iterator[Block]:
+    if not found:
+        yield Line(["Nothing waits."])
+        return
+    columns = [Column("T", right=True), Column("OLDEST", right=True), Column("DESTINATION"), Column("REASON")]
+    yield Table(
+        columns,
+        [
+            [str(pile.total), Cell(moment(pile.oldest, now), "quiet"), destination, Cell(reason, "wait")]
+            for (reason, destination), pile in found.items()
+        ],
+    )
+
+
+def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Iterator[Block]:
+    if not running:
+        at = max(standing.updated_at for standing in standings)
+        yield Line([Cell(f"No daemon runs. This is how it stood when the last one wrote it down, {moment(at, now)}:", "wait")])
+    columns = [
+        Column("DESTINATION"),
+        Column("IN MEMORY", right=True),
+        Column("SESSIONS", right=True),
+        Column("MAY HAVE", right=True),
+        Column("BREAKER", cut=True),
+        Column("WHY IT WAITS"),
+        Column("LAST REPLY"),
+    ]
+    yield Table(columns, [_state_row(standing, now) for standing in standings])
+
+
+def _state_row(standing: Standing, now: float) -> list[Value]:
+    breaker = standing.breaker + (f" until {moment(standing.open_until, now)}" if standing.open_until else "")
+    why = standing.wait + (f" until {moment(standing.wait_until, now)}" if standing.wait_until else "")
+    detail = f": {standing.wait_detail}" if standing.wait_detail else ""
+    said = f"{standing.last_reply} ({moment(standing.last_at, now)})" if standing.last_reply and standing.last_at else standing.last_reply
+    return [
+        standing.key,
+        str(standing.waiting),
+        str(standing.sessions),
+        f"{standing.window:g} of {standing.window_cap}",
+        Cell(breaker, BREAKERS[standing.breaker]),
+        Cell(why + detail if why else "-", "wait" if why else "quiet"),
+        said or "-",
+    ]
