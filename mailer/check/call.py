@@ -17,7 +17,7 @@ from .judge.mx import hosts
 from .words import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .lookups import Lookups
 
@@ -26,11 +26,11 @@ _SEEN = re.compile(r"\[?([0-9A-Fa-f.:]{7,45})\]?")
 
 
 async def calls(
-    lookups: Lookups, domain: str, hello: str, *, port: int = 25, sources: Sequence[str] = (), private: bool = False
+    lookups: Lookups, domain: str, hello: str, *, port: int, versions: Collection[int], sources: Sequence[str] = (), private: bool = False
 ) -> tuple[list[Call], str]:
-    """What came of calling the best MX host of `domain`, once by each family that it has; or why nobody was called.
+    """What came of calling the best MX host of `domain`, once by each family; or why nobody was called.
 
-    `sources` are addresses of ours to call from, if they are configured.
+    `versions` are those of IP that this host has; `sources` are addresses of ours to call from, if they are configured.
     """
     mx = await lookups.ask(domain, "MX")
     if not mx.records:
@@ -40,7 +40,7 @@ async def calls(
     good = [address for address in answer.records if private or allowed(address)]
     chosen = {ip_address(address).version: address for address in reversed(good)}
     own = {ip_address(source).version: source for source in sources}
-    wanted = [chosen[version] for version in sorted(chosen) if not own or version in own]
+    wanted = [chosen[version] for version in sorted(chosen) if version in versions]
     if not wanted:
         return [], answer.trouble or f"{host} has no address that may be called"
     return [*await asyncio.gather(*(_call(lookups, host, each, port, hello, own.get(ip_address(each).version)) for each in wanted))], ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.config.keyfile import read_key
@@ -111,6 +112,7 @@ class Examination:
             self.config.check.port_domain,
             self.config.hostname,
             port=delivery.mx_port,
+            versions={ip_address(source.address).version for source in self.own} or {4, 6},
             sources=written,
             private=delivery.allow_private,
         )

@@ -12,7 +12,7 @@ from tests.dkim.keys import key, pem
 
 from .conftest import Look
 
-pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("nsd")]
+pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("check-keys")]
 
 DAY = 86400
 

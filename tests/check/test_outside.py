@@ -21,9 +21,9 @@ from tests.fakes.processes import free_port
 from tests.fakes.script import Hang, Script
 
 from .conftest import CONFIG, Look
-from .zones import HOME
+from .zones import HOME, HOME6
 
-pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("nsd")]
+pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("check-outside")]
 
 BIG = CONFIG.replace("nowhere.example", "big.example")
 PRIVATE = "[delivery]\nmx_port = {port}\nallow_private = true\n"
@@ -58,6 +58,15 @@ def test_what_else_answers(look: Look, greeting: str, evidence: str) -> None:
         look.configure(PRIVATE.format(port=script.port), BIG)
         found = look.one("port 25", "good.example")
     assert (found.result, evidence in found.evidence) == ("fail", True), found
+
+
+def test_only_families_that_this_host_has(look: Look) -> None:
+    """Who has no IPv6 address calls nobody by IPv6; who has one is told where that does not work."""
+    with Script(GREETS.format(seen=HOME)) as script:
+        look.configure(PRIVATE.format(port=script.port), CONFIG.replace("nowhere.example", "both.example"))
+        assert look.one("port 25", "good.example").result == "pass"
+        both = look.one("port 25", "good.example", from_ips=(HOME, HOME6))
+    assert (both.result, "but not at ::1" in both.evidence, "prefer4" in both.advice) == ("warn", True, True)
 
 
 def test_nobody_is_there(look: Look) -> None:

@@ -9,7 +9,7 @@ import pytest
 from .conftest import CONFIG, Look
 from .zones import HOME, HOME6, LISTED
 
-pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("nsd")]
+pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("check-world")]
 
 RELAY = '[relay.out]\nhost = "{host}"\n'
 

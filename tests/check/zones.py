@@ -104,6 +104,9 @@ mta-sts.inside.example. IN A 10.0.0.1
 
 escapes.example. IN TXT "v=spf1 \027[31mred -all"
 escapes.example. IN MX 10 a\027[31m.escapes.example.
+both.example. IN MX 10 mx.both.example.
+mx.both.example. IN A 127.0.0.1
+mx.both.example. IN AAAA ::1
 big.example. IN MX 10 mx.big.example.
 mx.big.example. IN A 127.0.0.1
 silent.big.example. IN MX 10 mx.silent.big.example.

@@ -17,7 +17,7 @@ from tests.dkim.keys import key, pem
 from tests.peers.nsd import Nsd
 from tests.peers.postfix import scratch
 
-pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("nsd")]
+pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("check-cli")]
 
 CONFIG = """
 [mailer]

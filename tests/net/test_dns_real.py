@@ -13,7 +13,7 @@ from mailer.net.dns import DnsTrouble, NotFound, Resolver
 from tests.peers.nsd import Nsd
 from tests.peers.postfix import scratch
 
-pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("nsd")]
+pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("dns-real")]
 
 T = TypeVar("T")
 
