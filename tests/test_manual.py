@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer import manual, standards
-from mailer.cli import TABLE, load, sendmail
+from mailer.cli import TABLE, load, sendmail_argv
 from mailer.cli.options import Command
 from mailer.mail.outcome import Outcome
 from mailer.spool.file import parse, parse_records
@@ -62,7 +62,7 @@ def test_the_options_of_sendmail_are_in_its_page() -> None:
     """The page that is written by hand names every letter that is read."""
     page = plain((MAN / "mailer-sendmail.1").read_text())
     named = set(re.findall(r"(?<!\w)-(\w)", page.partition(".SH OPTIONS")[2]))
-    assert named >= sendmail.WITH_VALUE | sendmail.JOINED | sendmail.FLAGS
+    assert named >= sendmail_argv.WITH_VALUE | sendmail_argv.JOINED | sendmail_argv.FLAGS
 
 
 def test_the_example_of_the_spool_page_is_a_message() -> None:

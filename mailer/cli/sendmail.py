@@ -1,134 +1,117 @@
 """The sendmail(8) face: what cron, at, mail, git and every other program on a Unix machine call.
 
-Also what the program is when it is started as ``sendmail``, ``mailq`` or ``newaliases``. It reads the options of
-sendmail as Postfix does: harmless ones that mean nothing here are taken and ignored, since programs pass
-them blindly.
+Also what the program is when it is started as ``sendmail``, ``mailq`` or ``newaliases``. `sendmail_argv` reads the
+options; `sendmail_session` is the conversation of ``-bs``, `sendmail_queue` what lists and flushes.
 
 Its caller is often a web application that puts a stranger's text on the command line. So nothing that can
 be reached from here writes a file of the caller's choice, reads a configuration of the caller's choice or
 runs a command: ``-X``, ``-C``, ``-O`` and ``-o…`` are read and dropped, and the options of ``mailer send`` do not
-exist here.
+exist here. The environment is another matter. Who sets it has started the program and could as well have started any
+other, so ``MAILER_CONFIG`` and its kin count as everywhere; except where the program runs with more rights than whoever
+started it, for then both are strangers.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from mailer.config.quick import submission
-from mailer.mail.failure import OK, UNAVAILABLE, USAGE, Failure
-from mailer.submit import Request, submit
+from mailer.mail.failure import IO_ERROR, OK, Failure
+from mailer.submit import Request, check_size, submit
 
 from .options import Command
 from .send import read_input
+from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
 from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from mailer.config.quick import SubmissionSettings
 
-WITH_VALUE = frozenset("BCDFfhLNOpRrVX")
-"""Options whose value follows, in the same word or in the next."""
+    from .sendmail_argv import Asked
 
-JOINED = frozenset("Abdoq")
-"""Options whose value, if any, stands in the same word."""
-
-FLAGS = frozenset("GIimnstUvx")
-"""Options without a value. ``-s`` is for mailers of old that said it; like most here it changes nothing."""
+BORROWED = ("MAILER_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME", "NAME")
+"""What the environment says that is not believed with borrowed rights."""
 
 
 def run(arguments: list[str]) -> int:
     """Do what sendmail would do with `arguments`. Raises `Failure`."""
-    options, recipients = _read(arguments)
-    modes = [value for letter, value in options if letter == "b"]
-    mode = modes[-1] if modes else "m"
-    if any(letter == "I" for letter, _ in options) or mode == "i":
-        return OK  # newaliases: the aliases are read when they are used, there is no database to build
-    if mode == "p":
-        return _list()
-    if any(letter == "q" for letter, _ in options):
-        return _flush()
-    if mode != "m":
-        raise Failure(f"sendmail -b{mode} is not offered here", USAGE if len(mode) != 1 else UNAVAILABLE)
-    return _send(options, recipients)
+    if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
+        for name in BORROWED:
+            os.environ.pop(name, None)
+    asked = read(arguments)
+    for warning in asked.warnings:
+        from . import complain
+
+        complain(f"warning: {warning}", OK)
+    if asked.mode == NOTHING:
+        return OK
+    if asked.mode == SESSION:
+        from .sendmail_session import converse
+
+        return converse(submission())
+    if asked.mode in (LIST, FLUSH):
+        from . import sendmail_queue
+
+        return sendmail_queue.flush(asked.flush) if asked.mode == FLUSH else sendmail_queue.listing()
+    return _send(asked)
 
 
-def _read(arguments: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """(letter, value) of each option, and the recipients. After ``--``, or after the first recipient, all are recipients."""
-    options: list[tuple[str, str]] = []
-    rest = iter(arguments)
-    for word in rest:
-        if word == "--":
-            return options, list(rest)
-        if not word.startswith("-") or word == "-":
-            return options, [word, *(other for other in rest if other != "--")]
-        options += _word(word, rest)
-    return options, []
-
-
-def _word(word: str, rest: Iterator[str]) -> Iterator[tuple[str, str]]:
-    for at, letter in enumerate(word[1:], 1):
-        value = word[at + 1 :]
-        if letter in JOINED:
-            yield letter, value
-            return
-        if letter in WITH_VALUE:
-            yield letter, value or next(rest, "")
-            return
-        if letter not in FLAGS:
-            raise Failure(f"unknown option -{letter} of sendmail", USAGE)
-        yield letter, ""
-
-
-def _send(options: list[tuple[str, str]], recipients: list[str]) -> int:
+def _send(asked: Asked) -> int:
     settings = submission()
-    given = dict(options)  # of doubled options the last one counts
-    dots = "i" not in given and not any(letter == "o" and value in ("i", "I") for letter, value in options)
     with refusing("the message was read"):
-        data = read_input(settings, quiet=True)
         request = Request(
-            until_dot(data) if dots else data,
-            sender=given.get("f", given.get("r")),
-            recipients=recipients,
-            from_header="t" in given,
-            full_name=given.get("F", os.environ.get("NAME", "")),
+            _until_dot(settings) if asked.dots else read_input(settings, quiet=True),
+            sender=asked.sender,
+            recipients=asked.recipients,
+            from_header=asked.from_header,
+            full_name=os.environ.get("NAME", "") if asked.full_name is None else asked.full_name,
+            options=asked.options(),
         )
     with deaf():
-        submit(request, settings, time.time())
+        done = submit(request, settings, time.time())
+    if asked.verbose:
+        print(f"{done.envelope.id} is queued; `mailer status {done.envelope.id}` says what becomes of it")
     return OK
 
 
-def until_dot(data: bytes) -> bytes:
-    """What stands before a line that is a lone dot, which ends the message where ``-i`` is not given."""
-    if data.startswith((b".\n", b".\r\n")):
-        return b""
-    ends = [at for at in (data.find(b"\n.\n"), data.find(b"\n.\r\n")) if at >= 0]
-    if ends:
-        return data[: min(ends) + 1]
-    return data[:-1] if data.endswith(b"\n.") else data
+def _until_dot(settings: SubmissionSettings) -> bytes:
+    """The message up to a line that is a lone dot; whoever writes one may wait for us before he closes. Raises `Failure` (65, 74)."""
+    if sys.stdin is None:
+        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
+    fd = sys.stdin.fileno()
+    parts: list[bytes] = []
+    size = 0
+    held = b"\n"  # the end of what was read: as long as a lone dot may be that began there
+    while True:
+        try:
+            part = os.read(fd, 1 << 20)
+        except OSError as error:
+            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
+        window = held + part
+        dot = _lone_dot(window, at_end=not part)
+        size += len(part)
+        check_size(size, settings)
+        parts.append(part)
+        if dot >= 0 or not part:
+            data = b"".join(parts)
+            return data[: len(data) - len(window) + dot + 1] if dot >= 0 else data
+        held = window[-3:]
 
 
-def _list() -> int:
-    """``mailq``."""
-    from .options import read
-    from .queue import COMMANDS
-
-    listing = COMMANDS["list"]
-    return listing.run(read(listing, []))
-
-
-def _flush() -> int:
-    """``sendmail -q``: everything that is deferred is due now."""
-    from .options import read
-    from .queue import COMMANDS
-
-    retry = COMMANDS["retry"]
-    return retry.run(read(retry, ["--all", "--quiet"]))
+def _lone_dot(window: bytes, *, at_end: bool) -> int:
+    """The index of the line end before the first lone dot, or -1. The last line may lack its end."""
+    found = [at for at in (window.find(b"\n.\n"), window.find(b"\n.\r\n")) if at >= 0]
+    if not found and at_end and window.endswith((b"\n.", b"\n.\r")):
+        found = [window.rfind(b"\n.")]
+    return min(found, default=-1)
 
 
 COMMAND = Command(
     "sendmail",
     run,  # type: ignore[arg-type]  # its options are read here, not by `options`
     summary="the sendmail(8) interface that other programs expect",
-    operands="[RECIPIENT…]",
+    operands="[OPTION…] [RECIPIENT…]",
 )

@@ -1,0 +1,64 @@
+"""``mailq``, ``sendmail -bp`` and ``sendmail -q``: the queue in the shape that scripts and monitors of decades expect.
+
+Each message is a line with its ID, size, time and sender, then the reason if it waits for one, then whoever is still to
+get it, indented; the last line counts: ``-- 3 Kbytes in 2 Requests.``, or ``Mail queue is empty``. An ID has ``*`` behind it while the
+message is being delivered, and ``!`` while it is held. `mailer queue` says more, to people and in JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailer.config.quick import submission
+from mailer.mail.failure import OK
+from mailer.mail.text import safe
+from mailer.spool import Spool
+from mailer.status.filter import Filter
+from mailer.status.schema import PENDING
+
+from .options import read
+from .selectors import view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.status.record import Record
+
+HEADING = f"{'-------- ID --------':<27} {'-Size-':>9} {'-- Arrival Time --':<20} Sender/Recipient"
+MARKS = {"sending": "*", "held": "!"}
+UNSENT = frozenset({"queued", "deferred", "sending", "held"})  # a recipient that is still to get it
+
+
+def listing() -> int:
+    """Print the queue, oldest first."""
+    with view_of(Spool(submission().spool)) as view:
+        records = list(view.queue(Filter(states=frozenset(PENDING))))
+    if not records:
+        print("Mail queue is empty")
+        return OK
+    print(HEADING)
+    for record in records:
+        print("\n".join(_lines(record)), end="\n\n")
+    size = (sum(record.size for record in records) + 1023) // 1024
+    print(f"-- {size} Kbytes in {len(records)} Request{'s' if len(records) > 1 else ''}.")
+    return OK
+
+
+def _lines(record: Record) -> Iterator[str]:
+    at = time.strftime("%a %b %e %H:%M:%S", time.localtime(record.queued_at))
+    yield f"{record.id + MARKS.get(record.status, ''):<27} {record.size:>9} {at:<20} {safe(record.sender) or 'MAILER-DAEMON'}"
+    reason = ""
+    for recipient in sorted((one for one in record.recipients if one.status in UNSENT), key=lambda one: one.why):
+        if recipient.why != reason:
+            reason = recipient.why
+            yield f"({safe(reason)})"
+        yield f"{'':<58} {safe(recipient.address)}"
+
+
+def flush(what: str) -> int:
+    """Make due now what was put off: everything, or after ``I`` the message with an ID, after ``R`` all for a domain."""
+    from .queue import COMMANDS
+
+    words = ["--", what[1:]] if what[:1] == "I" else [f"--domain={what[1:]}"] if what else ["--all"]
+    return COMMANDS["retry"].run(read(COMMANDS["retry"], ["--quiet", *words]))

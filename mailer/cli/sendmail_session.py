@@ -1,0 +1,130 @@
+"""``sendmail -bs``: SMTP on standard input and output, for the programs that would rather talk (alpine, some MUAs and backup tools).
+
+The session is that of `mailer.smtp.server`, the machine behind every door, with its laws: only CRLF.CRLF ends a message, and one
+with stray line ends is refused whole. Each message goes through `submit` like all mail, and the 250 is written when it is on
+disk: whoever reads that may forget the message.
+
+Whoever asks is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, IO_ERROR, NO_PERMISSION, OK, TRY_AGAIN, USAGE, Failure
+from mailer.mail.text import one_line
+from mailer.smtp.question import Body, Mail, Question, Rcpt
+from mailer.smtp.reply import Reply
+from mailer.smtp.server import Server, Service, State
+from mailer.submit import Request, submit
+
+from .signals import deaf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailer.config.quick import SubmissionSettings
+
+PATIENCE = 300.0  # seconds without a byte, RFC 5321 §4.5.3.2.7
+LATE = Reply.own(421, "4.4.2", "nothing was said for too long")
+
+REFUSALS = {USAGE: (554, "5.5.4"), BAD_MESSAGE: (554, "5.6.0"), NO_PERMISSION: (550, "5.7.1"), BAD_CONFIG: (451, "4.3.5")}
+"""What a `Failure` of submission is in SMTP; any other is our trouble, and may pass."""
+
+
+class Session:
+    """One conversation: bytes in, bytes out, and messages into the spool on the way."""
+
+    def __init__(self, settings: SubmissionSettings) -> None:
+        service = Service(
+            name=settings.hostname,
+            max_size=settings.max_message_size,
+            max_recipients=settings.max_recipients,
+            offer=("DSN",),  # RFC 3461: what is asked is passed on
+        )
+        self.machine = Server(service)
+        self._settings = settings
+        self._mail: Mapping[str, str] = {}
+        self._wanted: dict[str, dict[str, str]] = {}  # of each recipient that is asked more for
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what was said; returns what is to be answered. Each message that is answered with 250 in it is durable."""
+        self.machine.feed(data)
+        while (question := self.machine.next()) is not None:
+            self.machine.answer(self._decide(question))
+        return self.machine.take()
+
+    @property
+    def over(self) -> bool:
+        """Whether the last word is said."""
+        return self.machine.state is State.CLOSED
+
+    @property
+    def within_message(self) -> bool:
+        """Whether the end of a message is still to come."""
+        return self.machine.state is State.BODY
+
+    def _decide(self, question: Question) -> Reply | None:
+        if isinstance(question, Mail):
+            self._mail, self._wanted = question.parameters, {}
+        elif isinstance(question, Rcpt):
+            wanted = {name.lower(): question.parameters[name] for name in ("NOTIFY", "ORCPT") if name in question.parameters}
+            if wanted:
+                self._wanted[question.address] = wanted
+        elif isinstance(question, Body):
+            return self._put(question)
+        return None
+
+    def _put(self, body: Body) -> Reply:
+        request = Request(body.content, sender=body.sender, recipients=body.recipients, options=self._options(body.recipients))
+        try:
+            with deaf():
+                done = submit(request, self._settings, time.time())
+        except Failure as failure:
+            code, enhanced = REFUSALS.get(failure.code, (451, "4.3.0"))
+            return Reply.own(code, enhanced, one_line(str(failure), 400).encode("ascii", "replace").decode())
+        return Reply.own(250, "2.0.0", f"queued as {done.envelope.id}")
+
+    def _options(self, recipients: tuple[str, ...]) -> dict[str, object] | None:
+        """What was asked beside the envelope, as an envelope has it."""
+        options: dict[str, object] = {name.lower(): self._mail[name] for name in ("RET", "ENVID") if name in self._mail}
+        if self._wanted:
+            options["recipients"] = self._wanted
+            notify = {self._wanted.get(recipient, {}).get("notify", "") for recipient in recipients}
+            if len(notify) == 1 and notify != {""}:  # the same for all, so also for those whom an alias stands for
+                options["notify"] = notify.pop()
+        return options or None
+
+
+def converse(settings: SubmissionSettings) -> int:
+    """Hold a session on standard input and output until QUIT, or the end of input.
+
+    Raises `Failure`: 74 where they are closed, 75 where the input ends within a message.
+    """
+    if sys.stdin is None or sys.stdout is None:
+        raise Failure("an SMTP session needs standard input and output, and one of them is closed", IO_ERROR)
+    source, sink = sys.stdin.fileno(), sys.stdout.fileno()
+    by_hand = os.isatty(source)
+    session = Session(settings)
+    _write(sink, session.feed(b""))
+    while not session.over:
+        if not select.select([source], [], [], PATIENCE)[0]:
+            session.machine.hang_up(LATE)
+            _write(sink, session.machine.take())
+            return TRY_AGAIN
+        data = os.read(source, 1 << 16)
+        if not data:
+            if session.within_message:
+                raise Failure("standard input ended within a message, which was not queued", TRY_AGAIN)
+            return OK
+        _write(sink, session.feed(data.replace(b"\n", b"\r\n") if by_hand else data))  # a terminal has no CR to give
+    return OK
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
