@@ -52,6 +52,8 @@ class Job:
     attempt: Attempt
     way: Way
     recipients: Sequence[int]
+    source: str = ""
+    """The name of the source that it leaves from, where there are some."""
 
     @property
     def priority(self) -> str:

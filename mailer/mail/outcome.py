@@ -68,6 +68,7 @@ class Outcome(NamedTuple):
     queue_id: str = ""  # the next hop's name for the message, where its reply tells
     counts: bool = True  # False: we never tried (offline, a limit of ours): no attempt, no backoff
     trace: Trace | None = None  # None where no host was called, and in what was read from the spool
+    source: str = ""  # the name of the source that it left from, where there are some and it was not delivered
 
     @property
     def final(self) -> bool:
@@ -82,7 +83,7 @@ class Outcome(NamedTuple):
     def to_record(self) -> dict[str, object]:
         """The members of an outcome record in a spool file (`mailer-spool(5)`); `at` and `to` are the file's to write."""
         record: dict[str, object] = {"verdict": self.verdict, "scope": self.scope, "code": self.code, "phase": self.phase}
-        for name in ("enhanced", "text", "queue_id"):
+        for name in ("enhanced", "text", "queue_id", "source"):
             if value := getattr(self, name):
                 record[name] = value
         record.update((name, value) for name, value in self.hop._asdict().items() if value)
@@ -119,6 +120,7 @@ class Outcome(NamedTuple):
             _number(record, "due"),
             _text(record, "queue_id"),
             record.get("counts") is not False,
+            source=_text(record, "source"),
         )
 
 

@@ -85,6 +85,8 @@ def test_an_outcome_for_nobody_is_ignored() -> None:
         due=st.integers(0, 2 * 10**9).map(float),
         queue_id=st.text(),
         counts=st.booleans(),
+        trace=st.none(),
+        source=st.text(),
     )
 )
 def test_a_record_holds_all_of_an_outcome(outcome: Outcome) -> None:

@@ -31,6 +31,8 @@ OUTCOMES = st.lists(
         text=TEXT,
         phase=st.sampled_from(["", "rcpt"]),
         hop=st.builds(Hop, host=TEXT, ip=TEXT, port=st.integers(0, 65535)),
+        trace=st.none(),
+        source=TEXT,
         at=st.integers(0, 10**6).map(lambda micros: NOW + micros / 1e6),
         seconds=st.integers(0, 1000).map(float),
         due=st.sampled_from([0.0, NOW + 60.5]),
