@@ -254,13 +254,18 @@ def _stands_for(text: str, settings: SubmissionSettings, rules: Rules | None, ch
 
 
 def _named(message: Message) -> dict[str, str]:
-    """Each address text of To, Cc and Bcc, with the field that named it first."""
+    """Each address text of To, Cc and Bcc, with the field that named it first; where it is sent on, those of Resent-To and so on."""
     named: dict[str, str] = {}
+    prefix = b"resent-" if _is_resent(message) else b""  # RFC 5322 §3.6.6: the others say who had it before
     for type in ("to", "cc", "bcc"):
-        for value in message.values(type.encode()):
+        for value in message.values(prefix + type.encode()):
             for text in address.in_header(value):
                 named.setdefault(text, type)
     return named
+
+
+def _is_resent(message: Message) -> bool:
+    return b"resent-" in message.header.lower() and any(message.value(b"resent-" + type) for type in (b"to", b"cc", b"bcc"))
 
 
 def _same(text: str) -> str:

@@ -431,6 +431,15 @@ def test_a_priority_that_is_none_is_refused(door: Door) -> None:
     assert door.refused(WHOLE, priority="urgent").code == 65
 
 
+def test_a_message_that_is_sent_on_goes_to_those_it_is_sent_on_to(door: Door) -> None:
+    """Where Resent-To, Resent-Cc or Resent-Bcc name somebody, To and Cc say who had it before."""
+    data = b"To: first@example.net\nCc: old@example.net\nResent-To: new@example.net\nResent-Bcc: Blind <blind@example.net>\n\nhello\n"
+    request = Request(data, from_header=True, recipients=["more@example.net"])
+    envelope = submit(request, door.settings, NOW).envelope
+    assert [recipient.address for recipient in envelope.recipients] == ["more@example.net", "new@example.net", "blind@example.net"]
+    assert b"blind" not in door.spool.content(envelope.id)
+
+
 def test_what_is_asked_of_those_who_carry_it_is_kept(door: Door) -> None:
     """The words of DSN lie in the envelope, where delivery finds them."""
     asked = {"ret": "HDRS", "envid": "q+1", "notify": "DELAY,FAILURE"}
