@@ -47,7 +47,7 @@ def encoded(text: str, charset: str = "utf-8") -> str:
     if charset == "utf-8":
         return " ".join(_word(piece.encode(), charset) for piece in _pieces(text))
     octets = text.encode("latin-1")
-    return " ".join(_word(octets[at : at + 39], charset) for at in range(0, len(octets), 39))
+    return " ".join(_word(octets[at : at + 33], charset) for at in range(0, len(octets), 33))
 
 
 def _word(octets: bytes, charset: str) -> str:
@@ -55,12 +55,15 @@ def _word(octets: bytes, charset: str) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    """Parts of at most 45 octets: 60 in base64, where an encoded word may have 75. No character is divided."""
+    """Parts of at most 39 octets, which make words of 64: with the name of most fields a line has no more than 76, RFC 2047 §2.
+
+    No character is divided.
+    """
     pieces = [""]
     size = 0
     for char in text:
         octets = len(char.encode())
-        if size + octets > 45:
+        if size + octets > 39:
             pieces.append("")
             size = 0
         pieces[-1] += char

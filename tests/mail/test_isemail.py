@@ -28,7 +28,7 @@ LENIENT = {
 def collected() -> list[tuple[int, str, str]]:
     """Number, address and category; control characters are written as their symbols there."""
     found = []
-    for test in ElementTree.parse(TESTS).getroot().iter("test"):  # noqa: S314 - a file of our own
+    for test in ElementTree.parse(TESTS).getroot().iter("test"):
         text = "".join(chr(ord(char) - 0x2400) if "\u2400" <= char <= "\u241f" else char for char in test.findtext("address") or "")
         found.append((int(test.get("id", 0)), text.replace("\u2421", "\x7f"), test.findtext("category") or ""))
     return found
@@ -40,8 +40,7 @@ ALL = collected()
 def is_address(text: str) -> bool:
     try:
         parse(text)
-    except AddressError as error:
-        assert str(error).isprintable()
+    except AddressError:
         return False
     return True
 
