@@ -35,10 +35,12 @@ if TYPE_CHECKING:
 
 
 def domains_of(config: Config) -> list[str]:
-    """The domains that mail is sent from, as far as the configuration tells; that of this host if it tells nothing."""
+    """The domains that mail is sent from, as far as the configuration tells; the name of this host if it tells nothing."""
     written = [config.submission.default_domain, *(key.domain for key in config.dkim)]
-    written += [address.rpartition("@")[2] for address in (config.submission.from_address,) if "@" in address]
-    return [*dict.fromkeys(ascii_domain(domain) for domain in written if domain)] or [ascii_domain(config.hostname)]
+    written += [address.rpartition("@")[2] for address in (config.submission.from_address, config.postmaster) if "@" in address]
+    own = ascii_domain(config.hostname)
+    found = [*dict.fromkeys(ascii_domain(domain) for domain in written if domain)]
+    return [domain for domain in found if domain != own] or [own]
 
 
 def situation_of(config: Config, egress: Sequence[str]) -> Situation:

@@ -1,0 +1,229 @@
+"""The judges by themselves: what they make of answers, without any name server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.check.answer import Answer, tagged
+from mailer.check.examine import domains_of, situation_of
+from mailer.check.finding import Finding, Record, worst
+from mailer.check.judge import blocklist, dmarc, mtasts, names, spf
+from mailer.config import load
+from mailer.config.model import Config
+
+# SPF
+
+
+@pytest.mark.parametrize(
+    ("record", "terms", "expected"),
+    [
+        ("v=spf1 ~all", ["ip4:192.0.2.1"], "v=spf1 ip4:192.0.2.1 ~all"),
+        ("v=spf1 mx -all", ["mx", "a", "a"], "v=spf1 mx a -all"),
+        ("v=spf1 a redirect=x.example", ["mx"], "v=spf1 a mx redirect=x.example"),
+        ("v=spf1", ["mx"], "v=spf1 mx"),
+        ("v=spf1 include:all.example ?all", ["mx"], "v=spf1 include:all.example mx ?all"),
+        ("v=spf1 MX -ALL", ["mx"], "v=spf1 MX -ALL"),
+        ("v=spf1 -all exp=why.example", ["mx"], "v=spf1 mx -all exp=why.example"),
+    ],
+)
+def test_terms_are_added_where_they_count(record: str, terms: list[str], expected: str) -> None:
+    """Before the term that decides about all others, and only those that are missing."""
+    assert spf.with_terms(record, terms) == expected
+
+
+@given(st.lists(st.sampled_from(["mx", "a", "ip4:192.0.2.1", "include:x.example"])), st.lists(st.sampled_from(["mx", "ip4:192.0.2.2"])))
+def test_adding_terms_loses_none(have: list[str], new: list[str]) -> None:
+    """What was there stays in its order, what is new is there once, and a second time changes nothing."""
+    record = " ".join(["v=spf1", *have, "~all"])
+    made = spf.with_terms(record, new)
+    words = made.split()
+    assert words[0] == "v=spf1"
+    assert words[-1] == "~all"
+    assert [word for word in words if word in have][: len(have)] == have or not have
+    assert set(new) <= set(words)
+    assert spf.with_terms(made, new) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [("v=spf1", True), ("v=spf1 -all", True), ("V=SPF1 a", True), ("v=spf10 a", False), (" v=spf1 a", False), ("spf2.0/pra a", False)],
+)
+def test_which_record_is_spf(text: str, counts: bool) -> None:
+    """RFC 7208 §4.5: it begins so, and the version ends there."""
+    assert spf.records(Answer("example.com", (text,))) == ([text] if counts else [])
+
+
+# DMARC
+
+
+@pytest.mark.parametrize(
+    ("domain", "walk"),
+    [
+        ("com", ["com"]),
+        ("example.com", ["example.com", "com"]),
+        ("a.b.example.com", ["a.b.example.com", "b.example.com", "example.com", "com"]),
+        ("1.2.3.4.5.6.7.8", ["1.2.3.4.5.6.7.8", "2.3.4.5.6.7.8", "3.4.5.6.7.8", "4.5.6.7.8", "5.6.7.8", "6.7.8", "7.8", "8"]),
+        ("a.b.c.d.e.f.g.h.i", ["a.b.c.d.e.f.g.h.i", "c.d.e.f.g.h.i", "d.e.f.g.h.i", "e.f.g.h.i", "f.g.h.i", "g.h.i", "h.i", "i"]),
+    ],
+)  # fmt: skip
+def test_the_walk_up_the_tree(domain: str, walk: list[str]) -> None:
+    """Label by label, and never more than eight questions however long the name is. RFC 9989 §4.10"""
+    assert dmarc.path(domain) == walk
+
+
+def policy(domain: str, **records: str) -> dmarc.Policy:
+    """What is found where the domains with these records are, whose dots are written as underscores."""
+    known = {name.replace("_", "."): text for name, text in records.items()}
+    answers = [
+        (at, Answer(f"_dmarc.{at}", (known[at],) if at in known else (), "" if at in known else "nxdomain")) for at in dmarc.path(domain)
+    ]
+    return dmarc.found(domain, answers)
+
+
+@pytest.mark.parametrize(
+    ("found", "holds", "organisation"),
+    [
+        (policy("a.example.com"), "", "a.example.com"),
+        (policy("a.example.com", example_com="v=DMARC1; p=none"), "example.com", "example.com"),
+        (policy("a.example.com", a_example_com="v=DMARC1; p=none"), "a.example.com", "a.example.com"),
+        (policy("a.example.com", a_example_com="v=DMARC1", example_com="v=DMARC1; p=none"), "a.example.com", "example.com"),
+        (policy("b.a.example.com", a_example_com="v=DMARC1; psd=n", example_com="v=DMARC1"), "a.example.com", "a.example.com"),
+        (policy("b.a.example.com", com="v=DMARC1; psd=y", example_com="v=DMARC1"), "example.com", "example.com"),
+        (policy("b.a.example.com", com="v=DMARC1; psd=y"), "com", "example.com"),
+        (policy("b.example.co.uk", co_uk="v=DMARC1; psd=y; p=none"), "co.uk", "example.co.uk"),
+        (policy("co.uk", co_uk="v=DMARC1; psd=y; p=none"), "co.uk", "co.uk"),
+    ],
+)
+def test_the_organisational_domain(found: dmarc.Policy, holds: str, organisation: str) -> None:
+    """Who says so himself, the one below a public suffix that says so, else the highest that has a record."""
+    assert (found.domain, found.organisation) == (holds, organisation)
+
+
+def test_trouble_on_the_way_is_trouble() -> None:
+    """A walk with a gap leads nowhere."""
+    answers = [("a.example.com", Answer("x", missing="nxdomain")), ("example.com", Answer("x", trouble="SERVFAIL"))]
+    assert dmarc.found("a.example.com", answers).trouble == "SERVFAIL"
+
+
+@pytest.mark.parametrize("text", ["v=DMARC1", "v=DMARC1;p=none", "v = DMARC1 ; p=none", "V=dmarc1; p=none"])
+def test_which_record_is_dmarc(text: str) -> None:
+    """The version comes first; blanks and case do not matter."""
+    assert tagged(Answer("x", (text, "v=DMARC2; p=none", "p=none; v=DMARC1", "other")), "v=DMARC1") == [text]
+
+
+def test_the_policy_for_domains_below() -> None:
+    """sp= is for them, and p= where there is none."""
+    for given_tags, word in (("p=reject; sp=none", "p=none"), ("p=reject", "p=reject")):
+        found = policy("a.example.com", example_com=f"v=DMARC1; {given_tags}; rua=mailto:x@example.com")
+        assert word in next(dmarc.judge("a.example.com", found, ["example.com"], spf=True)).evidence
+
+
+def test_strictness_is_for_the_very_domain() -> None:
+    """With adkim=s a key of the domain above proves nothing; by itself SPF does."""
+    found = policy("a.example.com", example_com="v=DMARC1; p=reject; adkim=s; rua=mailto:x@example.com")
+    *_, aligned = dmarc.judge("a.example.com", found, ["example.com"], spf=False)
+    assert aligned.result == "fail"
+    *_, aligned = dmarc.judge("a.example.com", found, ["a.example.com"], spf=False)
+    assert aligned.result == "pass"
+    *_, aligned = dmarc.judge("a.example.com", found, ["example.com"], spf=True)
+    assert (aligned.result, "forwarded" in aligned.evidence) == ("warn", True)
+
+
+# Names, lists, policies, records
+
+
+def test_the_name_of_an_entry() -> None:
+    """RFC 5782 §2.1 and §2.4: the octets, or the nibbles, backwards."""
+    assert blocklist.entry("192.0.2.99", "bl.example") == "99.2.0.192.bl.example"
+    nibbles = blocklist.entry("2001:db8:1:2:3:4:567:89ab", "bl.example")
+    assert nibbles == "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.bl.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "full"), [("mail.example.com", True), ("mail", False), ("mail.local", False), ("localhost.localdomain", False)]
+)
+def test_full_names(name: str, full: bool) -> None:
+    """A name that can be in the DNS of the world."""
+    assert names.is_full(name) == full
+
+
+@pytest.mark.parametrize(
+    ("host", "pattern", "fits"),
+    [
+        ("mx.example.com", "mx.example.com", True),
+        ("MX.example.com.", "*.example.com", True),
+        ("a.mx.example.com", "*.example.com", False),
+        ("example.com", "*.example.com", False),
+        ("mxexample.com", "*.example.com", False),
+    ],
+)
+def test_hosts_of_a_policy(host: str, pattern: str, fits: bool) -> None:
+    """RFC 8461 §4.1: the star is one label."""
+    assert mtasts.matches(host, pattern) == fits
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\'), max_size=900))
+def test_records_can_be_published(value: str) -> None:
+    """A TXT record comes in strings of at most 255 octets that together are the value."""
+    zone = Record("x.example", "TXT", value).zone
+    strings = zone.removeprefix("x.example. IN TXT").strip().removeprefix('"').removesuffix('"').split('" "')
+    assert "".join(strings) == value
+    assert all(len(string) <= 255 for string in strings)
+
+
+def test_the_worst_counts() -> None:
+    """And nothing found is nothing wrong."""
+    made = {word: Finding("x", "y", word, "z") for word in ("pass", "warn", "fail")}
+    assert worst([]) == worst([made["pass"]]) == "pass"
+    assert worst([made["warn"], made["pass"]]) == "warn"
+    assert worst(made.values()) == "fail"
+
+
+# What the configuration says
+
+
+def config(directory: Path, text: str) -> Config:
+    directory.joinpath("config.toml").write_text(f'mailer.hostname = "mail.example.org"\n{text}')
+    return load(str(directory / "config.toml"), None)
+
+
+KEY = '[[dkim]]\ndomain = "b.example"\nselector = "s"\nkey_file = "/k"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "domains"),
+    [
+        ("", ["mail.example.org"]),
+        ('[submission]\ndefault_domain = "Example.COM"\nfrom_address = "you@example.com"', ["example.com"]),
+        ('[submission]\nfrom_address = "you@b\u00fccher.example"', ["xn--bcher-kva.example"]),
+        ('[submission]\ndefault_domain = "mail.example.org"', ["mail.example.org"]),
+        ('mailer.postmaster = "pm@example.net"\n[submission]\ndefault_domain = "example.com"', ["example.com", "example.net"]),
+        (KEY + '[submission]\ndefault_domain = "a.example"', ["a.example", "b.example"]),
+    ],
+)  # fmt: skip
+def test_sending_domains(tmp_path: Path, text: str, domains: list[str]) -> None:
+    """Those of the addresses and keys that are configured; the name of the host if there are none."""
+    assert domains_of(config(tmp_path, text)) == domains
+
+
+RELAYS = '[relay.out]\nhost = "smtp.example.net"\n[relay.box]\nhost = "127.0.0.1"\nprotocol = "lmtp"\ntls = "none"\n'
+
+
+@pytest.mark.parametrize(
+    ("routes", "direct", "relays"),
+    [
+        ('[[route]]\nmatch = "*"\nvia = ["relay:out"]\n', False, ["out"]),
+        ('[[route]]\nmatch = "*"\nvia = ["relay:out", "mx"]\n', True, ["out"]),
+        ('[[route]]\nmatch = "x.example"\nvia = ["relay:out"]\n', True, []),
+        ('[[route]]\nmatch = "x.example"\nvia = ["mx"]\n[[route]]\nmatch = "*"\nvia = ["relay:out"]\n', True, ["out"]),
+        ('[[route]]\nmatch = "*"\nvia = ["relay:box"]\n', False, []),
+    ],
+)
+def test_the_way_out(tmp_path: Path, routes: str, direct: bool, relays: list[str]) -> None:
+    """Our own address counts where any mail goes to MX hosts; relays count where mail for the world goes through them."""
+    found = situation_of(config(tmp_path, RELAYS + routes), [])
+    assert (found.direct, [relay.name for relay in found.relays]) == (direct, relays)
