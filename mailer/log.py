@@ -38,6 +38,7 @@ class Log:
     ) -> None:
         self.later = later
         self._lines: list[str] = []
+        self.hushed = False
         self._use(stream, form, level)
 
     def change(self, stream: TextIO, *, form: str, level: str) -> None:
@@ -53,7 +54,13 @@ class Log:
         self._stream = stream
         self.json = form == "json" or (form == "auto" and not terminal)
         self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
-        self.wanted = frozenset(LEVELS[LEVELS.index(level) :])
+        self.level = level
+        self.hush(self.hushed)
+
+    def hush(self, on: bool) -> None:
+        """Write nothing but errors, or again all that is wanted: a log on a disk that is nearly full must not fill it."""
+        self.hushed = on
+        self.wanted = frozenset(LEVELS[LEVELS.index("error" if on else self.level) :])
 
     def told(self, event: Event) -> None:
         """Write the lines of `event`."""

@@ -36,6 +36,8 @@ from mailer.delivery.policy import Policy
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
+from mailer.delivery.standstill import POLL
+from mailer.delivery.upkeep import DISK, Upkeep
 from mailer.events import Alarm, Corrupt, Daemon, Events
 from mailer.intake.door import Door
 from mailer.log import Log, open_stream
@@ -99,12 +101,16 @@ class Service:
             self._tell("started", _summary(self.config, self.spool))
             await asyncio.to_thread(catch_up, self.status, self.spool)
             self.door.adopt_all()
+            self.engine.mind_pauses()
+            self.upkeep.disk()
             self._scan()
             if not self.once:
                 self.door.listen()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
             await self._work()
+            if self.engine.settler.undone:
+                raise Failure(f"the disk did not take what became of {self.engine.settler.undone} messages; run it again", TRY_AGAIN)
         finally:
             loop.remove_reader(bell)
             bell.close()
@@ -155,6 +161,7 @@ class Service:
             self.events.tell,
             random.random,
         )
+        self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
 
     def _status_lost(self, report: str) -> None:
@@ -169,6 +176,7 @@ class Service:
 
     async def _work(self) -> None:
         """The engine and the chores side by side, until one of them ends or a signal comes."""
+        self.engine.settler.once = self.once
         engine = asyncio.create_task(self.engine.run(once=self.once))
         chores = [asyncio.create_task(chore) for chore in self._chores()]
         stopping = asyncio.create_task(self.stopping.wait())
@@ -190,12 +198,14 @@ class Service:
         yield self._every(lambda: CHECKPOINT_EVERY, self.status.checkpoint, threaded=True)
         if self.once:
             return
-        yield self._every(lambda: self.config.delivery.rescan, self._scan)
+        yield self._every(lambda: self.config.delivery.rescan, self._rescan)
+        yield self._every(lambda: DISK, self.upkeep.disk)
+        yield self._every(lambda: POLL, self.upkeep.network)
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         yield self._every(lambda: EVERY, self._post)
         if seconds := watchdog_seconds():
-            yield self._every(lambda: seconds, lambda: notify("WATCHDOG=1"))
+            yield self._every(lambda: seconds, lambda: self.upkeep.alive() and notify("WATCHDOG=1"))
 
     async def _every(self, seconds: Callable[[], float], chore: Callable[[], object], *, threaded: bool = False) -> None:
         while True:
@@ -214,6 +224,17 @@ class Service:
         self.log.flush()
 
     # Chores
+
+    def _rescan(self) -> None:
+        """Look whether anything is stuck, and only then through the queue, which would mend it in silence."""
+        self.upkeep.look()
+        self._scan()
+
+    def _hush(self, on: bool) -> None:
+        """Keep a log short that is on the disk of the spool. What goes to standard error is somebody else's to keep."""
+        file = self.config.log.file
+        if not on or (file and os.stat(file).st_dev == os.stat(self.spool.root).st_dev):
+            self.log.hush(on)
 
     def _scan(self) -> None:
         """Find what the doorbell did not announce: a backstop, and the start of every run."""
@@ -291,6 +312,8 @@ def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Poli
         ),
         of(config),
         signer_of(config, tell, now),
+        max_hops=config.delivery.max_hops,
+        attempt_limit=config.delivery.attempt_limit,
     )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm, Changed, Corrupt, Seen
 from mailer.identity import relayed
 from mailer.mail.outcome import Outcome
-from mailer.spool import NoSuchMessage
+from mailer.spool import NoSuchMessage, pauses
 from mailer.spool.file import CorruptFile
 
 from .attempt import Attempt, Budget, Job
@@ -28,6 +28,7 @@ from .courier import Load
 from .nexthop import Unroutable
 from .policy import Unsigned
 from .settle import Settler
+from .standstill import Standstill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -48,7 +49,6 @@ CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading an
 FILE_BUDGET = 256  # their files kept open; a session may be allowed as few as 1024
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
-OFFLINE_PAUSE = 60.0  # seconds; being offline is no attempt, and is looked at again soon
 LOW_WATER = 2  # jobs left in a destination's queue when more messages are read
 
 
@@ -76,8 +76,14 @@ class Engine:
         self.stopping = False
         self._budget = Budget(CONTENT_BUDGET, FILE_BUDGET)
         self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self._budget)
+        self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.lines: set[Line] = set()
+        """The sessions at work, for the watchdog; `stuck` are the tasks that it broke off, with the phase and what it saw."""
+        self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self.unremovable: set[str] = set()
+        """Messages that are delivered and would not leave the spool."""
 
     def wake(self) -> None:
         """Plan anew as soon as whoever runs now has done."""
@@ -95,7 +101,33 @@ class Engine:
                 self.scheduler.expect(id, self.spool.due(id) or self.clock.now())
             elif state in ("held", "failed"):
                 self._moved(id, state)
+            elif id == pauses.NAME:
+                self.mind_pauses()
         self.wake()
+
+    def mind_pauses(self) -> None:
+        """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
+        if self.standstill.read() and self.standstill.pauses:
+            for destination in [*self.scheduler.destinations.values()]:
+                for job in destination.take_all():
+                    self._queue_again(job)
+
+    def _queue_again(self, job: Job) -> None:
+        """A job that was queued before its destination or some of its domains were paused."""
+        if self._is_paused(job.attempt, job.way.key, job.recipients):
+            return
+        now, people = self.clock.now(), job.attempt.entry.envelope.recipients
+        left: list[int] = []
+        for to in job.recipients:
+            if pause := self.standstill.pauses.of_domain(people[to].domain, now):
+                job.attempt.open_jobs += 1
+                self._spawn(self._finished(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to])))
+            else:
+                left.append(to)
+        if left:
+            self.scheduler.queue(Job(job.attempt, job.way, left))
+        else:
+            job.attempt.open_jobs -= 1
 
     def _moved(self, id: str, state: str) -> None:
         """An operator took it out of delivery."""
@@ -123,6 +155,7 @@ class Engine:
             if id == "status":
                 self.tell(Alarm(self.clock.now(), "status", f"cannot write the status database: {error}"))
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
+                self.unremovable.add(id)
                 self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
         self.wake()
 
@@ -134,7 +167,7 @@ class Engine:
             self._wake.clear()
             plan = self.scheduler.plan(self.clock.now())
             self._act(plan)
-            if once and self.scheduler.idle and not self._tasks:
+            if once and self.scheduler.idle and not self.tasks:
                 return
             await self._sleep(plan.again)
 
@@ -153,8 +186,8 @@ class Engine:
         """Begin nothing new, let what runs finish within `patience` seconds, break off the rest."""
         self.stopping = self.settler.stopping = True
         self.wake()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=patience)
+        if self.tasks:
+            _, late = await asyncio.wait(self.tasks, timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -170,11 +203,11 @@ class Engine:
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
+        self.tasks.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         self.wake()
         if not task.cancelled() and (error := task.exception()):
             self.tell(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
@@ -200,6 +233,10 @@ class Engine:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self._budget.keep(attempt, content, descriptor)
+        if content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:") > self.policy.max_hops:
+            attempt.open_jobs = 1
+            self._spawn(self._finished(attempt, self._in_circles(attempt, now)))
+            return
         if self.policy.signer and attempt.content is not None:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
@@ -228,6 +265,8 @@ class Engine:
     def _route(self, attempt: Attempt, now: float) -> None:
         entry = attempt.entry
         pending = entry.history.pending(now if entry.state == "deferred" else None)
+        if self.standstill.hurried:
+            pending = self.standstill.pending(entry, pending, now)
         if not pending:  # a crash came between the last outcome and the move
             attempt.open_jobs = 1
             self._spawn(self._finished(attempt, []))
@@ -238,6 +277,9 @@ class Engine:
         attempt.open_jobs = len(domains)
         ways: dict[str, tuple[Way, list[int]]] = {}
         for domain, recipients in domains.items():
+            if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
+                self._spawn(self._finished(attempt, self.standstill.paused(entry.id, pause, recipients)))
+                continue
             way = self.policy.router.known(domain, now)
             if way is None:
                 self._spawn(self._find_way(attempt, domain, recipients))
@@ -253,21 +295,49 @@ class Engine:
         try:
             way = await self.policy.router.find(domain, self.clock.now())
         except Unroutable as trouble:
-            await self._finished(attempt, [self._unroutable(to, trouble) for to in recipients])
+            due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
+            await self._finished(attempt, [self._unroutable(to, trouble, due) for to in recipients])
+        except asyncio.CancelledError:
+            await self._finished(attempt, self._broken_off(recipients))
         except Exception as error:
             await self._finished(attempt, self._our_fault(error, "dns", recipients))
         else:
             self._queue(attempt, way, recipients)
 
-    def _unroutable(self, to: int, trouble: Unroutable) -> Outcome:
+    def _unroutable(self, to: int, trouble: Unroutable, due: float) -> Outcome:
         """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
-        now = self.clock.now()
         scope: Scope = "us" if trouble.offline else "destination"
-        due = now + OFFLINE_PAUSE if trouble.offline else 0.0
-        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=now, due=due)
+        at = self.clock.now()
+        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=at, due=due)
+
+    def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
+        """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
+        passes, however it came in, and where its sender can be told."""
+        text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
+        pending = attempt.entry.history.pending()
+        return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now) for to in pending]
+
+    def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int]) -> bool:
+        """Whether an operator lets mail that goes this way wait; then it is put off."""
+        pause = self.standstill.pauses.of_way(key, self.clock.now())
+        if pause is not None:
+            self._spawn(self._finished(attempt, self.standstill.paused(attempt.entry.id, pause, recipients)))
+        return pause is not None
+
+    def _broken_off(self, recipients: Iterable[int]) -> list[Outcome]:
+        """The watchdog has ended this task. Raises `CancelledError` again if it was somebody else: then the program ends."""
+        task = asyncio.current_task()
+        if task not in self.stuck:
+            raise asyncio.CancelledError
+        phase, text = self.stuck.pop(task)
+        task.uncancel()
+        now = self.clock.now()
+        return [Outcome(to, "defer", "host", 451, "4.4.2", f"broken off: {text}", phase, at=now) for to in recipients]
 
     def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
         """Queue the part of a message that goes one way, in transactions of at most `MAX_RECIPIENTS`."""
+        if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
+            return
         parts = [recipients[at : at + MAX_RECIPIENTS] for at in range(0, len(recipients), MAX_RECIPIENTS)]
         attempt.open_jobs += len(parts) - 1
         for part in parts:
@@ -280,10 +350,12 @@ class Engine:
         """Work off a destination's queue, one job after the other, while it is welcome."""
         session = self.courier.session()
         line = Line(self, destination, job)
+        self.lines.add(line)
         try:
             while (load := line.step()) is not None:
                 await self._deliver(session, destination, load, line.ahead)
         finally:
+            self.lines.discard(line)
             session.end()
             line.close()
             self.scheduler.session_ended(destination)
@@ -322,10 +394,15 @@ class Engine:
         job = load.job
         try:
             outcomes = await session.deliver(load, ahead)
+        except asyncio.CancelledError:
+            outcomes = self._broken_off(job.recipients)
+            session.end()  # what was being said there is not to be continued
         except Exception as error:
             outcomes = self._our_fault(error, "body", job.recipients)
-        self._learn(destination, outcomes)
-        await self._finished(job.attempt, outcomes)
+        offline = self.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
+        if offline is None:
+            self._learn(destination, outcomes)
+        await self._finished(job.attempt, offline or outcomes)
 
     def _our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
@@ -380,14 +457,19 @@ class Line:
     def __init__(self, engine: Engine, destination: Destination, first: Job) -> None:
         self.engine = engine
         self.destination = destination
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        self.load: Load | None = None
+        """What is being delivered; to the watchdog, the next one is progress."""
         self._next = engine.claim(first)
 
     def step(self) -> Load | None:
         """Go on to the next job; None if there is none, or no more is welcome."""
-        load, self._next = self.ahead(), None
+        self.load, self._next = self.ahead(), None
         if len(self.destination) < LOW_WATER:
             self.engine.wake()
-        return load
+        return self.load
 
     def ahead(self) -> Load | None:
         """The next job, locked."""

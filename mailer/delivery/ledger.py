@@ -53,6 +53,11 @@ class Ledger:
         self._writing: asyncio.Future[None] | None = None
         self._took = QUICK  # seconds, for the batch before; of the first nobody knows
 
+    @property
+    def batch(self) -> asyncio.Future[None] | None:
+        """The batch that is being written, or was written last."""
+        return self._writing
+
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
         self._events.append(event)

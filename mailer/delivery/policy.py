@@ -28,6 +28,10 @@ class Policy:
     submission: SubmissionSettings
     signer: Signer | None = None
     """What changes a message last, right before it leaves; None where mail leaves as it is."""
+    max_hops: int = 50
+    """The most Received fields that a message may have."""
+    attempt_limit: float = 4 * 3600.0
+    """Seconds after which an attempt without progress is broken off."""
 
     def become(self, other: Policy) -> None:
         """Take over all of `other`; who holds this one sees it from the next message on."""

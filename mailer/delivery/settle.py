@@ -70,6 +70,8 @@ class Settler:
         self.once = False
         """Whether what the disk does not take now is left to the next run; then `undone` says how much was."""
         self.undone = 0
+        self.away: set[str] = set()
+        """Messages that an operator has this moment."""
         self.short = ""
         """What the disk of the spool lacks; empty while it has room. See `spool.space`."""
         self._told_at = -SPOOL_ALARMS
@@ -264,7 +266,12 @@ class Settler:
         """An operator has the message; what he did to it is found out in a moment."""
         id = attempt.entry.id
         self.scheduler.forget(id)
-        asyncio.get_running_loop().call_later(1.0, self.look, [id])
+        self.away.add(id)
+        asyncio.get_running_loop().call_later(1.0, self._look_again, id)
+
+    def _look_again(self, id: str) -> None:
+        self.away.discard(id)
+        self.look([id])
 
     def _let_go(self, attempt: Attempt) -> None:
         if attempt.claim is not None:

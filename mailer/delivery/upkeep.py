@@ -1,0 +1,69 @@
+"""Upkeep: what the daemon does from time to time so that nothing is stuck and nothing fills up.
+
+The service calls it; each part is a file of its own. `look` comes right before the queue is looked through, `disk` and `network` every
+few seconds, `alive` when the service manager wants a sign of life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm, Daemon
+from mailer.spool import space
+
+from .guard import Guard
+from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .engine import Engine
+    from .ledger import Ledger
+
+DISK = 10.0  # seconds between two looks at the disk
+LEDGER_PATIENCE = 300.0  # seconds for one batch: a disk may be slow, but not so slow
+
+
+class Upkeep:
+    """Looks after `engine` and `ledger`. `hush` is told to keep the log short, or not to any more."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, hush: Callable[[bool], None]) -> None:
+        self.engine = engine
+        self.ledger = ledger
+        self.hush = hush
+        self.guard = Guard(engine)
+        self.watchdog = Watchdog(engine)
+        self._batch: object = None
+        self._batch_since = 0.0
+
+    def look(self) -> None:
+        """Read the pauses, hold the invariant, break off what is stuck. Raises `OSError`."""
+        self.engine.mind_pauses()
+        self.guard.look()
+        self.watchdog.look(asyncio.get_running_loop().time())
+
+    def network(self) -> None:
+        """Let go what waits for the network, if it is back."""
+        self.engine.standstill.poll()
+
+    def disk(self) -> None:
+        """Ask the disk of the spool; say so when it runs short, and when it has room again."""
+        engine, settings = self.engine, self.engine.policy.submission
+        lack = space.shortage(engine.spool.root, settings.min_free_space, settings.min_free_inodes)
+        before, engine.settler.short = engine.settler.short, lack
+        now = engine.clock.now()
+        if lack and not before:
+            text = f"the disk of the spool {engine.spool.root} has {lack}: mail is refused and no reports are written until it has room"
+            engine.tell(Alarm(now, "disk", text))
+            self.hush(True)
+        elif before and not lack:
+            self.hush(False)
+            engine.tell(Daemon(now, "room", f"the disk of the spool {engine.spool.root} has room again"))
+
+    def alive(self) -> bool:
+        """Whether the ledger comes on. That this is asked at all shows that the loop does."""
+        now, batch = asyncio.get_running_loop().time(), self.ledger.batch
+        if batch is None or batch.done() or batch is not self._batch:
+            self._batch, self._batch_since = batch, now
+        return now - self._batch_since < LEDGER_PATIENCE or batch is None or batch.done()
