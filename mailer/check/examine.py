@@ -154,9 +154,12 @@ class Examination:
             self._receiving(domain), self._spf(domain), self._keys(domain), self.lookups.all(map(_dmarc, dmarc.path(domain)), "TXT")
         )
         holds = dmarc.found(domain, [(at, walk[_dmarc(at)]) for at in dmarc.path(domain)])
+        asked = {each: dmarc.consent(holds, each) for each in dmarc.destinations(holds)[:5]}
+        answers = await self.lookups.all(asked.values(), "TXT")
+        consents = {each: answers[name] for each, name in asked.items()}
         signers = [used.domain for used, _ in keys if used.state == "signs"]
         found = [*receiving[0], *spf_found, *dkim.judge(domain, keys, self.situation, self.now)]
-        found += dmarc.judge(domain, holds, signers, passes, self._rewriter())
+        found += dmarc.judge(domain, holds, signers, passes, self._rewriter(), consents)
         return [replace(finding, domain=domain) for finding in (*found, *receiving[1])]
 
     def _rewriter(self) -> str:

@@ -147,6 +147,15 @@ def test_dmarc(look: Look, domain: str, result: str, subject: str, evidence: str
     assert evidence in found.evidence
 
 
+def test_dmarc_reports_to_others(look: Look) -> None:
+    """Who is to get the reports of another organisation has to say that he takes them."""
+    found = [one for one in look.many("DMARC", "told.example") if one.record]
+    (deaf,) = found
+    assert (deaf.result, "deaf.example, which does not say" in deaf.evidence) == ("warn", True)
+    assert deaf.record
+    assert deaf.record.zone == 'told.example._report._dmarc.deaf.example. IN TXT "v=DMARC1"'
+
+
 @pytest.mark.parametrize(
     ("address", "result", "evidence", "record"),
     [

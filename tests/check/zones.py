@@ -71,6 +71,8 @@ _dmarc.word.example. IN TXT "v=DMARC1; p=monitor; rua=mailto:a@word.example"
 _dmarc.silent.example. IN TXT "v=DMARC1; p=none"
 _dmarc.strict.example. IN TXT "v=DMARC1; p=reject; adkim=s; rua=mailto:a@strict.example"
 _dmarc.sub.example. IN TXT "v=DMARC1; p=reject; sp=none; rua=mailto:a@sub.example"
+_dmarc.told.example. IN TXT "v=DMARC1; p=none; rua=mailto:a@told.example, mailto:b@reports.example!10m, mailto:c@deaf.example"
+told.example._report._dmarc.reports.example. IN TXT "v=DMARC1;"
 _dmarc.suffix.example. IN TXT "v=DMARC1; psd=y; p=none; rua=mailto:a@suffix.example"
 
 mail.other.example. IN A 198.51.100.21

@@ -76,10 +76,30 @@ def _organisation(domain: str, records: Sequence[tuple[str, Mapping[str, str]]])
     return records[-1][0] if records else domain
 
 
-def judge(domain: str, policy: Policy, signers: Sequence[str], spf: bool, rewritten: str = "") -> Iterator[Finding]:
+def destinations(policy: Policy) -> list[str]:
+    """The domains of others that reports shall go to. They have to consent, or get none (RFC 7489 §7.1)."""
+    given = (uri.strip().partition("!")[0] for uri in policy.tags.get("rua", "").split(","))
+    domains = (uri.rpartition("@")[2].lower().rstrip(".") for uri in given if uri.lower().startswith("mailto:"))
+    return [each for each in dict.fromkeys(domains) if not _part(each, policy.organisation)]
+
+
+def consent(policy: Policy, destination: str) -> str:
+    """Where the record is by which `destination` says that it takes the reports."""
+    return f"{policy.domain}._report._dmarc.{destination}"
+
+
+def judge(
+    domain: str,
+    policy: Policy,
+    signers: Sequence[str],
+    spf: bool,
+    rewritten: str = "",
+    consents: Mapping[str, Answer] | None = None,
+) -> Iterator[Finding]:
     """`signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
 
-    `rewritten` names a provider that puts a reverse-path of its own on mail, so that SPF says nothing of `domain`.
+    `rewritten` names a provider that puts a reverse-path of its own on mail, so that SPF says nothing of `domain`. `consents` has
+    the answers for the `destinations`.
     """
     if policy.trouble:
         yield unknown(CHECK, f"_dmarc.{policy.domain}", policy.trouble)
@@ -88,6 +108,11 @@ def judge(domain: str, policy: Policy, signers: Sequence[str], spf: bool, rewrit
         yield _none(domain, policy)
         return
     yield _record(domain, policy)
+    for destination, answer in (consents or {}).items():
+        if answer.known and not tagged(answer, "v=DMARC1"):
+            text = f"reports shall go to {destination}, which does not say that it takes them"
+            publish = Record(consent(policy, destination), "TXT", "v=DMARC1")
+            yield Finding(CHECK, f"_dmarc.{policy.domain}", WARN, text, f"let {destination} publish that it does", publish)
     yield _alignment(domain, policy, signers, spf, rewritten)
 
 
@@ -146,4 +171,8 @@ def _alignment(domain: str, policy: Policy, signers: Sequence[str], spf: bool, r
 
 def _same(one: str, other: str, organisation: str) -> bool:
     """Whether two domains are of one organisation."""
-    return all(each == organisation or each.endswith(f".{organisation}") for each in (one, other))
+    return _part(one, organisation) and _part(other, organisation)
+
+
+def _part(domain: str, organisation: str) -> bool:
+    return domain == organisation or domain.endswith(f".{organisation}")
