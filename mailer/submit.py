@@ -44,11 +44,10 @@ class Request:
     `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
     field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
-    `request_id` makes it idempotent. With `strict` a message that needs mending is refused. `options` are what is asked of those
-    who carry it, as `mailer.mail.request` reads them, and ``at``, the moment (RFC 3339) before which it is not to leave.
+    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
     """
 
-    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "strict")
+    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
 
     def __init__(
         self,
@@ -62,7 +61,6 @@ class Request:
         request_id: str = "",
         priority: str = "normal",
         options: Mapping[str, object] | None = None,
-        strict: bool = False,
     ) -> None:
         self.data = data
         self.sender = sender
@@ -73,7 +71,6 @@ class Request:
         self.request_id = request_id
         self.priority = priority
         self.options = options
-        self.strict = strict
 
 
 class Prepared:
@@ -152,7 +149,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     message = _complete(message, author, settings, now, changes)
     content = bytes(message)
     if has_long_line(content) or not (content.isascii() or _says_8bit(message)):
-        message = _mended(message, changes, strict=request.strict or settings.strict)
+        message = _mended(message, changes, strict=settings.strict)
         content = bytes(message)
     check_size(len(content), settings)
     if len(message.header) > settings.max_header_size:

@@ -20,6 +20,7 @@ from mailer.submit import Prepared, prepare
 
 from . import bundle, later, mute
 from .options import usage
+from .send import COMPOSING
 from .signals import Patient
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 SACK = 128  # messages; more share no more commits, and their senders wait longer for the first line
 LARGEST_SACK = 8 << 20  # bytes
-ALONE = (
-    "--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--header", "--request-id", "--wait", "--fcc",
-)  # fmt: skip
+ALONE = (*COMPOSING, "--request-id", "--wait", "--fcc", "--dry-run")
 """The options that are for one message."""
 
 
@@ -89,6 +88,7 @@ class Batch:
     def _next(self) -> None:
         """While this sack is being written, that before it is said to be."""
         before, self._before, self._now = self._before, self._now, Filled(self.post)
+        self._before.sack.begin()
         if before:
             self._say(before)
         settings = self.settings
@@ -96,6 +96,7 @@ class Batch:
 
     def finish(self) -> None:
         """All of it is durable, and said."""
+        self._now.sack.begin()
         for filled in (self._before, self._now):
             if filled:
                 self._say(filled)

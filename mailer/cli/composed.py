@@ -39,7 +39,6 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
         from_header=True,
         request_id=request_id(given.text("--request-id", email.request_id or None)),
         priority=queue_priority(given.text("--priority") or email.priority),
-        strict=given.flag("--strict"),
     )
 
 
@@ -78,7 +77,7 @@ def _from_options(given: Given, settings: SubmissionSettings) -> Email:
         headers=[_header(one) for one in given.texts("--header")],
         priority=given.text("--priority") or "",
         in_reply_to=given.text("--in-reply-to") or "",
-        references=[id for one in given.texts("--references") for id in one.split()],
+        references=[id for one in given.texts("--references") for id in one.replace("\t", " ").split(" ") if id],
         unsubscribe=given.texts("--list-unsubscribe"),
         links=[Link(*_pair("--link", "NAME=URL", one)) for one in given.texts("--link")],
     )

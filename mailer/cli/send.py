@@ -37,6 +37,8 @@ COMPOSING = (
 def run(given: Given) -> int:
     """Queue one message and print its ID."""
     settings = submission(given.text("--config"), given.text("--spool"))
+    if given.flag("--strict"):
+        settings.strict = True
     if given.flag("--batch"):
         from .batch import run as send_all
 
@@ -74,7 +76,7 @@ def _seconds(given: Given) -> float | None:
 
 def _options(given: Given) -> dict[str, object] | None:
     """What is asked for beyond delivery; that a copy can be kept is seen to as well, before anything is queued."""
-    if given.flag("--fcc"):
+    if given.flag("--fcc") and not given.flag("--dry-run"):
         from .fcc import prepare
 
         prepare(given.text("--fcc") or "")
@@ -107,7 +109,6 @@ def _request(given: Given, settings: SubmissionSettings) -> Request:
         from_header=given.flag("--from-header"),
         request_id=request_id(given.text("--request-id")),
         priority=queue_priority(given.text("--priority")),
-        strict=given.flag("--strict"),
     )
 
 

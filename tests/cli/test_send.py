@@ -273,7 +273,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_75_and_leaves_nothing(home: Home, full_disk: Path) -> None:
     """Try again; when there is room, the same call works."""
     home.spool = Spool(str(full_disk / "spool"))
-    home.configure("")
+    home.configure("[submission]\nmin_free_space = 1\nmin_free_inodes = 1\n")
     big = WHOLE + b"x" * 70_000
     home.refused(home.send("a@example.com", input=big), 75, "cannot queue the message", "No space left on device", "try again")
     assert home.send("a@example.com").returncode == 0
