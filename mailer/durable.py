@@ -22,18 +22,34 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_new(path: str, parts: Iterable[bytes], mode: int = PRIVATE, modified: float = 0.0) -> None:
-    """Create `path` (it must not exist), write `parts`, and `fsync`; on any error the file is gone again.
+    """Create `path` as `begin_new` does, and `fsync`; on any error the file is gone again. Raises `OSError`."""
+    fd = begin_new(path, parts, mode, modified)
+    finish_new(path, fd)
+
+
+def begin_new(path: str, parts: Iterable[bytes], mode: int = PRIVATE, modified: float = 0.0) -> int:
+    """Create `path` (it must not exist) and write `parts`; its descriptor, for `finish_new`. On any error the file is gone again.
 
     It has `mode` whatever the umask says, and the time `modified` (seconds since the epoch) if one is given. Raises `OSError`.
     """
     fd = os.open(path, NEW, mode)
     try:
+        os.fchmod(fd, mode)  # a umask may have taken away our own rights
+        for part in parts:
+            write_all(fd, part)
+        if modified:
+            os.utime(fd, (modified, modified))
+    except BaseException:
+        os.close(fd)
+        os.unlink(path)
+        raise
+    return fd
+
+
+def finish_new(path: str, fd: int) -> None:
+    """`fsync` and close it; on any error the file is gone. Raises `OSError`."""
+    try:
         try:
-            os.fchmod(fd, mode)  # a umask may have taken away our own rights
-            for part in parts:
-                write_all(fd, part)
-            if modified:
-                os.utime(fd, (modified, modified))
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -15,7 +15,7 @@ from mailer.mail.envelope import dump_json
 from mailer.mail.failure import BAD_MESSAGE, OK, Failure
 from mailer.mail.text import one_line
 from mailer.spool import doorbell, space
-from mailer.spool.sack import REFUSED, Letter, Post, Sack
+from mailer.spool.sack import Letter, Post, Sack
 from mailer.submit import Prepared, prepare
 
 from . import bundle, later, mute
@@ -76,7 +76,7 @@ class Batch:
         try:
             prepared = prepare(request, self.settings, time.time())  # type: ignore[arg-type]
         except Failure as failure:
-            if failure.code not in REFUSED:
+            if not self.post.refuses(failure):
                 raise
             return failure
         envelope = prepared.envelope
@@ -122,7 +122,7 @@ class Batch:
             if isinstance(outcome, str):
                 assert isinstance(result, Prepared)
                 self.tally.queued(result, outcome)
-            elif outcome.code in REFUSED:
+            elif self.post.refuses(outcome):
                 self.tally.refused(outcome)
             else:
                 raise outcome

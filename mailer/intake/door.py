@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Corrupt
-from mailer.spool import layout
+from mailer.spool import layout, space
 from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt, largest, waiting
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailer.clock import Clock
     from mailer.config import Config
     from mailer.events import Event
+    from mailer.mail.envelope import Envelope
     from mailer.spool import Spool
     from mailer.spool.adopt import Adopted
     from mailer.status.writer import StatusWriter
@@ -64,7 +65,12 @@ class Door:
         """Other rules and sizes hold from now on, for what is asked next."""
         submission = config.submission
         rules = Rules(config.submitters)
-        self.terms = Terms(submission.max_message_size, submission.max_recipients, rules.judge, self._used, self._taken)
+
+        def judge(envelope: Envelope, content: bytes, uid: int) -> None:
+            rules.judge(envelope, content, uid)
+            space.check(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
+
+        self.terms = Terms(submission.max_message_size, submission.max_recipients, judge, self._used, self._taken)
         intake = config.intake
         each = max(intake.max_connections // 4, 1)
         self.limits = Limits(intake.max_connections, each, intake.timeout, largest(submission.max_message_size))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mailer import durable
@@ -31,11 +32,7 @@ from .put import forget, head, put
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-THREADS = 12  # more share no more commits, and wait for one another
-
-
-REFUSED = (USAGE, BAD_MESSAGE, NO_PERMISSION)
-"""The codes of what concerns one letter and says nothing of the others."""
+THREADS = 8  # more share no more commits, and wait for one another
 
 
 class Letter(NamedTuple):
@@ -49,17 +46,21 @@ class Letter(NamedTuple):
 
 
 class Sack:
-    """Letters on their way to the disk. `close` says what became of each."""
+    """Letters on their way to the disk: `add` all, `begin` to write them, and `close` says what became of each."""
 
     def __init__(self, post: Post) -> None:
         self.post = post
         self.letters: list[Letter] = []
-        self._waiting: list[Future[str]] = []
+        self._writing: list[Future[list[str | Failure]]] = []
 
     def add(self, letter: Letter) -> None:
-        """Begin to write it."""
+        """One more."""
         self.letters.append(letter)
-        self._waiting.append(self.post.begin(letter))
+
+    def begin(self) -> None:
+        """Let the threads write them. No letter may be added after it."""
+        part = max(-(-len(self.letters) // THREADS), 1)
+        self._writing = [self.post.write(self.letters[at : at + part]) for at in range(0, len(self.letters), part)]
 
     def close(self) -> list[str | Failure]:
         """Wait until all are durable; for each its ID, or why it was refused.
@@ -67,44 +68,46 @@ class Sack:
         What would meet every letter, such as a full disk, ends the list: that one and those after it are not put. Raises
         `Failure` if what was put is not known to be durable.
         """
-        found = [_outcome(future) for future in self._waiting]
-        end = next((at for at, outcome in enumerate(found) if isinstance(outcome, Failure) and outcome.code not in REFUSED), len(found))
+        found = [outcome for part in self._writing for outcome in part.result()]
+        stops = (at for at, outcome in enumerate(found) if isinstance(outcome, Failure) and not self.post.refuses(outcome))
+        end = next(stops, len(found))
         try:
-            self._publish(end)
+            self._publish([letter for letter, outcome in zip(self.letters[:end], found, strict=False) if isinstance(outcome, str)])
         except OSError as error:  # whether a name is on disk is not known of any of them
             raise from_os("cannot queue the messages", error.filename or self.post.root, error) from None
         finally:
             self._forget(end)
         return found[: end + 1]
 
-    def _publish(self, end: int) -> None:
+    def _publish(self, written: list[Letter]) -> None:
         root, states = self.post.root, set()
-        for letter, future in zip(self.letters[:end], self._waiting, strict=False):
-            if self.post.renames(letter) and not future.exception():
-                os.rename(f"{root}/tmp/{letter.id}", f"{root}/{_state(letter)}/{letter.id}")
-                states.add(_state(letter))
+        for letter in filter(self.post.renames, written):
+            state = "deferred" if letter.due else "queued"
+            os.rename(f"{root}/tmp/{letter.id}", f"{root}/{state}/{letter.id}")
+            states.add(state)
         for state in states:
             durable.sync_directory(f"{root}/{state}")
 
     def abandon(self) -> None:
-        """Put none of them."""
-        for future in self._waiting:
-            future.cancel() or future.exception()
+        """Put none of them, as far as that can be."""
+        for part in self._writing:
+            if not part.cancel():
+                part.exception()
         self._forget(0)
 
     def _forget(self, start: int) -> None:
-        for letter in self.letters[start:]:
-            if self.post.renames(letter):
-                forget(f"{self.post.root}/tmp/{letter.id}")
+        for letter in filter(self.post.renames, self.letters[start:]):
+            forget(f"{self.post.root}/tmp/{letter.id}")
 
 
 class Post:
     """The threads that write sacks into the spool at `root`. A context manager."""
 
-    def __init__(self, root: str, threads: int = THREADS) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
         self.own = _writable(root)
-        self._pool = ThreadPoolExecutor(threads, "sack")
+        self._pool = ThreadPoolExecutor(THREADS, "sack")
+        self._turn = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -112,23 +115,45 @@ class Post:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def refuses(self, failure: Failure) -> bool:
+        """Whether it concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
+        return failure.code in (USAGE, BAD_MESSAGE) or (failure.code == NO_PERMISSION and not self.own)
+
     def renames(self, letter: Letter) -> bool:
         """Whether the letter still has to be renamed when its file is written."""
         return self.own and letter.request is None
 
-    def begin(self, letter: Letter) -> Future[str]:
-        """Write the letter in a thread; its ID, once that is done."""
-        if self.renames(letter):
-            return self._pool.submit(self._write, letter)
-        return self._pool.submit(put, self.root, *letter)
+    def write(self, letters: list[Letter]) -> Future[list[str | Failure]]:
+        """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
+        return self._pool.submit(self._write, letters)
 
-    def _write(self, letter: Letter) -> str:
+    def _write(self, letters: list[Letter]) -> list[str | Failure]:
+        with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
+            begun = [self._begin(letter) if self.renames(letter) else -1 for letter in letters]
+        return [self._finish(letter, fd) for letter, fd in zip(letters, begun, strict=True)]
+
+    def _begin(self, letter: Letter) -> int | Failure:
         parts = (head(letter.line, letter.content), letter.line, letter.content)
         try:
-            durable.write_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
+            return durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
         except OSError as error:
-            raise from_os("cannot queue the message", error.filename or self.root, error) from None
+            return self._trouble(error)
+
+    def _finish(self, letter: Letter, fd: int | Failure) -> str | Failure:
+        if isinstance(fd, Failure):
+            return fd
+        try:
+            if fd < 0:
+                return put(self.root, *letter)
+            durable.finish_new(f"{self.root}/tmp/{letter.id}", fd)
+        except Failure as failure:
+            return failure
+        except OSError as error:
+            return self._trouble(error)
         return letter.id
+
+    def _trouble(self, error: OSError) -> Failure:
+        return from_os("cannot queue the message", error.filename or self.root, error)
 
 
 def _writable(root: str) -> bool:
@@ -139,15 +164,4 @@ def _writable(root: str) -> bool:
         prepare(root)
     except ForeignSpool:
         return False
-    return os.access(f"{root}/tmp", os.W_OK | os.X_OK)
-
-
-def _outcome(future: Future[str]) -> str | Failure:
-    try:
-        return future.result()
-    except Failure as failure:
-        return failure
-
-
-def _state(letter: Letter) -> str:
-    return "deferred" if letter.due else "queued"
+    return os.access(f"{root}/tmp", os.W_OK | os.X_OK) or not os.path.isdir(f"{root}/drop")
