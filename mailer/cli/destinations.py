@@ -176,7 +176,7 @@ def _state_row(standing: Standing, now: float) -> list[Value]:
         standing.key,
         str(standing.waiting),
         str(standing.sessions),
-        f"{standing.window:g} of {standing.window_cap}",
+        f"{int(standing.window)} of {standing.window_cap}",
         Cell(breaker, BREAKERS[standing.breaker]),
         Cell(why + detail if why else "-", "wait" if why else "quiet"),
         said or "-",

@@ -156,9 +156,9 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
     if last.scope == "us" and last.phase == "auth":
         relay = _relay_of(facts, last)
         yield Obstacle("login", f"{last.host} refuses our login: {last.reply}", due, f"the right {relay}; then {now}")
-    elif last.phase == "dns" and not last.host and "route" not in known and "offline" not in known:
-        kind = "offline" if not last.counts else "route"
-        yield Obstacle(kind, f"no way led there: {last.reply}", due, now)
+    elif last.phase == "dns" and not last.host:
+        if not known & {"route", "offline"}:
+            yield Obstacle("route" if last.counts else "offline", f"no way led there: {last.reply}", due, now)
     elif not last.counts and not last.host and last.phase == "connect":
         if not known & {"breaker", "pause"}:
             yield Obstacle("breaker", last.text, due, now)

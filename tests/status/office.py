@@ -90,5 +90,8 @@ class Office:
         self.spool.hold(id)
         return id
 
+    def spool_path(self, id: str) -> Path:
+        return Path(self.spool.path(self.spool.find(id) or "queued", id))
+
     def entry(self, id: str) -> Entry:
         return self.spool.read(id)

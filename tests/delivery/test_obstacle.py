@@ -1,0 +1,156 @@
+"""What stands between a recipient and his mail: each case by itself, which goes before which, and what takes it away."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from mailer.config import Config
+from mailer.config.relay import Relay
+from mailer.delivery.finder import Itinerary, Leg
+from mailer.delivery.nexthop import NextHop, Target, Unroutable
+from mailer.delivery.obstacle import Facts, Obstacle, obstacles
+from mailer.delivery.route import DEFAULT, Via
+from mailer.spool.pauses import Pause, Pauses
+from mailer.status.attempts import Attempted
+from mailer.status.destinations import Standing
+from mailer.trust.requirement import Requirement
+from tests.fakes.mail import NOW
+
+ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
+KEY = "mx:mx1.example.net,mx2.example.net"
+CALM = Standing(KEY, 0, 0.0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
+OPEN = CALM._replace(breaker="open", failures=4, open_until=NOW + 90, breaker_reason="451 4.4.1 no answer")
+
+
+def way(leads: NextHop | Unroutable | None = None) -> Itinerary:
+    """Where mail for the domain goes."""
+    hop = leads or NextHop(KEY, [Target("mx1.example.net", 25, ["192.0.2.1"])])
+    return Itinerary(DEFAULT, -1, (Leg(Via("mx"), Requirement("none"), hop),))
+
+
+def tried(verdict: str = "defer", **more: Any) -> Attempted:
+    """What the last attempt said."""
+    given: dict[str, Any] = {
+        "position": 0, "at": NOW - 60, "recipient": "you@example.net", "verdict": verdict, "scope": "recipient", "host": "mx1.example.net",
+        "ip": "192.0.2.1", "port": 25, "tls_wanted": "opportunistic", "tls": "", "phase": "rcpt", "code": 451, "enhanced_code": "4.7.1",
+        "text": "greylisted", "seconds": 1.0, "queue_id": "",
+    }  # fmt: skip
+    return Attempted(**given | more)
+
+
+def found(status: str = "deferred", *, due: float = NOW + 300, last: Attempted | None = None, **facts: Any) -> list[Obstacle]:
+    """What stands before the recipient; by default, a daemon runs and nothing does."""
+    given: dict[str, Any] = {"running": True, "ways": {"example.net": way()}, "standings": {KEY: CALM}} | facts
+    return obstacles(Facts(ID, status, NOW, **given), "example.net", due, last)
+
+
+def kinds(obstacles: list[Obstacle]) -> list[str]:
+    return [obstacle.kind for obstacle in obstacles]
+
+
+def test_what_was_put_off_waits_for_its_next_try() -> None:
+    """Until then; an operator can have it tried at once."""
+    (obstacle,) = found(last=tried())
+    assert obstacle == Obstacle("retry", "it was put off: 451 4.7.1 greylisted", NOW + 300, f"mailer queue retry {ID} tries at once")
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"), [("connect", "mailer probe mx1.example.net"), ("starttls", "tls.mx says what is required"), ("rcpt", "at once")]
+)
+def test_how_far_the_attempt_got_says_what_else_to_look_at(phase: str, words: str) -> None:
+    """Whether it answers, or what TLS it has."""
+    (obstacle,) = found(last=tried(phase=phase))
+    assert words in obstacle.remedy
+
+
+def test_held_mail_waits_for_an_operator_and_for_nothing_else() -> None:
+    """Not for its next try, which does not come."""
+    (obstacle,) = found("held", last=tried())
+    assert (obstacle.kind, obstacle.remedy) == ("hold", f"mailer queue release {ID}")
+
+
+def test_what_is_being_delivered_waits_for_nothing() -> None:
+    """Whatever else holds."""
+    assert kinds(found("sending", running=False, shortage="no space")) == ["sending"]
+
+
+def test_without_a_daemon_nothing_moves() -> None:
+    """That goes first, and what else there is comes behind it; what the last daemon knew counts no more."""
+    assert kinds(found(last=tried(), running=False, standings={KEY: OPEN})) == ["daemon", "retry"]
+    assert kinds(found("queued", due=0.0, running=False)) == ["daemon"]
+
+
+def test_a_full_disk_is_told() -> None:
+    """In the words of who looked."""
+    obstacle = found(last=tried(), shortage="3 MB of space left")[0]
+    assert (obstacle.kind, obstacle.detail) == ("disk", "the disk of the spool has only 3 MB of space left")
+
+
+def test_mail_for_later_waits_for_its_time() -> None:
+    """And for nothing that it has not met yet."""
+    (obstacle,) = found(due=NOW + 999, leaves=NOW + 999)
+    assert (obstacle.kind, obstacle.until) == ("schedule", NOW + 999)
+
+
+@pytest.mark.parametrize("target", ["example.net", KEY, "mx:mx2.example.net"])
+def test_a_pause_is_found_however_it_was_named(target: str) -> None:
+    """By the domain, the destination, or one of its hosts; and how to end it is said with that name."""
+    paused = Pauses([Pause(target, NOW + 50, "moving", NOW)])
+    obstacle = found("queued", due=0.0, pauses=paused)[0]
+    assert obstacle == Obstacle("pause", f"{target} is paused: moving", NOW + 50, f"mailer queue resume {target}")
+
+
+def test_a_pause_without_an_end_has_none() -> None:
+    """No time is made up."""
+    obstacle = found("queued", due=0.0, pauses=Pauses([Pause("example.net", math.inf, "", NOW)]))[0]
+    assert obstacle.as_json()["until"] is None
+
+
+def test_an_open_breaker_says_what_it_saw_and_until_when() -> None:
+    """And what finds out sooner."""
+    obstacle = found(last=tried(host="", ip="", phase="connect", counts=False, text="not tried"), standings={KEY: OPEN})[0]
+    assert (obstacle.kind, obstacle.until) == ("breaker", NOW + 90)
+    assert "4 times in a row (451 4.4.1 no answer)" in obstacle.detail
+    assert "mailer probe mx1.example.net" in obstacle.remedy
+
+
+def test_a_breaker_is_found_by_the_host_that_was_tried_where_the_dns_was_not_asked() -> None:
+    """The destination is the one that this host is of."""
+    assert kinds(found(last=tried(), standings={KEY: OPEN}, ways={})) == ["breaker", "retry"]
+
+
+def test_no_way_is_told_once() -> None:
+    """By what the DNS says now, not by what it said then."""
+    gone = Unroutable(451, "4.4.3", "no answer from the name servers", "defer")
+    assert kinds(found(last=tried(host="", phase="dns"), ways={"example.net": way(gone)})) == ["route"]
+    offline = Unroutable(451, "4.4.3", "no network", "defer", offline=True)
+    assert kinds(found(last=tried(host="", phase="dns", counts=False), ways={"example.net": way(offline)})) == ["offline"]
+    assert kinds(found(last=tried(host="", phase="dns", counts=False), ways={})) == ["offline"]
+
+
+def test_a_refused_login_names_the_setting() -> None:
+    """With its line, where the file is known."""
+    relay = Relay(name="out", host="smtp.example.com", port=587, tls="starttls", username="me", password_env="X")
+    config = Config(relays={"out": relay}, path="config.toml", lines={"relay.out.username": 12})
+    last = tried(scope="us", phase="auth", host="smtp.example.com", port=587, tls_wanted="starttls", counts=False)
+    (obstacle,) = found(last=last, config=config)
+    assert obstacle.kind == "login"
+    assert "[relay.out] (config.toml:12)" in obstacle.remedy
+
+
+@pytest.mark.parametrize("wait", ["window", "connections", "rate"])
+def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str) -> None:
+    """In the words of the daemon, with the setting that limits it."""
+    busy = CALM._replace(waiting=8, wait=wait, wait_detail="5 at work")
+    (obstacle,) = found("queued", due=0.0, standings={KEY: busy})
+    assert (obstacle.kind, obstacle.detail) == (wait, f"8 wait for {KEY}: 5 at work")
+    assert obstacle.remedy
+
+
+def test_mail_that_is_due_and_free_to_go_is_about_to() -> None:
+    """There is always something to say."""
+    assert kinds(found("queued", due=0.0)) == ["queue"]
+    assert kinds(found("queued", due=0.0, ways={}, standings={})) == ["queue"]
