@@ -292,4 +292,4 @@ class Settler:
 def _is_old_news(history: History, outcome: Outcome) -> bool:
     """Whether a try that was none says only what the one before said: a night offline must not fill the file."""
     last = history.last.get(outcome.to)
-    return not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply
+    return not outcome.final and not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply
