@@ -33,11 +33,15 @@ from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
 from mailer.delivery.policy import Policy
+from mailer.delivery.reaction import Reactions
 from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.standstill import POLL
+from mailer.delivery.terms import Shaped, TermsTable
 from mailer.delivery.upkeep import DISK, Upkeep
+from mailer.delivery.warmup import NAME as WARMUP
+from mailer.delivery.warmup import Book, Sources
 from mailer.events import Alarm, Corrupt, Daemon, Events
 from mailer.intake.door import Door
 from mailer.log import Log, open_stream
@@ -74,6 +78,7 @@ class Service:
         self.clock = SystemClock()
         self.spool = Spool(self.config.spool)
         self._scanning, self._scan_after = False, 0.0
+        self.book: Book | None = None
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
     def run(self) -> int:
@@ -155,7 +160,7 @@ class Service:
             self.spool,
             Scheduler(limits_of(config)),
             self.courier,
-            policy_of(config, self.events.tell, self.clock.now()),
+            policy_of(config, self.events.tell, self.clock.now(), self._reactions(config)),
             self.ledger,
             self.clock,
             self.events.tell,
@@ -163,6 +168,27 @@ class Service:
         )
         self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
+
+    def _reactions(self, config: Config, before: Reactions | None = None) -> Reactions:
+        """Limits by destination, sources and what replies lead to. What was measured before a reload is taken over."""
+        table = TermsTable(config, before.table if before else None)
+        if not config.sources:
+            return Reactions(table, None, before)
+        if self.book is None:
+            self.book = Book(f"{self.spool.root}/{WARMUP}")
+            if self.book.trouble:
+                self.log.told(Alarm(self.clock.now(), "warmup", self.book.trouble))
+        return Reactions(table, Sources(table, self.book, before.sources if before else None), before)
+
+    def _save_book(self) -> None:
+        if self.book is not None:
+            self.book.save()
+
+    def _save_book_now(self) -> None:
+        try:
+            self._save_book()
+        except OSError as error:
+            self.log.told(Alarm(self.clock.now(), "warmup", f"what was sent today is not kept: {error.strerror}"))
 
     def _status_lost(self, report: str) -> None:
         self.log.told(Alarm(self.clock.now(), "status", report))
@@ -204,6 +230,7 @@ class Service:
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         yield self._every(lambda: EVERY, self._post)
+        yield self._every(lambda: 1.0, self._save_book)
         if seconds := watchdog_seconds():
             yield self._every(lambda: seconds, lambda: self.upkeep.alive() and notify("WATCHDOG=1"))
 
@@ -219,6 +246,7 @@ class Service:
         self._post()
         await self.engine.courier.close()
         await self.ledger.close()
+        self._save_book_now()
         self.status.close()
         self._tell_log("stopped")
         self.log.flush()
@@ -273,7 +301,8 @@ class Service:
     def _take_over(self, config: Config) -> None:
         """Everything but the spool may change. The log is opened anew, as whoever rotates it expects."""
         self.config = config
-        self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now()))
+        reactions = self._reactions(config, self.engine.policy.reactions)
+        self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now(), reactions))
         self.engine.scheduler.limit(limits_of(config))
         tls.forget()
         self.courier.change(pool_of(config))
@@ -294,13 +323,14 @@ class Service:
         self.log.told(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
 
 
-def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Policy:
+def policy_of(config: Config, tell: Callable[[Event], None], now: float, reactions: Reactions | None = None) -> Policy:
     """What a reload may change, as the engine wants it. Keys that cannot sign are told."""
     dns, family = config.dns, config.delivery.family
     resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size, family=family)
     retry, bounce = config.retry, config.bounce
+    finder = Finder(config, resolver, random.shuffle)
     return Policy(
-        Router(Finder(config, resolver, random.shuffle)),
+        Router(Shaped(finder, reactions.table) if reactions else finder),
         Schedule(retry.schedule, retry.expire, retry.jitter),
         Reports(
             config.hostname,
@@ -314,6 +344,7 @@ def policy_of(config: Config, tell: Callable[[Event], None], now: float) -> Poli
         signer_of(config, tell, now),
         max_hops=config.delivery.max_hops,
         attempt_limit=config.delivery.attempt_limit,
+        reactions=reactions,
     )
 
 

@@ -335,10 +335,11 @@ class Engine:
         return [Outcome(to, "defer", "host", 451, "4.4.2", f"broken off: {text}", phase, at=now) for to in recipients]
 
     def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
-        """Queue the part of a message that goes one way, in transactions of at most `MAX_RECIPIENTS`."""
+        """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
         if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
             return
-        parts = [recipients[at : at + MAX_RECIPIENTS] for at in range(0, len(recipients), MAX_RECIPIENTS)]
+        most = self.policy.reactions.table(way).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
+        parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
         attempt.open_jobs += len(parts) - 1
         for part in parts:
             self.scheduler.queue(Job(attempt, way, part))
@@ -367,7 +368,11 @@ class Engine:
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
     def claim(self, job: Job) -> Load | None:
-        """Lock the message of `job`; None if an operator has taken it, and then the job is over."""
+        """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
+        reactions = self.policy.reactions
+        if reactions is not None and reactions.watchful and (waits := reactions.held(job, self.clock.now(), self.random)):
+            self._spawn(self._finished(job.attempt, waits))
+            return None
         content = self.settler.take(job.attempt)
         try:
             if content is not None:
@@ -402,6 +407,10 @@ class Engine:
         offline = self.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
         if offline is None:
             self._learn(destination, outcomes)
+            for outcome in outcomes:
+                if outcome.verdict != "delivered":
+                    outcomes = self._react(destination, job, outcomes)
+                    break
         await self._finished(job.attempt, offline or outcomes)
 
     def _our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
@@ -432,6 +441,17 @@ class Engine:
             self.tell(Alarm(self.clock.now(), "login", f"{trouble.hop.host} refuses our login: {trouble.reply}"))
         else:
             destination.breaker.failed(self.clock.now(), trouble.reply)
+
+    def _react(self, destination: Destination, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
+        """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
+        reactions, now = self.policy.reactions, self.clock.now()
+        if reactions is None:
+            return outcomes
+        outcomes = reactions.react(destination, job, outcomes, now, self.random)
+        if reactions.resting(destination.key, now):
+            for waiting in destination.take_all():
+                self._spawn(self._finished(waiting.attempt, reactions.held(waiting, now, self.random)))
+        return outcomes
 
     def _put_off(self, job: Job, destination: Destination) -> None:
         """Nobody answers there: what waits is put off together, without a connection each and without counting.

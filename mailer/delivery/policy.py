@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mailer.bounces import Reports
     from mailer.config.quick import SubmissionSettings
 
+    from .reaction import Reactions
     from .retry import Schedule
     from .router import Router
     from .signer import Signer
@@ -30,6 +31,8 @@ class Policy:
     """What changes a message last, right before it leaves; None where mail leaves as it is."""
     max_hops: int = 50
     """The most Received fields that a message may have."""
+    reactions: Reactions | None = None
+    """What refusals lead to, and whether a message may leave now; it knows the terms of all destinations."""
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
 

@@ -245,7 +245,10 @@ class TermsTable:
 
 
 class Shaped:
-    """Finds ways as `finder` does, and keeps domains that a section names apart from others with the same hosts."""
+    """Finds ways as `finder` does; keeps domains that a section names apart from others with the same hosts.
+
+    How many messages a connection takes goes with the way, too: a pool must not mix up such connections with others.
+    """
 
     def __init__(self, finder: Finder, table: TermsTable) -> None:
         self.finder = finder
@@ -254,8 +257,11 @@ class Shaped:
     async def find(self, domain: str) -> Way:
         """The way for `domain`. Raises `delivery.nexthop.Unroutable`."""
         way = await self.finder.find(domain)
-        key = self.table.key(way.key, domain)
-        return way if key == way.key else replace(way, key=key)
+        way = replace(way, key=self.table.key(way.key, domain))
+        most = self.table(way).messages_per_connection
+        if not most:
+            return way
+        return replace(way, stops=tuple(stop._replace(endpoint=replace(stop.endpoint, messages=most)) for stop in way.stops))
 
 
 def is_relay(key: str) -> bool:

@@ -63,11 +63,12 @@ class Connection(Session):
 
     @property
     def spent(self) -> bool:
-        """Whether the host takes no more messages in this session, as it said itself, RFC 9422 §4."""
+        """Whether this session takes no more messages: its host said so itself (RFC 9422 §4), or it is a limit of ours."""
         return self._is_last(0)
 
     def _is_last(self, more: int) -> bool:
-        return 0 < self.extensions.max_mails <= self.deliveries + more
+        mails = self.deliveries + more
+        return 0 < self.extensions.max_mails <= mails or 0 < self.endpoint.messages <= mails
 
     @property
     def _announces(self) -> bool:

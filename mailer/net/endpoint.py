@@ -37,6 +37,7 @@ class Endpoint:
     protocol: str = "smtp"  # or "lmtp", RFC 2033
     source6: str = ""  # the one of the other family, where there are two
     chunking: bool = True  # BDAT where it is offered and saves a round trip, RFC 3030
+    messages: int = 0  # after how many a session is replaced; 0: no limit of ours
 
 
 @dataclass(frozen=True, slots=True)

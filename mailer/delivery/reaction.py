@@ -1,0 +1,190 @@
+"""Reactions: what a refusal leads to besides what its code says, as the configuration and a table that is shipped have it.
+
+The rules are data (``[[reaction]]``, and ``reactions.toml`` beside this file). Here is what the five actions do:
+
+========  ====================================================================================================
+pause     nothing goes to the destination for the time; what waits for it is put off, this message too
+slow      half the sessions, and half of its rates, for the time; the message is tried again when its schedule says
+source    our source rests there for the time, and the message leaves by another one soon; nothing where there is none
+defer     this message is tried again after the time, the first `PATIENT` times; then when its schedule says
+fail      this message is given up
+========  ====================================================================================================
+
+Looked at is what was not delivered, and nothing else: a message that is taken costs nothing here. What we wrote ourselves, because
+nobody said anything, is no reply. Whether a job may begin at all, because of a pause or because no source has room, is
+asked for when it is taken on (`held`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.config.expression import found
+from mailer.config.file import config_of
+from mailer.mail.outcome import NOWHERE, Outcome
+
+from .retry import Schedule
+from .terms import form, matches
+from .warmup import PAUSE, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mailer.config.shape import Reaction
+
+    from .attempt import Job
+    from .destination import Destination
+    from .terms import TermsTable, Throttle
+    from .warmup import Sources
+
+PATIENT = 3  # tries that are put off by a rule; who says for ever that we should come back soon is not believed
+BREATH = 30.0  # seconds before a destination that was slowed down is slowed down again
+AGAIN = 30.0  # seconds until a message leaves by another source
+NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
+
+
+class Rest(NamedTuple):
+    """A destination gets nothing until then, because of what it said."""
+
+    until: float
+    why: str
+
+
+class Slowed(NamedTuple):
+    """A destination has had less `since` then, and has it `until` then; `cap` is what its window may have otherwise."""
+
+    since: float
+    until: float
+    destination: Destination
+    cap: int
+
+
+@lru_cache(1)
+def shipped() -> tuple[Reaction, ...]:
+    """What mailer knows of the replies of others."""
+    return config_of("reactions.toml", files(__package__).joinpath("reactions.toml").read_bytes()).reactions
+
+
+class Reactions:
+    """The rules in their order, with what they have led to so far; `before` is those before a reload."""
+
+    def __init__(self, table: TermsTable, sources: Sources | None = None, before: Reactions | None = None) -> None:
+        config = table.config
+        self.table = table
+        self.sources = sources
+        self.rests: dict[str, Rest] = before.rests if before else {}
+        self._slowed: dict[str, Slowed] = before._slowed if before else {}
+        rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
+        self.rules = [(rule, tuple(map(form, rule.match))) for rule in rules]
+
+    # Before a job is taken on
+
+    @property
+    def watchful(self) -> bool:
+        """Whether there is anything that could hold a job up."""
+        return self.sources is not None or bool(self.rests or self._slowed)
+
+    def held(self, job: Job, now: float, random: Callable[[], float]) -> list[Outcome]:
+        """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
+        if self._slowed:
+            self._speed_up(job.way.key, now)
+        if rest := self.resting(job.way.key, now):
+            return _not_tried(job, rest.why, rest.until, (rest.until - now) * 0.2 * random(), now)
+        if self.sources is None:
+            return []
+        entry = job.attempt.entry
+        last = next((past.source for to in job.recipients if (past := entry.history.last.get(to))), "")
+        chosen = self.sources.choose(job.way, len(job.recipients) if entry.envelope.sender else 0, now, last)
+        if isinstance(chosen, Wait):
+            return _not_tried(job, chosen.reason, chosen.until, PAUSE * random(), now)
+        job.source, job.way = chosen
+        return []
+
+    def resting(self, key: str, now: float) -> Rest | None:
+        """The pause of a destination, if a reply has led to one."""
+        rest = self.rests.get(key)
+        if rest is not None and rest.until <= now:
+            del self.rests[key]
+            return None
+        return rest
+
+    # After it was not delivered
+
+    def react(
+        self, destination: Destination, job: Job, outcomes: Iterable[Outcome], now: float, random: Callable[[], float]
+    ) -> list[Outcome]:
+        """Do what the rules say; the outcomes as they are then."""
+        return [outcome if outcome.verdict == "delivered" else self._react(destination, job, outcome, now, random) for outcome in outcomes]
+
+    def _react(self, destination: Destination, job: Job, outcome: Outcome, now: float, random: Callable[[], float]) -> Outcome:
+        if job.source:
+            outcome = outcome._replace(source=job.source)
+        rule = self.rule(job.way.key, outcome)
+        if rule is not None:
+            outcome = self._done(rule, destination, job, outcome, now)
+        steps = self.table(job.way).retry_schedule
+        if steps and outcome.verdict == "defer" and not outcome.due and outcome.scope != "us":
+            tries = job.attempt.entry.history.tries.get(outcome.to, 0) + outcome.counts
+            schedule = Schedule(steps, 1.0, self.table.config.retry.jitter)
+            outcome = outcome._replace(due=schedule.next_due(tries, now, random))
+        return outcome
+
+    def _slow_down(self, destination: Destination, throttle: Throttle, now: float, until: float) -> None:
+        """Half of what there is now. What all sessions hear at once is said once."""
+        known = self._slowed.get(destination.key)
+        if known is not None and now < known.since + BREATH:
+            return
+        window = destination.window
+        self._slowed[destination.key] = Slowed(now, until, destination, known.cap if known else window.cap)
+        window.size = max(window.size / 2, 1.0)
+        window.cap = max(int(window.size), 1)
+        throttle.slow(until)
+
+    def _speed_up(self, key: str, now: float) -> None:
+        slowed = self._slowed.get(key)
+        if slowed is not None and slowed.until <= now:
+            del self._slowed[key]
+            slowed.destination.window.cap = max(slowed.cap, slowed.destination.window.cap)
+
+    def rule(self, key: str, outcome: Outcome) -> Reaction | None:
+        """The first rule that holds for what the destination `key` said."""
+        if outcome.hop == NOWHERE or not outcome.code:
+            return None
+        return next((rule for rule, patterns in self.rules if _holds(rule, patterns, key, outcome)), None)
+
+    def _done(self, rule: Reaction, destination: Destination, job: Job, outcome: Outcome, now: float) -> Outcome:
+        until = now + (rule.duration or 0.0)
+        key = job.way.key
+        if rule.action == "fail":
+            return outcome._replace(verdict="fail", due=0.0)
+        if rule.action == "slow":
+            self._slow_down(destination, self.table(job.way).throttle, now, until)
+            return outcome
+        if rule.action == "source":
+            if not job.source or self.sources is None:
+                return outcome
+            other = self.sources.rest(key, job.source, until, outcome.reply)
+            return outcome._replace(verdict="defer", due=now + AGAIN) if other else outcome
+        if rule.action == "pause":
+            self.rests[key] = Rest(until, f"the destination rests because of its reply {outcome.reply}")
+            return outcome._replace(verdict="defer", due=until)
+        patient = job.attempt.entry.history.tries.get(outcome.to, 0) < PATIENT
+        return outcome._replace(verdict="defer", due=until) if patient else outcome
+
+
+def _holds(rule: Reaction, patterns: Sequence[str], key: str, outcome: Outcome) -> bool:
+    if (rule.codes and outcome.code not in rule.codes) or (rule.phases and outcome.phase not in rule.phases):
+        return False
+    if patterns and not any(matches(pattern, key) for pattern in patterns):
+        return False
+    return found(rule.reply, outcome.reply)
+
+
+def _not_tried(job: Job, why: str, until: float, spread: float, now: float) -> list[Outcome]:
+    """It waits, and that is no attempt."""
+    return [
+        Outcome(to, "defer", "destination", 451, NOT_NOW, f"not tried: {why}", "connect", at=now, due=until + spread, counts=False)
+        for to in job.recipients
+    ]
