@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from mailer.config.quick import SubmissionSettings
     from mailer.identity import Rules
 
+PEOPLE = frozenset({
+    b"from", b"sender", b"reply-to", b"to", b"cc", b"resent-from", b"resent-sender", b"resent-reply-to", b"resent-to", b"resent-cc",
+})  # fmt: skip
+"""The fields that name people, and are shown."""
+
 SUBJECT_LIMIT = 500  # characters kept in the envelope, for `mailer status`; the header keeps all
 
 
@@ -136,7 +141,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
         _check_options(request.options)
     changes: list[Change] = []
     came = Message.split(normalise(_without_from_line(request.data)))
-    rules = _rules(came, settings)
+    rules = _rules(request, came, settings)
     recipients = _recipients(request, came, settings, rules, changes)
     sender = _sender(request, came, settings, rules, changes)
     message = _without_bcc(came, changes)
@@ -195,13 +200,25 @@ def _without_from_line(data: bytes) -> bytes:
     return data
 
 
-def _rules(message: Message, settings: SubmissionSettings) -> Rules | None:
-    """The rules of identity, if there are any to apply: those of the configuration, or that an author needs a domain."""
-    if not settings.rules and "@" in (message.value(b"from") or "@"):
+def _rules(request: Request, message: Message, settings: SubmissionSettings) -> Rules | None:
+    """The rules of identity; None where they would change nothing: there are none but for names without a domain, and no such name."""
+    if not (settings.rules or _has_bare_name(request, message, everywhere=bool(settings.default_domain))):
         return None
     from mailer.identity import Rules
 
     return Rules(settings, _user)
+
+
+def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> bool:
+    """Whether an author has no domain, or `everywhere` somebody else."""
+    if everywhere and any("@" not in text for text in (*request.recipients, *request.bcc, request.sender or "@")):
+        return True
+    for name, field in message.fields():
+        if name == b"from" or (everywhere and name in PEOPLE):
+            value = field.partition(b":")[2].decode("utf-8", "replace")
+            if any("@" not in text for text in address.in_header(value)):
+                return True
+    return False
 
 
 def _user() -> str:

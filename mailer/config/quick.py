@@ -135,8 +135,8 @@ class SubmissionSettings:
 
     @property
     def rules(self) -> bool:
-        """Whether addresses may have to be changed; without these settings nothing has to be looked at."""
-        return bool(self.default_domain or self.aliases or self.aliases_file or self.authors or self.masquerade)
+        """Whether there are rules that may change addresses that are whole."""
+        return bool(self.aliases or self.aliases_file or self.authors or self.masquerade)
 
     def sender(self) -> str:
         """The sender of mail that names none: `from_address`, or the user's name at the default domain or host."""
