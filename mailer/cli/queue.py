@@ -17,17 +17,19 @@ from mailer.spool import Busy, NoSuchMessage, Spool
 from mailer.spool.file import CorruptFile
 from mailer.status.filter import Filter
 from mailer.status.schema import FINAL, PENDING
-from mailer.status.view import View
 
-from . import pages, show
+from . import pages, queue_pause, show
 from .options import JSON, Command, Option, usage
+from .queue_replay import replay_messages
 from .queue_show import show_message
-from .selectors import DOMAIN, FROM, LIMIT, OLDER, STATE, TO, chosen, filter_of, spool_of
+from .selectors import DOMAIN, FROM, LIMIT, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailer.intake.remote import RemoteSpool, RemoteView
     from mailer.status.record import Record
+    from mailer.status.view import View
 
     from .options import Given
 
@@ -42,17 +44,24 @@ class Act(NamedTuple):
     done: str
     states: tuple[str, ...]
     idle: tuple[str, ...]
-    do: Callable[[Spool, str], object]
+    do: Callable[[Spool | RemoteSpool, str], object]
     otherwise: str = ""
 
 
-def _cancel(spool: Spool, id: str) -> object:
+def _cancel(spool: Spool | RemoteSpool, id: str) -> object:
     return spool.cancel(id, time.time())
 
 
-HOLD = Act("hold", "held", ("queued", "sending", "deferred"), ("held",), Spool.hold)
-RELEASE = Act("release", "released", ("held",), (), Spool.release, "it is not held")
-RETRY = Act("retry", "due now", ("deferred",), ("queued", "sending"), Spool.retry, "release it with `mailer queue release`")
+HOLD = Act("hold", "held", ("queued", "sending", "deferred"), ("held",), lambda spool, name: spool.hold(name))
+RELEASE = Act("release", "released", ("held",), (), lambda spool, name: spool.release(name), "it is not held")
+RETRY = Act(
+    "retry",
+    "due now",
+    ("deferred",),
+    ("queued", "sending"),
+    lambda spool, name: spool.retry(name),
+    "release it with `mailer queue release`",
+)
 CANCEL = Act("cancel", "cancelled", ("queued", "sending", "deferred", "held"), ("cancelled",), _cancel)
 
 
@@ -62,7 +71,7 @@ def listing(given: Given) -> int:
         raise usage("queue list takes options only; `mailer queue show ID` shows one message", given.command.name)
     wanted = filter_of(given, IN_SPOOL)
     wanted = replace(wanted, states=wanted.states or frozenset(PENDING))
-    with View(spool_of(given)) as view:
+    with view_of(spool_of(given)) as view:
         found = islice(view.queue(wanted), given.number("--limit", 0) or None)
         if given.flag("--json"):
             for record in found:
@@ -129,12 +138,13 @@ def perform(given: Given, act: Act) -> int:
     """Do `act` to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
     _check(given, act)
     spool, tally = spool_of(given), Tally(given, act)
-    with View(spool) as view:
+    with view_of(spool) as view:
+        may = view.spool
         targets = _named(given, view, tally) if given.operands else list(view.queue(_selected(given, act)))
         for text in view.notes:
             show.note(text)
     for record in targets:
-        _one(spool, record, tally)
+        _one(may, record, tally)
     if not targets and not given.operands and tally.chatty:
         show.show([show.Line([f"There is nothing to {act.verb}."])])
     return tally.code
@@ -157,7 +167,7 @@ def _selected(given: Given, act: Act) -> Filter:
     return replace(wanted, states=states)
 
 
-def _named(given: Given, view: View, tally: Tally) -> list[Record]:
+def _named(given: Given, view: View | RemoteView, tally: Tally) -> list[Record]:
     targets: dict[str, Record] = {}
     for name in given.operands:
         found = view.find(name)
@@ -182,7 +192,7 @@ def _fits(record: Record, tally: Tally) -> bool:
     return False
 
 
-def _one(spool: Spool, record: Record, tally: Tally) -> None:
+def _one(spool: Spool | RemoteSpool, record: Record, tally: Tally) -> None:
     try:
         if not tally.given.flag("--dry-run"):
             tally.act.do(spool, record.id)
@@ -227,7 +237,8 @@ COMMANDS = {
     "hold": _command(
         HOLD,
         "take messages out of delivery",
-        "Held messages stay in the spool until they are released or cancelled. While they are held, they do not expire.",
+        "Held messages stay in the spool until they are released or cancelled: while they are held they do not expire, for somebody wanted "
+        "them to wait. Their time goes on, and one that is released too late is tried once more.",
     ),
     "release": _command(RELEASE, "give held messages back to delivery", "They are due at once."),
     "retry": _command(
@@ -238,4 +249,6 @@ COMMANDS = {
         "give messages up",
         "Recipients that have not got the message yet will not get it, and no report is sent. The file is kept in failed/ for a while.",
     ),
+    "replay": replay_messages,
+    **queue_pause.COMMANDS,
 }

@@ -54,7 +54,19 @@ class Envelope:
     `parent` is the ID of the message that this one repeats, if it does.
     """
 
-    __slots__ = ("created", "id", "message_id", "options", "parent", "priority", "recipients", "request_id", "sender", "subject", "submitter")
+    __slots__ = (
+        "created",
+        "id",
+        "message_id",
+        "options",
+        "parent",
+        "priority",
+        "recipients",
+        "request_id",
+        "sender",
+        "subject",
+        "submitter",
+    )
 
     def __init__(
         self,
