@@ -99,7 +99,7 @@ def test_the_spool_page_knows_every_member() -> None:
         "tls",
         "host",
     }
-    members |= {name for name in Outcome._fields if name != "hop"}
+    members |= {name for name in Outcome._fields if name not in ("hop", "trace")}  # the one is written as its parts, the other never
     described = set(re.findall(r"^\.BR? (.*)$", page, re.MULTILINE))
     words = {word.strip('",') for line in described for word in line.split()}
     assert members <= words
