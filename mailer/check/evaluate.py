@@ -44,7 +44,10 @@ def _evaluate(ask: Callable[[str, str], Any], address: str, sender: str, hello: 
 
     query = spf.query(i=address, s=sender, h=hello)
     query.dns = partial(_dns, spf, query, ask)
-    result, _, why = query.check()
+    try:
+        result, _, why = query.check()
+    except Exception as error:  # whatever a stranger's record may do to the library
+        return Evaluation("permerror", "", query.lookups, query.void_lookups, f"it cannot be evaluated ({type(error).__name__})")
     why = why.removeprefix("SPF Permanent Error: ").removeprefix("SPF Temporary Error: ")
     return Evaluation(result, query.mechanism or "", query.lookups, query.void_lookups, why)
 

@@ -44,7 +44,7 @@ class Outlet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """`direct`: mail also goes to MX hosts from here, so that our own address counts. `egress` are our public addresses."""
+    """`direct`: mail goes to MX hosts from here. `egress` are the public addresses of ours that receivers see; none if only relays call."""
 
     hostname: str
     direct: bool

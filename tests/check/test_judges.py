@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.check.answer import Answer, tagged
+from mailer.check.evaluate import evaluate
 from mailer.check.examine import domains_of, situation_of
 from mailer.check.finding import Finding, Record, worst
 from mailer.check.judge import blocklist, dmarc, mtasts, names, spf
@@ -55,6 +57,32 @@ def test_adding_terms_loses_none(have: list[str], new: list[str]) -> None:
 def test_which_record_is_spf(text: str, counts: bool) -> None:
     """RFC 7208 §4.5: it begins so, and the version ends there."""
     assert spf.records(Answer("example.com", (text,))) == ([text] if counts else [])
+
+
+class Echo:
+    """A DNS in which each name has the same records."""
+
+    def __init__(self, record: str) -> None:
+        self.record = record
+
+    async def ask(self, name: str, type: str) -> Answer:
+        known = {"TXT": self.record, "A": "192.0.2.1", "AAAA": "2001:db8::1", "MX": "10 mx.example", "PTR": "mx.example"}
+        return Answer(name, (known[type],)) if type in known else Answer(name, missing="nodata")
+
+
+TERMS = st.sampled_from(
+    ["mx", "a", "ptr", "all", "-all", "?a/24//64", "include:x.example", "redirect=y.example", "exists:%{i}.x.example", "exp=z.example",
+     "ip4:192.0.2.0/33", "ip6:::1", "a:%{h", "mx:%", "=", "/", "include:", "ip4:", "%{d99r}.x", "\u00fc", "a:" + "x" * 300]
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TERMS | st.text(st.characters(codec="ascii", exclude_characters=" "), max_size=12), max_size=14))
+def test_no_record_is_too_strange_to_be_evaluated(terms: list[str]) -> None:
+    """Whatever a stranger publishes, there is one of the words of RFC 7208 for it, and an end."""
+    record = " ".join(["v=spf1", *terms])
+    (found,) = asyncio.run(evaluate(Echo(record), "example.com", "mx.example", ["198.51.100.1"])).values()  # type: ignore[arg-type]
+    assert found.result in {"pass", "fail", "softfail", "neutral", "none", "permerror", "temperror"}
 
 
 # DMARC

@@ -24,7 +24,7 @@ def test_it_is_a_configuration(path: Path) -> None:
     assert (relay.tls, relay.port) == ("starttls", 587)
     assert relay.username
     assert relay.secret or relay.oauth
-    situation = situation_of(config, [])
+    situation = situation_of(config, ())
     assert not situation.direct
     assert (situation.relays[0].provider is None) == (path.stem == "postfix")
 
@@ -37,7 +37,7 @@ def test_it_stands_in_the_manual(path: Path) -> None:
 
 def test_each_provider_has_its_configuration() -> None:
     """Those that `check` knows are those of the manual."""
-    used = [situation_of(config_of(str(path), path.read_bytes()), []).relays[0].provider for path in FILES]
+    used = [situation_of(config_of(str(path), path.read_bytes()), ()).relays[0].provider for path in FILES]
     assert {provider.name for provider in PROVIDERS} == {provider.name for provider in used if provider}
     for provider in PROVIDERS:
         assert provider.spf in PAGE or provider.name == "SendGrid"  # whose CNAME records do that

@@ -103,7 +103,7 @@ def test_spf_for_each_address(look: Look) -> None:
 def test_spf_through_a_relay(look: Look, host: str, domain: str, result: str, evidence: str, record: str | None) -> None:
     """Where mail leaves through a relay only, the relay has to be let; our own address matters to nobody."""
     look.configure(RELAY.format(host=host))
-    found = look.one("SPF", domain)
+    found = look.one("SPF", domain, from_ips=())
     assert found.result == result
     assert evidence in found.evidence
     assert (found.record is None) == (record is None)
@@ -114,7 +114,18 @@ def test_spf_through_a_relay(look: Look, host: str, domain: str, result: str, ev
 def test_a_relay_only(look: Look) -> None:
     """Then nothing of this host is looked at but the clock: no PTR, no blocklist, no port 25."""
     look.configure(RELAY.format(host="smtp.smart.example"), CONFIG.replace('time_server = ""', 'time_server = "time.example:9"'))
-    assert {finding.check for finding in look("smart.example") if not finding.domain} == {"clock"}
+    found = [finding for finding in look("smart.example", from_ips=()) if not finding.domain]
+    assert [(one.check, one.result) for one in found] == [("egress", "pass"), ("clock", "warn")]
+    assert "matter to nobody" in found[0].evidence
+
+
+def test_the_address_of_a_relay(look: Look) -> None:
+    """Who knows the address that a relay calls from says so: then it is judged, but by its own name and not by ours."""
+    look.configure(RELAY.format(host="10.0.0.5"), CONFIG.replace("mail.good.example", "app.inside.example"))
+    found = look("good.example", from_ips=(HOME,))
+    told = {(one.check, one.result) for one in found if not one.domain}
+    assert told == {("egress", "pass"), ("PTR", "pass"), ("blocklist", "pass")}
+    assert ("pass", f"good.example from {HOME}") in {(one.result, one.subject) for one in found if one.check == "SPF"}
 
 
 def test_relay_and_mx(look: Look) -> None:

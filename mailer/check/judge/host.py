@@ -50,6 +50,12 @@ def judge_egress(sources: Sequence[Source]) -> Iterator[Finding]:
     yield Finding(EGRESS, sources[0].address if sources else "none", WARN, text, advice)
 
 
+def elsewhere(relays: Sequence[str]) -> Finding:
+    """All mail leaves through relays: what is true of this host's addresses matters to nobody."""
+    text = "all mail for the world leaves through relays, and from their addresses; this host's own matter to nobody"
+    return Finding(EGRESS, ", ".join(relays) or "no relay", PASS, text)
+
+
 def judge_port(domain: str, calls: Sequence[Call], trouble: str) -> Finding:
     """Whether the MX hosts of `domain` could be called; `trouble`: why there are none to call."""
     if trouble:

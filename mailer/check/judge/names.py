@@ -30,7 +30,10 @@ def is_full(hostname: str) -> bool:
 
 
 def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: str) -> Finding:
-    """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it."""
+    """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it.
+
+    `hostname` is what is said in EHLO, empty where somebody else calls.
+    """
     publish = Record(pointer(address), "PTR", f"{hostname}.") if is_full(hostname) else None
     whose = "whoever gave you the address publishes it; ask there"
     if ptr.trouble:
@@ -40,13 +43,14 @@ def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: st
     back = [name for name in ptr.records if name in forward and _is_at(address, forward[name])]
     if not back:
         return _not_back(address, ptr, forward, publish)
-    if hostname not in back:
+    if hostname and hostname not in back:
         text = f"its name is {back[0]}, and this host calls itself {hostname}"
         return Finding(CHECK, address, WARN, text, f'set mailer.hostname = "{back[0]}", or change the name of the address', publish)
-    if _made_up(address, hostname):
-        text = f"{hostname} looks like a name that a provider gave out by number"
+    name = hostname or back[0]
+    if _made_up(address, name):
+        text = f"{name} looks like a name that a provider gave out by number"
         return Finding(CHECK, address, WARN, text, "choose a name of your own; some refuse these", None)
-    return Finding(CHECK, address, PASS, f"{hostname}, and that is at {address}")
+    return Finding(CHECK, address, PASS, f"{name}, and that is at {address}")
 
 
 def _not_back(address: str, ptr: Answer, forward: Mapping[str, Answer], publish: Record | None) -> Finding:

@@ -87,8 +87,7 @@ def judge(
 
 def _wanted(at: Situation) -> list[str]:
     """The terms that a record for this situation needs."""
-    ours = [term(address) for address in at.egress] if at.direct else []
-    return ours + [relay.provider.spf for relay in at.relays if relay.provider]
+    return [term(address) for address in at.egress] + [relay.provider.spf for relay in at.relays if relay.provider]
 
 
 def _not_one(domain: str, found: list[str], wanted: list[str]) -> Finding:

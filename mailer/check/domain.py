@@ -1,0 +1,123 @@
+"""The look-ups about one sending domain: whether it can be answered, and what proves its mail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mailer.config.keyfile import read_key
+from mailer.dkim.author import nearest
+from mailer.mail.domain import ascii_domain
+from mailer.mail.failure import Failure
+from mailer.mail.when import parse_rfc3339
+
+from . import policy
+from .evaluate import evaluate
+from .judge import dkim, dmarc, mtasts, mx, spf
+from .judge.host import Source, public
+
+if TYPE_CHECKING:
+    from mailer.config.dkim import Dkim
+
+    from .answer import Answer
+    from .finding import Finding
+    from .scene import Scene
+    from .situation import Outlet
+
+ANYBODY = "192.0.2.1"
+"""An address that is nobody's: for it a record is evaluated whole, and so what is wrong with it comes out."""
+
+
+async def examine_domain(scene: Scene, domain: str) -> list[Finding]:
+    """The findings."""
+    (receiving, optional), (spf_found, passes), keys, holds = await asyncio.gather(
+        _receiving(scene, domain), _spf(scene, domain), _keys(scene, domain), _dmarc(scene, domain)
+    )
+    consents = {each: dmarc.consent(holds, each) for each in dmarc.destinations(holds)[:5]}
+    answers = await scene.lookups.all(consents.values(), "TXT")
+    signers = [used.domain for used, _ in keys if used.state == "signs"]
+    found = [*receiving, *spf_found, *dkim.judge(domain, keys, scene.situation, scene.now)]
+    found += dmarc.judge(domain, holds, signers, passes, _rewriter(scene), {each: answers[name] for each, name in consents.items()})
+    return [replace(finding, domain=domain) for finding in (*found, *optional)]
+
+
+async def _receiving(scene: Scene, domain: str) -> tuple[list[Finding], list[Finding]]:
+    """What matters to those who write to the domain: MX; and MTA-STS and TLSRPT."""
+    ask = scene.lookups.ask
+    answer, sts, reports = await asyncio.gather(ask(domain, "MX"), ask(f"_mta-sts.{domain}", "TXT"), ask(f"_smtp._tls.{domain}", "TXT"))
+    hosts = [name for _, name in mx.hosts(answer) if name != "."]
+    private = scene.config.delivery.allow_private
+    addresses, aliases, fetched = await asyncio.gather(
+        scene.lookups.addresses(hosts or [domain]), scene.lookups.all(hosts, "CNAME"), _policy(scene, domain, present=bool(sts.records))
+    )
+    found = [*mx.judge(domain, answer, addresses, aliases, scene.situation.hostname, private)]
+    return found, [mtasts.judge(domain, sts, fetched, hosts), *mtasts.judge_reports(domain, reports, wanted=fetched is not None)]
+
+
+async def _policy(scene: Scene, domain: str, *, present: bool) -> mtasts.Fetched | None:
+    if not present:
+        return None
+    config = scene.config
+    return await policy.fetch(
+        scene.lookups, domain, ca_file=config.tls.ca_file, private=config.delivery.allow_private, port=scene.https_port
+    )
+
+
+async def _spf(scene: Scene, domain: str) -> tuple[list[Finding], bool]:
+    """The findings, and whether all that the domain's mail leaves by may send."""
+    at = scene.situation
+    answer, by_address, relays = await asyncio.gather(
+        scene.lookups.ask(domain, "TXT"),
+        evaluate(scene.lookups, domain, at.hostname, at.egress),
+        asyncio.gather(*(_through(scene, domain, relay) for relay in at.relays)),
+    )
+    found = [*spf.judge(domain, answer, by_address, dict(zip(at.relays, relays, strict=True)), at)]
+    results = {finding.result for finding in found}
+    return found, "pass" in results and "fail" not in results
+
+
+async def _through(scene: Scene, domain: str, relay: Outlet) -> dict[str, spf.Evaluation]:
+    """What a receiver finds who is called from where the relay takes mail."""
+    try:
+        known = [str(ip_address(relay.host))]
+    except ValueError:
+        known = [*(await scene.lookups.addresses([relay.host]))[relay.host].records]
+    chosen = public([Source(each, "") for each in known])[:2] or ([ANYBODY] if relay.provider else [])
+    return await evaluate(scene.lookups, domain, relay.host, chosen)
+
+
+def _rewriter(scene: Scene) -> str:
+    """The provider that puts its own reverse-path on all mail, if there is one."""
+    at = scene.situation
+    if at.direct or not at.relays or not all(relay.provider and relay.provider.rewrites for relay in at.relays):
+        return ""
+    return " and ".join(relay.provider.name for relay in at.relays if relay.provider)
+
+
+async def _dmarc(scene: Scene, domain: str) -> dmarc.Policy:
+    """The record that holds."""
+    walk = {at: f"_dmarc.{at}" for at in dmarc.path(domain)}
+    answers = await scene.lookups.all(walk.values(), "TXT")
+    return dmarc.found(domain, [(at, answers[name]) for at, name in walk.items()])
+
+
+async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
+    """The keys that sign mail from the domain, with the answers for their records."""
+    by_domain: dict[str, list[Dkim]] = {}
+    for key in scene.config.dkim:
+        by_domain.setdefault(ascii_domain(key.domain), []).append(key)
+    used = [_used(key) for key in nearest(domain, by_domain) or ()]
+    answers = await scene.lookups.all([each.record.name for each in used], "TXT")
+    return [(each, answers[each.record.name]) for each in used]
+
+
+def _used(key: Dkim) -> dkim.Used:
+    """A key of the configuration, and what is wrong with its file."""
+    state = "waiting" if key.waiting else "retired" if key.retired else "signs"
+    needed = parse_rfc3339(key.retired) + key.expire if key.retired else 0.0
+    try:
+        return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file), "", needed)
+    except Failure as failure:
+        return dkim.Used(ascii_domain(key.domain), key.selector, state, None, str(failure), needed)

@@ -1,0 +1,84 @@
+"""The look-ups about this host: its addresses, its name, the lists it may be on, its way out, its clock."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from . import sntp
+from .call import calls
+from .evaluate import evaluate
+from .judge import blocklist, host, names, spf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.config import Config
+
+    from .finding import Finding
+    from .lookups import Lookups
+    from .scene import Scene
+
+
+async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call], str]] | None) -> list[Finding]:
+    """The findings; `calling` is `call_out` under way, where mail goes to MX hosts from here."""
+    at = scene.situation
+    parts = [_names(scene), _blocklists(scene), _clock(scene)] if at.direct else [_pointers(scene), _blocklists(scene), _clock(scene)]
+    named, listed, clock = await asyncio.gather(*parts)
+    egress = [*host.judge_egress(scene.own)] if at.direct or at.egress else [host.elsewhere([relay.host for relay in at.relays])]
+    port = [host.judge_port(scene.config.check.port_domain, *await calling)] if calling else []
+    return [*egress, *named, *listed, *port, *clock]
+
+
+async def call_out(config: Config, lookups: Lookups, own: Sequence[host.Source]) -> tuple[list[host.Call], str]:
+    """What came of calling an MX host of a large receiver; or why nobody was called."""
+    delivery = config.delivery
+    return await calls(
+        lookups,
+        config.check.port_domain,
+        config.hostname,
+        port=delivery.mx_port,
+        versions={ip_address(source.address).version for source in own} or {4, 6},
+        sources=[source for source in (delivery.source4, delivery.source6) if source],
+        private=delivery.allow_private,
+    )
+
+
+async def _clock(scene: Scene) -> list[Finding]:
+    if not (server := scene.config.check.time_server):
+        return []
+    return [host.judge_clock(server, *await sntp.offset(scene.lookups, server))]
+
+
+async def _names(scene: Scene) -> list[Finding]:
+    """PTR, EHLO, and SPF of EHLO."""
+    hostname, egress = scene.situation.hostname, scene.situation.egress
+    pointers, hello, txt, evaluated = await asyncio.gather(
+        _pointers(scene),
+        scene.lookups.addresses([hostname]),
+        scene.lookups.ask(hostname, "TXT"),
+        evaluate(scene.lookups, "", hostname, egress),
+    )
+    found = [*pointers, *names.judge_hello(hostname, hello[hostname], egress)]
+    return [*found, *(spf.judge_hello(hostname, txt, evaluated) if names.is_full(hostname) else ())]
+
+
+async def _pointers(scene: Scene) -> list[Finding]:
+    """PTR. A relay's address has the relay's name, not ours."""
+    at = scene.situation
+    pointers = await scene.lookups.all(map(names.pointer, at.egress), "PTR")
+    forward = await scene.lookups.addresses(name for answer in pointers.values() for name in answer.records[:10])
+    hostname = at.hostname if at.direct else ""
+    return [names.judge(address, pointers[names.pointer(address)], forward, hostname) for address in at.egress]
+
+
+async def _blocklists(scene: Scene) -> list[Finding]:
+    pairs = [(address, each) for address in scene.situation.egress for each in scene.config.check.blocklists]
+    return [*await asyncio.gather(*(_blocklist(scene.lookups, *pair) for pair in pairs))]
+
+
+async def _blocklist(lookups: Lookups, address: str, each: str) -> Finding:
+    wanted = [blocklist.entry(one, each) for one in (address, blocklist.LISTED, blocklist.NOT_LISTED)]
+    found, why = await asyncio.gather(lookups.all(wanted, "A"), lookups.ask(wanted[0], "TXT"))
+    return blocklist.judge(address, each, found[wanted[0]], why, found[wanted[1]], found[wanted[2]])
