@@ -264,6 +264,8 @@ COMMAND = Command(
 examples:
   printf 'Subject: hello\\n\\nIt works.\\n' | mailer send you@example.com
   mailer send --to you@example.com --subject hello --text 'It works.'
+  mailer send --to you@example.com --subject news --html-file news.html --inline logo=logo.png --attach report.pdf
+  mailer send --from-json payload.json --dry-run
   mailer send -t --request-id backup-2026-11-21 < report.eml
 
 exit codes: 0 queued · 64 usage · 65 bad message or address · 73, 74 spool error · 75 try again (disk full,

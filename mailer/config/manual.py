@@ -144,6 +144,33 @@ writes to standard error is not shown, for it may hold the password.
 .PP
 Where a provider wants OAuth, the password is an access token, which is fetched with a refresh token and kept until
 shortly before it expires. The file for it is made by the daemon and readable by nobody else.
+.SH WHO IS WHO
+The rules about names of this machine are applied to header and envelope together, by everything that submits mail, in this order.
+A name of this machine is one without a domain, at the hostname, or at localhost.
+.IP 1.
+A recipient with an alias becomes what the alias says:
+.BR aliases ,
+then
+.BR aliases_file ,
+again and again until no alias is left. A name that leads to itself, or has a backslash before it, is not looked up again. A loop,
+a command, a file and a list in a file are errors.
+.IP 2.
+An author of this machine becomes the one that the submitting user has in
+.BR authors .
+.IP 3.
+Whoever has still no domain gets
+.BR default_domain .
+Without that, an author gets the hostname, and a recipient is refused.
+.IP 4.
+An author below a domain of
+.B masquerade
+becomes one of that domain. Recipients do not.
+.PP
+The
+.B author
+of a relay replaces all others in what leaves that way, before it is signed.
+.B mailer send \\-\\-dry\\-run
+shows what would be changed, and by which setting.
 .SH EXAMPLES
 Everything leaves through a relay with a password, but mail for one domain and what is below it goes to the MX hosts:
 .PP
