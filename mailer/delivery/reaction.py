@@ -95,7 +95,7 @@ class Reactions:
         if self.sources is None:
             return []
         entry = job.attempt.entry
-        last = next((past.source for to in job.recipients if (past := entry.history.last.get(to))), "")
+        last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
         chosen = self.sources.choose(job.way, len(job.recipients) if entry.envelope.sender else 0, now, last)
         if isinstance(chosen, Wait):
             return _not_tried(job, chosen.reason, chosen.until, PAUSE * random(), now)
