@@ -1,4 +1,4 @@
-"""``mailer config``: make a configuration file, check it, show what is in force, change one setting."""
+"""``mailer config``: make a configuration file, check it, show what is in force, change one setting; and be sendmail for others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mailer.config.quick import find
 from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
 from mailer.mail.text import safe
 
-from . import complain
+from . import complain, install_sendmail
 from .options import JSON, Command, usage
 
 if TYPE_CHECKING:
@@ -134,4 +134,5 @@ COMMANDS = {
         "If the new file would be wrong, the old one stays; so settings that need each other are given together.",
         operands="KEY VALUE [KEY VALUE…]",
     ),
+    "install-sendmail": install_sendmail.COMMAND,
 }

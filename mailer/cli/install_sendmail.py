@@ -1,0 +1,144 @@
+"""``mailer config install-sendmail``: the programs that others start, as files below one directory.
+
+====================  =========================================================
+``sbin/sendmail``     a script of four lines, see `script`
+``lib/sendmail``      a link to it; where sendmail was long ago, and is still called
+``bin/mailq``         a link to it; its name tells the program what to do
+``bin/newaliases``    the same
+====================  =========================================================
+
+A file that somebody else made is never replaced, nor is any other then: a sendmail belongs to a package that would put it back,
+and whoever removes that package knows why. What this command made it replaces and removes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mailer
+from mailer.mail.failure import CANNOT_CREATE, OK, USAGE, Failure, from_os
+from mailer.mail.text import safe
+
+from .options import Command, Option, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .options import Given
+
+PROGRAM = "sbin/sendmail"
+LINKS = {"lib/sendmail": "../sbin/sendmail", "bin/mailq": "../sbin/sendmail", "bin/newaliases": "../sbin/sendmail"}
+MARK = "# The sendmail of mailer. Made by `mailer config install-sendmail`, which also removes it."
+LONGEST = 120  # characters of a first line that every kernel reads, execve(2)
+
+
+def script() -> str:
+    """What stands in ``sbin/sendmail``.
+
+    The interpreter is started with ``-I``, so that no environment leads it to somebody's modules, and with ``-S``: what `site` would
+    look for costs a quarter of the start of Python, and all that it would find is written down here.
+    """
+    first = f"#!{sys.executable} -IS"
+    if len(first) > LONGEST or len(first.split()) > 2:
+        raise Failure(f"{sys.executable} cannot start a script: its path is too long, or has a space", CANNOT_CREATE)
+    home = os.path.dirname(os.path.dirname(os.path.abspath(mailer.__file__)))
+    packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    places = list(dict.fromkeys([home, *packages]))
+    return f"{first}\n{MARK}\nimport sys\n\nsys.path[:0] = {places!r}\nfrom mailer.cli import main\n\nsys.exit(main(sys.argv))\n"
+
+
+def install(given: Given) -> int:
+    """Make the files, or remove them; say of each what was done."""
+    if given.operands:
+        raise usage("config install-sendmail takes no operands", "config install-sendmail")
+    prefix = given.text("--prefix")
+    if not prefix:
+        raise Failure("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", USAGE)
+    root = Path(os.path.abspath(prefix))
+    for line in _removed(root) if given.flag("--remove") else _made(root):
+        if not given.flag("--quiet"):
+            print(safe(line))
+    return OK
+
+
+def _made(root: Path) -> Iterator[str]:
+    text = script()
+    foreign = [str(root / name) for name in (PROGRAM, *LINKS) if os.path.lexists(root / name) and not _ours(root, name)]
+    if foreign:
+        many = f"{' and '.join(foreign)} {'are' if len(foreign) > 1 else 'is'}"
+        raise Failure(
+            f"{many} not of mailer; nothing was changed (remove the package that has it, or choose another prefix)", CANNOT_CREATE
+        )
+    yield from _put(root / PROGRAM, text)
+    for name, target in LINKS.items():
+        yield from _link(root / name, target)
+
+
+def _removed(root: Path) -> Iterator[str]:
+    if not _ours(root, PROGRAM):
+        raise Failure(f"{root / PROGRAM} is not of mailer; nothing was changed", CANNOT_CREATE)
+    for name in (*LINKS, PROGRAM):  # the links first, since they are known by what they lead to
+        path = root / name
+        if _ours(root, name):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise from_os("cannot remove", str(path), error) from None
+            yield f"removed {path}"
+
+
+def _ours(root: Path, name: str) -> bool:
+    """Whether we made it: the script by its mark, a link by where it leads."""
+    path = root / name
+    try:
+        if name in LINKS:
+            return path.is_symlink() and os.readlink(path) == LINKS[name] and (_ours(root, PROGRAM) or not os.path.lexists(root / PROGRAM))
+        return path.is_file() and not path.is_symlink() and MARK.encode() in path.read_bytes()[:1000]
+    except OSError as error:
+        raise from_os("cannot look at", str(path), error) from None
+
+
+def _put(path: Path, text: str) -> Iterator[str]:
+    """Write a program; whoever starts it meanwhile gets the old one or the new one."""
+    try:
+        if path.exists() and path.read_text() == text:
+            yield f"{path} is there already"
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        new.write_text(text)
+        new.chmod(0o755)
+        new.replace(path)
+    except OSError as error:
+        raise from_os("cannot write", str(path), error) from None
+    yield f"wrote {path}"
+
+
+def _link(path: Path, target: str) -> Iterator[str]:
+    if path.is_symlink():
+        yield f"{path} is there already"
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+    except OSError as error:
+        raise from_os("cannot make the link", str(path), error) from None
+    yield f"linked {path} to {target}"
+
+
+COMMAND = Command(
+    "config install-sendmail",
+    install,
+    summary="make sendmail, mailq and newaliases for other programs",
+    about="Below DIR it makes sbin/sendmail, a script that starts mailer as mailer-sendmail(1), and the links lib/sendmail, bin/mailq and "
+    "bin/newaliases to it. Cron, at, PHP and others look for sendmail in /usr/sbin; `--prefix /usr` is for a machine that has no "
+    "other. A file that is not of mailer is never replaced: then nothing is changed, and the exit code is 73. The script names the Python "
+    "and the place of mailer from now; after either has moved, run the command again.",
+    options=(
+        Option("--prefix", metavar="DIR", help="where to make them, such as /usr or /usr/local"),
+        Option("--remove", help="remove what the command made"),
+    ),
+)
