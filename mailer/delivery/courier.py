@@ -10,12 +10,15 @@ refusal of the message or of a recipient is an answer, and no other host is aske
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from mailer.bounces.reports import asked_of
 from mailer.identity import reverse_path
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
-from mailer.mail.request import NOTHING, Request
+from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
+from mailer.smtp.reply import Reply
 
 from .remote import queue_id
 from .verdict import judge
@@ -174,13 +177,23 @@ class SmtpSession:
         """Whether the connection that we have is the one that `load` would be tried on first."""
         return self._leads_to(*self._doors(load.job)[0])
 
-    @staticmethod
-    def _mail(load: Load, recipients: Sequence[int]) -> Mail:
+    def _mail(self, load: Load, recipients: Sequence[int]) -> Mail:
         envelope = load.envelope
         addresses = [envelope.recipients[to].address for to in recipients]
         author = load.job.way.author
         sender = reverse_path(envelope.sender, author) if author else envelope.sender
-        return Mail(sender, addresses, load.content, request=_asked(envelope))
+        return Mail(sender, addresses, load.content, request=self._asked(load) if envelope.options else NOTHING)
+
+    def _asked(self, load: Load) -> Request:
+        """What the sender asks of the hosts on the way, who get what is left of his time. RFC 2852 §4.1.4
+
+        What nobody could ask, in a file that somebody else wrote, is not asked.
+        """
+        asked, entry = asked_of(load.envelope), load.job.attempt.entry
+        if asked.by is None:
+            return asked
+        left = asked.by - int(self.clock.now() - max(entry.arrived, entry.envelope.due))
+        return replace(asked, by=max(left, 1) if asked.by_return else max(left, -MAX_SECONDS))
 
     async def _transact(
         self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
@@ -207,7 +220,21 @@ class SmtpSession:
         if connection is None or not self._leads_to(stop, addresses) or not self.pool.is_good(connection):
             self.end()
             self._connection = connection = await self.pool.lend(stop.endpoint, addresses)
+            if not stop.relay and _is_us(connection):
+                self._connection = None
+                connection.abandon()
+                text = f"{stop.endpoint.host} greets us by our own name, {stop.endpoint.hello}: mail would come back to this host"
+                raise SessionError("loop", "greeting", Reply.own(554, "5.4.6", text), connection.hop)
         return connection
+
+
+def _is_us(connection: Connection) -> bool:
+    """Whether the host calls itself what we call ourselves (RFC 5321 §4.2: its name comes first in the greeting).
+
+    A name that many machines have by default says nothing.
+    """
+    hello = connection.endpoint.hello.lower()
+    return "." in hello and not hello.startswith("localhost") and connection.greeting.text.partition(" ")[0].lower() == hello
 
 
 def _outcome(answer: Answer, stop: Stop, hop: Hop, began: float, now: float, transcript: Transcript | None) -> Outcome:
@@ -240,14 +267,6 @@ def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
         outcome.trace.after(before.trace)
     never = outcome.verdict == "fail" and outcome.scope == "host"
     return before._replace(trace=outcome.trace) if never else outcome
-
-
-def _asked(envelope: Envelope) -> Request:
-    """What the sender asks of the hosts on the way. What nobody could ask, in a file that somebody else wrote, is not asked."""
-    try:
-        return Request.read(envelope.options) if envelope.options else NOTHING
-    except ValueError:
-        return NOTHING
 
 
 def _never_began(answer: Answer) -> bool:

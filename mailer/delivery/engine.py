@@ -237,6 +237,10 @@ class Engine:
             attempt.open_jobs = 1
             self._spawn(self._finished(attempt, self._in_circles(attempt, now)))
             return
+        if entry.envelope.options and self.settler.overdue(entry, now):
+            attempt.open_jobs = 1
+            self._spawn(self._finished(attempt, self._overdue(attempt, now)))
+            return
         if self.policy.signer and attempt.content is not None:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
@@ -316,6 +320,11 @@ class Engine:
         text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
         pending = attempt.entry.history.pending()
         return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now) for to in pending]
+
+    def _overdue(self, attempt: Attempt, now: float) -> list[Outcome]:
+        """RFC 2852 §4.2: what was to be there by now or to come back is not delivered any more."""
+        text = "the time is up in which the sender wanted it delivered"
+        return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False) for to in attempt.entry.history.pending()]
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int]) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""

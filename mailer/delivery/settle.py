@@ -127,6 +127,11 @@ class Settler:
             return began + min(asked.by, self.policy.schedule.expire)
         return began + self.policy.schedule.expire
 
+    def overdue(self, entry: Entry, now: float) -> bool:
+        """Whether the sender wants it back rather than delivered now."""
+        asked = asked_of(entry.envelope)
+        return asked.by is not None and asked.by_return and now >= self.deadline(entry)
+
     async def _record(self, attempt: Attempt) -> None:
         """Some have it and others are not through: that is on disk before anything else happens.
 

@@ -11,6 +11,7 @@ a relay refuses our password, or wants one   defer      us           a mistake o
 TLS is not good enough                       defer      host         another host may do; policy is never lowered
 connection lost, timed out, garbled, 421     defer      host         RFC 5321 §3.8; the next host is tried at once
 521 or 556 in the greeting                   fail       host         the host takes no mail at all, RFC 7504 §3
+the host is this one                         fail       host         mail would come back, RFC 5321 §6.3; another host may do
 any other refusal before MAIL                defer      host         says nothing about this message
 4xx to MAIL, DATA or the content             defer      message
 5xx to MAIL, DATA or the content             fail       message
@@ -51,12 +52,14 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool) -> Judgement:
     """Judge one recipient's answer.
 
     `phase` is the step of the session in which the deciding reply came, `kind` what kind of answer it is
-    (``reply`` for the other side's words, else one of `net.connection.SessionError.kind`, or ``local``).
+    (``reply`` for the other side's words, else one of `net.connection.SessionError.kind`, ``loop`` or ``local``).
     `relay` is true when the host is one that the configuration names: no refusal to talk is final there, and a
     login can be mended. An MX host that wants one (530) refuses the mail, and its sender has to know.
     """
     if kind == "auth" or (relay and reply.code in OUR_LOGIN):
         return Judgement("defer", "us" if reply.code in OUR_LOGIN or reply.permanent else "host")
+    if kind == "loop":
+        return Judgement("fail", "host")
     if kind == "local":
         return Judgement("fail" if reply.permanent else "defer", "message")
     if kind != "reply" or reply.code == 421:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from mailer.sink import Moods, Sink
 from mailer.spool import Entry
 from mailer.trust.requirement import Requirement
 from tests.fakes.mail import BODY, NOW, FakeClock, envelope
+from tests.fakes.script import Script
 
 from .post import play
 
@@ -269,3 +271,67 @@ def test_options_that_nobody_could_ask_for_stop_no_mail() -> None:
         assert words(await deliver(given)) == [("delivered", "recipient", 250)]
 
     with_sinks(scenario, Moods())
+
+
+def test_a_host_that_greets_us_by_our_own_name_is_a_loop() -> None:
+    """It hears nothing of the message, and the next host is asked; a relay may call itself whatever it likes."""
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
+        async with Sink(Moods(), name="here.example.com") as mirror, Sink(Moods()) as other:
+            for ports, relay, told in (
+                ([mirror.port], False, ("fail", "host", 554)),
+                ([mirror.port, other.port], False, ("delivered", "recipient", 250)),
+                ([mirror.port], True, ("delivered", "recipient", 250)),
+            ):
+                given = load(ports, "a@example.net", relay=relay)
+                way = given.job.way
+                stops = tuple(stop._replace(endpoint=replace(stop.endpoint, hello="Here.Example.com")) for stop in way.stops)
+                given.job.way = replace(way, stops=stops)
+                session = courier.session()
+                outcomes = await session.deliver(given, lambda: None)
+                session.end()
+                assert words(outcomes) == [told]
+            assert outcomes[0].hop.host == "mx0.example.net"
+        await courier.close()
+
+    play(run())
+
+
+@pytest.mark.parametrize("hello", ["localhost", "localhost.localdomain", "debian"])
+def test_a_name_that_many_have_is_no_loop(hello: str) -> None:
+    """Two machines that nobody named deliver to each other."""
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
+        async with Sink(Moods(), name=hello) as sink:
+            given = load([sink.port], "a@example.net")
+            given.job.way = replace(
+                given.job.way, stops=tuple(stop._replace(endpoint=replace(stop.endpoint, hello=hello)) for stop in given.job.way.stops)
+            )
+            session = courier.session()
+            assert words(await session.deliver(given, lambda: None)) == [("delivered", "recipient", 250)]
+            session.end()
+        await courier.close()
+
+    play(run())
+
+
+@pytest.mark.parametrize(("options", "said"), [({"by": 120}, b"BY=70;R"), ({"by": 30, "by_return": False}, b"BY=-20;N")])
+def test_the_next_host_gets_what_is_left_of_the_time(options: dict[str, object], said: bytes) -> None:
+    """RFC 2852: the seconds that the message has waited here are not the next host's to use."""
+    script = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250 DELIVERBY 5\nC: MAIL *\nS: 451 4.7.1 later\n"
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
+        async with Script(script) as peer:
+            given = load([peer.port], "a@example.net")
+            given.job.attempt.entry.envelope.options = options
+            given.job.attempt.entry.arrived = NOW - 50
+            session = courier.session()
+            assert words(await session.deliver(given, lambda: None)) == [("defer", "message", 451)]
+            session.end()
+            await courier.close()
+        assert said in peer.received
+
+    play(run())

@@ -252,6 +252,21 @@ def test_a_deadline_of_the_senders_own(post: Post) -> None:
     play(scenario())
 
 
+def test_what_comes_too_late_is_not_delivered(post: Post) -> None:
+    """A daemon that did not run for a day returns what was to be there within the hour, and delivers the rest."""
+
+    async def scenario() -> None:
+        async with post.running():
+            late = post.put("b@example.com", sender="me@example.org", options={"by": 3600}, at=NOW - DAY)
+            slow = post.put("b@example.com", sender="me@example.org", options={"by": 3600, "by_return": False}, at=NOW - DAY)
+            await post.settled(late, "failed")
+            await post.settled(slow, None)
+        assert post.spool.read(late).history.last[0].reply.startswith("554 5.4.7")
+        assert post.tries(late) == 0
+
+    play(scenario())
+
+
 def test_what_expires_does_so_when_its_time_is_up(post: Post) -> None:
     """The last try is at the very end of its time, however long the step before it would have been."""
     post.courier.script["a@example.com"] = ["defer"]
