@@ -38,7 +38,7 @@ from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.standstill import POLL
-from mailer.delivery.terms import Shaped, TermsTable
+from mailer.delivery.terms import TermsTable
 from mailer.delivery.upkeep import DISK, Upkeep
 from mailer.delivery.warmup import NAME as WARMUP
 from mailer.delivery.warmup import Book, Sources
@@ -328,9 +328,8 @@ def policy_of(config: Config, tell: Callable[[Event], None], now: float, reactio
     dns, family = config.dns, config.delivery.family
     resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size, family=family)
     retry, bounce = config.retry, config.bounce
-    finder = Finder(config, resolver, random.shuffle)
     return Policy(
-        Router(Shaped(finder, reactions.table) if reactions else finder),
+        Router(Finder(config, resolver, random.shuffle)),
         Schedule(retry.schedule, retry.expire, retry.jitter),
         Reports(
             config.hostname,

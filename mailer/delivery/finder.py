@@ -23,6 +23,7 @@ from .login import login_of
 from .nexthop import NextHop, Unroutable
 from .route import Route, RouteTable, Via
 from .router import Stop, Way
+from .terms import TermsTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,16 +45,15 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
-    """The rule for a domain, its number in the table (-1: the default), and all its ways out."""
+    """The rule for a domain, its number in the table (-1: the default), and all its ways out.
+
+    `key` is the destination that it comes to; empty if no way leads anywhere.
+    """
 
     route: Route
     number: int
     legs: tuple[Leg, ...]
-
-    @property
-    def key(self) -> str:
-        """The destination that it comes to; empty if no way leads anywhere."""
-        return " ".join(leg.leads.key for leg in self.legs if isinstance(leg.leads, NextHop))
+    key: str
 
     @property
     def trouble(self) -> Unroutable | None:
@@ -76,6 +76,7 @@ class Finder:
         self.config = config
         self.resolver = resolver
         self.shuffle = shuffle
+        self.terms = TermsTable(config)
         self.table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
         private = config.delivery.allow_private  # tests, and those who know: then even this host may be called
         self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
@@ -87,7 +88,8 @@ class Finder:
         if itinerary.trouble:
             raise itinerary.trouble
         found = [(leg, leg.leads) for leg in itinerary.legs if isinstance(leg.leads, NextHop)]
-        stops = tuple(self._stop(leg, target) for leg, hop in found for target in hop.hosts)
+        most = self.terms.of(itinerary.key).messages_per_connection
+        stops = tuple(self._stop(leg, target, most) for leg, hop in found for target in hop.hosts)
         return Way(itinerary.key, stops, found[0][0].via.kind == "relay", self._author(found[0][0].via))
 
     async def plan(self, domain: str) -> Itinerary:
@@ -96,7 +98,8 @@ class Finder:
         leads = await asyncio.gather(*(self._leads(via, domain) for via in route.via))
         legs = tuple(Leg(via, self._requirement(via), found) for via, found in zip(route.via, leads, strict=True))
         number = self.table.routes.index(route) if route in self.table.routes else -1
-        return Itinerary(route, number, legs)
+        key = " ".join(leg.leads.key for leg in legs if isinstance(leg.leads, NextHop))
+        return Itinerary(route, number, legs, key and self.terms.key(key, domain))
 
     async def _leads(self, via: Via, domain: str) -> NextHop | Unroutable:
         config = self.config
@@ -135,7 +138,7 @@ class Finder:
     def _author(self, via: Via) -> str:
         return self.config.relays[via.name].author if via.kind == "relay" else ""
 
-    def _stop(self, leg: Leg, target: Target) -> Stop:
+    def _stop(self, leg: Leg, target: Target, most: int) -> Stop:
         relay = self.config.relays[leg.via.name] if leg.via.kind == "relay" else None
         ours = self.config.delivery
         endpoint = Endpoint(
@@ -148,5 +151,6 @@ class Finder:
             protocol=relay.protocol if relay else "smtp",
             source6=ours.source6,
             chunking=relay.chunking if relay else True,
+            messages=most,
         )
         return Stop(endpoint, tuple(target.addresses), relay is not None)

@@ -13,7 +13,7 @@ breaker: that a customer of an operator has no host which answers says nothing a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
 
-    from .router import Finder, Way
+    from .router import Way
 
 FOR = " for:"
 """Stands in a key before the patterns of the sections that name the domain."""
@@ -147,12 +147,16 @@ class TermsTable:
 
     def __call__(self, way: Way) -> Terms:
         """What holds for where `way` leads."""
-        terms = self._known.get(way.key)
+        return self._known.get(way.key) or self.of(way.key)
+
+    def of(self, key: str) -> Terms:
+        """What holds for the destination `key`."""
+        terms = self._known.get(key)
         if terms is None:
             if len(self._known) >= MOST:
                 self._known.clear()
                 self._before = {}
-            terms = self._known[way.key] = self._terms(way.key)
+            terms = self._known[key] = self._terms(key)
         return terms
 
     def explain(self, way: Way | str) -> list[Said]:
@@ -242,26 +246,6 @@ class TermsTable:
         room = self._rooms.setdefault(most.shared, Room(most.value))
         room.most = most.value
         return room
-
-
-class Shaped:
-    """Finds ways as `finder` does; keeps domains that a section names apart from others with the same hosts.
-
-    How many messages a connection takes goes with the way, too: a pool must not mix up such connections with others.
-    """
-
-    def __init__(self, finder: Finder, table: TermsTable) -> None:
-        self.finder = finder
-        self.table = table
-
-    async def find(self, domain: str) -> Way:
-        """The way for `domain`. Raises `delivery.nexthop.Unroutable`."""
-        way = await self.finder.find(domain)
-        way = replace(way, key=self.table.key(way.key, domain))
-        most = self.table(way).messages_per_connection
-        if not most:
-            return way
-        return replace(way, stops=tuple(stop._replace(endpoint=replace(stop.endpoint, messages=most)) for stop in way.stops))
 
 
 def is_relay(key: str) -> bool:

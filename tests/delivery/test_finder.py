@@ -270,3 +270,16 @@ async def _call(stop: Stop) -> None:
     """Call as the daemon does; the address of nobody answers nothing."""
     (address,) = stop.addresses
     await Connection.open(stop.endpoint, address, Timeouts(connect=0.2))
+
+
+def test_limits_that_go_with_the_way(finders: Finders) -> None:
+    """A domain that a section names is a destination of its own; how many messages a session takes is part of where it leads."""
+    finder = finders(
+        '[[shape]]\nmatch = ["example.com"]\nmessages_per_connection = 3\n[[shape]]\nmatch = ["two.example.net"]\nmax_connections = 1\n'
+    )
+    way = asyncio.run(finder.find("example.com"))
+    assert way.key == "mx:a,b for:example.com"
+    assert {stop.endpoint.messages for stop in way.stops} == {3}
+    other = asyncio.run(finder.find("two.example.net"))
+    assert other.key == "mx:two.example.net"
+    assert {stop.endpoint.messages for stop in other.stops} == {0}

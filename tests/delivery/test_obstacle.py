@@ -28,7 +28,7 @@ OPEN = CALM._replace(breaker="open", failures=4, open_until=NOW + 90, breaker_re
 def way(leads: NextHop | Unroutable | None = None) -> Itinerary:
     """Where mail for the domain goes."""
     hop = leads or NextHop(KEY, [Target("mx1.example.net", 25, ["192.0.2.1"])])
-    return Itinerary(DEFAULT, -1, (Leg(Via("mx"), Requirement("none"), hop),))
+    return Itinerary(DEFAULT, -1, (Leg(Via("mx"), Requirement("none"), hop),), hop.key if isinstance(hop, NextHop) else "")
 
 
 def tried(verdict: str = "defer", **more: Any) -> Attempted:

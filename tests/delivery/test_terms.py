@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from mailer.config import Config
 from mailer.config.file import config_of
 from mailer.delivery.router import Way
-from mailer.delivery.terms import Shaped, TermsTable
+from mailer.delivery.terms import TermsTable
 
 T0 = 1_800_000_000.0
 GOOGLE = "mx:alt1.aspmx.l.google.com,aspmx.l.google.com"
@@ -96,18 +94,6 @@ def test_domains_below_a_pattern_stay_together() -> None:
     found = table(shape("*.example.com", "max_connections = 1"))
     assert found.key(GOOGLE, "a.example.com") == found.key(GOOGLE, "b.example.com") == f"{GOOGLE} for:*.example.com"
     assert found.key("mx:mx.example.com", "a.example.com") == "mx:mx.example.com"  # the host says it already
-
-
-def test_ways_that_are_found_have_the_key() -> None:
-    """What finds ways for the engine keeps a named domain apart."""
-
-    class Found:
-        async def find(self, domain: str) -> Way:
-            return way(GOOGLE)
-
-    shaped = Shaped(Found(), table(shape("example.com", "max_connections = 1")))
-    assert asyncio.run(shaped.find("example.com")).key == f"{GOOGLE} for:example.com"
-    assert asyncio.run(shaped.find("example.org")).key == GOOGLE
 
 
 def test_each_has_its_own_rate() -> None:
