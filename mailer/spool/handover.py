@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import stat
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
+from time import sleep
 
 from mailer import durable
 from mailer.mail.failure import IO_ERROR, Failure
@@ -38,12 +39,21 @@ NAME = "intake"
 """The socket's name in the spool directory."""
 
 PATIENCE = 60.0  # seconds for the daemon to take a piece, or to answer; it answers in milliseconds
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before a daemon that is busy is called again; then there is ``drop/``
 LARGEST_ANSWER = 64 << 20  # bytes
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 
 
 class Unanswered(OSError):
-    """No daemon took the question, or none answered it."""
+    """No daemon took the question, or none answered it. It is `busy` if it hung up: it serves only so many at a time."""
+
+    busy = False
+
+
+class HungUp(Unanswered):
+    """It was there, and took nothing."""
+
+    busy = True
 
 
 def hand_over(root: str, id: str, parts: Iterable[bytes], request: tuple[str, str] | None) -> str:
@@ -52,12 +62,15 @@ def hand_over(root: str, id: str, parts: Iterable[bytes], request: tuple[str, st
     Raises `Failure` with what the daemon says against it, `OSError` if ``drop/`` does not take it.
     """
     data = b"".join((*parts, _claim(request)))
-    try:
-        answer, _ = ask(root, f"put {id}", data)
-    except Unanswered:
-        drop(root, id, data)
-        return id
-    return answer
+    for pause in PAUSES:
+        try:
+            return ask(root, f"put {id}", data)[0]
+        except Unanswered as trouble:
+            if not trouble.busy:
+                break
+            sleep(pause)
+    drop(root, id, data)
+    return id
 
 
 def _claim(request: tuple[str, str] | None) -> bytes:
@@ -103,6 +116,10 @@ def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> 
         _connect(peer, root)
         peer.sendall(len(question).to_bytes(4, "big") + question)
         answer = _read(peer, int.from_bytes(_read(peer, 4), "big"))
+    except HungUp:
+        raise
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise HungUp(error.errno, error.strerror, f"{root}/{NAME}") from None
     except OSError as error:
         raise Unanswered(error.errno, error.strerror or str(error), f"{root}/{NAME}") from None
     finally:
@@ -141,6 +158,6 @@ def _read(peer: socket, count: int) -> bytes:
     while len(data) < count:
         part = peer.recv(min(count - len(data), 1 << 20))
         if not part:
-            raise Unanswered(0, "the daemon hung up")
+            raise HungUp(0, "the daemon hung up")
         data += part
     return bytes(data)

@@ -12,7 +12,7 @@ import pytest
 from mailer.config.file import config_of
 from mailer.config.intake import Submitter
 from mailer.intake.rules import Person, Rules, allows, fits, person
-from mailer.mail.failure import Failure
+from mailer.mail.failure import NO_PERMISSION, Failure
 from tests.fakes.mail import envelope
 
 ANNA = 70_001
@@ -24,8 +24,7 @@ def judged(rules: Rules, uid: int = ANNA, *, sender: str = "anna@example.com", h
     try:
         rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), uid)
     except Failure as failure:
-        assert failure.code == 77
-        return str(failure)
+        return str(failure) if failure.code == NO_PERMISSION else f"{failure.code}"
     return ""
 
 
