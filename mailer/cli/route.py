@@ -16,13 +16,18 @@ from .options import JSON, Command, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from mailer.config import Config
     from mailer.delivery.finder import Itinerary, Leg
+    from mailer.delivery.terms import Said, Terms
     from mailer.mail.address import Address
     from mailer.trust.requirement import Requirement
 
     from .options import Given
+
+SHARED = ("max_connections", "message_rate", "connection_rate")
+"""What destinations can have together."""
 
 NOT = {"fail": "never", "defer": "not now"}
 """What stands before the reply of a way that leads nowhere."""
@@ -72,6 +77,8 @@ def _blocks(config: Config, address: Address, itinerary: Itinerary) -> Iterator[
     rows: list[tuple[str, show.Cell | str]] = [("address", show.Cell(str(address), "strong")), ("rule", _rule(config, itinerary))]
     for leg in itinerary.legs:
         rows += _leg(config, leg)
+    if itinerary.key:
+        rows += _limits(config, itinerary.key)
     yield show.Fields(rows)
 
 
@@ -91,10 +98,8 @@ def _leg(config: Config, leg: Leg) -> Iterator[tuple[str, show.Cell | str]]:
         yield NOT[leg.leads.verdict], show.Cell(str(leg.leads), "bad" if leg.leads.verdict == "fail" else "wait")
         return
     login = _login(config, leg)
-    first, most = _sessions(config, leg)
     yield "via", f"{via}, as {login}" if login else via
-    yield "TLS", _terms(leg.requirement)
-    yield "sessions", f"{first} at first, at most {most}"
+    yield "TLS", f"{_terms(leg.requirement)} ({_tls_said(config, leg)})"
     for target in leg.leads.hosts:
         preference = f" (MX {target.preference})" if leg.via.kind == "mx" else ""
         yield "host", f"{target.host}:{target.port}{preference} at {', '.join(target.addresses)}"
@@ -113,11 +118,49 @@ def _terms(requirement: Requirement) -> str:
     return modes[requirement.mode] + (f", with a valid certificate for {name}" if requirement.verified else "")
 
 
-def _sessions(config: Config, leg: Leg) -> tuple[int, int]:
-    """How many sessions a new destination may have at once, and how many one that has proved itself."""
-    delivery = config.delivery
-    first = delivery.initial_connections_relay if leg.via.kind == "relay" else delivery.initial_connections_mx
-    return first, delivery.max_connections_per_destination
+def _tls_said(config: Config, leg: Leg) -> str:
+    """Where the requirement comes from."""
+    from mailer.delivery.terms import where
+
+    return where(config, f"relay.{leg.via.name}.tls" if leg.via.kind == "relay" else "tls.mx")
+
+
+def _limits(config: Config, key: str) -> Iterator[tuple[str, show.Cell | str]]:
+    """The destination and all that holds for it, each with its place in the file."""
+    yield "destination", key
+    for said in _said(config, key):
+        together = f", together with all of {said.shared}" if said.shared and said.name in SHARED else ""
+        value = "no limit" if said.value is None else _written(said)
+        yield said.name.replace("_", " "), f"{value} ({said.where}{together})"
+    for name in ("message_rate", "connection_rate"):
+        if rate := getattr(config.delivery, name):
+            from mailer.delivery.terms import where
+
+            yield "in all", f"{name.replace('_', ' ')} {rate} ({where(config, f'delivery.{name}')})"
+
+
+def _said(config: Config, key: str) -> list[Said]:
+    """What holds there. Where no source is named the system chooses, and there is nothing to say."""
+    from mailer.delivery.terms import TermsTable
+
+    return [said for said in TermsTable(config).explain(key) if said.value is not None or said.name not in ("sources", "warm_up")]
+
+
+def _written(said: Said) -> str:
+    value = _plain(said)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _plain(said: Said) -> Any:
+    """The value as the file has it."""
+    from mailer.config.setting import settings
+    from mailer.config.shape import Shape
+
+    if said.value is None:
+        return None
+    kind = next(setting.kind for setting in settings(Shape) if setting.key == said.name)
+    value = kind.write(said.value)
+    return [*value] if isinstance(value, tuple) else value
 
 
 def _login(config: Config, leg: Leg) -> str:
@@ -128,7 +171,10 @@ def _login(config: Config, leg: Leg) -> str:
 
 
 def _record(config: Config, address: Address, itinerary: Itinerary) -> dict[str, object]:
+    from mailer.delivery.terms import TermsTable
+
     route = itinerary.route
+    terms = TermsTable(config).of(itinerary.key) if itinerary.key else None
     return {
         "address": str(address),
         "domain": address.domain.lower(),
@@ -138,15 +184,28 @@ def _record(config: Config, address: Address, itinerary: Itinerary) -> dict[str,
             "line": config.lines.get(f"route.{itinerary.number}.match"),
         },
         "verdict": itinerary.trouble.verdict if itinerary.trouble else None,
-        "ways": [_way(config, leg) for leg in itinerary.legs],
+        "ways": [_way(config, leg, terms) for leg in itinerary.legs],
+        "destination": itinerary.key or None,
+        "limits": [_limit(said) for said in _said(config, itinerary.key)] if itinerary.key else [],
+        "limits_in_all": {name: getattr(config.delivery, name) or None for name in ("message_rate", "connection_rate")},
     }
 
 
-def _way(config: Config, leg: Leg) -> dict[str, object]:
+def _limit(said: Said) -> dict[str, object]:
+    file, _, line = said.where.rpartition(":")
+    return {
+        "name": said.name,
+        "value": _plain(said),
+        "source": file or "default",
+        "line": int(line) if file else None,
+        "shared_by": said.shared or None if said.name in SHARED else None,
+    }
+
+
+def _way(config: Config, leg: Leg, terms: Terms | None) -> dict[str, object]:
     from mailer.delivery.nexthop import Unroutable
 
     leads = leg.leads
-    first, most = _sessions(config, leg)
     trouble = leads if isinstance(leads, Unroutable) else None
     hop = None if isinstance(leads, Unroutable) else leads
     hosts = hop.hosts if hop else []
@@ -159,9 +218,10 @@ def _way(config: Config, leg: Leg) -> dict[str, object]:
             "mode": leg.requirement.mode,
             "verified": leg.requirement.verified,
             "server_name": leg.requirement.server_name or None,
+            "source": _tls_said(config, leg),
         },
         "username": _login(config, leg) or None,
-        "sessions": {"first": first, "most": most},
+        "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
         "error": trouble and {"verdict": trouble.verdict, "code": trouble.code, "enhanced": trouble.enhanced, "text": trouble.text},
     }
 
@@ -172,8 +232,9 @@ COMMAND = Command(
     summary="how mail for an address would travel; sends nothing",
     about=(
         "Shows the rule that matches, the ways out in order, the hosts with their addresses in the order in which they would "
-        "be tried, and what is required of them. Only the DNS is asked; no other connection is opened. Hosts of the same "
-        "preference are shown in the order that chance gave them this time."
+        "be tried, what is required of them, and the limits of the destination, each with the line of the configuration that it comes "
+        "from. Only the DNS is asked; no other connection is opened. Hosts of the same preference are shown in the order that "
+        "chance gave them this time."
     ),
     operands="ADDRESS…",
     options=(JSON,),

@@ -47,7 +47,7 @@ _ELSEWHERE = {
 
 EXPLAINED = (
     "max_connections", "initial_connections", "message_rate", "connection_rate", "messages_per_connection",
-    "recipients_per_message", "breaker_threshold", "breaker_first", "breaker_longest", "retry_schedule", "sources",
+    "recipients_per_message", "breaker_threshold", "breaker_first", "breaker_longest", "retry_schedule", "sources", "warm_up",
 )  # fmt: skip
 
 
@@ -186,14 +186,14 @@ class TermsTable:
             shape = self.config.shapes[at]
             if (value := getattr(shape, name)) not in (None, "", ()):
                 shared = ",".join(shape.match) if shape.share else ""
-                return Said(name, value, self._line(f"shape.{at}.{name}"), at, shared)
+                return Said(name, value, where(self.config, f"shape.{at}.{name}"), at, shared)
         return self._otherwise(key, name)
 
     def _otherwise(self, key: str, name: str) -> Said:
         """What holds where no section says anything."""
         if name in ("sources", "warm_up"):
             names = () if name == "warm_up" or is_relay(key) else tuple(source.name for source in self.config.sources)
-            return Said(name, names or None, self._line("source.0.name") if names else DEFAULT)
+            return Said(name, names or None, where(self.config, "source.0.name") if names else DEFAULT)
         if name.endswith("_rate"):  # that of [delivery] is for all the world together
             return Said(name, None, DEFAULT)
         if name == "initial_connections":
@@ -201,11 +201,7 @@ class TermsTable:
         else:
             path = _ELSEWHERE.get(name) or f"delivery.{_OF_DELIVERY.get(name, name)}"
         section, _, setting = path.partition(".")
-        return Said(name, getattr(getattr(self.config, section), setting), self._line(path))
-
-    def _line(self, path: str) -> str:
-        line = self.config.lines.get(path)
-        return DEFAULT if line is None else f"{self.config.path}:{line}" if line else "command line"
+        return Said(name, getattr(getattr(self.config, section), setting), where(self.config, path))
 
     # What it comes to
 
@@ -246,6 +242,12 @@ class TermsTable:
         room = self._rooms.setdefault(most.shared, Room(most.value))
         room.most = most.value
         return room
+
+
+def where(config: Config, path: str) -> str:
+    """Where the setting with this path stands: a file and the line, or that it stands nowhere."""
+    line = config.lines.get(path)
+    return DEFAULT if line is None else f"{config.path}:{line}" if line else "command line"
 
 
 def is_relay(key: str) -> bool:

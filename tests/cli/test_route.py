@@ -74,7 +74,9 @@ def test_mx(route: Program) -> None:
     assert f'match = "*" ({route.file}:14)' in out
     assert "mx1.example.com:25 (MX 10) at 192.0.2.1" in out
     assert "if the host offers it, whatever its certificate" in out
-    assert "2 at first, at most 20" in out
+    assert "destination              mx:mx1.example.com,mx2.example.com\n" in out
+    assert "max connections          20 (built-in default)" in out
+    assert "initial connections      2 (built-in default)" in out
     assert "mx2.example.com is not called at 10.0.0.1" in out
 
 
@@ -120,6 +122,10 @@ def test_json(route: Program) -> None:
     code, out, _ = route("--json", "you@example.com", "you@A.example.net", "you@nomail.example")
     mx, relay, never = (json.loads(line) for line in out.splitlines())
     assert code == 69
+    limits = {limit.pop("name"): limit for limit in mx.pop("limits")}
+    assert limits["max_connections"] == {"value": 20, "source": "default", "line": None, "shared_by": None}
+    assert limits["message_rate"]["value"] is None
+    assert limits["retry_schedule"]["value"] == ["1m", "5m", "15m", "30m", "1h", "2h", "4h"]
     assert mx == {
         "address": "you@example.com",
         "domain": "example.com",
@@ -131,15 +137,17 @@ def test_json(route: Program) -> None:
                 "destination": "mx:mx1.example.com,mx2.example.com",
                 "hosts": [{"host": "mx1.example.com", "port": 25, "preference": 10, "addresses": ["192.0.2.1"]}],
                 "notes": ["mx2.example.com is not called at 10.0.0.1: mail for others does not go there"],
-                "tls": {"mode": "opportunistic", "verified": False, "server_name": None},
+                "tls": {"mode": "opportunistic", "verified": False, "server_name": None, "source": "built-in default"},
                 "username": None,
                 "sessions": {"first": 2, "most": 20},
                 "error": None,
             }
         ],
+        "destination": "mx:mx1.example.com,mx2.example.com",
+        "limits_in_all": {"message_rate": None, "connection_rate": None},
     }
     assert (relay["domain"], relay["ways"][0]["username"], relay["ways"][0]["tls"]["verified"]) == ("a.example.net", "me", True)
-    assert never["verdict"] == "fail"
+    assert (never["verdict"], never["destination"], never["limits"]) == ("fail", None, [])
     assert (never["ways"][0]["error"]["code"], never["ways"][0]["error"]["enhanced"]) == (556, "5.1.10")
 
 
@@ -168,3 +176,60 @@ def test_no_escapes(route: Program) -> None:
     assert "mx1.example.com" in out
     assert "left out" in out
     assert "\x1b" not in out
+
+
+SHAPED = """
+[delivery]
+message_rate = "500/min"
+[[source]]
+name = "first"
+addresses = ["192.0.2.99"]
+warm_up = [50, 100]
+[[shape]]
+match = ["*.example.com"]
+share = true
+max_connections = 3
+message_rate = "10/s"
+retry_schedule = ["10m", "1h"]
+[[shape]]
+match = ["example.com", "relay:out"]
+initial_connections = 1
+breaker_first = "2m"
+"""
+
+
+def test_each_limit_has_its_line(route: Program) -> None:
+    """What a section says, what [delivery] says, and what nobody says; what destinations have together, and what is for all the world."""
+    with route.file.open("a") as file:
+        file.write(SHAPED)
+    head = len((CONFIG + "[dns]\nnameservers\ntimeout\n").splitlines())
+    code, out, _ = route("you@example.com")
+    lines = dict(line.split("  ", 1) for line in out.splitlines())
+    found = {name: text.strip() for name, text in lines.items()}
+    file = str(route.file)
+    assert code == 0
+    assert found["destination"] == "mx:mx1.example.com,mx2.example.com for:example.com"
+    assert found["max connections"] == f"3 ({file}:{head + 11}, together with all of *.example.com)"
+    assert found["message rate"] == f"10/s ({file}:{head + 12}, together with all of *.example.com)"
+    assert found["initial connections"] == f"1 ({file}:{head + 16})"
+    assert found["breaker first"] == f"2m ({file}:{head + 17})"
+    assert found["retry schedule"] == f"10m, 1h ({file}:{head + 13})"
+    assert found["connection rate"] == "no limit (built-in default)"
+    assert found["sources"] == f"first ({file}:{head + 5})"
+    assert found["in all"] == f"message rate 500/min ({file}:{head + 3})"
+
+
+def test_each_limit_has_its_line_for_programs(route: Program) -> None:
+    """The same as JSON: the file and the line apart, values as the file writes them."""
+    with route.file.open("a") as file:
+        file.write(SHAPED)
+    code, out, _ = route("--json", "you@a.example.net")
+    record = json.loads(out)
+    limits = {limit["name"]: limit for limit in record["limits"]}
+    assert code == 0
+    assert record["destination"] == "relay:out"
+    assert record["limits_in_all"] == {"message_rate": "500/min", "connection_rate": None}
+    assert (limits["initial_connections"]["value"], limits["initial_connections"]["source"]) == (1, str(route.file))
+    assert limits["message_rate"]["value"] is None
+    assert "sources" not in limits
+    assert record["ways"][0]["sessions"] == {"first": 1, "most": 20}
