@@ -193,20 +193,19 @@ def section(made: Published, **more: object) -> list[str]:
 
 
 class Texts:
-    """TXT records, from the name servers of the configuration; all of them within the time of one look-up."""
+    """TXT records, from the name servers of the configuration."""
 
     def __init__(self, config: Config) -> None:
         from mailer.net.query import Asker
 
         self._asker = Asker(config.dns.nameservers, config.dns.timeout, config.dns.lifetime)
-        self._until = self._asker.deadline()
 
     async def of(self, name: str) -> list[str] | str:
         """The records of `name`, the strings of each put together (RFC 6376 §3.6.2.2); or why nobody can say."""
         from mailer.net.query import DnsTrouble
 
         try:
-            found = await self._asker.ask(name, "TXT", until=self._until)
+            found = await self._asker.ask(name, "TXT")
         except DnsTrouble as trouble:
             return trouble.reason
         return [b"".join(record.strings).decode("utf-8", "replace") for record in found.records]
