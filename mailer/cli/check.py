@@ -94,7 +94,7 @@ COMMAND = Command(
         "The addresses are those of delivery.source4 and source6, else those that the route to the world begins at. Behind a translator "
         "of addresses (NAT) these are not what receivers see: then it is what an MX host that was called says it sees, or what "
         "--from-ip says. Where all mail leaves through relays, the addresses of this host matter to nobody and are not looked at, "
-        "and SPF has to name the relay's.\n\n"
+        "and SPF has to name the relay's; who knows where the relay calls from says it with --from-ip.\n\n"
         "The DNS is asked; MX hosts of check.port_domain are called and left without a mail; the policy of MTA-STS is fetched, and the "
         "clock compared with check.time_server. mailer-deliverability(7) leads from nothing to a report without complaints."
     ),
