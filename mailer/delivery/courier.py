@@ -122,16 +122,21 @@ class SmtpSession:
                 for outcome in await self._try(stop, addresses, load, waiting, began, ahead):
                     outcomes[outcome.to] = _better(outcomes.get(outcome.to), outcome)
                 waiting = [to for to in waiting if outcomes[to].scope == "host"]
+                if waiting and (hop := outcomes[waiting[0]].hop).ip:
+                    self.pool.dead.add(hop.ip, hop.port)
         return [outcomes[to] for to in job.recipients]
 
     def _doors(self, job: Job) -> list[tuple[Stop, list[str]]]:
-        """Which host at which addresses, in order; first the one that we are connected to."""
+        """Which host at which addresses, in order; first the one that we are connected to, last those that failed a moment ago."""
         doors = []
         room = MAX_HOSTS
         if len(job.way.stops) == 1:  # as for every relay
             (stop,) = job.way.stops
             return [(stop, [*stop.addresses[:room]])]
-        for stop in job.way.stops:
+        stops: Sequence[Stop] = job.way.stops
+        if dead := self.pool.dead:
+            stops = sorted(stops, key=lambda stop: dead.all(stop.addresses, stop.endpoint.port))
+        for stop in stops:
             if addresses := [*stop.addresses[:room]]:
                 doors.append((stop, addresses))
                 room -= len(addresses)

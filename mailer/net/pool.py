@@ -31,7 +31,8 @@ class Pool:
         self._timeouts = timeouts or Timeouts()
         self._idle = idle
         self._lifetime = lifetime
-        self._dead = Dead()
+        self.dead = Dead()
+        """The addresses that failed a moment ago; whoever knows of a failure in a session that it lent may add it."""
         self._waiting: dict[_Key, list[Connection]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -49,7 +50,7 @@ class Pool:
         for address in addresses:
             if connection := self._take((endpoint, address)):
                 return connection
-        return await self._open(endpoint, self._dead.last(addresses, endpoint.port))
+        return await self._open(endpoint, self.dead.last(addresses, endpoint.port))
 
     async def _open(self, endpoint: Endpoint, addresses: list[str]) -> Connection:
         """A new session, with the address that answers first; if it comes to nothing there, with one of the others."""
@@ -58,7 +59,7 @@ class Pool:
 
         def lost(address: str, error: Exception) -> None:
             if isinstance(error, SessionError):
-                self._dead.add(address, endpoint.port)
+                self.dead.add(address, endpoint.port)
                 troubles.append(error)
             del left[address]
 
@@ -68,14 +69,18 @@ class Pool:
         try:
             while True:
                 address, stream = await race(list(left), attempt, lost, Stream.abort)
-                self._dead.discard(address, endpoint.port)
                 del left[address]
                 try:
-                    return await Connection.open(endpoint, address, self._timeouts, stream=stream)
+                    connection = await Connection.open(endpoint, address, self._timeouts, stream=stream)
                 except SessionError as error:
+                    if error.kind != "auth":
+                        self.dead.add(address, endpoint.port)
                     if error.kind == "auth" or not left:
                         raise
                     troubles.append(error)
+                else:
+                    self.dead.discard(address, endpoint.port)
+                    return connection
         except SessionError as last:
             for trouble in reversed(troubles):
                 last.after(trouble)

@@ -335,3 +335,25 @@ def test_the_next_host_gets_what_is_left_of_the_time(options: dict[str, object],
         assert said in peer.received
 
     play(run())
+
+
+@pytest.mark.parametrize("phase", ["greeting", "mail"])
+def test_a_host_that_failed_is_tried_last_for_a_while(phase: str) -> None:
+    """The first message finds it out; those after it, on whatever connection, go to the next host although this one would take them."""
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS, idle=0.0), FakeClock())
+        async with Sink(Moods(replies={phase: "421 4.3.2 not now"}, first=1)) as bad, Sink() as good:
+            for nth in range(3):
+                session = courier.session()
+                outcomes = await session.deliver(load([bad.port, good.port], f"{nth}@example.net"), lambda: None)
+                assert words(outcomes) == [("delivered", "recipient", 250)]
+                session.end()
+            assert (len(bad.messages), len(good.messages)) == (0, 3)
+            session = courier.session()
+            assert words(await session.deliver(load([bad.port], "x@example.net"), lambda: None)) == [("delivered", "recipient", 250)]
+            session.end()
+            assert len(bad.messages) == 1  # where there is no other host, it is tried as ever
+            await courier.close()
+
+    play(run())

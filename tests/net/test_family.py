@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailer.net.dead import MEMORY, MOST, Dead
+from mailer.net.dead import LONGEST, MEMORY, MOST, Dead
 from mailer.net.dns import DnsTrouble, Resolver
 from mailer.net.family import FAMILIES, arranged, source
 from tests.fakes.nameserver import Nameserver
@@ -50,6 +50,38 @@ def test_dead_addresses() -> None:
     assert dead.last(["b", "a"], 25) == ["a", "b"]
     now[0] = MEMORY
     assert dead.last(["b", "a"], 25) == ["b", "a"]
+
+
+def test_dead_for_longer_and_longer() -> None:
+    """Twice as long each time, up to a quarter of an hour; what fails meanwhile says nothing new, and a good while makes it good."""
+    now = [0.0]
+    dead = Dead(lambda: now[0])
+
+    def fails() -> float:
+        """How long the address is dead for."""
+        dead.add("a", 25)
+        begun = now[0]
+        while dead.all(["a"], 25):
+            now[0] += 1
+            if now[0] - begun < MEMORY:
+                dead.add("a", 25)
+        return now[0] - begun
+
+    assert [fails() for _ in range(6)] == [60, 120, 240, 480, 900, 900]
+    now[0] += LONGEST
+    assert fails() == MEMORY
+    dead.discard("a", 25)
+    assert not dead
+    assert fails() == MEMORY
+
+
+def test_a_host_is_dead_when_all_its_addresses_are() -> None:
+    """One that is left makes it as good as any."""
+    dead = Dead(lambda: 0.0)
+    dead.add("a", 25)
+    assert dead.all(["a"], 25)
+    assert not dead.all(["a", "b"], 25)
+    assert not dead.all(["a"], 587)
 
 
 def test_only_so_many_are_remembered() -> None:
