@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mailer.config import load
+from mailer.delivery.route import Route, RouteTable
+from mailer.delivery.terms import FOR, TermsTable
 from mailer.mail.failure import Failure
 from mailer.status.backlog import HEADINGS, Pile, piles
+from mailer.status.destinations import hosts_of
 from mailer.status.view import View
 
 from .bounces import general
@@ -16,7 +20,7 @@ from .show import BLANK, Cell, Column, Line, Table, moment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mailer.delivery.route import RouteTable
+    from mailer.config import Config
     from mailer.intake.remote import RemoteView
     from mailer.status.destinations import Standing
     from mailer.status.reader import Waiting
@@ -35,7 +39,9 @@ class Destinations:
         self.by = given.text("--by") or "destination"
         if self.by not in ("destination", "domain", "reason"):
             raise usage(f"--by takes destination, domain or reason, not {self.by!r}", "status")
-        self.routes = _routes(given)
+        self.config = _config(given)
+        self.routes = RouteTable(Route.read(route.match, route.via) for route in self.config.routes) if self.config else None
+        self.terms = TermsTable(self.config) if self.config else None
         self.missing: list[str] = []
 
     def blocks(self, view: View | RemoteView) -> list[Block]:
@@ -81,23 +87,26 @@ class Destinations:
 
     def _named(self, standings: Sequence[Standing]) -> Callable[[Waiting], str]:
         """What the destination of a recipient is called: a relay by the rules, else by the host that was tried last, else the domain."""
-        hosts = {host: each.key for each in standings if each.kind == "mx" for host in each.key.partition(":")[2].split(",")}
-        relays: dict[str, str] = {}
+        keys = {host: each.key.partition(FOR)[0] for each in standings for host in hosts_of(each.key)}
+        names: dict[tuple[str, str], str] = {}
 
         def name(each: Waiting) -> str:
-            relay = relays.get(each.domain)
-            if relay is None:
-                relay = relays[each.domain] = self._relay(each.domain)
-            return relay or hosts.get(each.host.lower(), each.domain)
+            host = each.host.lower()
+            found = names.get((each.domain, host))
+            if found is None:
+                found = names[each.domain, host] = self._destination(each.domain, keys.get(host, ""))
+            return found
 
         return name
 
-    def _relay(self, domain: str) -> str:
-        """The destination of mail for `domain`, where the rules alone say it; else empty."""
-        if self.routes is None:
-            return ""
+    def _destination(self, domain: str, tried: str) -> str:
+        """The destination of mail for `domain`, whose host belonged to `tried` when it was tried last."""
+        if self.routes is None or self.terms is None:
+            return tried or domain
         vias = self.routes.find(domain).via
-        return " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
+        relays = " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
+        key = relays or tried
+        return self.terms.key(key, domain) if key else domain
 
 
 def _whole(view: View | RemoteView) -> View:
@@ -106,16 +115,12 @@ def _whole(view: View | RemoteView) -> View:
     return view
 
 
-def _routes(given: Given) -> RouteTable | None:
-    """The rules; None where the configuration is wrong, and then mail counts for its domain."""
-    from mailer.config import load
-    from mailer.delivery.route import Route, RouteTable
-
+def _config(given: Given) -> Config | None:
+    """None where the configuration is wrong, and then mail counts for its domain."""
     try:
-        config = load(given.text("--config"), given.text("--spool"))
+        return load(given.text("--config"), given.text("--spool"))
     except Failure:
         return None
-    return RouteTable(Route.read(route.match, route.via) for route in config.routes)
 
 
 def _reason(each: Waiting) -> str:

@@ -31,6 +31,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.when import rfc3339
 from mailer.spool.pauses import Pauses
+from mailer.status.destinations import hosts_of
+
+from .terms import TermsTable, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,9 +87,7 @@ class Facts:
         if way is not None and way.key:
             return way.key
         if last is not None and last.host:
-            for key in self.standings:
-                if last.host.lower() in key.partition(":")[2].split(","):
-                    return key
+            return next((key for key in self.standings if last.host.lower() in hosts_of(key)), "")
         return ""
 
 
@@ -145,7 +146,9 @@ def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterat
 
 
 def _probed(key: str) -> str:
-    return key.partition(":")[2].split(",")[0].split(" ")[0]
+    """What ``mailer probe`` calls the first of its hosts."""
+    leg = key.partition(" ")[0]
+    return leg.removeprefix("relay:") if leg.startswith("relay:") else next(iter(hosts_of(leg)), leg)
 
 
 def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str]) -> Iterator[Obstacle]:
@@ -159,11 +162,16 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
     elif last.phase == "dns" and not last.host:
         if not known & {"route", "offline"}:
             yield Obstacle("route" if last.counts else "offline", f"no way led there: {last.reply}", due, now)
-    elif not last.counts and not last.host and last.phase == "connect":
-        if not known & {"breaker", "pause"}:
-            yield Obstacle("breaker", last.text, due, now)
+    elif not last.counts and last.phase == "connect":
+        kind = "offline" if last.host else _NOT_TRIED.get(last.enhanced_code, "breaker")
+        if kind not in known:
+            yield Obstacle(kind, last.text, due, now)
     else:
         yield Obstacle("retry", f"it was put off: {last.reply}", due, now + _advice(facts, last))
+
+
+_NOT_TRIED = {"4.3.2": "pause", "4.4.5": "pause"}
+"""What kept mail from being tried, by the code that the daemon gave it: a pause of ours, or one that a reply asked for."""
 
 
 def _advice(facts: Facts, last: Attempted) -> str:
@@ -193,18 +201,28 @@ def _relay_of(facts: Facts, last: Attempted) -> str:
     return f"username and password of [relay.{name}]" + (f" ({config.path}:{line})" if line else "")
 
 
-_SETTINGS = {
-    "window": "its window grows with each success, up to delivery.max_connections_per_destination",
-    "connections": "delivery.max_connections limits them all together",
-    "rate": "it goes on by itself; mailer route shows which setting says so",
-}
+_SETTINGS = {"window": ("max_connections",), "rate": ("message_rate", "connection_rate"), "breaker": ("breaker_threshold",)}
+"""Which settings are behind it."""
+
+
+def _limit(facts: Facts, key: str, kind: str) -> str:
+    """The settings that make it wait, what they are for that destination, and where they stand."""
+    config = facts.config
+    if kind == "connections":
+        return "delivery.max_connections limits the sessions of all destinations together" + (
+            f": {config.delivery.max_connections} ({where(config, 'delivery.max_connections')})" if config else ""
+        )
+    if config is None:
+        return "the settings of this destination; mailer route shows them"
+    said = [each for each in TermsTable(config).explain(key) if each.name in _SETTINGS[kind] and each.value is not None]
+    return ", ".join(f"{each.name} is {each.value} ({each.where})" for each in said) or "it goes on by itself"
 
 
 def _of_turn(facts: Facts, key: str) -> Iterator[Obstacle]:
     """It is due and could go: whether it waits for its turn at the destination, or for the daemon to look."""
     standing = facts.standings.get(key)
     if standing is not None and standing.wait in ("rate", "window", "connections", "breaker"):
-        remedy = _SETTINGS.get(standing.wait, "one session finds out whether it answers")
-        yield Obstacle(standing.wait, f"{standing.waiting} wait for {key}: {standing.wait_detail}", standing.wait_until, remedy)
+        detail = f"{standing.waiting} wait for {key}: {standing.wait_detail}"
+        yield Obstacle(standing.wait, detail, standing.wait_until, _limit(facts, key, standing.wait))
     else:
         yield Obstacle("queue", "it is due, and its turn comes")

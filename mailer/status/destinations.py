@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 BREAKERS = ("closed", "open", "half-open")
 
 
+def hosts_of(key: str) -> list[str]:
+    """The MX hosts that the key of a destination names."""
+    return [host for leg in key.split(" ") if leg.startswith("mx:") for host in leg[3:].split(",")]
+
+
 class Standing(NamedTuple):
     """One destination. Times are seconds since the epoch, 0.0 is none; an absent text is empty.
 

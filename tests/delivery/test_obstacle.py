@@ -141,13 +141,32 @@ def test_a_refused_login_names_the_setting() -> None:
     assert "[relay.out] (config.toml:12)" in obstacle.remedy
 
 
-@pytest.mark.parametrize("wait", ["window", "connections", "rate"])
-def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str) -> None:
+@pytest.mark.parametrize(
+    ("wait", "setting"),
+    [("window", "max_connections is 20 (built-in default)"), ("connections", ": 100 (built-in default)"), ("rate", "goes on by itself")],
+)
+def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str, setting: str) -> None:
     """In the words of the daemon, with the setting that limits it."""
     busy = CALM._replace(waiting=8, wait=wait, wait_detail="5 at work")
-    (obstacle,) = found("queued", due=0.0, standings={KEY: busy})
+    (obstacle,) = found("queued", due=0.0, standings={KEY: busy}, config=Config())
     assert (obstacle.kind, obstacle.detail) == (wait, f"8 wait for {KEY}: 5 at work")
-    assert obstacle.remedy
+    assert setting in obstacle.remedy
+    assert found("queued", due=0.0, standings={KEY: busy})[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("enhanced", "host", "kind"), [("4.4.1", "", "breaker"), ("4.3.2", "", "pause"), ("4.4.5", "", "pause"), ("4.4.1", "mx", "offline")]
+)
+def test_what_was_not_tried_says_why(enhanced: str, host: str, kind: str) -> None:
+    """By the code that the daemon gave it, where it says nothing more itself."""
+    last = tried(host=host, phase="connect", counts=False, scope="us" if host else "destination", enhanced_code=enhanced, text="why")
+    assert [(obstacle.kind, obstacle.detail) for obstacle in found(last=last)] == [(kind, "why")]
+
+
+def test_a_destination_that_is_one_for_a_domain_only_has_the_same_hosts() -> None:
+    """The pattern in its key is no host."""
+    special = OPEN._replace(key=f"{KEY} for:example.net")
+    assert kinds(found(last=tried(host="mx2.example.net"), standings={special.key: special}, ways={})) == ["breaker", "retry"]
 
 
 def test_mail_that_is_due_and_free_to_go_is_about_to() -> None:
