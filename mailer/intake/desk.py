@@ -15,15 +15,13 @@ that the other end shows them as if it had read them itself.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mailer.mail.failure import BAD_MESSAGE, TRY_AGAIN, USAGE, Failure, from_os
+from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure, from_os
 from mailer.mail.text import one_line
 from mailer.spool.admit import Stranger, admit
 from mailer.spool.file import CorruptFile
@@ -52,8 +50,6 @@ class Desk:
         self.spool = spool
         self.terms = terms
         self.changed = changed
-        self._busy: set[str] = set()
-        self._lock = threading.Lock()
         self._verbs: dict[str, Callable[[int, str, bytes], bytes]] = {
             "put": self._put,
             "find": self._find,
@@ -82,25 +78,11 @@ class Desk:
             return refusal(str(trouble), trouble.code)
 
     def _put(self, uid: int, id: str, data: bytes) -> bytes:
-        with self._alone(id):
-            done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
-        self.changed(done)
-        return b"ok " + done.encode()
-
-    @contextmanager
-    def _alone(self, id: str) -> Iterator[None]:
-        """Nobody else puts a message of this ID meanwhile: two at once would write one file."""
         if not is_id(id):
             raise Failure("a message is put under an ID", USAGE)
-        with self._lock:
-            if id in self._busy:
-                raise Failure(f"message {id} is being put this moment", TRY_AGAIN)
-            self._busy.add(id)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy.discard(id)
+        done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
+        self.changed(done)
+        return b"ok " + done.encode()
 
     def _find(self, uid: int, name: str, _: bytes) -> bytes:
         with OwnMail(self.spool, uid) as mail:

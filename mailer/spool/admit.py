@@ -17,7 +17,9 @@ With a request id a key is claimed in between, see `keys`. The keys of each user
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from hashlib import sha256
+from threading import Condition
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer import durable
@@ -30,9 +32,10 @@ from mailer.mail.when import parse_rfc3339, rfc3339
 from . import file, keys
 from .file import CorruptFile
 from .put import forget, head
+from .store import NoSuchMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mailer.mail.envelope import Envelope
 
@@ -93,7 +96,27 @@ def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> st
     envelope.submitter = {**envelope.submitter, "uid": who.uid}
     envelope.created = _created(envelope, who.latest)
     terms.judge(envelope, content, who.uid)
-    return _put(spool, envelope, content, _digest(data[end:], envelope, content), who.uid, terms)
+    digest = _digest(data[end:], envelope, content)
+    with _turn(f"{spool.root}/{id}"):
+        return _put(spool, envelope, content, digest, who.uid, terms)
+
+
+@contextmanager
+def _turn(path: str) -> Iterator[None]:
+    """Nobody else puts this message meanwhile: it may come by the socket and lie in ``drop/`` at once, and two would write one file."""
+    with _free:
+        _free.wait_for(lambda: path not in _busy)
+        _busy.add(path)
+    try:
+        yield
+    finally:
+        with _free:
+            _busy.discard(path)
+            _free.notify_all()
+
+
+_busy: set[str] = set()
+_free = Condition()
 
 
 def _check(envelope: Envelope, content: bytes) -> None:
@@ -137,10 +160,13 @@ def _put(spool: Spool, envelope: Envelope, content: bytes, digest: str, uid: int
     """Put the message under its own ID, unless that was done before."""
     id = envelope.id
     if state := spool.find(id):
-        if not _same(spool, envelope, content):
-            raise CorruptFile("its ID belongs to another message")
-        durable.sync_directory(f"{spool.root}/{state}")  # a crash may have been between rename and sync
-        return id
+        try:
+            if not _same(spool, envelope, content):
+                raise CorruptFile("its ID belongs to another message")
+            durable.sync_directory(f"{spool.root}/{state}")  # a crash may have been between rename and sync
+            return id
+        except NoSuchMessage:
+            pass  # it has left this moment
     if before := terms.used(id, uid):
         if before != "mine":
             raise CorruptFile("its ID belongs to another message")

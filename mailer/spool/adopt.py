@@ -31,7 +31,6 @@ from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
 from .admit import Stranger, Terms, admit
 from .file import CorruptFile
 from .layout import is_id
-from .store import NoSuchMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +93,7 @@ def _set_aside(spool: Spool, name: str) -> str:
 
 
 def _take(spool: Spool, name: str, terms: Terms) -> str:
-    """The ID that it has now; empty if it was not taken: its owner took it back, or it is to be looked at again."""
+    """The ID that it has now; empty if its owner took it back."""
     if not is_id(name):
         raise CorruptFile("its name is no ID")
     path = f"{spool.root}/drop/{name}"
@@ -102,10 +101,9 @@ def _take(spool: Spool, name: str, terms: Terms) -> str:
         data, known = _read(path, terms.max_size)
     except FileNotFoundError:
         return ""
+    who = Stranger(known.st_uid, known.st_ctime)  # nobody can set a file's ctime
     try:
-        id = admit(spool, data, name, Stranger(known.st_uid, known.st_ctime), terms)  # nobody can set a file's ctime
-    except NoSuchMessage:  # the message of its ID has left this moment
-        return ""
+        id = admit(spool, data, name, who, terms)
     except Failure as failure:
         if failure.code not in (BAD_MESSAGE, NO_PERMISSION):
             raise OSError(errno.EAGAIN, str(failure), path) from None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mailer.mail.envelope import Envelope
+from mailer.mail.when import rfc3339
 from mailer.spool import Spool
 from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
@@ -294,16 +295,63 @@ def test_a_copy_that_a_crash_left_in_tmp_is_made_anew(spool: Spool, drop: Path) 
     assert os.listdir(f"{spool.root}/tmp") == []
 
 
-def test_a_message_that_leaves_while_its_double_is_looked_at_stops_nothing(
+def test_a_message_that_leaves_while_its_double_is_looked_at_is_not_taken_twice(
     spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Found, and delivered before it could be compared: the double is looked at again in the next round."""
+    """Found, and delivered before it could be compared: whoever remembers what was delivered is asked."""
     leave(drop, envelope(id=ID))
     later = leave(drop, envelope(id="7" * 26))
-    with monkeypatch.context() as patched:
-        patched.setattr(spool, "find", lambda message: "queued" if message == ID else None)
-        assert adopt(spool, TERMS).ids == [later]
-    assert adopt(spool, TERMS).ids == [ID]
+    monkeypatch.setattr(spool, "find", lambda message: "queued" if message == ID else None)
+    assert adopt(spool, TERMS._replace(used=lambda message, _uid: "mine" if message == ID else "")).ids == [ID, later]
+    assert spool.ids("queued") == [later]
+    assert os.listdir(drop) == []
+
+
+def test_an_id_of_somebody_elses_message_that_was_delivered_is_refused(spool: Spool, drop: Path) -> None:
+    """Nobody rewrites what is known of it."""
+    leave(drop, envelope(id=ID))
+    done = adopt(spool, TERMS._replace(used=lambda _id, _uid: "taken"))
+    assert [reason for _, reason, _ in done.refused] == ["its ID belongs to another message"]
+
+
+def test_a_request_that_was_made_before_is_taken_out_of_drop(spool: Spool, drop: Path) -> None:
+    """The second is the first one's double, whatever its own ID; a claim that a crash left is finished."""
+    ids = [leave(drop, envelope(request_id="k", at=time.time() - age), tail=b'\n{"digest":"%s"}' % (b"a" * 64)) for age in (20, 10)]
+    assert adopt(spool, TERMS).ids == [ids[0]] * 2
+    assert (spool.ids("queued"), os.listdir(drop), os.listdir(f"{spool.root}/tmp")) == ([ids[0]], [], [])
+    os.rename(spool.path("queued", ids[0]), spool.path("tmp", ids[0]))
+    leave(drop, envelope(request_id="k", id=ids[0], at=time.time() - 20), tail=b'\n{"digest":"%s"}' % (b"a" * 64))
+    assert adopt(spool, TERMS).ids == [ids[0]]
+    assert (spool.ids("queued"), os.listdir(f"{spool.root}/tmp")) == ([ids[0]], [])
+
+
+def test_a_request_id_that_was_another_request_is_set_aside(spool: Spool, drop: Path) -> None:
+    """Its sender has gone; whoever reads the log is told."""
+    leave(drop, envelope("a@example.com", request_id="k", at=time.time() - 20))
+    second = leave(drop, envelope("b@example.com", request_id="k", at=time.time() - 10))
+    done = adopt(spool, TERMS)
+    assert [(name, "used for another message" in reason) for name, reason, _ in done.refused] == [(second, True)]
+    assert len(spool.ids("queued")) == 1
+    assert os.listdir(f"{spool.root}/tmp") == []
+
+
+def test_what_is_to_leave_later_is_put_among_the_deferred(spool: Spool, drop: Path) -> None:
+    """Its file's time is when it is due."""
+    at = time.time() + 3600
+    id = leave(drop, envelope(options={"at": rfc3339(at)}))
+    adopt(spool, TERMS)
+    assert spool.find(id) == "deferred"
+    assert abs(spool.due(id) - at) < 0.001
+
+
+def test_what_cannot_be_moved_does_not_stand_in_the_way(spool: Spool, drop: Path) -> None:
+    """However many there are, and however early their names sort."""
+    Path(spool.root, "corrupt").rmdir()
+    for at in range(5):
+        (drop / f"0000000000000000000000000{at}").mkdir()
+    id = leave(drop)
+    done = adopt(spool, TERMS, limit=1)
+    assert (done.ids, done.more, len(done.refused)) == ([id], False, 5)
 
 
 def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: Spool, drop: Path) -> None:
