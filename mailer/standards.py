@@ -29,6 +29,7 @@ TITLES = {
     2369: "The Use of URLs as Meta-Syntax for Core Mail List Commands and Their Transport through Message Header Fields",
     2387: "The MIME Multipart/Related Content-Type",
     2544: "Benchmarking Methodology for Network Interconnect Devices",
+    2765: "Stateless IP/ICMP Translation Algorithm (SIIT)",
     2852: "Deliver By SMTP Service Extension",
     2920: "SMTP Service Extension for Command Pipelining",
     3030: "SMTP Service Extensions for Transmission of Large and Binary MIME Messages",

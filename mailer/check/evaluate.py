@@ -31,17 +31,22 @@ async def evaluate(lookups: Lookups, domain: str, hello: str, addresses: Iterabl
     def ask(name: str, type: str) -> Any:
         return asyncio.run_coroutine_threadsafe(lookups.ask(name, type), loop).result()
 
+    spf = _library()
     sender = f"postmaster@{domain}" if domain else ""
-    found = await asyncio.gather(*(asyncio.to_thread(_evaluate, ask, address, sender, hello) for address in wanted))
+    found = await asyncio.gather(*(asyncio.to_thread(_evaluate, spf, ask, address, sender, hello) for address in wanted))
     return dict(zip(wanted, found, strict=True))
 
 
-def _evaluate(ask: Callable[[str, str], Any], address: str, sender: str, hello: str) -> Evaluation:
-    """In a thread."""
+def _library() -> Any:
+    """Imported here and not in the threads: what happens to warnings meanwhile holds for all of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its source has escapes that newer versions of Python frown upon
         import spf  # type: ignore[import-untyped]
+    return spf
 
+
+def _evaluate(spf: Any, ask: Callable[[str, str], Any], address: str, sender: str, hello: str) -> Evaluation:
+    """In a thread."""
     query = spf.query(i=address, s=sender, h=hello)
     query.dns = partial(_dns, spf, query, ask)
     try:

@@ -30,6 +30,7 @@ _REFUSED = tuple(
         "240.0.0.0/4",  # reserved, and broadcast
         "::/96",  # unspecified, loopback, and IPv4-compatible addresses, which nobody uses any more
         "::ffff:0:0/96",  # IPv4-mapped: never a true AAAA record, RFC 4291 §2.5.5.2
+        "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765 §2.1: a translator would connect to what it wraps
         "64:ff9b:1::/48",  # local translation, RFC 8215
         "100::/64",  # discard, RFC 6666
         "2001::/32",  # Teredo, which hides an IPv4 address
