@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailer.config.file import config_of, examine
+from mailer.delivery.terms import TermsTable
 from mailer.sink import SinkThread
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -94,3 +96,32 @@ def test_breaker(capsys: pytest.CaptureFixture[str]) -> None:
 def test_in_tests(capsys: pytest.CaptureFixture[str]) -> None:
     """The example for tests brings its own servers."""
     assert play("in_tests", capsys) == "550 moved away\n('bob@example.net',)\nserver_shutdown\n"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_configurations_are_read(path: Path) -> None:
+    """Each example of a configuration has no mistake."""
+    config, problems = examine(str(path), path.read_bytes())
+    assert problems == []
+    assert config is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "most", "shared", "messages"),
+    [
+        ("mx:alt1.gmail-smtp-in.l.google.com,gmail-smtp-in.l.google.com", 20, True, 100),
+        ("mx:smtp.google.com", 20, True, 100),
+        ("mx:outlook-com.olc.protection.outlook.com", 20, True, 100),
+        ("mx:example-com.mail.protection.outlook.com", 30, True, 100),
+        ("mx:mta5.am0.yahoodns.net,mta6.am0.yahoodns.net", 10, True, 20),
+        ("mx:mx01.mail.icloud.com,mx02.mail.icloud.com", 10, True, 50),
+        ("mx:mx1.comcast.net", 20, True, 100),
+        ("mx:mx.example.net", 10, False, 100),
+    ],
+)
+def test_limits_for_operators(key: str, most: int, shared: bool, messages: int) -> None:
+    """The hosts of each operator find their section, all others the last one."""
+    path = EXAMPLES / "operators.toml"
+    table = TermsTable(config_of(str(path), path.read_bytes()))
+    terms = table.of(key)
+    assert (terms.window_max, bool(terms.throttle.rooms), terms.messages_per_connection) == (most, shared, messages)

@@ -78,7 +78,7 @@ def _code(value: object) -> int:
 
 
 RATE = Kind("rate", _rate)
-TARGET = Kind("pattern or relay:NAME", _target)
+TARGET = Kind("pattern | mx | relay:NAME", _target)
 OWN = Kind("address", _own)
 NAME = Kind("name", _name)
 EXPRESSION = Kind("regular expression", _expression)
@@ -117,7 +117,7 @@ class Shape:
     match: tuple[str, ...] = setting(
         several(TARGET, least=1),
         'What it holds for: domains of recipients or names of MX hosts ("example.net", or "*.example.net" for all below it), relays '
-        '("relay:NAME"), or everything ("*"). One that fits is enough.',
+        '("relay:NAME"), all that is found by MX records ("mx"), or everything ("*"). One that fits is enough.',
         example="*.google.com",
     )
     share: bool = setting(

@@ -262,7 +262,7 @@ def matches(pattern: str, key: str) -> bool:
         return True
     for leg in legs.split(" "):
         kind, _, names = leg.partition(":")
-        if leg == pattern or (kind == "mx" and any(fits(pattern, name) for name in names.split(","))):
+        if leg == pattern or (kind == "mx" and (pattern == kind or any(fits(pattern, name) for name in names.split(",")))):
             return True
     return False
 
