@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -357,3 +358,47 @@ def test_a_host_that_failed_is_tried_last_for_a_while(phase: str) -> None:
             await courier.close()
 
     play(run())
+
+
+# What was said
+
+
+def spoken(outcome: Outcome) -> list[str]:
+    """The dialog of the attempt, each line behind who said it."""
+    assert outcome.trace is not None
+    return [f"{who}: {text}" for _, who, text in json.loads(outcome.trace.dialog())]
+
+
+def test_an_outcome_knows_what_was_said_at_every_host_that_was_asked() -> None:
+    """The first one is down, the second refuses: both are in the dialog of the one outcome, in that order."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([dead_port(), sinks[0].port], "451@example.net"))
+        told = spoken(outcome)
+        assert "calling mx0.example.net" in told[0]
+        assert "no connection" in told[1]
+        assert "connected to mx1.example.net" in told[2]
+        assert "host: 451 4.3.0 try again later" in told
+
+    with_sinks(scenario, Moods())
+
+
+def test_recipients_of_one_transaction_share_its_moment_and_what_was_said() -> None:
+    """So it is kept once for all of them."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        outcomes = await deliver(load([sinks[0].port], "a@example.net", "451@example.net", "550@example.net"))
+        assert len({outcome.at for outcome in outcomes}) == 1
+        assert len({id(outcome.trace) for outcome in outcomes}) == 1
+
+    with_sinks(scenario, Moods())
+
+
+def test_what_we_refuse_ourselves_was_said_to_nobody() -> None:
+    """No host, and no dialog."""
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        (outcome,) = await deliver(load([sinks[0].port], "a@example.net", content=BODY * 100))
+        assert (outcome.hop, outcome.trace) == (NOWHERE, None)
+
+    with_sinks(scenario, Moods(max_size=1000))
