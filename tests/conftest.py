@@ -57,4 +57,6 @@ def missing(program: str) -> str:
         return f"{program} is not installed (`.ci/run` installs it)"
     if program == "strace" and subprocess.run([path, "-qq", "-o", os.devnull, "true"], capture_output=True).returncode:
         return "strace may not trace here"
+    if program == "unshare" and subprocess.run([path, "-m", "true"], capture_output=True).returncode:
+        return "no program may have a view of the file system of its own here (`unshare -m`)"
     return ""
