@@ -16,7 +16,7 @@ from mailer.mail.failure import BAD_MESSAGE, OK, Failure
 from mailer.mail.text import one_line
 from mailer.spool import doorbell, space
 from mailer.spool.sack import Letter, Post, Sack
-from mailer.submit import Prepared, prepare
+from mailer.submit import Prepared, Request, prepare
 
 from . import bundle, later, mute
 from .options import usage
@@ -42,6 +42,7 @@ class Filled:
     def __init__(self, post: Post) -> None:
         self.sack = Sack(post)
         self.results: list[Prepared | Failure] = []
+        self.keys: set[str] = set()
         self.size = 0
         self.read = 0
 
@@ -64,17 +65,26 @@ class Batch:
 
     def add(self, item: bundle.Item) -> None:
         """Begin to write this message, or note what is wrong with it."""
+        self._let_pass(item.request)
         filled = self._now
         filled.read = item.read
         filled.results.append(self._begin(item.request, filled))
         if filled.full:
             self._next()
 
-    def _begin(self, request: object, filled: Filled) -> Prepared | Failure:
+    def _let_pass(self, request: Request | Failure) -> None:
+        """Of two messages with one request id the first is put first: the second waits until that is done."""
+        key = "" if isinstance(request, Failure) else request.request_id
+        if key and (key in self._now.keys or (self._before and key in self._before.keys)):
+            self._next()
+            self._next()
+        self._now.keys.add(key)
+
+    def _begin(self, request: Request | Failure, filled: Filled) -> Prepared | Failure:
         if isinstance(request, Failure):
             return request
         try:
-            prepared = prepare(request, self.settings, time.time())  # type: ignore[arg-type]
+            prepared = prepare(request, self.settings, time.time())
         except Failure as failure:
             if not self.post.refuses(failure):
                 raise

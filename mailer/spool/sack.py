@@ -74,6 +74,7 @@ class Sack:
         try:
             self._publish([letter for letter, outcome in zip(self.letters[:end], found, strict=False) if isinstance(outcome, str)])
         except OSError as error:  # whether a name is on disk is not known of any of them
+            end = 0
             raise from_os("cannot queue the messages", error.filename or self.post.root, error) from None
         finally:
             self._forget(end)
