@@ -138,8 +138,7 @@ class Reactions:
             return
         window = destination.window
         self._slowed[destination.key] = Slowed(now, until, destination, known.cap if known else window.cap)
-        window.size = max(window.size / 2, 1.0)
-        window.cap = max(int(window.size), 1)
+        window.size = window.cap = max(int(window.size) // 2, 1)
         throttle.slow(until)
 
     def _speed_up(self, key: str, now: float) -> None:
