@@ -52,13 +52,17 @@ def pieces(type: str, body: bytes) -> Iterator[tuple[bytes, str]] | None:
 
 
 def _pieces(name: bytes, body: bytes) -> Iterator[tuple[bytes, str]]:
+    mark = b"--" + name
     at, inside, closed = 0, False, False
-    for delimiter in re.finditer(rb"(?:\A|\r\n)--" + re.escape(name) + rb"(--)?[ \t]*(?=\r\n|\Z)", body):
-        yield body[at : delimiter.start()], "part" if inside else "beside"
-        yield delimiter[0], "delimiter"
-        at, inside, closed = delimiter.end(), True, bool(delimiter[1])
-        if closed:
-            break
+    found = body.find(mark)
+    while found >= 0 and not closed:
+        rest = _REST.match(body, found + len(mark))
+        if rest and (not found or (found >= 2 and body.startswith(b"\r\n", found - 2))):
+            start = max(found - 2, 0)
+            yield body[at:start], "part" if inside else "beside"
+            yield body[start : rest.end()], "delimiter"
+            at, inside, closed = rest.end(), True, bool(rest[1])
+        found = body.find(mark, found + len(mark))
     yield body[at:], "part" if inside and not closed else "beside"
 
 
@@ -101,4 +105,5 @@ def charset_of(text: bytes) -> str:
     return "utf-8"
 
 
+_REST = re.compile(rb"(--)?[ \t]*(?=\r\n|\Z)")  # of the line of a delimiter
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 LONG = "it has a line of more than 998 octets"
 RAW = "it has octets above 127 and does not say what they are"
+LARGEST_HEADER = 1 << 20  # octets of a header in which something is mended; submission takes no larger one
 LONGEST_READ = 10_000  # characters of a field in which encoded words are read: more takes for ever
 
+_CHARSET = re.compile(r'charset\s*=\s*"?([A-Za-z0-9_.:-]+)', re.IGNORECASE)
 _SEALED = frozenset({
     "multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted",
 })  # fmt: skip
@@ -149,13 +151,17 @@ def _labelled(entity: Message, kind: str, body: bytes, depth: int) -> Message:
 def _header(entity: Message, where: str, changes: list[Change]) -> Message:
     if entity.header.isascii() and not has_long_line(entity.header):
         return entity
+    if len(entity.header) > LARGEST_HEADER:
+        changes.append(Change("left", f"part {where} header" if where else "header", "", "", "it is too large to be looked at"))
+        return entity
+    charset = _CHARSET.search(entity.value(b"content-type") or "")
     made = []
     for name, one in entity.fields():
         if one.isascii() and not has_long_line(one):
             made.append(one)
             continue
         what = (f"part {where} " if where else "") + one.partition(b":")[0].decode().strip()
-        new = _field(name, one, entity)
+        new = _field(name, one, charset[1] if charset else "utf-8")
         if new is None:
             why = LONG if one.isascii() else RAW
             changes.append(Change("left", what, "", "", f"{why}, and it cannot be written otherwise"))
@@ -165,10 +171,13 @@ def _header(entity: Message, where: str, changes: list[Change]) -> Message:
     return Message(b"".join(made), entity.rest)
 
 
-def _field(name: bytes, one: bytes, entity: Message) -> bytes | None:
-    """The field in ASCII with short lines; itself if it needs SMTPUTF8, as addresses may; None if it cannot be."""
+def _field(name: bytes, one: bytes, given: str) -> bytes | None:
+    """The field in ASCII with short lines; itself if it needs SMTPUTF8, as addresses may; None if it cannot be.
+
+    `given` is the character set of the body.
+    """
     label, _, raw = one.partition(b":")
-    value, charset = _decoded(raw.replace(b"\r\n", b"").strip(b" \t"), entity)
+    value, charset = _decoded(raw.replace(b"\r\n", b"").strip(b" \t"), given)
     if charset == "unknown-8bit":
         made = encoded_words(value, charset) if _is_free(name) else None
     elif name in _PEOPLE:
@@ -190,10 +199,9 @@ def _is_free(name: bytes) -> bool:
     return name == b"content-description" or not (name in _PROGRAMS or name in _PEOPLE or name.startswith((b"content-", b"list-")))
 
 
-def _decoded(raw: bytes, entity: Message) -> tuple[str, str]:
+def _decoded(raw: bytes, given: str) -> tuple[str, str]:
     """The text of a value: as UTF-8, else in the character set of the body; else its octets as they are, in a set that nobody knows."""
-    given = re.search(r'charset\s*=\s*"?([A-Za-z0-9_.:-]+)', entity.value(b"content-type") or "", re.IGNORECASE)
-    for charset in ("utf-8", given[1] if given else "utf-8"):
+    for charset in ("utf-8", given):
         try:
             return _printable(raw.decode(charset)), charset
         except (ValueError, LookupError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -252,3 +253,33 @@ def test_no_octet_of_a_body_is_lost(body: bytes) -> None:
     data = normalise(b"Subject: x\r\n\r\n" + body)
     made, _ = mend(data)
     assert text_of(read(made)).decode("latin-1") == data.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n").decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("piece", "count", "before", "after"),
+    [
+        (b"a:\xff\r\n", 20_000, b"", b"\r\nx\r\n"),
+        ("ü <a@example.org>,".encode(), 10_000, b"To: ", b"\r\n\r\n"),
+        ('"ü'.encode(), 100_000, b"To: ", b"\r\n\r\n"),
+        (b'"\xc3\xbc\\', 50_000, b"Content-Type: a/b;a=", b"\r\n\r\n"),
+        (b"--b\r\n\r\n\xff\r\n", 20_000, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n", b""),
+        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", 20_000, b"", b"\r\n\xff\r\n"),
+        (b"a:\xff\r\n", 500_000, b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", b"\r\nx\r\n"),
+        (b"x", 5_000_000, b"\r\n", b"\r\n"),
+        (b" ", 500_000, b"Subject: \xff", b"\xff\r\n\r\n"),
+    ],
+)
+def test_no_message_keeps_the_machine_busy(piece: bytes, count: int, before: bytes, after: bytes) -> None:
+    """Fields, people, parameters, parts and depth without end: the cost grows with the length, and with nothing else."""
+    message = Message.split(normalise(before + piece * count + after))
+    begun = time.monotonic()
+    repaired(message, [])
+    assert time.monotonic() - begun < 5
+
+
+def test_a_header_that_is_too_large_is_left() -> None:
+    """Submission takes no larger one, and a part has none."""
+    data = b"Subject: \xff\r\n" + b"a: b\r\n" * 200_000 + b"\r\n"
+    made, (change,) = mend(data)
+    assert made == data
+    assert (change.action, change.what) == ("left", "header")
