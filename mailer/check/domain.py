@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.config.keyfile import read_key
 from mailer.dkim.author import nearest
+from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import Failure
 from mailer.mail.when import parse_rfc3339
@@ -37,9 +38,10 @@ async def examine_domain(scene: Scene, domain: str) -> list[Finding]:
     )
     consents = {each: dmarc.consent(holds, each) for each in dmarc.destinations(holds)[:5]}
     answers = await scene.lookups.all(consents.values(), "TXT")
-    signers = [used.domain for used, _ in keys if used.state == "signs"]
-    found = [*receiving, *spf_found, *dkim.judge(domain, keys, scene.situation, scene.now)]
-    found += dmarc.judge(domain, holds, signers, passes, _rewriter(scene), {each: answers[name] for each, name in consents.items()})
+    theirs = await _provided(scene, domain)
+    signers = [used.domain for used, _ in keys if used.state == "signs"] or [domain for answer in theirs[:1] if dkim.holds_key(answer)]
+    found = [*receiving, *spf_found, *dkim.judge(domain, keys, scene.situation, scene.now, theirs)]
+    found += dmarc.judge(domain, holds, signers, passes, _rewriter(scene), {each: answers[at] for each, at in consents.items()})
     return [replace(finding, domain=domain) for finding in (*found, *optional)]
 
 
@@ -47,7 +49,7 @@ async def _receiving(scene: Scene, domain: str) -> tuple[list[Finding], list[Fin
     """What matters to those who write to the domain: MX; and MTA-STS and TLSRPT."""
     ask = scene.lookups.ask
     answer, sts, reports = await asyncio.gather(ask(domain, "MX"), ask(f"_mta-sts.{domain}", "TXT"), ask(f"_smtp._tls.{domain}", "TXT"))
-    hosts = [name for _, name in mx.hosts(answer) if name != "."]
+    hosts = [host for _, host in mx.hosts(answer) if host != "."]
     private = scene.config.delivery.allow_private
     addresses, aliases, fetched = await asyncio.gather(
         scene.lookups.addresses(hosts or [domain]), scene.lookups.all(hosts, "CNAME"), _policy(scene, domain, present=bool(sts.records))
@@ -98,9 +100,9 @@ def _rewriter(scene: Scene) -> str:
 
 async def _dmarc(scene: Scene, domain: str) -> dmarc.Policy:
     """The record that holds."""
-    walk = {at: f"_dmarc.{at}" for at in dmarc.path(domain)}
-    answers = await scene.lookups.all(walk.values(), "TXT")
-    return dmarc.found(domain, [(at, answers[name]) for at, name in walk.items()])
+    walk = [(at, f"_dmarc.{at}") for at in dmarc.path(domain)]
+    answers = await scene.lookups.all([record for _, record in walk], "TXT")
+    return dmarc.found(domain, [(at, answers[record]) for at, record in walk])
 
 
 async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
@@ -111,6 +113,15 @@ async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
     used = [_used(key) for key in nearest(domain, by_domain) or ()]
     answers = await scene.lookups.all([each.record.name for each in used], "TXT")
     return [(each, answers[each.record.name]) for each in used]
+
+
+async def _provided(scene: Scene, domain: str) -> list[Answer]:
+    """What is published where the providers of the relays have their keys, those that are one first."""
+    if scene.situation.direct:
+        return []
+    selectors = [selector for relay in scene.situation.relays if relay.provider for selector in relay.provider.selectors]
+    answers = await scene.lookups.all([name(selector, domain) for selector in selectors], "TXT")
+    return sorted(answers.values(), key=dkim.holds_key, reverse=True)
 
 
 def _used(key: Dkim) -> dkim.Used:

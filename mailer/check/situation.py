@@ -10,21 +10,28 @@ from typing import NamedTuple
 class Provider(NamedTuple):
     """A provider of relays, whose `hosts` are patterns. `spf` is the term that lets its hosts send.
 
-    `rewrites`: it puts a reverse-path of its own on mail.
+    `rewrites`: it puts a reverse-path of its own on mail. `selectors`: where its keys usually are, if it signs for a domain.
     """
 
     name: str
     hosts: tuple[str, ...]
     spf: str
     rewrites: bool
+    selectors: tuple[str, ...] = ()
 
 
 PROVIDERS = (
-    Provider("Gmail", ("smtp.gmail.com", "smtp-relay.gmail.com"), "include:_spf.google.com", rewrites=False),
+    Provider("Gmail", ("smtp.gmail.com", "smtp-relay.gmail.com"), "include:_spf.google.com", rewrites=False, selectors=("google",)),
     Provider("Amazon SES", ("email-smtp.*.amazonaws.com",), "include:amazonses.com", rewrites=True),
-    Provider("SendGrid", ("*.sendgrid.net",), "include:sendgrid.net", rewrites=True),
-    Provider("Mailgun", ("*.mailgun.org",), "include:mailgun.org", rewrites=False),
-    Provider("Office 365", ("*.office365.com", "*.outlook.com"), "include:spf.protection.outlook.com", rewrites=False),
+    Provider("SendGrid", ("*.sendgrid.net",), "include:sendgrid.net", rewrites=True, selectors=("s1", "s2")),
+    Provider("Mailgun", ("*.mailgun.org",), "include:mailgun.org", rewrites=False, selectors=("pdk1", "pdk2", "k1", "mx", "pic", "mta")),
+    Provider(
+        "Office 365",
+        ("*.office365.com", "*.outlook.com"),
+        "include:spf.protection.outlook.com",
+        rewrites=False,
+        selectors=("selector1", "selector2"),
+    ),
 )
 """Those of `mailer-providers(7)`."""
 

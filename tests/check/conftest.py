@@ -66,6 +66,9 @@ def keys() -> str:
     records |= {"revoked": "v=DKIM1; p=", "garbage": "v=DKIM1; k=rsa; p=AAAA", "huge": "v=DKIM1; k=rsa; p=" + "A" * 60_000}
     where = (".signed.example", ".strict.example")
     lines = [txt(f"{selector}._domainkey{domain}", text) for selector, text in records.items() for domain in where]
+    lines += [txt("selector1._domainkey.provided.example", "v=DKIM1; p="), txt("keys.provider.example", rsa)]
+    lines += [f"{selector}._domainkey.provided.example. IN CNAME keys.provider.example.\n" for selector in ("selector2", "s1")]
+    lines += [txt("_dmarc.provided.example", "v=DMARC1; p=reject; rua=mailto:a@provided.example")]
     lines += [txt("twice._domainkey.signed.example", rsa), txt("twice._domainkey.signed.example", ed25519)]
     lines += ["circle._domainkey.signed.example. IN CNAME circle2.signed.example.\n"]
     return "".join([*lines, "circle2.signed.example. IN CNAME circle._domainkey.signed.example.\n"])

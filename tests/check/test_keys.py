@@ -120,6 +120,22 @@ def test_no_key(look: Look) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "domain", "evidence"),
+    [
+        ("smtp.office365.com", "provided.example", "selector2._domainkey.provided.example"),
+        ("smtp.sendgrid.net", "provided.example", "s1._domainkey.provided.example"),
+    ],
+)
+def test_a_key_of_the_relay(look: Look, host: str, domain: str, evidence: str) -> None:
+    """Where a known provider has published a key of its own, its mail is signed; and that is what DMARC goes by."""
+    look.configure(f'[relay.out]\nhost = "{host}"\n')
+    found = look(domain)
+    (dkim,) = (one for one in found if one.check == "DKIM")
+    assert (dkim.result, dkim.subject) == ("pass", evidence)
+    assert [one.evidence for one in found if one.check == "DMARC"][1].startswith(f"aligned: DKIM by {domain}")
+
+
+@pytest.mark.parametrize(
     ("domain", "result", "evidence"),
     [
         ("signed.example", "", ""),  # it has no policy
@@ -140,6 +156,6 @@ def test_a_relay_with_a_reverse_path_of_its_own(look: Look, tmp_path: Path) -> N
     relay = '[relay.out]\nhost = "smtp.sendgrid.net"\n'
     look.configure(relay)
     alone = look.many("DMARC", "good.example")[1]
-    assert (alone.result, "SPF is about the reverse-path of SendGrid" in alone.evidence) == ("warn", True)
+    assert (alone.result, "SPF is about the reverse-path of SendGrid" in alone.evidence) == ("warn", True), alone
     look.configure(relay + section(tmp_path, "missing", domain="good.example"))
     assert look.many("DMARC", "good.example")[1].evidence == "aligned: DKIM by good.example"

@@ -56,18 +56,31 @@ def _same(key: PrivateKey, found: PublicKey) -> bool:
     return found.kind == key.kind and found.holds(key.sign(b"mine"), b"mine")
 
 
-def judge(domain: str, keys: Sequence[tuple[Used, Answer]], at: Situation, now: float) -> Iterator[Finding]:
-    """The keys that sign mail from `domain`, its own or those of a domain above it, each with the answer for its record."""
+def judge(domain: str, keys: Sequence[tuple[Used, Answer]], at: Situation, now: float, theirs: Sequence[Answer] = ()) -> Iterator[Finding]:
+    """The keys that sign mail from `domain`, its own or those of a domain above it, each with the answer for its record.
+
+    `theirs` are the answers for the keys that the relays' providers may have there.
+    """
     if not any(used.state == "signs" for used, _ in keys):
-        yield _unsigned(domain, at)
+        yield _unsigned(domain, at, [answer.name for answer in theirs if holds_key(answer)])
     for used, answer in keys:
         yield _key(used, answer, now)
 
 
-def _unsigned(domain: str, at: Situation) -> Finding:
+def holds_key(answer: Answer) -> bool:
+    """Whether a key is published there."""
+    try:
+        return len(answer.records) == 1 and public_key(answer.records[0]).bits > 0
+    except KeyProblem:
+        return False
+
+
+def _unsigned(domain: str, at: Situation, theirs: Sequence[str]) -> Finding:
     advice = f"`mailer dkim keygen {domain}` makes a key and its record"
     if at.relays and not at.direct:
         who = " and ".join(relay.provider.name if relay.provider else relay.host for relay in at.relays)
+        if theirs:
+            return Finding(CHECK, theirs[0], PASS, f"mailer has no key for {domain}; {who} has one there")
         text = f"mailer has no key for it; whether {who} signs cannot be seen from here"
         return Finding(CHECK, domain, WARN, text, f"let it sign there, or here: {advice}")
     return Finding(CHECK, domain, FAIL, "no key: its mail is not signed", advice)

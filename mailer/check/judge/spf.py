@@ -73,7 +73,7 @@ def judge(
     found = records(answer)
     wanted = _wanted(at)
     if len(found) != 1:
-        yield _not_one(domain, found, wanted)
+        yield _not_one(domain, found, wanted, at)
         return
     yield from _loose(domain, found[0])
     for address, evaluation in by_address.items():
@@ -90,11 +90,14 @@ def _wanted(at: Situation) -> list[str]:
     return [term(address) for address in at.egress] + [relay.provider.spf for relay in at.relays if relay.provider]
 
 
-def _not_one(domain: str, found: list[str], wanted: list[str]) -> Finding:
+def _not_one(domain: str, found: list[str], wanted: list[str], at: Situation) -> Finding:
     if found:
         text = f"{len(found)} records, where only one may be: receivers take that for an error"
         joined = with_terms(found[0], [each for record in found[1:] for each in record.split()[1:] if not _ALL.search(f" {each}")])
         return Finding(CHECK, domain, FAIL, text, "make one of them", Record(domain, "TXT", with_terms(joined, wanted)))
+    if at.relays and not at.direct and all(relay.provider and relay.provider.rewrites for relay in at.relays):
+        text = "no record; the relay's reverse-path is its own, so that this one says only that nobody else may send"
+        return Finding(CHECK, domain, WARN, text, "say so", Record(domain, "TXT", fresh(wanted)))
     known = "" if wanted else "; put the term that the relay's operator names before ~all"
     advice = f"say who may send for it{known}"
     return Finding(CHECK, domain, FAIL, "no record", advice, Record(domain, "TXT", fresh(wanted)))
@@ -142,8 +145,8 @@ def _relay(domain: str, record: str, relay: Outlet, evaluations: Mapping[str, Ev
             return Finding(CHECK, subject, PASS, f"{provider.spf}: the hosts of {provider.name} may send")
         add = Record(domain, "TXT", with_terms(record, [provider.spf]))
         if provider.rewrites:
-            text = f"no {provider.spf}; {provider.name} puts a reverse-path of its own on mail, so that DKIM has to prove the domain"
-            return Finding(CHECK, subject, WARN, text, f"set up a reverse-path at {domain} with {provider.name}, or let it be", None)
+            text = f"not asked for: {provider.name} puts a reverse-path of its own on mail, so that DKIM has to prove the domain"
+            return Finding(CHECK, subject, PASS, text)
         return Finding(CHECK, subject, FAIL, f"no {provider.spf}", f"let the hosts of {provider.name} send", add)
     passed = [(address, one) for address, one in evaluations.items() if one.result == "pass"]
     if passed:
