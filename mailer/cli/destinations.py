@@ -10,7 +10,7 @@ from mailer.delivery.route import Route, RouteTable
 from mailer.delivery.terms import FOR, TermsTable
 from mailer.mail.failure import Failure
 from mailer.status.backlog import HEADINGS, Pile, piles
-from mailer.status.destinations import hosts_of
+from mailer.status.destinations import FOREVER, hosts_of
 from mailer.status.view import View
 
 from .bounces import general
@@ -173,8 +173,8 @@ def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Itera
 
 
 def _state_row(standing: Standing, now: float) -> list[Value]:
-    breaker = standing.breaker + (f" until {moment(standing.open_until, now)}" if standing.open_until else "")
-    why = standing.wait + (f" until {moment(standing.wait_until, now)}" if standing.wait_until else "")
+    breaker = standing.breaker + (f" until {moment(standing.open_until, now)}" if standing.breaker == "open" else "")
+    why = standing.wait + (f" until {moment(standing.wait_until, now)}" if 0 < standing.wait_until < FOREVER else "")
     detail = f": {standing.wait_detail}" if standing.wait_detail else ""
     said = f"{standing.last_reply} ({moment(standing.last_at, now)})" if standing.last_reply and standing.last_at else standing.last_reply
     return [

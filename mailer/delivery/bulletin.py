@@ -52,7 +52,6 @@ def standing_of(destination: Destination, now: float) -> Standing:
     return Standing(
         destination.key,
         len(destination),
-        0.0,
         destination.running,
         round(destination.window.size, 2),
         destination.window.cap,

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.when import rfc3339
 from mailer.spool.pauses import Pauses
-from mailer.status.destinations import hosts_of
+from mailer.status.destinations import FOREVER, hosts_of
 
 from .terms import TermsTable, where
 
@@ -134,7 +134,8 @@ def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterat
         return
     if standing.paused_until > facts.now and pause is None:
         remedy = f"mailer queue resume {key}"
-        yield Obstacle("pause", standing.pause_reason or f"{key} rests", standing.paused_until, remedy)
+        until = standing.paused_until if standing.paused_until < FOREVER else 0.0
+        yield Obstacle("pause", standing.pause_reason or f"{key} rests", until, remedy)
     if standing.breaker == "open" and standing.open_until > facts.now:
         said = f" ({standing.breaker_reason})" if standing.breaker_reason else ""
         yield Obstacle(

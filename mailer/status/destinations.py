@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BREAKERS = ("closed", "open", "half-open")
 
+FOREVER = 253402300799.0
+"""A time without an end, in seconds since the epoch: the last second of the year 9999."""
+
 
 def hosts_of(key: str) -> list[str]:
     """The MX hosts that the key of a destination names."""
@@ -29,13 +32,12 @@ def hosts_of(key: str) -> list[str]:
 class Standing(NamedTuple):
     """One destination. Times are seconds since the epoch, 0.0 is none; an absent text is empty.
 
-    `waiting` counts parts of messages in memory, `oldest` is when the first of these messages was put. `wait` says in one word why they
-    wait (window, connections, rate, breaker, pause), `wait_detail` in many, `wait_until` how long.
+    `waiting` counts parts of messages in memory. `wait` says in one word why they wait (window, connections, rate, breaker, pause),
+    `wait_detail` in many, `wait_until` how long; `FOREVER` is until somebody changes it.
     """
 
     key: str
     waiting: int
-    oldest: float
     sessions: int
     window: float
     window_cap: int
@@ -64,7 +66,6 @@ class Standing(NamedTuple):
             "destination": self.key,
             "kind": self.kind,
             "waiting": self.waiting,
-            "oldest_at": _when(self.oldest),
             "sessions": self.sessions,
             "window": {"size": round(self.window, 2), "cap": self.window_cap},
             "breaker": {
@@ -73,7 +74,7 @@ class Standing(NamedTuple):
                 "open_until": _when(self.open_until),
                 "reason": self.breaker_reason or None,
             },
-            "pause": {"until": _when(self.paused_until), "reason": self.pause_reason or None},
+            "pause": {"until": _when(self.paused_until), "reason": self.pause_reason or None} if self.paused_until else None,
             "rate_until": _when(self.rate_until),
             "last_reply": self.last_reply or None,
             "last_at": _when(self.last_at),
@@ -87,27 +88,27 @@ class Standing(NamedTuple):
         return (clean(self.key[:LIMIT]), self.kind, *values, micros(at))
 
 
-_TIMES = frozenset({"oldest", "open_until", "paused_until", "rate_until", "last_at", "wait_until", "updated_at"})
+_TIMES = frozenset({"open_until", "paused_until", "rate_until", "last_at", "wait_until", "updated_at"})
 _TEXTS = frozenset({"key", "breaker", "breaker_reason", "pause_reason", "last_reply", "wait", "wait_detail"})
 
 
 def _when(at: float) -> str | None:
-    return rfc3339(at) if at else None
+    return rfc3339(at) if 0 < at < FOREVER else None
 
 
 def _stored(name: str, value: object) -> object:
     if isinstance(value, str):
         return clean(value[:LIMIT]) or (None if name != "breaker" else "closed")
     if name in _TIMES:
-        return (micros(float(str(value))) or None) if value else None
+        return (micros(min(float(str(value)), FOREVER)) or None) if value else None
     return value
 
 
 SELECT = """
-SELECT key, waiting, oldest, sessions, window, window_cap, breaker, failures, open_until, breaker_reason, paused_until, pause_reason,
+SELECT key, waiting, sessions, window, window_cap, breaker, failures, open_until, breaker_reason, paused_until, pause_reason,
     rate_until, last_reply, last_at, wait, wait_detail, wait_until, updated_at FROM destinations ORDER BY key
 """
-PUT = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def put_standings(db: sqlite3.Connection, event: Standings) -> None:
@@ -123,7 +124,7 @@ def of_row(row: Sequence[object]) -> Standing | None:
     values: list[object] = []
     for name, value in zip(Standing._fields, row, strict=True):
         if name in _TIMES:
-            if value is not None and (type(value) is not int or not 0 <= value < 253402300800 * 10**6):
+            if value is not None and (type(value) is not int or not 0 <= value <= FOREVER * 1e6):
                 return None
             values.append(value / 1e6 if isinstance(value, int) else 0.0)
         elif name in _TEXTS:

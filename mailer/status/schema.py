@@ -149,7 +149,6 @@ CREATE TABLE destinations (                           -- what the daemon knows o
     key            TEXT PRIMARY KEY NOT NULL,         -- relay:NAME, or mx:HOST,HOST
     kind           TEXT NOT NULL,                     -- relay, mx
     waiting        INTEGER NOT NULL,                  -- parts of messages in memory that wait for a session
-    oldest         INTEGER,                           -- when the first of these messages was put
     sessions       INTEGER NOT NULL,                  -- at work
     window         REAL NOT NULL,                     -- how many there may be
     window_cap     INTEGER NOT NULL,                  -- how many there may ever be
@@ -157,7 +156,7 @@ CREATE TABLE destinations (                           -- what the daemon knows o
     failures       INTEGER NOT NULL,                  -- in a row
     open_until     INTEGER,
     breaker_reason TEXT,
-    paused_until   INTEGER,
+    paused_until   INTEGER,                           -- the end of the year 9999: until somebody resumes it
     pause_reason   TEXT,
     rate_until     INTEGER,                           -- when a rate lets the next one through
     last_reply     TEXT,

@@ -15,7 +15,7 @@ from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
-CALM = Standing("relay:out", 0, 0.0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
+CALM = Standing("relay:out", 0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
 BIG = CALM._replace(key="mx:mx1.big.example,mx2.big.example", waiting=3, sessions=2, window=2.7, wait="window", wait_detail="2 at work")
 DEAD = CALM._replace(breaker="open", failures=3, open_until=NOW + 60, wait="breaker", wait_detail="451 no answer", last_reply="451 no")
 

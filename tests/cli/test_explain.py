@@ -263,7 +263,7 @@ def test_hostile_text_is_harmless_in_every_form(office: Office, shell: Shell, ho
     id = office.put(subject=hostile.encode("utf-8", "replace").decode())
     hop = HOP._replace(host=hostile or "x")
     office.settle(id, outcome(0, "defer", due=NOW + 60, hop=hop, text=hostile, trace=_Said(hostile)))
-    calm = Standing("mx:" + hostile, 0, 0.0, 0, 5.0, 20, "open", 3, NOW * 2, hostile, 0.0, "", 0.0, hostile, NOW, "breaker", hostile, 0.0)
+    calm = Standing("mx:" + hostile, 0, 0, 5.0, 20, "open", 3, NOW * 2, hostile, 0.0, "", 0.0, hostile, NOW, "breaker", hostile, 0.0)
     office.writer.write([Standings(NOW, [calm], first=True)])
     for options in ((), ("--json",), ("-v",)):
         said = shell("explain", "--no-dns", *options, id)

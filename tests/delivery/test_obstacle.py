@@ -21,7 +21,7 @@ from tests.fakes.mail import NOW
 
 ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
 KEY = "mx:mx1.example.net,mx2.example.net"
-CALM = Standing(KEY, 0, 0.0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
+CALM = Standing(KEY, 0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
 OPEN = CALM._replace(breaker="open", failures=4, open_until=NOW + 90, breaker_reason="451 4.4.1 no answer")
 
 

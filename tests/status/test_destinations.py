@@ -7,14 +7,14 @@ import sqlite3
 import pytest
 
 from mailer.events import Standings
-from mailer.status.destinations import Standing
+from mailer.status.destinations import FOREVER, Standing
 from mailer.status.reader import Reader
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 
-CALM = Standing("relay:out", 0, 0.0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
+CALM = Standing("relay:out", 0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
 BUSY = CALM._replace(
-    key="mx:mx1.example.net,mx2.example.net", waiting=7, oldest=NOW - 60, sessions=2, window=2.5, last_reply="250 ok", last_at=NOW,
+    key="mx:mx1.example.net,mx2.example.net", waiting=7, sessions=2, window=2.5, last_reply="250 ok", last_at=NOW,
     wait="window", wait_detail="2 at work",
 )  # fmt: skip
 DEAD = CALM._replace(
@@ -33,6 +33,14 @@ def test_a_standing_comes_back_as_it_was(office: Office) -> None:
     office.writer.write([Standings(NOW, [BUSY, DEAD], first=True)])
     assert known(office) == [BUSY._replace(updated_at=NOW), DEAD._replace(updated_at=NOW)]
     assert [standing.kind for standing in known(office)] == ["mx", "relay"]
+
+
+def test_a_pause_without_an_end_has_none(office: Office) -> None:
+    """It is stored, and no time is made up when it is shown."""
+    office.writer.write([Standings(NOW, [DEAD._replace(paused_until=float("inf"))], first=True)])
+    (standing,) = known(office)
+    assert standing.paused_until == FOREVER
+    assert standing.as_json()["pause"] == {"until": None, "reason": "asked to"}
 
 
 def test_what_has_not_changed_stays_and_what_is_gone_goes(office: Office) -> None:
@@ -60,7 +68,7 @@ def test_hostile_text_is_stored_bounded(office: Office) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "breaker = 'ajar'", "waiting = -1", "waiting = 'many'", "oldest = -5", "open_until = 'soon'", "last_reply = x'00'",
+        "breaker = 'ajar'", "waiting = -1", "waiting = 'many'", "last_at = -5", "open_until = 'soon'", "last_reply = x'00'",
         "updated_at = 999999999999999999", "window = 1e300",
     ],
 )  # fmt: skip

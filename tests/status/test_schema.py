@@ -24,7 +24,7 @@ ATTEMPTS = (
 )
 DIALOGS = "email_id at position lines"
 DESTINATIONS = (
-    "key kind waiting oldest sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
+    "key kind waiting sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
     "last_reply last_at wait wait_detail wait_until updated_at"
 )
 
