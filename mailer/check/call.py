@@ -63,7 +63,7 @@ async def _call(lookups: Lookups, host: str, address: str, port: int, hello: str
                 writer.close()
     except TimeoutError:
         return Call(host, address, trouble="no answer")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, asyncio.LimitOverrunError) as error:
         return Call(host, address, trouble=reason(error))
 
 

@@ -24,8 +24,13 @@ class Record(NamedTuple):
     @property
     def zone(self) -> str:
         """As a zone file has it; a TXT record in strings of at most 255 octets."""
-        value = " ".join(f'"{part}"' for part in strings(self.value)) if self.type == "TXT" else self.value
+        value = " ".join(map(_quoted, strings(self.value))) if self.type == "TXT" else self.value
         return f"{self.name}. IN {self.type} {value}"
+
+
+def _quoted(text: str) -> str:
+    """A string of a zone file, RFC 1035 §5.1."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @dataclass(frozen=True, slots=True)

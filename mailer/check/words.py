@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 
@@ -12,5 +13,7 @@ def reason(error: Exception) -> str:
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, EOFError):
         return "it hung up"
+    if isinstance(error, asyncio.LimitOverrunError):
+        return "it says one line without an end"
     number = getattr(error, "errno", None)
     return os.strerror(number) if number and not isinstance(error, ssl.SSLError) else str(error) or type(error).__name__

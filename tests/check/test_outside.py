@@ -50,7 +50,12 @@ def test_the_way_out_is_open(look: Look) -> None:
 
 @pytest.mark.parametrize(
     ("greeting", "evidence"),
-    [("S: 554 go away\nEND", "554 go away"), ("S: SSH-2.0\nEND", "does not speak SMTP"), ("END", "hung up")],
+    [
+        ("S: 554 go away\nEND", "554 go away"),
+        ("S: SSH-2.0\nEND", "does not speak SMTP"),
+        ("END", "hung up"),
+        ("S: 220 " + "x" * 70_000, "without an end"),
+    ],
 )
 def test_what_else_answers(look: Look, greeting: str, evidence: str) -> None:
     """One who greets in order to refuse is somebody; one who speaks another language is not the way out."""
@@ -187,6 +192,7 @@ def place(look: Look, tmp_path: Path) -> Place:
         (policy(mx="*.example"), "fail mode enforce, but"),  # the star is one label
         (policy(age="60"), "warn mode enforce, for 60 seconds only"),
         (policy(age="99999999999"), "fail the policy needs"),
+        (policy(age="\u00b2"), "fail the policy needs"),
         (policy("maybe"), "fail the policy needs"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "the web server says 404 Not Found"),
         (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n", "the web server says 301 Moved"),

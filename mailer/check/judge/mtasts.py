@@ -61,7 +61,12 @@ def _policy(domain: str, text: str, mx: Sequence[str]) -> Finding:
     given = dict(reversed(pairs))
     patterns = [value.lower().rstrip(".") for name, value in pairs if name == "mx"]
     mode, age = given.get("mode", ""), given.get("max_age", "")
-    if given.get("version") != "STSv1" or mode not in ("enforce", "testing", "none") or not age.isdigit() or int(age) > LONGEST_AGE:
+    if (
+        given.get("version") != "STSv1"
+        or mode not in ("enforce", "testing", "none")
+        or not (age.isascii() and age.isdigit())
+        or int(age) > LONGEST_AGE
+    ):
         text = "the policy needs version: STSv1, a mode, and a max_age of at most a year"
         return Finding(CHECK, domain, FAIL, text, "mend the policy, and change the id= of the record")
     outside = [host for host in mx if not any(matches(host, pattern) for pattern in patterns)]
