@@ -66,6 +66,16 @@ def test_nobody_asks_what_was_said_where_all_went_well(office: Office) -> None:
     assert told.asked == 0
 
 
+def test_of_a_message_in_two_parts_only_the_one_that_failed_has_a_dialog(office: Office) -> None:
+    """That the other was delivered needs no explanation."""
+    id, well, badly = office.put("a@one.example", "b@two.example"), Told("250 ok"), Told("451 no")
+    delivered = outcome(0, at=NOW + 5, hop=HOP, trace=well)
+    office.settle(id, delivered, outcome(1, "defer", at=NOW + 6, due=NOW + 60, hop=HOP, trace=badly))
+    with Reader(str(office.path)) as reader:
+        assert [lines[0].text for lines in reader.dialogs(id).values()] == ["451 no"]
+    assert well.asked == 0
+
+
 def test_only_the_last_dialogs_of_a_recipient_are_kept(office: Office) -> None:
     """All attempts stay, and what was said in the last three."""
     id = office.put()
