@@ -13,7 +13,6 @@ import json
 import os
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from mailer.mail import address
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
 from mailer.mail.message import Message, normalise
 from mailer.submit import Request
@@ -32,7 +31,8 @@ class Item(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What holds for all messages of a batch: `largest` in bytes, envelope, options, and where each has its request id."""
+    """What holds for all messages of a batch: `largest` in bytes, envelope, options, where each has its request id, and the `limits`
+    of what is composed."""
 
     largest: int
     sender: str | None = None
@@ -40,6 +40,7 @@ class Wishes(NamedTuple):
     from_header: bool = True
     request_id_from: str = ""
     options: dict[str, object] | None = None
+    limits: Sequence[int] = ()
 
 
 def open_input(path: str) -> IO[bytes]:
@@ -165,19 +166,20 @@ def _request(data: bytes, wishes: Wishes) -> Request | Failure:
 
 def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
     """The request for what a line of JSON describes."""
-    from mailer.compose import Email, EmailError
+    from mailer.compose import Email, EmailError, Limits
 
     try:
         payload = json.loads(line)
         key = _member(payload, wishes.request_id_from)
         email = Email.from_payload(payload)
+        Limits(*wishes.limits).check(email)
         key = key or email.request_id
         if problem := _unfit(key, wishes.request_id_from) if wishes.request_id_from else None:
             return problem
         return Request(
             email.encode(),
             sender=wishes.sender,
-            bcc=[found for text in email.bcc for found in address.in_header(text)],
+            bcc=email.hidden(),
             from_header=True,
             request_id=key,
             options=wishes.options,

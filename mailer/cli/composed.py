@@ -28,14 +28,13 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
     try:
         email = _from_json(given, settings) if given.flag("--from-json") else _from_options(given, settings)
         Limits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
-        data = email.encode()
+        data, bcc = email.encode(), email.hidden()
     except EmailError as error:
         raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
-    bcc = [email.bcc] if isinstance(email.bcc, str) else email.bcc
     return Request(
         data,
         sender=given.text("--sender"),
-        bcc=[one for one in bcc if one],
+        bcc=bcc,
         from_header=True,
         request_id=request_id(given.text("--request-id", email.request_id or None)),
         priority=queue_priority(given.text("--priority") or email.priority),

@@ -105,6 +105,10 @@ class Email:
         except address.AddressError as error:
             raise EmailError("From", f"the sender {error}") from None
 
+    def hidden(self) -> list[str]:
+        """The recipients whom the others do not see: those of Bcc, as they were written. Raises `EmailError`."""
+        return [box.address for box in fields.mailboxes("Bcc", _listed(self.bcc))]
+
     def recipients(self) -> list[str]:
         """The recipients of the envelope, each once: To, Cc and Bcc. Raises `EmailError`, also if there are none."""
         named = [("To", self.to), ("Cc", self.cc), ("Bcc", self.bcc)]

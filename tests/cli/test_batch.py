@@ -361,3 +361,13 @@ def test_a_terminal_shows_how_far_it_is(home: Home) -> None:
 def test_the_bar_is_as_long_as_what_is_done(read: int, total: int, shown: str) -> None:
     """And is not there where nobody knows how much there is."""
     assert bar(read, total, 4) == shown
+
+
+def test_limits_hold_for_each_line(home: Home) -> None:
+    """What is composed in a batch has those of any other."""
+    home.configure("[submission]\nmax_subject_length = 5\n")
+    lines = [{"to_addresses": ["a@example.com"], "subject": subject} for subject in ("short", "too long")]
+    done = home.send("--batch", input="\n".join(map(json.dumps, lines)).encode())
+    assert done.returncode == 65
+    assert b"the subject is longer than 5 characters (submission.max_subject_length)" in done.stdout + done.stderr
+    assert len(home.queued()) == 1

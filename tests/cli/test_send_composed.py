@@ -168,6 +168,14 @@ def test_names_of_fields(home: Home, field: str) -> None:
     assert home.queued() == []
 
 
+def test_those_whom_the_others_do_not_see_may_have_names(home: Home) -> None:
+    """And commas between them, as in any other field."""
+    message = sent(home, *TO, "--bcc", '"Lee, Anna" <anna@example.org>, bob@example.org', "--bcc", "Carol <carol@example.org>")
+    assert "Bcc" not in message
+    hidden = [to.address for to in home.spool.read(*home.queued()).envelope.recipients if to.type == "bcc"]
+    assert hidden == ["anna@example.org", "bob@example.org", "carol@example.org"]
+
+
 def test_a_dry_run_writes_nothing_and_says_all(home: Home) -> None:
     """The envelope as it would be, and each change with its reason; with -v the message, too."""
     home.configure('[submission]\ndefault_domain = "example.org"\naliases = { root = ["anna@example.com", "bob"] }\n')
