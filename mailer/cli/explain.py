@@ -16,13 +16,14 @@ from mailer.status.view import View
 
 from . import explain_page, show
 from .options import JSON, Command, Option, usage
-from .selectors import spool_of
+from .selectors import spool_of, view_of
 
 if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.delivery.finder import Itinerary
     from mailer.delivery.obstacle import Facts, Obstacle
-    from mailer.status.record import RecipientRecord
+    from mailer.intake.remote import RemoteView
+    from mailer.status.record import RecipientRecord, Record
     from mailer.status.story import Story
 
     from .options import Given
@@ -53,14 +54,14 @@ def run(given: Given) -> int:
         raise usage("it needs the ID of a message, its Message-ID or its request id", "explain")
     config, trouble = _config(given)
     missing = []
-    with View(spool_of(given)) as view:
+    with view_of(spool_of(given)) as view:
         told = 0
         for name in given.operands:
             found = view.find(name)
             if not found:
                 missing.append(name)
             for record in found:
-                explanation = _explained(view, tell(view, record), config, ask=not given.flag("--no-dns"))
+                explanation = _explained(view, _story(view, record), config, ask=not given.flag("--no-dns"))
                 explanation.story.missing.extend([trouble] if trouble else [])
                 if told and not (given.flag("--json") or given.flag("--quiet")):
                     show.show([show.BLANK, show.BLANK])
@@ -72,7 +73,11 @@ def run(given: Given) -> int:
     return NO_SUCH if missing else OK
 
 
-def _print(given: Given, view: View, explanation: Explanation) -> None:
+def _story(view: View | RemoteView, record: Record) -> Story:
+    return tell(view, record) if isinstance(view, View) else view.story(record)
+
+
+def _print(given: Given, view: View | RemoteView, explanation: Explanation) -> None:
     if given.flag("--json"):
         show.json_line(explain_page.as_json(explanation, view.daemon))
     elif not given.flag("--quiet"):
@@ -89,7 +94,7 @@ def _config(given: Given) -> tuple[Config | None, str]:
         return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
 
 
-def _explained(view: View, story: Story, config: Config | None, *, ask: bool) -> Explanation:
+def _explained(view: View | RemoteView, story: Story, config: Config | None, *, ask: bool) -> Explanation:
     from mailer.delivery.obstacle import obstacles
 
     waiting = [(to, recipient) for to, recipient in enumerate(story.record.recipients) if _waits(recipient)]
@@ -125,7 +130,7 @@ def _due(story: Story, to: int) -> float:
     return min(last.due, entry.due) if entry.due else last.due  # an operator may have moved the file's time, never the record's
 
 
-def _facts(view: View, story: Story, config: Config | None) -> Facts:
+def _facts(view: View | RemoteView, story: Story, config: Config | None) -> Facts:
     from mailer.delivery.obstacle import Facts
     from mailer.spool import pauses, space
 

@@ -14,11 +14,10 @@ from mailer.mail.when import rfc3339
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
 from mailer.status.record import of_entry
-from mailer.status.view import View
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
-from .selectors import spool_of
+from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Column, Line, Table, moment
 
 if TYPE_CHECKING:
@@ -49,15 +48,16 @@ def run(given: Given) -> int:
 
 
 def _load(spool: Spool, name: str) -> tuple[Entry, bytes]:
-    with View(spool) as view:
+    with view_of(spool) as view:
         found = view.find(name)
+        place = view.spool
     if not found:
         raise Failure(f"no message {name!r} is known here", NO_SUCH)
     if len(found) > 1:
         raise Failure(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", USAGE)
     id = found[0].id
     try:
-        return spool.read(id), spool.content(id)
+        return place.read(id), place.content(id)
     except NoSuchMessage:
         raise Failure(f"message {id} has left the spool; `mailer status {id}` says what became of it", NO_SUCH) from None
     except CorruptFile as error:

@@ -5,6 +5,8 @@
 ``find NAME``             his messages of that ID, Message-ID or request id, one JSON object a line
 ``list`` + filter         his messages, newest first; ``queue`` those of the spool, oldest first; ``bounces`` his recipients in trouble
 ``summary``               how many there are of each kind
+``read ID``               his message as it lies in the spool: ``ok STATE DUE`` and the file
+``story ID``              what the status database knows of its attempts, one JSON object
 ``cancel ID``             give up what of his message has not left
 ========================  ===============================================================================================
 
@@ -28,6 +30,7 @@ from mailer.spool.file import CorruptFile
 from mailer.spool.layout import is_id
 from mailer.status.filter import Filter
 from mailer.status.schema import LATER, STATUSES
+from mailer.status.story import tell
 
 from .own import OwnMail
 
@@ -57,6 +60,8 @@ class Desk:
             "queue": partial(self._list, OwnMail.queue),
             "bounces": partial(self._list, OwnMail.undelivered),
             "summary": self._summary,
+            "read": self._read,
+            "story": self._story,
             "cancel": self._cancel,
         }
 
@@ -99,6 +104,18 @@ class Desk:
         document = asdict(summary)
         document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
         return _lines([document])
+
+    def _read(self, uid: int, id: str, _: bytes) -> bytes:
+        with OwnMail(self.spool, uid) as mail:
+            mail.message(id)
+        data, state, due = self.spool.raw(id)
+        return f"ok {state} {due}\n".encode() + data
+
+    def _story(self, uid: int, id: str, _: bytes) -> bytes:
+        with OwnMail(self.spool, uid) as mail:
+            story = tell(mail.view, mail.message(id))
+        attempts, reports = [asdict(each) for each in story.attempts], [asdict(each) for each in story.reports]
+        return _lines([{"attempts": attempts, "dialogs": story.dialogs, "reports": reports, "missing": story.missing}])
 
     def _cancel(self, uid: int, id: str, _: bytes) -> bytes:
         with OwnMail(self.spool, uid) as mail:

@@ -7,19 +7,35 @@ user may do to it.
 from __future__ import annotations
 
 import json
+import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.history import History
+from mailer.mail.when import parse_rfc3339
+from mailer.spool import Entry, file
 from mailer.spool.handover import Unanswered, ask
+from mailer.status.attempts import Attempted, Line
 from mailer.status.daemon import Daemon
 from mailer.status.reader import Undelivered
 from mailer.status.record import RecipientRecord, Record
+from mailer.status.story import Story
 from mailer.status.view import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.status.filter import Filter
+
+
+class Elsewhere:
+    """What only who may read the database can know: the state of destinations, which concerns all mail."""
+
+    @staticmethod
+    def standings() -> tuple[()]:
+        """None."""
+        return ()
 
 
 class RemoteView:
@@ -30,6 +46,7 @@ class RemoteView:
     def __init__(self, root: str) -> None:
         self.root = root
         self.spool = RemoteSpool(root)
+        self.reader = Elsewhere()
 
     def __enter__(self) -> Self:
         return self
@@ -46,6 +63,28 @@ class RemoteView:
         if "\n" in name:
             return []
         return [_record(document) for document in self._ask(f"find {name}")]
+
+    @cached_property
+    def daemon(self) -> Daemon:
+        """Whether it runs; it must, to be asked."""
+        return self.summary().daemon
+
+    def story(self, record: Record) -> Story:
+        """The whole story of the user's own message."""
+        (document,) = self._ask(f"story {record.id}")
+        try:
+            entry = self.spool.read(record.id)
+        except Failure:
+            entry = None
+        return Story(
+            record,
+            entry,
+            os.getuid(),
+            [Attempted(**each) for each in document["attempts"]],
+            {int(key): [Line(*line) for line in lines] for key, lines in document["dialogs"].items()},
+            [_record(each) for each in document["reports"]],
+            document["missing"],
+        )
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
         """The messages that are meant, newest first, as far as one answer goes."""
@@ -73,10 +112,26 @@ class RemoteView:
 
 
 class RemoteSpool:
-    """What a user may do to his own mail: cancel it."""
+    """What a user may do to his own mail: read it, and cancel it."""
 
     def __init__(self, root: str) -> None:
         self.root = root
+
+    def read(self, id: str) -> Entry:
+        """Message `id` without its content. Raises `Failure`, `CorruptFile`."""
+        return self._load(id)[0]
+
+    def content(self, id: str) -> bytes:
+        """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
+        return self._load(id)[1]
+
+    def _load(self, id: str) -> tuple[Entry, bytes]:
+        place, data = question(self.root, f"read {id}")
+        state, _, due = place.partition(" ")
+        envelope, start, end = file.parse(data, id)
+        history = History(len(envelope.recipients), file.parse_records(data[end:]))
+        arrived = parse_rfc3339(envelope.created)
+        return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data)), data[start:end]
 
     def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
         """Give up what of message `id` has not left. Raises `Failure`."""

@@ -190,6 +190,14 @@ class Spool:
         os.close(fd)
         return content
 
+    def raw(self, id: str) -> tuple[bytes, str, float]:
+        """The file of message `id` as it is, its state, and when it is due. Raises as `read` does."""
+        fd, entry, _ = self._load(id, None, _READ)
+        try:
+            return os.pread(fd, entry.length, 0), entry.state, entry.due
+        finally:
+            os.close(fd)
+
     def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False) -> tuple[int, Entry, bytes]:
         if not layout.is_id(id):
             raise NoSuchMessage(id)

@@ -270,6 +270,23 @@ def test_a_filter_that_is_none_is_refused(counter: Counter, data: bytes) -> None
     assert counter.ask(ANNA, "list", data)[0].startswith("no 64 ")
 
 
+def test_a_user_reads_his_own_message_and_its_story(counter: Counter) -> None:
+    """As it lies there, and what was tried; of others' not even that it is there, and not of one that has left."""
+    mine, theirs = letter(), letter()
+    counter.put(ANNA, mine)
+    counter.put(BOB, theirs)
+    with counter.spool.claim(mine.id) as claim:
+        counter.spool.defer(claim, [outcome(0, "defer", at=time.time())], 2_000_000_000.0)
+    answer = counter.desk.answer(ANNA, f"read {mine.id}".encode())
+    assert answer == b"ok deferred 2000000000.0\n" + Path(counter.spool.path("deferred", mine.id)).read_bytes()
+    _, (story,) = counter.ask(ANNA, f"story {mine.id}")
+    assert [attempt["verdict"] for attempt in story["attempts"]] == ["defer"]
+    for verb in ("read", "story"):
+        assert counter.ask(ANNA, f"{verb} {theirs.id}")[0] == counter.ask(ANNA, f"{verb} {ID}")[0].replace(ID, theirs.id)
+    counter.deliver(mine.id)
+    assert counter.ask(ANNA, f"read {mine.id}")[0].startswith("no 67 ")
+
+
 # Taking back
 
 

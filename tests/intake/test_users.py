@@ -122,6 +122,11 @@ def test_a_user_sends_sees_and_cancels_his_own_mail_while_the_daemon_runs(machin
     assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [mine]
     assert machine.run(ANNA, "status").returncode == 0
     assert machine.run(ANNA, "bounces").returncode == 0
+    story = json.loads(machine.run(ANNA, "explain", "--no-dns", "--json", mine).stdout)
+    assert [attempt["verdict"] for attempt in story["attempts"]] == ["defer"]
+    assert machine.run(ANNA, "explain", mine).returncode == 0
+    assert "hello" in machine.run(ANNA, "queue", "show", "--body", mine).stdout
+    assert [machine.run(ANNA, *words, theirs).returncode for words in (("explain",), ("queue", "show"))] == [67, 67]
     assert machine.run(ANNA, "queue", "hold", mine).returncode == 77
     assert machine.run(ANNA, "queue", "cancel", theirs).returncode == 67
     assert machine.run(ANNA, "queue", "cancel", mine).returncode == 0
