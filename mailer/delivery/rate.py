@@ -38,7 +38,7 @@ class Bucket:
         return max(now, self._paid - self._slack)
 
     def took(self, now: float, count: int = 1) -> None:
-        """One that is worth `count` begins. While it has to be slow, it is worth twice as much."""
+        """One that is worth `count` begins; less than nothing gives back. While it has to be slow, it is worth twice as much."""
         self._follow(now)
         self._paid = max(self._paid, now) + count * self._step * (2 if now < self.slow_until else 1)
 

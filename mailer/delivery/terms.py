@@ -67,13 +67,12 @@ class Said(NamedTuple):
 class Throttle:
     """How fast: when the next message may begin, and when the next connection. Limits that are shared are in several of them."""
 
-    __slots__ = ("connections", "messages", "rooms", "slowed_until")
+    __slots__ = ("connections", "messages", "rooms")
 
     def __init__(self, messages: Sequence[Bucket] = (), connections: Sequence[Bucket] = (), rooms: Sequence[Room] = ()) -> None:
         self.messages = messages
         self.connections = connections
         self.rooms = rooms
-        self.slowed_until = 0.0
 
     def ready(self, now: float, count: int) -> float:
         """The earliest time at which a message for `count` recipients may begin; `now` if at once.
@@ -97,7 +96,7 @@ class Throttle:
         return max((bucket.ready(now) for bucket in self.connections), default=now)
 
     def opened(self, now: float) -> None:
-        """Another connection is opened; `closed` has to follow."""
+        """Another connection is about to be opened; `closed` has to follow, and `dialled` if it was another number of them."""
         for bucket in self.connections:
             bucket.took(now)
         for room in self.rooms:
@@ -108,12 +107,24 @@ class Throttle:
         for room in self.rooms:
             room.taken -= 1
 
+    def dialled(self, now: float, count: int) -> None:
+        """Where `opened` expected one connection, so many were opened: none, if one was left from before."""
+        if count != 1:
+            for bucket in self.connections:
+                bucket.took(now, count - 1)
+
+    def move_in(self, before: Throttle, sessions: int) -> None:
+        """`sessions` that were opened under `before` end under this one."""
+        for room in before.rooms:
+            room.taken -= sessions
+        for room in self.rooms:
+            room.taken += sessions
+
     def slow(self, until: float) -> None:
         """Half as much until then. What is limited for all the world together stays as it is."""
-        self.slowed_until = max(self.slowed_until, until)
         for bucket in (*self.messages, *self.connections):
             if not bucket.everybody:
-                bucket.slow_until = self.slowed_until
+                bucket.slow_until = max(bucket.slow_until, until)
 
 
 @dataclass(frozen=True, slots=True)

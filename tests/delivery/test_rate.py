@@ -127,6 +127,30 @@ def test_the_slowest_limit_counts() -> None:
     assert throttle.ready_connection(T0) == T0 + 60
 
 
+def test_connections_that_were_not_opened_or_twice() -> None:
+    """Who goes on with one that waited gives back what he took; who had to call two hosts takes more."""
+    throttle = Throttle((), [Bucket(10, 60.0)])
+    throttle.opened(T0)
+    throttle.dialled(T0, 1)
+    assert throttle.ready_connection(T0) == T0 + 6
+    throttle.dialled(T0, 0)
+    assert throttle.ready_connection(T0) == T0
+    throttle.opened(T0)
+    throttle.dialled(T0, 2)
+    assert throttle.ready_connection(T0) == T0 + 12
+
+
+def test_sessions_that_end_under_other_terms() -> None:
+    """A reload that changes who shares room with whom loses no place and gains none."""
+    old, new = Room(5), Room(5)
+    before, after = Throttle(rooms=[old]), Throttle(rooms=[new])
+    for _ in range(3):
+        before.opened(T0)
+    after.move_in(before, 3)
+    after.closed()
+    assert (old.taken, new.taken) == (0, 2)
+
+
 def test_room() -> None:
     """Two that share room for one: the second is asked to come again, until the first has left."""
     room = Room(1)
