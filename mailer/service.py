@@ -42,7 +42,7 @@ from mailer.delivery.terms import TermsTable
 from mailer.delivery.upkeep import DISK, Upkeep
 from mailer.delivery.warmup import NAME as WARMUP
 from mailer.delivery.warmup import Book, Sources
-from mailer.events import Alarm, Corrupt, Daemon, Events
+from mailer.events import Alarm, Daemon, Events
 from mailer.intake.door import Door
 from mailer.log import Log, open_stream
 from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure, from_os
@@ -77,7 +77,6 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.spool = Spool(self.config.spool)
-        self._scanning, self._scan_after = False, 0.0
         self.book: Book | None = None
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
@@ -97,6 +96,7 @@ class Service:
         self._build()
         loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
+        self._rescan_soon = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -109,6 +109,7 @@ class Service:
             self.engine.mind_pauses()
             self.upkeep.disk()
             self._scan()
+            self._post()
             if not self.once:
                 self.door.listen()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
@@ -125,23 +126,9 @@ class Service:
 
     def _rung(self, ids: list[str]) -> None:
         if doorbell.EVERYTHING in ids:
-            self._scan_soon()
+            self._rescan_soon.set()
         self.engine.look(ids)
         self.door.rung(ids)
-
-    def _scan_soon(self) -> None:
-        """Look at everything, but spend no more than a twentieth of the time on it: anybody may ring."""
-        if not self._scanning:
-            self._scanning = True
-            loop = asyncio.get_running_loop()
-            loop.call_at(self._scan_after, self._scan_now)
-
-    def _scan_now(self) -> None:
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        self._scan()
-        self._scan_after = loop.time() + max(20 * (loop.time() - begin), 0.1)
-        self._scanning = False
 
     def _build(self) -> None:
         config = self.config
@@ -156,11 +143,12 @@ class Service:
         self.events = Events(listeners, self._bug)
         self.courier = SmtpCourier(pool_of(config), self.clock)
         self.bulletin = Bulletin()
+        reactions = self._reactions(config)
         self.engine = Engine(
             self.spool,
-            Scheduler(limits_of(config)),
+            Scheduler(limits_of(config), reactions.table),
             self.courier,
-            policy_of(config, self.events.tell, self.clock.now(), self._reactions(config)),
+            policy_of(config, self.events.tell, self.clock.now(), reactions),
             self.ledger,
             self.clock,
             self.events.tell,
@@ -224,7 +212,7 @@ class Service:
         yield self._every(lambda: CHECKPOINT_EVERY, self.status.checkpoint, threaded=True)
         if self.once:
             return
-        yield self._every(lambda: self.config.delivery.rescan, self._rescan)
+        yield self._rescan()
         yield self._every(lambda: DISK, self.upkeep.disk)
         yield self._every(lambda: POLL, self.upkeep.network)
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
@@ -240,7 +228,10 @@ class Service:
             try:
                 await asyncio.to_thread(chore) if threaded else chore()
             except OSError as error:
-                self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
+                self._spool_alarm(error)
+
+    def _spool_alarm(self, error: OSError) -> None:
+        self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
 
     async def _take_down(self) -> None:
         self._post()
@@ -253,10 +244,19 @@ class Service:
 
     # Chores
 
-    def _rescan(self) -> None:
-        """Look whether anything is stuck, and only then through the queue, which would mend it in silence."""
-        self.upkeep.look()
-        self._scan()
+    async def _rescan(self) -> None:
+        """Look through the queue from time to time, and when somebody says that all of it may have changed."""
+        while True:
+            try:
+                async with asyncio.timeout(self.config.delivery.rescan):
+                    await self._rescan_soon.wait()
+            except TimeoutError:
+                pass
+            self._rescan_soon.clear()
+            try:
+                await self.upkeep.look()
+            except OSError as error:
+                self._spool_alarm(error)
 
     def _hush(self, on: bool) -> None:
         """Keep a log short that is on the disk of the spool. What goes to standard error is somebody else's to keep."""
@@ -265,12 +265,11 @@ class Service:
             self.log.hush(on)
 
     def _scan(self) -> None:
-        """Find what the doorbell did not announce: a backstop, and the start of every run."""
+        """Find all that is there, at the start."""
         self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
         self.engine.expect_all(self.spool.dues())
         for name in self.spool.strangers("queued"):
-            path = self.spool.set_aside("queued", name)
-            self.events.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+            self.engine.stranger(name)
 
     def _post(self) -> None:
         """Tell how it stands with the destinations."""
@@ -303,6 +302,7 @@ class Service:
         self.config = config
         reactions = self._reactions(config, self.engine.policy.reactions)
         self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now(), reactions))
+        self.engine.scheduler.terms = reactions.table
         self.engine.scheduler.limit(limits_of(config))
         tls.forget()
         self.courier.change(pool_of(config))

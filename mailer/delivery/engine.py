@@ -260,6 +260,11 @@ class Engine:
         else:
             self.tell(Corrupt(self.clock.now(), id, reason, path))
 
+    def stranger(self, name: str) -> None:
+        """Somebody else put this into ``queued/``. Raises `OSError`."""
+        path = self.spool.set_aside("queued", name)
+        self.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+
     def _later(self, id: str, problem: str) -> None:
         """The disk fails us: the message stays where it is and is looked at again."""
         self.scheduler.forget(id)

@@ -26,17 +26,19 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.spool import Claim, NoSuchMessage
 from mailer.spool.file import CorruptFile
+from mailer.spool.layout import is_id
 
 from .attempt import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .engine import Engine
 
 LOST = 600.0  # seconds in memory, before the memory is searched for it: that takes some milliseconds
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
 READ = 100  # files read in one look, of those whose due time is strange
+STEP = 200  # names in one step
 TOLD = 5  # violations of one look that are told one by one
 
 
@@ -48,12 +50,25 @@ class Guard:
         self.now = now
         self.violations = 0
         self._looked_at = 0.0
+        self._read = 0
         self._since: dict[str, float] = {}
 
     def look(self) -> None:
-        """One look at everything, before a rescan would mend it in silence. Raises `OSError`."""
+        """One look at everything, at once. Raises `OSError`."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """One look at everything, `STEP` names at a time, so that others may work between two steps. Raises `OSError`."""
         began = self.now()
-        problems = {**self._unknown(), **self._lost(), **self._far_off()}
+        problems: dict[str, str] = {}
+        self._read = 0
+        for state in ("queued", "deferred"):
+            for nth, name in enumerate(self.engine.spool.names(state), 1):
+                self._see(state, name, problems)
+                if not nth % STEP:
+                    yield
+        problems |= self._lost()
         self._looked_at = began
         self.violations += len(problems)
         for nth, (id, problem) in enumerate(problems.items()):
@@ -65,22 +80,34 @@ class Guard:
     def _alarm(self, text: str) -> None:
         self.engine.tell(Alarm(self.engine.clock.now(), "invariant", text))
 
-    def _unknown(self) -> dict[str, str]:
-        """On disk, and nobody is going to look at it."""
-        spool, scheduler, away = self.engine.spool, self.engine.scheduler, self.engine.settler.away
-        found = {}
-        for state in ("queued", "deferred"):
-            for id in spool.ids(state):
-                if not scheduler.knows(id) and id not in away and self._was_there(spool.path(state, id)):
-                    found[id] = f"is in {state}/ and was not going to be tried"
-        return found
+    def _see(self, state: str, name: str, problems: dict[str, str]) -> None:
+        """One name of a directory. What is known, as nearly all are, costs no look at the disk."""
+        scheduler = self.engine.scheduler
+        if scheduler.knows(name):
+            due = scheduler.due_of(name)
+            if due and due > self._longest and self._is_far_off(name, due):
+                problems[name] = "was put off until long after its time"
+        elif not is_id(name):
+            if state == "queued":
+                self.engine.stranger(name)
+        elif name not in self.engine.settler.away:
+            self._unknown(state, name, problems)
 
-    def _was_there(self, path: str) -> bool:
-        """Whether the last look, after which all was known, saw the file where it is."""
+    def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:
+        """On disk, and nobody is going to look at it. One that the last look, after which all was known, could not see is simply new."""
         try:
-            return os.stat(path, follow_symlinks=False).st_ctime < self._looked_at
+            found = os.stat(self.engine.spool.path(state, id), follow_symlinks=False)
         except FileNotFoundError:
-            return False
+            return
+        if found.st_ctime < self._looked_at:
+            problems[id] = f"is in {state}/ and was not going to be tried"
+        else:
+            self.engine.expect_all([(found.st_mtime if state == "deferred" else 0.0, id)])
+
+    @property
+    def _longest(self) -> float:
+        """Beyond this time nothing is put off."""
+        return self.engine.clock.now() + self.engine.policy.schedule.expire + SLACK
 
     def _lost(self) -> dict[str, str]:
         """Said to be in memory, and is not."""
@@ -97,18 +124,13 @@ class Guard:
             del self._since[id]
         return dict.fromkeys(old, "counted as being tried, and nobody tried it")
 
-    def _far_off(self) -> dict[str, str]:
+    def _is_far_off(self, id: str, due: float) -> bool:
         """Put off for longer than anything is: a clock that was wrong for an hour must not cost a year."""
-        spool, now = self.engine.spool, self.engine.clock.now()
-        longest = now + self.engine.policy.schedule.expire + SLACK
-        found, read = {}, 0
-        for due, id in spool.dues():
-            if due > longest and id not in self.engine.scheduler.active and read < READ:
-                read += 1
-                try:
-                    entry = spool.read(id, "deferred")
-                except (NoSuchMessage, CorruptFile):
-                    continue
-                if max(entry.envelope.due, entry.arrived) + self.engine.policy.schedule.expire + SLACK < due:
-                    found[id] = "was put off until long after its time"
-        return found
+        if self._read >= READ:
+            return False
+        self._read += 1
+        try:
+            entry = self.engine.spool.read(id, "deferred")
+        except (NoSuchMessage, CorruptFile):
+            return False
+        return max(entry.envelope.due, entry.arrived) + self.engine.policy.schedule.expire + SLACK < due

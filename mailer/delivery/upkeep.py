@@ -1,7 +1,7 @@
 """Upkeep: what the daemon does from time to time so that nothing is stuck and nothing fills up.
 
-The service calls it; each part is a file of its own. `look` comes right before the queue is looked through, `disk` and `network` every
-few seconds, `alive` when the service manager wants a sign of life.
+The service calls it; each part is a file of its own. `look` goes through the queue, `disk` and `network` come every few seconds, `alive`
+when the service manager wants a sign of life.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .ledger import Ledger
 
+PART = 20  # the time between two steps of a look, as a multiple of the one that a step takes
 DISK = 10.0  # seconds between two looks at the disk
 LEDGER_PATIENCE = 300.0  # seconds for one batch: a disk may be slow, but not so slow
 
@@ -37,11 +38,18 @@ class Upkeep:
         self._batch: object = None
         self._batch_since = 0.0
 
-    def look(self) -> None:
-        """Read the pauses, hold the invariant, break off what is stuck. Raises `OSError`."""
+    async def look(self) -> None:
+        """Read the pauses, break off what is stuck, and look through the queue for what is not known, which takes a part of the time.
+
+        Raises `OSError`.
+        """
+        time = asyncio.get_running_loop().time
         self.engine.mind_pauses()
-        self.guard.look()
-        self.watchdog.look(asyncio.get_running_loop().time())
+        self.watchdog.look(time())
+        begin = time()
+        for _ in self.guard.steps():
+            await asyncio.sleep(PART * (time() - begin))
+            begin = time()
 
     def network(self) -> None:
         """Let go what waits for the network, if it is back."""
