@@ -65,6 +65,25 @@ def test_what_else_answers(look: Look, greeting: str, evidence: str) -> None:
     assert (found.result, evidence in found.evidence) == ("fail", True), found
 
 
+def test_from_the_address_that_is_configured(look: Look) -> None:
+    """Where an address to call from is configured, that is the one that calls, as it does with mail."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        look.configure(PRIVATE.format(port=door.getsockname()[1]) + 'source4 = "127.0.0.9"\n', BIG)
+        callers: list[str] = []
+
+        def answer() -> None:
+            peer, (caller, _) = door.accept()
+            callers.append(caller)
+            with peer:
+                peer.sendall(b"220 mx\r\n250 mx\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        found = look.one("port 25", "good.example")
+        thread.join()
+    assert (found.result, callers) == ("pass", ["127.0.0.9"])
+
+
 def test_only_families_that_this_host_has(look: Look) -> None:
     """Who has no IPv6 address calls nobody by IPv6; who has one is told where that does not work."""
     with Script(GREETS.format(seen=HOME)) as script:
