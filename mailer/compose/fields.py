@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail import address
-from mailer.mail.mime import MAX_WORD, ascii_address, encoded, field, phrase
+from mailer.mail.mime import MAX_WORD, WIDTH, ascii_address, encoded, field, phrase
 
 from .errors import EmailError
 
@@ -36,17 +36,29 @@ class Mailbox(NamedTuple):
 
 
 def mailboxes(name: str, texts: Iterable[str], most: int = 0) -> list[Mailbox]:
-    """All addresses of `texts`; at most `most` of them unless that is 0. Raises `EmailError`."""
-    found = [_mailbox(name, piece) for text in texts for piece in _split(checked(name, text)) if piece]
+    """All addresses of `texts`, those of groups, too; at most `most` of them unless that is 0. Raises `EmailError`."""
+    found = [box for _, members in _groups(name, texts) for box in members]
     if most and len(found) > most:
         raise EmailError(name, f"{name} takes one address, not {len(found)}")
     return found
 
 
 def addresses(name: str, texts: Iterable[str], most: int = 0) -> Iterator[str]:
-    """The field with all addresses of `texts`, or nothing if there is none."""
-    if found := mailboxes(name, texts, most):
-        yield field(name, ", ".join(map(str, found)))
+    """The field with all addresses of `texts`, or nothing if there is none. A group stays one, also without members, RFC 6854 §2."""
+    mailboxes(name, texts, most)
+    shown = []
+    for group, members in _groups(name, texts):
+        listed = ", ".join(map(str, members))
+        shown.append(f"{phrase(group)}: {listed};" if group else listed)
+    if value := ", ".join(filter(None, shown)):
+        yield field(name, value)
+
+
+def _groups(name: str, texts: Iterable[str]) -> Iterator[tuple[str, list[Mailbox]]]:
+    """The addresses in order: each group under its name, those between groups under none."""
+    for text in texts:
+        for group, pieces in _split(name, checked(name, text)):
+            yield _unquoted(group), [_mailbox(name, piece) for piece in pieces if piece]
 
 
 def subject(text: str) -> Iterator[str]:
@@ -127,25 +139,43 @@ def checked(name: str, value: str) -> str:
 
 def _value(name: str, value: str) -> str:
     """`value` as it is where it can stand so; whoever writes an encoded word himself means it."""
-    if value.isascii() and max(map(len, value.split(" "))) <= MAX_WORD:
+    if value.isascii() and max(map(len, value.split(" "))) <= MAX_WORD and " " * WIDTH not in value:
         return value
     if name.lower() in STRUCTURED:
         raise EmailError(name, f"the field {name} holds a character beyond ASCII, or a word too long for a line")
     return encoded(value)
 
 
-def _split(text: str) -> Iterator[str]:
-    """`text` divided at its commas, those within quotes apart."""
-    start = 0
-    quoted = escaped = False
-    for at, char in enumerate(text):
-        if char == '"' and not escaped:
-            quoted = not quoted
-        elif char == "," and not quoted:
-            yield text[start:at].strip()
-            start = at + 1
-        escaped = char == "\\" and quoted and not escaped
-    yield text[start:].strip()
+def _split(name: str, text: str) -> Iterator[tuple[str, list[str]]]:
+    """`text` divided at its commas into pieces, and at ``Name: …;`` into groups; quotes and brackets hold together what they enclose."""
+    group, pieces = "", [""]
+    closer = ""
+    escaped = False
+    for char in text:
+        if escaped or (closer and char != closer):
+            escaped = char == "\\" and closer == '"' and not escaped
+        elif closer:
+            closer = ""
+        elif char in _CLOSERS:
+            closer = _CLOSERS[char]
+        elif char == ",":
+            pieces.append("")
+            continue
+        elif char == ":" and not group and pieces[-1].strip():
+            yield "", [piece.strip() for piece in pieces[:-1]]
+            group, pieces = pieces[-1].strip(), [""]
+            continue
+        elif char == ";" and group:
+            yield group, [piece.strip() for piece in pieces]
+            group, pieces = "", [""]
+            continue
+        pieces[-1] += char
+    if group:
+        raise EmailError(name, f"{name}: the group {address.printable(group)!r} has no ; at its end")
+    yield "", [piece.strip() for piece in pieces]
+
+
+_CLOSERS = {'"': '"', "<": ">", "[": "]"}
 
 
 def _mailbox(name: str, text: str) -> Mailbox:

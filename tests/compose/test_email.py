@@ -103,12 +103,37 @@ def test_an_international_local_part_stays() -> None:
     assert "To: Jo <jörg@bücher.example>\r\n".encode() in compose(to=["Jo <jörg@bücher.example>"])
 
 
-@pytest.mark.parametrize("address", ["a b@example.org", "@example.org", "a@", "x <y", "<>", "a@b>c@d", "Group: a@x.org;", "a..b@x.org"])
+@pytest.mark.parametrize(
+    "address", ["a b@example.org", "@example.org", "a@", "x <y", "<>", "a@b>c@d", "Group: a@x.org", "Group: a b;", "a@x.org;", "a..b@x.org"]
+)
 def test_what_is_no_address_is_refused(address: str) -> None:
     """A bad address names itself and its field."""
     with pytest.raises(EmailError, match=r"^Cc: ") as caught:
         compose(cc=[address])
     assert caught.value.part == "Cc"
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "found"),
+    [
+        ("Team: a@x.org, Bob <b@x.org>;", "Team: a@x.org, Bob <b@x.org>;", ["a@x.org", "b@x.org"]),
+        ("undisclosed-recipients:;", "undisclosed-recipients: ;", []),
+        (
+            'first@x.org, "A, B": a@x.org;, last@x.org',
+            'first@x.org, "A, B": a@x.org;, last@x.org',
+            ["first@x.org", "a@x.org", "last@x.org"],
+        ),
+        ("Größe: a@x.org; Two: b@x.org;", "=?utf-8?b?R3LDtsOfZQ==?=: a@x.org;, Two: b@x.org;", ["a@x.org", "b@x.org"]),
+        ("a@[IPv6:2001:db8::1], <b@[IPv6:::1]>", "a@[IPv6:2001:db8::1], b@[IPv6:::1]", ["a@[IPv6:2001:db8::1]", "b@[IPv6:::1]"]),
+        ('"x:y;z" <c@x.org>', '"x:y;z" <c@x.org>', ["c@x.org"]),
+    ],
+)
+def test_groups(written: str, field: str, found: list[str]) -> None:
+    """A group stays one, RFC 6854; its members are recipients, and it may have none."""
+    made = Email(from_="me@example.org", to=written, bcc="hidden@example.org")
+    assert f"To: {field}\r\n".encode() in made.encode()
+    assert made.recipients() == [*found, "hidden@example.org"]
+    assert [one.addr_spec for one in parse(made.encode())["To"].addresses] == found
 
 
 def test_a_message_has_one_author() -> None:
@@ -151,6 +176,12 @@ def test_further_fields() -> None:
     assert message.get_all("X-One") == ["Grüße", "again"]
     assert message["X-Two"] == "ü"
     assert message["X-Long"] == "y" * 2000
+
+
+def test_no_run_of_blanks_makes_a_line_too_long() -> None:
+    """Neither in a subject nor in another field."""
+    message = compose(subject="a" + " " * 2000 + "b", headers=[("X-Note", "c" + " " * 2000 + "d")])
+    assert is_plain(message)
 
 
 def test_fields_that_programs_read_stand_once_and_in_ascii() -> None:
