@@ -51,7 +51,9 @@ class Load(NamedTuple):
 
 
 class Session(Protocol):
-    """One after the other, to one destination."""
+    """One after the other, to one destination. `dialled` is how many new connections that took so far."""
+
+    dialled: int
 
     async def deliver(self, load: Load, ahead: Callable[[], Load | None]) -> list[Outcome]:
         """Take `load` to its recipients; an outcome for each. Raises nothing but bugs.
@@ -103,6 +105,7 @@ class SmtpSession:
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self.pool = pool
         self.clock = clock
+        self.dialled = 0
         self._connection: Connection | None = None
 
     def end(self) -> None:
@@ -224,7 +227,10 @@ class SmtpSession:
         connection = self._connection
         if connection is None or not self._leads_to(stop, addresses) or not self.pool.is_good(connection):
             self.end()
+            self.dialled += 1
             self._connection = connection = await self.pool.lend(stop.endpoint, addresses)
+            if connection.deliveries:  # it waited for us
+                self.dialled -= 1
             if not stop.relay and _is_us(connection):
                 self._connection = None
                 connection.abandon()

@@ -48,6 +48,7 @@ class Courier:
         self.busy = 0
         self.most_busy = 0
         self.closed = False
+        self.dialled = 1
 
     def session(self) -> Courier:
         """All sessions are one."""

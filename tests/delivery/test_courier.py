@@ -343,13 +343,14 @@ def test_a_host_that_failed_is_tried_last_for_a_while(phase: str) -> None:
     """The first message finds it out; those after it, on whatever connection, go to the next host although this one would take them."""
 
     async def run() -> None:
-        courier = SmtpCourier(Pool(TIMEOUTS, idle=0.0), FakeClock())
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
         async with Sink(Moods(replies={phase: "421 4.3.2 not now"}, first=1)) as bad, Sink() as good:
             for nth in range(3):
                 session = courier.session()
                 outcomes = await session.deliver(load([bad.port, good.port], f"{nth}@example.net"), lambda: None)
                 assert words(outcomes) == [("delivered", "recipient", 250)]
                 session.end()
+                assert session.dialled == (0 if nth else 2)  # the good one waited in the pool
             assert (len(bad.messages), len(good.messages)) == (0, 3)
             session = courier.session()
             assert words(await session.deliver(load([bad.port], "x@example.net"), lambda: None)) == [("delivered", "recipient", 250)]
