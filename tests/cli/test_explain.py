@@ -140,7 +140,7 @@ def test_a_time_out_says_what_was_waited_for_and_how_long(world: World) -> None:
 
 def test_an_open_breaker_is_told_while_the_daemon_runs_and_known_to_be_old_when_not(world: World) -> None:
     """The daemon says it about once a second; a daemon that is gone knows nothing any more."""
-    world.configure(free_port(), schedule=["1h"])
+    world.configure(free_port(), schedule=["1h"], more="[delivery]\ninitial_connections_relay = 1\nmax_connections_per_destination = 1\n")
     ids = [world.send(f"r{nth}@example.net") for nth in range(3)]
     daemon = world.daemon()
     for id in ids:
