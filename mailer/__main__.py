@@ -2,6 +2,6 @@
 
 import sys
 
-from mailer.cli import main
+from mailer.cli import start
 
-sys.exit(main(["mailer", *sys.argv[1:]]))
+start(["mailer", *sys.argv[1:]])

@@ -47,7 +47,7 @@ def script() -> str:
     home = os.path.dirname(os.path.dirname(os.path.abspath(mailer.__file__)))
     packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     places = list(dict.fromkeys([home, *packages]))
-    return f"{first}\n{MARK}\nimport sys\n\nsys.path[:0] = {places!r}\nfrom mailer.cli import main\n\nsys.exit(main(sys.argv))\n"
+    return f"{first}\n{MARK}\nimport sys\n\nsys.path += {places!r}\nfrom mailer.cli import start\n\nstart(sys.argv)\n"
 
 
 def install(given: Given) -> int:

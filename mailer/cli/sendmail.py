@@ -21,8 +21,6 @@ from mailer.config.quick import submission
 from mailer.mail.failure import IO_ERROR, OK, Failure
 from mailer.submit import Request, check_size, submit
 
-from .options import Command
-from .send import read_input
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
 from .signals import deaf, refusing
 
@@ -63,7 +61,7 @@ def _send(asked: Asked) -> int:
     settings = submission()
     with refusing("the message was read"):
         request = Request(
-            _until_dot(settings) if asked.dots else read_input(settings, quiet=True),
+            _message(settings, dots=asked.dots),
             sender=asked.sender,
             recipients=asked.recipients,
             from_header=asked.from_header,
@@ -77,8 +75,11 @@ def _send(asked: Asked) -> int:
     return OK
 
 
-def _until_dot(settings: SubmissionSettings) -> bytes:
-    """The message up to a line that is a lone dot; whoever writes one may wait for us before he closes. Raises `Failure` (65, 74)."""
+def _message(settings: SubmissionSettings, *, dots: bool) -> bytes:
+    """Standard input to its end, or with `dots` to a line that is a lone dot: who writes one may wait for us before he closes.
+
+    Raises `Failure` (65, 74).
+    """
     if sys.stdin is None:
         raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
     fd = sys.stdin.fileno()
@@ -90,11 +91,11 @@ def _until_dot(settings: SubmissionSettings) -> bytes:
             part = os.read(fd, 1 << 20)
         except OSError as error:
             raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
-        window = held + part
-        dot = _lone_dot(window, at_end=not part)
         size += len(part)
         check_size(size, settings)
         parts.append(part)
+        window = held + part
+        dot = _lone_dot(window, at_end=not part) if dots else -1
         if dot >= 0 or not part:
             data = b"".join(parts)
             return data[: len(data) - len(window) + dot + 1] if dot >= 0 else data
@@ -109,9 +110,15 @@ def _lone_dot(window: bytes, *, at_end: bool) -> int:
     return min(found, default=-1)
 
 
-COMMAND = Command(
-    "sendmail",
-    run,  # type: ignore[arg-type]  # its options are read here, not by `options`
-    summary="the sendmail(8) interface that other programs expect",
-    operands="[OPTION…] [RECIPIENT…]",
-)
+def __getattr__(name: str) -> object:
+    """`COMMAND`, which only the manual and the table of commands ask for: sendmail itself declares no options."""
+    if name != "COMMAND":
+        raise AttributeError(name)
+    from .options import Command
+
+    return Command(
+        "sendmail",
+        run,  # type: ignore[arg-type]  # its options are read here, not by `options`
+        summary="the sendmail(8) interface that other programs expect",
+        operands="[OPTION…] [RECIPIENT…]",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,14 @@ def test_the_sendmail_face_survives_a_closed_input(home: Home) -> None:
     """One line, no bug."""
     done = home.mailer("sendmail", "a@example.com", input=None, preexec_fn=lambda: os.close(0))
     home.refused(done, 74, "standard input is closed")
+
+
+def test_whoever_asked_to_be_told_of_the_end_is_told(home: Home) -> None:
+    """A process ends at once only where nobody registered anything; what was written is written either way."""
+    for told in ("", "import atexit; atexit.register(print, 'told'); "):
+        code = told + "import sys; from mailer.cli import start; start(sys.argv)"
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--version"], capture_output=True, text=True, env=home.env, cwd=Path(__file__).parents[2]
+        )
+        assert done.returncode == 0
+        assert done.stdout.splitlines() == [f"mailer {__version__}", *(["told"] if told else [])]

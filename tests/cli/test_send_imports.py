@@ -15,6 +15,7 @@ COSTLY = {
     "click", "argparse", "email", "subprocess", "tempfile", "collections", "functools", "inspect", "signal", "ipaddress", "datetime",
     "filelock", "uvloop", "difflib", "textwrap", "traceback", "threading", "shutil", "random", "decimal",
 }  # fmt: skip
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 [submission]
 default_domain = "example.com"
@@ -54,3 +55,17 @@ def test_sending_imports_nothing_costly(home: Home, arguments: list[str]) -> Non
     loaded = imported(home, *start, "send", *arguments)
     assert "mailer" in loaded
     assert not loaded & COSTLY - bare
+
+
+@pytest.mark.parametrize("arguments", [["-t", "-i"], ["-FName", "-f", "me@example.com", "--", "a@example.com"], ["-bi"]])
+def test_sendmail_imports_even_less(home: Home, arguments: list[str]) -> None:
+    """Nor what reads the options of other commands."""
+    home.configure(CONFIG)
+    code = (
+        f"import sys; sys.path.append({str(ROOT)!r}); from mailer.cli import main; main(['sendmail', *sys.argv[1:]]); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-IS", "-c", code, *arguments], input=WHOLE, capture_output=True, env=home.env, check=True)
+    loaded = set(done.stdout.decode().split())
+    assert "mailer.cli.sendmail" in loaded
+    assert not {name.partition(".")[0] for name in loaded} & COSTLY
+    assert not loaded & {"mailer.cli.options", "mailer.cli.send", "site"}
