@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SACK = 128  # messages; more share no more commits, and their senders wait longer for the first line
 LARGEST_SACK = 8 << 20  # bytes
-ALONE = (*COMPOSING, "--request-id", "--wait", "--fcc", "--dry-run")
+ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run")
 """The options that are for one message."""
 
 

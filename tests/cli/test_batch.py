@@ -215,6 +215,7 @@ def test_lines_that_are_no_payload(home: Home) -> None:
         (["/nonexistent"], b"", 67, "there is no /nonexistent"),
         (["--to", "a@example.com"], b"", 64, "--to is for one message"),
         (["--wait"], b"", 64, "--wait is for one message"),
+        (["--dry-run"], mbox(message(1)), 64, "--dry-run is for one message"),
         (["--delay", "soon"], b"", 64, "--delay"),
     ],
 )

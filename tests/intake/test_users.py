@@ -123,7 +123,7 @@ def test_a_user_sends_sees_and_cancels_his_own_mail_while_the_daemon_runs(machin
     assert machine.run(ANNA, "status").returncode == 0
     assert machine.run(ANNA, "bounces").returncode == 0
     story = json.loads(machine.run(ANNA, "explain", "--no-dns", "--json", mine).stdout)
-    assert [attempt["verdict"] for attempt in story["attempts"]] == ["defer"]
+    assert [attempt["verdict"] for attempt in story["tries"]] == ["defer"]
     assert machine.run(ANNA, "explain", mine).returncode == 0
     assert "hello" in machine.run(ANNA, "queue", "show", "--body", mine).stdout
     assert [machine.run(ANNA, *words, theirs).returncode for words in (("explain",), ("queue", "show"))] == [67, 67]
@@ -133,6 +133,17 @@ def test_a_user_sends_sees_and_cancels_his_own_mail_while_the_daemon_runs(machin
     assert machine.spool.find(theirs) == "deferred"
     assert machine.spool.read(mine).status == "cancelled"
     assert json.loads(machine.run(ANNA, "status", "--json", mine).stdout)["status"] == "cancelled"
+
+
+def test_programs_that_call_sendmail_work_for_every_user(machine: Machine) -> None:
+    """``sendmail -t`` queues, ``mailq`` lists what is the user's own."""
+    machine.start()
+    assert machine.run(ANNA, "sendmail", "-t", input=WHOLE).returncode == 0
+    assert machine.run(BOB, "sendmail", "-i", "-f", "bob@example.com", "you@example.net", input=WHOLE).returncode == 0
+    wait_until("both were tried", lambda: len(machine.spool.ids("deferred")) == 2)
+    assert [machine.owner(id) for id in machine.spool.ids("deferred")] == [ANNA, BOB]
+    listed = machine.run(BOB, "sendmail", "-bp")
+    assert (listed.returncode, "bob@example.com" in listed.stdout, "anna@example.com" in listed.stdout) == (0, True, False), listed
 
 
 def test_what_was_sent_while_no_daemon_ran_is_adopted_by_the_next(machine: Machine) -> None:
