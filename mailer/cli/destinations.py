@@ -162,7 +162,7 @@ def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Itera
         yield Line([Cell(f"No daemon runs. This is how it stood when the last one wrote it down, {moment(at, now)}:", "wait")])
     columns = [
         Column("DESTINATION"),
-        Column("IN MEMORY", right=True),
+        Column("DUE", right=True),
         Column("SESSIONS", right=True),
         Column("MAY HAVE", right=True),
         Column("BREAKER", cut=True),

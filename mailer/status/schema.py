@@ -148,7 +148,7 @@ CREATE TABLE dialogs (                                -- what was said in attemp
 CREATE TABLE destinations (                           -- what the daemon knows of those it has to do with, this moment
     key            TEXT PRIMARY KEY NOT NULL,         -- relay:NAME, or mx:HOST,HOST
     kind           TEXT NOT NULL,                     -- relay, mx
-    waiting        INTEGER NOT NULL,                  -- parts of messages in memory that wait for a session
+    waiting        INTEGER NOT NULL,                  -- messages, or parts of them, that are due and wait for it
     sessions       INTEGER NOT NULL,                  -- at work
     window         REAL NOT NULL,                     -- how many there may be
     window_cap     INTEGER NOT NULL,                  -- how many there may ever be
