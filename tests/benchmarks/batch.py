@@ -38,7 +38,7 @@ def main() -> None:
         one.write_bytes(message(given.size, end="\n"))
         write_mbox(mbox, given.messages, given.size)
         loops = {LOOP: ours(spool)["mailer sendmail -t"]}
-        if os.geteuid() == 0 and (DAEMONS / "master").exists():
+        if os.geteuid() == 0 and (DAEMONS / "master").exists() and not given.without_postfix:
             loops[POSTFIX] = stack.enter_context(postfix())
         rates: dict[str, list[float]] = {}
         for _ in range(given.rounds):
@@ -63,6 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=1024, help="bytes of a message (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default %(default)s)")
     parser.add_argument("--loop", type=int, default=200, help="messages of one shell loop (default %(default)s)")
+    parser.add_argument("--without-postfix", action="store_true", help="leave Postfix out")
     return parser.parse_args()
 
 

@@ -30,6 +30,12 @@ def test_what_a_submission_costs_can_be_measured() -> None:
         assert any(what in line for line in lines), lines
 
 
+def test_what_a_batch_costs_can_be_measured() -> None:
+    """batch.py compares a batch with a shell loop."""
+    lines = figures("batch.py", "--messages=30", "--rounds=1", "--loop=3", "--without-postfix")
+    assert any("mailer send --batch / mailer sendmail -t in a loop" in line for line in lines), lines
+
+
 @pytest.mark.peer("smtp-sink")
 def test_how_fast_a_queue_empties_can_be_measured() -> None:
     """drain.py measures one pass, and the daemon."""

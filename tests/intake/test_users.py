@@ -297,6 +297,8 @@ def test_root_puts_nothing_into_a_spool_that_is_another_users(machine: Machine) 
     machine.start()
     machine.stop()
     machine.send(0)
+    for words in (("status",), ("queue", "list"), ("bounces",)):
+        assert machine.run(0, *words).returncode == 0
     found = [path for path in Path(machine.spool.root).rglob("*") if path.stat().st_uid != POST]
     assert [path.parent.name for path in found] == ["drop"]
     os.unlink(found[0])
