@@ -32,8 +32,8 @@ def hosts_of(key: str) -> list[str]:
 class Standing(NamedTuple):
     """One destination. Times are seconds since the epoch, 0.0 is none; an absent text is empty.
 
-    `waiting` counts the messages, or parts of them, that are due and wait for it. `wait` says in one word why they wait (window, connections, rate, breaker, pause),
-    `wait_detail` in many, `wait_until` how long; `FOREVER` is until somebody changes it.
+    `waiting` counts the messages, or parts of them, that are due and wait for it. `wait` says in one word why they do (window,
+    connections, rate, breaker, pause), `wait_detail` in many, `wait_until` how long; `FOREVER` is until somebody changes it.
     """
 
     key: str
