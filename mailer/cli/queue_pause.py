@@ -46,7 +46,9 @@ def pause(given: Given) -> int:
     why = given.text("--why") or ""
     if not why.isprintable() or len(why) > 500:
         raise usage("--why takes one line of text, of at most 500 characters", given.command.name)
-    heard = pauses.pause(_root(given), target, until, why, now)
+    spool = spool_of(given)
+    spool.prepare()  # it may be said before the first message
+    heard = pauses.pause(spool.root, target, until, why, now)
     end = "until it is resumed" if math.isinf(until) else f"until {exact(until, now)}"
     _said(given, pauses.Pause(target, until, why, now), f"paused {target} {end}", heard)
     return OK

@@ -74,7 +74,7 @@ class Settler:
         """Messages that an operator has this moment."""
         self.short = ""
         """What the disk of the spool lacks; empty while it has room. See `spool.space`."""
-        self._told_at = -SPOOL_ALARMS
+        self._told_at: dict[str, float] = {}
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
     def take(self, attempt: Attempt) -> bytes | None:
@@ -286,12 +286,16 @@ class Settler:
     def _spool_alarm(self, what: str, error: OSError) -> None:
         self._alarm(f"{what}: {error.strerror or error}")
 
-    def _alarm(self, problem: str) -> None:
+    def status_alarm(self, error: Exception) -> None:
+        """The status database takes nothing. What is told of that would go there, too, and fail again."""
+        self._alarm(f"cannot write the status database: {error}", "status")
+
+    def _alarm(self, problem: str, what: str = "spool") -> None:
         """Once in `SPOOL_ALARMS`, however many messages a full disk meets: a log that grows would make it worse."""
         now = self.clock.now()
-        if not 0 <= now - self._told_at < SPOOL_ALARMS:
-            self._told_at = now
-            self.tell(Alarm(now, "spool", problem))
+        if not 0 <= now - self._told_at.get(what, -SPOOL_ALARMS) < SPOOL_ALARMS:
+            self._told_at[what] = now
+            self.tell(Alarm(now, what, problem))
 
 
 def _is_old_news(history: History, outcome: Outcome) -> bool:

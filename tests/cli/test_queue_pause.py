@@ -65,12 +65,15 @@ def test_what_makes_no_sense_is_refused(office: Office, shell: Shell, arguments:
     assert not pauses.read(office.spool.root)
 
 
-def test_a_spool_that_is_not_there_cannot_be_paused(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is not made by the way."""
+def test_a_pause_can_come_before_the_first_message(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """It makes the spool, as sending does; to look at one that is not there does not."""
     from mailer.cli import main
 
-    assert main(["mailer", "queue", "pause", "example.net", "--spool", f"{office.spool.root}/none"]) == 67
+    root = f"{office.spool.root}-new"
+    assert main(["mailer", "queue", "pauses", "--spool", root]) == 67
     assert "there is no spool" in capsys.readouterr().err
+    assert main(["mailer", "queue", "pause", "example.net", "--spool", root]) == 0
+    assert [pause.target for pause in pauses.read(root)] == ["example.net"]
 
 
 # replay

@@ -297,6 +297,24 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
     play(scenario())
 
 
+def test_a_status_database_that_takes_nothing_is_no_storm(post: Post) -> None:
+    """What is told of it would go there, too: one alarm a minute, and the daemon can stop."""
+
+    async def scenario() -> None:
+        post.status_fails = OSError(28, "No space left on device")
+        async with post.running():
+            for _ in range(5):
+                await post.settled(post.put("a@example.com"), None)
+            await asyncio.sleep(0.2)
+            assert post.told("alarm") == ["alarm status"]
+            post.advance(61)
+            await post.settled(post.put("a@example.com"), None)
+            await asyncio.sleep(0.1)
+        assert post.told("alarm") == ["alarm status"] * 2
+
+    play(scenario())
+
+
 # Loops
 
 
