@@ -53,7 +53,7 @@ from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
 from mailer.spool import Spool, doorbell
 from mailer.spool.sweep import sweep
-from mailer.status.catchup import catch_up
+from mailer.status.catchup import catch_up, missed, settle_left
 from mailer.status.writer import NAME, StatusWriter
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 3600.0  # seconds
 CHECKPOINT_EVERY = 1.0  # seconds
+MAKING_GOOD = 0.005  # seconds at a time
 
 
 class Service:
@@ -77,6 +78,7 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.spool = Spool(self.config.spool)
+        self._known: dict[str, str] | None = None
         self.book: Book | None = None
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
@@ -104,7 +106,10 @@ class Service:
         loop.add_reader(bell, lambda: self._rung(doorbell.listen(bell)))
         try:
             self._tell("started", _summary(self.config, self.spool))
-            await asyncio.to_thread(catch_up, self.status, self.spool)
+            if self.once:
+                await asyncio.to_thread(catch_up, self.status, self.spool)
+            else:
+                self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
             self.door.adopt_all()
             self.engine.mind_pauses()
             self.upkeep.disk()
@@ -212,6 +217,7 @@ class Service:
         yield self._every(lambda: CHECKPOINT_EVERY, self.status.checkpoint, threaded=True)
         if self.once:
             return
+        yield self._make_good()
         yield self._rescan()
         yield self._every(lambda: DISK, self.upkeep.disk)
         yield self._every(lambda: POLL, self.upkeep.network)
@@ -243,6 +249,19 @@ class Service:
         self.log.flush()
 
     # Chores
+
+    async def _make_good(self) -> None:
+        """Write down what the database missed, in a part of the time: the mail goes first."""
+        known, self._known = self._known, None
+        time = asyncio.get_running_loop().time
+        begin = time()
+        for event in missed(self.spool, known) if known is not None else ():
+            if event is not None and event.entry.id not in self.engine.scheduler.active:  # what is tried now will be told anyway
+                self.ledger.told(event)
+            if time() - begin > MAKING_GOOD:
+                await asyncio.sleep(4 * (time() - begin))
+                begin = time()
+        await self.stopping.wait()
 
     async def _rescan(self) -> None:
         """Look through the queue from time to time, and when somebody says that all of it may have changed."""

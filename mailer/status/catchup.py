@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING
 from mailer.events import Seen
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
+from mailer.spool.layout import is_id
 
 from .schema import FINAL, PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.spool import Spool
 
@@ -53,34 +54,51 @@ def catch_up(writer: StatusWriter, spool: Spool) -> None:
 
     A database that cannot be written is reported; the next start makes up for it.
     """
+    known = settle_left(writer, spool)
+    if known is None:
+        return
+    events = missed(spool, known)
     try:
-        known = writer.unsent()
-        _write(writer, _missed(spool, known))
-        _left(writer, [(id,) for id, status in known.items() if status in PENDING and spool.find(id) is None])
+        while batch := list(islice(events, BATCH)):
+            writer.write([event for event in batch if event is not None])
     except (sqlite3.Error, OSError) as error:
         writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
 
 
-def _write(writer: StatusWriter, missed: Iterator[Seen]) -> None:
-    while batch := list(islice(missed, BATCH)):
-        writer.write(batch)
+def settle_left(writer: StatusWriter, spool: Spool) -> dict[str, str] | None:
+    """The first part, which has to come before anything is delivered: what has left the spool.
+
+    Returns the status of every message that the database does not know to be sent, for `missed`; None if there is no database to ask,
+    which is reported.
+    """
+    try:
+        known = writer.unsent()
+        _left(writer, [(id,) for id, status in known.items() if status in PENDING and spool.find(id) is None])
+    except (sqlite3.Error, OSError) as error:
+        writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
+        return None
+    return known
 
 
-def _left(writer: StatusWriter, ids: Sequence[tuple[str]]) -> None:
-    with writer.transaction() as db:
-        db.executemany(LEFT, ids)
-        db.executemany(LEFT_RECIPIENTS, ids)
+def missed(spool: Spool, known: Mapping[str, str]) -> Iterator[Seen | None]:
+    """The second part, which may take its time: the messages of the spool that the database does not know to be where they are.
 
-
-def _missed(spool: Spool, known: dict[str, str]) -> Iterator[Seen]:
-    """The messages of the spool that the database does not know to be where they are."""
+    None stands for one that it knows, so that whoever has other things to do may do them.
+    """
     for state in ("deferred", "held", "failed"):
-        for id in spool.ids(state):
+        for id in spool.names(state):
             status = known.get(id)
-            if status == state or (state == "failed" and status in FINAL):
+            if not is_id(id) or status == state or (state == "failed" and status in FINAL):
+                yield None
                 continue
             try:
                 entry = spool.read(id, state)
             except (NoSuchMessage, CorruptFile, OSError):  # the scan of the daemon reports it
                 continue
             yield Seen(entry.arrived, entry)
+
+
+def _left(writer: StatusWriter, ids: Sequence[tuple[str]]) -> None:
+    with writer.transaction() as db:
+        db.executemany(LEFT, ids)
+        db.executemany(LEFT_RECIPIENTS, ids)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.outcome import Hop
-from mailer.status.catchup import BATCH, catch_up
+from mailer.status.catchup import BATCH, catch_up, missed, settle_left
 from mailer.status.reader import Reader
 from mailer.status.writer import StatusWriter
 from tests.fakes.mail import NOW, outcome
@@ -97,3 +97,19 @@ def test_a_damaged_database_is_replaced_and_filled(office: Office, damage: bytes
     office.path.write_bytes(damage)
     catch_up(office.writer, office.spool)
     assert statuses(office) == {held: "held"}
+
+
+def test_what_was_missed_can_be_told_while_mail_is_delivered(office: Office) -> None:
+    """First what has left, then one event for each message that the database does not know, in as many pieces as one likes."""
+    gone, there = office.deferred(), office.deferred()
+    office.spool.cancel(there, NOW)
+    with office.spool.claim(gone) as claim:
+        office.spool.drop(claim)
+    known = settle_left(office.writer, office.spool)
+    assert known is not None
+    assert statuses(office)[gone] == "sent"
+    events = [event for event in missed(office.spool, known) if event is not None]
+    assert [event.entry.id for event in events] == [there]
+    office.writer.write(events)
+    assert statuses(office) == {gone: "sent", there: "cancelled"}
+    assert [*missed(office.spool, settle_left(office.writer, office.spool) or {})] == [None]
