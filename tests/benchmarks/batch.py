@@ -37,7 +37,7 @@ def main() -> None:
         spool, mbox, one = Path(home) / "spool", Path(home) / "mbox", Path(home) / "message"
         one.write_bytes(message(given.size, end="\n"))
         write_mbox(mbox, given.messages, given.size)
-        loops = {LOOP: ours(spool)["mailer sendmail -t"]}
+        loops = {LOOP: ours(spool, Path(home) / "usr")["mailer sendmail -t"]}
         if os.geteuid() == 0 and (DAEMONS / "master").exists() and not given.without_postfix:
             loops[POSTFIX] = stack.enter_context(postfix())
         rates: dict[str, list[float]] = {}
