@@ -1,4 +1,4 @@
-"""A destination: what shares a fate. Its queue, how many sessions it may have, and whether it is to be left alone.
+"""A destination: what shares a fate. Its queue, how many sessions it may have, how fast, and whether it is to be left alone.
 
 A destination is a relay, or the normalised set of MX hosts, so that all domains of one operator share
 their limits. What is known of it outlives its jobs: a destination with one message at a time must not
@@ -7,117 +7,220 @@ forget its failures. Everything here is pure; time comes in as an argument, in s
 
 from __future__ import annotations
 
-import heapq
+import math
 from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from .breaker import Breaker
+from .lanes import Lanes
+from .router import Way
+from .window import Window
 
 if TYPE_CHECKING:
     from .attempt import Job
+    from .terms import Terms
+    from .waiting import Lot
 
-PRIORITY = {"high": 0, "normal": 1, "low": 2}
-
-
-@dataclass(slots=True)
-class Window:
-    """How many sessions a destination may have at once: grows by 1/N per success, shrinks by one per failure of a host.
-
-    Feedback of 1/N rather than 1 keeps a window near a limit that the other side enforces, instead of
-    running into it over and over (Postfix SCHEDULER_README measures both).
-    """
-
-    size: float
-    cap: int
-
-    def succeeded(self) -> None:
-        """A message went through."""
-        self.size = min(self.size + 1 / self.size, self.cap)
-
-    def failed(self) -> None:
-        """A host refused to talk or broke off."""
-        self.size = max(self.size - 1, 1.0)
+NOWHERE = Way("", (), relay=False)
+LOW_WATER = 2  # jobs left in the queue when more messages are read
+LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
-@dataclass(slots=True)
-class Breaker:
-    """Whether a destination is worth calling: closed, open until a time, then one call decides.
+class Wait(NamedTuple):
+    """Why mail waits: `kind` is window, rate, breaker, pause, connections, or empty; `until` is 0.0 where nobody knows."""
 
-    Opens when `threshold` attempts in a row found no host that would talk; stays open for `first`
-    seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
-    nothing new.
-    """
-
-    threshold: int = 3
-    first: float = 60.0
-    longest: float = 900.0
-    failures: int = 0
-    open_until: float = 0.0
-    reason: str = ""
-    ours: bool = False
-    """Whether it is we who have to mend something: a wrong password."""
-
-    def allows(self, now: float, running: int) -> bool:
-        """Whether another session may be tried now; half-open means that one may, and only one."""
-        if self.failures < self.threshold:
-            return True
-        return now >= self.open_until and running == 0
-
-    def succeeded(self) -> None:
-        """A host talked to us: closed."""
-        self.failures = 0
-        self.reason = ""
-        self.ours = False
-
-    def failed(self, now: float, reason: str) -> None:
-        """No host of it would talk."""
-        self.reason = reason
-        if self.is_open(now):
-            return
-        self.failures += 1
-        self.ours = False
-        if self.failures >= self.threshold:
-            opened = min(self.failures - self.threshold, 30)
-            self.open_until = now + min(self.first * 2**opened, self.longest)
-
-    def trip(self, now: float, reason: str) -> None:
-        """Open at once, and it is our fault: whatever comes next would fail the same way."""
-        self.failures = max(self.failures, self.threshold - 1)
-        self.failed(now, reason)
-        self.ours = True
-
-    def is_open(self, now: float) -> bool:
-        """Whether mail that waits for it should wait elsewhere."""
-        return self.failures >= self.threshold and now < self.open_until
+    kind: str
+    detail: str = ""
+    until: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Destination:
     """The queue, window and breaker of what is called `key`; `running` sessions are at work."""
 
     key: str
     window: Window
+    way: Way = NOWHERE
     breaker: Breaker = field(default_factory=Breaker)
+    terms: Terms | None = None
     running: int = 0
-    _queue: list[tuple[int, int, Job]] = field(default_factory=list)
-    _serial: count[int] = field(default_factory=count)
+    retrying: int = 0
+    """Sessions that were opened for retries, of those."""
+
+    successes: int = 0
+    failures: int = 0
+    last_reply: str = ""
+    """What it answered when something last went wrong, and `last_at` when; see `told`."""
+
+    last_at: float = 0.0
+    paused_until: float = 0.0
+    """No session is opened before that; infinity: until somebody resumes it."""
+
+    pause_reason: str = ""
+    rate: float = 0.0
+    """Messages that went through in a second, lately."""
+
+    put_off: int = 0
+    """How many jobs were put off since the breaker opened."""
+
+    lot: Lot | None = None
+    """Messages that wait on disk until there is room for them in memory."""
+
+    called: int = 0
+    """Those of the lot that are being read."""
+
+    low: int = LOW_WATER
+    line: str = ""
+    """Where the scheduler has it: ``first`` (it has no session), ``more`` (it could do with another one), ``timer``, or nowhere."""
+
+    idle_since: float = 0.0
+    wakes_at: float = 0.0
+    _lanes: Lanes = field(default_factory=Lanes)
+    _marked_at: float = 0.0
+    _marked: int = 0
+
+    # The queue
 
     def add(self, job: Job) -> None:
-        """Queue `job` behind those of its priority."""
-        heapq.heappush(self._queue, (PRIORITY.get(job.priority, 1), next(self._serial), job))
+        """Queue `job` behind those of its kind."""
+        self._lanes.add(job)
 
-    def take(self) -> Job | None:
-        """The next job, or None."""
-        return heapq.heappop(self._queue)[2] if self._queue else None
+    def take(self, now: float = math.inf) -> Job | None:
+        """The next job that may begin now, or None. Without `now`, whatever the rate."""
+        terms = self.terms
+        if terms is None or not terms.throttle.messages or now == math.inf:
+            return self._lanes.take()
+        if terms.throttle.ready(now, 1) > now:
+            return self._lanes.take_report()
+        job = self._lanes.take()
+        if job is not None and job.attempt.entry.envelope.sender:
+            terms.throttle.took(now, len(job.recipients))
+        return job
 
     def take_all(self) -> list[Job]:
         """All that wait, in order: they are put off together."""
-        jobs = [job for _, _, job in sorted(self._queue, key=lambda item: item[:2])]
-        self._queue.clear()
-        return jobs
+        return self._lanes.take_all()
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return self._lanes.count
+
+    @property
+    def held(self) -> int:
+        """Jobs in memory, waiting and under way."""
+        return self._lanes.count + self.running + self.called
+
+    @property
+    def only_retries(self) -> bool:
+        """Whether all that waits was tried before."""
+        return self._lanes.first_attempts == 0
+
+    # Whether it gets a session
 
     def has_room(self, now: float) -> bool:
         """Whether one more session would find work and is allowed now."""
-        return bool(self._queue) and self.running < int(self.window.size) and self.breaker.allows(now, self.running)
+        return bool(self._lanes.count) and not self.blocked(now)
+
+    def blocked(self, now: float) -> str:
+        """What keeps it from another session: window, breaker, pause, rate; empty if nothing does."""
+        if now < self.paused_until:
+            return "pause"
+        if self.running >= self.window.size:
+            return "window"
+        if not self.breaker.allows(now, self.running):
+            return "breaker"
+        return "rate" if self.terms is not None and self.ready(now) > now else ""
+
+    def ready(self, now: float) -> float:
+        """The earliest time at which its limits on rates let a session begin; at most `now` if they do."""
+        if self.terms is None:
+            return now
+        throttle = self.terms.throttle
+        ready = throttle.ready_connection(now)
+        if throttle.messages and ready <= now and not self._lanes.has_report():
+            ready = throttle.ready(now, 1)
+        return ready
+
+    def rests(self, now: float) -> bool:
+        """Whether what waits for it should wait elsewhere."""
+        return now < self.breaker.open_until or now < self.paused_until
+
+    @property
+    def rests_until(self) -> float:
+        """When it is worth while to look at it again."""
+        return max(self.breaker.open_until, self.paused_until)
+
+    def why(self, now: float) -> Wait:
+        """Why what waits there does."""
+        if now < self.paused_until:
+            return Wait("pause", self.pause_reason, self.paused_until)
+        if self.breaker.is_open(now):
+            return Wait("breaker", self.breaker.reason, self.breaker.open_until)
+        if not len(self):
+            return Wait("")
+        if not self.breaker.allows(now, self.running):
+            return Wait("breaker", f"one session finds out whether it answers again; it did not: {self.breaker.reason}")
+        if (ready := self.ready(now)) > now:
+            return Wait("rate", "more would be faster than its limits allow", ready)
+        if self.running >= self.window.size:
+            return Wait("window", f"{self.running} sessions are at work, and no more are opened yet")
+        return Wait("connections", "all sessions are in use")
+
+    # What was learned
+
+    def succeeded(self) -> bool:
+        """A host talked to us about a message; whether there may be more sessions than before."""
+        self.successes += 1
+        if self.breaker.failures and self.breaker.succeeded():
+            self.window.restart()
+            self.put_off = 0
+            return True
+        return self.window.succeeded()
+
+    def failed(self, now: float, reply: str, *, ours: bool = False) -> None:
+        """No host would talk, or (`ours`) one would not let us in."""
+        self.failures += 1
+        self.told(now, reply)
+        cohort = self.window.size
+        self.window.failed()
+        if ours:
+            self.breaker.trip(now, reply)
+        else:
+            self.breaker.failed(now, reply, cohort)
+
+    def told(self, now: float, reply: str) -> None:
+        """What it answered last, where that was not yes."""
+        self.last_reply, self.last_at = reply, now
+
+    def spread(self, random: float) -> float:
+        """How many seconds after the breaker's time the next job that is put off comes back: all of them at its pace, `random` 0 to 1."""
+        self.put_off += 1
+        return random * min(self.put_off / max(self.rate, 1.0), LONGEST_SPREAD)
+
+    def mark(self, now: float) -> None:
+        """Measure from now on: it was idle until now."""
+        self._marked_at, self._marked = now, self.successes
+
+    def pace(self, now: float) -> float:
+        """Messages in a second, measured over half a second at least, or since it began to work."""
+        seconds = now - self._marked_at
+        pace = (self.successes - self._marked) / max(seconds, 0.05)
+        if seconds < 0.5:
+            return max(pace, self.rate)
+        self.rate = pace
+        self.mark(now)
+        return pace
+
+    def agree(self, terms: Terms) -> None:
+        """Its terms are these from now on."""
+        if self.terms is not None:
+            terms.throttle.move_in(self.terms.throttle, self.running)
+        self.terms = terms
+        self.window.limit(terms.window_start, terms.window_max)
+        self.breaker.threshold = terms.breaker_threshold
+        self.breaker.first, self.breaker.longest = terms.breaker_first, terms.breaker_longest
+
+    def boring(self, now: float) -> bool:
+        """Whether nothing is lost when it is forgotten."""
+        if len(self) or self.running or self.called or self.lot is not None:
+            return False
+        return not self.breaker.failures and now >= self.paused_until

@@ -15,6 +15,7 @@ the trouble is a bug of ours.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
@@ -27,6 +28,7 @@ from .attempt import Attempt, Budget, Job
 from .courier import Load
 from .nexthop import Unroutable
 from .policy import Unsigned
+from .scheduler import CONGESTED
 from .settle import Settler
 from .standstill import Standstill
 
@@ -49,7 +51,6 @@ CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading an
 FILE_BUDGET = 256  # their files kept open; a session may be allowed as few as 1024
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
-LOW_WATER = 2  # jobs left in a destination's queue when more messages are read
 
 
 class Engine:
@@ -153,7 +154,7 @@ class Engine:
             self.scheduler.forget(id)
         for id, error in problems:
             if id == "status":
-                self.tell(Alarm(self.clock.now(), "status", f"cannot write the status database: {error}"))
+                self.settler.status_alarm(error)
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.unremovable.add(id)
                 self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
@@ -352,12 +353,33 @@ class Engine:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
         if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
             return
+        if not self.scheduler.admits(way, attempt.entry.id, self.clock.now()):
+            self._no_room(attempt, way, recipients)
+            return
         most = self.policy.reactions.table(way).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
         parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
         attempt.open_jobs += len(parts) - 1
         for part in parts:
             self.scheduler.queue(Job(attempt, way, part))
         self.wake()
+
+    def _no_room(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
+        """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
+
+        A message with other parts is delivered to these; what is to go there is put off, and that is no attempt.
+        """
+        if attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
+            attempt.open_jobs = 0
+            self._budget.let_go(attempt)
+            if (descriptor := self._budget.claimed(attempt)) >= 0:
+                os.close(descriptor)
+            self.scheduler.park(attempt.entry.id, way)
+            return
+        now = self.clock.now()
+        due = now + CONGESTED * (1 + self.random())
+        text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
+        outcomes = [Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False) for to in recipients]
+        self._spawn(self._finished(attempt, outcomes))
 
     # Sessions
 
@@ -373,11 +395,15 @@ class Engine:
             self.lines.discard(line)
             session.end()
             line.close()
+            if destination.terms is not None and destination.terms.throttle.connections:
+                destination.terms.throttle.dialled(self.clock.now(), session.dialled)
             self.scheduler.session_ended(destination)
 
     def welcome(self, destination: Destination) -> bool:
         """Whether a session that is at work there may go on to the next job."""
-        if self.stopping or self.scheduler.must_yield(destination):
+        if self.stopping or self.scheduler.must_yield():
+            return False
+        if destination.paused_until and destination.rests(self.clock.now()):
             return False
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
@@ -385,6 +411,8 @@ class Engine:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
         reactions = self.policy.reactions
         if reactions is not None and reactions.watchful and (waits := reactions.held(job, self.clock.now(), self.random)):
+            if job.attempt.entry.envelope.sender:  # it took its share of the rate
+                reactions.table(job.way).throttle.took(self.clock.now(), -len(job.recipients))
             self._spawn(self._finished(job.attempt, waits))
             return None
         content = self.settler.take(job.attempt)
@@ -446,15 +474,12 @@ class Engine:
         """What the outcomes say about the destination: its window and its breaker."""
         trouble = next((o for o in outcomes if o.scope in ("host", "us")), None)
         if trouble is None:
-            destination.window.succeeded()
-            destination.breaker.succeeded()
+            if self.scheduler.succeeded(destination):
+                self.wake()
             return
-        destination.window.failed()
+        self.scheduler.failed(destination, self.clock.now(), trouble.reply, ours=trouble.scope == "us")
         if trouble.scope == "us":
-            destination.breaker.trip(self.clock.now(), trouble.reply)
             self.tell(Alarm(self.clock.now(), "login", f"{trouble.hop.host} refuses our login: {trouble.reply}"))
-        else:
-            destination.breaker.failed(self.clock.now(), trouble.reply)
 
     def _react(self, destination: Destination, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
@@ -462,9 +487,8 @@ class Engine:
         if reactions is None:
             return outcomes
         outcomes = reactions.react(destination, job, outcomes, now, self.random)
-        if reactions.resting(destination.key, now):
-            for waiting in destination.take_all():
-                self._spawn(self._finished(waiting.attempt, reactions.held(waiting, now, self.random)))
+        if now < destination.paused_until:
+            self.scheduler.changed(destination)
         return outcomes
 
     def _put_off(self, job: Job, destination: Destination) -> None:
@@ -474,12 +498,12 @@ class Engine:
         """
         now = self.clock.now()
         breaker = destination.breaker
-        spread = (breaker.open_until - now) * 0.2 * self.random()
-        reply = breaker.reason or "the destination does not answer"
+        due = destination.rests_until + destination.spread(self.random())
+        reply = (destination.pause_reason if now < destination.paused_until else breaker.reason) or "the destination does not answer"
         scope: Scope = "us" if breaker.ours else "destination"
         outcomes = [
             Outcome(to, "defer", scope, 451, "4.4.1", f"not tried: {reply}", "connect",
-                    at=now, due=breaker.open_until + spread, counts=False)
+                    at=now, due=due, counts=False)
             for to in job.recipients
         ]  # fmt: skip
         self._spawn(self._finished(job.attempt, outcomes))
@@ -501,13 +525,13 @@ class Line:
     def step(self) -> Load | None:
         """Go on to the next job; None if there is none, or no more is welcome."""
         self.load, self._next = self.ahead(), None
-        if len(self.destination) < LOW_WATER:
+        if self.engine.scheduler.drained(self.destination):
             self.engine.wake()
         return self.load
 
     def ahead(self) -> Load | None:
         """The next job, locked."""
-        while self._next is None and self.engine.welcome(self.destination) and (job := self.destination.take()):
+        while self._next is None and self.engine.welcome(self.destination) and (job := self.destination.take(self.engine.clock.now())):
             self._next = self.engine.claim(job)
         return self._next
 

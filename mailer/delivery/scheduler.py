@@ -1,28 +1,45 @@
 """The scheduler: which messages to read, which sessions to open, and when to look again. Pure.
 
-It knows three kinds of messages: those that wait on disk until they are due (a heap of times and names,
-nothing else is kept of them), those that are due, and those that are in memory, of which there are never
-more than `active_limit`. `plan` looks at everything and decides; the engine carries the plan out and tells
-the scheduler what happened. Destinations take turns, so that none waits for another's queue.
+It knows three kinds of messages: those that wait on disk (`waiting`: a name and a time, nothing else is kept of them), those that are
+due, and those that are in memory, of which there are never more than `active_limit`. `plan` decides; the engine carries the
+plan out and tells the scheduler what happened. What a plan costs depends on what is due and what has changed, not on how much waits.
 
-New mail and mail that was put off before take turns too: a mountain of deferred mail never keeps a first
-attempt waiting.
+Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
+queue. New mail and mail that was put off before take turns too, and a fifth of the sessions is kept for destinations that have mail
+which was never tried: a mountain of deferred mail never keeps a first attempt waiting.
+
+Where a message goes is known only when it was read. So memory has to be shared out after that: a destination may hold a quarter
+of what is free (the more of them want, the less each gets, and some is always left), and a message that comes beyond that goes
+back to waiting, in the destination's lot, until the destination has worked off half of what it holds. One that works off all it holds
+within `QUICK` seconds is waited for instead: its mail is not read twice.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
-from .destination import Destination, Window
+from .destination import LOW_WATER, Destination
+from .waiting import Lot, Waiting
+from .window import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .attempt import Job
     from .router import Way
+    from .terms import Terms
 
 BATCH = 50  # messages read before the sessions get a turn
+QUICK = 2.0  # seconds
+BACKSTOP = 1.0  # seconds after which it is looked at a lot, whatever happened
+FORGET = 3600.0  # seconds for which a destination is remembered that nothing is the matter with
+MANY = 10_000  # destinations; beyond, those are forgotten at once
+KEPT = 5  # one session in so many is kept for mail that was not tried before
+CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no room for it and the other parts go on
 
 
 @dataclass(slots=True)
@@ -50,134 +67,369 @@ class Limits:
 
 
 class Scheduler:
-    """Everything that is to be delivered, by when it may be."""
+    """Everything that is to be delivered, by when it may be. `terms` says on what terms a destination gets mail, if anything does."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, terms: Callable[[Way], Terms] | None = None) -> None:
         self.limits = limits
+        self.terms = terms
         self.destinations: dict[str, Destination] = {}
         self.active: set[str] = set()
         self.running = 0
-        self._waiting: dict[str, float] = {}
-        self._heap: list[tuple[float, str]] = []
-        self._fresh: deque[str] = deque()
-        self._due: deque[str] = deque()
-        self._turn: dict[str, Destination] = {}  # those with a queue, in the order of their turns
+        self._now = 0.0
+        self._waiting = Waiting()
+        self._called: dict[str, Destination] = {}  # those of a lot that are being read
+        self._lots: OrderedDict[str, Lot] = OrderedDict()
+        self._thirsty: deque[Lot] = deque()
+        self._quick: Destination | None = None  # who is waited for
+        self._quick_until = 0.0
+        self._first: deque[Destination] = deque()  # who has mail and no session
+        self._retries: deque[Destination] = deque()  # the same, and all of that mail was tried before
+        self._more: deque[Destination] = deque()  # who has mail and may have room for another session
+        self._resting: dict[str, Destination] = {}  # who has mail and is to be left alone
+        self._timers: list[tuple[float, int, Destination]] = []
+        self._serial = count()
+        self._retrying = 0  # sessions that were opened for retries
+        self._retries_turn = False
+        self._idle: deque[tuple[float, Destination]] = deque()
 
-    # What is told to it
+    # What is told to it about messages
 
     def expect(self, id: str, due: float) -> None:
-        """Message `id` is on disk and due at `due`; 0.0 is a message that is new. Ignored while it is in memory."""
-        if id in self.active or self._waiting.get(id) == due:
-            return
-        self._waiting[id] = due
-        if due:
-            heapq.heappush(self._heap, (due, id))
-        else:
-            self._fresh.append(id)
+        """Message `id` is on disk and due at `due`; 0.0 is a message that is new. Ignored while it is in memory, or due and parked."""
+        if id not in self.active:
+            self._waiting.add(id, due)
 
     def forget(self, id: str) -> None:
         """Message `id` is not to be tried any more."""
-        self._waiting.pop(id, None)
+        self._waiting.remove(id)
         self.active.discard(id)
+        if self._called:
+            self._answered(id)
 
     def knows(self, id: str) -> bool:
         """Whether it waits or is in memory."""
         return id in self._waiting or id in self.active
 
     def due_of(self, id: str) -> float | None:
-        """When it is due; None if it does not wait."""
-        return self._waiting.get(id)
+        """When it is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
+        return self._waiting.of(id)
+
+    def admits(self, way: Way, id: str, now: float) -> bool:
+        """Whether message `id`, which was read, may stay in memory until its destination has time for it.
+
+        Who came out of the destination's lot may: each is read twice at most.
+        """
+        if self._called and self._answered(id):
+            return True
+        destination = self.destinations.get(way.key)
+        if destination is None:
+            return True
+        held = destination.held
+        if destination.lot is None and held < LOW_WATER + 1:
+            return True
+        share = max((self.limits.active - len(self.active)) // 4, destination.running + LOW_WATER + 1)
+        if destination.lot is None and held < share:
+            return True
+        if destination.rests(now):  # what is put off needs no memory
+            return True
+        if destination.lot is None and destination.pace(now) * QUICK >= held and len(self.active) < self.limits.active:
+            self._quick, self._quick_until = destination, now + BACKSTOP
+            destination.low = max(held // 2, LOW_WATER)
+            return True
+        return False
+
+    def park(self, id: str, way: Way) -> None:
+        """Message `id`, which was not admitted, waits on disk until its destination has room."""
+        destination = self.destination(way)
+        self.active.discard(id)
+        if destination.lot is None:
+            destination.lot = self._lots[destination.key] = Lot(destination)
+            destination.low = max(destination.held // 2, LOW_WATER)
+        self._waiting.park(id, destination.lot)
+
+    def _answered(self, id: str) -> bool:
+        """Whether it was called out of a lot; it is not called any more."""
+        destination = self._called.pop(id, None)
+        if destination is not None:
+            destination.called -= 1
+        return destination is not None
+
+    # What is told to it about destinations
 
     def queue(self, job: Job) -> Destination:
         """A part of a message that is in memory waits for its destination from now on."""
-        destination = self.destination(job.way)
-        self._turn.setdefault(job.way.key, destination)
+        destination = self.destinations.get(job.way.key) or self.destination(job.way)
         destination.add(job)
+        if not destination.line:
+            if not destination.running:
+                destination.mark(self._now)
+            self._line_up(destination)
+        elif destination.line == "retries" and not destination.only_retries:
+            self._line_up(destination)
         return destination
 
     def destination(self, way: Way) -> Destination:
         """What is known of where `way` leads; made when it is met for the first time."""
         known = self.destinations.get(way.key)
         if known is None:
-            limits = self.limits
-            start = limits.start_relay if way.relay else limits.start_mx
-            known = Destination(way.key, Window(min(start, limits.per_destination), limits.per_destination))
-            self.destinations[way.key] = known
+            start, cap = self._start(way), self.limits.per_destination
+            known = self.destinations[way.key] = Destination(way.key, Window(start, cap, start), way)
+            if self.terms is not None:
+                known.agree(self.terms(way))
+                known.window.restart()
+            known.idle_since = self._now
+            self._idle.append((self._now, known))
         return known
+
+    def _start(self, way: Way) -> int:
+        limits = self.limits
+        return min(limits.start_relay if way.relay else limits.start_mx, limits.per_destination)
 
     def limit(self, limits: Limits) -> None:
         """Other limits hold from now on, for the destinations that are known too."""
         self.limits = limits
         for destination in self.destinations.values():
-            destination.window.cap = limits.per_destination
-            destination.window.size = min(destination.window.size, limits.per_destination)
+            destination.window.limit(self._start(destination.way), limits.per_destination)
+        self.terms_changed()
 
-    # What it decides
+    def terms_changed(self) -> None:
+        """`terms` has other answers now, or is another one."""
+        for destination in self.destinations.values():
+            if self.terms is not None:
+                destination.agree(self.terms(destination.way))
+            if len(destination):
+                self._line_up(destination)
 
-    def plan(self, now: float) -> Plan:
-        """Look at everything and decide. The messages to load count as being in memory from now on."""
-        plan = Plan()
-        self._plan_sessions(plan, now)
-        self._plan_loads(plan, now)
-        if plan.load:
-            plan.again = 0.0
-        elif self._heap and len(self.active) < self.limits.active:
-            plan.again = self._heap[0][0]
-        return plan
+    def changed(self, destination: Destination) -> None:
+        """It was paused or resumed: look at it again."""
+        if len(destination):
+            self._line_up(destination)
 
-    def _plan_loads(self, plan: Plan, now: float) -> None:
-        self._ripen(now)
-        room = min(BATCH, self.limits.active - len(self.active))
-        while room > 0 and (self._fresh or self._due):
-            for source in (self._fresh, self._due):
-                if source and room > 0:
-                    id = source.popleft()
-                    due = self._waiting.get(id)
-                    if due is None or due > now or id in self.active:
-                        continue  # forgotten, or expected anew for later
-                    del self._waiting[id]
-                    self.active.add(id)
-                    plan.load.append(id)
-                    room -= 1
+    def succeeded(self, destination: Destination) -> bool:
+        """A host of it talked to us about a message; whether another session may be opened now."""
+        if destination.succeeded() and len(destination) and not destination.line:
+            self._line_up(destination)
+            return True
+        return False
 
-    def _ripen(self, now: float) -> None:
-        while self._heap and self._heap[0][0] <= now:
-            due, id = heapq.heappop(self._heap)
-            if self._waiting.get(id) == due:
-                self._due.append(id)
-
-    def _plan_sessions(self, plan: Plan, now: float) -> None:
-        """One session for each destination in turn, round and round, while there is room anywhere."""
-        self._turn = {key: destination for key, destination in self._turn.items() if len(destination)}
-        plan.put_off = [destination for destination in self._turn.values() if destination.breaker.is_open(now)]
-        progress = True
-        while progress and self.running < self.limits.connections:
-            progress = False
-            for destination in self._turn.values():
-                if self.running < self.limits.connections and destination.has_room(now) and (job := destination.take()):
-                    destination.running += 1
-                    self.running += 1
-                    plan.open.append((destination, job))
-                    progress = True
-        for destination, _ in plan.open:  # who had a turn comes last in the next plan
-            self._turn[destination.key] = self._turn.pop(destination.key)
-
-    def must_yield(self, destination: Destination) -> bool:
-        """Whether a session there has to end after its job: all are taken, and another destination has none for its mail."""
-        if self.running < self.limits.connections:
-            return False
-        return any(other.running == 0 and len(other) for other in self._turn.values() if other is not destination)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is in memory and nothing that was due by the last plan waits."""
-        return not self.active and not self._fresh and not self._due
-
-    def backlog(self) -> dict[str, int]:
-        """How many messages wait on disk and how many are in memory."""
-        return {"waiting": len(self._waiting), "active": len(self.active), "sessions": self.running}
+    def failed(self, destination: Destination, now: float, reply: str, *, ours: bool = False) -> None:
+        """No host of it would talk, or (`ours`) one would not let us in."""
+        if not destination.breaker.failures:
+            destination.pace(now)
+        destination.failed(now, reply, ours=ours)
+        if len(destination) and destination.rests(now):
+            self._line_up(destination)
 
     def session_ended(self, destination: Destination) -> None:
         """A session that the plan opened has found no more work."""
         destination.running -= 1
         self.running -= 1
+        if destination.retrying > destination.running:
+            destination.retrying -= 1
+            self._retrying -= 1
+        if destination.terms is not None:
+            destination.terms.throttle.closed()
+        if len(destination):
+            self._line_up(destination)
+        elif not destination.running:
+            destination.idle_since = self._now
+            self._idle.append((self._now, destination))
+
+    def _line_up(self, destination: Destination) -> None:
+        """It has mail: the next plan looks at it."""
+        if destination.breaker.open_until > self._now or destination.paused_until > self._now:
+            destination.line = "rests"
+            self._resting[destination.key] = destination
+        elif not destination.running:
+            line = "retries" if destination.only_retries else "first"
+            if destination.line != line:
+                destination.line = line
+                (self._first if line == "first" else self._retries).append(destination)
+        elif destination.line != "more":
+            destination.line = "more"
+            self._more.append(destination)
+
+    # What it decides
+
+    def plan(self, now: float) -> Plan:
+        """Look at what has changed and decide. The messages to load count as being in memory from now on."""
+        plan = Plan()
+        self._now = now
+        self._ring(now)
+        self._plan_rests(plan, now)
+        self._plan_sessions(plan, now)
+        self._plan_loads(plan, now)
+        self._forget_idle(now)
+        plan.again = 0.0 if plan.load else self._again(now)
+        return plan
+
+    def _again(self, now: float) -> float | None:
+        times = [self._timers[0][0]] if self._timers else []
+        if self._lots:
+            times.append(now + BACKSTOP)
+        if len(self.active) < self.limits.active:
+            if self._quick is not None:
+                times.append(self._quick_until)
+            elif (due := self._waiting.next) is not None:
+                times.append(due)
+        return min(times, default=None)
+
+    def _ring(self, now: float) -> None:
+        """Those whose time has come are looked at again."""
+        while self._timers and self._timers[0][0] <= now:
+            at, _, destination = heapq.heappop(self._timers)
+            if destination.wakes_at == at:
+                destination.wakes_at = 0.0
+                if len(destination) and destination.line == "timer":
+                    self._line_up(destination)
+
+    def _plan_rests(self, plan: Plan, now: float) -> None:
+        for destination in self._resting.values():
+            destination.line = ""
+            if len(destination) and destination.rests(now):
+                plan.put_off.append(destination)
+                if destination.lot is not None:
+                    self._thirsty.append(destination.lot)
+            elif len(destination):
+                self._line_up(destination)
+        self._resting.clear()
+
+    def _plan_sessions(self, plan: Plan, now: float) -> None:
+        """One session for each destination in turn, round and round, while there is room anywhere."""
+        while self.running < self.limits.connections and (destination := self._next_in_line()):
+            if destination.rests(now):
+                destination.line = ""
+                plan.put_off.append(destination)
+            elif not destination.blocked(now) and (job := destination.take(now)):
+                self._open(plan, destination, job, now)
+            else:
+                self._wait(destination, now)
+
+    def _next_in_line(self) -> Destination | None:
+        """Whose turn it is. Those with nothing but retries take turns with the others, while they leave those their share."""
+        retries = self._retries and self._may_retry
+        self._retries_turn = not self._retries_turn
+        names = ("retries", "first") if retries and self._retries_turn else ("first", "retries", "more") if retries else ("first", "more")
+        for name in names:
+            line = self._first if name == "first" else self._more if name == "more" else self._retries
+            while line:
+                destination = line.popleft()
+                if destination.line != name:
+                    continue
+                if len(destination) and (name != "more" or self._may_retry or not destination.only_retries):
+                    return destination
+                destination.line = ""
+        return None
+
+    @property
+    def _may_retry(self) -> bool:
+        return self._retrying < self.limits.connections - self.limits.connections // KEPT
+
+    def _open(self, plan: Plan, destination: Destination, job: Job, now: float) -> None:
+        destination.line = ""
+        destination.running += 1
+        self.running += 1
+        if job.attempt.entry.state == "deferred":
+            destination.retrying += 1
+            self._retrying += 1
+        if destination.terms is not None:
+            destination.terms.throttle.opened(now)
+        plan.open.append((destination, job))
+        if len(destination):
+            self._line_up(destination)
+
+    def _wait(self, destination: Destination, now: float) -> None:
+        """What keeps it from another session ends with a session of its own, or at a time."""
+        destination.line = ""
+        if not destination.breaker.allows(now, destination.running) or destination.running >= destination.window.size:
+            return
+        destination.line = "timer"
+        ready = max(destination.ready(now), now + 0.001)
+        if not destination.wakes_at or ready < destination.wakes_at:
+            destination.wakes_at = ready
+            heapq.heappush(self._timers, (ready, next(self._serial), destination))
+
+    def _plan_loads(self, plan: Plan, now: float) -> None:
+        room = min(BATCH, self.limits.active - len(self.active))
+        if self._lots and room > 0:
+            room = self._call(plan, room)
+        waiting = self._waiting
+        waiting.ripen(now)
+        if self._quick is not None:
+            if now < self._quick_until and len(self._quick) > self._quick.low:
+                return
+            self._quick.low = LOW_WATER
+            self._quick = None
+        while room > 0 and (waiting.fresh or waiting.due):
+            for source in (waiting.fresh, waiting.due):
+                if source and room > 0 and (id := waiting.pick(source, now)):
+                    self.active.add(id)
+                    plan.load.append(id)
+                    room -= 1
+
+    def _call(self, plan: Plan, room: int) -> int:
+        """Read what waits for destinations that have worked off their share; what room is left after that."""
+        self._lots.move_to_end(next(iter(self._lots)))
+        for lot in (*self._thirsty, self._lots[next(reversed(self._lots))]):
+            destination = lot.destination
+            if destination.held > destination.low:
+                continue
+            wanted = max(destination.low, destination.running) + LOW_WATER
+            while room > 0 and wanted > 0 and (id := self._waiting.pick_of(lot)):
+                destination.called += 1
+                self._called[id] = destination
+                self.active.add(id)
+                plan.load.append(id)
+                room -= 1
+                wanted -= 1
+            if not lot.count and destination.lot is lot:
+                destination.lot, destination.low = None, LOW_WATER
+                del self._lots[destination.key]
+        self._thirsty.clear()
+        return room
+
+    def drained(self, destination: Destination) -> bool:
+        """A session has taken a job; whether it is time to plan, for little is left to do there."""
+        if len(destination) >= destination.low:
+            return False
+        if destination.lot is not None:
+            self._thirsty.append(destination.lot)
+        return True
+
+    def _forget_idle(self, now: float) -> None:
+        """What nothing is the matter with is forgotten after a while, or at once where there are very many."""
+        idle = self._idle
+        while idle and (idle[0][0] + FORGET <= now or len(self.destinations) > MANY):
+            since, destination = idle.popleft()
+            if destination.idle_since != since or self.destinations.get(destination.key) is not destination:
+                continue
+            if destination.boring(now):
+                del self.destinations[destination.key]
+            elif not (len(destination) or destination.running):
+                destination.idle_since = now
+                idle.append((now, destination))
+                break
+
+    def must_yield(self) -> bool:
+        """Whether a session has to end after its job: all are taken, and some destination has none for its mail."""
+        if self.running < self.limits.connections:
+            return False
+        return self._wanted(self._first, "first") or (bool(self._retries) and self._may_retry and self._wanted(self._retries, "retries"))
+
+    @staticmethod
+    def _wanted(line: deque[Destination], name: str) -> bool:
+        """Whether somebody stands in the line; who has left it is taken out."""
+        while line and (line[0].line != name or not len(line[0])):
+            gone = line.popleft()
+            if gone.line == name:
+                gone.line = ""
+        return bool(line)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in memory and nothing that was due by the last plan waits."""
+        return not (self.active or self._waiting.fresh or self._waiting.due or self._lots)
+
+    def backlog(self) -> dict[str, int]:
+        """How many messages wait on disk and how many are in memory."""
+        return {"waiting": len(self._waiting), "active": len(self.active), "sessions": self.running}

@@ -208,15 +208,15 @@ def test_a_session_gives_way_when_all_are_taken_and_somebody_has_none() -> None:
         scheduler.queue(job("busy"))
     busy = scheduler.destinations["busy"]
     assert opened(scheduler) == {"busy": 2}
-    assert not scheduler.must_yield(busy)
+    assert not scheduler.must_yield()
     scheduler.queue(job("late"))
-    assert scheduler.must_yield(busy)
+    assert scheduler.must_yield()
     scheduler.session_ended(busy)
-    assert not scheduler.must_yield(busy)
+    assert not scheduler.must_yield()
     while not opened(scheduler)["late"]:
         scheduler.session_ended(busy)
-    assert not scheduler.must_yield(scheduler.destinations["late"])
-    assert not scheduler.must_yield(busy)
+    assert not scheduler.must_yield()
+    assert not scheduler.must_yield()
 
 
 def test_a_destination_that_is_down_is_put_off_as_a_whole() -> None:

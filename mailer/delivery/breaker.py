@@ -1,0 +1,76 @@
+"""The breaker: whether a destination is worth calling. Closed, open until a time, then one message decides.
+
+It opens when `threshold` attempts in a row have found no host that would talk, and when these are a whole cohort: as many as
+there may be sessions at once. Twenty sessions that all run into the same moment are one piece of news, not twenty. It stays open
+for `first` seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
+nothing new. Time comes in as an argument, in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Breaker:
+    """What the attempts of late have taught."""
+
+    threshold: int = 3
+    first: float = 60.0
+    longest: float = 900.0
+    failures: int = 0
+    """Attempts in a row that failed."""
+
+    open_until: float = 0.0
+    """0.0 while it is closed."""
+
+    reason: str = ""
+    ours: bool = False
+    """Whether it is we who have to mend something: a wrong password."""
+
+    opened: int = 0
+    """How often it has opened since it was closed."""
+
+    cohorts: float = 0.0
+
+    def allows(self, now: float, running: int) -> bool:
+        """Whether another session may be tried now; half-open means that one may, and only one."""
+        return not self.open_until or (now >= self.open_until and running == 0)
+
+    def succeeded(self) -> bool:
+        """A host talked to us: closed. Whether it was open before."""
+        if not self.failures:
+            return False
+        was_open = bool(self.open_until)
+        self.failures = self.opened = 0
+        self.open_until = self.cohorts = 0.0
+        self.reason = ""
+        self.ours = False
+        return was_open
+
+    def failed(self, now: float, reason: str, cohort: float = 1.0) -> None:
+        """No host of it would talk to one of a `cohort` of sessions."""
+        self.reason = reason
+        if self.is_open(now):
+            return
+        self.failures += 1
+        self.cohorts += 1 / max(cohort, 1.0)
+        self.ours = False
+        if self.open_until or (self.failures >= self.threshold and self.cohorts > 1 - 1e-9):
+            self.open_until = now + min(self.first * 2 ** min(self.opened, 30), self.longest)
+            self.opened += 1
+
+    def trip(self, now: float, reason: str) -> None:
+        """Open at once, and it is our fault: whatever comes next would fail the same way."""
+        self.failures = max(self.failures, self.threshold - 1)
+        self.cohorts = max(self.cohorts, 1.0)
+        self.failed(now, reason)
+        self.ours = True
+
+    def is_open(self, now: float) -> bool:
+        """Whether mail that waits for it should wait elsewhere."""
+        return now < self.open_until
+
+    def state(self, now: float) -> str:
+        """``closed``, ``open``, or ``half-open``: one message finds out."""
+        return "closed" if not self.open_until else "open" if now < self.open_until else "half-open"

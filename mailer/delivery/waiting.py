@@ -1,0 +1,135 @@
+"""What waits on disk: names and times, and nothing else is kept of it. Some 150 bytes for each message.
+
+A message waits until it is due; or it is due, and waits to be read; or it was read, found to be for a destination that has its share
+of the memory, and waits in that destination's `Lot`. Each of these is one entry of `_dues`, so that a name is known by one look,
+and whatever else has it (a heap, a queue) may be out of date and is asked for there.
+
+Those that are due within `SPAN` seconds are in a heap. Those that come later lie in heaps of names, one for each `SPAN`, and are
+sorted when their time comes near: that is a third of the memory, and whatever is put off again before was never sorted.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .destination import Destination
+
+SPAN = 64.0  # seconds
+
+
+class Lot:
+    """Messages that wait for a destination to have room, in their order."""
+
+    __slots__ = ("count", "destination", "ids")
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+        self.ids: deque[str] = deque()
+        self.count = 0
+        """How many of `ids` do wait here; the rest has gone meanwhile."""
+
+
+class Waiting:
+    """All messages that wait."""
+
+    def __init__(self) -> None:
+        self._dues: dict[str, float | Lot] = {}
+        self._near: list[tuple[float, str]] = []
+        self._far: dict[int, list[str]] = {}
+        self._spans: list[int] = []  # a heap of the keys of `_far`
+        self._reached = 0  # the spans before this one are in `_near`
+        self.fresh: deque[str] = deque()
+        self.due: deque[str] = deque()
+
+    def __len__(self) -> int:
+        return len(self._dues)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._dues
+
+    def of(self, id: str) -> float | None:
+        """When it is due: 0.0 for what is new, or in a lot; None if it does not wait."""
+        due = self._dues.get(id)
+        return 0.0 if isinstance(due, Lot) else due
+
+    def add(self, id: str, due: float) -> None:
+        """It waits until `due`; 0.0 is a message that is new."""
+        known = self._dues.get(id)
+        if known == due:
+            return
+        if isinstance(known, Lot):
+            known.count -= 1
+        self._dues[id] = due
+        if not due:
+            self.fresh.append(id)
+            return
+        span = int(due // SPAN)
+        if span < self._reached:
+            heapq.heappush(self._near, (due, id))
+        elif (names := self._far.get(span)) is not None:
+            names.append(id)
+        else:
+            self._far[span] = [id]
+            heapq.heappush(self._spans, span)
+
+    def park(self, id: str, lot: Lot) -> None:
+        """It waits for room at a destination."""
+        self._dues[id] = lot
+        lot.ids.append(id)
+        lot.count += 1
+
+    def remove(self, id: str) -> None:
+        """It does not wait any more."""
+        if isinstance(due := self._dues.pop(id, None), Lot):
+            due.count -= 1
+
+    def ripen(self, now: float) -> None:
+        """Those whose time has come are due."""
+        if self._spans and self._spans[0] <= now // SPAN:
+            self._come_near(int(now // SPAN) + 1)
+        near = self._near
+        while near and near[0][0] <= now:
+            due, id = heapq.heappop(near)
+            if self._dues.get(id) == due:
+                self.due.append(id)
+
+    def _come_near(self, reached: int) -> None:
+        """All that is due before the span `reached` is sorted now."""
+        while self._spans and self._spans[0] < reached:
+            for id in self._far.pop(heapq.heappop(self._spans)):
+                if isinstance(due := self._dues.get(id), float) and due // SPAN < reached:
+                    self._near.append((due, id))
+        self._reached = max(self._reached, reached)
+        heapq.heapify(self._near)
+
+    @property
+    def next(self) -> float | None:
+        """When `ripen` has something to do next, as far as it is known: never too late."""
+        while self._near and self._dues.get(self._near[0][1]) != self._near[0][0]:
+            heapq.heappop(self._near)
+        if self._near:
+            return self._near[0][0]
+        return self._spans[0] * SPAN if self._spans else None
+
+    def pick(self, source: deque[str], now: float) -> str | None:
+        """The next of `fresh` or `due`, which does not wait any more then; None if there is none."""
+        while source:
+            id = source.popleft()
+            due = self._dues.get(id)
+            if isinstance(due, float | int) and due <= now:
+                del self._dues[id]
+                return id
+        return None
+
+    def pick_of(self, lot: Lot) -> str | None:
+        """The next of a lot."""
+        while lot.ids:
+            id = lot.ids.popleft()
+            if self._dues.get(id) is lot:
+                del self._dues[id]
+                lot.count -= 1
+                return id
+        return None
