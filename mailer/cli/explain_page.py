@@ -13,7 +13,7 @@ from . import pages, show
 from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.delivery.finder import Itinerary
     from mailer.delivery.obstacle import Obstacle
@@ -229,8 +229,8 @@ def _next(explanation: Explanation, due: float, now: float) -> Iterator[Field]:
         yield f"      {'given up':<11}", f"{text} (retry.expire)"
 
 
-def _ways(ways: dict[str, Itinerary] | object) -> Iterator[Block]:
-    if not isinstance(ways, dict) or not ways:
+def _ways(ways: Mapping[str, Itinerary]) -> Iterator[Block]:
+    if not ways:
         return
     yield BLANK
     yield Line([Cell("Where it would go now", "strong")])
