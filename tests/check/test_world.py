@@ -312,7 +312,7 @@ def test_a_name_server_that_says_nothing(look: Look, timeout: str) -> None:
     try:
         begin = time.monotonic()
         found = look("good.example")
-        assert time.monotonic() - begin < 2.5
+        assert time.monotonic() - begin < 6
     finally:
         look.nsd.thaw()
     asked = [one for one in found if one.check not in ("egress", "DKIM")]

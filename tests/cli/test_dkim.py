@@ -255,11 +255,11 @@ def test_a_thousand_signatures_ask_the_dns_five_times(home: Home, server: Namese
 def test_a_silent_dns_takes_the_time_of_one_look_up(home: Home, server: Nameserver) -> None:
     """However many signatures there are, the message does not choose how long we wait for their keys."""
     server.misbehave("*", "silent")
-    home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "0.5s"\nlifetime = "1s"\n')
+    home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "0.5s"\nlifetime = "2s"\n')
     fields = b"".join(sign(MESSAGE, [seal("ed25519", f"s{n}")], time.time()).fields for n in range(5))
     begin = time.monotonic()
     rows = facts(home, "verify", code=75, input=fields + MESSAGE)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 8  # one after the other they would take ten
     assert [row["result"] for row in rows] == ["temperror"] * 5
 
 
@@ -275,7 +275,7 @@ def test_a_dns_that_is_made_to_keep_us_busy(home: Home, server: Nameserver, key:
     configure(home, server)
     begin = time.monotonic()
     (row,) = facts(home, "verify", code=75 if words == "temperror" else 65, input=bytes(sign(MESSAGE, [seal("ed25519", key)], time.time())))
-    assert (row["result"], time.monotonic() - begin < 3) == (words, True)
+    assert (row["result"], time.monotonic() - begin < 8) == (words, True)
 
 
 # rotate
