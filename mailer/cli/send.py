@@ -216,7 +216,9 @@ COMMAND = Command(
         "Reads a whole RFC 5322 message from standard input and queues it for the RECIPIENTs, or for those of its own "
         "To, Cc and Bcc fields with -t. With --to, --subject, --text and their like it composes a message instead and reads nothing.\n\n"
         "When it exits with 0, the message is on disk and survives a power failure, whether or not a daemon runs. It "
-        "prints the message's ID; `mailer status ID` says what became of it."
+        "prints the message's ID; `mailer status ID` says what became of it.\n\n"
+        "Names of this machine become who the configuration says they are, and what not every server would take is mended, never cut. "
+        "What was changed is told with -v, and by the member changes with --json."
     ),
     operands="[RECIPIENT…]",
     options=(
