@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailer.cli import sendmail_argv
 from mailer.mail.failure import Failure
+from tests.fakes.mail import outcome
 from tests.fakes.users import NOBODY
 
 from .home import Home
@@ -298,6 +299,22 @@ def test_mailq_has_the_shape_that_scripts_expect(home: Home) -> None:
     assert lines[5].split()[0] == second + "!"
     assert lines[5].endswith(" MAILER-DAEMON")
     assert lines[-1] == "-- 1 Kbytes in 2 Requests."
+
+
+def test_mailq_shows_why_and_nothing_that_a_terminal_would_act_on(home: Home) -> None:
+    """A reason stands in brackets above the recipients that it holds up; what a host wrote into it does nothing."""
+    assert home.mailer("sendmail", "--", "a@example.net", "b@example.net", "c@example.net", input=PLAIN).returncode == 0
+    [id] = home.queued()
+    text = "later \x1b]52;c;AAAA\x07\x9b31m\u202e"
+    with home.spool.claim(id) as claim:
+        home.spool.defer(claim, [outcome(0, "defer", text=text, due=9e9), outcome(1, "defer", text=text, due=9e9)], 9e9)
+    said = home.mailer("sendmail", "-bp").stdout.decode()
+    assert not set(said) & {"\x1b", "\x07", "\x9b", "\u202e"}
+    lines = [line.strip() for line in said.splitlines()]
+    reason = next(at for at, line in enumerate(lines) if line.startswith("("))
+    assert "later" in lines[reason]
+    assert lines[reason + 1 : reason + 3] == ["a@example.net", "b@example.net"]
+    assert lines[reason - 1] == "c@example.net"
 
 
 def test_borrowed_rights_are_not_led_by_the_environment(home: Home) -> None:
