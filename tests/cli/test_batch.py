@@ -21,6 +21,7 @@ from mailer.cli.bundle import Wishes, items
 from mailer.mail.failure import Failure
 from mailer.spool.layout import is_id
 from tests.fakes.processes import wait_until
+from tests.journey.world import World
 
 from .home import Home
 
@@ -308,6 +309,20 @@ def test_a_batch_that_is_interrupted_says_how_far_it_came(home: Home) -> None:
     said = out.decode().split()
     assert (running.returncode, error.decode()) == (75, f"mailer: after {len(said)} messages: SIGTERM while the batch was read\n")
     assert said == home.queued()
+
+
+def test_a_daemon_that_runs_delivers_all_of_it_at_once(tmp_path: Path) -> None:
+    """It is told that there is much to do; more than the doorbell holds, and long before it would look by itself."""
+    world = World(tmp_path)
+    try:
+        sink = world.sink()
+        world.configure(sink, more='[delivery]\nrescan = "1h"\n')
+        world.daemon()
+        assert world.mailer("send", "--batch", input=mbox(*map(message, range(300)))).code == 0
+        assert len(sink.received(300, 30)) == 300
+        world.until("the spool is empty", lambda: not world.in_spool())
+    finally:
+        world.close()
 
 
 # What is asked of all, and what is shown
