@@ -111,7 +111,7 @@ class Shape:
     what that comes to, and where each number is from.
 
     A rate counts a message once for each recipient that it has there, and is kept evenly. Reports about mail that could not be
-    delivered are not counted, and wait for no rate.
+    delivered are not counted, and wait for no message_rate.
     """
 
     match: tuple[str, ...] = setting(

@@ -11,8 +11,8 @@ fail      this message is given up
 ========  ====================================================================================================
 
 Looked at is what was not delivered, and nothing else: a message that is taken costs nothing here. What we wrote ourselves, because
-nobody said anything, is no reply. Whether a job may begin at all, because of a pause or because no source has room, is
-asked for when it is taken on (`held`).
+nobody said anything, is no reply. From which source a job leaves, and whether one has room, is asked for when it is
+taken on (`held`).
 """
 
 from __future__ import annotations
@@ -45,13 +45,6 @@ AGAIN = 30.0  # seconds until a message leaves by another source
 NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
 
 
-class Rest(NamedTuple):
-    """A destination gets nothing until then, because of what it said."""
-
-    until: float
-    why: str
-
-
 class Slowed(NamedTuple):
     """A destination has had less `since` then, and has it `until` then; `cap` is what its window may have otherwise."""
 
@@ -74,7 +67,6 @@ class Reactions:
         config = table.config
         self.table = table
         self.sources = sources
-        self.rests: dict[str, Rest] = before.rests if before else {}
         self._slowed: dict[str, Slowed] = before._slowed if before else {}
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
         self.rules = [(rule, tuple(map(form, rule.match))) for rule in rules]
@@ -84,31 +76,21 @@ class Reactions:
     @property
     def watchful(self) -> bool:
         """Whether there is anything that could hold a job up."""
-        return self.sources is not None or bool(self.rests or self._slowed)
+        return self.sources is not None or bool(self._slowed)
 
     def held(self, job: Job, now: float, random: Callable[[], float]) -> list[Outcome]:
         """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
         if self._slowed:
             self._speed_up(job.way.key, now)
-        if rest := self.resting(job.way.key, now):
-            return _not_tried(job, rest.why, rest.until, (rest.until - now) * 0.2 * random(), now)
         if self.sources is None:
             return []
         entry = job.attempt.entry
         last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
         chosen = self.sources.choose(job.way, len(job.recipients) if entry.envelope.sender else 0, now, last)
         if isinstance(chosen, Wait):
-            return _not_tried(job, chosen.reason, chosen.until, PAUSE * random(), now)
+            return _not_tried(job, chosen, PAUSE * random(), now)
         job.source, job.way = chosen
         return []
-
-    def resting(self, key: str, now: float) -> Rest | None:
-        """The pause of a destination, if a reply has led to one."""
-        rest = self.rests.get(key)
-        if rest is not None and rest.until <= now:
-            del self.rests[key]
-            return None
-        return rest
 
     # After it was not delivered
 
@@ -167,7 +149,8 @@ class Reactions:
             other = self.sources.rest(key, job.source, until, outcome.reply)
             return outcome._replace(verdict="defer", due=now + AGAIN) if other else outcome
         if rule.action == "pause":
-            self.rests[key] = Rest(until, f"the destination rests because of its reply {outcome.reply}")
+            destination.paused_until = max(destination.paused_until, until)
+            destination.pause_reason = f"the destination rests because of its reply {outcome.reply}"
             return outcome._replace(verdict="defer", due=until)
         patient = job.attempt.entry.history.tries.get(outcome.to, 0) < PATIENT
         return outcome._replace(verdict="defer", due=until) if patient else outcome
@@ -181,9 +164,7 @@ def _holds(rule: Reaction, patterns: Sequence[str], key: str, outcome: Outcome) 
     return found(rule.reply, outcome.reply)
 
 
-def _not_tried(job: Job, why: str, until: float, spread: float, now: float) -> list[Outcome]:
+def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:
     """It waits, and that is no attempt."""
-    return [
-        Outcome(to, "defer", "destination", 451, NOT_NOW, f"not tried: {why}", "connect", at=now, due=until + spread, counts=False)
-        for to in job.recipients
-    ]
+    text, due = f"not tried: {wait.reason}", wait.until + spread
+    return [Outcome(to, "defer", "destination", 451, NOT_NOW, text, "connect", at=now, due=due, counts=False) for to in job.recipients]

@@ -164,7 +164,9 @@ class Scheduler:
             if not destination.running:
                 destination.mark(self._now)
             self._line_up(destination)
-        elif destination.line == "retries" and not destination.only_retries:
+        elif (destination.line == "retries" and not destination.only_retries) or (
+            destination.line == "timer" and not job.attempt.entry.envelope.sender  # a report waits for no rate of messages
+        ):
             self._line_up(destination)
         return destination
 

@@ -99,7 +99,7 @@ def test_a_pause(tmp_path: Path) -> None:
             await office.settled(second, "deferred")
             await office.settled(other, None)
             told = last(office, second)
-            assert told.reply.startswith("451 4.4.5 not tried: the destination rests because of its reply 421 unusual volume")
+            assert told.reply.startswith("451 4.4.1 not tried: the destination rests because of its reply 421 unusual volume")
             assert (told.counts, told.due >= NOW + 1800) == (False, True)
             assert office.tries(second) == 0
             office.advance(2 * 1800)
