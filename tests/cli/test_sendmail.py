@@ -51,6 +51,7 @@ MEANINGS: dict[str, dict[str, Any]] = {
     "-Nsuccess,delay,failure": {"notify": "SUCCESS,DELAY,FAILURE"},
     "-Rfull -V QQ314159": {"ret": "FULL", "envid": "QQ314159"},
     "-N never,delay": {"warned": True},
+    "-N delay,delay": {"warned": True},
     "-N sometimes": {"warned": True},
     "-R some": {"warned": True},
     "-V " + "x" * 101: {"warned": True},

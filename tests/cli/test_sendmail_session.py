@@ -95,6 +95,21 @@ def test_what_is_asked_beside_the_envelope_goes_with_it(office: Office) -> None:
     assert not second.options
 
 
+def test_what_is_asked_for_all_is_asked_for_those_they_stand_for(tmp_path: Path) -> None:
+    """An alias takes the place of a recipient, and the wish of all stays."""
+    office = Office(tmp_path)
+    rcpt = b"RCPT TO:<b@example.net> NOTIFY=NEVER\r\nRCPT TO:<c@example.net> NOTIFY=NEVER\r\n"
+    office.says(b"", HELLO + b"MAIL FROM:<a@here.example>\r\n" + rcpt + b"DATA\r\n" + TEXT + END)
+    assert office.envelopes[0].options["notify"] == "NEVER"
+
+
+@pytest.mark.parametrize("stray", [b"\n", b"\r", b"\0"])
+def test_a_stray_line_end_refuses_the_message(office: Office, stray: bytes) -> None:
+    """It is not put right: who writes SMTP knows what a line end is, and who does not may mean something else."""
+    assert codes(office.says(HELLO + ENVELOPE + b"Subject: x\r\n\r\none" + stray + b"two\r\n" + END))[-1] == 554
+    assert office.envelopes == []
+
+
 def test_the_null_sender_and_utf8(office: Office) -> None:
     """Both are senders like others."""
     office.says(HELLO + b"MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n" + TEXT + END)
