@@ -259,7 +259,7 @@ class Service:
             if event is not None and event.entry.id not in self.engine.scheduler.active:  # what is tried now will be told anyway
                 self.ledger.told(event)
             if time() - begin > MAKING_GOOD:
-                await asyncio.sleep(4 * (time() - begin))
+                await asyncio.sleep(9 * (time() - begin))
                 begin = time()
         await self.stopping.wait()
 
