@@ -246,3 +246,17 @@ def test_the_log_can_be_moved_while_it_is_written(tmp_path: Path) -> None:
     assert "what=reloaded" in (tmp_path / "new").read_text()
     log.change(sys.stderr, form="auto", level="info")
     assert not sys.stderr.closed
+
+
+def test_a_hushed_log_has_errors_only() -> None:
+    """Until it is let speak again; opening it anew does not forget that."""
+    stream = io.StringIO()
+    log = Log(stream, form="json")
+    log.hush(True)
+    log.told(Daemon(NOW, "ready"))
+    log.told(Alarm(NOW, "disk", "short"))
+    log.change(stream, form="json", level="info")
+    log.told(Daemon(NOW, "ready"))
+    log.hush(False)
+    log.told(Daemon(NOW, "stopped"))
+    assert [json.loads(line)["what"] for line in stream.getvalue().splitlines()] == ["disk", "stopped"]
