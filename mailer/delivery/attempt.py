@@ -55,6 +55,9 @@ class Job:
     source: str = ""
     """The name of the source that it leaves from, where there are some."""
 
+    turned_away: int = 0
+    """How often its session was one too many for the other side."""
+
     @property
     def priority(self) -> str:
         """high, normal or low."""

@@ -97,6 +97,11 @@ class Destination:
             terms.throttle.took(now, len(job.recipients))
         return job
 
+    def give_back(self, job: Job, now: float) -> None:
+        """A job that was taken does not begin after all; what it took of the rate is free again."""
+        if self.terms is not None and job.attempt.entry.envelope.sender:
+            self.terms.throttle.took(now, -len(job.recipients))
+
     def take_all(self) -> list[Job]:
         """All that wait, in order: they are put off together."""
         return self._lanes.take_all()
@@ -186,6 +191,12 @@ class Destination:
             self.breaker.trip(now, reply)
         else:
             self.breaker.failed(now, reply, cohort)
+
+    def crowded(self, now: float, reply: str) -> None:
+        """One of several sessions was turned away: no more than the others are welcome."""
+        self.told(now, reply)
+        self.window.failed()
+        self.window.size = max(min(self.window.size, self.running - 1), 1)
 
     def told(self, now: float, reply: str) -> None:
         """What it answered last, where that was not yes."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
 FILE_BUDGET = 256  # their files kept open; a session may be allowed as few as 1024
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
+PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
@@ -411,8 +412,7 @@ class Engine:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
         reactions = self.policy.reactions
         if reactions is not None and reactions.watchful and (waits := reactions.held(job, self.clock.now(), self.random)):
-            if job.attempt.entry.envelope.sender:  # it took its share of the rate
-                reactions.table(job.way).throttle.took(self.clock.now(), -len(job.recipients))
+            self.scheduler.destination(job.way).give_back(job, self.clock.now())
             self._spawn(self._finished(job.attempt, waits))
             return None
         content = self.settler.take(job.attempt)
@@ -447,6 +447,8 @@ class Engine:
         except Exception as error:
             outcomes = self._our_fault(error, "body", job.recipients)
         offline = self.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
+        if outcomes[0].code == 421 and self._crowded(destination, job, outcomes):
+            return
         if offline is None:
             self._learn(destination, outcomes)
             for outcome in outcomes:
@@ -454,6 +456,20 @@ class Engine:
                     outcomes = self._react(destination, job, outcomes)
                     break
         await self._finished(job.attempt, offline or outcomes)
+
+    def _crowded(self, destination: Destination, job: Job, outcomes: Sequence[Outcome]) -> bool:
+        """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
+
+        Then it is no attempt. The message goes back to the queue, and the window is as large as is welcome.
+        """
+        if destination.running < 2 or destination.breaker.failures or job.turned_away >= PATIENCE:
+            return False
+        if any(outcome.code != 421 or outcome.scope != "host" for outcome in outcomes):
+            return False
+        job.turned_away += 1
+        destination.crowded(self.clock.now(), outcomes[0].reply)
+        self.scheduler.queue(job)
+        return True
 
     def _our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
@@ -538,5 +554,6 @@ class Line:
     def close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
         if self._next is not None:
+            self.destination.give_back(self._next.job, self.engine.clock.now())
             self.engine.scheduler.queue(self._next.job)
             self.engine.wake()

@@ -1045,3 +1045,68 @@ def test_a_scan_that_finds_what_is_known_changes_nothing(post: Post) -> None:
         assert post.tries(id) == 1
 
     play(scenario())
+
+
+def test_a_session_too_many_is_no_attempt(tmp_path: Path) -> None:
+    """Where the others are welcome, 421 says how many we may be: the message goes back to the queue, and soon it is delivered."""
+
+    async def scenario() -> None:
+        post = Post(tmp_path)
+        crowded = outcome(0, "defer", scope="host", code=421, enhanced="4.7.0", text="too many connections", phase="greeting")
+        post.courier.script["b@crowded.example"] = [crowded, "delivered"]
+        post.courier.gates["crowded.example"] = asyncio.Event()
+        async with post.running():
+            ids = [post.put(f"{name}@crowded.example") for name in "ba"]
+            await post.until("two sessions", lambda: post.courier.busy == 2)
+            post.courier.gates["crowded.example"].set()
+            for id in ids:
+                await post.settled(id, None)
+            destination = post.scheduler.destinations["crowded.example"]
+        assert sorted(post.told("tried")) == ["tried", "tried"]
+        assert (destination.window.size, destination.breaker.failures) == (1, 0)
+        assert destination.last_reply == "421 4.7.0 too many connections"
+
+    play(scenario())
+
+
+def test_a_slow_destination_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """What comes beyond its share goes back to waiting, unlocked and as it was; mail for others that comes later is delivered."""
+
+    async def scenario() -> None:
+        post = Post(tmp_path, Limits(active=20))
+        post.courier.gates["slow.example"] = asyncio.Event()
+        post.put("first@other.example")
+        async with post.running():
+            slow = [post.put("you@slow.example") for _ in range(60)]
+            other = post.put("you@other.example")
+            await post.settled(other, None)
+            assert len(post.scheduler.active) < 20
+            assert all(post.scheduler.knows(id) for id in slow)
+            assert not post.scheduler.idle
+            post.courier.gates["slow.example"].set()
+            for id in slow:
+                await post.settled(id, None)
+        assert sorted(id for id, _ in post.courier.tried if id in slow) == sorted(slow)
+        assert post.scheduler.idle
+
+    play(scenario())
+
+
+def test_a_message_with_a_part_for_a_full_destination_goes_to_the_others(tmp_path: Path) -> None:
+    """That part is put off for a minute or two, and that is no attempt."""
+
+    async def scenario() -> None:
+        post = Post(tmp_path, Limits(active=20))
+        post.courier.gates["slow.example"] = asyncio.Event()
+        async with post.running():
+            for _ in range(60):
+                post.put("you@slow.example")
+            both = post.put("a@slow.example", "b@other.example")
+            await post.settled(both, "deferred")
+            assert 60 <= post.scheduler.due_of(both) - post.clock.now() <= 120
+            assert any("b@other.example" in people for id, people in post.courier.tried if id == both)
+            entry = post.spool.read(both, "deferred")
+            assert entry.history.tries == {1: 1}
+            post.courier.gates["slow.example"].set()
+
+    play(scenario())
