@@ -134,7 +134,7 @@ def mailbox(value: object) -> str:
     author = text(value)
     if not author:
         return author
-    if len(found := [*boxes(author)]) != 1 or found[0][3:] != (0, len(author)):
+    if len(found := [*boxes(author)]) != 1 or found[0][3] or author[found[0][2] :] not in ("", ">"):
         raise ValueError(f'{written(author)} is no author; write "anna@example.org" or "Anna <anna@example.org>"')
     address(found[0][0])
     return author

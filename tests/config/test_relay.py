@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.config.file import config_of
+from mailer.config.file import config_of, examine
 from mailer.config.relay import Relay
 from mailer.mail.failure import Failure
 
@@ -56,3 +56,22 @@ def test_what_does_not_go_together(text: str, problem: str) -> None:
     with pytest.raises(Failure) as caught:
         relay(text)
     assert problem in str(caught.value)
+
+
+def test_one_route_has_one_author() -> None:
+    """A relay that takes one author only shares no route with a way that takes others: mail is signed before its way is tried."""
+    relays = '[relay.a]\nhost = "a.example"\nauthor = "Me <me@example.com>"\n[relay.b]\nhost = "b.example"\nauthor = "{}"\n'
+    route = '[[route]]\nmatch = "*"\nvia = {}\n'
+    for author, via, wrong in (
+        ("Me <me@example.com>", '["relay:a", "relay:b"]', False), ("", '["relay:a", "relay:b"]', True), ("", '["relay:a", "mx"]', True),
+        ("", '["relay:b", "mx"]', False),
+    ):  # fmt: skip
+        _, problems = examine("c.toml", (relays.format(author) + route.format(via)).encode())
+        assert any("takes one author only and another does not" in problem.text for problem in problems) == wrong
+
+
+@pytest.mark.parametrize("author", ["me", "a@example.com, b@example.com", "Me me@example.com", "<a@example.com> x"])
+def test_an_author_is_one_whole_address(author: str) -> None:
+    """With or without a name before it."""
+    _, problems = examine("c.toml", f'[relay.a]\nhost = "a.example"\nauthor = "{author}"\n'.encode())
+    assert [problem.line for problem in problems] == [3]

@@ -22,6 +22,7 @@ ALIASES = (
     ("old@example.com", ("new@example.com",)),
     ("self", ("self", "copy@example.com")),
     ("kept", ("\\kept",)),
+    ("mailbox", ("\\root",)),
 )
 
 
@@ -31,7 +32,8 @@ ALIASES = (
         ("root", ["anna@example.com", "bob@example.com"]), ("ROOT", ["anna@example.com", "bob@example.com"]),
         ("root@localhost", ["anna@example.com", "bob@example.com"]), ("root@HOST.example", ["anna@example.com", "bob@example.com"]),
         ("root@example.com", ["root@example.com"]), ("Old@Example.com", ["new@example.com"]),
-        ("self", ["self@example.org", "copy@example.com"]), ("kept", ["kept@example.org"]), ("carol", ["carol@example.org"]),
+        ("self", ["self@example.org", "copy@example.com"]), ("kept", ["kept@example.org"]), ("mailbox", ["root@example.org"]),
+        ("carol", ["carol@example.org"]),
         ("dave@example.net", ["dave@example.net"]), ("<root>", ["anna@example.com", "bob@example.com"]),
     ],
 )  # fmt: skip
