@@ -174,6 +174,8 @@ def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Itera
 
 def _state_row(standing: Standing, now: float) -> list[Value]:
     breaker = standing.breaker + (f" until {moment(standing.open_until, now)}" if standing.breaker == "open" else "")
+    if standing.breaker == "closed" and standing.failures:
+        breaker = f"closed, {standing.failures} failed"
     why = standing.wait + (f" until {moment(standing.wait_until, now)}" if 0 < standing.wait_until < FOREVER else "")
     detail = f": {standing.wait_detail}" if standing.wait_detail else ""
     said = f"{standing.last_reply} ({moment(standing.last_at, now)})" if standing.last_reply and standing.last_at else standing.last_reply
