@@ -447,7 +447,7 @@ class Engine:
         except Exception as error:
             outcomes = self._our_fault(error, "body", job.recipients)
         offline = self.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
-        if outcomes[0].code == 421 and self._crowded(destination, job, outcomes):
+        if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(destination, job, outcomes):
             return
         if offline is None:
             self._learn(destination, outcomes)
@@ -496,6 +496,11 @@ class Engine:
         self.scheduler.failed(destination, self.clock.now(), trouble.reply, ours=trouble.scope == "us")
         if trouble.scope == "us":
             self.tell(Alarm(self.clock.now(), "login", f"{trouble.hop.host} refuses our login: {trouble.reply}"))
+
+    def _has_rule(self, job: Job, outcome: Outcome) -> bool:
+        """Whether the configuration knows more about the reply than its code says."""
+        reactions = self.policy.reactions
+        return reactions is not None and reactions.rule(job.way.key, outcome) is not None
 
     def _react(self, destination: Destination, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""

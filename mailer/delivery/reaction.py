@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .warmup import Sources
 
 PATIENT = 3  # tries that are put off by a rule; who says for ever that we should come back soon is not believed
+MOST = 1000  # destinations that are slowed down, before those are forgotten that were
 BREATH = 30.0  # seconds before a destination that was slowed down is slowed down again
 AGAIN = 30.0  # seconds until a message leaves by another source
 NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
@@ -82,7 +83,7 @@ class Reactions:
         """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
         if self._slowed:
             self._speed_up(job.way.key, now)
-        if self.sources is None:
+        if self.sources is None or job.source:  # one that had to wait for its turn once more leaves from where it was to leave
             return []
         entry = job.attempt.entry
         last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
@@ -118,6 +119,8 @@ class Reactions:
         known = self._slowed.get(destination.key)
         if known is not None and now < known.since + BREATH:
             return
+        if len(self._slowed) >= MOST:
+            self._slowed = {key: each for key, each in self._slowed.items() if now < each.until}
         window = destination.window
         self._slowed[destination.key] = Slowed(now, until, destination, known.cap if known else window.cap)
         window.size = window.cap = max(int(window.size) // 2, 1)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NAME = "warmup"
 DAY = 86_400
 LARGEST = 64 << 20  # bytes of the file
+MOST = 10_000  # destinations whose sources are kept worked out, and pairs of a source and a place where it rests
 PAUSE = 3600.0  # seconds of the new day over which what had to wait for it begins again
 
 
@@ -155,7 +156,7 @@ class Sources:
         """The sources for the destination `key`."""
         exits = self._exits.get(key)
         if exits is None:
-            if len(self._exits) > 10_000:
+            if len(self._exits) >= MOST:
                 self._exits.clear()
             exits = self._exits[key] = self._work_out(key)
         return exits
@@ -163,6 +164,8 @@ class Sources:
     def rest(self, key: str, name: str, until: float, why: str) -> bool:
         """Source `name` is not used there until then; whether there is another one."""
         exits = self.exits(key)
+        if len(self._rests) >= MOST:
+            self._rests.clear()
         self._rests[name, exits.place] = (until, why)
         return any(source.name != name and not self._resting(source.name, exits.place, 0.0) for source, _ in exits.sources)
 

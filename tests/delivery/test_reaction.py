@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,7 @@ REPLIES = [
     (GOOGLE, 421, "4.7.28 Gmail has detected an unusual rate of unsolicited mail originating from your IP address.", "slow"),
     (GOOGLE, 450, "4.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages", "defer"),
     (GOOGLE, 421, "4.7.0 Try again later, closing connection.", "slow"),
+    (GOOGLE, 550, "5.7.25 The IP address sending this message does not have a PTR record setup", "source"),
     (OUTLOOK, 451, "4.7.500 Server busy. Please try again later from [192.0.2.1].", "slow"),
     (OUTLOOK, 451, "4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation.", "slow"),
     (OUTLOOK, 550, "5.7.606 Access denied, banned sending IP [192.0.2.1]", "source"),
@@ -265,7 +267,8 @@ REPLIES = [
     (YAHOO, 421, "4.7.0 [TS01] Messages from 192.0.2.1 temporarily deferred", "source"),
     (YAHOO, 451, "[GL01] Message from (192.0.2.1) temporarily deferred", "defer"),
     (OTHER, 450, "4.2.0 <a@example.net>: Recipient address rejected: Greylisted", "defer"),
-    (OTHER, 421, "4.7.0 too many connections from your host", "slow"),
+    (OTHER, 450, "4.7.0 too many connections from your host", "slow"),
+    (OTHER, 421, "4.7.0 too many connections from your host", None),
     (OTHER, 451, "4.7.1 Rate limit exceeded, slow down", "slow"),
     (OTHER, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", "source"),
     (OTHER, 550, "5.1.1 no such user", None),
@@ -322,3 +325,22 @@ def test_the_shipped_rules() -> None:
     assert len(shipped()) >= 10
     assert "fail" not in {each.action for each in shipped()}
     assert all(each.codes or each.action == "source" or each.match for each in shipped())
+
+
+def test_a_rule_knows_better_than_421(tmp_path: Path) -> None:
+    """421 to one of several sessions is taken for one session too many, unless a rule says what it is."""
+
+    async def scenario() -> None:
+        office = post(tmp_path, rule("unusual volume", "pause", "30m"))
+        gate = office.courier.gates[OTHER] = asyncio.Event()
+        office.courier.script["a@example.net"] = [said(421, "unusual volume", "mail", "host")]
+        async with office.running():
+            first = office.put("a@example.net")
+            office.put("b@example.net")
+            await office.until("two sessions", lambda: office.courier.busy == 2)
+            gate.set()
+            await office.settled(first, "deferred")
+            assert last(office, first).due == NOW + 1800
+            assert office.tries(first) == 1
+
+    play(scenario())

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from mailer.config.file import config_of
 from mailer.delivery.reaction import Reactions
+from mailer.delivery.router import Stop, Way
 from mailer.delivery.terms import TermsTable
+from mailer.delivery.warmup import Book, Sources
+from mailer.net.endpoint import Endpoint
+from mailer.trust.requirement import Requirement
 
 from .post import Post, play
 
@@ -157,3 +161,40 @@ def test_a_reload_changes_what_holds(tmp_path: Path) -> None:
             await quiet(office, 3)
 
     play(scenario())
+
+
+def test_what_does_not_begin_takes_nothing_of_the_rate(tmp_path: Path) -> None:
+    """A message that has no source today gives back what it took, and a report, and mail that was counted before, are not held up."""
+
+    async def scenario() -> None:
+        office = post(tmp_path, RATE_AND_SOURCE)
+        reactions = office.engine.policy.reactions
+        assert reactions is not None
+        reactions.sources = Sources(reactions.table, Book(str(tmp_path / "warmup")))
+        stop = Stop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
+
+        async def find(domain: str) -> Way:
+            return Way(f"mx:mx.{domain}", (stop,), relay=False)
+
+        office.finder.find = find  # type: ignore[method-assign]
+        async with office.running():
+            first = office.put("a@example.net")
+            await office.settled(first, None)
+            for _ in range(5):
+                office.advance(6.1)
+                await office.settled(office.put("b@example.net"), "deferred")
+            throttle = reactions.table(await find("example.net")).throttle
+            assert throttle.ready(office.clock.now(), 1) == office.clock.now()
+
+    play(scenario())
+
+
+RATE_AND_SOURCE = """
+[[source]]
+name = "new"
+addresses = ["192.0.2.1"]
+warm_up = [1]
+[[shape]]
+match = ["*"]
+message_rate = "10/min"
+"""
