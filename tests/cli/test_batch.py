@@ -270,6 +270,14 @@ def test_a_message_without_its_request_id_is_refused(home: Home) -> None:
     assert "was used for another message" in told[3]
 
 
+def test_of_two_messages_with_one_request_id_the_first_is_queued(home: Home) -> None:
+    """However many are written side by side."""
+    both = [one for at in range(60) for one in (message(at), message(at, Subject="the second"))]
+    done = batch(home, "-q", "--request-id-from", "X-Key", input=mbox(*both))
+    assert (done.returncode, done.stderr.count(b"was used for another message")) == (65, 60)
+    assert {home.spool.read(id).envelope.subject for id in home.queued()} == {f"number {at}" for at in range(60)}
+
+
 def test_a_member_of_a_line_that_is_no_part_of_the_mail_can_be_its_request_id(home: Home) -> None:
     """``--request-id-from order`` of the program's own records."""
     data = lines(payload(1, order=4711, request_id=None), payload(2, order="x", request_id=None))
