@@ -104,6 +104,15 @@ def test_only_the_part_that_needs_it_is_touched() -> None:
     assert [text_of(part) for part in parts] == [b"short\n", LONG]
 
 
+def test_what_only_looks_like_a_delimiter_divides_nothing() -> None:
+    """It begins a line, and nothing but blanks follows."""
+    text = b"not here --b\r\n--bc\r\n--b.\r\n" + LONG
+    made, (change,) = mend(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b \r\n\r\n" + text + b"\r\n--b--\r\n")
+    assert change.what == "part 1"
+    [part] = read(made).iter_parts()
+    assert text_of(part) == text.replace(b"\r\n", b"\n")
+
+
 def test_a_message_within_a_message_is_mended_inside() -> None:
     """It may not be encoded itself."""
     inner = "Subject: grüße\r\n\r\nx\r\n".encode()
