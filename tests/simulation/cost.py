@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the scheduler itself costs: time for each job, time for a plan while very much waits, memory for each message that waits.
 
-    python tests/simulation/cost.py
+python tests/simulation/cost.py
 """
 
 from __future__ import annotations

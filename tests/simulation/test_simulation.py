@@ -1,0 +1,129 @@
+"""The scheduler in a model internet, in small: what it promises about fairness, concurrency and memory holds for the numbers, too."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailer.delivery.scheduler import Limits
+from mailer.delivery.window import Window
+
+from .world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, START, Fixed, Kind, Plain, Simulation
+
+KINDS = [FAST, SLOW, GREY, CROWDED, OUTAGE]
+
+
+def good_rate(holes: int, window: type[Window] = Window) -> float:
+    """Messages in a second for twenty good hosts, behind 500 for each black hole."""
+    hosts = {f"good{nth}": FAST for nth in range(20)} | {f"hole{nth}": HOLE for nth in range(holes)}
+    simulation = Simulation(hosts, Limits(active=1000), window)
+    for nth in range(holes * 500):
+        simulation.put(f"hole{nth % holes}")
+    for nth in range(20_000):
+        simulation.put(f"good{nth % 20}")
+    tally = simulation.run(600)
+    assert len(tally.delays["fast"]) == 20_000
+    return tally.rate("fast")
+
+
+def test_a_black_hole_costs_the_others_less_than_a_twentieth() -> None:
+    """Its mail stands in front, there is more of it than fits into memory, and nothing is known of it at the start."""
+    assert good_rate(1) >= 0.95 * good_rate(0)
+
+
+def test_a_slow_destination_never_fills_the_memory() -> None:
+    """Whoever comes later is read at once, and what waits for the slow one is read twice at most."""
+    simulation = Simulation({"slow": SLOW, "good": FAST}, Limits(active=200))
+    for _ in range(2000):
+        simulation.put("slow")
+    late = simulation.put("good", at=60)
+    tally = simulation.run(20_000)
+    assert late.done - late.arrived < 2
+    assert tally.most_active < 200
+    assert tally.events["read"] <= 2 * 2001
+    assert len(tally.delays["slow"]) == 2000
+
+
+@pytest.mark.parametrize(("window", "lenient"), [(Fixed, False), (Plain, False)])
+def test_a_host_with_few_places_is_not_run_into_over_and_over(window: type[Window], lenient: bool) -> None:
+    """Our own concurrency defers a message in a thousand at most, and many more where the window or the answer to 421 is another one."""
+
+    def turned_away(window: type[Window], *, lenient: bool) -> tuple[int, int]:
+        simulation = Simulation({"crowded": CROWDED}, window=window, lenient=lenient)
+        for _ in range(3000):
+            simulation.put("crowded")
+        tally = simulation.run(30_000)
+        assert len(tally.delays[CROWDED.name]) == 3000
+        return tally.events["deferred by our own concurrency"], tally.events["421"]
+
+    assert turned_away(Window, lenient=True)[0] <= 3
+    assert turned_away(window, lenient=lenient)[0] >= 10
+
+
+def test_those_of_one_kind_are_served_alike() -> None:
+    """However few sessions there are: fairness by Jain's index."""
+    simulation = Simulation({f"good{nth}": FAST for nth in range(50)}, Limits(connections=10))
+    for nth in range(10_000):
+        simulation.put(f"good{nth % 50}")
+    simulation.run(60)
+    assert simulation.jain(FAST, 60) > 0.95
+
+
+def test_an_outage_ends_without_a_stampede() -> None:
+    """What waited comes back over some minutes, one message finds out first, and the window begins anew."""
+    simulation = Simulation({"down": Kind("down", connect=1.0, down=(0.0, 3600.0))})
+    for _ in range(2000):
+        simulation.put("down")
+    tally = simulation.run(6 * 3600)
+    assert len(tally.delays["down"]) == 2000
+    assert tally.events["no answer"] < 30
+    back = sorted(message.done - START for message in simulation.messages.values())
+    assert back[-1] < 3600 + 900 + 700
+    assert back[-1] - back[0] > 60
+
+
+def test_single_mail_passes_a_flood_which_is_hardly_slower() -> None:
+    """One in five turns belongs to the others: ten messages pass ten thousand, which take a quarter longer at most."""
+    simulation = Simulation({"d": FAST}, Limits(active=40_000))
+    flood = [simulation.put("d", sender="news@example.com") for _ in range(2000)]
+    small = [simulation.put("d", sender=f"{nth}@example.com") for nth in range(500)]
+    simulation.run(10_000)
+    first, last = max(one.done for one in small), max(one.done for one in flood)
+    alone = Simulation({"d": FAST}, Limits(active=40_000))
+    for _ in range(2000):
+        alone.put("d", sender="news@example.com")
+    assert first <= last
+    assert last - START <= 1.25 * alone.run(10_000).finished["fast"] * 1.05
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["a", "b", "c"]), st.integers(0, 4000)), min_size=1, max_size=120),
+    st.integers(1, 30),
+    st.integers(1, 8),
+)
+def test_nothing_is_lost_or_stuck(mail: list[tuple[int, str, int]], active: int, connections: int) -> None:
+    """Whatever comes when, and however little room there is: all of it is delivered, once, and nothing is left in memory."""
+    simulation = Simulation({kind.name: kind for kind in KINDS}, Limits(active, connections))
+    messages = [simulation.put(KINDS[kind].name, sender, at) for kind, sender, at in mail]
+    simulation.run(86_400)
+    assert all(message.done for message in messages)
+    assert sum(map(len, simulation.tally.delays.values())) == len(messages)
+    assert simulation.scheduler.idle
+    assert simulation.scheduler.backlog() == {"waiting": 0, "active": 0, "sessions": 0}
+    assert simulation.tally.most_active <= active
+    assert Counter(message.state for message in messages).total() == len(messages)
+
+
+def test_destinations_are_forgotten_when_nothing_is_the_matter_with_them() -> None:
+    """After an hour, and at once where there are very many; one that is down is remembered."""
+    simulation = Simulation({f"d{nth}": FAST for nth in range(200)} | {"hole": HOLE})
+    for key in simulation.hosts:
+        simulation.put(key)
+    simulation.run(300)
+    assert len(simulation.scheduler.destinations) == 201
+    simulation.scheduler.plan(START + 4000)
+    assert [*simulation.scheduler.destinations] == ["hole"]
