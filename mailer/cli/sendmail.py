@@ -71,8 +71,18 @@ def _send(asked: Asked) -> int:
     with deaf():
         done = submit(request, settings, time.time())
     if asked.verbose:
-        print(f"{done.envelope.id} is queued; `mailer status {done.envelope.id}` says what becomes of it")
+        _tell(done.envelope.id)
     return OK
+
+
+def _tell(id: str) -> None:
+    """Say what was queued. It is queued whether or not that can be said."""
+    try:
+        print(f"{id} is queued; `mailer status {id}` says what becomes of it", flush=True)
+    except OSError:
+        from . import mute
+
+        mute(1)
 
 
 def _message(settings: SubmissionSettings, *, dots: bool) -> bytes:

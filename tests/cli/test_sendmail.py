@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,13 @@ def test_v_says_what_became_of_it(home: Home) -> None:
     done = home.mailer("sendmail", "-v", "you@example.net", input=PLAIN)
     assert done.stdout.decode().startswith(home.queued()[0])
     assert home.mailer("sendmail", "you@example.net", input=PLAIN).stdout == b""
+
+
+def test_what_cannot_be_said_is_queued_all_the_same(home: Home) -> None:
+    """Else the caller would send it again."""
+    with open("/dev/full", "wb") as full:
+        done = home.mailer("sendmail", "-v", "you@example.net", input=PLAIN, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr, len(home.queued())) == (0, b"", 1)
 
 
 @pytest.mark.parametrize("end", [b".\n", b".\r\n", b".\nlate\n", b".\r\nlate\n", b".", b".\r"])
