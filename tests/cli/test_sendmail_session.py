@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,17 @@ def test_a_person_at_a_terminal_may_type(home: Home) -> None:
     os.close(master)
     assert codes(said.decode()) == [220, 250, 250, 250, 354, 250, 221]
     assert len(home.queued()) == 1
+
+
+def test_who_says_nothing_is_left(home: Home) -> None:
+    """After five minutes, here less: 421, and 75."""
+    code = "import sys; from mailer.cli import main, sendmail_session as s; s.PATIENCE = 0.1; sys.exit(main(['sendmail', '-bs']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=home.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout is not None
+        assert codes(process.stdout.read().decode()) == [220, 421]
+        assert process.wait(20) == 75
 
 
 def test_a_closed_stream_is_said(home: Home) -> None:
