@@ -31,6 +31,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {
     ("status", "spool"),  # an ID tells the age of its message
     ("delivery", "submit"),  # reports enter by the one door, like all mail
+    ("delivery", "bounces"),  # and are written and counted there
     ("cli", "service"),  # `mailer run`
     ("cli", "demo"),  # `mailer demo`
     ("__main__", "cli"),  # `python -m mailer`

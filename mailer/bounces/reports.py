@@ -10,6 +10,7 @@ under the ID that comes with it. Who gets a report:
   nobody would learn that the nightly mail no longer arrives.
 - For recipients that were refused or whose time is up, unless the sender asked not to be told of them (``NOTIFY``, RFC 3461
   §4.1). Not for those that an operator cancelled: whoever does that knows.
+- For recipients whose mail was taken by a host that knows no reports, where the sender asked for ``SUCCESS``.
 - For recipients that are late, once a message: where the operator wants that, and after `LATE` where the sender asked for it.
 
 One report is about all recipients that an attempt gave up, however many causes there are: it groups them.
@@ -139,6 +140,16 @@ class Reports:
         after = self.delay_warning or (LATE if notify else 0.0)
         return bool(after) and age >= after and wants(notify, "DELAY")
 
+    def confirmations(self, entry: Entry, owed: Iterable[tuple[int, Kind]], content: bytes) -> list[Report]:
+        """Reports of success that the sender asked for and no host after us will send. RFC 3461 §5.2.2, §5.2.3"""
+        if not entry.envelope.sender or not self.enabled:
+            return []
+        kinds: dict[Kind, list[Outcome]] = {}
+        for to, kind in sorted(owed):
+            if (last := entry.history.last.get(to)) is not None and last.verdict == "delivered":
+                kinds.setdefault(kind, []).append(last)
+        return [self._write(entry, outcomes, kind, content) for kind, outcomes in kinds.items()]
+
     def warning_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes, until: float) -> Report:
         """The warning about those who are `late`; they are tried `until` then (seconds since the epoch)."""
         return self._write(entry, outcomes, "delayed", content, until)
@@ -150,7 +161,7 @@ class Reports:
     def _write(self, entry: Entry, outcomes: Sequence[Outcome], kind: Kind, content: bytes, until: float = 0.0) -> Report:
         asked = asked_of(entry.envelope)
         id = self.warning_id(entry.id) if kind == "delayed" else report_id(entry.id, kind, [outcome.to for outcome in outcomes])
-        full = (self.full and kind != "delayed") if not asked.ret else asked.ret == "FULL" and kind != "delayed"
+        full = kind in ("failed", "expired") and (asked.ret == "FULL" if asked.ret else self.full)
         message = report(
             envelope=entry.envelope,
             outcomes=outcomes,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.dsn.report import Kind
     from mailer.mail.outcome import Outcome
     from mailer.spool import Claim, Entry
 
@@ -37,6 +38,9 @@ class Attempt:
 
     reports: tuple[str, ...] = ()
     """The IDs of the reports that were put for it."""
+
+    owed: tuple[tuple[int, Kind], ...] = ()
+    """Whom the sender wants confirmed, and how: the host that took the message confirms nothing."""
 
     signing: Signing | None = None
     """The signatures that the content gets when it leaves, where it gets some."""

@@ -175,11 +175,20 @@ class SmtpSession:
             now = self.clock.now()  # one moment for all of it: what was said there is kept once
             outcomes += [_outcome(answer, stop, hop, began, now, transcript) for answer in answers if answer.to not in again]
             left = again
+        if load.envelope.options and self._connection is not None and not self._connection.extensions.dsn:
+            self._owe(load, outcomes, lmtp=stop.endpoint.protocol == "lmtp")
         if self._connection is None:
             addresses.clear()
         else:
             addresses.remove(self._connection.address)
         return outcomes
+
+    def _owe(self, load: Load, outcomes: Sequence[Outcome], *, lmtp: bool) -> None:
+        """The host will report no success: where the sender asked for it, that is ours to do. RFC 3461 §5.2.2"""
+        asked, people = asked_of(load.envelope), load.envelope.recipients
+        taken = [outcome.to for outcome in outcomes if outcome.verdict == "delivered"]
+        owed = [to for to in taken if "SUCCESS" in asked.of(people[to].address).notify.split(",")]
+        load.job.attempt.owed += tuple((to, "delivered" if lmtp else "relayed") for to in owed)
 
     def _fits(self, load: Load) -> bool:
         """Whether the connection that we have is the one that `load` would be tried on first."""

@@ -161,6 +161,8 @@ class Settler:
             attempt.unwritten = self._postponed(entry, attempt.unwritten)
         outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome)]
         entry.history.add(attempt.unwritten)
+        if attempt.owed and not self.short:
+            await self._confirm(attempt)
         if entry.history.status() == "sent":
             self._tell_settled(attempt, outcomes)
             assert attempt.claim is not None
@@ -174,6 +176,19 @@ class Settler:
             await asyncio.sleep(PAUSE)
         self._tell_settled(attempt, outcomes)
         self._close(attempt)
+
+    async def _confirm(self, attempt: Attempt) -> None:
+        """Put the reports of success that are owed. One that cannot be put holds up nothing: the mail is delivered."""
+        claim = attempt.claim
+        assert claim is not None
+        try:
+            for report in self.policy.reports.confirmations(attempt.entry, attempt.owed, claim.content):
+                await asyncio.to_thread(self._report, attempt, report)
+        except (OSError, Failure) as error:
+            self._alarm(f"cannot confirm message {attempt.entry.id}: {error}", "report")
+        self.look(attempt.reports)
+        while self._news:
+            self.tell(self._news.pop(0))
 
     def _postponed(self, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """No room for a report: who would be in one waits, and that is our fault, for which nobody's mail is given up."""

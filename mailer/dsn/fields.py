@@ -26,11 +26,19 @@ if TYPE_CHECKING:
 STATUS_OF_EXPIRY = "4.4.7"  # RFC 3463 §3.5; class 4 with a failure says that sending again may help, §2
 STATUS_OF_FAILURE = "5.0.0"
 STATUS_OF_DELAY = "4.0.0"
+STATUS_OF_SUCCESS = "2.0.0"
+ACTION = {"failed": "failed", "expired": "failed", "delayed": "delayed", "relayed": "relayed", "delivered": "delivered"}
+"""Kind of report → its action, RFC 3464 §2.3.3."""
 OWN_PHASES = ("", "dns", "connect")  # before anybody answered; whatever is said there, we said
 
 
 def status_part(
-    envelope: Envelope, outcomes: Sequence[Outcome], reporting_host: str, asked: Request = NOTHING, until: float = 0.0
+    envelope: Envelope,
+    outcomes: Sequence[Outcome],
+    reporting_host: str,
+    kind: str = "failed",
+    asked: Request = NOTHING,
+    until: float = 0.0,
 ) -> bytes:
     """The body: a block about the message, then one for each outcome, divided by empty lines.
 
@@ -38,7 +46,7 @@ def status_part(
     recipients are tried whose outcome is not final, in seconds since the epoch.
     """
     blocks = [_of_message(envelope, reporting_host, asked)]
-    blocks += [_of_recipient(envelope, outcome, asked, until) for outcome in outcomes]
+    blocks += [_of_recipient(envelope, outcome, ACTION[kind], asked, until) for outcome in outcomes]
     return "\r\n".join(blocks).encode("ascii")
 
 
@@ -56,13 +64,13 @@ def _of_message(envelope: Envelope, reporting_host: str, asked: Request) -> str:
     return "".join(fields)
 
 
-def _of_recipient(envelope: Envelope, outcome: Outcome, asked: Request, until: float) -> str:
+def _of_recipient(envelope: Envelope, outcome: Outcome, action: str, asked: Request, until: float) -> str:
     """RFC 3464 §2.3, in the order of its list."""
     address = envelope.recipients[outcome.to].address
     fields = [field("Original-Recipient", original)] if (original := _original(asked.of(address).orcpt)) else []
     fields += [
         field("Final-Recipient", typed(address)),
-        field("Action", "failed" if outcome.final else "delayed"),  # RFC 3464 §2.3.3
+        field("Action", action),
         field("Status", status(outcome)),
     ]
     if outcome.hop.host:
@@ -84,9 +92,10 @@ def theirs(outcome: Outcome) -> bool:
 def status(outcome: Outcome) -> str:
     """The RFC 3463 code of an outcome; where the reply had none that fits, one that claims no more than we know."""
     parts = outcome.enhanced.split(".")
-    if len(parts) == 3 and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts) and parts[0] in ("4", "5"):
+    classes = ("2",) if outcome.verdict == "delivered" else ("4", "5")
+    if len(parts) == 3 and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts) and parts[0] in classes:
         return outcome.enhanced
-    return {"expire": STATUS_OF_EXPIRY, "defer": STATUS_OF_DELAY}.get(outcome.verdict, STATUS_OF_FAILURE)
+    return {"expire": STATUS_OF_EXPIRY, "defer": STATUS_OF_DELAY, "delivered": STATUS_OF_SUCCESS}.get(outcome.verdict, STATUS_OF_FAILURE)
 
 
 def _original(orcpt: str) -> str:

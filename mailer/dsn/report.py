@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.mail.request import Request
 
-Kind = Literal["failed", "expired", "delayed"]
+Kind = Literal["failed", "expired", "delayed", "relayed", "delivered"]
 """`failed`: refused for good. `expired`: every try until the message was too old failed for the time being. `delayed`: it
-is late, and still tried."""
+is late, and still tried. `relayed`: it has left for a system that sends no reports of success. `delivered`: it has arrived."""
 
-SUBJECT: dict[Kind, str] = {"failed": "Not delivered: ", "expired": "Not delivered in time: ", "delayed": "Not delivered yet: "}
+SUBJECT: dict[Kind, str] = {
+    "failed": "Not delivered: ", "expired": "Not delivered in time: ", "delayed": "Not delivered yet: ",
+    "relayed": "Passed on: ", "delivered": "Delivered: ",
+}  # fmt: skip
 RETURNED = 64 * 1024  # bytes of the original header that a report carries
 
 
@@ -58,7 +61,7 @@ def report(
     text = letter(envelope, outcomes, kind, reporting_host, until=until, whole=bool(content) and is_plain(content))
     parts = [
         part("text/plain; charset=utf-8", text.replace("\n", "\r\n").encode()),
-        part("message/delivery-status", status_part(envelope, outcomes, reporting_host, asked, until)),
+        part("message/delivery-status", status_part(envelope, outcomes, reporting_host, kind, asked, until)),
         _returned(header, content),
     ]
     fields = [

@@ -23,6 +23,8 @@ OPENING: dict[Kind, str] = {
     "failed": "Your message could not be delivered to {whom}. It will not be tried again.",
     "expired": "Your message could not be delivered to {whom} in the time that it may take. It will not be tried again.",
     "delayed": "Your message could not be delivered to {whom} yet. It is still tried{until}; you need not send it again.",
+    "relayed": "Your message was passed on for {whom}, to a mail system that confirms nothing. No more will be said of it.",
+    "delivered": "Your message was delivered to {whom}.",
 }
 MANY = 100  # recipients that are written out; the part for programs has them all
 
@@ -76,10 +78,12 @@ def _shared(envelope: Envelope, outcome: Outcome) -> str:
 def _recipients(envelope: Envelope, outcomes: Sequence[Outcome]) -> str:
     """Recipients that share a cause: the reply first, word by word, then ours."""
     outcome = outcomes[0]
-    explanation = explain(outcome.code, outcome.enhanced)
     lines = [f"<{one_line(envelope.recipients[each.to].address)}>" for each in outcomes]
     if reply := (outcome.reply if len(outcomes) == 1 else _shared(envelope, outcome)):
         lines.append(_block(f"What happened{_place(outcome)}:", reply))
+    if outcome.verdict == "delivered":
+        return "\n".join(lines)
+    explanation = explain(outcome.code, outcome.enhanced)
     means = explanation.means
     if outcome.verdict == "expire" and explanation != CLASSED["4.4.7"]:
         means += " " + CLASSED["4.4.7"].means

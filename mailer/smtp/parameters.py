@@ -3,7 +3,7 @@
 ===============  ===============  =======================================================================================
 asked            extension        where it is not offered
 ===============  ===============  =======================================================================================
-reports          DSN              nothing is said. Who relays then owes the sender a report, RFC 3461 §5.2.2; not done here
+reports          DSN              nothing is said. Who relays then owes the sender a report, RFC 3461 §5.2.2
 TLS all the way  REQUIRETLS       the message is refused: to send it would break the promise, RFC 8689 §4.2.1
 a deadline       DELIVERBY        refused if it was to come back in time, RFC 2852 §4; else nothing is said
 haste            MT-PRIORITY      nothing is said, RFC 6710 §4

@@ -403,3 +403,27 @@ def test_what_we_refuse_ourselves_was_said_to_nobody() -> None:
         assert (outcome.hop, outcome.trace) == (NOWHERE, None)
 
     with_sinks(scenario, Moods(max_size=1000))
+
+
+@pytest.mark.parametrize(("offer", "owed"), [([], ((0, "relayed"),)), (["DSN"], ())])
+def test_a_host_that_confirms_nothing_leaves_that_to_us(offer: list[str], owed: tuple[tuple[int, str], ...]) -> None:
+    """Where the sender asked for it, and only there: RFC 3461 wants a report that says "relayed"."""
+    offers = "".join(f"S: 250-{keyword}\n" for keyword in offer)
+    asked = " NOTIFY=SUCCESS" if offer else ""
+    script = (
+        f"S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\n{offers}S: 250 8BITMIME\nC: MAIL *\nS: 250 ok\n"
+        f"C: RCPT TO:<a@example.net>{asked}\nS: 250 ok\nC: RCPT TO:<b@example.net>\nS: 250 ok\nC: DATA\nS: 354 ok\nMESSAGE\nS: 250 ok\n"
+    )
+
+    async def run() -> None:
+        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
+        async with Script(script) as peer:
+            given = load([peer.port], "a@example.net", "b@example.net")
+            given.job.attempt.entry.envelope.options = {"recipients": {"a@example.net": {"notify": "SUCCESS"}}}
+            session = courier.session()
+            assert [verdict for verdict, _, _ in words(await session.deliver(given, lambda: None))] == ["delivered"] * 2
+            session.end()
+            await courier.close()
+        assert (peer.wrong, given.job.attempt.owed) == ("", owed)
+
+    play(run())

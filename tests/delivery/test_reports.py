@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,5 +311,34 @@ def test_a_disk_that_is_nearly_full_gets_no_reports(post: Post) -> None:
             post.advance(settle.SHORT_PAUSE)
             await post.settled(id, "failed")
             await post.until("the report", lambda: "example.org" in post.courier.order)
+
+    play(scenario())
+
+
+@pytest.mark.parametrize(("sender", "told"), [("me@example.org", True), ("", False)])
+def test_a_success_that_nobody_else_confirms_is_confirmed_here(post: Post, sender: str, told: bool) -> None:
+    """Before the message leaves the spool: passed on, or delivered where the host was the last; never to nobody."""
+    deliver = post.courier.deliver
+
+    async def owing(load: Any, ahead: Any) -> Any:
+        load.job.attempt.owed += tuple((to, "relayed") for to in load.job.recipients if load.envelope.sender)
+        return await deliver(load, ahead)
+
+    post.courier.deliver = owing  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        async with post.running():
+            held_back(post)
+            id = post.put("b@example.com", sender=sender, options={"notify": "SUCCESS", "ret": "FULL"}, subject="Report")
+            await post.settled(id, None)
+            assert len(reports(post)) == told
+            if told:
+                text = post.spool.content(reports(post)[0]).decode()
+                assert "Subject: Passed on: Report" in text
+                assert "Action: relayed" in text
+                assert "Status: 2.0.0" in text
+                assert "What that means" not in text
+                assert "The body." not in text
+            post.courier.gates["example.org"].set()
 
     play(scenario())
