@@ -45,7 +45,7 @@ class Window:
         self.gained = 0.0
         if self.spent < -1e-9:
             self.size = max(self.size - 1, 1)
-            self.spent += 1.0
+            self.spent = 1.0
 
     def restart(self) -> None:
         """Begin anew, as with a destination that was never met."""

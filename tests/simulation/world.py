@@ -1,7 +1,7 @@
 """A model internet and a clock that jumps: the scheduler itself, with nothing around it that takes time.
 
-`Simulation` does what the engine does with a plan, for messages that are a name, a sender and a destination. Hosts are of a `Kind`; how long
-they take and what they answer is all that is known of them. One event is one thing that a host says.
+`Simulation` does with a plan what the engine does, for messages that are a name, a sender and a destination. Hosts are of a `Kind`: how
+long they take and what they answer is all that is known of them. One event is one thing that a host says.
 """
 
 from __future__ import annotations
