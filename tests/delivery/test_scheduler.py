@@ -13,6 +13,7 @@ from mailer.delivery.attempt import Attempt, Job
 from mailer.delivery.destination import Destination
 from mailer.delivery.router import Way
 from mailer.delivery.scheduler import BATCH, Limits, Plan, Scheduler
+from mailer.delivery.terms import Terms
 from mailer.mail.history import History
 from mailer.spool import Entry
 from tests.fakes.mail import NOW, envelope
@@ -259,6 +260,169 @@ def test_other_limits_hold_for_the_destinations_that_are_known_too() -> None:
         scheduler.expect(str(_), 0.0)
     assert opened(scheduler) == {"d": 2}
     assert len(scheduler.active) == 1
+
+
+# What waits for room
+
+
+def fill(scheduler: Scheduler, key: str, many: int) -> list[str]:
+    """Expect `many` messages for `key`, read what the plans say, and return what was parked."""
+    parked = []
+    for nth in range(many):
+        scheduler.expect(f"{key} {nth:05}", 0.0)
+    while load := scheduler.plan(NOW).load:
+        for id in load:
+            one = job(key, id=id)
+            if scheduler.admits(one.way, id, NOW):
+                scheduler.queue(one)
+            else:
+                scheduler.park(id, one.way)
+                parked.append(id)
+    return parked
+
+
+def test_a_destination_holds_a_quarter_of_what_is_free() -> None:
+    """The rest is parked: known, due, not in memory, and there is room for others."""
+    scheduler = Scheduler(Limits(active=100))
+    parked = fill(scheduler, "slow", 500)
+    assert 10 <= len(scheduler.active) <= 30
+    assert len(parked) + len(scheduler.active) == 500
+    assert all(scheduler.knows(id) and scheduler.due_of(id) == 0.0 and id not in scheduler.active for id in parked)
+    assert not scheduler.idle
+    assert scheduler.backlog()["waiting"] == len(parked)
+
+
+def test_what_is_parked_is_read_when_there_is_room_and_only_once_more() -> None:
+    """In its order; whoever was forgotten meanwhile is not read."""
+    scheduler = Scheduler(Limits(active=100))
+    parked = fill(scheduler, "slow", 500)
+    scheduler.forget(parked[1])
+    destination = scheduler.destinations["slow"]
+    assert scheduler.plan(NOW).load == []
+    read: list[str] = []
+    for _ in range(1000):
+        while taken := destination.take():
+            scheduler.forget(taken.attempt.entry.id)
+            if scheduler.drained(destination):
+                break
+        for id in scheduler.plan(NOW).load:
+            read.append(id)
+            one = job("slow", id=id)
+            assert scheduler.admits(one.way, id, NOW)
+            scheduler.queue(one)
+    assert read == [parked[0], *parked[2:]]
+    assert not scheduler.knows(parked[1])
+    while scheduler.running:
+        scheduler.session_ended(destination)
+    assert scheduler.plan(NOW + 1).load == []
+    scheduler.active.clear()
+    assert scheduler.idle
+
+
+def test_what_is_parked_can_be_expected_anew() -> None:
+    """An operator wants it now, or later: then it does not wait in the lot any more."""
+    scheduler = Scheduler(Limits(active=100))
+    parked = fill(scheduler, "slow", 200)
+    scheduler.expect(parked[0], NOW + 50)
+    assert scheduler.due_of(parked[0]) == NOW + 50
+    assert scheduler.plan(NOW + 50).load == [parked[0]]
+
+
+def test_a_quick_destination_is_waited_for() -> None:
+    """What works off all it holds in a moment has nothing of its mail read twice."""
+    scheduler = Scheduler(Limits(active=100))
+    scheduler.plan(NOW)
+    destination = scheduler.queue(job("quick", id="first"))
+    for _ in range(1000):
+        scheduler.succeeded(destination)
+    assert fill(scheduler, "quick", 500) == []
+    assert len(scheduler.active) < 100
+    held = len(scheduler.active)
+    while len(destination) > destination.low:
+        taken = destination.take()
+        assert taken is not None
+        scheduler.forget(taken.attempt.entry.id)
+    assert len(scheduler.active) < held
+    assert scheduler.plan(NOW).load
+
+
+def test_a_fifth_of_the_sessions_is_kept_for_first_attempts() -> None:
+    """Destinations with nothing but retries, however many, leave it free."""
+    scheduler = Scheduler(Limits(connections=10))
+    for nth in range(50):
+        retry = job(f"old {nth}")
+        retry.attempt.entry.state = "deferred"
+        scheduler.queue(retry)
+    assert sum(opened(scheduler).values()) == 8
+    assert not scheduler.must_yield()
+    scheduler.queue(job("new"))
+    assert opened(scheduler) == {"new": 1}
+
+
+# Terms
+
+
+class Gate:
+    """A throttle that a test sets."""
+
+    messages = (1,)
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.counted: list[int] = []
+        self.connections_at = 0.0
+
+    def ready(self, now: float, count: int) -> float:
+        return max(now, self.until) if count else now
+
+    def took(self, now: float, count: int) -> None:
+        self.counted.append(count)
+
+    def ready_connection(self, now: float) -> float:
+        return max(now, self.connections_at)
+
+    def opened(self, now: float) -> None: ...
+
+    def closed(self) -> None: ...
+
+
+def test_a_rate_is_kept_and_the_plan_says_when_it_is_over() -> None:
+    """No session is opened before; reports pass, and are not counted."""
+    gate = Gate()
+    scheduler = Scheduler(Limits(), lambda _: Terms(3, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
+    gate.until = NOW + 30
+    destination = scheduler.queue(job("d"))
+    assert (destination.window.size, destination.window.cap, destination.breaker.threshold) == (3, 4, 5)
+    plan = scheduler.plan(NOW)
+    assert (plan.open, plan.again) == ([], NOW + 30)
+    assert destination.why(NOW)[::2] == ("rate", NOW + 30)
+    report = job("d")
+    report.attempt.entry.envelope.sender = ""
+    scheduler.queue(report)
+    assert [one for _, one in scheduler.plan(NOW + 30).open] != []
+    assert gate.counted == [1]
+
+
+def test_a_connection_waits_for_its_rate() -> None:
+    """And is opened when it is time."""
+    gate = Gate()
+    gate.connections_at = NOW + 5
+    scheduler = Scheduler(Limits(), lambda _: Terms(2, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
+    scheduler.queue(job("d"))
+    assert scheduler.plan(NOW).again == NOW + 5
+    assert opened(scheduler, NOW + 5) == {"d": 1}
+
+
+def test_a_pause_puts_off_and_its_end_lets_go_on() -> None:
+    """Whoever sets it says so."""
+    scheduler = Scheduler(Limits())
+    destination = scheduler.queue(job("d"))
+    destination.paused_until = NOW + 100
+    scheduler.changed(destination)
+    assert scheduler.plan(NOW).put_off == [destination]
+    destination.paused_until = 0.0
+    scheduler.changed(destination)
+    assert opened(scheduler) == {"d": 1}
 
 
 # Everything at once
