@@ -6,7 +6,7 @@ The package has six floors; a room imports from lower floors and from itself onl
 5 front   `cli` `service`                            choose concrete things and wire them together
 4 doors   `sink`                                     listen, translate, call work
 3 work    `submit` `delivery` `bounces`              what is done with mail
-2 world   `clock` `durable` `config` `spool` `status` `net` `events`    each touches one thing outside
+2 world   `clock` `durable` `identity` `config` `spool` `status` `net` `events`    each touches one thing outside
 1 rules   `smtp` `dsn` `compose`                     standards as pure functions and state machines
 0 words   `mail`                                     addresses, envelopes, outcomes
 
