@@ -134,7 +134,7 @@ class Reactions:
 
     def rule(self, key: str, outcome: Outcome) -> Reaction | None:
         """The first rule that holds for what the destination `key` said."""
-        if outcome.hop == NOWHERE or not outcome.code:
+        if outcome.hop == NOWHERE or not outcome.code or outcome.scope == "us":  # a password that is refused gives up nobody's mail
             return None
         return next((rule for rule, patterns in self.rules if _holds(rule, patterns, key, outcome)), None)
 
@@ -149,7 +149,7 @@ class Reactions:
         if rule.action == "source":
             if not job.source or self.sources is None:
                 return outcome
-            other = self.sources.rest(key, job.source, until, outcome.reply)
+            other = self.sources.rest(key, job.source, until, outcome.reply, now)
             return outcome._replace(verdict="defer", due=now + AGAIN) if other else outcome
         if rule.action == "pause":
             destination.paused_until = max(destination.paused_until, until)

@@ -161,13 +161,15 @@ class Sources:
             exits = self._exits[key] = self._work_out(key)
         return exits
 
-    def rest(self, key: str, name: str, until: float, why: str) -> bool:
-        """Source `name` is not used there until then; whether there is another one."""
+    def rest(self, key: str, name: str, until: float, why: str, now: float) -> bool:
+        """Source `name` is not used there until then, if there is another one that does not rest: whether there is."""
         exits = self.exits(key)
+        if all(source.name == name or self._resting(source.name, exits.place, now) for source, _ in exits.sources):
+            return False
         if len(self._rests) >= MOST:
             self._rests.clear()
         self._rests[name, exits.place] = (until, why)
-        return any(source.name != name and not self._resting(source.name, exits.place, 0.0) for source, _ in exits.sources)
+        return True
 
     def _work_out(self, key: str) -> Exits:
         table = self.table

@@ -315,9 +315,10 @@ def test_what_a_rule_holds_for(more: str, holds: bool) -> None:
 
 
 def test_what_nobody_said_is_no_reply() -> None:
-    """A text of ours, for a host that was not reached, leads to nothing."""
+    """A text of ours, for a host that was not reached, leads to nothing; nor does a password that is refused."""
     reactions = Reactions(TermsTable(config_of("", rule("busy", "slow", "1h").encode())))
     assert reactions.rule(OTHER, said(450, "busy")._replace(hop=NOWHERE)) is None
+    assert reactions.rule(OTHER, said(535, "busy", "auth", "us")) is None
 
 
 def test_the_shipped_rules() -> None:

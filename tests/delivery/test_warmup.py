@@ -150,14 +150,23 @@ def test_reports_are_not_counted(tmp_path: Path) -> None:
 def test_a_source_that_rests(tmp_path: Path) -> None:
     """It is passed over until then, also for what it tried before; a reload does not wake it up."""
     found = sources(NEW_AND_OLD, tmp_path)
-    assert found.rest("mx:mx.example.net", "new", MORNING + 60, "550 listed")
+    assert found.rest("mx:mx.example.net", "new", MORNING + 60, "550 listed", MORNING)
     assert names(found, MORNING, 1) == ["old"]
     again = sources(NEW_AND_OLD, tmp_path, found)
     chosen = again.choose(way(), 1, MORNING, last="new")
     assert not isinstance(chosen, Wait)
     assert chosen[0] == "old"
     assert names(again, MORNING + 60, 1) == ["new"]
-    assert not sources(ONLY_NEW, tmp_path).rest("mx:mx.example.net", "new", MORNING + 60, "550 listed")
+    assert not sources(ONLY_NEW, tmp_path).rest("mx:mx.example.net", "new", MORNING + 60, "550 listed", MORNING)
+
+
+def test_the_last_source_does_not_rest(tmp_path: Path) -> None:
+    """What is said about all of them is about the message: the others must not wait for it."""
+    found = sources(NEW_AND_OLD, tmp_path)
+    assert found.rest("mx:mx.example.net", "new", MORNING + 60, "550 listed", MORNING)
+    assert not found.rest("mx:mx.example.net", "old", MORNING + 60, "550 listed", MORNING)
+    assert names(found, MORNING, 1) == ["old"]
+    assert found.rest("mx:mx.example.net", "old", MORNING + 120, "550 listed", MORNING + 60)
 
 
 def test_what_a_session_gets(tmp_path: Path) -> None:
