@@ -53,7 +53,7 @@ class Filled:
 
 
 class Batch:
-    """Takes messages in and says what became of each. `failed` is how many were refused, `queued` how many were not."""
+    """Takes messages in, puts them in sacks, and tells `tally` what became of each. A signal waits until what is said is true."""
 
     def __init__(self, settings: SubmissionSettings, post: Post, tally: Tally, signals: Patient) -> None:
         self.settings = settings
@@ -62,6 +62,7 @@ class Batch:
         self.tally = tally
         self._now = Filled(post)
         self._before: Filled | None = None
+        self._need_space()
 
     def add(self, item: bundle.Item) -> None:
         """Begin to write this message, or note what is wrong with it."""
@@ -101,6 +102,10 @@ class Batch:
         self._before.sack.begin()
         if before:
             self._say(before)
+        self._need_space()
+
+    def _need_space(self) -> None:
+        """There is room for another sack. Raises `Failure` (75)."""
         settings = self.settings
         space.check(settings.spool, settings.min_free_space, settings.min_free_inodes, LARGEST_SACK)
 

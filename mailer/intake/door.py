@@ -95,10 +95,14 @@ class Door:
     # drop/
 
     def adopt_all(self) -> None:
-        """Take everything that is in ``drop/``, now. Raises `OSError`."""
+        """Take everything that is in ``drop/``, now. What the disk has no room for stays there."""
         more = self.open
         while more:
-            done = adopt(self.spool, self.terms, ROUND)
+            try:
+                done = adopt(self.spool, self.terms, ROUND)
+            except OSError as error:
+                self._waits(error)
+                return
             self._told(done)
             more = done.more
 
@@ -123,13 +127,16 @@ class Door:
             return
         error = future.exception()
         if isinstance(error, OSError):
-            self._alarm("spool", f"cannot adopt what is in drop/: {error.filename or self.spool.root}: {error.strerror}")
+            self._waits(error)
         elif error is not None:
             self._bug(error)
         else:
             self._told(future.result())
             if future.result().more:
                 self.scan()
+
+    def _waits(self, error: OSError) -> None:
+        self._alarm("spool", f"cannot adopt what is in drop/: {error.filename or self.spool.root}: {error.strerror}")
 
     def _told(self, done: Adopted) -> None:
         stuck = {name for name, _, path in done.refused if not path}

@@ -245,6 +245,13 @@ def test_a_spool_that_takes_nothing_stops_the_batch(home: Home) -> None:
     assert os.listdir(f"{home.spool.root}/tmp") == []
 
 
+def test_a_disk_without_room_takes_no_batch(home: Home) -> None:
+    """75, however small it is."""
+    home.configure('[submission]\nmin_free_space = "900000GB"\n')
+    done = batch(home, input=mbox(message(1)))
+    assert (done.returncode, b"of space left" in done.stderr, home.queued()) == (75, True, []), done.stderr
+
+
 # Again
 
 

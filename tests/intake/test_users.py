@@ -321,6 +321,24 @@ def test_a_container_with_one_user_needs_no_door(machine: Machine) -> None:
     assert machine.run(ANNA, "send", "you@example.net", input=WHOLE).returncode == 77
 
 
+def test_a_disk_without_room_keeps_the_daemon_running_and_the_mail_where_it_is(machine: Machine) -> None:
+    """What others left in drop/ waits there, and it is told; whoever asks is told to try again."""
+    machine.start()
+    machine.stop()
+    id = machine.send(ANNA)
+    plain = machine.config.read_text()
+    machine.config.write_text(plain.replace("[submission]", '[submission]\nmin_free_space = "900000GB"'))
+    daemon = machine.start()
+    daemon.says("cannot adopt what is in drop/")
+    machine.config.write_text(plain)
+    refused = machine.run(ANNA, "send", "you@example.net", input=WHOLE)
+    assert (refused.returncode, "of space left" in refused.stderr) == (75, True)
+    assert os.listdir(f"{machine.spool.root}/drop") == [id]
+    machine.stop()
+    machine.start()
+    machine.tried(id)
+
+
 def test_drop_full_of_what_is_no_mail_stops_nothing(machine: Machine) -> None:
     """Directories that the daemon may not move, told once; a FIFO, a link; and mail behind them."""
     machine.start()
