@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .terms import Terms
 
 BATCH = 50  # messages read before the sessions get a turn
+SPARE = 10  # one message in so many that may be in memory is not for the lots: what nobody has looked at has to be found
 QUICK = 2.0  # seconds
 BACKSTOP = 1.0  # seconds after which it is looked at a lot, whatever happened
 FORGET = 3600.0  # seconds for which a destination is remembered that nothing is the matter with
@@ -79,7 +80,7 @@ class Scheduler:
         self._waiting = Waiting()
         self._called: dict[str, Destination] = {}  # those of a lot that are being read
         self._lots: OrderedDict[str, Lot] = OrderedDict()
-        self._thirsty: deque[Lot] = deque()
+        self._thirsty: dict[Lot, None] = {}  # of destinations that have worked off their share
         self._quick: Destination | None = None  # who is waited for
         self._quick_until = 0.0
         self._first: deque[Destination] = deque()  # who has mail and no session
@@ -291,7 +292,7 @@ class Scheduler:
             if len(destination) and destination.rests(now):
                 plan.put_off.append(destination)
                 if destination.lot is not None:
-                    self._thirsty.append(destination.lot)
+                    self._thirsty[destination.lot] = None
             elif len(destination):
                 self._line_up(destination)
         self._resting.clear()
@@ -353,8 +354,9 @@ class Scheduler:
 
     def _plan_loads(self, plan: Plan, now: float) -> None:
         room = min(BATCH, self.limits.active - len(self.active))
-        if self._lots and room > 0:
-            room = self._call(plan, room)
+        if self._lots:
+            self._call(plan, min(room, self.limits.active - self.limits.active // SPARE - len(self.active)))
+            room -= len(plan.load)
         waiting = self._waiting
         waiting.ripen(now)
         if self._quick is not None:
@@ -369,10 +371,13 @@ class Scheduler:
                     plan.load.append(id)
                     room -= 1
 
-    def _call(self, plan: Plan, room: int) -> int:
-        """Read what waits for destinations that have worked off their share; what room is left after that."""
+    def _call(self, plan: Plan, room: int) -> None:
+        """Read what waits for destinations that have worked off their share."""
         self._lots.move_to_end(next(iter(self._lots)))
         for lot in (*self._thirsty, self._lots[next(reversed(self._lots))]):
+            if room <= 0:
+                break
+            self._thirsty.pop(lot, None)
             destination = lot.destination
             if destination.held > destination.low:
                 continue
@@ -387,15 +392,13 @@ class Scheduler:
             if not lot.count and destination.lot is lot:
                 destination.lot, destination.low = None, LOW_WATER
                 del self._lots[destination.key]
-        self._thirsty.clear()
-        return room
 
     def drained(self, destination: Destination) -> bool:
         """A session has taken a job; whether it is time to plan, for little is left to do there."""
         if len(destination) >= destination.low:
             return False
         if destination.lot is not None:
-            self._thirsty.append(destination.lot)
+            self._thirsty[destination.lot] = None
         return True
 
     def _forget_idle(self, now: float) -> None:
