@@ -224,7 +224,7 @@ class Service:
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         yield self._every(lambda: EVERY, self._post)
-        yield self._every(lambda: 1.0, self._save_book)
+        yield self._every(lambda: 60.0 if self.book and self.book.failed else 1.0, self._save_book)
         if seconds := watchdog_seconds():
             yield self._every(lambda: seconds, lambda: self.upkeep.alive() and notify("WATCHDOG=1"))
 

@@ -54,6 +54,8 @@ class Book:
     def __init__(self, path: str) -> None:
         self.path = path
         self.trouble = ""
+        self.failed = False
+        """Whether it could not be written the last time."""
         self._counts: dict[tuple[str, str], Count] = {}
         self._changed = False
         try:
@@ -86,12 +88,12 @@ class Book:
             os.unlink(new)  # what a crash left
         except FileNotFoundError:
             pass
-        self._changed = False
+        self._changed = self.failed = False
         try:
             durable.write_new(new, [text.encode()])
             os.replace(new, self.path)
         except OSError:
-            self._changed = True
+            self._changed = self.failed = True
             raise
 
 

@@ -124,8 +124,10 @@ def test_a_disk_that_is_full_is_tried_again(tmp_path: Path) -> None:
     book.sent("a", "b", MORNING, 1)
     with pytest.raises(OSError, match="gone"):
         book.save()
+    assert book.failed
     (tmp_path / "gone").mkdir()
     book.save()
+    assert not book.failed
     assert Book(book.path).count("a", "b", MORNING).sent == 1
 
 
