@@ -83,7 +83,8 @@ class Alarm(Event):
 
 @dataclass(slots=True)
 class Daemon(Event):
-    """The daemon itself: `what` is started, ready, reloaded, reload-refused, stopping or stopped."""
+    """The daemon itself: `what` is started, ready, reloaded, reload-refused, stopping or stopped; paused or resumed, for a
+    destination; online, when the network is back; room, when the disk has some again."""
 
     name: ClassVar[str] = "daemon"
     what: str
