@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .store import Spool
 
 LONGEST_WAIT = 366 * 86400  # seconds: mail for a later day than that is a slip
+LONGEST_REQUEST_ID = 255  # characters
 _DIGEST = frozenset(b"0123456789abcdef")
 
 
@@ -123,6 +124,8 @@ def _check(envelope: Envelope, content: bytes) -> None:
     """That the message is what submission makes of one. Raises `CorruptFile`."""
     if normalise(content) != content:
         raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
+    if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
+        raise CorruptFile("its request id is none")
     try:
         for text in (envelope.sender, *(recipient.address for recipient in envelope.recipients)):
             if text and str(address.parse(text)) != text:

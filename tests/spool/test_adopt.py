@@ -179,6 +179,8 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "no sender": lambda path: path.write_bytes(spool_file(envelope(id=path.name, sender="no address"))),
     "no recipient": lambda path: path.write_bytes(spool_file(envelope("you", id=path.name))),
     "too many recipients": lambda path: path.write_bytes(spool_file(envelope(*[f"a{at}@b.example" for at in range(11)], id=path.name))),
+    "no request id": lambda path: path.write_bytes(spool_file(envelope(id=path.name, request_id="a\nb"))),
+    "a long request id": lambda path: path.write_bytes(spool_file(envelope(id=path.name, request_id="a" * 256))),
     "no such option": lambda path: with_options(path, ret="ALL"),
     "no moment": lambda path: with_options(path, at="soon"),
     "in a hundred years": lambda path: with_options(path, at="2126-11-21T00:00:00Z"),
