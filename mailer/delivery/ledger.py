@@ -87,7 +87,8 @@ class Ledger:
             write = self.prepare(events)
             if self._took >= QUICK:
                 return loop.run_in_executor(self._thread, self._timed, write)
-            written.set_result(self._timed(write))
+            self._timed(write)
+            written.set_result(None)
         except Exception as error:
             written.set_exception(error)
         return written
