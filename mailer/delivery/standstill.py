@@ -16,6 +16,7 @@ last time, all go. (Netlink would tell a second earlier, and not whether the nam
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 POLL = 3.0  # seconds between two looks for a route, while something waits for one
 PAUSE_LOOK = 900.0  # seconds after which mail that is paused is looked at again: it may have expired, or the news may have been lost
 OFFLINE_LOOK = 60.0  # seconds after which mail that found no network is looked at again, whatever the kernel says
+SOON = 1.0  # seconds, for what is just being put off
 REMEMBERED = 100_000  # messages; those beyond wait for the next look
 
 
@@ -74,13 +76,20 @@ class Standstill:
     # Being due before one's time
 
     def hurry(self, ids: Iterable[str], *, all: bool = False) -> None:
-        """What these messages waited for is over: they are due now."""
-        now = self.clock.now()
+        """What these messages waited for is over: they are due now, and those that are in memory yet as soon as they are not.
+
+        Those that have left meanwhile are no concern; with `all`, also those that the scheduler does not know are.
+        """
+        now, busy = self.clock.now(), []
         for id in ids:
-            if id not in self.scheduler.active:
+            if id in self.scheduler.active:
+                busy.append(id)
+            elif all or self.scheduler.knows(id):
                 self.hurried[id] = all
                 self.scheduler.expect(id, now)
         self.wake()
+        if busy and not all:
+            asyncio.get_running_loop().call_later(SOON, self.hurry, busy)
 
     def pending(self, entry: Entry, pending: list[int], now: float) -> list[int]:
         """Who is to be tried: `pending`, and of a message that was hurried also those who are not due yet."""

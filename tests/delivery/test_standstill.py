@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.delivery import standstill
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.mail.outcome import Hop
@@ -137,6 +138,24 @@ def test_paused_mail_expires_as_ever(post: Post) -> None:
             await post.settled(id, "failed")
         assert post.spool.read(id).status == "expired"
         assert post.tries(id) == 0
+
+    play(scenario())
+
+
+def test_a_pause_that_ends_while_mail_is_put_off_for_it_holds_nothing_up(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory at that moment goes a moment later, not when it would have been looked at again."""
+    monkeypatch.setattr(standstill, "SOON", 0.01)
+
+    async def scenario() -> None:
+        post.courier.gates["slow.example"] = asyncio.Event()
+        async with post.running():
+            pause(post, "example.com")
+            id = post.put("a@example.com", "b@slow.example")
+            await post.until("half of it under way", lambda: post.courier.busy)
+            resume(post, "example.com")
+            await asyncio.sleep(0.03)
+            post.courier.gates["slow.example"].set()
+            await post.settled(id, None)
 
     play(scenario())
 
