@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -101,3 +102,23 @@ def test_retention_begins_anew(spool: Spool) -> None:
     mtime = Path(spool.path("failed", old)).stat().st_mtime
     assert sweep(spool, mtime + 10, 60.0, 60.0) == 0
     assert sweep(spool, mtime + 61, 60.0, 60.0) == 1
+
+
+@pytest.mark.parametrize(("step", "put_again"), [("fsync", False), ("rename", False), ("fdatasync", True)])
+def test_a_step_that_fails_leaves_the_old_message_whole(spool: Spool, monkeypatch: pytest.MonkeyPatch, step: str, put_again: bool) -> None:
+    """Before the new message is there, nothing has happened; after it, it is there, and at worst the note of it is not."""
+    old = given_up(spool, "fail")
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, step, fails)
+        with pytest.raises((Failure, OSError)):
+            replay(spool, old, [], NOW)
+    assert spool.find(old) == "failed"
+    assert spool.read(old).status == "failed"
+    assert len(spool.ids("queued")) == put_again
+    assert not list(spool.names("tmp"))
+    replay(spool, old, [], NOW, again=put_again)
+    assert len(spool.ids("queued")) == 1 + put_again
