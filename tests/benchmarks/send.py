@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What one submission costs: `mailer send` and its sendmail face, against starting Python, and against Postfix.
 
-    python tests/benchmarks/send.py [--rounds 40] [--size 1024] [--loop 200] [--parallel 8]
+    python tests/benchmarks/send.py [--rounds 40] [--size 1024] [--loop 50] [--parallel 8]
 
 Measured is a message of 1 KB on standard input, queued durably, no daemon running: the time on the clock and of the
 processor for one run, all commands in turns; then how many a second a shell loop and ``xargs -P`` manage; then how long `submit`
@@ -55,8 +55,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40, help="single runs of each command (default %(default)s)")
     parser.add_argument("--size", type=int, default=1024, help="bytes of the message (default %(default)s)")
-    parser.add_argument("--loop", type=int, default=200, help="submissions of one shell loop (default %(default)s)")
-    parser.add_argument("--loops", type=int, default=3, help="how often each loop is run (default %(default)s)")
+    parser.add_argument("--loop", type=int, default=50, help="submissions of one shell loop (default %(default)s)")
+    parser.add_argument("--loops", type=int, default=9, help="how often each loop is run, in turns (default %(default)s)")
     parser.add_argument("--parallel", type=int, default=8, help="processes of xargs (default %(default)s)")
     parser.add_argument("--submits", type=int, default=1000, help="calls of submit (default %(default)s)")
     parser.add_argument("--without-postfix", action="store_true", help="leave Postfix out")
