@@ -28,7 +28,7 @@ from .attempt import Attempt, Budget, Job
 from .courier import Load
 from .nexthop import Unroutable
 from .policy import Unsigned
-from .scheduler import CONGESTED
+from .scheduler import CONGESTED, LONG
 from .settle import Settler
 from .standstill import Standstill
 
@@ -367,17 +367,19 @@ class Engine:
     def _no_room(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
         """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
 
-        A message with other parts is delivered to these; what is to go there is put off, and that is no attempt.
+        A message with other parts is delivered to these; what is to go there is put off, and that is no attempt. So is a message that
+        would wait for very long, because only what is put off can be late, or expire.
         """
-        if attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
+        now = self.clock.now()
+        long = self.scheduler.is_long(way, now)
+        if not long and attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
             attempt.open_jobs = 0
             self._budget.let_go(attempt)
             if (descriptor := self._budget.claimed(attempt)) >= 0:
                 os.close(descriptor)
             self.scheduler.park(attempt.entry.id, way)
             return
-        now = self.clock.now()
-        due = now + CONGESTED * (1 + self.random())
+        due = now + (LONG if long else CONGESTED) * (1 + self.random())
         text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
         outcomes = [Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False) for to in recipients]
         self._spawn(self._finished(attempt, outcomes))

@@ -40,6 +40,8 @@ BACKSTOP = 1.0  # seconds after which it is looked at a lot, whatever happened
 FORGET = 3600.0  # seconds for which a destination is remembered that nothing is the matter with
 MANY = 10_000  # destinations; beyond, those are forgotten at once
 KEPT = 5  # one session in so many is kept for mail that was not tried before
+LONG = 900.0  # seconds; a lot is as long as what a destination works off in that time
+LOT = 1000  # messages; or as long as this
 CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no room for it and the other parts go on
 
 
@@ -138,6 +140,11 @@ class Scheduler:
             destination.low = max(held // 2, LOW_WATER)
             return True
         return False
+
+    def is_long(self, way: Way, now: float) -> bool:
+        """Whether the lot of a destination is so long that a message should rather be put off for `LONG` seconds or more."""
+        destination = self.destination(way)
+        return destination.lot is not None and destination.lot.count >= max(LOT, destination.pace(now) * LONG)
 
     def park(self, id: str, way: Way) -> None:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery import attempt, engine, settle
+from mailer.delivery import attempt, engine, scheduler, settle
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
@@ -1107,6 +1107,25 @@ def test_a_message_with_a_part_for_a_full_destination_goes_to_the_others(tmp_pat
             assert any("b@other.example" in people for id, people in post.courier.tried if id == both)
             entry = post.spool.read(both, "deferred")
             assert entry.history.tries == {1: 1}
+            post.courier.gates["slow.example"].set()
+
+    play(scenario())
+
+
+def test_what_would_wait_for_very_long_is_put_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of an hour or more, and no attempt: so it has a time at which it is late, and one at which it expires."""
+    monkeypatch.setattr(scheduler, "LOT", 10)
+
+    async def scenario() -> None:
+        post = Post(tmp_path, Limits(active=20))
+        post.courier.gates["slow.example"] = asyncio.Event()
+        async with post.running():
+            ids = [post.put("you@slow.example") for _ in range(40)]
+            deferred = await post.until("some put off", lambda: post.spool.ids("deferred"))
+            for id in deferred:
+                assert post.scheduler.due_of(id) - NOW >= 900
+                assert post.spool.read(id, "deferred").history.tries == {}
+            assert all(post.scheduler.knows(id) for id in ids)
             post.courier.gates["slow.example"].set()
 
     play(scenario())

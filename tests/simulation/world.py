@@ -17,7 +17,7 @@ from typing import Any
 from mailer.delivery.attempt import Job
 from mailer.delivery.destination import Destination
 from mailer.delivery.router import Way
-from mailer.delivery.scheduler import Limits, Scheduler
+from mailer.delivery.scheduler import LONG, Limits, Scheduler
 from mailer.delivery.window import Window
 
 START = 1_800_000_000.0
@@ -188,13 +188,20 @@ class Simulation:
     def _load(self, message: Message) -> None:
         self.tally.events["read"] += 1
         if not self.scheduler.admits(message.way, message.id, self.now):
-            self.tally.events["parked"] += 1
-            self.scheduler.park(message.id, message.way)
+            self._no_room(message)
             return
         known = message.way.key in self.scheduler.destinations
         destination = self.scheduler.queue(Job(message, message.way, [0]))  # type: ignore[arg-type]
         if not known:
             destination.window = self.window(destination.window.size, destination.window.cap)
+
+    def _no_room(self, message: Message) -> None:
+        if self.scheduler.is_long(message.way, self.now):
+            self.tally.events["congested"] += 1
+            self._back(Job(message, message.way, [0]), self.now + LONG * (1 + self.random.random()))  # type: ignore[arg-type]
+        else:
+            self.tally.events["parked"] += 1
+            self.scheduler.park(message.id, message.way)
 
     def _connected(self, destination: Destination, job: Job) -> None:
         """The host answers, or does not."""
