@@ -95,7 +95,8 @@ def share(root: str) -> None:
     drop = f"{root}/drop"
     try:
         _make(drop)
-        os.chmod(drop, SHARED)
-        os.chmod(root, 0o711)  # noqa: S103 - to pass through, not to look
+        for path, mode in ((drop, SHARED), (root, 0o711)):  # to pass through, not to look
+            if os.stat(path).st_mode & 0o7777 != mode:  # a service that may not set the setgid bit can be given the directory
+                os.chmod(path, mode)
     except OSError as error:
         raise from_os("cannot share the spool", error.filename or root, error) from None

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.failure import Failure
-from mailer.spool.layout import ALPHABET, encode, is_id, new_id, prepare
+from mailer.spool.layout import ALPHABET, encode, is_id, new_id, prepare, share
 from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
 
 MADE = {"tmp", "queued", "deferred", "held", "failed", "corrupt", "keys"}
@@ -132,3 +132,20 @@ def test_root_does_not_act_in_another_users_spool(tmp_path: Path) -> None:
     with pytest.raises(Failure, match=f"belongs to user {NOBODY}") as caught:
         prepare(str(tmp_path / "spool"))
     assert caught.value.code == 77
+
+
+def test_a_shared_spool_lets_others_pass_and_drop_and_nothing_else(tmp_path: Path) -> None:
+    """Whatever the umask says; and what is so already is not touched, for some services may not set the setgid bit."""
+    root = tmp_path / "spool"
+    before = os.umask(0o777)
+    try:
+        prepare(str(root))
+        share(str(root))
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, *root.iterdir())}
+    assert (modes.pop("spool"), modes.pop("drop")) == (0o711, 0o3733)
+    assert set(modes.values()) == {0o700}
+    changed = (root / "drop").stat().st_ctime_ns
+    share(str(root))
+    assert (root / "drop").stat().st_ctime_ns == changed
