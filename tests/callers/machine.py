@@ -125,7 +125,7 @@ class Machine:
 
     def queued(self) -> int:
         """How many messages wait."""
-        return len(os.listdir(self.spool / "queued")) if self.spool.exists() else 0
+        return len(list(self.spool.glob("queued/*")))
 
     def arrived(self, count: int = 1) -> list[Arrived]:
         """Deliver what is queued with ``mailer run --once``, and return all of it; there have to be `count`."""
