@@ -408,6 +408,8 @@ class Engine:
             return False
         if destination.paused_until and destination.rests(self.clock.now()):
             return False
+        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(self.clock.now()):
+            return False
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
     def claim(self, job: Job) -> Load | None:

@@ -11,6 +11,8 @@ it wait for as long as it was worth: so nothing large starves behind the small.
 
 from __future__ import annotations
 
+PATIENCE = 3.0  # seconds for which a place is kept for somebody who does not ask again
+
 
 class Bucket:
     """Lets `number` through in `per` seconds; `everybody`: to all destinations together."""
@@ -50,15 +52,36 @@ class Bucket:
 
 
 class Room:
-    """Has room for `most` at once; `taken` are there."""
+    """Has room for `most` at once; `taken` are there. Who has no place at all comes before those who want another one."""
 
-    __slots__ = ("most", "taken")
+    __slots__ = ("_asked", "most", "taken")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken = 0
+        self._asked: dict[object, float] = {}
 
-    @property
-    def full(self) -> bool:
-        """Whether one more has to wait until one leaves."""
-        return self.taken >= self.most
+    def admits(self, who: object, now: float, *, another: bool) -> bool:
+        """Whether `who` may have a place now, `another` one besides his own. Else, if it is his first, one is kept for him."""
+        ahead = [*self._waiting(now)]
+        place = len(ahead) if another or who not in ahead else ahead.index(who)
+        if self.most - self.taken > place:
+            return True
+        if not another:
+            self._asked[who] = now
+        return False
+
+    def enter(self, who: object) -> None:
+        """He has it."""
+        self._asked.pop(who, None)
+        self.taken += 1
+
+    def wanted(self, now: float) -> bool:
+        """Whether somebody has no place, and none is free for him: one of those who have one should leave."""
+        return bool(self._asked) and len(self._waiting(now)) > self.most - self.taken
+
+    def _waiting(self, now: float) -> dict[object, float]:
+        """Who asked of late; who does not ask any more has given up."""
+        if self._asked:
+            self._asked = {who: at for who, at in self._asked.items() if now - at < PATIENCE}
+        return self._asked

@@ -67,12 +67,13 @@ class Said(NamedTuple):
 class Throttle:
     """How fast: when the next message may begin, and when the next connection. Limits that are shared are in several of them."""
 
-    __slots__ = ("connections", "messages", "rooms")
+    __slots__ = ("connections", "messages", "rooms", "sessions")
 
     def __init__(self, messages: Sequence[Bucket] = (), connections: Sequence[Bucket] = (), rooms: Sequence[Room] = ()) -> None:
         self.messages = messages
         self.connections = connections
         self.rooms = rooms
+        self.sessions = 0  # opened and not closed
 
     def ready(self, now: float, count: int) -> float:
         """The earliest time at which a message for `count` recipients may begin; `now` if at once.
@@ -91,7 +92,7 @@ class Throttle:
 
     def ready_connection(self, now: float) -> float:
         """The earliest time at which it is worth asking for another connection; `now` if one may be opened at once."""
-        if any(room.full for room in self.rooms):
+        if self.rooms and not all(room.admits(self, now, another=self.sessions > 0) for room in self.rooms):
             return now + FULL_PAUSE
         return max((bucket.ready(now) for bucket in self.connections), default=now)
 
@@ -99,13 +100,19 @@ class Throttle:
         """Another connection is about to be opened; `closed` has to follow, and `dialled` if it was another number of them."""
         for bucket in self.connections:
             bucket.took(now)
+        self.sessions += 1
         for room in self.rooms:
-            room.taken += 1
+            room.enter(self)
 
     def closed(self) -> None:
         """One that was opened is over."""
+        self.sessions -= 1
         for room in self.rooms:
             room.taken -= 1
+
+    def should_yield(self, now: float) -> bool:
+        """Whether a session should end after its message, for somebody who shares the limit and has none."""
+        return any(room.wanted(now) for room in self.rooms)
 
     def dialled(self, now: float, count: int) -> None:
         """Where `opened` expected one connection, so many were opened: none, if one was left from before."""
@@ -115,6 +122,9 @@ class Throttle:
 
     def move_in(self, before: Throttle, sessions: int) -> None:
         """`sessions` that were opened under `before` end under this one."""
+        if before is self:
+            return
+        self.sessions = sessions
         for room in before.rooms:
             room.taken -= sessions
         for room in self.rooms:

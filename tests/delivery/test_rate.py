@@ -167,3 +167,33 @@ def test_no_limit_at_all() -> None:
     throttle.took(T0, 5)
     throttle.opened(T0)
     assert (throttle.ready(T0, 5), throttle.ready_connection(T0)) == (T0, T0)
+
+
+def test_who_has_no_place_comes_first() -> None:
+    """Of those who share room, one that has several sessions leaves one to another that has none, and does not take it back."""
+    room = Room(3)
+    many, none = Throttle(rooms=[room]), Throttle(rooms=[room])
+    for _ in range(3):
+        many.opened(T0)
+    assert not many.should_yield(T0)
+    assert none.ready_connection(T0) > T0
+    assert many.should_yield(T0)
+    many.closed()
+    assert not many.should_yield(T0)
+    assert many.ready_connection(T0) > T0
+    assert none.ready_connection(T0 + 1) == T0 + 1
+    none.opened(T0 + 1)
+    assert not many.should_yield(T0 + 1)
+    none.closed()
+    assert many.ready_connection(T0 + 2) == T0 + 2
+
+
+def test_a_place_is_not_kept_for_ever() -> None:
+    """Who does not ask again has gone elsewhere."""
+    room = Room(1)
+    one, other = Throttle(rooms=[room]), Throttle(rooms=[room])
+    one.opened(T0)
+    assert other.ready_connection(T0) > T0
+    one.closed()
+    assert one.ready_connection(T0 + 1) > T0 + 1
+    assert one.ready_connection(T0 + 60) == T0 + 60

@@ -198,3 +198,27 @@ warm_up = [1]
 match = ["*"]
 message_rate = "10/min"
 """
+
+
+def test_one_backlog_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    """Of two that share their connections, the one with much mail lets the other one in between."""
+
+    async def scenario() -> None:
+        office = post(tmp_path, '[[shape]]\nmatch = ["*.example.net", "*.example.org"]\nshare = true\nmax_connections = 1\n')
+        gate = office.courier.gates["mx:mx.example.net"] = asyncio.Event()
+        async with office.running():
+            many = [office.put(f"{nth}@example.net") for nth in range(20)]
+            await quiet(office, 1)
+            other = office.put("a@example.org")
+            await asyncio.sleep(0.02)
+            gate.set()
+            for _ in range(40):
+                office.advance(1.1)
+                await asyncio.sleep(0.005)
+            await office.until("all are delivered", lambda: not office.places())
+            order = [id for id, _ in office.courier.tried]
+            assert order.index(other) < 5
+            assert sorted(order) == sorted([*many, other])
+            assert office.courier.most_busy == 1
+
+    play(scenario())
