@@ -266,7 +266,7 @@ REPLIES = [
     (YAHOO, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints", "pause"),
     (YAHOO, 421, "4.7.0 [TS01] Messages from 192.0.2.1 temporarily deferred", "source"),
     (YAHOO, 451, "[GL01] Message from (192.0.2.1) temporarily deferred", "defer"),
-    (OTHER, 450, "4.2.0 <a@example.net>: Recipient address rejected: Greylisted", "defer"),
+    (OTHER, 450, "4.2.0 <a@example.net>: Recipient address rejected: Greylisted", None),  # [retry] says when it comes back
     (OTHER, 450, "4.7.0 too many connections from your host", "slow"),
     (OTHER, 421, "4.7.0 too many connections from your host", None),
     (OTHER, 451, "4.7.1 Rate limit exceeded, slow down", "slow"),
@@ -289,12 +289,12 @@ def test_known_replies(key: str, code: int, text: str, action: str | None) -> No
 
 def test_our_own_rules_go_first_and_the_shipped_ones_can_be_left_out() -> None:
     """What an operator writes down counts before what we know, and instead of it if he says so."""
-    greylisted = said(450, "greylisted")
-    own = Reactions(TermsTable(config_of("", rule("greylisted", "fail").encode()))).rule(OTHER, greylisted)
+    throttled = said(450, "throttled")
+    own = Reactions(TermsTable(config_of("", rule("throttled", "fail").encode()))).rule(OTHER, throttled)
     assert own is not None
     assert own.action == "fail"
     none = Reactions(TermsTable(config_of("", b"[delivery]\nknown_replies = false\n")))
-    assert none.rule(OTHER, greylisted) is None
+    assert none.rule(OTHER, throttled) is None
 
 
 @pytest.mark.parametrize(
