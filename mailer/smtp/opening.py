@@ -9,7 +9,8 @@ Laws:
 1. Where TLS is required, a server that does not offer it, or fails at it, hears neither AUTH nor MAIL.
 2. A secret that would go over the wire as it is goes only to a host whose certificate was verified, unless the
    configuration allows it otherwise by name.
-3. A mechanism that is offered and then refused is followed by the next; a password that is refused is not tried again.
+3. A mechanism that is offered and then refused is followed by the next; a password that is refused is not tried again. So what
+   counts is whether the secret was used: a server that keeps passwords for PLAIN only refuses SCRAM before it is, with 535.
 4. A refused password is our mistake, not the message's: the kind is ``auth``, and no mail bounces for it.
 """
 
@@ -101,7 +102,7 @@ def _auth(client: Client, wish: Wish) -> _STEP:
         if reply.positive or (mechanism.trouble and not mechanism.token):
             trouble = mechanism.trouble or "the server says that we are in, and has not proved that it knows the password"
             raise _refuse(535, "5.7.8", f"{mechanism.name}: {trouble}")
-        if client.over or kind is kinds[-1] or (reply.code not in NOT_THIS_ONE and (mechanism.used or not kind.bound)):
+        if client.over or kind is kinds[-1] or (reply.code not in NOT_THIS_ONE and mechanism.used):
             raise SessionRefused("auth", "auth", redacted(reply, wish.secret))
 
 

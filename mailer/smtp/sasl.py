@@ -53,6 +53,11 @@ class CramMd5(Mechanism):
         super().__init__(username, secret, channel)
         self._answered = False
 
+    @property
+    def used(self) -> bool:
+        """Whether the digest is out."""
+        return self._answered
+
     def answer(self, challenge: bytes) -> bytes | None:
         """The name and the digest."""
         if self._answered or not challenge:
