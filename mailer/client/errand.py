@@ -77,4 +77,5 @@ class Errand:
         """What its sender is told, after so many seconds."""
         hop = self.hop or NOWHERE
         accepted = tuple(self.letter.recipients[to] for to in sorted(self.taken))
-        return SendResult(self.letter.message_id, accepted, self.rejected, self.response, where(hop), hop.tls, self.attempts, duration)
+        way = where(hop), hop.tls_wanted, hop.tls
+        return SendResult(self.letter.message_id, accepted, self.rejected, self.response, *way, self.attempts, duration)

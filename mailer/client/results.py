@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.smtp.queued import queue_id
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,9 +33,15 @@ class SendResult:
     rejected: tuple[Rejected, ...]
     response: str  # the server's last word, such as "250 2.0.0 Ok: queued as 4XyZ1"
     host: str  # the server, as "smtp.example.com[192.0.2.1]:587"
-    tls: str  # "TLSv1.3 verified", "TLSv1.3 unverified", or empty
+    tls_wanted: str  # none, opportunistic, starttls or implicit
+    tls: str  # what came of it: "TLSv1.3 verified", "TLSv1.3 unverified", or empty
     attempts: int
     duration: float  # seconds, waits for limits and between attempts included
+
+    @property
+    def server_id(self) -> str:
+        """The server's own name for the message, which its postmaster will ask for; empty if it told none."""
+        return queue_id(self.response)
 
 
 @dataclass(frozen=True, slots=True)

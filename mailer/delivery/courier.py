@@ -18,9 +18,9 @@ from mailer.identity import reverse_path
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
 from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
+from mailer.smtp.queued import queue_id
 from mailer.smtp.reply import Reply
 
-from .remote import queue_id
 from .verdict import judge
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 ``reply``        a reply, and the reader of replies            both sides
 ``command``      the commands, each checked when it is built   client
 ``extension``    what a server offers                          client
+``queued``       its own name for what it has taken            client
 ``dot``          the message on the wire, to and fro           both sides
 ``parameters``   what a sender asks for besides, in commands   client
 ``sasl``         mechanisms of AUTH, with ``scram``            client
