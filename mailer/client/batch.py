@@ -10,7 +10,7 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING
 
-from .errors import SmtpError
+from .errors import ErrorKind, SmtpError
 from .lane import Lane
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class Batch:
         self._lender = lender
         self._send = send
         self._ready = ready
+        self._broken: Exception | None = None  # what `mails` raised instead of the next one
         self.results: dict[int, SendResult | SmtpError] = {}
 
     async def run(self, workers: int) -> None:
-        """Send all. What is no message at all is a mistake in the program, and raised."""
+        """Send all. Where `mails` breaks off, what is under way is finished, and then that is raised."""
         tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
@@ -50,6 +51,8 @@ class Batch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if self._broken:
+            raise self._broken
 
     async def _work(self) -> None:
         """One message after the other, until there is none."""
@@ -70,7 +73,11 @@ class Batch:
 
     def _take(self, *, ready: bool = False) -> tuple[int, Mail, Letter | None] | None:
         """The next one with its number, and with its letter if it can be made now; what is wrong is said in its turn."""
-        item = next(self._left, None)
+        try:
+            item = next(self._left, None)
+        except Exception as error:
+            self._broken = error
+            return None
         if item is None:
             return None
         number, mail = item
@@ -80,7 +87,12 @@ class Batch:
             return number, mail, None
 
     async def _try(self, lane: Lane, number: int, mail: Mail, letter: Letter | None) -> None:
+        """Whatever is wrong with one, it must not cost the caller what is known of the others: who has them would get them twice."""
         try:
             self.results[number] = await self._send(mail, lane, letter)
         except SmtpError as error:
+            self.results[number] = error
+        except Exception as problem:  # no message at all, a field of the wrong type, a hook that fails: the program's mistake
+            error = SmtpError(ErrorKind.MESSAGE, f"the message cannot be sent: {type(problem).__name__}: {problem}")
+            error.__cause__ = problem
             self.results[number] = error

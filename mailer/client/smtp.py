@@ -112,7 +112,8 @@ class SmtpClient:
     async def send_batch(self, mails: Iterable[Mail]) -> BatchResult:
         """Send many messages, as many at a time as there may be connections. One that fails stops no other.
 
-        The result has an entry for each message in its place: the `SendResult`, or the `SmtpError`.
+        The result has an entry for each message in its place: the `SendResult`, or the `SmtpError`. What `send` would raise
+        besides, for something that is no message, is such an error too, of kind `MESSAGE`.
         """
         began = asyncio.get_running_loop().time()
         batch = Batch(mails, self._lender, self._send, self._ready)

@@ -7,6 +7,7 @@ import socket
 import traceback
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mailer import (
     BreakerSettings,
     Email,
     ErrorKind,
+    Interceptor,
     Login,
     PoolSettings,
     RateLimitSettings,
@@ -33,6 +35,7 @@ from mailer import (
 )
 from mailer.net.endpoint import Timeouts
 from mailer.sink import Moods, Sink
+from mailer.testing import Script
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
 from tests.net.conftest import NAME, Certificates
@@ -72,8 +75,33 @@ def test_a_message_is_sent() -> None:
             assert result.rejected == ()
             assert result.response.startswith("250 2.0.0")
             assert result.host == f"127.0.0.1[127.0.0.1]:{sink.port}"
-            assert (result.tls, result.attempts) == ("", 1)
+            assert (result.tls_wanted, result.tls, result.attempts) == ("none", "", 1)
             assert 0 < result.duration < 5
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("said", "name"), [("250 2.0.0 Ok: queued as 4XyZ1abcD", "4XyZ1abcD"), ("250 thanks", "")])
+def test_the_server_s_own_name_for_a_message(said: str, name: str) -> None:
+    """Whoever asks the server's postmaster about the message finds it in the result, where the server has told it."""
+    text = f"""
+        S: 220 mx.example.com
+        C: EHLO me.example.org
+        S: 250 mx.example.com
+        C: MAIL FROM:<anna@example.org>
+        S: 250 ok
+        C: RCPT TO:<bob@example.net>
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        MESSAGE
+        S: {said}
+    """
+
+    async def run() -> None:
+        async with Script(text) as script, client(script.port) as sending:
+            result = await sending.send(mail())
+            assert (result.response, result.server_id) == (said, name)
 
     asyncio.run(run())
 
@@ -431,7 +459,7 @@ def test_over_tls(mode: str, certificates: Certificates) -> None:
             client(sink.port, tls=tls, credentials=("anna", "x")) as sending,
         ):
             result = await sending.send(mail())
-            assert result.tls == f"{sink.messages[0].tls} verified"
+            assert (result.tls_wanted, result.tls) == (mode, f"{sink.messages[0].tls} verified")
             info = await sending.test_connection()
             assert (info.tls, info.authenticated_as) == (result.tls, "anna")
             assert info.extensions.pipelining
@@ -517,16 +545,50 @@ def test_a_batch_keeps_its_order() -> None:
 
 
 def test_a_batch_with_something_that_is_no_message() -> None:
-    """That is a mistake in the program, and is raised; no task is left behind."""
+    """It stops no other, and nobody forgets who has the rest: it has its error in its place."""
 
-    async def run() -> None:
-        async with Sink() as sink, client(sink.port) as sending:
-            with pytest.raises(TypeError, match="not int"):
-                await sending.send_batch([mail(), 1, *[mail()] * 300])  # type: ignore[list-item]
-            assert sink.count < 100, "the rest is not sent"
+    class Guard(Interceptor):
+        async def before_send(self, mail: Any) -> Any:
+            if isinstance(mail, Email) and mail.subject == "guarded":
+                raise LookupError("no such customer")
+            return mail
+
+    async def run(settings: dict[str, Any], bad: list[Any]) -> None:
+        async with Sink() as sink, client(sink.port, **settings) as sending:
+            for wrong in bad:
+                before = sink.count
+                batch = await sending.send_batch([mail(), wrong, *[mail()] * 20])
+                assert (batch.succeeded, batch.failed, sink.count - before) == (21, 1, 21)
+                error = batch.results[1]
+                assert isinstance(error, SmtpMessageError)
+                assert error.kind is ErrorKind.MESSAGE
+                assert not error.retryable
+                assert isinstance(error.__cause__, (TypeError, AttributeError, LookupError))
+                assert str(error.__cause__) in str(error)
             assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
 
-    asyncio.run(run())
+    wrong: Any = None
+    asyncio.run(run({}, [1, mail(wrong), mail(text=wrong, html=b"x"), mail(text=b"x")]))
+    asyncio.run(run({"interceptors": [Guard()]}, [1, mail(subject="guarded")]))
+
+
+def test_a_list_of_messages_that_breaks_off() -> None:
+    """What the list itself raises is its own mistake, and raised; what came before it is sent, and no task is left behind."""
+
+    def mails() -> Iterator[Email]:
+        yield from [mail(), mail(), mail()]
+        raise RuntimeError("the database is away")
+
+    async def run(connections: int) -> None:
+        pool = PoolSettings(max_connections=connections)
+        async with Sink() as sink, client(sink.port, pool=pool) as sending:
+            with pytest.raises(RuntimeError, match="the database is away"):
+                await sending.send_batch(mails())
+            assert sink.count == 3
+            assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
+
+    for connections in (1, 2, 5):
+        asyncio.run(run(connections))
 
 
 # The breaker and the limits
