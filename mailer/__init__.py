@@ -53,8 +53,11 @@ if TYPE_CHECKING:
     from mailer.compose import Attachment as Attachment
     from mailer.compose import EmailError as EmailError
     from mailer.compose import Link as Link
+    from mailer.mail.request import Request as Request
+    from mailer.mail.request import Wanted as Wanted
     from mailer.net.endpoint import Login as Login
     from mailer.net.endpoint import Timeouts as Timeouts
+    from mailer.net.oauth import OAuth as OAuth
     from mailer.trust.requirement import Requirement as Requirement
 
 __version__ = "0.1.0"
@@ -70,7 +73,9 @@ _HOMES = {
     "client.smtp": "SmtpClient",
     "client.sync": "SyncSmtpClient",
     "compose": "Attachment EmailError Link",
+    "mail.request": "Request Wanted",
     "net.endpoint": "Login Timeouts",
+    "net.oauth": "OAuth",
     "trust.requirement": "Requirement",
 }
 """Module → the public names that live there; each is imported when somebody asks for one of them."""

@@ -10,10 +10,14 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mailer.mail.request import NOTHING
+
 from .smtp import SmtpClient
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
+
+    from mailer.mail.request import Request
 
     from .letter import Mail
     from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
@@ -42,9 +46,16 @@ class SyncSmtpClient:
     def __repr__(self) -> str:
         return repr(self._client).replace("SmtpClient", "SyncSmtpClient", 1)
 
-    def send(self, mail: Mail, *, sender: str | None = None, recipients: Sequence[str] | str | None = None) -> SendResult:
+    def send(
+        self,
+        mail: Mail,
+        *,
+        sender: str | None = None,
+        recipients: Sequence[str] | str | None = None,
+        request: Request = NOTHING,
+    ) -> SendResult:
         """Send one message; see `SmtpClient.send`."""
-        return self._wait(self._client.send(mail, sender=sender, recipients=recipients))
+        return self._wait(self._client.send(mail, sender=sender, recipients=recipients, request=request))
 
     def send_batch(self, mails: Iterable[Mail]) -> BatchResult:
         """Send many messages; see `SmtpClient.send_batch`. They are taken from `mails` in the other thread."""

@@ -15,8 +15,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import AuthResult
 
-from mailer import Email, Login, SmtpCancelledError, SmtpClient, SmtpMessageError, SyncSmtpClient
+from mailer import Email, Login, Request, SmtpCancelledError, SmtpClient, SmtpMessageError, SyncSmtpClient, Wanted
 from mailer.sink import Moods, SinkThread
+from mailer.testing import Script
 
 from .letters import QUICK, SHORT, mail
 
@@ -37,6 +38,26 @@ def test_it_does_what_the_other_one_does() -> None:
     with pytest.raises(RuntimeError, match="shut down"):
         sending.send(mail())
     assert not [thread for thread in threading.enumerate() if thread.name == "mailer-client"]
+
+
+def test_what_is_asked_besides() -> None:
+    """A request goes along as it does with the other one."""
+    text = """
+        S: 220 mx.example.com
+        C: EHLO *
+        S: 250-mx.example.com
+        S: 250 DSN
+        C: MAIL FROM:<anna@example.org> ENVID=42
+        S: 250 ok
+        C: RCPT TO:<bob@example.net> NOTIFY=NEVER
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        MESSAGE
+        S: 250 ok
+    """
+    with Script(text) as script, SyncSmtpClient("127.0.0.1", script.port, tls="none", retry=QUICK) as sending:
+        assert sending.send(mail(), request=Request(envid="42", everybody=Wanted("NEVER"))).accepted == ("bob@example.net",)
 
 
 def test_from_many_threads_at_once() -> None:
