@@ -10,6 +10,8 @@ import asyncio
 import socket
 from ipaddress import ip_address
 
+from mailer.net.family import arranged
+
 from .errors import ErrorKind, SmtpError
 
 KEPT = 60.0  # seconds
@@ -18,9 +20,11 @@ KEPT = 60.0  # seconds
 class Names:
     """The addresses of one host."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, family: str = "any") -> None:
+        """`family` is one of `mailer.net.family.FAMILIES`."""
         self._host = host.strip("[]")
         self._port = port
+        self._family = family
         self._known: list[str] = []
         self._until = 0.0
 
@@ -28,13 +32,22 @@ class Names:
         """In the order to try them, RFC 6724. Raises `SmtpConnectionError`."""
         loop = asyncio.get_running_loop()
         if not self._known or loop.time() >= self._until:
-            self._known = _literal(self._host) or await self._look_up()
+            self._known = _literal(self._host) or self._ours(await self._look_up())
             self._until = loop.time() + KEPT
         return self._known
 
     def forget(self) -> None:
         """They did not help: ask again next time."""
         self._known = []
+
+    def _ours(self, addresses: list[str]) -> list[str]:
+        """Those that may be called; a literal is what its user wants."""
+        if found := arranged(addresses, self._family):
+            return found
+        text = f"{self._host} has no IPv{self._family[-1]} address, and no other may be called (family={self._family!r})"
+        raise SmtpError(
+            ErrorKind.DNS_RESOLUTION_FAILED, text, code=550, enhanced_code="5.1.2", host=self._host, phase="dns", retryable=False
+        )
 
     async def _look_up(self) -> list[str]:
         try:

@@ -9,6 +9,7 @@ from mailer.config.defaults import hostname
 from mailer.config.relay import PORTS
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login
+from mailer.net.family import FAMILIES
 from mailer.net.pool import Pool
 from mailer.trust.requirement import Requirement
 
@@ -50,6 +51,8 @@ class SmtpClient:
         credentials: Credentials | None = None,
         hello: str = "",
         source: str = "",
+        source6: str = "",
+        family: str = "any",
         protocol: str = "smtp",
         timeouts: Timeouts = TIMEOUTS,
         pool: PoolSettings | None = None,
@@ -64,20 +67,22 @@ class SmtpClient:
         default; no mail without it), ``implicit``, ``opportunistic`` or ``none``, or a `Requirement` with more to say: an own
         CA, another name, a pin. In the first two the certificate has to be good. `credentials` are a user name with a
         password or with a function that fetches it, or a `Login` with more to say: a token, one mechanism. `hello` is our
-        name in EHLO, this machine's by default; `source` the address of ours to call from; `protocol` ``smtp``, or ``lmtp``
+        name in EHLO, this machine's by default; `source` and `source6` are the addresses of ours to call from, and `family` says
+        which of the server's to call: ``any``, ``prefer4``, ``prefer6``, ``only4`` or ``only6``. `protocol` is ``smtp``, or ``lmtp``
         (RFC 2033). `timeouts` are in seconds for each step. Raises `ValueError` for what cannot be meant.
         """
-        if not 0 <= port < 65536 or protocol not in ("smtp", "lmtp"):
-            raise ValueError(f"port {port} or protocol {protocol!r} is none")
+        if not 0 <= port < 65536 or protocol not in ("smtp", "lmtp") or family not in FAMILIES:
+            raise ValueError(f"port {port}, protocol {protocol!r} or family {family!r} is none")
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
         self._hello = hello or hostname()
-        self._endpoint = Endpoint(host, port or PORTS[requirement.mode], requirement, _login(credentials), source, self._hello, protocol)
+        port = port or PORTS[requirement.mode]
+        self._endpoint = Endpoint(host, port, requirement, _login(credentials), source, self._hello, protocol, source6)
         self._hooks = Hooks(interceptors)
         self._limits = Limits(rate_limit, host, self._sleep)
         settings = pool or PoolSettings()
         self._connections = settings.max_connections
         sessions = Pool(timeouts, idle=settings.idle_timeout, lifetime=settings.max_lifetime)
-        self._lender = Lender(sessions, self._endpoint, Names(host, self._endpoint.port), settings, self._limits.connection)
+        self._lender = Lender(sessions, self._endpoint, Names(host, port, family), settings, self._limits.connection)
         self._carrier = Carrier(Breaker(breaker or BreakerSettings()), retry or RetrySettings(), host, self._sleep)
         self._closing = asyncio.Event()
 

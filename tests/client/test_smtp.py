@@ -8,6 +8,7 @@ import traceback
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from mailer.testing import Script
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
 from tests.net.conftest import NAME, Certificates
+from tests.smtp.test_dot import SMUGGLED, VECTORS
 
 from .letters import ONCE, SHORT, client, mail
 
@@ -374,6 +376,33 @@ def test_a_name_is_looked_up_now_and_then() -> None:
             for _ in range(2):
                 assert isinstance(await outcome(sending, mail()), SmtpConnectionError)
             assert asked.count("localhost") == 2
+
+    asyncio.run(run())
+
+
+def test_which_addresses_are_called() -> None:
+    """One family first, or one alone, from the address of ours that belongs to it; where none is left, the error says why."""
+
+    async def run() -> None:
+        async def both(*_: object, **__: object) -> list[Any]:
+            return [(0, 0, 0, "", (address, 25)) for address in addresses]
+
+        asyncio.get_running_loop().getaddrinfo = both  # type: ignore[assignment,method-assign]
+        async with Sink() as sink:
+            for family in ("prefer4", "only4"):
+                addresses = ["2001:db8::1", "127.0.0.1"]
+                settings: Any = {"tls": "none", "retry": ONCE, "family": family, "source": "127.0.0.9", "source6": "2001:db8::9"}
+                async with SmtpClient("mx.example.com", sink.port, **settings) as sending:
+                    assert (await sending.send(mail())).host == f"mx.example.com[127.0.0.1]:{sink.port}"
+            assert {message.peer for message in sink.messages} == {"127.0.0.9"}
+            addresses = ["127.0.0.1"]
+            async with SmtpClient("mx.example.com", sink.port, tls="none", retry=ONCE, family="only6") as sending:
+                error = await outcome(sending, mail())
+                assert (error.kind, error.retryable) == (ErrorKind.DNS_RESOLUTION_FAILED, False)
+                assert "no IPv6 address" in str(error)
+            assert sink.count == 2
+        with pytest.raises(ValueError, match="'only5'"):
+            SmtpClient("mx.example.com", family="only5")
 
     asyncio.run(run())
 
@@ -767,6 +796,29 @@ def test_ports_go_with_the_kind_of_tls() -> None:
         SmtpClient("mx.example.com", 70000)
     with pytest.raises(ValueError, match="'http'"):
         SmtpClient("mx.example.com", protocol="http")
+
+
+def test_smuggling() -> None:
+    """Whatever stands in a body, and however it was handed in, the server sees one message and one transaction."""
+
+    def made(body: bytes) -> list[Any]:
+        standard = EmailMessage()
+        standard["From"], standard["To"] = "anna@example.org", "bob@example.net"
+        standard.set_payload(body.decode("latin-1"))
+        return [b"From: anna@example.org\r\nTo: bob@example.net\r\n\r\n" + body, mail(text=body.decode()), standard]
+
+    async def run() -> None:
+        async with Friendly() as server, client(server.port) as sending:
+            for vector in VECTORS:
+                for message in made(b"hello" + vector + SMUGGLED + vector):
+                    server.messages.clear()
+                    server.said.clear()
+                    await sending.send(message)
+                    assert len(server.messages) == 1
+                    assert server.said[-3:] == [b"MAIL", b"RCPT", b"DATA"]
+                    assert len(server.said) <= 4, "EHLO or nothing came before"
+
+    asyncio.run(run())
 
 
 def test_a_large_message() -> None:
