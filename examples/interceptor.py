@@ -1,11 +1,10 @@
 """Look at each message before it goes, and at what became of it: here a count, and a guard for test systems."""
 
-import asyncio
 import sys
 from collections import Counter
 from dataclasses import replace
 
-from mailer import Email, Interceptor, Mail, SendResult, SmtpClient, SmtpError
+from mailer import Email, Interceptor, Mail, SendResult, SmtpError, SyncSmtpClient
 
 
 class Guard(Interceptor):
@@ -23,11 +22,8 @@ class Guard(Interceptor):
         self.count[f"{error.kind} {type(mail).__name__}"] += 1
 
 
-async def main(host: str, port: str, tls: str) -> None:
-    guard = Guard()
-    async with SmtpClient(host, int(port), tls=tls, interceptors=[guard]) as client:
-        await client.send(Email(from_="anna@example.org", to="customer@example.net", subject="Your bill", text="…"))
-    print(guard.count)
-
-
-asyncio.run(main(*sys.argv[1:]))
+host, port, tls = sys.argv[1:]
+guard = Guard()
+with SyncSmtpClient(host, int(port), tls=tls, interceptors=[guard]) as client:
+    client.send(Email(from_="anna@example.org", to="customer@example.net", subject="Your bill", text="…"))
+print(guard.count)

@@ -13,7 +13,8 @@ import trustme
 
 from mailer.config.file import config_of, examine
 from mailer.delivery.terms import TermsTable
-from mailer.sink import SinkThread
+from mailer.sink import Moods, SinkThread
+from tests.net.test_oauth import Provider
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -33,7 +34,7 @@ def play(name: str, capsys: pytest.CaptureFixture[str], *arguments: object) -> s
 def test_examples_are_short_and_tried(path: Path) -> None:
     """Below thirty lines, with a sentence at the top, and run by a test here."""
     text = path.read_text(encoding="utf-8")
-    assert len([line for line in text.splitlines() if line.strip()]) <= 30
+    assert len(text.splitlines()) < 30
     assert text.startswith('"""')
     assert f'"{path.stem}"' in Path(__file__).read_text(encoding="utf-8")
 
@@ -84,6 +85,26 @@ def test_login(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert "TLSv1.3 verified anna ['LOGIN', 'PLAIN']" in out
 
 
+def test_oauth(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider gives the token that the server wants to see."""
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    provider = Provider(tmp_path)
+    with open(provider.ca_file, "ab") as file:
+        file.write(ca.cert_pem.bytes())
+    provider.gives("s3cret-token")
+    monkeypatch.setenv("OAUTH_CLIENT_SECRET", "x")
+    monkeypatch.setenv("OAUTH_REFRESH_TOKEN", "y")
+    endpoint = f"https://127.0.0.1:{provider.server.server_port}/token"
+    try:
+        with SinkThread(tls=context, users={"anna@example.org": "s3cret-token"}, mechanisms=("XOAUTH2",)) as sink:
+            out = play("oauth", capsys, "127.0.0.1", sink.port, provider.ca_file, endpoint, tmp_path / "token")
+            assert sink.messages[0].user == "anna@example.org"
+    finally:
+        provider.close()
+    assert out == "('bob@example.net',)\n"
+
+
 def test_breaker(capsys: pytest.CaptureFixture[str]) -> None:
     """Three failures, and then nothing is tried any more."""
     with socket.socket() as nobody:
@@ -91,6 +112,15 @@ def test_breaker(capsys: pytest.CaptureFixture[str]) -> None:
         out = play("breaker", capsys, "127.0.0.1", nobody.getsockname()[1], "none")
     assert out.count("tried: connection_refused") == 3
     assert out.count("not even tried; worth it again in 60 s") == 2
+
+
+def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is asked for reaches a server that offers it; what must not go without TLS does not go."""
+    with SinkThread(Moods(offer=("DSN",))) as sink:
+        out = play("reports", capsys, "127.0.0.1", sink.port, "none")
+        [message] = sink.messages
+    assert (message.parameters["RET"], message.parameters["ENVID"]) == ("HDRS", "contract-17")
+    assert "known there as nothing that it would tell\nnot sent: the sender requires TLS all the way" in out
 
 
 def test_in_tests(capsys: pytest.CaptureFixture[str]) -> None:
