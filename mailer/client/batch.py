@@ -93,6 +93,10 @@ class Batch:
         except SmtpError as error:
             self.results[number] = error
         except Exception as problem:  # no message at all, a field of the wrong type, a hook that fails: the program's mistake
-            error = SmtpError(ErrorKind.MESSAGE, f"the message cannot be sent: {type(problem).__name__}: {problem}")
-            error.__cause__ = problem
-            self.results[number] = error
+            self.results[number] = _mistake(problem)
+
+
+def _mistake(problem: Exception) -> SmtpError:
+    error = SmtpError(ErrorKind.MESSAGE, f"the message cannot be sent: {type(problem).__name__}: {problem}")
+    error.__cause__ = problem
+    return error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from mailer.config.defaults import hostname
 from mailer.config.relay import PORTS
 from mailer.mail.request import NOTHING, Request
-from mailer.net.connection import Endpoint, Login
+from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.family import FAMILIES
 from mailer.net.pool import Pool
 from mailer.trust.requirement import Requirement
@@ -25,11 +25,14 @@ from .limits import Limits
 from .names import Names
 from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
 from .settings import TIMEOUTS, BreakerSettings, PoolSettings, RetrySettings
+from .translate import from_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.net.connection import Connection, Timeouts
+    from mailer.smtp.command import Command
+    from mailer.smtp.reply import Reply
 
     from .hooks import Interceptor
     from .letter import Letter, Mail
@@ -164,6 +167,19 @@ class SmtpClient:
         connection = await self._lender.lend(check=True)
         try:
             return self._info(connection, loop.time() - began)
+        finally:
+            self._lender.give_back(connection)
+
+    async def ask(self, command: Command) -> Reply:
+        """Say VRFY, EXPN, HELP, NOOP or RSET (`mailer.smtp.command` makes them); the reply, whatever it is. Raises `SmtpError`.
+
+        Many servers answer VRFY with 252: they take mail for the address and see then (RFC 5321 §3.5.3).
+        """
+        connection = await self._lender.lend()
+        try:
+            return await connection.ask(command)
+        except SessionError as error:
+            raise from_session(error) from error
         finally:
             self._lender.give_back(connection)
 

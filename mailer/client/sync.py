@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
     from mailer.mail.request import Request
+    from mailer.smtp.command import Command
+    from mailer.smtp.reply import Reply
 
     from .letter import Mail
     from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
@@ -64,6 +66,10 @@ class SyncSmtpClient:
     def test_connection(self) -> ConnectionInfo:
         """Get as far as mail could be sent; see `SmtpClient.test_connection`."""
         return self._wait(self._client.test_connection())
+
+    def ask(self, command: Command) -> Reply:
+        """Say VRFY, EXPN, HELP, NOOP or RSET; see `SmtpClient.ask`."""
+        return self._wait(self._client.ask(command))
 
     def pool_status(self) -> PoolStatus:
         """How many connections there are, and how many sends wait for one."""

@@ -36,6 +36,8 @@ from mailer import (
 )
 from mailer.net.endpoint import Timeouts
 from mailer.sink import Moods, Sink
+from mailer.smtp import command
+from mailer.smtp.errors import CommandError
 from mailer.testing import Script
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
@@ -781,6 +783,28 @@ def test_a_connection_can_be_tested() -> None:
             await sink.close()
             with pytest.raises(SmtpConnectionError):
                 await sending.test_connection()
+
+    asyncio.run(run())
+
+
+def test_a_server_can_be_asked() -> None:
+    """About an address, or for help: the reply is a value, the connection goes on; nothing that is no question is said."""
+
+    async def run() -> None:
+        async with Friendly({b"VRFY": b"252 2.1.5 we shall see\r\n", b"HELP": None}) as server, client(server.port) as sending:
+            reply = await sending.ask(command.vrfy("bob"))
+            assert (reply.code, reply.enhanced, reply.text) == (252, "2.1.5", "we shall see")
+            await sending.send(mail())
+            with pytest.raises(CommandError):
+                command.vrfy("bob\r\nRSET")
+            with pytest.raises(ValueError, match="MAIL is nothing to ask"):
+                await sending.ask(command.mail("bob@example.net"))
+            assert server.said == [b"EHLO", b"VRFY", b"MAIL", b"RCPT", b"DATA"]
+            assert server.sessions == 1
+            with pytest.raises(SmtpConnectionError):
+                await sending.ask(command.help_())
+            assert sending.pool_status().in_use == 0
+            await sending.send(mail())
 
     asyncio.run(run())
 

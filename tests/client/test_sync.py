@@ -17,6 +17,7 @@ from aiosmtpd.smtp import AuthResult
 
 from mailer import Email, Login, Request, SmtpCancelledError, SmtpClient, SmtpMessageError, SyncSmtpClient, Wanted
 from mailer.sink import Moods, SinkThread
+from mailer.smtp.command import NOOP
 from mailer.testing import Script
 
 from .letters import QUICK, SHORT, mail
@@ -29,6 +30,7 @@ def test_it_does_what_the_other_one_does() -> None:
         assert sending.send(b"Subject: x\n\nhi\n", sender="a@example.org", recipients=["b@example.net"]).accepted == ("b@example.net",)
         assert sending.send_batch([mail(), mail("550@example.net")]).succeeded == 1
         assert sending.test_connection().banner == "sink.localhost ESMTP"
+        assert sending.ask(NOOP).code == 250
         assert sending.pool_status().in_use == 0
         with pytest.raises(SmtpMessageError):
             sending.send(mail("550@example.net"))
