@@ -135,7 +135,7 @@ class Connection(Session):
 
     def _broken(self, transaction: Transaction, kind: str, phase: str, reply: Reply) -> None:
         """The session is over before the transaction is."""
-        transaction.broken(kind, phase, reply)
+        transaction.broken(kind, phase, reply, self._client.unanswered)
         self.transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         self.abandon()
 

@@ -204,8 +204,13 @@ class Transaction:
         if reply.code == 421:  # the session is over, and this is why for everybody
             self._refusal = ("rcpt", "reply", reply)
 
-    def broken(self, kind: str, phase: str, reply: Reply) -> None:
-        """The session ended before the transaction did; `kind` and `reply` say how."""
+    def broken(self, kind: str, phase: str, reply: Reply, unanswered: Sequence[Command] = ()) -> None:
+        """The session ended before the transaction did; `kind` and `reply` say how, `unanswered` is what had no reply.
+
+        Where the message went along with its envelope, the server may have it before it has answered either: it was lost with it.
+        """
+        if kind == "lost" and any(command.verb == "BDAT LAST" for command in unanswered):
+            phase = "body"
         if self._refusal is None:
             self._refusal = (phase, kind, reply)
 

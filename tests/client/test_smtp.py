@@ -232,6 +232,33 @@ def test_a_used_connection_that_is_lost_with_the_message() -> None:
     asyncio.run(run())
 
 
+def test_a_used_connection_that_is_lost_with_a_message_in_chunks() -> None:
+    """There the message went with its envelope, so that the server may have it before it has answered anything: it is not sent again."""
+    taken: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"EHLO"):
+                writer.write(b"250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+            if line.startswith(b"BDAT"):
+                taken.append(await reader.readexactly(int(line.split()[1])))
+                if len(taken) == 2:
+                    break
+                writer.write(b"250 ok\r\n" * 3)
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server, client(server.sockets[0].getsockname()[1], retry=ONCE) as sending:
+            await sending.send(mail())
+            error = await outcome(sending, mail())
+            assert (error.kind, error.phase, error.retryable) == (ErrorKind.CONNECTION_RESET, "body", True)
+            assert len(taken) == 2
+
+    asyncio.run(run())
+
+
 def test_a_server_that_says_goodbye() -> None:
     """421 ends the connection, and the next attempt has another one."""
 

@@ -102,7 +102,7 @@ class Machine:
                 self._write(self.client.send(transaction.content()))
                 self._hear(transaction)
         except (OSError, ProtocolError) as error:
-            transaction.broken(*self._explain(error))
+            transaction.broken(*self._explain(error), self.client.unanswered)
             self._lost = True
         self.results += [f"{to} {phase} {kind} {reply}" for to, phase, kind, reply in transaction.answers()]
 
