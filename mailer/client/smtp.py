@@ -11,6 +11,7 @@ from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.family import FAMILIES
 from mailer.net.pool import Pool
+from mailer.smtp.command import ehlo
 from mailer.trust.requirement import Requirement
 
 from .batch import Batch
@@ -76,8 +77,11 @@ class SmtpClient:
         """
         if not 0 <= port < 65536 or protocol not in ("smtp", "lmtp") or family not in FAMILIES:
             raise ValueError(f"port {port}, protocol {protocol!r} or family {family!r} is none")
+        if not host or not host.isprintable() or " " in host:
+            raise ValueError(f"{host!r} is no host")
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
         self._hello = hello or hostname()
+        ehlo(self._hello)  # what cannot be said cannot be meant
         port = port or PORTS[requirement.mode]
         self._endpoint = Endpoint(host, port, requirement, _login(credentials), source, self._hello, protocol, source6)
         self._hooks = Hooks(interceptors)

@@ -7,6 +7,7 @@ exception that `mailer.net` met, which it keeps as the context of its own.
 from __future__ import annotations
 
 import errno
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ EXPIRED = frozenset({9, 10})  # not yet valid, expired
 VERSIONS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW", "WRONG_SSL_VERSION"}
 )
+
+UNASKED = re.compile(r"(a reply|bytes) came that nobody asked for|\d{3} is no answer to ")  # `smtp.client`; all else is no reply at all
 
 NO_STARTTLS = "4.7.4"  # what `mailer.smtp.opening` says for an offer that is missing
 
@@ -90,9 +93,9 @@ def _broken(kind: str, phase: str, reply: Reply) -> ErrorKind:
     """What ended a session, by `SessionError.kind`."""
     if kind == "timeout":
         return _late(phase, reply)
-    return {"lost": ErrorKind.CONNECTION_RESET, "protocol": ErrorKind.INVALID_RESPONSE, "resolve": ErrorKind.DNS_RESOLUTION_FAILED}.get(
-        kind, ErrorKind.CONNECTION
-    )
+    if kind == "protocol":
+        return ErrorKind.UNEXPECTED_RESPONSE if UNASKED.match(reply.text) else ErrorKind.INVALID_RESPONSE
+    return {"lost": ErrorKind.CONNECTION_RESET, "resolve": ErrorKind.DNS_RESOLUTION_FAILED}.get(kind, ErrorKind.CONNECTION)
 
 
 def _late(phase: str, reply: Reply) -> ErrorKind:

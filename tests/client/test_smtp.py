@@ -795,6 +795,35 @@ def test_a_limit_on_new_connections() -> None:
 # Odds and ends
 
 
+@pytest.mark.parametrize(
+    ("greeting", "kind"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", ErrorKind.INVALID_RESPONSE),
+        (b"220 x\r\n250 and this\r\n", ErrorKind.UNEXPECTED_RESPONSE),
+        (b"354 go ahead\r\n", ErrorKind.UNEXPECTED_RESPONSE),
+    ],
+)
+def test_a_server_that_talks_nonsense(greeting: bytes, kind: ErrorKind) -> None:
+    """What is no reply is told from a reply that nobody asked for; neither is worth trying again."""
+
+    async def run() -> None:
+        async with Hang(greeting) as server, client(server.port) as sending:
+            error = await outcome(sending, mail())
+            assert (error.kind, error.phase, error.retryable) == (kind, "greeting", False)
+            assert isinstance(error, SmtpProtocolError)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"host": ""}, {"host": "mx.example.com\r\nx"}, {"host": "a b"}, {"hello": "me\r\nBcc: x"}, {"port": -1}]
+)
+def test_settings_that_cannot_be_meant(settings: dict[str, Any]) -> None:
+    """They are refused when the client is made: a line end in a name gets into no command, no header and no error."""
+    with pytest.raises(ValueError, match=r"no host|EHLO name|port -1"):
+        SmtpClient(**{"host": "mx.example.com", **settings})
+
+
 def test_a_connection_can_be_tested() -> None:
     """Without mail, as far as mail could be sent; it stays for the first message."""
 
