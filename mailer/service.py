@@ -111,7 +111,7 @@ class Service:
             else:
                 self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
             self.door.adopt_all()
-            self.engine.mind_pauses()
+            self.engine.dispatcher.mind_pauses()
             self.upkeep.disk()
             self._scan()
             self._post()
@@ -288,7 +288,7 @@ class Service:
         self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
         self.engine.expect_all(self.spool.dues())
         for name in self.spool.strangers("queued"):
-            self.engine.stranger(name)
+            self.engine.dispatcher.stranger(name)
 
     def _post(self) -> None:
         """Tell how it stands with the destinations."""

@@ -89,7 +89,7 @@ class Guard:
                 problems[name] = "was put off until long after its time"
         elif not is_id(name):
             if state == "queued":
-                self.engine.stranger(name)
+                self.engine.dispatcher.stranger(name)
         elif name not in self.engine.settler.away:
             self._unknown(state, name, problems)
 

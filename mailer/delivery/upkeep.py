@@ -44,7 +44,7 @@ class Upkeep:
         Raises `OSError`.
         """
         time = asyncio.get_running_loop().time
-        self.engine.mind_pauses()
+        self.engine.dispatcher.mind_pauses()
         self.watchdog.look(time())
         begin = time()
         for _ in self.guard.steps():

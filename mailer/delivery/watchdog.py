@@ -44,7 +44,7 @@ class Watchdog:
     def look(self, now: float) -> None:
         """One look at all tasks; `now` is the loop's time, in seconds."""
         engine, limit = self.engine, self.engine.policy.attempt_limit
-        marks: dict[object, tuple[object, asyncio.Task[Any]]] = {line: (line.load, line.task) for line in engine.lines}
+        marks: dict[object, tuple[object, asyncio.Task[Any]]] = {line: (line.load, line.task) for line in engine.lines if line.task}
         marks |= {task: (task, task) for task in engine.tasks if task not in {line.task for line in engine.lines}}
         before, self._seen = self._seen, {}
         for key, (what, task) in marks.items():

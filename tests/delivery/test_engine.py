@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery import attempt, engine, scheduler, settle
+from mailer.delivery import attempt, dispatch, engine, scheduler, settle
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
@@ -705,7 +705,7 @@ def test_a_message_that_cannot_be_read_now_is_read_later(post: Post, monkeypatch
         async with post.running():
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
-            post.advance(engine.UNREADABLE_PAUSE)
+            post.advance(dispatch.UNREADABLE_PAUSE)
             await post.settled(id, None)
         assert post.told("alarm") == ["alarm spool"]
 

@@ -69,12 +69,12 @@ def test_a_pause_outlives_the_daemon(tmp_path: Path) -> None:
         first = Post(tmp_path)
         pauses.pause(first.spool.root, "example.com", math.inf, "", NOW)
         id = first.put("a@example.com")
-        first.engine.mind_pauses()
+        first.engine.dispatcher.mind_pauses()
         async with first.running():
             await first.settled(id, "deferred")
         second = Post(tmp_path)
         pauses.resume(second.spool.root, "example.com", NOW)
-        second.engine.mind_pauses()
+        second.engine.dispatcher.mind_pauses()
         async with second.running():
             second.advance(1200)  # nobody told this one who waits: it is looked at again by itself
             await second.settled(id, None)

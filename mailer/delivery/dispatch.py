@@ -1,0 +1,237 @@
+"""The dispatcher: reads messages that are due, finds their ways, and queues their parts for their destinations.
+
+The first half of the engine's work, up to a destination's queue; `line` is the other. What keeps a message from going on is found
+out here: that it cannot be read, has gone round in circles, comes too late, is paused, leads nowhere, or that its destination has more
+than its share of the memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm, Corrupt, Seen
+from mailer.mail.outcome import Outcome
+from mailer.spool import NoSuchMessage
+from mailer.spool.file import CorruptFile
+
+from .attempt import Attempt, Job
+from .nexthop import Unroutable
+from .scheduler import CONGESTED, LONG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mail.outcome import Scope
+    from mailer.spool import Entry
+
+    from .engine import Engine
+    from .router import Way
+
+MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
+UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
+
+
+class Dispatcher:
+    """The part of `engine` that brings messages from the disk to the queues."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.spool = engine.spool
+        self.scheduler = engine.scheduler
+        self.policy = engine.policy
+        self.clock = engine.clock
+        self.tell = engine.tell
+        self.random = engine.random
+        self.budget = engine.budget
+        self.settler = engine.settler
+        self.standstill = engine.standstill
+
+    # Reading
+
+    def load(self, id: str) -> None:
+        """Read a message that is due and queue its parts for their destinations."""
+        try:
+            entry, content, descriptor = self._read(id)
+        except NoSuchMessage:
+            self.scheduler.forget(id)
+            return
+        except CorruptFile as error:
+            self.scheduler.forget(id)
+            self._set_aside(id, self.spool.find(id) or "queued", str(error))
+            return
+        except OSError as error:
+            self._later(id, f"cannot read message {id}: {error.strerror}")
+            return
+        now = self.clock.now()
+        if not entry.history.outcomes:
+            self.tell(Seen(now, entry))
+        attempt = Attempt(entry, now)
+        self.budget.keep(attempt, content, descriptor)
+        if content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:") > self.policy.max_hops:
+            attempt.open_jobs = 1
+            self.engine.spawn(self.engine.finished(attempt, self._in_circles(attempt, now)))
+            return
+        if entry.envelope.options and self.settler.overdue(entry, now):
+            attempt.open_jobs = 1
+            self.engine.spawn(self.engine.finished(attempt, self._overdue(attempt, now)))
+            return
+        if self.policy.signer and attempt.content is not None:
+            attempt.signing = self.policy.signer.ahead(content, now)
+        self._route(attempt, now)
+
+    def _read(self, id: str) -> tuple[Entry, bytes, int]:
+        keep = self.budget.open < self.budget.files
+        try:
+            return self.spool.load(id, "queued", keep=keep)
+        except NoSuchMessage:
+            return self.spool.load(id, "deferred", keep=keep)
+
+    def _set_aside(self, id: str, state: str, reason: str) -> None:
+        try:
+            path = self.spool.set_aside(state, id)
+        except OSError as error:
+            self.tell(Alarm(self.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
+        else:
+            self.tell(Corrupt(self.clock.now(), id, reason, path))
+
+    def stranger(self, name: str) -> None:
+        """Somebody else put this into ``queued/``. Raises `OSError`."""
+        path = self.spool.set_aside("queued", name)
+        self.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+
+    def _later(self, id: str, problem: str) -> None:
+        """The disk fails us: the message stays where it is and is looked at again."""
+        self.scheduler.forget(id)
+        self.scheduler.expect(id, self.clock.now() + UNREADABLE_PAUSE)
+        self.tell(Alarm(self.clock.now(), "spool", problem))
+
+    # Routing
+
+    def _route(self, attempt: Attempt, now: float) -> None:
+        entry = attempt.entry
+        pending = entry.history.pending(now if entry.state == "deferred" else None)
+        if self.standstill.hurried:
+            pending = self.standstill.pending(entry, pending, now)
+        if not pending:  # a crash came between the last outcome and the move
+            attempt.open_jobs = 1
+            self.engine.spawn(self.engine.finished(attempt, []))
+            return
+        domains: dict[str, list[int]] = {}
+        for to in pending:
+            domains.setdefault(entry.envelope.recipients[to].domain, []).append(to)
+        attempt.open_jobs = len(domains)
+        ways: dict[str, tuple[Way, list[int]]] = {}
+        for domain, recipients in domains.items():
+            if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
+                self.engine.spawn(self.engine.finished(attempt, self.standstill.paused(entry.id, pause, recipients)))
+                continue
+            way = self.policy.router.known(domain, now)
+            if way is None:
+                self.engine.spawn(self._find_way(attempt, domain, recipients))
+            elif way.key in ways:
+                ways[way.key][1].extend(recipients)
+                attempt.open_jobs -= 1
+            else:
+                ways[way.key] = (way, recipients)
+        for way, recipients in ways.values():
+            self._queue(attempt, way, recipients)
+
+    async def _find_way(self, attempt: Attempt, domain: str, recipients: list[int]) -> None:
+        try:
+            way = await self.policy.router.find(domain, self.clock.now())
+        except Unroutable as trouble:
+            due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
+            await self.engine.finished(attempt, [self._unroutable(to, trouble, due) for to in recipients])
+        except asyncio.CancelledError:
+            await self.engine.finished(attempt, self.engine.broken_off(recipients))
+        except Exception as error:
+            await self.engine.finished(attempt, self.engine.our_fault(error, "dns", recipients))
+        else:
+            self._queue(attempt, way, recipients)
+
+    def _unroutable(self, to: int, trouble: Unroutable, due: float) -> Outcome:
+        """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
+        scope: Scope = "us" if trouble.offline else "destination"
+        at = self.clock.now()
+        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=at, due=due)
+
+    def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
+        """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
+        passes, however it came in, and where its sender can be told."""
+        text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
+        pending = attempt.entry.history.pending()
+        return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now) for to in pending]
+
+    def _overdue(self, attempt: Attempt, now: float) -> list[Outcome]:
+        """RFC 2852 §4.2: what was to be there by now or to come back is not delivered any more."""
+        text = "the time is up in which the sender wanted it delivered"
+        return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False) for to in attempt.entry.history.pending()]
+
+    def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int]) -> bool:
+        """Whether an operator lets mail that goes this way wait; then it is put off."""
+        pause = self.standstill.pauses.of_way(key, self.clock.now())
+        if pause is not None:
+            self.engine.spawn(self.engine.finished(attempt, self.standstill.paused(attempt.entry.id, pause, recipients)))
+        return pause is not None
+
+    def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
+        """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
+        if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
+            return
+        if not self.scheduler.admits(way, attempt.entry.id, self.clock.now()):
+            self._no_room(attempt, way, recipients)
+            return
+        most = self.policy.reactions.table(way).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
+        parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
+        attempt.open_jobs += len(parts) - 1
+        for part in parts:
+            self.scheduler.queue(Job(attempt, way, part))
+        self.engine.wake()
+
+    def _no_room(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
+        """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
+
+        A message with other parts is delivered to these; what is to go there is put off, and that is no attempt. So is a message that
+        would wait for very long, because only what is put off can be late, or expire.
+        """
+        now = self.clock.now()
+        long = self.scheduler.is_long(way, now)
+        if not long and attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
+            attempt.open_jobs = 0
+            self.budget.let_go(attempt)
+            if (descriptor := self.budget.claimed(attempt)) >= 0:
+                os.close(descriptor)
+            self.scheduler.park(attempt.entry.id, way)
+            return
+        due = now + (LONG if long else CONGESTED) * (1 + self.random())
+        text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
+        outcomes = [Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False) for to in recipients]
+        self.engine.spawn(self.engine.finished(attempt, outcomes))
+
+    # Pauses
+
+    def mind_pauses(self) -> None:
+        """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
+        if self.standstill.read() and self.standstill.pauses:
+            for destination in [*self.scheduler.destinations.values()]:
+                for job in destination.take_all():
+                    self._queue_again(job)
+
+    def _queue_again(self, job: Job) -> None:
+        """A job that was queued before its destination or some of its domains were paused."""
+        if self._is_paused(job.attempt, job.way.key, job.recipients):
+            return
+        now, people = self.clock.now(), job.attempt.entry.envelope.recipients
+        left: list[int] = []
+        for to in job.recipients:
+            if pause := self.standstill.pauses.of_domain(people[to].domain, now):
+                job.attempt.open_jobs += 1
+                self.engine.spawn(self.engine.finished(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to])))
+            else:
+                left.append(to)
+        if left:
+            self.scheduler.queue(Job(job.attempt, job.way, left))
+        else:
+            job.attempt.open_jobs -= 1

@@ -1,0 +1,188 @@
+"""A line: one session with a destination, and the jobs that it works off, one after the other, while it is welcome.
+
+The second half of the engine's work; `dispatch` is the first. The next job is known ahead of its time, since its envelope goes
+out with the end of the message before. What comes back is learned for the destination before the message is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm
+from mailer.identity import relayed
+from mailer.mail.outcome import Outcome
+
+from .courier import Load
+from .policy import Unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .attempt import Job
+    from .courier import Session
+    from .destination import Destination
+    from .engine import Engine
+
+PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
+
+
+class Line:
+    """The jobs of one session with `destination`, in their order; `first` is the one to begin with."""
+
+    def __init__(self, engine: Engine, destination: Destination, first: Job) -> None:
+        self.engine = engine
+        self.destination = destination
+        self.first: Job | None = first
+        self.task: asyncio.Task[None] | None = None
+        self.load: Load | None = None
+        """What is being delivered; to the watchdog, the next one is progress."""
+        self._next: Load | None = None
+
+    async def run(self) -> None:
+        """Work off the destination's queue, one job after the other, while it is welcome."""
+        engine, destination = self.engine, self.destination
+        session = engine.courier.session()
+        self.task = asyncio.current_task()
+        engine.lines.add(self)
+        try:
+            first, self.first = self.first, None
+            assert first is not None
+            self._next = self._claim(first)
+            while (load := self._step()) is not None:
+                await self._deliver(session, load)
+        finally:
+            engine.lines.discard(self)
+            session.end()
+            self._close()
+            if destination.terms is not None and destination.terms.throttle.connections:
+                destination.terms.throttle.dialled(engine.clock.now(), session.dialled)
+            engine.scheduler.session_ended(destination)
+
+    # From one job to the next
+
+    def _step(self) -> Load | None:
+        """Go on to the next job; None if there is none, or no more is welcome."""
+        self.load, self._next = self._ahead(), None
+        if self.engine.scheduler.drained(self.destination):
+            self.engine.wake()
+        return self.load
+
+    def _ahead(self) -> Load | None:
+        """The next job, locked."""
+        while self._next is None and self._welcome() and (job := self.destination.take(self.engine.clock.now())):
+            self._next = self._claim(job)
+        return self._next
+
+    def _welcome(self) -> bool:
+        """Whether the session may go on to the next job."""
+        engine, destination = self.engine, self.destination
+        if engine.stopping or engine.scheduler.must_yield():
+            return False
+        if destination.paused_until and destination.rests(engine.clock.now()):
+            return False
+        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(engine.clock.now()):
+            return False
+        return destination.running <= destination.window.size and destination.breaker.failures == 0
+
+    def _claim(self, job: Job) -> Load | None:
+        """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
+        engine = self.engine
+        reactions = engine.policy.reactions
+        if reactions is not None and reactions.watchful and (waits := reactions.held(job, engine.clock.now(), engine.random)):
+            engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
+            engine.spawn(engine.finished(job.attempt, waits))
+            return None
+        content = engine.settler.take(job.attempt)
+        try:
+            if content is not None:
+                return Load(job, self._signed(job, content))
+            outcomes = []
+        except Unsigned as trouble:
+            outcomes = self._unsigned(job, str(trouble))
+        engine.spawn(engine.finished(job.attempt, outcomes))
+        return None
+
+    def _signed(self, job: Job, content: bytes) -> bytes:
+        """The content as it leaves, after all that changes it. Raises `Unsigned`."""
+        signer, ahead = self.engine.policy.signer, job.attempt.signing
+        if job.way.author:
+            content, ahead = relayed(content, job.way.author), None  # what was signed ahead is another message
+        return content if signer is None else signer.sign(content, self.engine.clock.now(), ahead)
+
+    def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
+        """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""
+        now = self.engine.clock.now()
+        return [Outcome(to, "defer", "us", 451, "4.7.5", trouble, "mail", at=now) for to in job.recipients]
+
+    def _close(self) -> None:
+        """The session is over; a job that was promised to it goes back to the queue."""
+        if self._next is not None:
+            self.destination.give_back(self._next.job, self.engine.clock.now())
+            self.engine.scheduler.queue(self._next.job)
+            self.engine.wake()
+
+    # One job
+
+    async def _deliver(self, session: Session, load: Load) -> None:
+        engine, job = self.engine, load.job
+        try:
+            outcomes = await session.deliver(load, self._ahead)
+        except asyncio.CancelledError:
+            outcomes = engine.broken_off(job.recipients)
+            session.end()  # what was being said there is not to be continued
+        except Exception as error:
+            outcomes = engine.our_fault(error, "body", job.recipients)
+        offline = engine.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
+        if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):
+            return
+        if offline is None:
+            self._learn(outcomes)
+            for outcome in outcomes:
+                if outcome.verdict != "delivered":
+                    outcomes = self._react(job, outcomes)
+                    break
+        await engine.finished(job.attempt, offline or outcomes)
+
+    def _crowded(self, job: Job, outcomes: Sequence[Outcome]) -> bool:
+        """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
+
+        Then it is no attempt. The message goes back to the queue, and the window is as large as is welcome.
+        """
+        destination = self.destination
+        if destination.running < 2 or destination.breaker.failures or job.turned_away >= PATIENCE:
+            return False
+        if any(outcome.code != 421 or outcome.scope != "host" for outcome in outcomes):
+            return False
+        job.turned_away += 1
+        destination.crowded(self.engine.clock.now(), outcomes[0].reply)
+        self.engine.scheduler.queue(job)
+        return True
+
+    def _learn(self, outcomes: Sequence[Outcome]) -> None:
+        """What the outcomes say about the destination: its window and its breaker."""
+        engine = self.engine
+        trouble = next((o for o in outcomes if o.scope in ("host", "us")), None)
+        if trouble is None:
+            if engine.scheduler.succeeded(self.destination):
+                engine.wake()
+            return
+        engine.scheduler.failed(self.destination, engine.clock.now(), trouble.reply, ours=trouble.scope == "us")
+        if trouble.scope == "us":
+            engine.tell(Alarm(engine.clock.now(), "login", f"{trouble.hop.host} refuses our login: {trouble.reply}"))
+
+    def _has_rule(self, job: Job, outcome: Outcome) -> bool:
+        """Whether the configuration knows more about the reply than its code says."""
+        reactions = self.engine.policy.reactions
+        return reactions is not None and reactions.rule(job.way.key, outcome) is not None
+
+    def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
+        """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
+        engine, now = self.engine, self.engine.clock.now()
+        reactions = engine.policy.reactions
+        if reactions is None:
+            return outcomes
+        outcomes = reactions.react(self.destination, job, outcomes, now, engine.random)
+        if now < self.destination.paused_until:
+            engine.scheduler.changed(self.destination)
+        return outcomes
