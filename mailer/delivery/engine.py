@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
-FILE_BUDGET = 256  # their files kept open; a session may be allowed as few as 1024
+FILE_BUDGET = 600  # their files kept open; a session may be allowed as few as 1024
 
 
 class Engine:

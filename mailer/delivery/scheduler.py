@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .router import Way
     from .terms import Terms
 
+AHEAD = 400  # messages that are read ahead for a destination
+AT_ONCE = 0.5  # which it takes in so many seconds: more of them would have left the processor's caches when their turn comes
 BATCH = 50  # messages read before the sessions get a turn
 SPARE = 10  # one message in so many that may be in memory is not for the lots: what nobody has looked at has to be found
 QUICK = 2.0  # seconds
@@ -130,12 +132,13 @@ class Scheduler:
         held = destination.held
         if destination.lot is None and held < LOW_WATER + 1:
             return True
+        pace = destination.pace(now)
         share = max((self.limits.active - len(self.active)) // 4, destination.running + LOW_WATER + 1)
-        if destination.lot is None and held < share:
+        if destination.lot is None and held < (share if pace * AT_ONCE < AHEAD else min(share, AHEAD)):
             return True
         if destination.rests(now):  # what is put off needs no memory
             return True
-        if destination.lot is None and destination.pace(now) * QUICK >= held and len(self.active) < self.limits.active:
+        if destination.lot is None and pace * QUICK >= held and len(self.active) < self.limits.active:
             self._quick, self._quick_until = destination, now + BACKSTOP
             destination.low = max(held // 2, LOW_WATER)
             return True

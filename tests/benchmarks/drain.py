@@ -146,7 +146,7 @@ class Daemon(House):
             self.fill(count, size)
             before, goal = Usage(daemon.pid), sink.count + count
             begin = time.perf_counter()
-            daemon.signal(signal.SIGCONT)
+            self.release(daemon)
             seconds = arrived(sink, goal, daemon) - begin
             wait_until("the queue is empty", lambda: not self.spool.ids("queued"))
             after = Usage(daemon.pid)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
 import tempfile
@@ -68,7 +67,7 @@ def rate(count: int, bad: int) -> float:
             for nth in range(GOOD):
                 house.fill(count // GOOD, SIZE, [f"a@good{nth}.example"])
             begin = time.perf_counter()
-            daemon.signal(signal.SIGCONT)
+            house.release(daemon)
             goal = count // GOOD
             wait_until("the good mail is delivered", lambda: all(sink.count >= goal for sink in sinks), 120, 0.002)
             return count / (time.perf_counter() - begin)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.when import rfc3339
-from mailer.spool import Spool
+from mailer.spool import Spool, doorbell
 from mailer.spool.layout import new_id
 from mailer.spool.put import head
 from tests.benchmarks.measure import RECIPIENT, SENDER, message, program
@@ -21,10 +21,10 @@ from tests.fakes.processes import Program, wait_until
 class House:
     """A spool in `home` whose mail for the domain NAME.example goes to the relay at port `relays[NAME]`, and all other to the first.
 
-    `rescan` is how soon the daemon finds what nobody announced, `more` are further lines of the configuration.
+    `more` are further lines of the configuration.
     """
 
-    def __init__(self, home: Path, relays: Mapping[str, int], rescan: str = "0.5s", more: str = "") -> None:
+    def __init__(self, home: Path, relays: Mapping[str, int], more: str = "") -> None:
         self.home = home
         self.spool = Spool(str(home / "spool"))
         self.spool.prepare()
@@ -32,7 +32,7 @@ class House:
         lines += [f'[relay.{name}]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"' for name, port in relays.items()]
         lines += [f'[[route]]\nmatch = "{name}.example"\nvia = ["relay:{name}"]' for name in relays]
         lines += [f'[[route]]\nmatch = "*"\nvia = ["relay:{next(iter(relays))}"]']
-        lines += [f'[delivery]\nrescan = "{rescan}"', more]
+        lines += [more]
         home.joinpath("config.toml").write_text("\n".join(lines) + "\n")
 
     def fill(self, count: int, size: int, recipients: Sequence[str] = (RECIPIENT,), *, due: float = 0.0, apart: float = 0.0) -> None:
@@ -69,11 +69,16 @@ class House:
 
     @contextmanager
     def held(self) -> Iterator[Program]:
-        """The daemon, up and standing still; SIGCONT lets it go, and it looks at its queue at once, since its time has passed."""
+        """The daemon, up and standing still; `release` lets it go."""
         with self.running() as daemon:
             daemon.signal(signal.SIGSTOP)
             yield daemon
             daemon.signal(signal.SIGCONT)  # what stands still hears no SIGTERM
+
+    def release(self, daemon: Program) -> None:
+        """Let it go, and tell it to look through its queue."""
+        doorbell.ring(self.spool.root, doorbell.EVERYTHING)
+        daemon.signal(signal.SIGCONT)
 
 
 def resident(pid: int) -> float:
