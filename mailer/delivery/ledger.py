@@ -5,16 +5,13 @@ message is delivered twice at worst, which is the window that every SMTP sender 
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once.
 
-The ledger has a thread, so that a slow disk holds up the record and not the conversation with other hosts. But two threads
-of Python wait for each other a thousand times a second, which costs more than a quick disk does: while batches
-are written within `QUICK` seconds, the loop writes them itself, and the thread does only what is one long call, the closing of
-files that are gone (`spool.unlinked`).
+A thread does what takes long and needs no interpreter: the statements of one batch, and the closing of files that are
+gone (`spool.unlinked`). So a slow disk holds up the record and not the conversation with other hosts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.spool import Claim, Spool
 
-QUICK = 0.05  # seconds that the loop may stand still for one batch
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
 
 
@@ -51,7 +47,6 @@ class Ledger:
         self._scheduled = False
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._writing: asyncio.Future[None] | None = None
-        self._took = QUICK  # seconds, for the batch before; of the first nobody knows
 
     @property
     def batch(self) -> asyncio.Future[None] | None:
@@ -80,25 +75,14 @@ class Ledger:
         self._writing.add_done_callback(lambda written: self._wrote(written, claims))
 
     def _written(self, events: list[Event]) -> asyncio.Future[None]:
-        """Write `events`, here or in the thread."""
+        """Write `events` in the thread; their rows are made here."""
         loop = asyncio.get_running_loop()
-        written: asyncio.Future[None] = loop.create_future()
         try:
-            write = self.prepare(events)
-            if self._took >= QUICK:
-                return loop.run_in_executor(self._thread, self._timed, write)
-            self._timed(write)
-            written.set_result(None)
+            return loop.run_in_executor(self._thread, self.prepare(events))
         except Exception as error:
+            written: asyncio.Future[None] = loop.create_future()
             written.set_exception(error)
-        return written
-
-    def _timed(self, write: Callable[[], None]) -> None:
-        begin = time.monotonic()
-        try:
-            write()
-        finally:
-            self._took = time.monotonic() - begin
+            return written
 
     def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
         """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""

@@ -375,8 +375,8 @@ class Scheduler:
             self._quick.low = LOW_WATER
             self._quick = None
         while room > 0 and (waiting.fresh or waiting.due):
-            for source in (waiting.fresh, waiting.due):
-                if source and room > 0 and (id := waiting.pick(source, now)):
+            for fresh in (True, False):
+                if room > 0 and (id := waiting.pick(now, fresh=fresh)):
                     self.active.add(id)
                     plan.load.append(id)
                     room -= 1

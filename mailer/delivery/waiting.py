@@ -41,7 +41,7 @@ class Waiting:
         self._far: dict[int, list[str]] = {}
         self._spans: list[int] = []  # a heap of the keys of `_far`
         self._reached = 0  # the spans before this one are in `_near`
-        self.fresh: deque[str] = deque()
+        self.fresh: list[str] = []  # a heap: the oldest first, in whichever order a directory names them
         self.due: deque[str] = deque()
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class Waiting:
             known.count -= 1
         self._dues[id] = due
         if not due:
-            self.fresh.append(id)
+            heapq.heappush(self.fresh, id)
             return
         span = int(due // SPAN)
         if span < self._reached:
@@ -114,10 +114,11 @@ class Waiting:
             return self._near[0][0]
         return self._spans[0] * SPAN if self._spans else None
 
-    def pick(self, source: deque[str], now: float) -> str | None:
-        """The next of `fresh` or `due`, which does not wait any more then; None if there is none."""
+    def pick(self, now: float, *, fresh: bool) -> str | None:
+        """The oldest new one, or the first of those that are due; it does not wait any more then. None if there is none."""
+        source = self.fresh if fresh else self.due
         while source:
-            id = source.popleft()
+            id = heapq.heappop(self.fresh) if fresh else self.due.popleft()
             due = self._dues.get(id)
             if isinstance(due, float | int) and due <= now:
                 del self._dues[id]

@@ -132,6 +132,8 @@ class Envelope:
             raise EnvelopeError(f"the envelope is no JSON object: {error}") from None
         if not isinstance(document, dict):
             raise EnvelopeError("the envelope is no JSON object")
+        if b"\\u" in line:
+            _check_unicode(document)
         priority = _text(document, "priority", "normal")
         if priority not in PRIORITIES:
             raise EnvelopeError(f"the envelope's priority is none of {', '.join(PRIORITIES)}")
@@ -183,11 +185,17 @@ def _text(document: dict[str, object], name: str, default: str | None = None) ->
     value = document.get(name, default)
     if not isinstance(value, str):
         raise EnvelopeError(f"the envelope has no text {name!r}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise EnvelopeError(f"the envelope's {name!r} is no Unicode text") from None
     return value
+
+
+def _check_unicode(document: dict[str, object]) -> None:
+    """Half a surrogate pair can be written as an escape, and by no other means."""
+    from json import dumps
+
+    try:
+        dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise EnvelopeError("the envelope is no Unicode text") from None
 
 
 def _list(document: dict[str, object], name: str) -> list[object]:

@@ -61,30 +61,38 @@ def parse_rfc3339(text: str) -> float:
 
 
 def _parse(text: str) -> float:
-    days = _days(text[:10])
-    hour, minute, second = _number(text[11:13], 2), _number(text[14:16], 2), _number(text[17:19], 2)
-    if text[13] + text[16] != "::" or text[10] not in "Tt ":
-        raise ValueError
-    if hour > 23 or minute > 59 or second > 60:
-        raise ValueError
     micros, zone = _fraction(text[19:])
-    return _inside(days * _DAY + hour * 3600 + minute * 60 + second - _offset(zone)) + micros / 1e6
+    return _inside(_whole_second(text[:19]) - _offset(zone)) + micros / 1e6
 
 
-def _days(text: str) -> int:
-    """The days from 1 January 1970 to ``2026-11-21``; nearly always the day asked for last."""
+def _whole_second(text: str) -> int:
+    """The seconds of ``2026-11-21T02:15:29``; nearly always the one asked for last."""
     known = _written.get(text)
     if known is None:
-        year, month, day = _number(text[:4], 4), _number(text[5:7], 2), _number(text[8:10], 2)
-        if text[4] + text[7] != "--" or not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= _length(year, month)):
-            raise ValueError
-        known = _before_year(year) + _BEFORE[month - 1] + (month > 2 and _leap(year)) + day - 1
+        known = _days(text[:10]) * _DAY + _seconds_of_day(text)
         _written.clear()  # another thread may be here too: nothing is read back
         _written[text] = known
     return known
 
 
 _written: dict[str, int] = {}
+
+
+def _seconds_of_day(text: str) -> int:
+    hour, minute, second = _number(text[11:13], 2), _number(text[14:16], 2), _number(text[17:19], 2)
+    if text[13] + text[16] != "::" or text[10] not in "Tt ":
+        raise ValueError
+    if hour > 23 or minute > 59 or second > 60:
+        raise ValueError
+    return hour * 3600 + minute * 60 + second
+
+
+def _days(text: str) -> int:
+    """The days from 1 January 1970 to ``2026-11-21``."""
+    year, month, day = _number(text[:4], 4), _number(text[5:7], 2), _number(text[8:10], 2)
+    if text[4] + text[7] != "--" or not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= _length(year, month)):
+        raise ValueError
+    return _before_year(year) + _BEFORE[month - 1] + (month > 2 and _leap(year)) + day - 1
 
 
 def _fraction(rest: str) -> tuple[int, str]:

@@ -268,11 +268,13 @@ class Spool:
         was moved or written to since: somebody who has it back in its place may have delivered a part of it. The claim has `entry`
         itself, so that what is learned is learned by all who hold it.
         """
+        inode = entry.inode
         if fd < 0:
             fd = self._open_again(entry)
+            inode = os.fstat(fd).st_ino
         try:
             _lock(fd, entry.id)
-            if self._still_there(entry.id, entry.state, os.fstat(fd).st_ino) != entry.length:
+            if self._still_there(entry.id, entry.state, inode) != entry.length:
                 raise NoSuchMessage(entry.id)
             return Claim(fd, entry, self._body(fd, entry) if content is None else content)
         except BaseException:

@@ -22,6 +22,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
@@ -44,6 +45,7 @@ NAME = "status.sqlite3"
 
 PATIENCE = 2.0  # seconds to wait for somebody who locks the file; no reader of ours does
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
+SIZES = (64, 16, 4, 1)  # rows that one statement puts
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
 
@@ -285,9 +287,25 @@ def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
 
 def _insert(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
     try:
-        db.executemany(statement, batch)
+        _insert_all(db, statement, batch)
     except UnicodeEncodeError:  # looked for only when it is there
-        db.executemany(statement, rows.storable(batch))
+        _insert_all(db, statement, rows.storable(batch))
+
+
+def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
+    """Many rows by one statement: for as long as it runs, the interpreter is free for other threads."""
+    at = 0
+    for size in SIZES:
+        while at + size <= len(batch):
+            db.execute(_of_rows(statement, size), [value for row in batch[at : at + size] for value in row])
+            at += size
+
+
+@cache
+def _of_rows(statement: str, size: int) -> str:
+    """`statement`, which puts one row, for `size` of them."""
+    row = statement[statement.index("(?") : statement.index("?)") + 2]
+    return statement.replace(row, ", ".join([row] * size), 1)
 
 
 def _open(path: str) -> sqlite3.Connection:

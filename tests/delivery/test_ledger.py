@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery.ledger import DELAY, QUICK, Ledger
+from mailer.delivery.ledger import DELAY, Ledger
 from mailer.events import Daemon, Event
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, put
@@ -105,32 +105,6 @@ def test_a_slow_disk_holds_up_the_record_and_nothing_else(book: Book) -> None:
         await book.ledger.close()
         assert len(book.threads) == 1
         assert threading.get_ident() not in book.threads
-
-    run(scenario)
-
-
-def test_a_quick_disk_needs_no_thread(book: Book) -> None:
-    """What is written in no time the loop writes itself; one batch that was slow, and the next is the thread's again."""
-
-    async def scenario() -> None:
-        async def batch(what: str) -> int:
-            book.threads.clear()
-            book.ledger.told(Daemon(NOW, what))
-            while [what] not in book.batches:
-                await asyncio.sleep(DELAY / 4)
-            (thread,) = book.threads
-            return thread
-
-        here = threading.get_ident()
-        first = await batch("first")
-        assert first != here
-        assert await batch("second") == here
-        book.slow = QUICK
-        assert await batch("slow") == here
-        book.slow = 0.0
-        assert await batch("after the slow one") == first
-        assert await batch("last") == here
-        await book.ledger.close()
 
     run(scenario)
 

@@ -49,6 +49,14 @@ def test_what_is_new_is_loaded_at_once_and_what_is_due_when_it_is() -> None:
     assert scheduler.plan(NOW + 61).again is None
 
 
+def test_what_is_new_is_loaded_oldest_first() -> None:
+    """In whichever order a directory names it: the names sort by age."""
+    scheduler = Scheduler(Limits())
+    for id in ("01C", "01A", "01D", "01B"):
+        scheduler.expect(id, 0.0)
+    assert scheduler.plan(NOW).load == ["01A", "01B", "01C", "01D"]
+
+
 def test_what_was_put_off_again_is_due_at_its_latest_time() -> None:
     """Earlier and later times that were said before do not count."""
     scheduler = Scheduler(Limits())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.delivery.scheduler import Limits
@@ -105,6 +105,7 @@ def test_single_mail_passes_a_flood_which_is_hardly_slower() -> None:
     st.integers(1, 30),
     st.integers(1, 8),
 )
+@example([(4, "a", 599), (4, "a", 599)], 1, 1)
 def test_nothing_is_lost_or_stuck(mail: list[tuple[int, str, int]], active: int, connections: int) -> None:
     """Whatever comes when, and however little room there is: all of it is delivered, once, and nothing is left in memory."""
     simulation = Simulation({kind.name: kind for kind in KINDS}, Limits(active, connections))

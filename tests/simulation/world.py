@@ -183,7 +183,7 @@ class Simulation:
         for id in plan.load:
             self._load(self.messages[id])
         self.tally.most_active = max(self.tally.most_active, len(self.scheduler.active))
-        return plan.again
+        return self.now if plan.put_off else plan.again  # what was put off is news, of which the plan does not know
 
     def _load(self, message: Message) -> None:
         self.tally.events["read"] += 1
