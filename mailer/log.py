@@ -76,7 +76,7 @@ class Log:
 
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
         """Write one line."""
-        text = _encode({"at": rfc3339(at), "level": level} | line) if self.json else self._human(level, at, line)
+        text = f'{{"at":"{rfc3339(at)}","level":"{level}",{_encode(line)[1:]}' if self.json else self._human(level, at, line)
         self._lines.append(text)
         if self.later is None:
             self.flush()

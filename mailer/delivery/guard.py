@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.spool import Claim, NoSuchMessage
 from mailer.spool.file import CorruptFile
-from mailer.spool.layout import is_id
+from mailer.spool.layout import first_id, is_id
 
 from .attempt import Attempt
 
@@ -50,6 +50,7 @@ class Guard:
         self.now = now
         self.violations = 0
         self._looked_at = 0.0
+        self._unseen = ""  # the first name that a message put since then can have
         self._read = 0
         self._since: dict[str, float] = {}
 
@@ -69,7 +70,7 @@ class Guard:
                 if not nth % STEP:
                     yield
         problems |= self._lost()
-        self._looked_at = began
+        self._looked_at, self._unseen = began, first_id(began)
         self.violations += len(problems)
         for nth, (id, problem) in enumerate(problems.items()):
             if nth < TOLD:
@@ -95,6 +96,9 @@ class Guard:
 
     def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:
         """On disk, and nobody is going to look at it. One that the last look, after which all was known, could not see is simply new."""
+        if state == "queued" and id >= self._unseen:
+            self.engine.expect_all([(0.0, id)])
+            return
         try:
             found = os.stat(self.engine.spool.path(state, id), follow_symlinks=False)
         except FileNotFoundError:

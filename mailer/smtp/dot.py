@@ -16,6 +16,7 @@ from mailer.mail.message import normalise
 
 BLOCK = 65536  # octets of the message in one write: what a socket takes at once, roughly
 END = b"\r\n.\r\n"
+_ORDINARY = bytes(octet for octet in range(256) if octet not in b"\0\r\n")
 
 
 def stuff(data: bytes) -> bytes:
@@ -38,8 +39,7 @@ def blocks(data: bytes) -> Iterator[bytes]:
 
 def is_normal(data: bytes) -> bool:
     """Whether `data` has CRLF line ends only, ends in one, and has no NUL."""
-    ends = data.count(b"\r\n")
-    return data.count(b"\n") == ends == data.count(b"\r") and data.endswith(b"\r\n") and b"\0" not in data
+    return data.endswith(b"\r\n") and len(data.translate(None, _ORDINARY)) == 2 * data.count(b"\r\n")
 
 
 def _stuffed(data: bytes, start: int, end: int) -> bytes:

@@ -40,6 +40,19 @@ def encode(number: int, length: int) -> str:
     return "".join(ALPHABET[(number >> (5 * at)) & 31] for at in range(length - 1, -1, -1))
 
 
+def first_id(at: float) -> str:
+    """The first ID that a message put at `at` (seconds since the epoch) could have: IDs sort by age."""
+    return encode(min(max(int(at * 1000), 0), (1 << 48) - 1) << 80, 26)
+
+
+def put_at(id: str) -> float:
+    """When the message of this ID was put, to the millisecond, in seconds since the epoch."""
+    number = 0
+    for symbol in id[:10]:
+        number = number * 32 + ALPHABET.index(symbol)
+    return number / 1000
+
+
 def is_id(name: str) -> bool:
     """Whether `name` can be the name of a message."""
     return len(name) == 26 and _SYMBOLS.issuperset(name)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailer.spool.layout import ALPHABET, encode
+from mailer.spool.layout import first_id
 
 from .schema import LATER
 
@@ -97,16 +97,3 @@ def like(selector: str, text: str) -> bool:
 def pattern(selector: str) -> str:
     """`selector` for ``LIKE … ESCAPE '\\'``."""
     return re.sub(r"\*+", "*", selector).translate(_ESCAPED).replace("*", "%")
-
-
-def first_id(at: float) -> str:
-    """The first ID that a message put at `at` (seconds since the epoch) could have: IDs sort by age."""
-    return encode(min(max(int(at * 1000), 0), (1 << 48) - 1) << 80, 26)
-
-
-def put_at(id: str) -> float:
-    """When the message of this ID was put, to the millisecond, in seconds since the epoch."""
-    number = 0
-    for symbol in id[:10]:
-        number = number * 32 + ALPHABET.index(symbol)
-    return number / 1000

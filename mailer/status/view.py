@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Self
 from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure, from_os
 from mailer.spool import NoSuchMessage, Spool
 from mailer.spool.file import CorruptFile
-from mailer.spool.layout import STATES, is_id
+from mailer.spool.layout import STATES, is_id, put_at
 
 from . import daemon
-from .filter import EVERYTHING, Filter, put_at
+from .filter import EVERYTHING, Filter
 from .reader import Reader, Undelivered, Waiting
 from .record import Record, of_entry
 from .schema import FINAL, LATER, PENDING, STATUSES, UNDELIVERED

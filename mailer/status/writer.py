@@ -27,11 +27,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
 from mailer.events import Corrupt, Standings
-from mailer.spool.layout import is_id
+from mailer.spool.layout import first_id, is_id
 
 from . import rows, schema
 from .destinations import put_standings
-from .filter import first_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer.spool.layout import encode
-from mailer.status.filter import Filter, first_id, like, pattern, put_at
+from mailer.spool.layout import encode, first_id, put_at
+from mailer.status.filter import Filter, like, pattern
 from mailer.status.record import RecipientRecord, Record
 from tests.fakes.mail import NOW
 
