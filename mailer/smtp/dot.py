@@ -24,9 +24,12 @@ def stuff(data: bytes) -> bytes:
     return b"".join(blocks(data))
 
 
-def blocks(data: bytes) -> Iterator[bytes]:
-    """What `stuff` returns, in pieces of about `BLOCK` octets, so that a large message is never copied whole."""
-    if data and not is_normal(data):
+def blocks(data: bytes, *, normal: bool = False) -> Iterator[bytes]:
+    """What `stuff` returns, in pieces of about `BLOCK` octets, so that a large message is never copied whole.
+
+    `normal`: the caller has asked `is_normal` himself.
+    """
+    if data and not normal and not is_normal(data):
         data = normalise(data)
     start, size = 0, len(data)
     while size - start > BLOCK:

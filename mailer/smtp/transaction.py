@@ -62,7 +62,7 @@ class Answer(NamedTuple):
 class Transaction:
     """A message on its way to some recipients in one session."""
 
-    __slots__ = ("_accepted", "_answers", "_chunks", "_content", "_finals", "_heard", "_later", "_order", "_refusal", "_script")
+    __slots__ = ("_accepted", "_answers", "_chunks", "_content", "_finals", "_heard", "_later", "_normal", "_order", "_refusal", "_script")
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class Transaction:
         self._script: list[Command] = []  # what is still to be said before the message
         self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
+        self._normal = self._content is content and body != "BINARYMIME"  # what was made of it is looked at once more
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
         if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
             self._refusal = ("mail", "local", trouble)
@@ -167,7 +168,7 @@ class Transaction:
             yield EMPTY
             return
         last = None
-        for block in dot.blocks(self._content):
+        for block in dot.blocks(self._content, normal=self._normal):
             if last is not None:
                 yield Command("BLOCK", last)
             last = block
