@@ -5,13 +5,14 @@ message is delivered twice at worst, which is the window that every SMTP sender 
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once.
 
-A thread does what takes long and needs no interpreter: the statements of one batch, and the closing of files that are
-gone (`spool.unlinked`). So a slow disk holds up the record and not the conversation with other hosts.
+Threads do what takes long and needs no interpreter: one the statements of a batch, so that a slow disk holds up the record and
+not the conversation with other hosts; another the closing of files that are gone (`spool.unlinked`), which no batch has to wait for.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ from mailer.spool import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from mailer.events import Event
     from mailer.spool import Claim, Spool
 
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
+UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 
 
 class Ledger:
@@ -44,8 +47,11 @@ class Ledger:
         self.done = done
         self._events: list[Event] = []
         self._claims: list[Claim] = []
-        self._scheduled = False
-        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._busy = False  # a batch is being written, or will be
+        self._since = 0.0  # when the first of what is to be written came
+        self._writer = ThreadPoolExecutor(1, "ledger")
+        self._closer = ThreadPoolExecutor(1, "unlinked")
+        self._unclosed: deque[Future[None]] = deque()
         self._writing: asyncio.Future[None] | None = None
 
     @property
@@ -55,18 +61,25 @@ class Ledger:
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
-        self._events.append(event)
         self._schedule()
+        self._events.append(event)
 
     def release(self, claim: Claim) -> None:
         """The message is delivered to all: it leaves the spool when its status is written."""
-        self._claims.append(claim)
         self._schedule()
+        self._claims.append(claim)
 
     def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_later(DELAY, self._start)
+        """Something is to be written. While a batch is, it waits for that one to end."""
+        if self._events or self._claims:
+            return
+        self._since = asyncio.get_running_loop().time()
+        if not self._busy:
+            self._start_later()
+
+    def _start_later(self) -> None:
+        self._busy = True
+        asyncio.get_running_loop().call_at(self._since + DELAY, self._start)
 
     def _start(self) -> None:
         events, claims = self._events, self._claims
@@ -78,7 +91,7 @@ class Ledger:
         """Write `events` in the thread; their rows are made here."""
         loop = asyncio.get_running_loop()
         try:
-            return loop.run_in_executor(self._thread, self.prepare(events))
+            return loop.run_in_executor(self._writer, self.prepare(events))
         except Exception as error:
             written: asyncio.Future[None] = loop.create_future()
             written.set_exception(error)
@@ -86,9 +99,9 @@ class Ledger:
 
     def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
         """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""
-        self._scheduled = False
+        self._busy = False
         if self._events or self._claims:
-            self._schedule()
+            self._start_later()
         problems: list[tuple[str, Exception]] = []
         if not written.cancelled() and isinstance(error := written.exception(), Exception):
             problems.append(("status", error))
@@ -104,14 +117,23 @@ class Ledger:
             except OSError as error:
                 problems.append((claim.entry.id, error))
         if claims:
-            self._thread.submit(unlinked.close, unlinked.together(claim.surrender() for claim in claims))
+            self._close_all(unlinked.together(claim.surrender() for claim in claims))
         return gone
+
+    def _close_all(self, runs: list[tuple[int, int]]) -> None:
+        while self._unclosed and self._unclosed[0].done():
+            self._unclosed.popleft()
+        if len(self._unclosed) < UNCLOSED:
+            self._unclosed.append(self._closer.submit(unlinked.close, runs))
+        else:
+            unlinked.close(runs)
 
     async def close(self) -> None:
         """Write what is left. No event may come after."""
-        while self._scheduled:
+        while self._busy:
             if self._writing is None or self._writing.done():
                 await asyncio.sleep(DELAY)
             else:
                 await asyncio.wait([self._writing])
-        self._thread.shutdown()
+        self._writer.shutdown()
+        self._closer.shutdown()
