@@ -7,6 +7,7 @@ message.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from .router import Way
     from .signer import Signing
+
+STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
 
 
 @dataclass(slots=True, eq=False)
@@ -69,31 +72,57 @@ class Job:
 
 
 class Budget:
-    """What waits in memory between being read and being sent: bytes of messages, and open files; beyond, messages are read again."""
+    """What waits in memory between being read and being sent: bytes of messages, and open files; beyond, messages are read again.
+
+    What has waited for longer than `STALE` makes room for what is new: a destination that does not answer must not make the mail
+    of the others be read twice.
+    """
 
     def __init__(self, limit: int, files: int = 0) -> None:
         self.limit = limit
         self.files = files
         self.used = 0
-        self.open = 0
+        self._contents: dict[Attempt, None] = {}  # that nobody works on yet, the oldest first
+        self._files: dict[Attempt, None] = {}
+
+    @property
+    def open(self) -> int:
+        """How many files are kept open."""
+        return len(self._files)
+
+    def wants_file(self, now: float) -> bool:
+        """Whether the file of a message that is going to be read may stay open."""
+        while self.files and len(self._files) >= self.files and (stale := _stale(self._files, now)):
+            os.close(self.claimed(stale))
+        return len(self._files) < self.files
 
     def keep(self, attempt: Attempt, content: bytes, descriptor: int = -1) -> None:
         """Keep `content` with its attempt if there is room, and its file if it is open."""
+        while self.used + len(content) > self.limit and (stale := _stale(self._contents, attempt.began)):
+            self.let_go(stale)
         if self.used + len(content) <= self.limit or not self.used:
             attempt.content = content
             self.used += len(content)
+            self._contents[attempt] = None
         if descriptor >= 0:
             attempt.descriptor = descriptor
-            self.open += 1
+            self._files[attempt] = None
 
     def claimed(self, attempt: Attempt) -> int:
         """The file of a message that is being claimed now, which is the claim's from here on; -1 if it is not open."""
         descriptor, attempt.descriptor = attempt.descriptor, -1
-        self.open -= descriptor >= 0
+        self._contents.pop(attempt, None)
+        self._files.pop(attempt, None)
         return descriptor
 
     def let_go(self, attempt: Attempt) -> None:
-        """The attempt is over."""
+        """The attempt is over, or does not need its content yet."""
+        self._contents.pop(attempt, None)
         if attempt.content is not None:
             self.used -= len(attempt.content)
             attempt.content = None
+
+
+def _stale(attempts: dict[Attempt, None], now: float) -> Attempt | None:
+    oldest = next(iter(attempts), None)
+    return oldest if oldest is not None and now - oldest.began > STALE else None

@@ -82,7 +82,7 @@ class Dispatcher:
         self._route(attempt, now)
 
     def _read(self, id: str) -> tuple[Entry, bytes, int]:
-        keep = self.budget.open < self.budget.files
+        keep = self.budget.wants_file(self.clock.now())
         try:
             return self.spool.load(id, "queued", keep=keep)
         except NoSuchMessage:

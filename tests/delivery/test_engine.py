@@ -504,6 +504,22 @@ def test_the_budget_is_given_back_to_the_byte() -> None:
     assert (attempts[0].content is not None, attempts[1].content) == (True, None)
 
 
+def test_what_has_waited_long_makes_room_for_what_is_new(tmp_path: Path) -> None:
+    """Who waits for a host that does not answer has his file closed and his content read again; who is being served keeps both."""
+    budget = attempt.Budget(100, 2)
+    served, stuck, new = attempts = [attempt.Attempt(None, NOW + nth) for nth in (0, 0.1, 1.5)]  # type: ignore[arg-type]
+    for one in (served, stuck):
+        assert budget.wants_file(one.began)
+        budget.keep(one, b"x" * 50, os.open(tmp_path, os.O_RDONLY))
+    assert not budget.wants_file(NOW + 0.9)
+    os.close(budget.claimed(served))
+    budget.keep(new, b"x" * 50, os.open(tmp_path, os.O_RDONLY))
+    assert [one.content is not None for one in attempts] == [True, False, True]
+    assert budget.wants_file(new.began)
+    assert (stuck.descriptor, budget.open) == (-1, 1)
+    os.close(budget.claimed(new))
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
     """However its parts end: side by side while a record is written, recorded before a crash, taken away."""
