@@ -66,3 +66,25 @@ def test_what_signing_costs_a_drain_can_be_measured() -> None:
     """With --drain it also compares a signed drain with an unsigned one."""
     lines = figures("signing.py", "--seconds=0.01", "--rounds=1", "--drain", "-n30")
     assert sum("/ unsigned" in line for line in lines) == 2, lines
+
+
+@pytest.mark.peer("smtp-sink")
+def test_what_bad_destinations_cost_the_good_ones_can_be_measured() -> None:
+    """fair.py compares the rate of good mail with and without them."""
+    lines = figures("fair.py", "-n40", "--bad=3", "--rounds=1")
+    assert any("good mail beside bad destinations / alone" in line for line in lines), lines
+
+
+@pytest.mark.peer("smtp-sink")
+def test_what_a_large_queue_costs_can_be_measured() -> None:
+    """scale.py measures memory, start and steady state, and one message for very many."""
+    lines = figures("scale.py", "-n50", "--recipients=20", "--domains=5", "--seconds=1")
+    for what in ("50 deferred, resident", "processor's time", "20 recipients in 5 domains, peak memory"):
+        assert any(what in line for line in lines), lines
+
+
+@pytest.mark.peer("postfix", "smtp-sink", root=True)
+def test_the_whole_way_can_be_measured() -> None:
+    """through.py compares us with Postfix from the first submission to the last delivery."""
+    lines = figures("through.py", "-n20", "--rounds=1")
+    assert sum("/ postfix" in line for line in lines) == 2, lines
