@@ -13,7 +13,6 @@ from .attachment import Attachment
 from .errors import EmailError
 from .links import Link
 from .parts import body
-from .payload import parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +51,8 @@ class Email:
     @classmethod
     def from_payload(cls, payload: object) -> Self:
         """The email that an object of JSON describes; see `mailer.compose.payload`. Raises `EmailError`."""
+        from .payload import parts
+
         return cls(**parts(payload))
 
     def attach(self, data: bytes | str, name: str, type: str = "") -> Self:

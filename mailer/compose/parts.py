@@ -11,7 +11,6 @@ mixed                     with attachments
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from mailer.mail.message import normalise
@@ -58,6 +57,8 @@ def _tree(type: str, parts: list[bytes]) -> bytes:
     """One part as it is, several under `type`."""
     if len(parts) == 1:
         return parts[0]
+    from hashlib import sha256  # costs a plain text more than all the rest
+
     seed = sha256()
     for one in parts:
         seed.update(one + b"\0")
