@@ -363,6 +363,17 @@ def test_letters_of_many_recipients_are_written_whole(office: Office) -> None:
     assert len(dump(office.path)["email_recipients"]) == 10_000
 
 
+def test_no_statement_puts_more_values_than_an_old_sqlite_takes(office: Office) -> None:
+    """Before 3.32 that was 999; more of them would be an error that looks like a database which cannot be used."""
+    office.writer._db().setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+    entries = [office.entry(office.put()) for _ in range(130)]
+    for letter in entries:
+        letter.history.add([outcome()])
+    office.writer.write([Settled(NOW, letter, "sent") for letter in entries])
+    assert {table: len(found) for table, found in dump(office.path).items()} == dict.fromkeys(TABLES, 130)
+    assert not office.reports
+
+
 # Forgetting
 
 
