@@ -93,7 +93,9 @@ class Budget:
     def wants_file(self, now: float) -> bool:
         """Whether the file of a message that is going to be read may stay open."""
         while self.files and len(self._files) >= self.files and (stale := _stale(self._files, now)):
-            os.close(self.claimed(stale))
+            del self._files[stale]
+            os.close(stale.descriptor)
+            stale.descriptor = -1  # its content stays until there is no room for that either
         return len(self._files) < self.files
 
     def keep(self, attempt: Attempt, content: bytes, descriptor: int = -1) -> None:

@@ -520,6 +520,17 @@ def test_what_has_waited_long_makes_room_for_what_is_new(tmp_path: Path) -> None
     os.close(budget.claimed(new))
 
 
+def test_who_has_lost_his_file_can_lose_his_content_too(tmp_path: Path) -> None:
+    """The files of a host that does not answer are closed before the memory is full; its messages must not stay there for that."""
+    budget = attempt.Budget(100, 1)
+    stuck, new = (attempt.Attempt(None, NOW + nth) for nth in (0, 2))  # type: ignore[arg-type]
+    budget.keep(stuck, b"x" * 80, os.open(tmp_path, os.O_RDONLY))
+    assert budget.wants_file(new.began)
+    assert (stuck.descriptor, stuck.content) == (-1, b"x" * 80)
+    budget.keep(new, b"x" * 80)
+    assert (stuck.content, new.content, budget.used) == (None, b"x" * 80, 80)
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
     """However its parts end: side by side while a record is written, recorded before a crash, taken away."""
