@@ -9,6 +9,7 @@ from mailer.config import load
 from mailer.delivery.route import Route, RouteTable
 from mailer.delivery.terms import FOR, TermsTable
 from mailer.mail.failure import Failure
+from mailer.spool import pauses
 from mailer.status.backlog import HEADINGS, Pile, piles
 from mailer.status.destinations import FOREVER, hosts_of
 from mailer.status.view import View
@@ -52,8 +53,12 @@ class Destinations:
             return list(_reasons(self._reasons(view, standings, now), now))
         found = self._piles(view, standings, now)
         blocks: list[Block] = [_shape(self.by, found) if found else Line(["Nothing waits."])]
-        if standings and self.by == "destination":
-            blocks += [BLANK, *_state(standings, now, running=view.daemon.running)]
+        if self.by == "destination":
+            standings, others = _paused(view, standings, now)
+            if standings:
+                blocks += [BLANK, *_state(standings, now, running=view.daemon.running)]
+            if others:
+                blocks += [BLANK, *(_pause_line(each, now) for each in others)]
         return blocks
 
     def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
@@ -69,7 +74,7 @@ class Destinations:
             for name, pile in found.items():
                 yield {"domain": name, "backlog": pile.as_json()}
             return
-        known = {standing.key: standing for standing in standings}
+        known = {standing.key: standing for standing in _paused(view, standings, now)[0]}
         for name in [*found, *(key for key in known if key not in found)]:
             state = known[name].as_json() if name in known else None
             pile = found.get(name, Pile())
@@ -113,6 +118,30 @@ def _whole(view: View | RemoteView) -> View:
     if not isinstance(view, View):
         raise Failure("you may not read the spool; ask its owner, or run this as that user", 77)
     return view
+
+
+def _paused(view: View, standings: Sequence[Standing], now: float) -> tuple[list[Standing], list[pauses.Pause]]:
+    """`standings` with what an operator has paused, as the daemon's account leaves out; and pauses of what is no destination of it."""
+    try:
+        known = pauses.read(view.spool.root)
+    except (Failure, OSError):  # a view: `mailer queue pauses` says what is wrong with it
+        return [*standings], []
+    seen, others = [], {pause.target: pause for pause in known if pause.holds(now)}
+    for standing in standings:
+        pause = known.of_way(standing.key, now)
+        seen.append(_with_pause(standing, pause) if pause else standing)
+        if pause:
+            others.pop(pause.target, None)
+    return seen, [*others.values()]
+
+
+def _with_pause(standing: Standing, pause: pauses.Pause) -> Standing:
+    until = min(pause.until, FOREVER)
+    return standing._replace(paused_until=until, pause_reason=pause.why, wait="pause", wait_detail=pause.reply, wait_until=until)
+
+
+def _pause_line(pause: pauses.Pause, now: float) -> Line:
+    return Line([Cell(pause.reply + (f" (until {moment(pause.until, now)})" if pause.until < FOREVER else ""), "wait")])
 
 
 def _config(given: Given) -> Config | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mailer.events import Standings
 from mailer.mail.outcome import Hop
+from mailer.spool import pauses
 from mailer.status.destinations import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
@@ -63,6 +65,23 @@ def test_the_json_has_backlog_and_state_of_each(busy: Office, shell: Shell) -> N
     assert found[BIG.key]["state"]["wait"] == {"kind": "window", "detail": "2 at work", "until": None}
     assert found["other.example"]["state"] is None
     assert found["other.example"]["backlog"]["by_age_minutes"]["5"] == 1
+
+
+def test_what_an_operator_has_paused_says_so(busy: Office, shell: Shell) -> None:
+    """A destination as why its mail waits, and a domain, which is none, below; what is over is not told."""
+    now = time.time()
+    root = str(busy.spool.root)
+    pauses.pause(root, "mx:mx2.big.example", now + 3600, "they are moving", now)
+    pauses.pause(root, "*.other.example", math.inf, "", now)
+    pauses.pause(root, "relay:out", now - 1, "", now)
+    out = shell("status", "--destinations").out
+    assert "pause until" in out
+    assert "mx:mx2.big.example is paused: they are moving" in out
+    assert out.splitlines()[-1] == "*.other.example is paused"
+    assert "relay:out is paused" not in out
+    found = {item["destination"]: item["state"] for item in shell("status", "--destinations", "--json").objects}
+    assert (found[BIG.key]["wait"]["kind"], found[BIG.key]["pause"]["reason"]) == ("pause", "they are moving")
+    assert found["relay:out"]["pause"] is None
 
 
 def test_reasons_are_counted_without_what_is_particular_to_a_message(busy: Office, shell: Shell) -> None:
