@@ -178,11 +178,11 @@ _NOT_TRIED = {"4.3.2": "pause", "4.4.5": "pause"}
 def _advice(facts: Facts, last: Attempted) -> str:
     """What else there is to look at, by how far the attempt got."""
     if last.phase in ("connect", "greeting", "ehlo") and last.host:
-        return f"; mailer probe {last.host} shows whether it answers"
+        return f"; mailer probe {_relay(facts, last) or last.host} shows whether it answers"
     if last.phase == "starttls" and last.host:
         relay = _relay(facts, last)
         setting = f"tls of [relay.{relay}]" if relay else "tls.mx"
-        return f"; mailer probe {last.host} shows what it offers, and {setting} says what is required"
+        return f"; mailer probe {relay or last.host} shows what it offers, and {setting} says what is required"
     return ""
 
 

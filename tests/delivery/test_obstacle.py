@@ -66,6 +66,14 @@ def test_how_far_the_attempt_got_says_what_else_to_look_at(phase: str, words: st
     assert words in obstacle.remedy
 
 
+@pytest.mark.parametrize("phase", ["connect", "starttls"])
+def test_a_relay_is_probed_by_its_name(phase: str) -> None:
+    """Its host alone would be asked on port 25, with another requirement on TLS."""
+    config = Config(relays={"out": Relay(name="out", host="smtp.example.net", port=587, tls="starttls")})
+    (obstacle,) = found(last=tried(phase=phase, host="smtp.example.net", port=587, tls_wanted="starttls"), config=config)
+    assert "mailer probe out shows" in obstacle.remedy
+
+
 def test_held_mail_waits_for_an_operator_and_for_nothing_else() -> None:
     """Not for its next try, which does not come."""
     (obstacle,) = found("held", last=tried())
