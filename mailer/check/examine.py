@@ -44,7 +44,8 @@ def situation_of(config: Config, own: Sequence[Source], *, told: bool = False) -
     used = [hop.removeprefix("relay:") for route in config.routes if route.match == "*" for hop in route.via if hop != "mx"]
     relays = [config.relays[name] for name in dict.fromkeys(used)]
     outlets = tuple(Outlet(relay.name, relay.host) for relay in relays if relay.protocol == "smtp")
-    return Situation(ascii_domain(config.hostname), direct, outlets, tuple(public(own)) if direct or told else ())
+    hellos = {source.address: ascii_domain(source.hello) for source in own if source.hello}
+    return Situation(ascii_domain(config.hostname), direct, outlets, tuple(public(own)) if direct or told else (), hellos)
 
 
 async def examine(config: Config, domains: Sequence[str], from_ips: Sequence[str], now: float, https_port: int = 443) -> list[Finding]:
@@ -54,7 +55,7 @@ async def examine(config: Config, domains: Sequence[str], from_ips: Sequence[str
     """
     until = asyncio.get_running_loop().time() + config.check.deadline
     lookups = Lookups(Asker(config.dns.nameservers, config.dns.timeout, config.dns.lifetime), until)
-    own = sources([*from_ips], config.delivery)
+    own = sources([*from_ips], config.delivery, config.sources)
     calling = None
     situation = situation_of(config, own, told=bool(from_ips))
     if situation.direct:

@@ -33,14 +33,15 @@ async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call]
 
 async def call_out(config: Config, lookups: Lookups, own: Sequence[host.Source]) -> tuple[list[host.Call], str]:
     """What came of calling an MX host of a large receiver; or why nobody was called."""
-    delivery = config.delivery
+    delivery, first = config.delivery, config.sources[:1]
+    written = [address for source in reversed(config.sources) for address in source.addresses]  # of each family the last one counts
     return await calls(
         lookups,
         config.check.port_domain,
-        config.hostname,
+        (first and first[0].hello) or config.hostname,
         port=delivery.mx_port,
         versions={ip_address(source.address).version for source in own} or {4, 6},
-        sources=[source for source in (delivery.source4, delivery.source6) if source],
+        sources=written or [source for source in (delivery.source4, delivery.source6) if source],
         private=delivery.allow_private,
     )
 
@@ -53,14 +54,20 @@ async def _clock(scene: Scene) -> list[Finding]:
 
 async def _names(scene: Scene) -> list[Finding]:
     """PTR, EHLO, and SPF of EHLO."""
-    hostname, egress = scene.situation.hostname, scene.situation.egress
-    pointers, hello, txt, evaluated = await asyncio.gather(
-        _pointers(scene),
+    at = scene.situation
+    said = dict.fromkeys(map(at.hello, at.egress)) or [at.hostname]
+    parts = [_hello(scene, name, tuple(address for address in at.egress if at.hello(address) == name)) for name in said]
+    return [finding for part in await asyncio.gather(_pointers(scene), *parts) for finding in part]
+
+
+async def _hello(scene: Scene, hostname: str, egress: tuple[str, ...]) -> list[Finding]:
+    """EHLO, and SPF of EHLO, of a name that is said from the addresses `egress`."""
+    hello, txt, evaluated = await asyncio.gather(
         scene.lookups.addresses([hostname]),
         scene.lookups.ask(hostname, "TXT"),
         evaluate(scene.lookups, "", hostname, egress),
     )
-    found = [*pointers, *names.judge_hello(hostname, hello[hostname], egress)]
+    found = [*names.judge_hello(hostname, hello[hostname], egress)]
     return [*found, *(spf.judge_hello(hostname, txt, evaluated) if names.is_full(hostname) else ())]
 
 
@@ -69,8 +76,9 @@ async def _pointers(scene: Scene) -> list[Finding]:
     at = scene.situation
     pointers = await scene.lookups.all(map(names.pointer, at.egress), "PTR")
     forward = await scene.lookups.addresses(name for answer in pointers.values() for name in answer.records[:10])
-    hostname = at.hostname if at.direct else ""
-    return [names.judge(address, pointers[names.pointer(address)], forward, hostname) for address in at.egress]
+    return [
+        names.judge(address, pointers[names.pointer(address)], forward, at.hello(address) if at.direct else "") for address in at.egress
+    ]
 
 
 async def _blocklists(scene: Scene) -> list[Finding]:

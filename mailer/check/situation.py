@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -57,3 +57,9 @@ class Situation:
     direct: bool
     relays: tuple[Outlet, ...] = ()
     egress: tuple[str, ...] = ()
+    hellos: dict[str, str] = field(default_factory=dict)
+    """What is said in EHLO from the addresses of which it is not `hostname`."""
+
+    def hello(self, address: str) -> str:
+        """What a host hears in EHLO that is called from `address`."""
+        return self.hellos.get(address, self.hostname)

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from .judge.host import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mailer.config import shape
     from mailer.config.model import Delivery
 
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's, RFC 5737 §3 and RFC 3849 §2: only the kernel is asked, nothing is sent to them."""
 
 
-def sources(given: list[str], delivery: Delivery) -> list[Source]:
-    """The addresses, IPv4 first; `given` go before all others."""
+def sources(given: list[str], delivery: Delivery, exits: Iterable[shape.Source] = ()) -> list[Source]:
+    """The addresses; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
+    written = {source.address: source for source in _written(exits, delivery.family)}
     if given:
-        return [Source(address, "--from-ip") for address in given]
+        return [Source(address, "--from-ip", written[address].hello if address in written else "") for address in given]
+    if written:
+        return [*written.values()]
     found = []
     for (family, elsewhere), configured, only in zip(ELSEWHERE, (delivery.source4, delivery.source6), ("only6", "only4"), strict=True):
         if delivery.family == only:
@@ -27,6 +33,13 @@ def sources(given: list[str], delivery: Delivery) -> list[Source]:
         elif address := _routed(family, elsewhere):
             found.append(Source(address, "the route to the world begins there"))
     return found
+
+
+def _written(exits: Iterable[shape.Source], family: str) -> Iterator[Source]:
+    for each in exits:
+        for address in each.addresses:
+            if family != ("only4" if ":" in address else "only6"):
+                yield Source(address, f"source {each.name}", each.hello)
 
 
 def _routed(family: socket.AddressFamily, elsewhere: str) -> str:

@@ -65,10 +65,11 @@ def test_what_else_answers(look: Look, greeting: str, evidence: str) -> None:
     assert (found.result, evidence in found.evidence) == ("fail", True), found
 
 
-def test_from_the_address_that_is_configured(look: Look) -> None:
+@pytest.mark.parametrize("more", ['source4 = "127.0.0.9"\n', '[[source]]\nname = "a"\naddresses = ["127.0.0.9"]\n'])
+def test_from_the_address_that_is_configured(look: Look, more: str) -> None:
     """Where an address to call from is configured, that is the one that calls, as it does with mail."""
     with socket.create_server(("127.0.0.1", 0)) as door:
-        look.configure(PRIVATE.format(port=door.getsockname()[1]) + 'source4 = "127.0.0.9"\n', BIG)
+        look.configure(PRIVATE.format(port=door.getsockname()[1]) + more, BIG)
         callers: list[str] = []
 
         def answer() -> None:

@@ -208,6 +208,21 @@ def test_hello(look: Look, hostname: str, result: str, evidence: str, record: st
     assert evidence in found.evidence
 
 
+def test_sources_with_names_of_their_own(look: Look) -> None:
+    """The addresses of all [[source]] are where mail comes from, and each is held against the name that is said there."""
+    sections = ((HOME, ""), ("198.51.100.21", 'hello = "mail.other.example"'), ("198.51.100.20", 'hello = "mail.good.example"'))
+    look.configure("".join(f'[[source]]\nname = "s{at}"\naddresses = ["{ip}"]\n{hello}\n' for at, (ip, hello) in enumerate(sections)))
+    found = look("good.example", from_ips=())
+    assert [(one.subject, one.result) for one in found if one.check == "egress"] == [(ip, "pass") for ip, _ in sections]
+    assert [one.result for one in found if one.check == "PTR"] == ["pass", "pass", "fail"]
+    assert [(one.subject, one.result) for one in found if one.check == "EHLO"] == [
+        ("mail.good.example", "warn"),
+        ("mail.other.example", "pass"),
+    ]
+    assert "198.51.100.21" in " ".join(one.evidence + one.subject for one in found if one.check == "SPF")
+    assert [one.result for one in look.many("PTR", "good.example", from_ips=("198.51.100.21",))] == ["pass"]
+
+
 def test_a_name_by_number(look: Look) -> None:
     """A name that a provider gave out by number leads back, and is still doubted."""
     look.configure(head=CONFIG.replace("mail.good.example", "host-198-51-100-24.isp.example"))

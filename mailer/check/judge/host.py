@@ -15,10 +15,11 @@ TOLERABLE, WRONG = 5.0, 60.0  # seconds; some verifiers refuse a signature from 
 
 
 class Source(NamedTuple):
-    """An address that mail may come from, and how it is known."""
+    """An address that mail may come from, how it is known, and what is said in EHLO there; empty for the name of this host."""
 
     address: str
     known: str
+    hello: str = ""
 
 
 class Call(NamedTuple):

@@ -45,7 +45,8 @@ def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: st
         return _not_back(address, ptr, forward, publish)
     if hostname and hostname not in back:
         text = f"its name is {back[0]}, and this host calls itself {hostname}"
-        return Finding(CHECK, address, WARN, text, f'set mailer.hostname = "{back[0]}", or change the name of the address', publish)
+        advice = f"let it call itself {back[0]} (mailer.hostname, or hello of its [[source]]), or change the name of the address"
+        return Finding(CHECK, address, WARN, text, advice, publish)
     name = hostname or back[0]
     if _made_up(address, name):
         text = f"{name} looks like a name that a provider gave out by number"
