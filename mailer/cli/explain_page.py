@@ -134,6 +134,9 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
     status = RECIPIENT_STATUS[first.verdict]
     names = _names([each.recipient for each in attempts], whole)
     yield status, Cell(names, show.MOODS[status])
+    if not first.host and not first.counts and first.phase == "connect":  # nobody was called: the words are ours, and say it all
+        yield "reply", first.reply
+        return
     yield "reply", first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
     if first.verdict in ("defer", "fail", "expire"):
         words = explain(first.code, first.enhanced_code)

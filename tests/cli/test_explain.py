@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailer.events import Standings
-from mailer.mail.outcome import Hop
+from mailer.mail.outcome import NOWHERE, Hop
 from mailer.spool import pauses
 from mailer.status.destinations import Standing
 from tests.cli.terminal import UNSAFE, Shell
@@ -202,6 +202,17 @@ def test_a_paused_destination(office: Office, shell: Shell) -> None:
     out = shell("explain", "--no-dns", id).out
     assert "example.net is paused: they asked" in out
     assert "mailer queue resume example.net" in out
+
+
+def test_what_was_not_tried_is_not_explained_by_the_other_side(office: Office, shell: Shell) -> None:
+    """Nobody was called: the code is ours, and means nothing about the host."""
+    id = office.put("you@example.net")
+    text = "not tried: example.net is paused"
+    office.settle(id, outcome(0, "defer", due=NOW + 60, code=451, enhanced="4.3.2", text=text, phase="connect", hop=NOWHERE, counts=False))
+    out = shell("explain", "--no-dns", id).out
+    assert text in out
+    assert "when it was called" not in out
+    assert "recipient's mail system" not in out
 
 
 def test_without_the_database_the_spool_tells_what_it_has(office: Office, shell: Shell) -> None:
