@@ -254,7 +254,7 @@ def _made_fit(content: bytes, eight_bit: bool, offered: Extensions) -> tuple[byt
     if not body or (offered.binary if body == "BINARYMIME" else offered.eight_bit):
         return content, body
     encoded = seven_bit(content)
-    return (content, IMPOSSIBLE) if encoded is None else (encoded, "")
+    return (content, IMPOSSIBLE) if encoded is None else (normalise(encoded), "")  # what is around a binary part may be in no line, too
 
 
 IMPOSSIBLE = "impossible"

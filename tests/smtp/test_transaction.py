@@ -148,6 +148,16 @@ def test_a_large_binary_message_comes_in_chunks(pipelining: bool) -> None:
     assert [(answer.phase, answer.reply.code) for answer in transaction.answers()] == [("body", 250)]
 
 
+def test_a_binary_message_that_is_encoded_has_its_header_put_right() -> None:
+    """A bare LF in it would go out in the chunk as it is, for only DATA looks at it again."""
+    content = b"Subject: a\nContent-Transfer-Encoding: binary\r\n\r\nb\r\n"
+    client = ready("CHUNKING", "PIPELINING")
+    said = Transaction("a@b.example", ["c@d.example"], content, client.extensions).envelope(client)
+    chunk = said[-1].line.partition(b"\r\n")[2]
+    assert chunk.startswith(b"Subject: a\r\n")
+    assert chunk.count(b"\n") == chunk.count(b"\r\n")
+
+
 def test_a_refused_chunk_ends_it() -> None:
     """After a chunk that was refused no other is said, RFC 3030 §2."""
     content = b"Content-Transfer-Encoding: binary\r\n\r\n" + b"\0\n" * CHUNK
