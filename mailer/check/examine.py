@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mailer.mail.address import in_header
 from mailer.mail.domain import ascii_domain
 from mailer.net.query import Asker
 
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 def domains_of(config: Config) -> list[str]:
     """The domains that mail is sent from, as far as the configuration tells; the name of this host if it tells nothing."""
-    written = [config.submission.default_domain, *(key.domain for key in config.dkim)]
-    written += [address.rpartition("@")[2] for address in (config.submission.from_address, config.postmaster) if "@" in address]
+    said = config.submission
+    written = [said.default_domain, *(key.domain for key in config.dkim), *said.masquerade]
+    addresses = [said.from_address, config.postmaster, *(address for _, author in said.authors for address in in_header(author))]
+    written += [address.rpartition("@")[2] for address in addresses if "@" in address]
     own = ascii_domain(config.hostname)
     found = [*dict.fromkeys(ascii_domain(domain) for domain in written if domain)]
     return [domain for domain in found if domain != own] or [own]

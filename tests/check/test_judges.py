@@ -231,6 +231,10 @@ KEY = '[[dkim]]\ndomain = "b.example"\nselector = "s"\nkey_file = "/k"\n'
         ('[submission]\nfrom_address = "you@b\u00fccher.example"', ["xn--bcher-kva.example"]),
         ('[submission]\ndefault_domain = "mail.example.org"', ["mail.example.org"]),
         ('mailer.postmaster = "pm@example.net"\n[submission]\ndefault_domain = "example.com"', ["example.com", "example.net"]),
+        (
+            '[submission]\nauthors = { www = "Our shop <shop@shop.example>", "*" = "all@example.com" }\nmasquerade = ["inner.example"]',
+            ["inner.example", "shop.example", "example.com"],
+        ),
         (KEY + '[submission]\ndefault_domain = "a.example"', ["a.example", "b.example"]),
     ],
 )  # fmt: skip
