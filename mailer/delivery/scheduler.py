@@ -44,6 +44,7 @@ MANY = 10_000  # destinations; beyond, those are forgotten at once
 KEPT = 5  # one session in so many is kept for mail that was not tried before
 LONG = 900.0  # seconds; a lot is as long as what a destination works off in that time
 LOT = 1000  # messages; or as long as this
+BEGUN = 30.0  # seconds until it is known how much that is: a first connection, with all that belongs to it, takes its time
 CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no room for it and the other parts go on
 
 
@@ -147,14 +148,15 @@ class Scheduler:
     def is_long(self, way: Way, now: float) -> bool:
         """Whether the lot of a destination is so long that a message should rather be put off for `LONG` seconds or more."""
         destination = self.destination(way)
-        return destination.lot is not None and destination.lot.count >= max(LOT, destination.pace(now) * LONG)
+        lot = destination.lot
+        return lot is not None and now - lot.since >= BEGUN and lot.count >= max(LOT, destination.pace(now) * LONG)
 
     def park(self, id: str, way: Way) -> None:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""
         destination = self.destination(way)
         self.active.discard(id)
         if destination.lot is None:
-            destination.lot = self._lots[destination.key] = Lot(destination)
+            destination.lot = self._lots[destination.key] = Lot(destination, self._now)
             destination.low = max(destination.held // 2, LOW_WATER)
         self._waiting.park(id, destination.lot)
 

@@ -21,12 +21,13 @@ SPAN = 64.0  # seconds
 
 
 class Lot:
-    """Messages that wait for a destination to have room, in their order."""
+    """Messages that wait for a destination to have room, in their order; some do `since` that time."""
 
-    __slots__ = ("count", "destination", "ids")
+    __slots__ = ("count", "destination", "ids", "since")
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, since: float) -> None:
         self.destination = destination
+        self.since = since
         self.ids: deque[str] = deque()
         self.count = 0
         """How many of `ids` do wait here; the rest has gone meanwhile."""

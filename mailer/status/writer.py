@@ -22,7 +22,6 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
@@ -68,6 +67,16 @@ PUT_ATTEMPT = """
 INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
+
+
+def _of_rows(statement: str, size: int) -> str:
+    """`statement`, which puts one row, for `size` of them."""
+    row = statement[statement.index("(?") : statement.index("?)") + 2]
+    return statement.replace(row, ", ".join([row] * size), 1)
+
+
+MANY = {one: {size: _of_rows(one, size) for size in SIZES} for one in (PUT_EMAIL, PUT_RECIPIENT, PUT_ATTEMPT)}
+"""The same statements for many rows, by their number."""
 
 PUT_DIALOG = "INSERT INTO dialogs VALUES (?, ?, ?, ?) ON CONFLICT (email_id, at) DO NOTHING"
 
@@ -296,15 +305,8 @@ def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row
     at = 0
     for size in SIZES:
         while at + size <= len(batch):
-            db.execute(_of_rows(statement, size), [value for row in batch[at : at + size] for value in row])
+            db.execute(MANY[statement][size], [value for row in batch[at : at + size] for value in row])
             at += size
-
-
-@cache
-def _of_rows(statement: str, size: int) -> str:
-    """`statement`, which puts one row, for `size` of them."""
-    row = statement[statement.index("(?") : statement.index("?)") + 2]
-    return statement.replace(row, ", ".join([row] * size), 1)
 
 
 def _open(path: str) -> sqlite3.Connection:

@@ -85,6 +85,26 @@ def test_an_outage_ends_without_a_stampede() -> None:
     assert back[-1] - back[0] > 60
 
 
+def test_a_destination_that_is_slow_to_let_us_in_has_its_mail_waiting_in_memory() -> None:
+    """Before anybody can know how much it takes, nothing is put off for a quarter of an hour because it would be too much."""
+    simulation = Simulation({"far": Kind("far", connect=3.0)}, Limits(active=400, connections=20))
+    for _ in range(6000):
+        simulation.put("far")
+    tally = simulation.run(3600)
+    assert tally.events["congested"] == 0
+    assert max(message.done for message in simulation.messages.values()) - START < 300
+
+
+def test_what_would_wait_very_long_is_put_off() -> None:
+    """Where the mail of more than a quarter of an hour waits, more of it goes back to the disk, where it can be late, and expire."""
+    simulation = Simulation({"slow": Kind("slow", service=60.0, guests=1)}, Limits(active=400, connections=20))
+    for at in range(2500):
+        simulation.put("slow", at=0.0 if at < 1500 else 40.0)
+    tally = simulation.run(3600)
+    assert tally.events["parked"] >= 1000
+    assert tally.events["congested"] >= 900
+
+
 def test_single_mail_passes_a_flood_which_is_hardly_slower() -> None:
     """One in five turns belongs to the others: ten messages pass ten thousand, which take a quarter longer at most."""
     simulation = Simulation({"d": FAST}, Limits(active=40_000))
