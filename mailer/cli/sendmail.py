@@ -34,11 +34,21 @@ BORROWED = ("MAILER_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME", "NAME"
 """What the environment says that is not believed with borrowed rights."""
 
 
+HELP = """usage: sendmail [OPTION…] [RECIPIENT…] < MESSAGE
+
+Queues the message on standard input, as sendmail(8) does. With -t, its header names the recipients;
+-f ADDRESS is where reports go; -bp lists the queue, -q tries it again, -bs speaks SMTP. All options
+are in mailer-sendmail(1)."""
+
+
 def run(arguments: list[str]) -> int:
     """Do what sendmail would do with `arguments`. Raises `Failure`."""
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
         for name in BORROWED:
             os.environ.pop(name, None)
+    if arguments == ["--help"]:
+        print(HELP)
+        return OK
     asked = read(arguments)
     for warning in asked.warnings:
         from . import complain

@@ -171,7 +171,7 @@ def _queue(asked: Asked, value: str) -> None:
 
 
 def _option(asked: Asked, value: str) -> None:
-    if value[0] == "i":
+    if value.startswith("i"):
         asked.dots = False
 
 

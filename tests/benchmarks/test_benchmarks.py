@@ -87,4 +87,4 @@ def test_what_a_large_queue_costs_can_be_measured() -> None:
 def test_the_whole_way_can_be_measured() -> None:
     """through.py compares us with Postfix from the first submission to the last delivery."""
     lines = figures("through.py", "-n20", "--rounds=1")
-    assert sum("/ postfix" in line for line in lines) == 2, lines
+    assert sum("/ smtp-source and postfix" in line for line in lines) == 2, lines

@@ -333,3 +333,10 @@ def test_borrowed_rights_are_not_led_by_the_environment(home: Home) -> None:
     home.env["MAILER_CONFIG"] = "/nonexistent/config.toml"
     assert home.mailer("sendmail", "-bp").returncode == 78
     assert home.mailer("sendmail", "-bp", preexec_fn=lambda: os.setresuid(NOBODY, 0, 0)).returncode == 0
+
+
+def test_help_is_given_where_every_command_gives_it(home: Home) -> None:
+    """In few words, and nothing is made."""
+    done = home.mailer("sendmail", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"usage: sendmail")

@@ -40,6 +40,7 @@ WORDS = (
     ("--", "a@b.example\r\nRCPT TO:<{bait}@d.example>"),
     ("-FName\r\nX-Injected: {bait}",),
     ("-V", "id\r\nRCPT TO:<x@d.example>", "you@example.net"),
+    ("-o", "", "you@example.net"),
 )
 """Words with blanks in them, as PHP's escapeshellarg gives them."""
 

@@ -1142,6 +1142,7 @@ def test_a_message_with_a_part_for_a_full_destination_goes_to_the_others(tmp_pat
 def test_what_would_wait_for_very_long_is_put_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of an hour or more, and no attempt: so it has a time at which it is late, and one at which it expires."""
     monkeypatch.setattr(scheduler, "LOT", 10)
+    monkeypatch.setattr(scheduler, "BEGUN", 0.0)
 
     async def scenario() -> None:
         post = Post(tmp_path, Limits(active=20))
