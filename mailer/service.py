@@ -242,6 +242,7 @@ class Service:
     async def _take_down(self) -> None:
         self._post()
         await self.engine.courier.close()
+        self.engine.policy.close()
         await self.ledger.close()
         self._save_book_now()
         self.status.close()
@@ -320,6 +321,7 @@ class Service:
         """Everything but the spool may change. The log is opened anew, as whoever rotates it expects."""
         self.config = config
         reactions = self._reactions(config, self.engine.policy.reactions)
+        self.engine.policy.close()
         self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now(), reactions))
         self.engine.scheduler.terms = reactions.table
         self.engine.scheduler.limit(limits_of(config))

@@ -36,6 +36,11 @@ class Policy:
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
 
+    def close(self) -> None:
+        """It is over, or another one comes: end what belongs to it."""
+        if self.signer is not None:
+            self.signer.close()
+
     def become(self, other: Policy) -> None:
         """Take over all of `other`; who holds this one sees it from the next message on."""
         for field in fields(self):

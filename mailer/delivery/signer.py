@@ -1,32 +1,31 @@
 """The signer: puts DKIM signatures on mail right before it leaves, when nothing is changed any more.
 
-The engine calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a delivery, so
-it is begun when the message is read (`Signer.ahead`), on another processor. Which keys sign is the From field's to say
-(`mailer.dkim.author`); each key is read from its file once, when it is needed first. A key that cannot be used is an alarm,
-and its mail waits, or goes without that signature, as ``on_failure`` of the key says. Mail that waits does not age: the
-mistake is ours, and it leaves within a minute after it has been mended.
+The engine calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a
+delivery, so it is drafted when the message is read (`Signer.ahead`), and may be made on another processor (`agent`).
+Which keys sign is the From field's to say (`mailer.dkim.author`); each key is read from its file once, when it is
+needed first. A key that cannot be used is an alarm, and its mail waits, or goes without that signature, as ``on_failure``
+of the key says. Mail that waits does not age: the mistake is ours, and it leaves within a minute after it has been mended.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.keyfile import read_key
 from mailer.dkim.author import domains, nearest
-from mailer.dkim.sign import Seal, sign
+from mailer.dkim.sign import Seal, draft
 from mailer.events import Alarm
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import Failure
 
-from .errand import RUNNER, Errand
+from .agent import Agent, Wanted
 from .policy import Unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.dkim import Dkim
-    from mailer.dkim.sign import Signed
+    from mailer.dkim.sign import Draft
     from mailer.events import Event
 
 STALE = 3600.0  # seconds after which what was signed ahead is signed anew: a signature says when it was made
@@ -34,11 +33,12 @@ REMIND = 300.0  # seconds before the same key raises the alarm again, however mu
 
 
 class Signing(NamedTuple):
-    """A message that is being signed with `keys`, since `at`."""
+    """A message that is being signed with `keys`, since `at`; `wanted` are the values of the draft's signatures."""
 
     keys: Sequence[Dkim]
     at: float
-    errand: Errand[Signed]
+    draft: Draft
+    wanted: Sequence[Wanted]
 
 
 class Signer:
@@ -49,6 +49,7 @@ class Signer:
         self._keys: dict[str, list[Dkim]] = {}
         self._seals: dict[Dkim, Seal] = {}
         self._told: dict[Dkim, float] = {}
+        self._agent = Agent()
         for key in keys:
             if key.signs:
                 self._keys.setdefault(ascii_domain(key.domain), []).append(key)
@@ -60,7 +61,8 @@ class Signer:
         except Unsigned:
             return None  # `sign` will say so
         if signing is not None:
-            RUNNER.send(signing.errand)
+            for wanted in signing.wanted:
+                self._agent.want(wanted, at)
         return signing
 
     def sign(self, content: bytes, at: float, ahead: Signing | None = None) -> bytes:
@@ -72,15 +74,26 @@ class Signer:
         if signing is None:
             return content
         try:
-            return bytes(signing.errand.result())
-        except Exception as error:  # nothing that a message holds may stop the mail of others
+            return signing.draft.signed([self._agent.signature(wanted) for wanted in signing.wanted])
+        except Exception as error:
             self._without(signing.keys, f"{type(error).__name__}: {error}", at)
             return content
 
     def _signing(self, content: bytes, at: float) -> Signing | None:
         keys = self._chosen(content)
         seals = [seal for key in keys if (seal := self._usable(key, at))]
-        return Signing(keys, at, Errand(partial(sign, content, seals, at))) if seals else None
+        if not seals:
+            return None
+        try:
+            drawn = draft(content, seals, at)
+        except Exception as error:  # nothing that a message holds may stop the mail of others
+            self._without(keys, f"{type(error).__name__}: {error}", at)
+            return None
+        return Signing(keys, at, drawn, [Wanted(part.key, part.digest) for part in drawn.parts])
+
+    def close(self) -> None:
+        """Nothing more will be begun ahead. What is signed from now on is signed here."""
+        self._agent.close()
 
     def check(self, at: float) -> None:
         """Read all keys now, so that a mistake is told at the start and not with the first message."""

@@ -41,12 +41,20 @@ class RevokedKey(KeyProblem):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class PrivateKey:
-    """`kind` is rsa or ed25519; `sign` gives the signature of what it is given; `public` is the ``p=`` of its record."""
+    """`kind` is rsa or ed25519; `sign_digest` signs what has a SHA-256 digest; `public` is the ``p=`` of its record.
+
+    `pem` is the key itself, for another process of ours.
+    """
 
     kind: str
     bits: int
-    sign: Callable[[bytes], bytes]
+    sign_digest: Callable[[bytes], bytes]
     public: str
+    pem: bytes
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of `data`."""
+        return self.sign_digest(sha256(data).digest())
 
     @property
     def algorithm(self) -> str:
@@ -84,28 +92,27 @@ def private_key(pem: bytes) -> PrivateKey:
     except (ValueError, UnsupportedAlgorithm):
         raise KeyProblem("it is no private key in PEM") from None
     if isinstance(key, RSAPrivateKey):
-        return _rsa(key)
+        return _rsa(key, pem)
     if isinstance(key, Ed25519PrivateKey):
-        return _ed25519(key)
+        return _ed25519(key, pem)
     raise KeyProblem("it is neither an RSA nor an Ed25519 key; DKIM knows no others")
 
 
-def _rsa(key: RSAPrivateKey) -> PrivateKey:
+def _rsa(key: RSAPrivateKey, pem: bytes) -> PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     if not LEAST_BITS <= key.key_size <= MOST_BITS_SIGNED:
         raise KeyProblem(f"it has {key.key_size} bits; verifiers take {LEAST_BITS} to {MOST_BITS_SIGNED}, and 2048 is right")
-    padding, algorithm, sign = PKCS1v15(), SHA256(), key.sign
+    padding, algorithm, sign = PKCS1v15(), Prehashed(SHA256()), key.sign
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return PrivateKey("rsa", key.key_size, lambda data: sign(data, padding, algorithm), b64encode(public).decode())
+    return PrivateKey("rsa", key.key_size, lambda digest: sign(digest, padding, algorithm), b64encode(public).decode(), pem)
 
 
-def _ed25519(key: Ed25519PrivateKey) -> PrivateKey:
-    sign = key.sign
-    public = key.public_key().public_bytes_raw()
-    return PrivateKey("ed25519", 256, lambda data: sign(sha256(data).digest()), b64encode(public).decode())
+def _ed25519(key: Ed25519PrivateKey, pem: bytes) -> PrivateKey:
+    return PrivateKey("ed25519", 256, key.sign, b64encode(key.public_key().public_bytes_raw()).decode(), pem)
 
 
 def public_key(text: str) -> PublicKey:

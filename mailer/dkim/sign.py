@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,7 @@ from mailer.mail.sevenbit import seven_bit
 from .canonical import FOLD, WSP, relaxed_body, relaxed_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .key import PrivateKey
 
@@ -44,7 +45,8 @@ KEPT = (
 
 WIDTH = 72  # of the folded lines, less than the 78 of RFC 5322 §2.1.1
 
-_SIGNED = frozenset((*SEALED, *KEPT))
+_KEPT = frozenset(KEPT)
+_SIGNED = _KEPT.union(SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,34 @@ class Seal:
     lifetime: float
 
 
-class Signed(NamedTuple):
-    """A message with its signatures: the `fields`, and the `content` that they belong to and stand above."""
+class Part(NamedTuple):
+    """A signature but for its value: the field up to there, and whose `key` is to sign what `digest` (SHA-256) stands for."""
 
-    fields: bytes
+    field: bytes
+    key: PrivateKey
+    digest: bytes
+
+
+class Draft(NamedTuple):
+    """A message that lacks nothing but the values of its signatures. It is `content` that they belong to and stand above."""
+
     content: bytes
+    parts: Sequence[Part]
 
-    def __bytes__(self) -> bytes:
-        return self.fields + self.content
+    def signed(self, values: Iterable[bytes]) -> bytes:
+        """The message with its signatures, whose `values` are those of `parts`."""
+        fields = [_field(part.field, b64encode(value)) for part, value in zip(self.parts, values, strict=True)]
+        return b"".join((*fields, self.content))
 
 
-def sign(content: bytes, seals: Iterable[Seal], at: float) -> Signed:
-    """`content` with a signature of each of `seals`, made `at` (seconds since the epoch).
+def sign(content: bytes, seals: Iterable[Seal], at: float) -> bytes:
+    """`content` with a signature of each of `seals`, made `at` (seconds since the epoch); see `draft`."""
+    drawn = draft(content, seals, at)
+    return drawn.signed([part.key.sign_digest(part.digest) for part in drawn.parts])
+
+
+def draft(content: bytes, seals: Iterable[Seal], at: float) -> Draft:
+    """Everything of `sign` but what takes a private key.
 
     `content` is a message as the spool has it, normalised. What it holds that is 8-bit is 7-bit afterwards, unless somebody
     else has signed it, or no standard says how.
@@ -78,7 +96,7 @@ def sign(content: bytes, seals: Iterable[Seal], at: float) -> Signed:
     header, body = _halves(content)
     names, fields = _selected(header)
     digest = b64encode(sha256(relaxed_body(body)).digest())
-    return Signed(b"".join([_signature(seal, names, fields, digest, at) for seal in seals]), content)
+    return Draft(content, [_part(seal, names, fields, digest, at) for seal in seals])
 
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:
@@ -105,13 +123,13 @@ def _selected(header: bytes) -> tuple[bytes, bytes]:
         there = found.get(name, ())
         names += [name] * (len(there) + 1)
         fields += reversed(there)  # the last one first, RFC 6376 §5.4.2
-    for name in KEPT:
-        if there := found.get(name, ()):
-            names += [name] * len(there)
-            fields += reversed(there)
-    return _folded(names), b"".join(fields)
+    for name in sorted(_KEPT.intersection(found)):
+        names += [name] * len(found[name])
+        fields += reversed(found[name])
+    return _folded(tuple(names)), b"".join(fields)
 
 
+@lru_cache(256)  # most mail has the same fields
 def _folded(names: Iterable[bytes]) -> bytes:
     """The names with colons, in lines. RFC 6376 §3.5 allows a fold at each colon."""
     lines = [b""]
@@ -122,11 +140,15 @@ def _folded(names: Iterable[bytes]) -> bytes:
     return b"\r\n\t".join(lines)[:-1]
 
 
-def _signature(seal: Seal, names: bytes, fields: bytes, digest: bytes, at: float) -> bytes:
-    """The field, with its line end. Its canonical form has a blank where it is folded; RFC 6376 §3.7: ``b=`` is empty there."""
+def _part(seal: Seal, names: bytes, fields: bytes, digest: bytes, at: float) -> Part:
+    """The field's canonical form has a blank where it is folded; RFC 6376 §3.7: ``b=`` is empty there."""
     what, when = f"v=1; a={seal.key.algorithm}; c=relaxed/relaxed; d={seal.domain};", f"t={int(at)}; x={int(at + seal.lifetime)};"
     facts = f"{what}\r\n\ts={seal.selector}; {when}".encode()
     text = b"%b\r\n\th=%b;\r\n\tbh=%b;\r\n\tb=" % (facts, names, digest)
-    made = b64encode(seal.key.sign(b"%bdkim-signature:%b" % (fields, text.replace(b"\r\n\t", b" "))))
-    lines = b"\r\n\t".join(made[start : start + WIDTH] for start in range(0, len(made), WIDTH))
+    return Part(text, seal.key, sha256(b"%bdkim-signature:%b" % (fields, text.replace(b"\r\n\t", b" "))).digest())
+
+
+def _field(text: bytes, value: bytes) -> bytes:
+    """The whole field, with its line end."""
+    lines = b"\r\n\t".join([value[start : start + WIDTH] for start in range(0, len(value), WIDTH)])
     return b"DKIM-Signature: %b%b\r\n" % (text, lines)

@@ -75,9 +75,9 @@ def alone(content: bytes, seconds: float, rounds: int, what: str) -> dict[str, f
         "dkimpy, Ed25519": lambda: dkim.sign(
             content, b"s", DOMAIN.encode(), seed, canonicalize=form, signature_algorithm=b"ed25519-sha256"
         ),
-        "mailer, RSA-2048": lambda: bytes(sign(content, seals[:1], time.time())),
-        "mailer, Ed25519": lambda: bytes(sign(content, seals[1:], time.time())),
-        "mailer, both": lambda: bytes(sign(content, seals, time.time())),
+        "mailer, RSA-2048": lambda: sign(content, seals[:1], time.time()),
+        "mailer, Ed25519": lambda: sign(content, seals[1:], time.time()),
+        "mailer, both": lambda: sign(content, seals, time.time()),
     }
     return in_turns(contenders, seconds, rounds, what)
 

@@ -9,6 +9,7 @@ import pytest
 
 from mailer.config.dkim import Dkim
 from mailer.delivery import signer as module
+from mailer.delivery.agent import Agent
 from mailer.delivery.policy import Unsigned
 from mailer.delivery.signer import REMIND, STALE, Signer
 from mailer.dkim.verify import claims
@@ -134,13 +135,16 @@ def test_mail_may_go_without_a_signature(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("on_failure", ["defer", "unsigned"])
-def test_a_signature_that_fails_is_an_alarm_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_failure: str) -> None:
-    """Whatever goes wrong while signing is told, and the mail waits or goes as configured."""
+@pytest.mark.parametrize("where", [(module, "draft"), (Agent, "signature")])
+def test_a_signature_that_fails_is_an_alarm_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_failure: str, where: tuple[object, str]
+) -> None:
+    """Whatever goes wrong while signing, ahead or in its turn, is told, and the mail waits or goes as configured."""
 
     def broken(*given: object) -> object:
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(module, "sign", broken)
+    monkeypatch.setattr(*where, broken)
     office = Office(section(key_file(tmp_path), on_failure=on_failure))
     ahead = office.signer.ahead(mail(), NOW)
     if on_failure == "defer":

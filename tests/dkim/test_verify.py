@@ -36,7 +36,7 @@ def words(content: bytes, records: Mapping[str, list[str]] = RECORDS, at: float 
 
 
 def signed(content: bytes = CONTENT, at: float = NOW) -> bytes:
-    return bytes(sign(content, [SEAL], at))
+    return sign(content, [SEAL], at)
 
 
 def test_what_we_sign_we_believe() -> None:
@@ -45,7 +45,7 @@ def test_what_we_sign_we_believe() -> None:
         shape
         for letters in (shapes(), chance(60))
         for shape, content in letters
-        if words(bytes(sign(content, [SEAL, ED25519], NOW)))[:2] != ["pass", "pass"]
+        if words(sign(content, [SEAL, ED25519], NOW))[:2] != ["pass", "pass"]
     ]
     assert doubted == []
 
