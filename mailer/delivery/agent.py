@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PLENTY = 32  # signatures that are not made yet; with as many the agent is started
 AT_ONCE = 64  # digests that are with the agent: enough for the time until somebody looks again, a few milliseconds
-MOST = 1000  # signatures that are kept in mind for the agent
+MOST = 10_000  # signatures that are kept in mind for the agent
 EVERY = 16  # so many calls go by until the agent's answers are looked at
 AGAIN = 60.0  # seconds before an agent that died is replaced
 PATIENCE = 1.0  # seconds for it to end

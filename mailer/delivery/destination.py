@@ -221,6 +221,10 @@ class Destination:
         self.mark(now)
         return pace
 
+    def begins(self, now: float) -> bool:
+        """Whether it takes mail, and it is too early to know its pace."""
+        return not self.rate and self.successes > self._marked and now - self._marked_at < 0.5
+
     def agree(self, terms: Terms) -> None:
         """Its terms are these from now on."""
         if self.terms is not None:

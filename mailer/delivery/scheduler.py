@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .terms import Terms
 
 AHEAD = 400  # messages that are read ahead for a destination
+BRISK = 1000.0  # messages in a second, the pace of whoever has only begun
 AT_ONCE = 0.5  # which it takes in so many seconds: more of them would have left the processor's caches when their turn comes
 BATCH = 50  # messages read before the sessions get a turn
 SPARE = 10  # one message in so many that may be in memory is not for the lots: what nobody has looked at has to be found
@@ -133,9 +134,9 @@ class Scheduler:
         held = destination.held
         if destination.lot is None and held < LOW_WATER + 1:
             return True
-        pace = destination.pace(now)
+        pace = max(destination.pace(now), BRISK if destination.begins(now) else 0.0)
         share = max((self.limits.active - len(self.active)) // 4, destination.running + LOW_WATER + 1)
-        if destination.lot is None and held < (share if pace * AT_ONCE < AHEAD else min(share, AHEAD)):
+        if destination.lot is None and held < share and (held < AHEAD or pace * AT_ONCE < AHEAD):
             return True
         if destination.rests(now):  # what is put off needs no memory
             return True

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailer.delivery.attempt import Attempt, Job
 from mailer.delivery.destination import Destination
 from mailer.delivery.router import Way
-from mailer.delivery.scheduler import BATCH, Limits, Plan, Scheduler
+from mailer.delivery.scheduler import AHEAD, BATCH, Limits, Plan, Scheduler
 from mailer.delivery.terms import Terms
 from mailer.mail.history import History
 from mailer.spool import Entry
@@ -352,6 +352,15 @@ def test_a_quick_destination_is_waited_for() -> None:
         scheduler.forget(taken.attempt.entry.id)
     assert len(scheduler.active) < held
     assert scheduler.plan(NOW).load
+
+
+def test_who_has_taken_one_message_is_brisk_until_it_is_known() -> None:
+    """Nobody's pace is known in the first moments: no more is read ahead than for a quick one, and nothing twice."""
+    scheduler = Scheduler(Limits(active=10_000))
+    scheduler.plan(NOW)
+    scheduler.succeeded(scheduler.queue(job("new", id="first")))
+    assert fill(scheduler, "new", 3000) == []
+    assert AHEAD <= len(scheduler.active) <= AHEAD + BATCH
 
 
 def test_a_fifth_of_the_sessions_is_kept_for_first_attempts() -> None:
