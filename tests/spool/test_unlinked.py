@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 from pathlib import Path
 
 import pytest
@@ -24,50 +23,35 @@ def is_open(descriptor: int) -> bool:
     return True
 
 
-def test_files_are_brought_together_and_closed(tmp_path: Path) -> None:
-    """Wherever their descriptors were; a file that is locked is free when all of it is closed, and not before."""
+def test_files_side_by_side_are_closed_at_once(tmp_path: Path) -> None:
+    """In whatever order they come; a file that is locked is free when all of it is closed, and not before."""
     descriptors = opened(tmp_path, 10)
     fcntl.flock(descriptors[3], fcntl.LOCK_EX)
-    between = descriptors[4::2]
-    runs = unlinked.together(descriptors[:4] + descriptors[5::2])
+    runs = unlinked.together(reversed(descriptors))
+    again = os.open(tmp_path / "3", os.O_WRONLY)
     try:
-        assert [end - first for first, end in runs] == [7]
-        again = os.open(tmp_path / "3", os.O_WRONLY)
+        assert sum(end - first for first, end in runs) == 10
+        assert len(runs) < 10
         with pytest.raises(BlockingIOError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unlinked.close(runs)
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert not any(is_open(descriptor) for first, end in runs for descriptor in range(first, end))
-        assert all(map(is_open, between))
+        assert not any(map(is_open, descriptors))
     finally:
-        for descriptor in (again, *between):
-            os.close(descriptor)
+        os.close(again)
 
 
 def test_a_descriptor_that_somebody_else_has_is_never_closed(tmp_path: Path) -> None:
-    """The numbers that are in use above `HIGH` split a run, and stay."""
-    first, *rest = opened(tmp_path, 4)
-    foreign = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, unlinked.HIGH + 1)
-    try:
-        runs = unlinked.together(rest)
-        assert sum(end - begin for begin, end in runs) == 3
-        unlinked.close(runs)
-        assert is_open(foreign)
-        assert is_open(first)
-    finally:
-        os.close(foreign)
-        os.close(first)
+    """One in between splits a run, and stays open."""
+    descriptors = opened(tmp_path, 9)
+    others = descriptors[2::3]
+    runs = unlinked.together(set(descriptors) - set(others))
+    unlinked.close(runs)
+    assert [descriptor for descriptor in descriptors if is_open(descriptor)] == others
+    for descriptor in others:
+        os.close(descriptor)
 
 
-def test_without_high_numbers_the_files_are_closed_where_they_are(tmp_path: Path) -> None:
-    """A process may be allowed as few as 1024 descriptors."""
-    descriptors = opened(tmp_path, 3)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, unlinked.HIGH), hard))
-    try:
-        runs = unlinked.together(descriptors)
-        assert [number for first, end in runs for number in range(first, end)] == descriptors
-        unlinked.close(runs)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert not any(map(is_open, descriptors))
+def test_nothing_to_close() -> None:
+    """No files make no run."""
+    assert unlinked.together([]) == []
