@@ -46,6 +46,8 @@ from mailer.events import Alarm, Daemon, Events
 from mailer.intake.door import Door
 from mailer.log import Log, open_stream
 from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure, from_os
+from mailer.metrics.counts import Counts
+from mailer.metrics.outlet import Outlet
 from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.net.endpoint import Timeouts
@@ -77,6 +79,7 @@ class Service:
         self.once = once
         self.config = load(*given)
         self.clock = SystemClock()
+        self.counts = Counts()
         self.spool = Spool(self.config.spool)
         self._known: dict[str, str] | None = None
         self.book: Book | None = None
@@ -109,6 +112,7 @@ class Service:
             if self.once:
                 await asyncio.to_thread(catch_up, self.status, self.spool)
             else:
+                await self.outlet.serve(self.config.metrics.listen)
                 self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
             self.door.adopt_all()
             self.engine.dispatcher.mind_pauses()
@@ -160,6 +164,7 @@ class Service:
             random.random,
         )
         self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
+        self.outlet = Outlet(self.counts, self.events, self.engine.scheduler, self.upkeep.guard, self.clock)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
 
     def _reactions(self, config: Config, before: Reactions | None = None) -> Reactions:
@@ -170,7 +175,7 @@ class Service:
         if self.book is None:
             self.book = Book(f"{self.spool.root}/{WARMUP}")
             if self.book.trouble:
-                self.log.told(Alarm(self.clock.now(), "warmup", self.book.trouble))
+                self._alarm("warmup", self.book.trouble)
         return Reactions(table, Sources(table, self.book, before.sources if before else None), before)
 
     def _save_book(self) -> None:
@@ -181,10 +186,10 @@ class Service:
         try:
             self._save_book()
         except OSError as error:
-            self.log.told(Alarm(self.clock.now(), "warmup", f"what was sent today is not kept: {error.strerror}"))
+            self._alarm("warmup", f"what was sent today is not kept: {error.strerror}")
 
     def _status_lost(self, report: str) -> None:
-        self.log.told(Alarm(self.clock.now(), "status", report))
+        self._alarm("status", report)
 
     def _open_log(self) -> None:
         config = self.config.log
@@ -244,6 +249,7 @@ class Service:
         await self.engine.courier.close()
         self.engine.policy.close()
         await self.ledger.close()
+        await self.outlet.close()
         self._save_book_now()
         self.status.close()
         self._tell_log("stopped")
@@ -328,6 +334,8 @@ class Service:
         tls.forget()
         self.courier.change(pool_of(config))
         self.door.change(config)
+        if not self.once:
+            self.outlet.change(config.metrics.listen)
         try:
             self._open_log()
         except OSError as error:
@@ -340,8 +348,14 @@ class Service:
     def _tell_log(self, what: str) -> None:
         self.log.told(Daemon(self.clock.now(), what))
 
+    def _alarm(self, what: str, detail: str) -> None:
+        """One that is about those who listen, or comes from another thread than theirs: the log and the figures bear that."""
+        alarm = Alarm(self.clock.now(), what, detail)
+        self.log.told(alarm)
+        self.counts.told(alarm)
+
     def _bug(self, error: Exception) -> None:
-        self.log.told(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
+        self._alarm("bug", f"{type(error).__name__}: {error}")
 
 
 def policy_of(config: Config, tell: Callable[[Event], None], now: float, reactions: Reactions | None = None) -> Policy:

@@ -18,7 +18,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "trust", "dsn", "compose"},
     {"clock", "durable", "events", "identity"},
-    {"config", "spool", "status", "net", "log", "notify"},
+    {"config", "spool", "status", "net", "log", "notify", "metrics"},
     {"submit", "delivery", "bounces", "client", "check"},
     {"sink", "intake"},
     {"__init__"},

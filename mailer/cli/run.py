@@ -29,5 +29,8 @@ COMMAND = Command(
         "notify protocol (Type=notify-reload)."
     ),
     options=(Option("--once", help="make one pass over everything that is due, then exit"),),
-    epilog="exit codes: 0 stopped · 75 another daemon runs on it, or with --once: the disk is full · 77 no permission · 78 configuration",
+    epilog=(
+        "exit codes: 0 stopped · 69 metrics.listen is taken · 75 another daemon runs on it, or with --once: the disk is full · "
+        "77 no permission · 78 configuration"
+    ),
 )

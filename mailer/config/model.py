@@ -40,6 +40,7 @@ from .kinds import (
     choice,
     several,
 )
+from .metrics import Metrics
 from .relay import Relay
 from .setting import setting
 from .shape import RATE, Breaker, Reaction, Shape, Source
@@ -325,6 +326,7 @@ class Config:
     bounce: Bounce = field(default_factory=Bounce)
     status: Status = field(default_factory=Status)
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
     path: str = ""
     """The file that it was read from; empty if there is none."""
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
@@ -349,6 +351,7 @@ class Config:
 TABLES: Mapping[str, type] = {
     "mailer": Mailer, "submission": Submission, "intake": Intake, "delivery": Delivery, "breaker": Breaker,
     "timeouts": Timeouts, "retry": Retry, "tls": Tls, "dns": Dns, "check": Check, "bounce": Bounce, "status": Status, "log": Log,
+    "metrics": Metrics,
 }  # fmt: skip
 """The sections that stand in the file once, as ``[name]``; `Config` has a member of the same name for each."""
 

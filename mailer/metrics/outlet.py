@@ -1,0 +1,99 @@
+"""The outlet: whether figures are counted and served, and where. It follows the configuration, also when that changes.
+
+All that may take its time is done in a thread: the library's import, looking up a name, waiting for the server to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm
+from mailer.mail.failure import BAD_CONFIG, UNAVAILABLE, Failure
+
+if TYPE_CHECKING:
+    from threading import Thread
+    from wsgiref.simple_server import WSGIServer
+
+    from mailer.clock import Clock
+    from mailer.delivery.guard import Guard
+    from mailer.delivery.scheduler import Scheduler
+    from mailer.events import Events
+
+    from .counts import Counts
+
+
+class Outlet:
+    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know; nothing before `serve`."""
+
+    def __init__(self, counts: Counts, events: Events, scheduler: Scheduler, guard: Guard, clock: Clock) -> None:
+        self.counts = counts
+        self.events = events
+        self.scheduler = scheduler
+        self.guard = guard
+        self.clock = clock
+        self._listen: str | None = ""  # None: what was asked for could not be done
+        self._served: tuple[WSGIServer, Thread] | None = None
+        self._turn = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
+
+    async def serve(self, listen: str) -> None:
+        """Serve at `listen` (host:port) and nowhere else; empty: do not even count. Raises `Failure`; then it is counted, not served."""
+        async with self._turn:
+            if listen == self._listen:
+                return
+            self._count(bool(listen))
+            self._listen = None
+            await asyncio.to_thread(self._close)
+            if listen:
+                await asyncio.to_thread(self._open, listen)
+            self._listen = listen
+
+    def change(self, listen: str) -> None:
+        """The same, soon, for a daemon that goes on whatever comes of it: what cannot be is an alarm, ``metrics``."""
+        task = asyncio.get_running_loop().create_task(self._change(listen))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+
+    async def close(self) -> None:
+        """Let go of the port and of the thread."""
+        if self._changes:
+            await asyncio.wait(self._changes)
+        await self.serve("")
+
+    async def _change(self, listen: str) -> None:
+        try:
+            await self.serve(listen)
+        except Failure as failure:
+            self.events.tell(Alarm(self.clock.now(), "metrics", str(failure)))
+
+    def _count(self, on: bool) -> None:
+        """Hear of events, or leave, so that an event costs nothing that nobody wants to know of."""
+        listeners = self.events.listeners
+        if on and self.counts not in listeners:
+            listeners.append(self.counts)
+        elif not on and self.counts in listeners:
+            listeners.remove(self.counts)
+
+    def _open(self, listen: str) -> None:
+        try:
+            from .page import Page, serve
+        except ImportError:
+            raise Failure(
+                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", BAD_CONFIG
+            ) from None
+        host, _, port = listen.rpartition(":")
+        page = Page(self.counts, self.scheduler, self.guard)
+        try:
+            self._served = serve(page, host.removeprefix("[").removesuffix("]"), int(port))
+        except (OSError, UnicodeError) as error:  # a name that is none is no OSError
+            reason = getattr(error, "strerror", None) or error
+            raise Failure(f"cannot serve metrics at {listen}: {reason}; choose another address with metrics.listen", UNAVAILABLE) from None
+
+    def _close(self) -> None:
+        if self._served:
+            server, thread = self._served
+            self._served = None
+            server.shutdown()
+            thread.join()
+            server.server_close()

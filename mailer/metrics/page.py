@@ -1,0 +1,98 @@
+"""The page that a monitoring system reads, made anew for each reader; and the HTTP server that hands it out, in threads of its own.
+
+Nothing is kept for this but `Counts`: how much waits and is under way is asked of the scheduler when somebody wants to know. It is
+read from another thread than the one that changes it, so a page may be some messages behind itself, and no lock holds up mail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mailer.mail.history import RECIPIENT_STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Thread
+    from typing import Any
+    from wsgiref.simple_server import WSGIServer
+
+    from prometheus_client.core import Metric
+
+    from mailer.delivery.guard import Guard
+    from mailer.delivery.scheduler import Scheduler
+
+    from .counts import Counts
+
+PATIENCE = 10.0  # seconds that a reader may take for his request: each has a thread until then
+OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
+"""The words for verdicts: those of the log and of `mailer status`, but for "sent", which a recipient is not."""
+
+
+class Page(Collector):
+    """All figures at the moment that they are asked for."""
+
+    def __init__(self, counts: Counts, scheduler: Scheduler, guard: Guard) -> None:
+        self.counts = counts
+        self.scheduler = scheduler
+        self.guard = guard
+
+    def collect(self) -> Iterator[Metric]:
+        """One family after the other."""
+        yield from self._counters()
+        yield from self._gauges()
+
+    def _counters(self) -> Iterator[Metric]:
+        counts = self.counts
+        yield CounterMetricFamily(
+            "mailer_messages_seen", "Messages that were read for a first attempt; again after a restart, if none was made.", counts.seen
+        )
+        recipients = CounterMetricFamily(
+            "mailer_recipients", "What attempts led to, by recipient; one that is put off counts each time.", labels=["outcome"]
+        )
+        for verdict, number in counts.outcomes.copy().items():
+            recipients.add_metric([OUTCOMES[verdict]], number)
+        yield recipients
+        alarms = CounterMetricFamily("mailer_alarms", "Alarms that were told in the log, by what they are about.", labels=["what"])
+        for what, number in counts.alarms.copy().items():
+            alarms.add_metric([what], number)
+        yield alarms
+        yield CounterMetricFamily(
+            "mailer_invariant_violations", "Messages that nobody was going to deliver: found, told and mended.", self.guard.violations
+        )
+
+    def _gauges(self) -> Iterator[Metric]:
+        backlog = self.scheduler.backlog()
+        yield GaugeMetricFamily("mailer_messages_waiting", "Messages that wait on disk for their time or turn.", backlog["waiting"])
+        yield GaugeMetricFamily("mailer_messages_active", "Messages in memory: being tried, or next.", backlog["active"])
+        yield GaugeMetricFamily("mailer_sessions", "Sessions with other hosts.", backlog["sessions"])
+        yield GaugeMetricFamily("mailer_destinations", "Destinations that something is known of.", len(self.scheduler.destinations))
+
+
+def serve(page: Page, host: str, port: int) -> tuple[WSGIServer, Thread]:
+    """Hand out `page`, with the figures of the process, at an address from now on. Raises `OSError`."""
+    registry = CollectorRegistry()
+    registry.register(page)
+    ProcessCollector(registry=registry)
+    server, thread = start_http_server(port, host, registry)
+    server.RequestHandlerClass = _patient(server.RequestHandlerClass)
+    return server, thread
+
+
+def _patient(handler: Any) -> Any:
+    """The library's handler, which would wait for ever, and write a traceback to standard error, that is our log, when a reader leaves."""
+
+    class Handler(handler):  # type: ignore[misc]
+        timeout = PATIENCE
+
+        def handle(self) -> None:
+            """One request."""
+            try:
+                super().handle()
+            except OSError:
+                pass  # he is gone, or too slow; that is his own affair
+
+    return Handler

@@ -1,0 +1,29 @@
+"""The tables of what is counted are those of the source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import get_args
+
+import mailer
+from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.outcome import Verdict
+from mailer.metrics.counts import ALARMS
+
+
+def test_every_alarm_has_its_counter() -> None:
+    """The words that the source gives alarms are those that have a counter with 0 from the start."""
+    found = set()
+    for path in Path(mailer.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("Alarm", "_alarm"):
+                words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                found |= {word for word in words if isinstance(word, str) and word.isalpha()}
+    assert found == set(ALARMS)
+    assert sorted(ALARMS) == [*ALARMS]
+
+
+def test_every_verdict_has_its_counter() -> None:
+    """What an attempt may lead to is what is counted."""
+    assert set(RECIPIENT_STATUS) == set(get_args(Verdict))

@@ -1,0 +1,89 @@
+"""The outlet alone: who listens to events, which threads there are, what an event costs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailer.delivery.guard import Guard
+from mailer.events import Alarm, Daemon, Events
+from mailer.mail.failure import UNAVAILABLE, Failure
+from mailer.metrics.counts import Counts
+from mailer.metrics.outlet import Outlet
+from tests.delivery.post import Post
+from tests.fakes.processes import free_port, listens
+
+
+def bug(error: Exception) -> None:
+    raise error
+
+
+def outlet_of(root: Path) -> Outlet:
+    """An outlet of an engine that does nothing."""
+    post = Post(root)
+    return Outlet(Counts(), Events([], bug), post.scheduler, Guard(post.engine), post.clock)
+
+
+def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> None:
+    """There is no listener before, one listener and one thread during, and neither afterwards."""
+
+    async def scenario() -> None:
+        outlet, port = outlet_of(tmp_path), free_port()
+        await outlet.serve("")
+        assert outlet.events.listeners == []
+        before = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
+        await outlet.serve(f"127.0.0.1:{port}")
+        await outlet.serve(f"127.0.0.1:{port}")
+        assert outlet.events.listeners == [outlet.counts]
+        await outlet.close()
+        after = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
+        assert (outlet.events.listeners, after) == ([], before)
+        assert not listens(port)
+
+    asyncio.run(scenario())
+
+
+def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
+    """Reloads that come faster than a server ends are carried out one after the other; so is the end."""
+
+    async def scenario() -> None:
+        outlet, ports = outlet_of(tmp_path), [free_port(), free_port()]
+        last = f"127.0.0.1:{ports[0]}"
+        for listen in (last, f"127.0.0.1:{ports[1]}", "", last):
+            outlet.change(listen)
+        await asyncio.sleep(0)  # all stand in line
+        await outlet.serve(last)
+        assert [listens(port) for port in ports] == [True, False]
+        outlet.change(f"127.0.0.1:{ports[1]}")
+        await outlet.close()
+        assert [listens(port) for port in ports] == [False, False]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "x" * 64 + ".example"])
+def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> None:
+    """An address of another host, a name that does not exist, and one that cannot: 69, and what to change."""
+
+    async def scenario() -> None:
+        outlet = outlet_of(tmp_path)
+        with pytest.raises(Failure) as caught:
+            await outlet.serve(f"{host}:9925")
+        assert caught.value.code == UNAVAILABLE
+        assert str(caught.value).startswith(f"cannot serve metrics at {host}:9925: ")
+        await outlet.close()
+        assert outlet.events.listeners == []
+
+    asyncio.run(scenario())
+
+
+def test_an_alarm_that_nobody_wrote_down_is_counted_too() -> None:
+    """A word that the table does not have is a counter of its own; what is no message and no alarm is none."""
+    counts = Counts()
+    counts.told(Alarm(1.0, "new", ""))
+    counts.told(Alarm(1.0, "new", ""))
+    counts.told(Daemon(1.0, "ready"))
+    assert (counts.alarms["new"], sum(counts.alarms.values()), counts.seen) == (2, 2, 0)
