@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from mailer.net.family import arranged
+
 from .judge.host import Source
 
 if TYPE_CHECKING:
@@ -37,9 +39,8 @@ def sources(given: list[str], delivery: Delivery, exits: Iterable[shape.Source] 
 
 def _written(exits: Iterable[shape.Source], family: str) -> Iterator[Source]:
     for each in exits:
-        for address in each.addresses:
-            if family != ("only4" if ":" in address else "only6"):
-                yield Source(address, f"source {each.name}", each.hello)
+        for address in arranged(each.addresses, family):
+            yield Source(address, f"source {each.name}", each.hello)
 
 
 def _routed(family: socket.AddressFamily, elsewhere: str) -> str:

@@ -134,7 +134,7 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
     status = RECIPIENT_STATUS[first.verdict]
     names = _names([each.recipient for each in attempts], whole)
     yield status, Cell(names, show.MOODS[status])
-    if not first.host and not first.counts and first.phase == "connect":  # nobody was called: the words are ours, and say it all
+    if _is_untried(first):
         yield "reply", first.reply
         return
     yield "reply", first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
@@ -143,6 +143,11 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
         yield "means", words.means
         yield "to do", words.do if first.verdict != "defer" else ""
     yield "there", f"known as {first.queue_id}" if first.queue_id else ""
+
+
+def _is_untried(attempt: Attempted) -> bool:
+    """Whether nobody was called: then the words are ours and say it all, and what their code means in general is something else."""
+    return not attempt.host and not attempt.counts and attempt.phase == "connect"
 
 
 _WHERE = {
@@ -287,9 +292,11 @@ def _recipient_json(explanation: Explanation, to: int) -> dict[str, object]:
     recipient = explanation.story.record.recipients[to]
     standing = explanation.blocked.get(to)
     waits = standing is not None and explanation.story.record.status == "deferred"
+    last = explanation.story.last(to)
+    bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and _is_untried(last))
     return {
         **recipient.as_json(),
-        "means": _means(recipient.code, recipient.enhanced_code, recipient.status in ("deferred", "failed", "expired", "bounced")),
+        "means": _means(recipient.code, recipient.enhanced_code, bad),
         "next_attempt_at": rfc3339(standing.due) if standing and standing.due and waits else None,
         "blocked_by": [obstacle.as_json() for obstacle in standing.obstacles] if standing else [],
     }
@@ -305,7 +312,7 @@ def _attempt_json(story: Story, attempt: Attempted) -> dict[str, object]:
     return {
         "recipient": attempt.recipient,
         **attempt.as_json(),
-        "means": _means(attempt.code, attempt.enhanced_code, bad),
+        "means": _means(attempt.code, attempt.enhanced_code, bad and not _is_untried(attempt)),
         "dialog": None if lines is None else [{"ms": line.ms, "from": line.who, "text": line.text} for line in lines],
     }
 

@@ -121,10 +121,6 @@ class Destination:
 
     # Whether it gets a session
 
-    def has_room(self, now: float) -> bool:
-        """Whether one more session would find work and is allowed now."""
-        return bool(self._lanes.count) and not self.blocked(now)
-
     def blocked(self, now: float) -> str:
         """What keeps it from another session: window, breaker, pause, rate; empty if nothing does."""
         if now < self.paused_until:

@@ -71,11 +71,11 @@ class Dispatcher:
         self.budget.keep(attempt, content, descriptor)
         if content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:") > self.policy.max_hops:
             attempt.open_jobs = 1
-            self.engine.spawn(self.engine.finished(attempt, self._in_circles(attempt, now)))
+            self.engine.finish(attempt, self._in_circles(attempt, now))
             return
         if entry.envelope.options and self.settler.overdue(entry, now):
             attempt.open_jobs = 1
-            self.engine.spawn(self.engine.finished(attempt, self._overdue(attempt, now)))
+            self.engine.finish(attempt, self._overdue(attempt, now))
             return
         if self.policy.signer and attempt.content is not None:
             attempt.signing = self.policy.signer.ahead(content, now)
@@ -116,7 +116,7 @@ class Dispatcher:
             pending = self.standstill.pending(entry, pending, now)
         if not pending:  # a crash came between the last outcome and the move
             attempt.open_jobs = 1
-            self.engine.spawn(self.engine.finished(attempt, []))
+            self.engine.finish(attempt, [])
             return
         domains: dict[str, list[int]] = {}
         for to in pending:
@@ -125,7 +125,7 @@ class Dispatcher:
         ways: dict[str, tuple[Way, list[int]]] = {}
         for domain, recipients in domains.items():
             if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
-                self.engine.spawn(self.engine.finished(attempt, self.standstill.paused(entry.id, pause, recipients)))
+                self.engine.finish(attempt, self.standstill.paused(entry.id, pause, recipients))
                 continue
             way = self.policy.router.known(domain, now)
             if way is None:
@@ -173,7 +173,7 @@ class Dispatcher:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
         pause = self.standstill.pauses.of_way(key, self.clock.now())
         if pause is not None:
-            self.engine.spawn(self.engine.finished(attempt, self.standstill.paused(attempt.entry.id, pause, recipients)))
+            self.engine.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
         return pause is not None
 
     def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
@@ -208,7 +208,7 @@ class Dispatcher:
         due = now + (LONG if long else CONGESTED) * (1 + self.random())
         text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
         outcomes = [Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False) for to in recipients]
-        self.engine.spawn(self.engine.finished(attempt, outcomes))
+        self.engine.finish(attempt, outcomes)
 
     # Pauses
 
@@ -228,7 +228,7 @@ class Dispatcher:
         for to in job.recipients:
             if pause := self.standstill.pauses.of_domain(people[to].domain, now):
                 job.attempt.open_jobs += 1
-                self.engine.spawn(self.engine.finished(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to])))
+                self.engine.finish(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to]))
             else:
                 left.append(to)
         if left:

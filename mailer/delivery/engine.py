@@ -204,6 +204,10 @@ class Engine:
         self.tell(Alarm(now, "bug", text))
         return [Outcome(to, "defer", "message", 451, "4.3.0", f"an error in mailer: {text}", phase, at=now) for to in recipients]
 
+    def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+        """One part of a message is through before a session had it; see `finished`."""
+        self.spawn(self.finished(attempt, outcomes))
+
     async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through; with the last one, so is the message."""
         try:
@@ -227,4 +231,4 @@ class Engine:
                     at=now, due=due, counts=False)
             for to in job.recipients
         ]  # fmt: skip
-        self.spawn(self.finished(job.attempt, outcomes))
+        self.finish(job.attempt, outcomes)

@@ -3,7 +3,7 @@
 The invariant is that of `mailer-spool(5)`: every recipient of an accepted message has a due time, is being tried, or has a final
 outcome. The engine keeps it by construction; this looks whether it did, by other means: the directories against what the scheduler
 knows, and what the scheduler takes for being in memory against the memory. What is found is a bug of ours, or somebody's hand in the
-spool. It is told as an alarm, ``invariant``, counted, and expected anew.
+spool. It is told as an alarm, ``invariant``, counted (``mailer_invariant_violations_total`` in `metrics`), and expected anew.
 
 =======================================================  ===============================================================
 looked for                                               told apart from

@@ -91,7 +91,7 @@ class Line:
         reactions = engine.policy.reactions
         if reactions is not None and reactions.watchful and (waits := reactions.held(job, engine.clock.now(), engine.random)):
             engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
-            engine.spawn(engine.finished(job.attempt, waits))
+            engine.finish(job.attempt, waits)
             return None
         content = engine.settler.take(job.attempt)
         try:
@@ -100,7 +100,7 @@ class Line:
             outcomes = []
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
-        engine.spawn(engine.finished(job.attempt, outcomes))
+        engine.finish(job.attempt, outcomes)
         return None
 
     def _signed(self, job: Job, content: bytes) -> bytes:

@@ -213,6 +213,9 @@ def test_what_was_not_tried_is_not_explained_by_the_other_side(office: Office, s
     assert text in out
     assert "when it was called" not in out
     assert "recipient's mail system" not in out
+    (story,) = shell("explain", "--no-dns", "--json", id).objects
+    assert story["recipients"][0]["means"] is None
+    assert story["tries"][0]["means"] is None
 
 
 def test_without_the_database_the_spool_tells_what_it_has(office: Office, shell: Shell) -> None:

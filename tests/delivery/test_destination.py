@@ -64,18 +64,16 @@ def test_the_window_grows_by_one_for_a_round_of_successes_and_shrinks_by_one_for
     assert 4 <= window.size < 4.2
 
 
-def test_a_destination_has_room_while_there_is_work_a_place_and_hope() -> None:
-    """A queue, fewer sessions than the window, and a breaker that lets them."""
+def test_another_session_needs_a_place_and_hope() -> None:
+    """Fewer sessions than the window, and a breaker that lets them."""
     destination = Destination("d", Window(2, 5))
-    assert not destination.has_room(NOW)
-    destination.add(job())
-    assert destination.has_room(NOW)
+    assert not destination.blocked(NOW)
     destination.running = 2
-    assert not destination.has_room(NOW)
+    assert destination.blocked(NOW) == "window"
     destination.running = 0
     destination.breaker.trip(NOW, "down")
-    assert not destination.has_room(NOW)
-    assert destination.has_room(NOW + 60)
+    assert destination.blocked(NOW) == "breaker"
+    assert not destination.blocked(NOW + 60)
 
 
 # The breaker

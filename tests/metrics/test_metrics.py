@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -91,6 +92,16 @@ def test_a_violation_of_the_invariant_is_seen_and_mended(world: World, port: int
     world.becomes(id, "sent")
     now = figures(port)
     assert (now["mailer_invariant_violations_total"], now["mailer_alarms_total/invariant"]) == (1, 1)
+
+
+def test_an_alarm_about_those_who_listen_is_counted(world: World, port: int) -> None:
+    """A status database that is none was found before anybody could ask, and is told by a way of its own."""
+    world.configure(1, more=section(port))
+    world.spool.mkdir(mode=0o700)
+    (world.spool / "status.sqlite3").write_bytes(b"no database" * 100)
+    daemon = world.daemon()
+    wait_until(daemon.said, lambda: '"what":"status"' in daemon.said)
+    assert figures(port)["mailer_alarms_total/status"] == 1
 
 
 def test_nothing_listens_unless_it_is_configured(world: World) -> None:
@@ -207,3 +218,15 @@ def test_it_is_served_over_ipv6(world: World, port: int) -> None:
     world.configure(1, more=section(port, "[::1]"))
     world.daemon()
     assert figures(port, "[::1]")["mailer_messages_seen_total"] == 0
+
+
+def test_the_manual_explains_what_is_served(world: World, port: int) -> None:
+    """Every figure of ours stands in mailer-delivery(7), and none that is not served; so do those of the README."""
+    world.configure(1, more=section(port))
+    world.daemon()
+    served = {name.partition("/")[0] for name in figures(port)}
+    ours = {name for name in served if name.startswith("mailer_")}
+    root = Path(MAILER[1]).parents[1]
+    manual = set(re.findall(r"(?:mailer|process)_\w+", (root / "man" / "mailer-delivery.7").read_text()))
+    assert ours <= manual <= served
+    assert ours <= set(re.findall(r"mailer_\w+", (root / "README.md").read_text()))
