@@ -17,8 +17,9 @@ from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
 
 from .attempt import Attempt, Job
+from .memory import LONG
 from .nexthop import Unroutable
-from .scheduler import CONGESTED, LONG
+from .scheduler import CONGESTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

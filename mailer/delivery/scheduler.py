@@ -6,24 +6,20 @@ plan out and tells the scheduler what happened. What a plan costs depends on wha
 
 Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
 queue. New mail and mail that was put off before take turns too, and a fifth of the sessions is kept for destinations that have mail
-which was never tried: a mountain of deferred mail never keeps a first attempt waiting.
-
-Where a message goes is known only when it was read. So memory has to be shared out after that: a destination may hold a quarter
-of what is free (the more of them want, the less each gets, and some is always left), and a message that comes beyond that goes
-back to waiting, in the destination's lot, until the destination has worked off half of what it holds. One that works off all it holds
-within `QUICK` seconds is waited for instead: its mail is not read twice.
+which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Which messages stay in memory, `memory` says.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from .destination import LOW_WATER, Destination
-from .waiting import Lot, Waiting
+from .destination import Destination
+from .memory import Memory, is_long
+from .waiting import Waiting
 from .window import Window
 
 if TYPE_CHECKING:
@@ -33,19 +29,10 @@ if TYPE_CHECKING:
     from .router import Way
     from .terms import Terms
 
-AHEAD = 400  # messages that are read ahead for a destination
-BRISK = 1000.0  # messages in a second, the pace of whoever has only begun
-AT_ONCE = 0.5  # which it takes in so many seconds: more of them would have left the processor's caches when their turn comes
 BATCH = 50  # messages read before the sessions get a turn
-SPARE = 10  # one message in so many that may be in memory is not for the lots: what nobody has looked at has to be found
-QUICK = 2.0  # seconds
-BACKSTOP = 1.0  # seconds after which it is looked at a lot, whatever happened
 FORGET = 3600.0  # seconds for which a destination is remembered that nothing is the matter with
 MANY = 10_000  # destinations; beyond, those are forgotten at once
 KEPT = 5  # one session in so many is kept for mail that was not tried before
-LONG = 900.0  # seconds; a lot is as long as what a destination works off in that time
-LOT = 1000  # messages; or as long as this
-BEGUN = 30.0  # seconds until it is known how much that is: a first connection, with all that belongs to it, takes its time
 CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no room for it and the other parts go on
 
 
@@ -80,15 +67,11 @@ class Scheduler:
         self.limits = limits
         self.terms = terms
         self.destinations: dict[str, Destination] = {}
-        self.active: set[str] = set()
         self.running = 0
         self._now = 0.0
         self._waiting = Waiting()
-        self._called: dict[str, Destination] = {}  # those of a lot that are being read
-        self._lots: OrderedDict[str, Lot] = OrderedDict()
-        self._thirsty: dict[Lot, None] = {}  # of destinations that have worked off their share
-        self._quick: Destination | None = None  # who is waited for
-        self._quick_until = 0.0
+        self._memory = Memory(limits.active, self._waiting)
+        self.active = self._memory.active
         self._first: deque[Destination] = deque()  # who has mail and no session
         self._retries: deque[Destination] = deque()  # the same, and all of that mail was tried before
         self._more: deque[Destination] = deque()  # who has mail and may have room for another session
@@ -109,9 +92,7 @@ class Scheduler:
     def forget(self, id: str) -> None:
         """Message `id` is not to be tried any more."""
         self._waiting.remove(id)
-        self.active.discard(id)
-        if self._called:
-            self._answered(id)
+        self._memory.forget(id)
 
     def knows(self, id: str) -> bool:
         """Whether it waits or is in memory."""
@@ -122,51 +103,16 @@ class Scheduler:
         return self._waiting.of(id)
 
     def admits(self, way: Way, id: str, now: float) -> bool:
-        """Whether message `id`, which was read, may stay in memory until its destination has time for it.
-
-        Who came out of the destination's lot may: each is read twice at most.
-        """
-        if self._called and self._answered(id):
-            return True
-        destination = self.destinations.get(way.key)
-        if destination is None:
-            return True
-        held = destination.held
-        if destination.lot is None and held < LOW_WATER + 1:
-            return True
-        pace = max(destination.pace(now), BRISK if destination.begins(now) else 0.0)
-        share = max((self.limits.active - len(self.active)) // 4, destination.running + LOW_WATER + 1)
-        if destination.lot is None and held < share and (held < AHEAD or pace * AT_ONCE < AHEAD):
-            return True
-        if destination.rests(now):  # what is put off needs no memory
-            return True
-        if destination.lot is None and pace * QUICK >= held and len(self.active) < self.limits.active:
-            self._quick, self._quick_until = destination, now + BACKSTOP
-            destination.low = max(held // 2, LOW_WATER)
-            return True
-        return False
+        """Whether message `id`, which was read, may stay in memory until its destination has time for it."""
+        return self._memory.admits(self.destinations.get(way.key), id, now)
 
     def is_long(self, way: Way, now: float) -> bool:
-        """Whether the lot of a destination is so long that a message should rather be put off for `LONG` seconds or more."""
-        destination = self.destination(way)
-        lot = destination.lot
-        return lot is not None and now - lot.since >= BEGUN and lot.count >= max(LOT, destination.pace(now) * LONG)
+        """Whether so much waits for its destination that a message should rather be put off for `memory.LONG` seconds or more."""
+        return is_long(self.destination(way), now)
 
     def park(self, id: str, way: Way) -> None:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""
-        destination = self.destination(way)
-        self.active.discard(id)
-        if destination.lot is None:
-            destination.lot = self._lots[destination.key] = Lot(destination, self._now)
-            destination.low = max(destination.held // 2, LOW_WATER)
-        self._waiting.park(id, destination.lot)
-
-    def _answered(self, id: str) -> bool:
-        """Whether it was called out of a lot; it is not called any more."""
-        destination = self._called.pop(id, None)
-        if destination is not None:
-            destination.called -= 1
-        return destination is not None
+        self._memory.park(self.destination(way), id, self._now)
 
     # What is told to it about destinations
 
@@ -204,6 +150,7 @@ class Scheduler:
     def limit(self, limits: Limits) -> None:
         """Other limits hold from now on, for the destinations that are known too."""
         self.limits = limits
+        self._memory.most = limits.active
         for destination in self.destinations.values():
             destination.window.limit(self._start(destination.way), limits.per_destination)
         self.terms_changed()
@@ -281,13 +228,8 @@ class Scheduler:
 
     def _again(self, now: float) -> float | None:
         times = [self._timers[0][0]] if self._timers else []
-        if self._lots:
-            times.append(now + BACKSTOP)
-        if len(self.active) < self.limits.active:
-            if self._quick is not None:
-                times.append(self._quick_until)
-            elif (due := self._waiting.next) is not None:
-                times.append(due)
+        if (again := self._memory.again(now)) is not None:
+            times.append(again)
         return min(times, default=None)
 
     def _ring(self, now: float) -> None:
@@ -304,8 +246,7 @@ class Scheduler:
             destination.line = ""
             if len(destination) and destination.rests(now):
                 plan.put_off.append(destination)
-                if destination.lot is not None:
-                    self._thirsty[destination.lot] = None
+                self._memory.relieve(destination)
             elif len(destination):
                 self._line_up(destination)
         self._resting.clear()
@@ -366,17 +307,13 @@ class Scheduler:
             heapq.heappush(self._timers, (ready, next(self._serial), destination))
 
     def _plan_loads(self, plan: Plan, now: float) -> None:
-        room = min(BATCH, self.limits.active - len(self.active))
-        if self._lots:
-            self._call(plan, min(room, self.limits.active - self.limits.active // SPARE - len(self.active)))
-            room -= len(plan.load)
-        waiting = self._waiting
+        memory, waiting = self._memory, self._waiting
+        room = min(BATCH, memory.room)
+        memory.call(plan.load, room)
+        room -= len(plan.load)
         waiting.ripen(now)
-        if self._quick is not None:
-            if now < self._quick_until and len(self._quick) > self._quick.low:
-                return
-            self._quick.low = LOW_WATER
-            self._quick = None
+        if memory.waits(now):
+            return
         while room > 0 and (waiting.fresh or waiting.due):
             for fresh in (True, False):
                 if room > 0 and (id := waiting.pick(now, fresh=fresh)):
@@ -384,35 +321,9 @@ class Scheduler:
                     plan.load.append(id)
                     room -= 1
 
-    def _call(self, plan: Plan, room: int) -> None:
-        """Read what waits for destinations that have worked off their share."""
-        self._lots.move_to_end(next(iter(self._lots)))
-        for lot in (*self._thirsty, self._lots[next(reversed(self._lots))]):
-            if room <= 0:
-                break
-            self._thirsty.pop(lot, None)
-            destination = lot.destination
-            if destination.held > destination.low:
-                continue
-            wanted = max(destination.low, destination.running) + LOW_WATER
-            while room > 0 and wanted > 0 and (id := self._waiting.pick_of(lot)):
-                destination.called += 1
-                self._called[id] = destination
-                self.active.add(id)
-                plan.load.append(id)
-                room -= 1
-                wanted -= 1
-            if not lot.count and destination.lot is lot:
-                destination.lot, destination.low = None, LOW_WATER
-                del self._lots[destination.key]
-
     def drained(self, destination: Destination) -> bool:
         """A session has taken a job; whether it is time to plan, for little is left to do there."""
-        if len(destination) >= destination.low:
-            return False
-        if destination.lot is not None:
-            self._thirsty[destination.lot] = None
-        return True
+        return self._memory.drained(destination)
 
     def _forget_idle(self, now: float) -> None:
         """What nothing is the matter with is forgotten after a while, or at once where there are very many."""
@@ -446,7 +357,7 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing is in memory and nothing that was due by the last plan waits."""
-        return not (self.active or self._waiting.fresh or self._waiting.due or self._lots)
+        return not (self.active or self._waiting.fresh or self._waiting.due or self._memory.lots)
 
     def backlog(self) -> dict[str, int]:
         """How many messages wait on disk and how many are in memory."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery import attempt, dispatch, engine, scheduler, settle
+from mailer.delivery import attempt, dispatch, engine, memory, settle
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
@@ -1141,8 +1141,8 @@ def test_a_message_with_a_part_for_a_full_destination_goes_to_the_others(tmp_pat
 
 def test_what_would_wait_for_very_long_is_put_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of an hour or more, and no attempt: so it has a time at which it is late, and one at which it expires."""
-    monkeypatch.setattr(scheduler, "LOT", 10)
-    monkeypatch.setattr(scheduler, "BEGUN", 0.0)
+    monkeypatch.setattr(memory, "LOT", 10)
+    monkeypatch.setattr(memory, "BEGUN", 0.0)
 
     async def scenario() -> None:
         post = Post(tmp_path, Limits(active=20))

@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mailer.delivery.attempt import Attempt, Job
 from mailer.delivery.destination import Destination
+from mailer.delivery.memory import AHEAD
 from mailer.delivery.router import Way
-from mailer.delivery.scheduler import AHEAD, BATCH, Limits, Plan, Scheduler
+from mailer.delivery.scheduler import BATCH, Limits, Plan, Scheduler
 from mailer.delivery.terms import Terms
 from mailer.mail.history import History
 from mailer.spool import Entry

@@ -16,8 +16,9 @@ from typing import Any
 
 from mailer.delivery.attempt import Job
 from mailer.delivery.destination import Destination
+from mailer.delivery.memory import LONG
 from mailer.delivery.router import Way
-from mailer.delivery.scheduler import LONG, Limits, Scheduler
+from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.window import Window
 
 START = 1_800_000_000.0
