@@ -40,7 +40,7 @@ def figures(port: int, host: str = "127.0.0.1") -> dict[str, float]:
 
 
 def hang_up(daemon: Program, times: int) -> None:
-    """Let it read its configuration again; that is the so-manieth time."""
+    """Let it read its configuration again, and wait until it has done so `times` times."""
     daemon.signal(signal.SIGHUP)
     wait_until("it is reloaded", lambda: daemon.said.count('"what":"reloaded"') >= times)
 
@@ -68,7 +68,7 @@ def test_deliveries_failures_and_deferrals_are_counted(world: World, port: int) 
     assert found == {"delivered": 2, "deferred": 1, "failed": 1, "expired": 0, "cancelled": 0}
     assert now["mailer_messages_seen_total"] == 3
     assert (now["mailer_messages_waiting"], now["mailer_messages_active"], now["mailer_destinations"]) == (1, 0, 1)
-    assert now["mailer_sessions"] >= 0
+    assert "mailer_sessions" in now
     assert now["mailer_invariant_violations_total"] == 0
     assert abs(now["process_start_time_seconds"] - time.time()) < 120
     assert "there.example" not in read(port)

@@ -11,6 +11,7 @@ import pytest
 from mailer.delivery.guard import Guard
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.failure import UNAVAILABLE, Failure
+from mailer.metrics import page
 from mailer.metrics.counts import Counts
 from mailer.metrics.outlet import Outlet
 from tests.delivery.post import Post
@@ -60,8 +61,28 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
         outlet.change(f"127.0.0.1:{ports[1]}")
         await outlet.close()
         assert [listens(port) for port in ports] == [False, False]
+        assert asyncio.all_tasks() == {asyncio.current_task()}  # who would open it again
 
     asyncio.run(scenario())
+
+
+def test_a_reader_who_asks_nothing_is_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """His thread ends when he was silent for too long, and that is no news."""
+    monkeypatch.setattr(page, "PATIENCE", 0.1)
+
+    async def scenario() -> None:
+        outlet, port = outlet_of(tmp_path), free_port()
+        await outlet.serve(f"127.0.0.1:{port}")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        await outlet.close()
+
+    asyncio.run(scenario())
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "x" * 64 + ".example"])
