@@ -43,7 +43,7 @@ NAME = "status.sqlite3"
 
 PATIENCE = 2.0  # seconds to wait for somebody who locks the file; no reader of ours does
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
-SIZES = (48, 16, 4, 1)  # rows that one statement puts; SQLite before 3.32 takes 999 values in one, and an attempt has 19
+SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 19
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
 
@@ -301,10 +301,11 @@ def _insert(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -
 
 
 def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
-    """Many rows by one statement: for as long as it runs, the interpreter is free for other threads."""
+    """Many rows by one statement: for as long as it runs, the interpreter is free for other threads, and each has to wait for it."""
     at = 0
+    most = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(batch[0]) if batch else 0
     for size in SIZES:
-        while at + size <= len(batch):
+        while size <= most and at + size <= len(batch):
             db.execute(MANY[statement][size], [value for row in batch[at : at + size] for value in row])
             at += size
 
@@ -317,6 +318,7 @@ def _open(path: str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`
+        db.execute("PRAGMA temp_store = MEMORY")  # a statement of many rows keeps what it changes: that was twice what the log got
         schema.migrate(db)
     except BaseException:
         db.close()
