@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dkim
 import pytest
 
 from mailer.dkim.key import private_key
+from tests.fakes.processes import wait_until
 
 from .world import World
 
@@ -56,6 +58,27 @@ def test_what_leaves_is_signed_with_each_key_of_its_domain(world: World) -> None
     assert holds(kept.content, 1, published)
     changed = kept.content.replace(b"The text.", b"Another text.")
     assert not holds(changed, 0, published)
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is no processor for an agent")
+def test_a_queue_is_signed_with_help(world: World) -> None:
+    """Where much waits for its signature, another process makes some of them; it goes when the daemon does."""
+    rsa, ed25519 = keygen(world, "s1"), keygen(world, "e1", "--type", "ed25519")
+    sink = world.sink()
+    world.configure(sink, more=section("s1", rsa) + section("e1", ed25519))
+    done = world.mailer("send", "-f", "anna@example.com", "--batch", input=400 * (b"From anna Sat Nov 21 02:15:29 2026\n" + MESSAGE))
+    assert done.code == 0, done
+    daemon = world.daemon()
+    agents = wait_until("an agent is there", lambda: children(daemon.pid))
+    kept = sink.received(400)
+    published = records(s1=rsa, e1=ed25519)
+    assert all(holds(one.content, number, published) for one in kept for number in (0, 1))
+    daemon.stop()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in agents)
+
+
+def children(pid: int) -> list[str]:
+    return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def test_mail_of_other_domains_leaves_as_it_is(world: World) -> None:
