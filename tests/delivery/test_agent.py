@@ -33,8 +33,9 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
 
 
 def children() -> set[int]:
-    """The processes that this one has started."""
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    """The agents that this process has started; other tests may have left it servers that all of them share."""
+    all = {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    return {pid for pid in all if alive(pid) and b"mailer.delivery.agent" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def data(nth: int) -> bytes:
