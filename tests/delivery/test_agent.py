@@ -26,16 +26,21 @@ COUNT = 200
 def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
     """As on a machine with two processors."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    others.clear()
+    others.update(children())
     one = Agent()
     yield one
     one.close()
     assert children() == set()
 
 
+others: set[int] = set()
+"""Processes that tests before this one have started for all of them."""
+
+
 def children() -> set[int]:
-    """The agents that this process has started; other tests may have left it servers that all of them share."""
-    all = {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
-    return {pid for pid in all if alive(pid) and b"mailer.delivery.agent" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    """The processes that this test has started."""
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()} - others
 
 
 def data(nth: int) -> bytes:
