@@ -8,7 +8,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -251,22 +251,22 @@ def test_one_user_has_not_all_the_places(tmp_path: Path) -> None:
 
 def test_large_questions_are_held_one_by_one_and_small_ones_pass(tmp_path: Path) -> None:
     """The memory that callers can make the daemon take is bounded: of one too many, nothing is read until another has gone."""
-    with running(tmp_path) as server:
-        large = [server.call() for _ in range(LARGE_AT_ONCE + 1)]
-        for peer in large:
-            peer.sendall((LARGE + 1).to_bytes(4, "big"))
+    with running(tmp_path) as server, ExitStack() as calls:
+        first = [calls.enter_context(server.call()) for _ in range(LARGE_AT_ONCE)]
+        for peer in first:
+            peer.sendall((LARGE + 1).to_bytes(4, "big") + b"x" * LARGE)  # more than the kernel holds: it is being read
+        last = calls.enter_context(server.call())
+        last.sendall((LARGE + 1).to_bytes(4, "big"))
         server.serves()
-        last = large[-1]
         last.settimeout(0.3)
         left = LARGE + 1 - taken(last, LARGE + 1)
         assert left
-        for peer in large[:-1]:
+        for peer in first:
             peer.close()
         last.settimeout(10)
         last.sendall(b"x" * left)
         last.shutdown(socket.SHUT_WR)
         assert heard(last)[4:7] == b"ok "
-        last.close()
 
 
 def test_an_error_of_ours_ends_one_call(tmp_path: Path) -> None:
