@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LEVELS: Final = ("debug", "info", "warning", "error")
 COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_BORDER: Final = '},{"at":'  # between two lines in one array: the quotes of what stands within a string have backslashes
 LIMIT: Final = 1000  # characters of one reply in a line
 
 
@@ -37,7 +38,7 @@ class Log:
         self, stream: TextIO, *, form: str = "auto", level: str = "info", later: Callable[[Callable[[], None]], object] | None = None
     ) -> None:
         self.later = later
-        self._lines: list[str] = []
+        self._lines: list[dict[str, object]] = []
         self.hushed = False
         self._use(stream, form, level)
 
@@ -76,8 +77,7 @@ class Log:
 
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
         """Write one line."""
-        text = f'{{"at":"{rfc3339(at)}","level":"{level}",{_encode(line)[1:]}' if self.json else self._human(level, at, line)
-        self._lines.append(text)
+        self._lines.append({"at": rfc3339(at), "level": level, **line})
         if self.later is None:
             self.flush()
         elif len(self._lines) == 1:
@@ -88,16 +88,21 @@ class Log:
         lines, self._lines = self._lines, []
         if lines:
             try:
-                self._stream.write("\n".join(lines) + "\n")
+                self._stream.write((_json(lines) if self.json else "\n".join(map(self._human, lines))) + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
                 pass
 
-    def _human(self, level: str, at: float, line: dict[str, object]) -> str:
-        event = line["event"]
-        words = [f"{key}={_word(value)}" for key, value in line.items() if key != "event" and value not in ("", None)]
-        text = f"{rfc3339(at)[11:19]} {event:<10} {' '.join(words)}"
+    def _human(self, line: dict[str, object]) -> str:
+        at, level, event = str(line.pop("at")), str(line.pop("level")), line.pop("event")
+        words = [f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None)]
+        text = f"{at[11:19]} {event:<10} {' '.join(words)}"
         return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
+
+
+def _json(lines: list[dict[str, object]]) -> str:
+    """A line of JSON for each. They are encoded as one array, which costs a third of what they cost one by one."""
+    return _encode(lines)[1:-1].replace(_BORDER, '}\n{"at":')
 
 
 def _word(value: object) -> str:

@@ -75,8 +75,7 @@ class Lender:
 
     def may_hold(self, connection: Connection) -> bool:
         """Whether who has this session may keep it for the next message: nobody waits for it, and it is not too old."""
-        age = asyncio.get_running_loop().time() - connection.opened_at
-        return not self._closed and not self._line and age < self._settings.max_lifetime
+        return not self._closed and not self._line and connection.age < self._settings.max_lifetime
 
     def give_back(self, connection: Connection) -> None:
         """It goes to whoever is next in line, or waits."""

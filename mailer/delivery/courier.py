@@ -107,6 +107,8 @@ class SmtpSession:
         self.clock = clock
         self.dialled = 0
         self._connection: Connection | None = None
+        self._promised: tuple[Load, Mail] | None = None
+        """What comes next, and its envelope may be out already."""
 
     def end(self) -> None:
         """Give the connection back, for whoever needs one to that host next."""
@@ -163,7 +165,11 @@ class SmtpSession:
 
         def after() -> Mail | None:
             upcoming = ahead()
-            return self._mail(upcoming, upcoming.job.recipients) if upcoming and self._fits(upcoming) else None
+            if upcoming is None or not self._fits(upcoming):
+                return None
+            mail = self._mail(upcoming, upcoming.job.recipients)
+            self._promised = upcoming, mail
+            return mail
 
         outcomes: list[Outcome] = []
         left = recipients
@@ -220,7 +226,11 @@ class SmtpSession:
         A connection that was used before may be gone without our knowing; what it loses before it has taken anything of
         the message is tried once more on a new one, and is no failure of the host.
         """
-        mail = self._mail(load, recipients)
+        promised, self._promised = self._promised, None
+        if promised and promised[0] is load and recipients is load.job.recipients:
+            mail = promised[1]
+        else:
+            mail = self._mail(load, recipients)
         while True:
             try:
                 connection = await self._connected(stop, addresses)

@@ -91,7 +91,7 @@ class Pool:
         if connection.expecting:  # it was promised a mail that did not come
             connection.abandon()
             return
-        if self._closed or not self._is_good(connection, asyncio.get_running_loop().time()):
+        if self._closed or not self.is_good(connection):
             self._dismiss(connection)
             return
         self._waiting.setdefault((connection.endpoint, connection.address), []).append(connection)
@@ -117,23 +117,19 @@ class Pool:
 
     def _take(self, key: _Key) -> Connection | None:
         """The session that came back last: the others may grow old and leave."""
-        now = asyncio.get_running_loop().time()
         waiting = self._waiting.get(key)
         while waiting:
             connection = waiting.pop()
             if not waiting:
                 del self._waiting[key]
-            if self._is_good(connection, now):
+            if self.is_good(connection):
                 return connection
             self._dismiss(connection)
         return None
 
     def is_good(self, connection: Connection) -> bool:
         """Whether it may take another message: it is usable, its host takes more, and it is not too old."""
-        return self._is_good(connection, asyncio.get_running_loop().time())
-
-    def _is_good(self, connection: Connection, now: float) -> bool:
-        return connection.usable and not connection.spent and now - connection.opened_at < self._lifetime
+        return connection.usable and not connection.spent and connection.age < self._lifetime
 
     def _dismiss(self, connection: Connection) -> None:
         if not connection.usable:
@@ -153,7 +149,7 @@ class Pool:
         kept: dict[_Key, list[Connection]] = {}
         for key, connections in self._waiting.items():
             for connection in connections:
-                if self._is_good(connection, now) and now - connection.last_used < self._idle:
+                if self.is_good(connection) and now - connection.last_used < self._idle:
                     kept.setdefault(key, []).append(connection)
                 else:
                     self._dismiss(connection)

@@ -154,6 +154,11 @@ class Session:
         return not (self._client.over or self._stream.gone or self._stream.unread)
 
     @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return self._loop.time() - self.opened_at
+
+    @property
     def peer_certificates(self) -> list[bytes]:
         """See `Stream.peer_certificates`."""
         return self._stream.peer_certificates
