@@ -239,7 +239,8 @@ class SmtpSession:
             reused = connection.deliveries > 0
             answers = await connection.deliver(mail.sender, mail.recipients, mail.content, request=mail.request, ahead=after)
             if not (reused and all(map(_never_began, answers))):
-                return [answer._replace(to=recipients[answer.to]) for answer in answers], connection.hop, connection.transcript
+                answers = [answer if (to := recipients[answer.to]) == answer.to else answer._replace(to=to) for answer in answers]
+                return answers, connection.hop, connection.transcript
 
     async def _connected(self, stop: Stop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .exchangers import Lookup
     from .nexthop import Target
 
+MANY = 10_000  # endpoints; beyond, those that were met before are forgotten
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:
@@ -77,6 +79,7 @@ class Finder:
         self.resolver = resolver
         self.shuffle = shuffle
         self.terms = TermsTable(config)
+        self._endpoints: dict[Endpoint, Endpoint] = {}
         self.table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
         private = config.delivery.allow_private  # tests, and those who know: then even this host may be called
         self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
@@ -153,4 +156,10 @@ class Finder:
             chunking=relay.chunking if relay else True,
             messages=most,
         )
-        return Stop(endpoint, tuple(target.addresses), relay is not None)
+        return Stop(self._one(endpoint), tuple(target.addresses), relay is not None)
+
+    def _one(self, endpoint: Endpoint) -> Endpoint:
+        """The same object for equal ones: whoever has a session compares it with where each next message goes."""
+        if len(self._endpoints) > MANY:
+            self._endpoints.clear()
+        return self._endpoints.setdefault(endpoint, endpoint)

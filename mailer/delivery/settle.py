@@ -163,8 +163,9 @@ class Settler:
         entry.history.add(attempt.unwritten)
         if attempt.owed and not self.short:
             await self._confirm(attempt)
-        if entry.history.status() == "sent":
-            self._tell_settled(attempt, outcomes)
+        status = entry.history.status()
+        if status == "sent":
+            self._tell_settled(attempt, outcomes, status)
             assert attempt.claim is not None
             self.ledger.release(attempt.claim)  # `left` is called when it is gone
             return
@@ -174,7 +175,7 @@ class Settler:
                 self._let_go(attempt)
                 return  # still where it was; that part of the attempt is made again
             await asyncio.sleep(PAUSE)
-        self._tell_settled(attempt, outcomes)
+        self._tell_settled(attempt, outcomes, status)
         self._close(attempt)
 
     async def _confirm(self, attempt: Attempt) -> None:
@@ -267,11 +268,11 @@ class Settler:
             return
         attempt.reports += (report.id,)
 
-    def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+    def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: str) -> None:
         entry, now = attempt.entry, self.clock.now()
         if outcomes:
             self.tell(Tried(now, entry, outcomes))
-        self.tell(Settled(now, entry, entry.history.status(), entry.history.due))
+        self.tell(Settled(now, entry, status, entry.history.due if status == "deferred" else 0.0))
 
     def _close(self, attempt: Attempt) -> None:
         """The message is put off or given up, and its lock is free."""

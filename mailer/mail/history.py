@@ -36,7 +36,7 @@ class History:
 
     def pending(self, now: float | None = None) -> list[int]:
         """The recipients without a final outcome; with `now`, those of them that are due by then."""
-        return [to for to in range(self.count) if self._pending(to, now)]
+        return [to for to in range(self.count) if self._pending(to, now)] if self.last else [*range(self.count)]
 
     def _pending(self, to: int, now: float | None) -> bool:
         last = self.last.get(to)

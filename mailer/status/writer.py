@@ -22,6 +22,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.durable import PRIVATE
@@ -306,7 +307,7 @@ def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row
     most = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(batch[0]) if batch else 0
     for size in SIZES:
         while size <= most and at + size <= len(batch):
-            db.execute(MANY[statement][size], [value for row in batch[at : at + size] for value in row])
+            db.execute(MANY[statement][size], [*chain.from_iterable(batch[at : at + size])])
             at += size
 
 
