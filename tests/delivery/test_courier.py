@@ -427,3 +427,27 @@ def test_a_host_that_confirms_nothing_leaves_that_to_us(offer: list[str], owed: 
         assert (peer.wrong, given.job.attempt.owed) == ("", owed)
 
     play(run())
+
+
+def test_what_is_asked_for_the_next_message_is_what_went_out_with_this_one() -> None:
+    """Its envelope, with the seconds that were left then, is out before its turn comes: time that passes makes it no other message."""
+    offers = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250-PIPELINING\nS: 250 DELIVERBY 5\n"
+    first = "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go on\nMESSAGE\n"
+    second = "C: MAIL FROM:<me@example.com> BY=120;R\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go on\nMESSAGE\nS: 250 ok\n"
+
+    async def run() -> None:
+        clock = FakeClock()
+        courier = SmtpCourier(Pool(TIMEOUTS), clock)
+        async with Script(offers + first + second) as peer:
+            one, other = load([peer.port], "a@example.net"), load([peer.port], "b@example.net")
+            other.job.attempt.entry.envelope.options = {"by": 120}
+            other.job.way = one.job.way
+            session = courier.session()
+            assert words(await session.deliver(one, lambda: other)) == [("delivered", "recipient", 250)]
+            clock.time += 2
+            assert words(await session.deliver(other, lambda: None)) == [("delivered", "recipient", 250)]
+            session.end()
+            await courier.close()
+        assert not peer.wrong
+
+    play(run())
