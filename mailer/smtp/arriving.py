@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mailer.mail.message import normalise
+from mailer.mail.message import is_normal, normalise
 
-from .dot import Unstuffer, is_normal
+from .dot import Unstuffer
 
 
 class Arriving:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailer.mail.message import normalise
+from mailer.mail.message import is_normal, normalise
 
 BLOCK = 65536  # octets of the message in one write: what a socket takes at once, roughly
 END = b"\r\n.\r\n"
-_ORDINARY = bytes(octet for octet in range(256) if octet not in b"\0\r\n")
 
 
 def stuff(data: bytes) -> bytes:
@@ -38,11 +37,6 @@ def blocks(data: bytes, *, normal: bool = False) -> Iterator[bytes]:
         yield _stuffed(data, start, end)
         start = end
     yield _stuffed(data, start, size) + b".\r\n"
-
-
-def is_normal(data: bytes) -> bool:
-    """Whether `data` has CRLF line ends only, ends in one, and has no NUL."""
-    return data.endswith(b"\r\n") and len(data.translate(None, _ORDINARY)) == 2 * data.count(b"\r\n")
 
 
 def _stuffed(data: bytes, start: int, end: int) -> bytes:

@@ -28,7 +28,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mailer.mail.message import normalise
+from mailer.mail.message import is_normal, normalise
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.sevenbit import seven_bit
 
@@ -245,7 +245,7 @@ def _made_fit(content: bytes, eight_bit: bool, offered: Extensions) -> tuple[byt
 
     Octets that are in no line are kept only where the message says that it is binary; elsewhere they are put right.
     """
-    if not content or dot.is_normal(content):
+    if not content or is_normal(content):
         body = "8BITMIME" if eight_bit else ""
     elif _DECLARED.search(content):
         body = "BINARYMIME"  # RFC 3030 §3

@@ -433,12 +433,12 @@ def test_what_is_asked_for_the_next_message_is_what_went_out_with_this_one() -> 
     """Its envelope, with the seconds that were left then, is out before its turn comes: time that passes makes it no other message."""
     offers = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250-PIPELINING\nS: 250 DELIVERBY 5\n"
     first = "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go on\nMESSAGE\n"
-    second = "C: MAIL FROM:<me@example.com> BY=120;R\nC: RCPT *\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go on\nMESSAGE\nS: 250 ok\n"
+    second = "C: MAIL FROM:<me@example.com> BY=120;R\nC: RCPT *\nC: DATA\nS: 250 taken\nS: 250 ok\nS: 250 ok\nS: 354 go on\n"
 
     async def run() -> None:
         clock = FakeClock()
         courier = SmtpCourier(Pool(TIMEOUTS), clock)
-        async with Script(offers + first + second) as peer:
+        async with Script(offers + first + second + "MESSAGE\nS: 250 taken\n") as peer:
             one, other = load([peer.port], "a@example.net"), load([peer.port], "b@example.net")
             other.job.attempt.entry.envelope.options = {"by": 120}
             other.job.way = one.job.way

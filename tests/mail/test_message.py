@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.message import Message, normalise
+from mailer.mail.message import PIECE, Message, is_normal, normalise
 
 SMUGGLING = [
     b"\n.\n", b"\n.\r", b"\r.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\r\r\n", b"\r\r\n.\r\r\n", b"\r\n\0.\r\n",
     b"\r\n.\n", b"\r\n.\r",
 ]  # fmt: skip
+
+
+@given(st.integers(-3, 3), st.lists(st.sampled_from([b"\r\n", b"x", b"\r", b"\n", b"\0"]), min_size=1, max_size=6), st.booleans())
+def test_what_is_normal_is_seen_across_the_pieces_that_are_looked_at(shift: int, parts: list[bytes], ends: bool) -> None:
+    """CRLF line ends only, one at the end, no NUL: wherever the border between two pieces is."""
+    data = b"x" * (PIECE + shift) + b"".join(parts) + b"y" * 10 + b"\r\n" * ends
+    assert is_normal(data) == (ends and not {13, 10, 0} & set(data.replace(b"\r\n", b"")))
 
 
 @given(st.binary(max_size=400))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.message import normalise
-from mailer.smtp.dot import BLOCK, Unstuffer, blocks, is_normal, stuff
+from mailer.mail.message import is_normal, normalise
+from mailer.smtp.dot import BLOCK, Unstuffer, blocks, stuff
 
 # E1 of the field study: what servers have taken for the end of a message.
 VECTORS = [
