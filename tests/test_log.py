@@ -23,7 +23,10 @@ from tests.fakes.mail import NOW, envelope, outcome
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
 HOP = Hop("mx.example.net", "192.0.2.1", 25, "opportunistic", "TLSv1.3 unverified")
-HOSTILE = ["\r\n", "\n", "\x1b[2J", "\x00", "\u202e", "\u2028", "\u2029", "\x85", "\u200b", "\x9b31m", "\ud800", '"', "\\", "<3>", "a" * 10]
+HOSTILE = [
+    "\r\n", "\n", "\x1b[2J", "\x00", "\u202e", "\u2028", "\u2029", "\x85", "\u200b", "\x9b31m", "\ud800", '"', "\\", "<3>", "a" * 10,
+    '},{"at":', "},{'at':",
+]  # fmt: skip
 
 
 class Terminal(io.StringIO):
@@ -39,11 +42,12 @@ def entry(**more: Any) -> Entry:
 
 
 def written(*events: Event, form: str = "json", level: str = "debug", stream: io.StringIO | None = None) -> list[str]:
-    """The physical lines that `events` make."""
+    """The physical lines that `events` make, if they are of one moment."""
     stream = stream or io.StringIO()
-    log = Log(stream, form=form, level=level)
+    log = Log(stream, form=form, level=level, later=lambda _: None)
     for event in events:
         log.told(event)
+    log.flush()
     text = stream.getvalue()
     assert text.endswith("\n") or not text
     return text.split("\n")[:-1]
