@@ -182,9 +182,7 @@ class TermsTable:
 
     def explain(self, way: Way | str) -> list[Said]:
         """Every setting that holds there, a way or its key, with the line of the file that it comes from. What has no limit is None."""
-        key = way if isinstance(way, str) else way.key
-        rules = self.rules(key)
-        return [self.said(key, rules, name) for name in EXPLAINED]
+        return [*self._all(way if isinstance(way, str) else way.key).values()]
 
     # Which sections match
 
@@ -226,16 +224,26 @@ class TermsTable:
 
     # What it comes to
 
-    def _terms(self, key: str) -> Terms:
+    def _all(self, key: str) -> dict[str, Said]:
+        """Every setting by its name. Where one makes another impossible, it says both."""
         rules = self.rules(key)
         found = {name: self.said(key, rules, name) for name in EXPLAINED}
+        most, first = found["max_connections"], found["breaker_first"]
+        if found["initial_connections"].value > most.value:
+            found["initial_connections"] = most._replace(name="initial_connections", shared="")
+        if found["breaker_longest"].value < first.value:
+            found["breaker_longest"] = first._replace(name="breaker_longest")
+        return found
+
+    def _terms(self, key: str) -> Terms:
+        found = self._all(key)
         most = found["max_connections"]
         return Terms(
-            min(found["initial_connections"].value, most.value),
+            found["initial_connections"].value,
             most.value,
             found["breaker_threshold"].value,
             found["breaker_first"].value,
-            max(found["breaker_longest"].value, found["breaker_first"].value),
+            found["breaker_longest"].value,
             found["messages_per_connection"].value or 0,
             Throttle(
                 self._limits("message_rate", key, found["message_rate"]),

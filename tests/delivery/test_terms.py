@@ -162,6 +162,14 @@ def test_explain() -> None:
     assert {each.name: each.value for each in found.explain(way("relay:out"))}["initial_connections"] == 5
 
 
+def test_explain_says_the_number_that_holds() -> None:
+    """Where one setting makes another impossible, the other is shown as what it comes to, with the line that makes it so."""
+    found = table(shape("*", "initial_connections = 9", "max_connections = 3", 'breaker_first = "30m"'))
+    said = {each.name: each[1:] for each in found.explain(GOOGLE)}
+    assert said["initial_connections"] == said["max_connections"] == (3, "c.toml:4", 0, "")
+    assert said["breaker_longest"] == said["breaker_first"] == (1800.0, "c.toml:5", 0, "")
+
+
 def test_it_is_worked_out_once() -> None:
     """The terms of a destination are one value, however often they are asked for."""
     found = table(shape("*", 'message_rate = "1/s"'))
