@@ -19,6 +19,7 @@ from mailer import Email, Login, Request, SmtpCancelledError, SmtpClient, SmtpMe
 from mailer.sink import Moods, SinkThread
 from mailer.smtp.command import NOOP
 from mailer.testing import Script
+from tests.fakes.processes import free_port
 
 from .letters import QUICK, SHORT, mail
 
@@ -153,12 +154,3 @@ def test_a_server_that_others_have_written() -> None:
     assert sorted(str(message["Subject"]) for message in read) == sorted(f"Grüße {number}" for number in range(10))
     assert all(next(message.iter_attachments()).get_content() == bytes(range(256)) for message in read)  # type: ignore[attr-defined]
     assert all(message.get_body().get_content() == ".\n..\nFrom me\n" for message in read)  # type: ignore[attr-defined]
-
-
-def free_port() -> int:
-    """One that nobody uses; aiosmtpd cannot tell which it got."""
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
