@@ -87,8 +87,9 @@ class Log:
         """Write what has gathered; a log that cannot be written stops no mail."""
         lines, self._lines = self._lines, []
         if lines:
+            text = _json(lines) if self.json else "\n".join(map(self._human, lines))
             try:
-                self._stream.write((_json(lines) if self.json else "\n".join(map(self._human, lines))) + "\n")
+                self._stream.write(text + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
                 pass

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailer.mail.message import is_normal, normalise
+from mailer.mail.message import normalise
 
 BLOCK = 65536  # octets of the message in one write: what a socket takes at once, roughly
 END = b"\r\n.\r\n"
@@ -28,7 +28,7 @@ def blocks(data: bytes, *, normal: bool = False) -> Iterator[bytes]:
 
     `normal`: the caller has asked `is_normal` himself.
     """
-    if data and not normal and not is_normal(data):
+    if data and not normal:
         data = normalise(data)
     start, size = 0, len(data)
     while size - start > BLOCK:
