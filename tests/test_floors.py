@@ -172,3 +172,11 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
     for name, call in calls(path):
         if name in {"execute", "executemany", "executescript"} and call.args:
             assert is_fixed(call.args[0], path), f"{name}() in line {call.lineno} takes {ast.unparse(call.args[0])}"
+
+
+@everywhere
+def test_a_wildcard_has_one_reader(path: Path) -> None:
+    """What ``*`` in a pattern means is for `mailer.mail.pattern` to say: LIKE, GLOB and fnmatch try all ways, and take hours over some."""
+    assert "fnmatch" not in {name.partition(".")[0] for name in imports(path)}
+    texts = [node.value for node in ast.walk(SOURCES[path]) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [text for text in texts if "SELECT " in text and (" LIKE " in text or " GLOB " in text)]

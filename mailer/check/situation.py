@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import NamedTuple
+
+from mailer.mail.pattern import fits
 
 
 class Provider(NamedTuple):
@@ -45,8 +46,7 @@ class Outlet(NamedTuple):
     @property
     def provider(self) -> Provider | None:
         """Whose it is, if that is known."""
-        host = self.host.lower()
-        return next((known for known in PROVIDERS if any(fnmatchcase(host, each) for each in known.hosts)), None)
+        return next((known for known in PROVIDERS if any(fits(each, self.host) for each in known.hosts)), None)
 
 
 @dataclass(frozen=True, slots=True)

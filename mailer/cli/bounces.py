@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .options import Given
 
 SHOWN = 20
+LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
 
 # What differs between two replies that say the same: addresses, numbers that are not codes, and names of queues
 _PARTICULAR = re.compile(r"<[^<>]*@[^<>]*>|\S+@\S+|\b(?=\w*\d)\w{7,}\b|\b\d+(?:\.\d+){3}\b")
@@ -78,7 +79,7 @@ def reason(item: Undelivered) -> str:
 
 def general(reply: str) -> str:
     """A reply without what is particular to one message, so that equal reasons count as one."""
-    return _PARTICULAR.sub("…", reply)[:200] or "no reason is known"
+    return _PARTICULAR.sub("…", reply[:LONGEST])[:200] or "no reason is known"
 
 
 def domain(item: Undelivered) -> str:

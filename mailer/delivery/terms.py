@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from mailer.config.shape import Rate
 from mailer.mail.domain import ascii_domain
+from mailer.mail.pattern import fits
 
 from .rate import Bucket, Room
 
@@ -294,11 +295,6 @@ def matches(pattern: str, key: str) -> bool:
         if leg == pattern or (kind == "mx" and (pattern == kind or any(fits(pattern, name) for name in names.split(",")))):
             return True
     return False
-
-
-def fits(pattern: str, name: str) -> bool:
-    """Whether the name of a host or of a domain is one that `pattern` means."""
-    return pattern in (name, "*") or (pattern.startswith("*.") and name.endswith(pattern[1:]))
 
 
 def form(pattern: str) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail import address
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.message import Message
+from mailer.mail.pattern import fits as is_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,9 +87,8 @@ def fits(user: str, person: Person) -> bool:
 
 
 def allows(pattern: str, person: Person, sender: str) -> bool:
-    """Whether `pattern` allows `sender`. The case of letters does not matter."""
-    parts = pattern.replace("{user}", person.name).split("*")
-    return re.fullmatch(".*".join(map(re.escape, parts)), sender, re.IGNORECASE | re.DOTALL) is not None
+    """Whether `pattern` allows `sender`. See `mailer.mail.pattern`."""
+    return is_like(pattern.replace("{user}", person.name), sender)
 
 
 def _authors(envelope: Envelope, content: bytes) -> Iterator[str]:

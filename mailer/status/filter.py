@@ -1,24 +1,21 @@
 """Which messages are meant: what ``--to --from --domain --state --since --older`` select.
 
 One `Filter` decides for both halves of the truth: the reader binds its members to prepared statements, and
-`matches` judges a message of the spool. Both ignore the case of ASCII letters in addresses, and both take
-``*`` for any text; nothing else in a selector has a meaning.
+`matches` judges a message of the spool. Both ask `mailer.mail.pattern` what an address or a domain with ``*`` means.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.mail.pattern import fits
 from mailer.spool.layout import first_id
 
 from .schema import LATER
 
 if TYPE_CHECKING:
     from .record import RecipientRecord, Record
-
-_ESCAPED = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,13 @@ class Filter:
         return self._from(record) and self._to(recipient) and self._in_domain(recipient)
 
     def _from(self, record: Record) -> bool:
-        return not self.sender or like(self._sender, record.sender)
+        return not self.sender or fits(self._sender, record.sender)
 
     def _to(self, recipient: RecipientRecord) -> bool:
-        return not self.to or like(self.to, recipient.address)
+        return not self.to or fits(self.to, recipient.address)
 
     def _in_domain(self, recipient: RecipientRecord) -> bool:
-        return not self.domain or like(self.domain, recipient.address.rpartition("@")[2])
+        return not self.domain or fits(self.domain, recipient.address.rpartition("@")[2])
 
     @property
     def _sender(self) -> str:
@@ -73,9 +70,9 @@ class Filter:
     def bound(self) -> dict[str, object]:
         """The members as the reader's statements name them. NULL selects everything."""
         return {
-            "to_like": pattern(self.to) if self.to else None,
-            "from_like": pattern(self._sender) if self.sender else None,
-            "domain_like": pattern(self.domain) if self.domain else None,
+            "to_fits": self.to or None,
+            "from_fits": self._sender if self.sender else None,
+            "domain_fits": self.domain or None,
             "to_is": self.to,
             "to_domain": self.to.rpartition("@")[2].lower(),
             "from_is": self._sender,
@@ -86,14 +83,3 @@ class Filter:
 
 
 EVERYTHING = Filter()
-
-
-def like(selector: str, text: str) -> bool:
-    """Whether `text` is what `selector` says."""
-    expression = ".*".join(map(re.escape, re.sub(r"\*+", "*", selector).split("*")))
-    return re.fullmatch(expression, text, re.IGNORECASE | re.ASCII | re.DOTALL) is not None
-
-
-def pattern(selector: str) -> str:
-    """`selector` for ``LIKE … ESCAPE '\\'``."""
-    return re.sub(r"\*+", "*", selector).translate(_ESCAPED).replace("*", "%")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
+from mailer.mail.pattern import fits
 from mailer.mail.when import rfc3339
 
 from . import attempts, destinations, schema
@@ -60,13 +61,13 @@ SELECT email_id FROM email_recipients WHERE last_update_time >= 0
 """
 
 # Each list is found by its most telling index, then narrowed by what every list has in common.
-_COMMON = r"""
+_COMMON = """
     AND e.id >= :since_id AND e.id < :before_id
-    AND (:from_like IS NULL OR e.from_address LIKE :from_like ESCAPE '\')
-    AND (:to_like IS NULL OR EXISTS
-        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND r.recipient_address LIKE :to_like ESCAPE '\'))
-    AND (:domain_like IS NULL OR EXISTS
-        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND r.domain LIKE :domain_like ESCAPE '\'))
+    AND (:from_fits IS NULL OR fits(:from_fits, CAST(e.from_address AS BLOB)))
+    AND (:to_fits IS NULL OR EXISTS
+        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND fits(:to_fits, CAST(r.recipient_address AS BLOB))))
+    AND (:domain_fits IS NULL OR EXISTS
+        (SELECT 1 FROM email_recipients r WHERE r.email_id = e.id AND fits(:domain_fits, CAST(r.domain AS BLOB))))
 ORDER BY e.id DESC
 """
 _SELECT = "SELECT e.id, e.status FROM emails e WHERE "
@@ -80,14 +81,14 @@ BY_RECIPIENT = (
     + _COMMON
 )
 
-UNDELIVERED = r"""
+UNDELIVERED = """
 SELECT r.email_id, e.from_address, e.subject, e.status, r.recipient_address, r.recipient_type, r.status, r.smtp_response_code,
     r.enhanced_code, r.smtp_response_message, r.mx_host, r.last_update_time
 FROM email_recipients r JOIN emails e ON e.id = r.email_id
 WHERE r.status IN ('failed', 'expired', 'bounced', 'complained') AND r.last_update_time >= :since
-    AND (:from_like IS NULL OR e.from_address LIKE :from_like ESCAPE '\')
-    AND (:to_like IS NULL OR r.recipient_address LIKE :to_like ESCAPE '\')
-    AND (:domain_like IS NULL OR r.domain LIKE :domain_like ESCAPE '\')
+    AND (:from_fits IS NULL OR fits(:from_fits, CAST(e.from_address AS BLOB)))
+    AND (:to_fits IS NULL OR fits(:to_fits, CAST(r.recipient_address AS BLOB)))
+    AND (:domain_fits IS NULL OR fits(:domain_fits, CAST(r.domain AS BLOB)))
 ORDER BY r.last_update_time DESC, r.email_id DESC, r.position
 """
 
@@ -296,6 +297,7 @@ def _open(path: str) -> sqlite3.Connection | None:
 def _connect(path: str, how: str) -> sqlite3.Connection | None:
     db = sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
     db.text_factory = lambda data: data.decode("utf-8", "replace")
+    db.create_function("fits", 2, fits, deterministic=True)  # in place of LIKE and GLOB, which try all ways
     try:
         if schema.version(db):
             return db

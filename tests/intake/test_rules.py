@@ -80,6 +80,11 @@ def test_a_pattern_means_whole_addresses(pattern: str, sender: str, allowed: boo
     assert allows(pattern, PERSON, sender) is allowed
 
 
+def test_no_field_makes_a_pattern_take_long() -> None:
+    """A From of 200 kB is one that nobody may use, and that is found at once."""
+    assert not allows("*@*.example.com", PERSON, "@." * 100_000)
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -249,6 +249,19 @@ def test_nothing_in_a_selector_is_sql(library: Path, nasty: str) -> None:
         assert sum(reader.counts().values()) == 200
 
 
+def test_no_pattern_keeps_the_database_busy(office: Office) -> None:
+    """Nine asterisks among equal letters can share them in more ways than anybody lives to see: none of them is tried twice."""
+    endless = "*a" * 9 + "*b"
+    long = f"{'a' * 64}@{'a' * 63}.example"
+    office.failed(long, sender=long)
+    with Reader(str(office.path)) as reader:
+        for wanted in (Filter(to=endless), Filter(sender=endless), Filter(domain=endless)):
+            assert everything(reader, wanted) == []
+            assert list(reader.undelivered(wanted)) == []
+        assert len(everything(reader, Filter(to="*a@*A.*"))) == 1
+        assert not reader.trouble
+
+
 def test_undelivered_recipients_come_newest_first_and_since_means_when_it_failed(library: Path) -> None:
     """Ninety-nine failures; those after a moment; those of a domain."""
     with Reader(str(library)) as reader:

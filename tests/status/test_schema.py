@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.pattern import fits
 from mailer.status import reader, schema, writer
 from mailer.status.filter import Filter
 
@@ -31,8 +32,10 @@ DESTINATIONS = (
 
 @pytest.fixture
 def db() -> sqlite3.Connection:
-    """A new database in memory."""
-    return sqlite3.connect(":memory:", isolation_level=None)
+    """A new database in memory, that knows patterns as a reader's does."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.create_function("fits", 2, fits, deterministic=True)
+    return db
 
 
 def columns(db: sqlite3.Connection, table: str) -> str:
