@@ -194,7 +194,8 @@ class Reaction:
 
     reply: str = setting(
         EXPRESSION,
-        'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference.',
+        'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference. '
+        "Of a long reply the first 400 characters count, 200 where the expression has two repetitions such as .* in it.",
         example="too many connections",
     )
     match: tuple[str, ...] = setting(

@@ -145,6 +145,7 @@ def test_mistakes(text: str, problem: str) -> None:
     "evil",
     [
         "(a+)+$", "(a|a)*$", "(a|aa)+b", "(.*)*x", "(?:a?){50}", "a?" * 60, "(a|a)" * 40, ".*.*.*x", r"(a)\1", "(?=a)b", "(?<!a)b",
+        "(a|a|a)" * 11 + "b", "(a|b|.*)(.*)x",
         "(?>a)b", "a{300}{300}", "(a{1,99}){1,99}", ".*(a|b|c)?.*(d|e|f)?", "x" * (LONGEST + 1), "[", "(?P<n>a)(?(n)b|c)",
     ],
 )  # fmt: skip
@@ -191,3 +192,10 @@ def test_capitals_make_no_difference() -> None:
     assert found("Greylist", "451 4.7.1 you are GREYLISTED")
     assert not found("^greylist", "451 greylisted")
     assert not found("end", "x" * LONGEST + "end")
+
+
+def test_an_expression_with_two_wide_repetitions_sees_less_of_a_reply() -> None:
+    """They share each stretch of it in all ways, so that twice the text is eight times the work."""
+    assert found("a.*b", "a" + "x" * 300 + "b")
+    assert found("a.*b.*c", "abc" + "x" * 300)
+    assert not found("a.*b.*c", "ab" + "x" * 300 + "c")
