@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from mailer.config.quick import SubmissionSettings
     from mailer.identity import Rules
 
-PEOPLE = frozenset({
-    b"from", b"sender", b"reply-to", b"to", b"cc", b"resent-from", b"resent-sender", b"resent-reply-to", b"resent-to", b"resent-cc",
-})  # fmt: skip
-"""The fields that name people, and are shown."""
+AUTHORS = frozenset({b"from", b"sender", b"reply-to", b"resent-from", b"resent-sender", b"resent-reply-to"})
+PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
+"""The fields that name people, and are shown; of those, the ones that name who writes, and who is answered."""
 
 SUBJECT_LIMIT = 500  # characters kept in the envelope, for `mailer status`; the header keeps all
 
@@ -210,15 +209,21 @@ def _rules(request: Request, message: Message, settings: SubmissionSettings) -> 
 
 
 def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> bool:
-    """Whether an author has no domain, or `everywhere` somebody else."""
-    if everywhere and any("@" not in text for text in (*request.recipients, *request.bcc, request.sender or "@")):
+    """Whether an author has no domain, or one that means something here only; or `everywhere` somebody else."""
+    sender = [request.sender] if request.sender and "@" in request.sender else []
+    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*request.recipients, *request.bcc, request.sender or "@x.y")))):
         return True
     for name, field in message.fields():
-        if name == b"from" or (everywhere and name in PEOPLE):
+        if name in AUTHORS or (everywhere and name in PEOPLE):
             value = field.partition(b":")[2].decode("utf-8", "replace")
-            if any("@" not in text for text in address.in_header(value)):
+            if any(map(_is_bare, address.in_header(value))):
                 return True
     return False
+
+
+def _is_bare(text: str) -> bool:
+    """Whether the address `text` has no domain, or one that may be this machine's and no one's elsewhere."""
+    return "@" not in text or address.is_private(text.strip(" \t<>").rpartition("@")[2])
 
 
 def _user() -> str:

@@ -12,12 +12,13 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.fakes.nameplate import Nameplate
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
 from tests.peers.install import FETCHED
@@ -35,6 +36,12 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def nameplate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Nameplate]:
+    """Makes this machine another one: ``nameplate(node, hosts, etc)``, see `Nameplate`."""
+    return functools.partial(Nameplate, tmp_path, monkeypatch)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

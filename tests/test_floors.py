@@ -17,7 +17,7 @@ PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "trust", "dsn", "compose"},
-    {"clock", "durable", "events", "identity"},
+    {"clock", "durable", "events", "identity", "machine"},
     {"config", "spool", "status", "net", "log", "notify", "metrics"},
     {"submit", "delivery", "bounces", "client", "check"},
     {"sink", "intake"},
@@ -29,6 +29,7 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
+    ("identity", "machine"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
     ("delivery", "submit"),  # reports enter by the one door, like all mail
     ("delivery", "bounces"),  # and are written and counted there

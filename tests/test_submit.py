@@ -6,6 +6,7 @@ import email
 import email.policy
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mailer.spool import Spool
 from mailer.spool.doorbell import hang, listen
 from mailer.submit import Request, Submitted, prepare, submit
 from tests.fakes.mail import NOW
+from tests.fakes.nameplate import Nameplate
 from tests.mail.test_message import SMUGGLING
 
 WHOLE = b"From: me@example.com\r\nDate: Sat, 21 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
@@ -277,6 +279,16 @@ def test_an_author_without_a_domain_gets_the_hosts(door: Door) -> None:
     assert done.envelope.sender == "root@host.example"
     assert door.spool.content(done.envelope.id).startswith(b"From: root@host.example (Cron Daemon)\r\nTo: root\r\n")
     assert door.refused(CRON, from_header=True).code == 65
+
+
+def test_an_alarm_of_a_program_that_knows_the_short_name_only(door: Door, nameplate: Callable[..., Nameplate]) -> None:
+    """mdadm writes as root@web1: the envelope, the header and so the reports have a name that other servers take."""
+    nameplate("web1")
+    done = door.submit(b"From: mdadm monitoring <root@web1>\nReply-To: root@web1\nSubject: DegradedArray event\n\n/dev/md0\n")
+    assert done.envelope.sender == "root@host.example"
+    content = door.spool.content(done.envelope.id)
+    assert content.startswith(b"From: mdadm monitoring <root@host.example>\r\nReply-To: root@host.example\r\n")
+    assert door.submit(WHOLE, sender="root@localhost.localdomain").envelope.sender == "root@host.example"
 
 
 def test_mail_that_names_no_author_has_the_one_of_its_user(tmp_path: Path) -> None:

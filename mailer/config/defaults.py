@@ -26,31 +26,10 @@ SYSTEM_SPOOL = "/var/spool/mailer"
 
 
 def hostname() -> str:
-    """The name of this machine as it knows it itself: with a domain if it has one anywhere, never asked of DNS."""
-    name = os.uname().nodename
-    if "." not in name:
-        name = _etc_hostname() or name
-    return name if _usable(name) else "localhost"
+    """What this machine calls itself where the configuration does not say; see `mailer.machine.names`."""
+    from mailer.machine import names
 
-
-def _etc_hostname() -> str:
-    """The first line of hostname(5) that is no comment."""
-    try:
-        with open("/etc/hostname", "rb") as file:
-            lines = file.read(4096).decode("ascii", "replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")
-
-
-def _usable(name: str) -> bool:
-    """Whether other servers would take `name` in EHLO; a machine may be called anything."""
-    labels = name.split(".")
-    return len(name) < 254 and all(_label(label) for label in labels)
-
-
-def _label(label: str) -> bool:
-    return 0 < len(label) < 64 and label.isascii() and label.replace("-", "a").isalnum() and label.strip("-") == label
+    return names.hostname()
 
 
 def spool() -> str:

@@ -146,7 +146,14 @@ Where a provider wants OAuth, the password is an access token, which is fetched 
 shortly before it expires. The file for it is made by the daemon and readable by nobody else.
 .SH WHO IS WHO
 The rules about names of this machine are applied to header and envelope together, by everything that submits mail, in this order.
-A name of this machine is one without a domain, at the hostname, or at localhost.
+A name of this machine is one without a domain, or at a name that means this machine without asking the DNS: the hostname and what
+.BR hostname (1)
+prints, with and without their domains; localhost in the forms that
+.BR hosts (5)
+has; and the names that
+.BR hosts (5)
+gives to an address of this machine. There a name with a domain counts only on the line of 127.0.1.1, or beside the name of the
+machine, for others may be there to be blocked.
 .IP 1.
 A recipient with an alias becomes what the alias says:
 .BR aliases ,
@@ -158,9 +165,10 @@ a command, a file and a list in a file are errors.
 An author of this machine becomes the one that the submitting user has in
 .BR authors .
 .IP 3.
-Whoever has still no domain gets
+Whoever has still no domain, or one of this machine that is none to the world (without a dot, or below localdomain, local, lan,
+internal or home.arpa), gets
 .BR default_domain .
-Without that, an author gets the hostname, and a recipient is refused.
+Without that, an author gets the hostname, and a recipient without a domain is refused.
 .IP 4.
 An author below a domain of
 .B masquerade

@@ -57,7 +57,7 @@ class Mailer:
         HOSTNAME,
         "The name that this machine gives itself in EHLO, in Message-ID fields and in reports.",
         factory=defaults.hostname,
-        shown="the name of the machine, from hostname(1) or /etc/hostname",
+        shown="the name of the machine, from hostname(1), /etc/hostname or /etc/hosts",
         example="mail.example.com",
     )
     spool: str = setting(

@@ -13,8 +13,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.machine.own import is_own
 from mailer.net.endpoint import Endpoint
-from mailer.net.own import is_own
 from mailer.trust.requirement import Requirement
 from mailer.trust.screen import allowed
 

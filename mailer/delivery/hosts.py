@@ -21,8 +21,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
+from mailer.machine.hostsfile import listed
 from mailer.net.dns import DnsTrouble, NotFound
-from mailer.net.hostsfile import listed
 
 from .exchangers import LOOPBACK, MAX_ADDRESSES, Exchangers, is_localhost
 from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused

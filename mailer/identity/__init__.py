@@ -7,11 +7,11 @@ place at once, because half of it (the envelope alone, or the header alone) is w
 1. A recipient that is a name of this machine, or an address with an alias, becomes what its alias says (``aliases``, the
    file in the form of aliases(5)), again and again until no alias is left.
 2. An author of this machine becomes the one that its user has (``authors``).
-3. Whoever has still no domain gets one: ``default_domain``; an author without that the hostname. A recipient without that is
-   refused: no domain that nobody chose is ever put behind a name.
+3. Whoever has still no domain, or one that only this machine knows, gets one: ``default_domain``; an author without that the
+   hostname. A recipient without a domain is refused: no domain that nobody chose is ever put behind a name.
 4. An author below a domain of ``masquerade`` becomes one of that domain, unless he is an exception.
 
-A name of this machine is one without a domain, or at the hostname, or at localhost. The rules are in `rules`, the aliases in
+A name of this machine is one without a domain, or at a name that `mailer.machine` knows. The rules are in `rules`, the aliases in
 `aliases`; `fields` writes what they say into a header, and touches nothing else in it. `relayed` does that for a relay that
 takes one author only, when mail leaves.
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mailer.mail.address import Address, boxes, in_header, parse
+from mailer.machine.names import is_this_machine
+from mailer.mail.address import Address, boxes, in_header, is_private, parse
 from mailer.mail.failure import BAD_CONFIG, Failure
 
 from .aliases import EVERYBODY, Aliases, refusal
@@ -83,25 +84,26 @@ class Rules:
             self._expand(target, (*path, key), found, why)
 
     def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
-        if address.domain != _NOWHERE:
+        domain = self._settings.default_domain
+        if address.domain != _NOWHERE and not (domain and self._is_local_only(address)):
             return str(address)
         why["submission.default_domain"] = None
-        return str(parse(text.removeprefix("\\"), self._settings.default_domain))
+        return str(parse(f"{address.local}@{domain}" if domain else text.removeprefix("\\")))
 
     def author(self, text: str, *, replace: bool = True) -> Became:
         """Who `text` is as an author; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
         address = parse(text, _NOWHERE)
-        local = self._is_local(address)
         settings = self._settings
-        if settings.authors and (local or (settings.replace_every_author and replace)):
+        if settings.authors and ((settings.replace_every_author and replace) or self._is_local(address)):
             user, author = self._own()
             new = next(in_header(author), "")
             if new and new != str(address):
                 return Became([new], f"submission.authors, {user}", author if author.strip("<>") != new else "")
         why = []
-        if address.domain == _NOWHERE:
+        domain = settings.default_domain or settings.hostname
+        if address.domain == _NOWHERE or (address.domain.lower() != domain.lower() and self._is_local_only(address)):
             why.append("submission.default_domain" if settings.default_domain else "mailer.hostname")
-            address = parse(text, settings.default_domain or settings.hostname)
+            address = parse(f"{address.local}@{domain}")
         if above := self._above(address):
             why.append("submission.masquerade")
             address = Address(address.local, above)
@@ -132,7 +134,12 @@ class Rules:
         return max((above for above in self._settings.masquerade if _is_below(domain, above)), key=len, default="")
 
     def _is_local(self, address: Address) -> bool:
-        return address.domain == _NOWHERE or address.domain.lower() in (self._settings.hostname.lower(), "localhost")
+        """Whether it is a name of this machine."""
+        return address.domain == _NOWHERE or is_this_machine(address.domain, self._settings.hostname)
+
+    def _is_local_only(self, address: Address) -> bool:
+        """Whether it is one with a domain of this machine that is none to the world."""
+        return is_private(address.domain) and self._is_local(address)
 
 
 def _is_below(domain: str, above: str) -> bool:

@@ -22,6 +22,10 @@ MAX_ADDRESS = 254  # octets: a path of 256 less its angle brackets, RFC 5321 §4
 _ATEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
 _LDH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 
+PRIVATE = frozenset({"localdomain", "localdomain4", "localdomain6", "localhost", "local", "internal", "lan", "arpa"})
+"""Last labels of names that the public DNS has no mail for: those of hosts(5), RFC 6761 §6.3, RFC 6762 §3, what ICANN keeps for
+private use, what routers give out, and that of ``home.arpa``, RFC 8375 §3."""
+
 
 class AddressError(ValueError):
     """A text that is no address; `str()` says which text and what is wrong with it."""
@@ -190,6 +194,12 @@ def _after_comment(value: str, at: int) -> int:
                 return at + 1
         at += 1
     return len(value)
+
+
+def is_private(domain: str) -> bool:
+    """Whether `domain` can mean something only where it is written: it has no dot, or the last label is one of `PRIVATE`."""
+    above, _, last = domain.removesuffix(".").rpartition(".")
+    return (not above or last.lower() in PRIVATE) and not domain.startswith("[")
 
 
 def printable(text: str) -> str:

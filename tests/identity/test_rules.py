@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mailer.config.quick import SubmissionSettings
 from mailer.identity import Rules
 from mailer.mail.address import AddressError
 from mailer.mail.failure import Failure
+from tests.fakes.nameplate import Nameplate
 
 
 def rules(user: str = "www-data", **found: Any) -> Rules:
@@ -40,6 +42,44 @@ ALIASES = (
 def test_who_gets_mail(text: str, addresses: list[str]) -> None:
     """Aliases of this machine's names and of whole addresses, lists within lists, each address once; what has none gets a domain."""
     assert rules(aliases=ALIASES, default_domain="example.org").recipient(text).addresses == addresses
+
+
+HOSTS = "127.0.0.1 localhost.localdomain localhost\n127.0.1.1 web1.example.net web1\n"
+NAMES = ("host.example", "host", "web1", "WEB1", "localhost", "localhost.localdomain", "web1.localdomain", "web1.example.net")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_of_this_machine_is_one(name: str, nameplate: Callable[..., Nameplate]) -> None:
+    """Aliases and authors are found by all of them, for programs write mail from and to any."""
+    nameplate("web1", HOSTS)
+    some = rules(aliases=(("root", ("anna@example.com",)),), authors=(("*", "Web <web@example.com>"),))
+    assert some.recipient(f"root@{name}").addresses == ["anna@example.com"]
+    assert some.author(f"root@{name}").addresses == ["web@example.com"]
+
+
+@pytest.mark.parametrize("name", NAMES[1:-1])
+def test_a_name_that_is_none_to_the_world_never_leaves(name: str, nameplate: Callable[..., Nameplate]) -> None:
+    """An author at root@web1 is one at the default domain, or at the hostname: other servers refuse him else, and his reports."""
+    nameplate("web1", HOSTS)
+    assert rules(masquerade=("example.org",)).author(f"root@{name}").addresses == ["root@host.example"]
+    found = rules(default_domain="example.com").author(f"root@{name}")
+    assert (found.addresses, found.why) == (["root@example.com"], "submission.default_domain")
+    assert rules(default_domain="example.com").recipient(f"pi@{name}").addresses == ["pi@example.com"]
+
+
+@pytest.mark.parametrize("address", ["root@web1.example.net", "root@host.example", "root@web2", "root@printer.local", "root@[127.0.0.1]"])
+def test_other_names_stay(address: str, nameplate: Callable[..., Nameplate]) -> None:
+    """A name that the world may know, and one of another machine of the house, stays as it was written."""
+    nameplate("web1", HOSTS)
+    some = rules(default_domain="example.com")
+    assert some.author(address).addresses == some.recipient(address).addresses == [address]
+
+
+def test_a_machine_that_knows_no_better_name(nameplate: Callable[..., Nameplate]) -> None:
+    """Nothing is changed, and nothing is said to be, where the hostname has no domain either."""
+    nameplate("web1")
+    found = rules(hostname="web1", masquerade=("example.com",)).author("root@web1")
+    assert (found.addresses, found.why) == (["root@web1"], "")
 
 
 def test_every_other_name() -> None:

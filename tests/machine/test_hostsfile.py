@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.net.hostsfile import listed
+from mailer.machine.hostsfile import listed
 
 if TYPE_CHECKING:
     from pathlib import Path

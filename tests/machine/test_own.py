@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from mailer.net.own import is_own
+from mailer.machine.own import is_own
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.1.2.3", "::1"])
