@@ -28,6 +28,7 @@ from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.config.quick import of
 from mailer.delivery.bulletin import EVERY, Bulletin
+from mailer.delivery.calling import callings, changed
 from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
@@ -78,6 +79,7 @@ class Service:
         self.given = given
         self.once = once
         self.config = load(*given)
+        self._callings = callings(self.config)
         self.clock = SystemClock()
         self.counts = Counts()
         self.spool = Spool(self.config.spool)
@@ -333,6 +335,8 @@ class Service:
         self.engine.scheduler.limit(limits_of(config))
         tls.forget()
         self.courier.change(pool_of(config))
+        before, self._callings = self._callings, callings(config)
+        self.engine.recall(changed(before, self._callings))
         self.door.change(config)
         if not self.once:
             self.outlet.change(config.metrics.listen)

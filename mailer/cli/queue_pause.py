@@ -47,7 +47,8 @@ def pause(given: Given) -> int:
     if not why.isprintable() or len(why) > 500:
         raise usage("--why takes one line of text, of at most 500 characters", given.command.name)
     spool = spool_of(given)
-    spool.prepare()  # it may be said before the first message
+    if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
+        spool.prepare()
     heard = pauses.pause(spool.root, target, until, why, now)
     end = "until it is resumed" if math.isinf(until) else f"until {exact(until, now)}"
     _said(given, pauses.Pause(target, until, why, now), f"paused {target} {end}", heard)

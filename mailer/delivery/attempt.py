@@ -48,6 +48,9 @@ class Attempt:
     signing: Signing | None = None
     """The signatures that the content gets when it leaves, where it gets some."""
 
+    urged: bool = False
+    """An operator has said that it shall be tried now."""
+
     gone: bool = False
     """An operator took the message away while it waited; what is left of the attempt is dropped."""
 

@@ -3,7 +3,7 @@
 It opens when `threshold` attempts in a row have found no host that would talk, and when these are a whole cohort: as many as
 there may be sessions at once. Twenty sessions that all run into the same moment are one piece of news, not twenty. It stays open
 for `first` seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
-nothing new. Time comes in as an argument, in seconds.
+nothing new. An operator may know better: at his word one message finds out at once. Time comes in as an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ class Breaker:
         if not self.failures:
             return False
         was_open = bool(self.open_until)
-        self.failures = self.opened = 0
-        self.open_until = self.cohorts = 0.0
-        self.reason = ""
-        self.ours = False
+        self.reset()
         return was_open
 
     def failed(self, now: float, reason: str, cohort: float = 1.0) -> None:
@@ -66,6 +63,19 @@ class Breaker:
         self.cohorts = max(self.cohorts, 1.0)
         self.failed(now, reason)
         self.ours = True
+
+    def half_open(self, now: float) -> None:
+        """An operator says that it is worth a try: one message finds out now. If it fails, the wait is no longer than this one was."""
+        self.failures = max(self.failures, 1)
+        self.open_until = now
+        self.opened = max(self.opened - 1, 0)
+
+    def reset(self) -> None:
+        """Closed: what was learned was learned of something else."""
+        self.failures = self.opened = 0
+        self.open_until = self.cohorts = 0.0
+        self.reason = ""
+        self.ours = False
 
     def is_open(self, now: float) -> bool:
         """Whether mail that waits for it should wait elsewhere."""

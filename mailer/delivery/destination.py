@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NOWHERE = Way("", (), relay=False)
 LOW_WATER = 2  # jobs left in the queue when more messages are read
+WORD = 1.0  # seconds in which the words of an operator are one: he may have meant two thousand messages
 LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
@@ -75,6 +76,7 @@ class Destination:
 
     idle_since: float = 0.0
     wakes_at: float = 0.0
+    urged_at: float = -math.inf
     _lanes: Lanes = field(default_factory=Lanes)
     _marked_at: float = 0.0
     _marked: int = 0
@@ -166,6 +168,21 @@ class Destination:
             return Wait("window", f"{self.running} sessions are at work, and no more are opened yet")
         return Wait("connections", "all sessions are in use")
 
+    def try_now(self, now: float) -> None:
+        """An operator says that it is worth a try: one session finds out, whatever was to be waited for."""
+        if self.rests(now) and not 0 <= now - self.urged_at < WORD:
+            self.urged_at = now
+            self.breaker.reason = self.breaker.reason or self.pause_reason
+            self.paused_until = 0.0
+            self.breaker.half_open(now)
+
+    def reopen(self) -> None:
+        """What is called by its name is another host, or is called in another way: nothing is known of that."""
+        self.breaker.reset()
+        self.window.restart()
+        self.paused_until = 0.0
+        self.put_off = 0
+
     # What was learned
 
     def succeeded(self) -> bool:
@@ -199,7 +216,13 @@ class Destination:
         self.last_reply, self.last_at = reply, now
 
     def spread(self, random: float) -> float:
-        """How many seconds after the breaker's time the next job that is put off comes back: all of them at its pace, `random` 0 to 1."""
+        """How many seconds after the breaker's time the next job that is put off comes back: all of them at its pace, `random` 0 to 1.
+
+        That is for the hosts of others, whom a backlog must not hit at one moment. What waits for a relay of ours waits for nothing else
+        than its answer, and its window is pace enough.
+        """
+        if self.way.relay:
+            return 0.0
         self.put_off += 1
         return random * min(self.put_off / max(self.rate, 1.0), LONGEST_SPREAD)
 

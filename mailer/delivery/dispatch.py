@@ -112,6 +112,7 @@ class Dispatcher:
 
     def _route(self, attempt: Attempt, now: float) -> None:
         entry = attempt.entry
+        attempt.urged = bool(entry.history.outcomes) and entry.state == "queued"  # nobody but an operator brings it back there
         pending = entry.history.pending(now if entry.state == "deferred" else None)
         if self.standstill.hurried:
             pending = self.standstill.pending(entry, pending, now)
@@ -181,6 +182,8 @@ class Dispatcher:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
         if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
             return
+        if attempt.urged:
+            self.scheduler.try_now(self.scheduler.destination(way), self.clock.now())
         if not self.scheduler.admits(way, attempt.entry.id, self.clock.now()):
             self._no_room(attempt, way, recipients)
             return

@@ -29,7 +29,7 @@ from .settle import Settler
 from .standstill import Standstill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 
     from mailer.clock import Clock
     from mailer.events import Event
@@ -129,6 +129,21 @@ class Engine:
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.unremovable.add(id)
                 self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
+        self.wake()
+
+    def recall(self, relays: Collection[str]) -> None:
+        """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
+
+        Where our login was refused, a reload is a word that it may be right again.
+        """
+        now = self.clock.now()
+        for destination in [*self.scheduler.destinations.values()]:
+            legs = [leg.partition(":") for leg in destination.key.split(" ")]
+            if any((name if kind == "relay" else "") in relays for kind, _, name in legs):
+                self.scheduler.reopen(destination)
+                self.standstill.over(destination.key)
+            elif destination.breaker.ours:
+                self.scheduler.try_now(destination, now)
         self.wake()
 
     # The loop
@@ -231,4 +246,6 @@ class Engine:
                     at=now, due=due, counts=False)
             for to in job.recipients
         ]  # fmt: skip
+        if destination.way.relay:
+            self.standstill.behind(job.attempt.entry.id, destination.key)
         self.finish(job.attempt, outcomes)

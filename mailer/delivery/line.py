@@ -138,6 +138,8 @@ class Line:
             return
         if offline is None:
             self._learn(outcomes)
+            if outcomes[0].scope == "us":
+                engine.standstill.behind(job.attempt.entry.id, self.destination.key)
             for outcome in outcomes:
                 if outcome.verdict != "delivered":
                     outcomes = self._react(job, outcomes)
@@ -164,8 +166,11 @@ class Line:
         engine = self.engine
         trouble = next((o for o in outcomes if o.scope in ("host", "us")), None)
         if trouble is None:
+            was_open = self.destination.breaker.open_until
             if engine.scheduler.succeeded(self.destination):
                 engine.wake()
+            if was_open:
+                engine.standstill.over(self.destination.key)
             return
         engine.scheduler.failed(self.destination, engine.clock.now(), trouble.reply, ours=trouble.scope == "us")
         if trouble.scope == "us":

@@ -168,6 +168,16 @@ class Scheduler:
         if len(destination):
             self._line_up(destination)
 
+    def try_now(self, destination: Destination, now: float) -> None:
+        """An operator says that mail may go there: one session finds out at once."""
+        destination.try_now(now)
+        self.changed(destination)
+
+    def reopen(self, destination: Destination) -> None:
+        """It is called in another way from now on: as if it had never been met."""
+        destination.reopen()
+        self.changed(destination)
+
     def succeeded(self, destination: Destination) -> bool:
         """A host of it talked to us about a message; whether another session may be opened now."""
         if destination.succeeded() and len(destination) and not destination.line:

@@ -1,6 +1,6 @@
-"""Standstill: mail that waits for what can end at any moment, an operator's pause or a night without a network.
+"""Standstill: mail that waits for what can end at any moment: an operator's pause, a night without a network, an outage of a relay.
 
-Neither is an attempt, so nothing counts and nothing is learned about a destination. The message is put off like any other and looked
+None is an attempt, so nothing counts and nothing is learned about a destination. The message is put off like any other and looked
 at again from time to time, in case nobody says that the wait is over; but who waits is remembered here, so that all go at once when
 it is.
 
@@ -12,6 +12,8 @@ as ever.
 our own trouble, for which nothing expires. While something waits for that, the kernel is asked every `POLL` seconds whether there is
 a route, which sends nothing; if there is one, a single message finds out how far it gets, and when it gets further than the
 last time, all go. (Netlink would tell a second earlier, and not whether the name servers answer.)
+
+*Outages* of a relay are the breaker's to notice and to end; what was put off meanwhile, and was not tried, goes when it closes.
 """
 
 from __future__ import annotations
@@ -70,6 +72,7 @@ class Standstill:
         """Messages that are due whatever their records say: False for those recipients that were never tried, True for all."""
         self._paused: dict[str, dict[str, None]] = {}
         self._offline: dict[str, None] = {}
+        self._behind: dict[str, dict[str, None]] = {}
         self._probe = ""
         self._version: tuple[int, ...] = ()
 
@@ -119,6 +122,7 @@ class Standstill:
         before, self.pauses = self.pauses, known
         for target in before.by_target.keys() - known.by_target.keys():
             self.tell(Daemon(self.clock.now(), "resumed", target))
+            self._try_now(before.by_target[target].is_on)
             self.hurry(self._paused.pop(target, ()))
         for target in known.by_target.keys() - before.by_target.keys():
             self.tell(Daemon(self.clock.now(), "paused", known.by_target[target].reply))
@@ -132,6 +136,25 @@ class Standstill:
         due = min(pause.until, now + PAUSE_LOOK * (1 + 0.2 * self.random()))
         text = f"not tried: {pause.reply}"
         return [Outcome(to, "defer", "destination", 451, "4.3.2", text, "connect", at=now, due=due, counts=False) for to in recipients]
+
+    # Outages
+
+    def behind(self, id: str, key: str) -> None:
+        """Message `id` is put off while the breaker of the relay `key` is open."""
+        waiting = self._behind.setdefault(key, {})
+        if len(waiting) < REMEMBERED:
+            waiting[id] = None
+
+    def over(self, key: str) -> None:
+        """The breaker of `key` has closed: what was put off because of it, and was not tried, goes as fast as it is taken."""
+        self.hurry(self._behind.pop(key, ()))
+
+    def _try_now(self, concerned: Callable[[str], bool]) -> None:
+        """The wait is over for those destinations: one session each finds out whether that of their breakers is, too."""
+        now = self.clock.now()
+        for key, destination in self.scheduler.destinations.items():
+            if destination.rests(now) and concerned(key):
+                self.scheduler.try_now(destination, now)
 
     # Offline
 
@@ -162,6 +185,7 @@ class Standstill:
             else:
                 ids, self._offline, self._probe = [*self._offline], {}, ""
                 self.tell(Daemon(self.clock.now(), "online", f"{len(ids)} messages waited for the network"))
+                self._try_now(lambda _: True)
                 self.hurry(ids)
 
     def _send_probe(self) -> None:

@@ -50,6 +50,10 @@ class Pause(NamedTuple):
         """Whether it is still on."""
         return now < self.until
 
+    def is_on(self, key: str) -> bool:
+        """Whether it is about the destination `key`."""
+        return self.target in _names(key)
+
     @property
     def reply(self) -> str:
         """What it says in an outcome."""
@@ -78,16 +82,21 @@ class Pauses:
 
     def of_way(self, key: str, now: float) -> Pause | None:
         """The pause for the destination `key`; where mail has several ways out, one that is paused is enough."""
-        names = [key]
-        for part in key.split(" "):
-            names.append(part)
-            if part.startswith("mx:"):
-                names += ["mx:" + host for host in part[3:].split(",")]
-        return self._first(names, now)
+        return self._first(_names(key), now)
 
     def _first(self, names: Iterable[str], now: float) -> Pause | None:
         found = (self.by_target.get(name) for name in names)
         return next((pause for pause in found if pause is not None and pause.holds(now)), None)
+
+
+def _names(key: str) -> list[str]:
+    """What the destination `key` can be paused by."""
+    names = [key]
+    for part in key.split(" "):
+        names.append(part)
+        if part.startswith("mx:"):
+            names += ["mx:" + host for host in part[3:].split(",")]
+    return names
 
 
 def target_of(text: str) -> str:
@@ -167,6 +176,10 @@ def _write(root: str, pauses: Iterable[Pause]) -> None:
     if os.path.lexists(temporary):  # of a command that was killed; the lock says that it is nobody's
         os.unlink(temporary)
     text = json.dumps({"pauses": [as_json(each) for each in pauses]}, indent=1) + "\n"
-    durable.write_new(temporary, (text.encode(),))
+    fd = durable.begin_new(temporary, (text.encode(),))
+    if os.geteuid() == 0:  # the daemon has to read it
+        owner = os.stat(root)
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    durable.finish_new(temporary, fd)
     os.rename(temporary, f"{root}/{NAME}")
     durable.sync_directory(root)

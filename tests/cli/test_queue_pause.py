@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,22 @@ def test_a_daemon_hears_it(office: Office, shell: Shell) -> None:
         assert doorbell.listen(bell) == [pauses.NAME]
     finally:
         bell.close()
+
+
+def test_root_pauses_what_another_user_delivers(office: Office, shell: Shell) -> None:
+    """As with every act on the queue: the daemon can read what root wrote, and nothing of the spool becomes root's."""
+    root = Path(office.spool.root)
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    for path in [root, *root.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    assert shell("queue", "pause", "example.net").code == 0
+    assert shell("queue", "pause", "example.org").code == 0
+    assert shell("queue", "resume", "example.net").code == 0
+    assert [pause.target for pause in pauses.read(str(root))] == ["example.org"]
+    owned = {path.name for path in root.rglob("*") if path.stat().st_uid != 65534}
+    assert owned <= {"status.db", "status.db-wal", "status.db-shm"}
+    assert (root / "pauses").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_paused(shell: Shell) -> None:

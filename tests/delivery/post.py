@@ -100,7 +100,8 @@ class Finder:
         await asyncio.sleep(0)
         if trouble := self.troubles.get(domain):
             raise trouble
-        return Way(self.ways.get(domain, domain), (), relay=False)
+        key = self.ways.get(domain, domain)
+        return Way(key, (), relay=key.startswith("relay:"))
 
 
 def offline() -> Unroutable:

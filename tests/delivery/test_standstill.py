@@ -11,6 +11,7 @@ import pytest
 from mailer.delivery import standstill
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
+from mailer.delivery.scheduler import Limits
 from mailer.mail.outcome import Hop
 from mailer.spool import Spool, pauses
 from tests.fakes.mail import NOW, outcome
@@ -174,6 +175,138 @@ def test_a_damaged_list_of_pauses_changes_nothing(post: Post) -> None:
             Path(post.spool.root, pauses.NAME).unlink()
             post.engine.look([pauses.NAME])
             await post.settled(id, None)
+
+    play(scenario())
+
+
+# Outages
+
+
+def down(post: Post, count: int, key: str = "down.example") -> list[str]:
+    """So many messages for a destination that does not answer."""
+    post.finder.ways["down.example"] = key
+    for nth in range(count):
+        post.courier.script[f"{nth}@down.example"] = [NO_CONNECTION]
+    return [post.put(f"{nth}@down.example") for nth in range(count)]
+
+
+def up(post: Post, count: int) -> None:
+    for nth in range(count):
+        post.courier.script[f"{nth}@down.example"] = ["delivered"]
+
+
+async def all_settled(post: Post, ids: list[str], state: str | None) -> None:
+    for id in ids:
+        await post.settled(id, state)
+
+
+def retry(post: Post, ids: list[str]) -> None:
+    """What the command does."""
+    for id in ids:
+        post.spool.retry(id)
+        post.engine.look([id])
+
+
+def test_an_operators_word_lets_one_session_out_past_an_open_breaker(post: Post) -> None:
+    """What he names is tried at once; if the host is still down, one session has found out, however many he named, and waits no longer."""
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = down(post, 20)
+            await all_settled(post, ids, "deferred")
+            before = len(post.courier.tried)
+            breaker = post.scheduler.destinations["down.example"].breaker
+            waits = breaker.open_until - post.clock.now()
+            post.advance(10)
+            retry(post, ids)
+            await post.until("a try", lambda: len(post.courier.tried) > before)
+            await all_settled(post, ids, "deferred")
+            assert len(post.courier.tried) == before + 1
+            assert breaker.open_until == post.clock.now() + waits
+            post.advance(10)
+            up(post, 20)
+            retry(post, ids[7:8])
+            await post.settled(ids[7], None)
+        assert post.courier.tried[-1] == (ids[7], ["7@down.example"])
+
+    play(scenario())
+
+
+def test_an_operators_word_gets_past_what_a_reply_led_to(post: Post) -> None:
+    """A destination that a rule has paused is tried at once, by one session; if that is taken, the pause is over."""
+
+    async def scenario() -> None:
+        post.courier.script["a@example.com"] = ["defer", "delivered"]
+        async with post.running():
+            id = post.put("a@example.com")
+            await post.settled(id, "deferred")
+            destination = post.scheduler.destinations["example.com"]
+            destination.paused_until, destination.pause_reason = math.inf, "quota"
+            retry(post, [id])
+            await post.settled(id, None)
+            assert (destination.paused_until, destination.breaker.state(post.clock.now())) == (0.0, "closed")
+
+    play(scenario())
+
+
+@pytest.mark.parametrize("word", ["retry", "time", "reload"])
+def test_after_an_outage_of_the_own_relay_all_goes_that_was_never_tried(tmp_path: Path, word: str) -> None:
+    """As fast as it is taken, as soon as the relay takes one: after an operator's word, in time, or since a reload names another one."""
+    post = Post(tmp_path, Limits(start_relay=2))
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = down(post, 300, "relay:out")
+            await all_settled(post, ids, "deferred")
+            tried = {id for id, _ in post.courier.tried}
+            fresh = [id for id in ids if id not in tried]
+            assert len(fresh) > 290
+            up(post, 300)
+            if word == "retry":
+                post.advance(1)
+                retry(post, fresh[:1])
+            elif word == "reload":
+                post.engine.recall({"out"})
+            else:
+                post.advance(60)
+            await all_settled(post, fresh, None)
+            if word != "time":
+                assert all(post.spool.find(id) == "deferred" for id in tried)  # they have had a try, and wait for the next
+
+    play(scenario())
+
+
+def test_a_reload_that_changes_nothing_there_changes_nothing(post: Post) -> None:
+    """Unless our login was refused: one session finds out whether it still is."""
+
+    async def scenario() -> None:
+        wrong = outcome(0, "defer", scope="us", code=535, enhanced="5.7.8", text="wrong", phase="auth")
+        async with post.running():
+            ids = down(post, 5)
+            post.finder.ways["login.example"] = "relay:out"
+            post.courier.script["a@login.example"] = [wrong, "delivered"]
+            id = post.put("a@login.example")
+            await all_settled(post, [*ids, id], "deferred")
+            post.engine.recall({"other"})
+            assert post.scheduler.destinations["down.example"].breaker.is_open(post.clock.now())
+            breaker = post.scheduler.destinations["relay:out"].breaker
+            assert (breaker.state(post.clock.now()), breaker.ours) == ("half-open", True)
+
+    play(scenario())
+
+
+def test_a_resumed_destination_need_not_wait_for_its_breaker(post: Post) -> None:
+    """Who lets mail go on has a reason to believe that it will be taken."""
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = down(post, 5, "relay:out")
+            await all_settled(post, ids, "deferred")
+            pause(post, "relay:out")
+            late = post.put("z@down.example")
+            await post.settled(late, "deferred")
+            resume(post, "relay:out")
+            await post.settled(late, None)
 
     play(scenario())
 

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import termios
 
-from tests.fakes.processes import MAILER, free_port
+from tests.fakes.processes import MAILER, free_port, wait_until
 
 from .world import World
 
@@ -55,6 +55,21 @@ def test_a_broken_configuration_is_told_and_the_old_one_stays(world: World) -> N
     world.send("you@there.example")
     other.received(1)
     assert len(sink.kept) == 1
+
+
+def test_a_relay_that_was_mended_gets_the_mail_that_waited(world: World) -> None:
+    """What was put off, and was never tried, goes at the reload, long before the host that was named before would be called again."""
+    stubborn = '[breaker]\nthreshold = 1\nfirst = "1h"\nlongest = "1h"\n[delivery]\ninitial_connections_relay = 1\n'
+    world.configure(free_port(), schedule=("1h",), more=stubborn)
+    daemon = world.daemon()
+    world.send("you@there.example")
+    daemon.says('"deferred"')
+    id = world.send("you@there.example", subject="this one")
+    wait_until("it waits", lambda: id in world.in_spool("deferred"))
+    sink = world.sink()
+    world.configure(sink, schedule=("1h",))
+    daemon.signal(signal.SIGHUP)
+    assert sink.received(1)[0].subject == "this one"
 
 
 def test_a_stop_lets_what_is_under_way_finish_and_begins_nothing(world: World) -> None:
