@@ -40,7 +40,7 @@ def begin_new(path: str, parts: Iterable[bytes], mode: int = PRIVATE, modified: 
         if modified:
             os.utime(fd, (modified, modified))
     except BaseException:
-        os.close(fd)
+        let_go(fd)
         os.unlink(path)
         raise
     return fd
@@ -52,10 +52,18 @@ def finish_new(path: str, fd: int) -> None:
         try:
             os.fsync(fd)
         finally:
-            os.close(fd)
+            let_go(fd)
     except BaseException:
         os.unlink(path)
         raise
+
+
+def let_go(fd: int) -> None:
+    """Close `fd`, of which nothing is expected any more: what had to be on disk was synced, and whatever close(2) says, it is closed."""
+    try:
+        os.close(fd)
+    except OSError:
+        pass
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -71,7 +79,7 @@ def sync_directory(path: str) -> None:
     try:
         os.fsync(fd)
     finally:
-        os.close(fd)
+        let_go(fd)
 
 
 def publish(source: str, target: str) -> None:

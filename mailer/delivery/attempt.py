@@ -7,9 +7,10 @@ message.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from mailer import durable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ class Budget:
         """Whether the file of a message that is going to be read may stay open."""
         while self.files and len(self._files) >= self.files and (stale := _stale(self._files, now)):
             del self._files[stale]
-            os.close(stale.descriptor)
+            durable.let_go(stale.descriptor)
             stale.descriptor = -1  # its content stays until there is no room for that either
         return len(self._files) < self.files
 

@@ -8,9 +8,9 @@ than its share of the memory.
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
+from mailer import durable
 from mailer.events import Alarm, Corrupt, Seen
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage
@@ -206,7 +206,7 @@ class Dispatcher:
             attempt.open_jobs = 0
             self.budget.let_go(attempt)
             if (descriptor := self.budget.claimed(attempt)) >= 0:
-                os.close(descriptor)
+                durable.let_go(descriptor)
             self.scheduler.park(attempt.entry.id, way)
             return
         due = now + (LONG if long else CONGESTED) * (1 + self.random())

@@ -79,7 +79,7 @@ class Engine:
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
         self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
         self.unremovable: set[str] = set()
-        """Messages that are delivered and would not leave the spool."""
+        """Messages that are delivered and would not leave the spool; the ledger goes on trying."""
 
     def wake(self) -> None:
         """Plan anew as soon as whoever runs now has done."""
@@ -123,12 +123,16 @@ class Engine:
         """The ledger says which messages have left the spool, and which would not."""
         for id in ids:
             self.scheduler.forget(id)
+            self.unremovable.discard(id)
         for id, error in problems:
             if id == "status":
                 self.settler.status_alarm(error)
+                continue
+            self.settler.unremovable(error)
+            if self.settler.once:
+                self.scheduler.forget(id)
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.unremovable.add(id)
-                self.tell(Alarm(self.clock.now(), "spool", f"message {id} is delivered but cannot be removed: {error}"))
         self.wake()
 
     def recall(self, relays: Collection[str]) -> None:

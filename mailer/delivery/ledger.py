@@ -3,7 +3,8 @@
 For a message that all have received the order is: status, then unlink. If the program dies in between, the
 message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
-window stays small and a busy daemon commits hundreds of messages at once.
+window stays small and a busy daemon commits hundreds of messages at once. What cannot be unlinked is a leftover (`leftovers`), and
+tried again every `AGAIN` seconds.
 
 Threads do what takes long and needs no interpreter: one the statements of a batch, so that a slow disk holds up the record and
 not the conversation with other hosts; another the closing of files that are gone (`spool.unlinked`), which no batch has to wait for.
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from mailer.spool import unlinked
 
+from .leftovers import Leftovers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mailer.spool import Claim, Spool
 
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
+AGAIN = 5.0  # seconds between two tries to remove what the disk would not let go
 UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 
 
@@ -33,7 +37,8 @@ class Ledger:
     """Writes events and removes what is done with from `spool`.
 
     `prepare` makes of events the call that writes them down, of which there is never more than one at a time. `done` is told
-    of each batch when it is through: the IDs that left the spool, and what went wrong.
+    of each batch when it is through: the IDs that left the spool, and what went wrong, with the ID of the message that would not leave, or
+    ``status``.
     """
 
     def __init__(
@@ -53,6 +58,9 @@ class Ledger:
         self._closer = ThreadPoolExecutor(1, "unlinked")
         self._unclosed: deque[Future[None]] = deque()
         self._writing: asyncio.Future[None] | None = None
+        self._leftovers = Leftovers(spool)
+        self._keeping: set[asyncio.Future[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
 
     @property
     def batch(self) -> asyncio.Future[None] | None:
@@ -105,20 +113,47 @@ class Ledger:
         problems: list[tuple[str, Exception]] = []
         if not written.cancelled() and isinstance(error := written.exception(), Exception):
             problems.append(("status", error))
-        self.done(self._remove(claims, problems), problems)
+        stuck: list[tuple[Claim, OSError]] = []
+        self.done(self._remove(claims, stuck), problems)
+        if stuck:
+            self._keep(stuck)
 
-    def _remove(self, claims: list[Claim], problems: list[tuple[str, Exception]]) -> list[str]:
-        """Take delivered messages off the disk; returns those that are gone."""
-        gone = []
+    def _remove(self, claims: list[Claim], stuck: list[tuple[Claim, OSError]]) -> list[str]:
+        """Take delivered messages off the disk; returns those that are gone, and adds the others to `stuck`."""
+        gone: list[Claim] = []
         for claim in claims:
             try:
                 self.spool.drop(claim)
-                gone.append(claim.entry.id)
+                gone.append(claim)
+            except FileNotFoundError:  # somebody else has removed it
+                gone.append(claim)
             except OSError as error:
-                problems.append((claim.entry.id, error))
-        if claims:
-            self._close_all(unlinked.together(claim.surrender() for claim in claims))
-        return gone
+                stuck.append((claim, error))
+        ids = [claim.entry.id for claim in gone]
+        if gone:
+            self._close_all(unlinked.together(claim.surrender() for claim in gone))
+        return ids
+
+    # What would not leave
+
+    def _keep(self, stuck: list[tuple[Claim, OSError]]) -> None:
+        """That they are delivered is written down; only then is it told that they are still there."""
+        self._in_thread(lambda: ([], self._leftovers.keep(stuck)))
+
+    def _clear(self) -> None:
+        self._again = None
+        self._in_thread(lambda: (self._leftovers.clear(), []))
+
+    def _in_thread(self, act: Callable[[], tuple[list[str], list[tuple[str, Exception]]]]) -> None:
+        keeping = asyncio.ensure_future(self._kept(act))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+
+    async def _kept(self, act: Callable[[], tuple[list[str], list[tuple[str, Exception]]]]) -> None:
+        loop = asyncio.get_running_loop()
+        self.done(*await loop.run_in_executor(self._writer, act))
+        if self._leftovers and self._again is None:
+            self._again = loop.call_later(AGAIN, self._clear)
 
     def _close_all(self, runs: list[tuple[int, int]]) -> None:
         while self._unclosed and self._unclosed[0].done():
@@ -129,11 +164,16 @@ class Ledger:
             unlinked.close(runs)
 
     async def close(self) -> None:
-        """Write what is left. No event may come after."""
+        """Write what is left, and try a last time to remove what would not go. No event may come after."""
         while self._busy:
             if self._writing is None or self._writing.done():
                 await asyncio.sleep(DELAY)
             else:
                 await asyncio.wait([self._writing])
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+        if self._again is not None:
+            self._again.cancel()
+            self.done(await asyncio.get_running_loop().run_in_executor(self._writer, self._leftovers.clear), [])
         self._writer.shutdown()
         self._closer.shutdown()

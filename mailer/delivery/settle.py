@@ -175,8 +175,23 @@ class Settler:
                 self._let_go(attempt)
                 return  # still where it was; that part of the attempt is made again
             await asyncio.sleep(PAUSE)
+            if not self._renewed(attempt):
+                self._give_back(attempt)
+                return
         self._tell_settled(attempt, outcomes, status)
         self._close(attempt)
+
+    def _renewed(self, attempt: Attempt) -> bool:
+        """Whether what could not be settled is still ours to settle: its file is where it was."""
+        assert attempt.claim is not None
+        try:
+            self.spool.renew(attempt.claim)
+        except NoSuchMessage:
+            attempt.claim.close()
+            return False
+        except (Failure, OSError):  # the next try to settle it says what is wrong
+            pass
+        return True
 
     async def _confirm(self, attempt: Attempt) -> None:
         """Put the reports of success that are owed. One that cannot be put holds up nothing: the mail is delivered."""
@@ -216,6 +231,9 @@ class Settler:
         except Failure as failure:
             self._alarm(f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
             return False
+        except Exception as error:  # what was learned must not be lost with it: then it would be delivered again
+            self._alarm(f"cannot settle message {attempt.entry.id}, which is tried again: {type(error).__name__}: {error}", "bug")
+            return False
         finally:
             if attempt.reports is not reported:
                 self.look(attempt.reports)
@@ -241,7 +259,10 @@ class Settler:
 
     def _warn(self, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
         """Tell the sender that the message is late, unless the file says that he was told. The report goes before the note of it."""
-        if notes.read(claim, "warned"):
+        try:
+            if notes.read(claim, "warned"):
+                return
+        except CorruptFile:  # it was damaged since it was read: the next one to read it sets it aside
             return
         self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, self.deadline(attempt.entry)))
         notes.add(claim, "warned", self.clock.now())
@@ -301,6 +322,11 @@ class Settler:
 
     def _spool_alarm(self, what: str, error: OSError) -> None:
         self._alarm(f"{what}: {error.strerror or error}")
+
+    def unremovable(self, error: Exception) -> None:
+        """A message that is delivered would not leave the spool; with `once`, the next run goes on."""
+        self._alarm(str(error))
+        self.undone += self.once
 
     def status_alarm(self, error: Exception) -> None:
         """The status database takes nothing. What is told of that would go there, too, and fail again."""

@@ -86,21 +86,22 @@ class Entry:
 class Claim:
     """A message that is ours to deliver or to move: its file, open and locked, and its content.
 
-    Closing it gives it back; a claim is a context manager.
+    Closing it gives it back; a claim is a context manager. `recorded` is what was last appended, and is not appended a second time
+    where only the step after it failed.
     """
 
-    __slots__ = ("content", "entry", "fd")
+    __slots__ = ("content", "entry", "fd", "recorded")
 
     def __init__(self, fd: int, entry: Entry, content: bytes) -> None:
         self.fd = fd
         self.entry = entry
         self.content = content
+        self.recorded: Sequence[Outcome] = ()
 
     def close(self) -> None:
         """Give the lock back."""
         if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+            durable.let_go(self.surrender())
 
     def surrender(self) -> int:
         """The descriptor, for somebody else to close."""
@@ -181,13 +182,13 @@ class Spool:
     def read(self, id: str, state: str | None = None) -> Entry:
         """Message `id`, without its content. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
         fd, entry, _ = self._load(id, state, _READ)
-        os.close(fd)
+        durable.let_go(fd)
         return entry
 
     def content(self, id: str) -> bytes:
         """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
         fd, _, content = self._load(id, None, _READ)
-        os.close(fd)
+        durable.let_go(fd)
         return content
 
     def raw(self, id: str) -> tuple[bytes, str, float]:
@@ -196,7 +197,7 @@ class Spool:
         try:
             return os.pread(fd, entry.length, 0), entry.state, entry.due
         finally:
-            os.close(fd)
+            durable.let_go(fd)
 
     def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False) -> tuple[int, Entry, bytes]:
         if not layout.is_id(id):
@@ -226,7 +227,7 @@ class Spool:
         try:
             return fd, *self._parse(fd, id, state, lock)
         except BaseException:
-            os.close(fd)
+            durable.let_go(fd)
             raise
 
     def _parse(self, fd: int, id: str, state: str, lock: bool) -> tuple[Entry, bytes]:
@@ -251,7 +252,7 @@ class Spool:
         """
         fd, entry, content = self._load(id, state, _CHANGE if keep else _READ)
         if not keep:
-            os.close(fd)
+            durable.let_go(fd)
             fd = -1
         return entry, content, fd
 
@@ -278,8 +279,24 @@ class Spool:
                 raise NoSuchMessage(entry.id)
             return Claim(fd, entry, self._body(fd, entry) if content is None else content)
         except BaseException:
-            os.close(fd)
+            durable.let_go(fd)
             raise
+
+    def renew(self, claim: Claim) -> None:
+        """After an error: make sure that the file of `claim` is where it was, and open it anew if its descriptor went stale.
+
+        Raises `NoSuchMessage` if somebody has removed or moved it by hand, `Busy`, `OSError`, `Failure`.
+        """
+        self.prepare()  # a directory may be missing
+        entry = claim.entry
+        try:
+            inode = os.fstat(claim.fd).st_ino
+        except OSError:
+            claim.close()
+            claim.fd = self._open_again(entry)
+            _lock(claim.fd, entry.id)
+            inode = os.fstat(claim.fd).st_ino
+        self._still_there(entry.id, entry.state, inode)
 
     def _open_again(self, entry: Entry) -> int:
         try:
@@ -338,10 +355,11 @@ class Spool:
         os.unlink(self.path(claim.entry.state, claim.entry.id))
 
     def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
-        if outcomes:
+        if outcomes and outcomes is not claim.recorded:
             durable.write_all(claim.fd, file.render_records(outcomes))
         if sync:
             os.fdatasync(claim.fd)
+        claim.recorded = outcomes
 
     def _move(self, claim: Claim, state: str) -> None:
         entry = claim.entry

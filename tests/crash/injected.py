@@ -20,6 +20,15 @@ BEGIN, END = "/mark/begin", "/mark/end"
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EMFILE")
 
+REFUSALS = {
+    "rename": ("EIO", "ENOSPC", "EROFS", "EACCES", "ESTALE"),
+    "unlink": ("EIO", "EROFS", "EACCES", "ESTALE"),
+    "close": ("EIO", "ENOSPC", "EDQUOT", "EINTR"),
+    "fdatasync": ("EIO", "ENOSPC", "EROFS", "ESTALE"),
+    "write": ("EIO", "ENOSPC", "EDQUOT", "ESTALE"),
+}
+"""What else than `ERRORS` a call can be told."""
+
 WATCHED = "%file,%desc,%network"
 """Whatever takes a path or a descriptor."""
 
@@ -115,6 +124,11 @@ class Victim:
     def _traced(self) -> list[tuple[str, str]]:
         found = map(_LINE.match, self.trace.read_text(errors="replace").splitlines())
         return [(line[1], line[2]) for line in found if line]
+
+
+def refused(calls: Iterable[Call]) -> list[tuple[Call, str]]:
+    """Each of `calls` with each error that it can be told."""
+    return [(call, error) for call in calls for error in REFUSALS.get(call.name, ERRORS)]
 
 
 def side_by_side(work: Callable[[T], None], cases: Iterable[T]) -> None:

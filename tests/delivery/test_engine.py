@@ -862,7 +862,7 @@ def test_a_delivered_message_that_cannot_be_removed_is_not_delivered_again(post:
     """An alarm; it stays known as delivered while the daemon runs, whatever a scan finds."""
 
     async def scenario() -> None:
-        monkeypatch.setattr(post.spool, "drop", Failing(post.spool.drop, 1, errno.EROFS))
+        monkeypatch.setattr(post.spool, "drop", Failing(post.spool.drop, 10_000, errno.EROFS))
         async with post.running():
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
