@@ -49,9 +49,10 @@ class Request:
     field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
     `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
+    `changes` are what was mended already in what the message is made of.
     """
 
-    __slots__ = ("bcc", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Request:
         request_id: str = "",
         priority: str = "normal",
         options: Mapping[str, object] | None = None,
+        changes: Sequence[Change] = (),
     ) -> None:
         self.data = data
         self.sender = sender
@@ -75,6 +77,7 @@ class Request:
         self.request_id = request_id
         self.priority = priority
         self.options = options
+        self.changes = changes
 
 
 class Prepared:
@@ -138,7 +141,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
         raise Failure(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", BAD_MESSAGE)
     if request.options:
         _check_options(request.options)
-    changes: list[Change] = []
+    changes = [*request.changes]
     came = Message.split(normalise(_without_from_line(request.data)))
     rules = _rules(request, came, settings)
     recipients = _recipients(request, came, settings, rules, changes)

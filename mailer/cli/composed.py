@@ -1,15 +1,24 @@
 """What ``mailer send`` composes: its options, or an object of JSON, as an `Email`.
 
-Loaded only then: a whole message on standard input needs none of it.
+Loaded only then: a whole message on standard input needs none of it. Whoever composes and says no text pipes it in, or types it, as
+with mail(1). Odd octets, in a file, in JSON, in an option or in a file's name, stop no mail: they are read as its readers would read
+them, which is reported, or refused where nothing is to be mended.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from errno import EBADF
+from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
 from mailer.compose import Attachment, Email, EmailError, Limits, Link
+from mailer.mail.charset import WESTERN, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
+from mailer.mail.message import Change
+from mailer.mail.text import one_line
 from mailer.submit import Request
 
 from .options import usage
@@ -21,12 +30,17 @@ if TYPE_CHECKING:
     from .options import Given
 
 
+TEXTS = ("--text", "--text-file", "--html", "--html-file")
+"""The options that say what the message says. With one of them standard input is not read, unless it is that file."""
+
+
 def composed(given: Given, settings: SubmissionSettings) -> Request:
     """The message that the options make, as it is handed to submission. Raises `Failure` (64, 65, 67, 74)."""
     if given.flag("--from-header"):
         raise usage("-t takes the recipients from a message on standard input; it does not go with --to", "send")
+    draft = _Draft(given, settings)
     try:
-        email = _from_json(given, settings) if given.flag("--from-json") else _from_options(given, settings)
+        email = draft.from_json() if given.flag("--from-json") else draft.from_options()
         Limits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
         data, bcc = email.encode(), email.hidden()
     except EmailError as error:
@@ -38,81 +52,135 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
         from_header=True,
         request_id=request_id(given.text("--request-id", email.request_id or None)),
         priority=queue_priority(given.text("--priority") or email.priority),
+        changes=draft.changes,
     )
 
 
-def _from_json(given: Given, settings: SubmissionSettings) -> Email:
-    import json
+class _Draft:
+    """An email in the making; `changes` are what had to be mended in what was given."""
 
-    others = [name for name in given.values if name in COMPOSING and name != "--from-json"]
-    if others or given.operands:
-        raise usage(f"--from-json says all of the message; it does not go with {(others or given.operands)[0]}", "send")
-    path = given.text("--from-json") or ""
-    text = _file(path, settings, given)
+    def __init__(self, given: Given, settings: SubmissionSettings) -> None:
+        self.given = given
+        self.settings = settings
+        self.changes: list[Change] = []
+
+    def from_json(self) -> Email:
+        given = self.given
+        others = [name for name in given.values if name in COMPOSING and name != "--from-json"]
+        if others or given.operands:
+            raise usage(f"--from-json says all of the message; it does not go with {(others or given.operands)[0]}", "send")
+        path = given.text("--from-json") or ""
+        text = self._file(path)
+        try:
+            payload = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise Failure(f"{path}: this is no JSON: {error}; nothing was queued", BAD_MESSAGE) from None
+        return Email.from_payload(payload)
+
+    def from_options(self) -> Email:
+        given = self.given
+        email = Email(
+            from_=self._one("--from"),
+            to=[*self._all("--to"), *(self._said("recipient", one) for one in given.operands)],
+            cc=self._all("--cc"),
+            bcc=self._all("--bcc"),
+            reply_to=self._all("--reply-to"),
+            subject=self._one("--subject"),
+            text=self._text("--text"),
+            html=self._text("--html"),
+            headers=[_header(one) for one in self._all("--header")],
+            priority=self._one("--priority"),
+            in_reply_to=self._one("--in-reply-to"),
+            references=[id for one in self._all("--references") for id in one.replace("\t", " ").split(" ") if id],
+            unsubscribe=self._all("--list-unsubscribe"),
+            links=[Link(*_pair("--link", "NAME=URL", one)) for one in self._all("--link")],
+        )
+        for path in given.texts("--attach"):
+            email.attach(self._read(path), self._said("--attach", os.path.basename(path)))
+        for one in given.texts("--inline"):
+            id, path = _pair("--inline", "CID=FILE", one)
+            name = self._said("--inline", os.path.basename(path))
+            email.files.append(Attachment(self._read(path), name, content_id=self._said("--inline", id)))
+        if not any(map(given.flag, TEXTS)):
+            email.header_fields(), email.hidden()  # a person hears what is wrong with them before the text is typed
+            email.text = self._typed()
+        return email
+
+    def _typed(self) -> str:
+        """Standard input, which is the text where no option says one, unless an option takes it for a file or there is none."""
+        given = self.given
+        if self._takes_input() or _no_input():
+            return ""
+        data = read_input(self.settings, what="text", quiet=given.flag("--quiet"))
+        meant = given.flag("--attach") or given.flag("--link") or S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)  # such as /dev/null
+        if not (data or meant):
+            why = "it is empty, for nothing came on standard input (--text '' says that none is meant)"
+            self.changes.append(Change("left", "text", "", "", why))
+        return self._decoded("text", data)
+
+    def _takes_input(self) -> str:
+        """The option whose file is standard input; empty if none is. Raises `Failure` (64) for a second one."""
+        named = [(name, path) for name in ("--text-file", "--html-file", "--attach") for path in self.given.texts(name)]
+        named += [("--inline", one.partition("=")[2]) for one in self.given.texts("--inline")]
+        takers = [name for name, path in named if path == "-"]
+        if len(takers) > 1:
+            raise usage(f"standard input is one file; {takers[0]} and {takers[1]} cannot both be -", "send")
+        return takers[0] if takers else ""
+
+    def _text(self, name: str) -> str | None:
+        """What ``--text`` or ``--text-file`` gives, or the same of HTML; None if there is neither."""
+        self._takes_input()
+        text, path = self.given.text(name), self.given.text(f"{name}-file")
+        if text is not None and path is not None:
+            raise usage(f"{name} and {name}-file do not go together", "send")
+        if path is not None:
+            return self._file(path)
+        return None if text is None else self._said(name, text)
+
+    def _one(self, name: str) -> str:
+        return self._said(name, self.given.text(name) or "")
+
+    def _all(self, name: str) -> list[str]:
+        return [self._said(name, one) for one in self.given.texts(name)]
+
+    def _said(self, what: str, text: str) -> str:
+        """A value from the command line, or a name from the disk: what the interpreter could not read is a lone surrogate there."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return self._decoded(what, os.fsencode(text))
+        return text
+
+    def _file(self, path: str) -> str:
+        """A file as text, without a byte order mark. Raises `Failure` (65, 67, 74)."""
+        return self._decoded("standard input" if path == "-" else one_line(path), self._read(path))
+
+    def _decoded(self, what: str, data: bytes) -> str:
+        """Octets as text; what is no UTF-8 is mended and told, or refused. Raises `Failure` (65)."""
+        text, guessed = readable(data.removeprefix(b"\xef\xbb\xbf"))
+        if guessed:
+            if self.settings.strict:
+                raise Failure(f"{what}: it is no UTF-8; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
+            self.changes.append(Change("mended", what, "", "", f"it has octets that are no UTF-8, taken for {WESTERN}"))
+        return text
+
+    def _read(self, path: str) -> bytes:
+        """What is in a file, or in standard input for ``-``. Raises `Failure` (65, 67, 74)."""
+        if path == "-":
+            return read_input(self.settings, quiet=self.given.flag("--quiet"))
+        try:
+            with open(path, "rb") as file:
+                return read_all(file.fileno(), self.settings)
+        except OSError as error:
+            raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
+
+
+def _no_input() -> bool:
+    """Whether standard input is closed, or cannot be read, as nohup(1) leaves it."""
     try:
-        payload = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Failure(f"{path}: this is no JSON: {error}; nothing was queued", BAD_MESSAGE) from None
-    return Email.from_payload(payload)
-
-
-def _from_options(given: Given, settings: SubmissionSettings) -> Email:
-    from_stdin = [name for name in ("--text-file", "--html-file") if given.text(name) == "-"]
-    if len(from_stdin) > 1:
-        raise usage("standard input is one file; --text-file and --html-file cannot both be -", "send")
-    if not any(given.flag(name) for name in ("--text", "--text-file", "--html", "--html-file")):
-        text: str | None = ""
-    else:
-        text = _text(given, settings, "--text")
-    email = Email(
-        from_=given.text("--from") or "",
-        to=[*given.texts("--to"), *given.operands],
-        cc=given.texts("--cc"),
-        bcc=given.texts("--bcc"),
-        reply_to=given.texts("--reply-to"),
-        subject=given.text("--subject") or "",
-        text=text,
-        html=_text(given, settings, "--html"),
-        headers=[_header(one) for one in given.texts("--header")],
-        priority=given.text("--priority") or "",
-        in_reply_to=given.text("--in-reply-to") or "",
-        references=[id for one in given.texts("--references") for id in one.replace("\t", " ").split(" ") if id],
-        unsubscribe=given.texts("--list-unsubscribe"),
-        links=[Link(*_pair("--link", "NAME=URL", one)) for one in given.texts("--link")],
-    )
-    for path in given.texts("--attach"):
-        email.attach(_read(path, settings, given), os.path.basename(path))
-    for one in given.texts("--inline"):
-        id, path = _pair("--inline", "CID=FILE", one)
-        email.files.append(Attachment(_read(path, settings, given), os.path.basename(path), content_id=id))
-    return email
-
-
-def _text(given: Given, settings: SubmissionSettings, name: str) -> str | None:
-    """What ``--text`` or ``--text-file`` gives, or the same of HTML; None if there is neither."""
-    text, path = given.text(name), given.text(f"{name}-file")
-    if text is not None and path is not None:
-        raise usage(f"{name} and {name}-file do not go together", "send")
-    return text if path is None else _file(path, settings, given)
-
-
-def _file(path: str, settings: SubmissionSettings, given: Given) -> str:
-    """A file as text. Raises `Failure` (65, 67, 74)."""
-    try:
-        return _read(path, settings, given).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Failure(f"{path} is no UTF-8 text (byte {error.start})", BAD_MESSAGE) from None
-
-
-def _read(path: str, settings: SubmissionSettings, given: Given) -> bytes:
-    """What is in a file, or in standard input for ``-``. Raises `Failure` (65, 67, 74)."""
-    if path == "-":
-        return read_input(settings, quiet=given.flag("--quiet"))
-    try:
-        with open(path, "rb") as file:
-            return read_all(file.fileno(), settings)
+        return sys.stdin is None or bool(os.read(sys.stdin.fileno(), 0))
     except OSError as error:
-        raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
+        return error.errno == EBADF
 
 
 def _header(text: str) -> tuple[str, str]:

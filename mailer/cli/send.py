@@ -31,7 +31,7 @@ COMPOSING = (
     "--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--html", "--html-file", "--attach", "--inline",
     "--link", "--header", "--in-reply-to", "--references", "--list-unsubscribe", "--from-json",
 )  # fmt: skip
-"""Options that make a message; with one of them no message is read."""
+"""Options that make a message. With one of them standard input is no message, but the text of one, or nothing."""
 
 
 def run(given: Given) -> int:
@@ -117,12 +117,12 @@ def queue_priority(word: str | None) -> str:
     return {"": "normal", "highest": "high", "lowest": "low"}.get(word or "", word or "")
 
 
-def read_input(settings: SubmissionSettings, *, quiet: bool = False) -> bytes:
-    """All of standard input, as `read_all` does; a person at a terminal is told that we wait. Raises `Failure` (65, 74)."""
+def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bool = False) -> bytes:
+    """All of standard input, as `read_all` does; a person at a terminal is told for what we wait. Raises `Failure` (65, 74)."""
     if sys.stdin is None:
         raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
     if sys.stdin.isatty() and not quiet:
-        sys.stderr.write("mailer: reading the message from the terminal; end it with Ctrl-D\n")
+        sys.stderr.write(f"mailer: reading the {what} from the terminal; end it with Ctrl-D\n")
     return read_all(sys.stdin.fileno(), settings)
 
 
@@ -214,7 +214,9 @@ COMMAND = Command(
     summary="take a message from standard input, or compose one, and queue it",
     about=(
         "Reads a whole RFC 5322 message from standard input and queues it for the RECIPIENTs, or for those of its own "
-        "To, Cc and Bcc fields with -t. With --to, --subject, --text and their like it composes a message instead and reads nothing.\n\n"
+        "To, Cc and Bcc fields with -t. With --to, --subject, --text and their like it composes a message instead. Without a text of its "
+        "own (--text, --text-file, --html, --html-file) its text is then standard input to the end, as with mail(1), also at a terminal; "
+        "--text '' or </dev/null say that there is none, which a script does whose standard input nobody ends.\n\n"
         "When it exits with 0, the message is on disk and survives a power failure, whether or not a daemon runs. It "
         "prints the message's ID; `mailer status ID` says what became of it.\n\n"
         "Names of this machine become who the configuration says they are, and what not every server would take is mended, never cut. "
@@ -230,10 +232,10 @@ COMMAND = Command(
         Option("--bcc", metavar="ADDRESS", help="compose: a recipient whom the others do not see", repeat=True),
         Option("--reply-to", metavar="ADDRESS", help="compose: where answers go", repeat=True),
         Option("--subject", "-s", metavar="TEXT", help="compose: the subject"),
-        Option("--text", metavar="TEXT", help="compose: the text; '' for HTML without one, else it is made from the HTML"),
-        Option("--text-file", metavar="FILE", help="compose: a UTF-8 file with the text; - for standard input"),
+        Option("--text", metavar="TEXT", help="compose: the text, as it is; '' for none; without it HTML is told in text, too"),
+        Option("--text-file", metavar="FILE", help="compose: a file with the text, UTF-8; - for standard input"),
         Option("--html", metavar="HTML", help="compose: the same as HTML"),
-        Option("--html-file", metavar="FILE", help="compose: a UTF-8 file with it; - for standard input"),
+        Option("--html-file", metavar="FILE", help="compose: a file with it; - for standard input"),
         Option("--attach", metavar="FILE", help="compose: a file to attach", repeat=True),
         Option("--inline", metavar="CID=FILE", help="compose: a picture that the HTML shows as <img src=\"cid:CID\">", repeat=True),
         Option("--link", metavar="NAME=URL", help="compose: a link in the body, in place of an attachment", repeat=True),
@@ -245,8 +247,8 @@ COMMAND = Command(
         Option("--from-json", metavar="FILE", help="compose: all of it from an object of JSON; - for standard input"),
         Option("--priority", metavar="WORD", help="high, normal or low, in the queue and to the reader; composed mail can be highest or "
                "lowest, too"),
-        Option("--strict", help="refuse a message with lines too long or with 8-bit text that does not say what it is, which else is "
-               "mended (65)"),
+        Option("--strict", help="refuse what else is mended (65): lines too long, octets that do not say what they are or say it falsely, "
+               "fields twice"),
         Option("--dry-run", help="show the envelope, and what would be changed in the message and why; queue nothing"),
         Option("--request-id", metavar="KEY", help="queue at most once: the same KEY and message give the same ID again, "
                "another message is refused (65)"),
@@ -265,6 +267,7 @@ COMMAND = Command(
     epilog="""\
 examples:
   printf 'Subject: hello\\n\\nIt works.\\n' | mailer send you@example.com
+  df -h | mailer send -s 'Disks of today' you@example.com
   mailer send --to you@example.com --subject hello --text 'It works.'
   mailer send --to you@example.com --subject news --html-file news.html --inline logo=logo.png --attach report.pdf
   mailer send --from-json payload.json --dry-run

@@ -77,6 +77,12 @@ class Email:
 
     def encode(self) -> bytes:
         """The message, with CRLF line ends, without Bcc; the same parts make the same bytes. Raises `EmailError`."""
+        return self.header_fields() + body(self.text, self.html, self.files, self.links)
+
+    __bytes__ = encode
+
+    def header_fields(self) -> bytes:
+        """The header of the message, but for what says how its body is written. Raises `EmailError`."""
         made = [
             *fields.addresses("From", _listed(self.from_), most=1),
             *fields.addresses("To", _listed(self.to)),
@@ -90,9 +96,7 @@ class Email:
             *fields.priority(self.priority),
         ]
         lines = [*made, *fields.further(_pairs(self.headers), made), header_field("MIME-Version", "1.0")]
-        return "".join(lines).encode() + body(self.text, self.html, self.files, self.links)
-
-    __bytes__ = encode
+        return "".join(lines).encode()
 
     def reverse_path(self) -> str:
         """The sender of the envelope, ``""`` for none. Raises `EmailError`, also without any author."""

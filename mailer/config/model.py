@@ -127,7 +127,9 @@ class Submission:
     )
     masquerade_except: tuple[str, ...] = setting(KEPT, "Users, addresses and domains that keep theirs.", (), example="lists.example.com")
     strict: bool = setting(
-        SWITCH, "Whether a message with lines too long, or with 8-bit text that says no encoding, is refused instead of mended.", False
+        SWITCH,
+        "Whether a message is refused instead of mended: lines too long, octets that do not say what they are, fields that stand twice.",
+        False,
     )
     max_header_size: int = setting(SIZE, "The largest header that a message may have.", defaults.MAX_HEADER_SIZE)
     min_free_space: int = setting(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 
+from .charset import charset_of
 from .message import Message
 from .mime import BASE64_LINE, transfer
 
@@ -89,20 +90,11 @@ def relabelled(entity: Message, encoding: str) -> bytes:
 
 
 def with_mime(entity: Message, body: bytes) -> Message:
-    """A message from before MIME: its text is UTF-8, or nobody knows what (RFC 1428 §3)."""
+    """A message from before MIME: its text says from now on what it is taken for."""
     lines = [f"Content-Type: text/plain; charset={charset_of(body)}"]
     if entity.value(b"mime-version") is None:
         lines.insert(0, "MIME-Version: 1.0")
     return entity.with_fields(*lines)
-
-
-def charset_of(text: bytes) -> str:
-    """What the octets of a text that does not say it must be."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return "unknown-8bit"
-    return "utf-8"
 
 
 _REST = re.compile(rb"(--)?[ \t]*(?=\r\n|\Z)")  # of the line of a delimiter

@@ -22,7 +22,8 @@ import re
 from binascii import a2b_qp, b2a_qp
 
 from .address import boxes
-from .entity import MAX_DEPTH, OPEN, SIGNED, body_of, charset_of, default_of, encoded, encoding_of, kind_of, pieces, relabelled, with_mime
+from .charset import charset_of
+from .entity import MAX_DEPTH, OPEN, SIGNED, body_of, default_of, encoded, encoding_of, kind_of, pieces, relabelled, with_mime
 from .message import Change, Message, has_long_line
 from .mime import MAX_WORD, ascii_address, field, parameter, phrase
 from .mime import encoded as encoded_words

@@ -5,6 +5,8 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import os
+import subprocess
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,105 @@ def test_html_can_stand_alone(home: Home) -> None:
     assert sent(home, *TO, "--html", "<p>x", "--text", "").get_content_type() == "text/html"
 
 
+@pytest.mark.parametrize("options", [["-s", "Backup"], ["--from", "me@example.com"], ["--header", "X-A: b"], ["--attach", "/etc/hostname"]])
+def test_what_is_piped_into_a_composed_message_is_its_text(home: Home, options: list[str]) -> None:
+    """``echo report | mailer send -s Backup you@example.net``, as mail(1), mutt and s-nail take it."""
+    body = sent(home, *options, "you@example.net", input=b"report\n").get_body(("plain",))
+    assert body is not None
+    assert body.get_content().splitlines() == ["report"]
+
+
+@pytest.mark.parametrize("text", [["--text", "said"], ["--text-file", "/dev/null"], ["--html", "<p>said"], ["--from-json", "payload"]])
+def test_an_option_that_says_the_text_leaves_standard_input_alone(home: Home, text: list[str]) -> None:
+    """Nobody waits for its end."""
+    (home.path / "payload").write_text(json.dumps(PAYLOAD))
+    options = text if "--from-json" in text else [*TO, *text]
+    with home.start("send", *options, cwd=home.path) as process:
+        assert process.wait(60) == 0  # while the pipe is open
+    (id,) = home.queued()
+    assert b"Content-Type: text/plain" in home.spool.content(id)
+
+
+def test_an_option_that_takes_standard_input_for_a_file_leaves_no_text_there(home: Home) -> None:
+    """It is attached, and nothing else."""
+    message = sent(home, *TO, "--attach", "-", input=b"report\n")
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().strip() == ""
+    (file,) = message.iter_attachments()
+    assert file.get_content() == "report\n"
+
+
+def test_a_text_that_is_typed(home: Home) -> None:
+    """At a terminal it is read to its end, and who sits there is told; not with -q."""
+    for quiet, said in ([], b"mailer: reading the text from the terminal; end it with Ctrl-D\n"), (["-q"], b""):
+        ours, theirs = os.openpty()
+        with home.start("send", *quiet, *TO, stdin=theirs) as process:
+            os.close(theirs)
+            os.write(ours, b"typed\n\x04")
+            _, error = process.communicate(timeout=60)
+        os.close(ours)
+        assert (process.returncode, error) == (0, said)
+        (id,) = home.queued()
+        assert home.spool.content(id).endswith(b"\r\n\r\ntyped\r\n")
+        home.spool.cancel(id, 0.0, "")
+
+
+def test_where_there_is_no_input_there_is_no_text(home: Home) -> None:
+    """A closed one, /dev/null, and what nohup(1) leaves; a pipe that is empty is told of, for something was meant to come out of it."""
+    unreadable = os.open("/dev/null", os.O_WRONLY)
+    for options in (
+        {"stdin": subprocess.DEVNULL}, {"stdin": unreadable}, {"preexec_fn": lambda: os.close(0)}, {"input": b""}
+    ):  # fmt: skip
+        done = home.send(*TO, "-s", "x", **({"input": None} | options))
+        assert (done.returncode, b"nothing came on standard input" in done.stderr) == (0, "input" in options), done
+    os.close(unreadable)
+    assert [home.spool.content(id).partition(b"\r\n\r\n")[2] for id in home.queued()] == [b"\r\n"] * 4
+    assert home.send(*TO, "-s", "x", "--attach", "/etc/hostname", input=b"").stderr == b""
+
+
+@pytest.mark.parametrize("wrong", [["--header", "X-A"], ["--to", "no address"], ["--attach", "/none"], ["--bcc", "<"], ["--inline", "x"]])
+def test_what_is_wrong_is_told_before_the_text_is_typed(home: Home, wrong: list[str]) -> None:
+    """Nothing is read."""
+    with home.start("send", *TO, *wrong) as process:
+        assert process.wait(60) in (64, 65, 67)
+    assert home.queued() == []
+
+
+ODD = "Gr\u00fc\u00dfe".encode() + b" caf\xe9"
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ([*TO, "--text-file", "odd"], "odd"),
+        ([*TO, "--html-file", "odd"], "odd"),
+        (TO, "text"),
+        ([*TO, "--text", ODD], "--text"),
+        ([*TO, "--subject", ODD, "--text", "x"], "--subject"),
+        ([*TO, "--text", "x", "--attach", b"caf\xe9"], "--attach"),
+        (["--from", b"Caf\xe9 <me@example.com>", "you@example.net", "--text", "x"], "--from"),
+        (["--from-json", "odd.json"], "odd.json"),
+    ],
+)
+def test_odd_octets_stop_no_mail(home: Home, options: list[str | bytes], where: str) -> None:
+    """A log with one Latin-1 name in it is sent, readable, and what was done is told; with --strict it is refused."""
+    (home.path / "odd").write_bytes(ODD)
+    (home.path / "odd.json").write_bytes(json.dumps(PAYLOAD | {"subject": "?"}).encode().replace(b"?", ODD))
+    Path(os.fsdecode(os.fsencode(home.path) + b"/caf\xe9")).write_bytes(b"x")
+    home.refused(home.send("--strict", *options, input=ODD, cwd=home.path), 65, where, "no UTF-8", "submission.strict")
+    done = home.send("--json", *options, input=ODD, cwd=home.path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    change = json.loads(done.stdout)["changes"][0]
+    assert (change["action"], change["what"]) == ("mended", where)
+    message = email.message_from_bytes(home.spool.content(*home.queued()), policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    shown = [str(value) for value in message.values()]
+    for part in message.walk():
+        shown += [str(part.get_filename())] + ([part.get_content()] if part.get_content_maintype() == "text" else [])
+    assert any("caf\u00e9" in text.lower() for text in shown), shown
+
+
 def test_text_from_a_file_and_from_standard_input(home: Home, tmp_path: Path) -> None:
     """A byte order mark is none of the text."""
     (tmp_path / "text").write_bytes(b"\xef\xbb\xbfone\n")
@@ -103,7 +204,7 @@ def test_from_json(home: Home, tmp_path: Path, source: str) -> None:
         (["--from-json", "-"], b"{", 65, ["-: this is no JSON"]),
         (["--from-json", "-"], b"[]", 65, ["the payload is no object"]),
         (["--from-json", "-"], b"[" * 100_000, 65, ["this is no JSON"]),
-        (["--from-json", "-"], b"\xff", 65, ["no UTF-8"]),
+        (["--from-json", "-"], b"\xff", 65, ["this is no JSON"]),
         (["--from-json", "-"], b"{}", 65, ["no recipient"]),
         (["--from-json", "-"], b'{"to_adresses": ["x@example.com"]}', 65, ["did you mean to_addresses?"]),
         (["--from-json", "-"], b'{"to_addresses": ["x@example.com"], "request_id": "a\\nb"}', 64, ["printable"]),
@@ -117,7 +218,7 @@ def test_from_json(home: Home, tmp_path: Path, source: str) -> None:
         ([*TO, "--inline", "logo=/etc/hostname", "--text", "x"], b"", 65, ["pictures are shown within HTML"]),
         ([*TO, "--link", "https://example.com"], b"", 64, ["--link takes NAME=URL"]),
         ([*TO, "--link", "x=javascript:alert(1)"], b"", 65, ["is no link"]),
-        ([*TO, "--text-file", "-", "--html-file", "-"], b"", 64, ["cannot both be -"]),
+        ([*TO, "--text-file", "-", "--html-file", "-"], b"", 64, ["--text-file and --html-file cannot both be -"]),
         ([*TO, "--html", "x", "--html-file", "-"], b"", 64, ["--html and --html-file do not go together"]),
         ([*TO, "--priority", "soon"], b"", 65, ["there is no priority 'soon'"]),
         (["--priority", "soon", "you@example.net"], WHOLE, 65, ["the priority is one of high, normal, low"]),

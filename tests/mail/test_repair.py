@@ -66,7 +66,7 @@ def test_what_is_right_stays_to_the_byte() -> None:
         ("", LONG, "quoted-printable", "utf-8"),
         ("", "grüße".encode(), "quoted-printable", "utf-8"),
         ("", "日本語".encode() * 50, "base64", "utf-8"),
-        ("", b"\xfc\xdf", "quoted-printable", "unknown-8bit"),
+        ("", b"\xfc\xdf", "quoted-printable", "windows-1252"),
         ("Content-Type: text/plain\n", "grüße".encode(), "quoted-printable", "utf-8"),
         ("Content-Type: text/html; charset=iso-8859-1\n", b"gr\xfc\xdfe " * 3, "quoted-printable", "iso-8859-1"),
         ("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n", "ü".encode() * 600, "base64", "utf-8"),

@@ -1,0 +1,44 @@
+"""Text whose octets do not say what they are, or say it falsely: what its readers take it for.
+
+Mail programs and browsers guess alike: UTF-8 where it is that, and windows-1252 for all else. That set has the letters of Latin-1 where
+Latin-1 has them, and the five octets for which it has none stand for control characters (WHATWG Encoding, index windows-1252). A log
+written by two programs may be both at once; then each octet that cannot be UTF-8 is read by itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+WESTERN = "windows-1252"
+ASCII = frozenset({"us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us", "unknown-8bit"})
+"""Labels that are false, or say nothing, where there are octets above 127; RFC 1428 §3 has the last one."""
+
+_LOW = bytes(range(128))
+_UNKNOWN = b"\x81\x8d\x8f\x90\x9d"
+_LETTERS = [chr(octet) if octet in _UNKNOWN else bytes((octet,)).decode(WESTERN) for octet in range(128, 256)]
+
+
+def charset_of(text: bytes) -> str:
+    """``utf-8`` or ``windows-1252``: by which of the two more octets above 127 of `text` can be read."""
+    well = text.decode("utf-8", "ignore").encode()
+    return "utf-8" if 2 * len(well.translate(None, _LOW)) >= len(text.translate(None, _LOW)) else WESTERN
+
+
+def readable(data: bytes) -> tuple[str, bool]:
+    """`data` as its readers would guess, and whether it was a guess: UTF-8 is none."""
+    try:
+        return data.decode(), False
+    except UnicodeDecodeError:
+        if charset_of(data) == WESTERN:
+            return data.decode(WESTERN, _NAME), True
+        return data.decode("utf-8", _NAME), True
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    """Octets that a decoder cannot read. It asks where it stands and goes on, so a text is read in one pass."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(_LETTERS[octet - 128] for octet in error.object[error.start : error.end]), error.end
+
+
+_NAME = "mailer.western"
+codecs.register_error(_NAME, _western)

@@ -1,0 +1,41 @@
+"""What octets that do not say what they are, are taken for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.mail.charset import charset_of, readable
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "text"),
+    [
+        (b"", "utf-8", ""),
+        ("Grüße".encode(), "utf-8", "Grüße"),
+        ("Grüße".encode("latin-1"), "windows-1252", "Grüße"),
+        (b"\x80 5 \x96 \x93a\x94", "windows-1252", "€ 5 – “a”"),
+        ("Grüße, ".encode() + b"caf\xe9", "utf-8", "Grüße, café"),
+        ("Ü ".encode() + "äöü ß".encode("latin-1"), "windows-1252", "Ãœ äöü ß"),
+        (b"\x81\xff", "windows-1252", "\x81ÿ"),
+        (b"cut \xe2\x82", "windows-1252", "cut â‚"),
+    ],
+)
+def test_text_is_utf8_or_windows_1252(data: bytes, charset: str, text: str) -> None:
+    """By which of the two more of it can be read; an odd octet within UTF-8 is read by itself."""
+    assert charset_of(data) == charset
+    assert readable(data) == (text, data != text.encode())
+
+
+@given(st.text())
+def test_utf8_is_no_guess(text: str) -> None:
+    """It comes out as it went in."""
+    assert readable(text.encode()) == (text, False)
+
+
+@given(st.binary())
+def test_no_octet_is_lost(data: bytes) -> None:
+    """Whatever it is, it can be written as UTF-8, and what is ASCII stays where it is."""
+    text, _ = readable(data)
+    assert text.encode().translate(None, bytes(range(128, 256))) == data.translate(None, bytes(range(128, 256)))
