@@ -65,6 +65,9 @@ by default
 .I ~/.config
 and
 .IR ~/.local/state .
+A relative path there, or in
+.BR HOME ,
+does not count.
 .TP
 .B NO_COLOR
 If it is set, nothing is coloured.

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from mailer.config import advice, defaults, edit, file, manual, report
+from mailer.config import advice, defaults, edit, file, manual, quick, report
 from mailer.config.quick import find
 from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
 from mailer.mail.text import safe
@@ -22,15 +22,10 @@ def init(given: Given) -> int:
     """Write the example file to the place that is named, or to that where it will be found."""
     if len(given.operands) > 1:
         raise usage("there can be only one PATH", "config init")
-    path = given.operands[0] if given.operands else given.text("--config") or _home()
+    path = quick.given(given.operands[0]) if given.operands else given.path("--config") or defaults.new_file()
     _create(path, manual.example())
     _say(given, f"wrote {path}; nothing is set in it yet: edit it, or use `mailer config set KEY VALUE`")
     return OK
-
-
-def _home() -> str:
-    """Where a new file belongs: the machine's for root, the user's own for others."""
-    return defaults.SYSTEM_FILE if os.geteuid() == 0 else defaults.files()[0]
 
 
 def _create(path: str, text: str) -> None:

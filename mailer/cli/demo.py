@@ -40,7 +40,7 @@ def run(given: Given) -> int:
         raise usage(f"there is no place for {given.operands[0]!r}", given.command.name)
     for number in (signal.SIGTERM, signal.SIGHUP):  # end as with Ctrl-C, and end what was started
         signal.signal(number, signal.default_int_handler)
-    with Demo(given.text("--keep") or tempfile.mkdtemp(prefix="mailer-demo-")) as demo:
+    with Demo(given.path("--keep") or tempfile.mkdtemp(prefix="mailer-demo-")) as demo:
         try:
             _watch(demo)
             shortfalls, report = demo.shortfalls(demo.records()), demo.bounce()

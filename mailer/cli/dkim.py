@@ -28,7 +28,7 @@ def keygen(given: Given) -> int:
 
     domain = dkim_keys.domain_of(_one(given, "DOMAIN"))
     order = dkim_keys.ordered(given)
-    path = given.text("--out") or dkim_keys.place(given.text("--config"), domain, order.selector)
+    path = given.path("--out") or dkim_keys.place(given.text("--config"), domain, order.selector)
     made = dkim_keys.make(domain, order, os.path.abspath(path))
     _tell(given, [made])
     if not given.flag("--quiet") and not given.flag("--json"):
@@ -46,7 +46,7 @@ def record(given: Given) -> int:
 
     if len(given.operands) > 1:
         raise usage("there can be only one DOMAIN", "dkim record")
-    if path := given.text("--key"):
+    if path := given.path("--key"):
         domain, selector = dkim_keys.domain_of(_one(given, "DOMAIN")), given.text("--selector")
         if not selector:
             raise usage("--key needs --selector", "dkim record")

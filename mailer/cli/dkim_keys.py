@@ -138,7 +138,7 @@ def ordered(given: Given, kind: str = "rsa", bits: int = BITS[0]) -> Order:
 
 def place(config: str | None, domain: str, selector: str) -> str:
     """Where a new key belongs that nobody gave a place: beside the configuration."""
-    path = find(config)[0] or (defaults.SYSTEM_FILE if os.geteuid() == 0 else defaults.files()[0])
+    path = find(config)[0] or defaults.new_file()
     return f"{os.path.dirname(os.path.abspath(path))}/dkim/{domain}.{selector}.pem"
 
 

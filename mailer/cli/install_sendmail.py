@@ -54,7 +54,7 @@ def install(given: Given) -> int:
     """Make the files, or remove them; say of each what was done."""
     if given.operands:
         raise usage("config install-sendmail takes no operands", "config install-sendmail")
-    prefix = given.text("--prefix")
+    prefix = given.path("--prefix")
     if not prefix:
         raise Failure("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", USAGE)
     root = Path(os.path.abspath(prefix))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
+LARGEST = 2**50
+"""A number beyond this is a slip, and some would overflow what counts them."""
+
+
 class Option:
     """One option. Without `metavar` it is a flag; `optional` means that the value may be left out."""
 
@@ -98,18 +102,27 @@ class Given:
         """Its value, the last one if there are several."""
         return self.values[name][-1] if name in self.values else default
 
+    def path(self, name: str) -> str:
+        """Its value as a path; empty without one. ``--spool=~/x`` is no ``~`` for a shell, and must not make a directory of that name."""
+        from mailer.config.quick import given
+
+        return given(self.text(name) or "")
+
     def texts(self, name: str) -> list[str]:
         """All its values in order."""
         return self.values.get(name, [])
 
-    def number(self, name: str, default: int) -> int:
-        """Its value as a whole number that is not negative. Raises `Failure` (64)."""
+    def number(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:
+        """Its value as a whole number from `least` to `most`. Raises `Failure` (64)."""
         text = self.text(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit():
-            raise usage(f"{name} takes a whole number, not {text!r}", self.command.name)
-        return int(text)
+        digits = text.lstrip("0") or "0" if text.isascii() and text.isdigit() else ""
+        if not 0 < len(digits) < 20 or not least <= int(digits) <= most:
+            limits = f" from {least} to {most}" if most < LARGEST else f" from {least} on" if least else ""
+            shown = text if len(text) <= 20 else f"{text[:20]}…"
+            raise usage(f"{name} takes a whole number{limits}, not {shown!r}", self.command.name)
+        return int(digits)
 
 
 def usage(problem: str, command: str) -> Failure:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mailer.mail.address import printable
 from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, UNAVAILABLE, Failure
 from mailer.mail.when import rfc3339
 
@@ -32,9 +33,7 @@ def run(given: Given) -> int:
 
     if len(given.operands) != 1:
         raise usage("it needs one relay or host", "probe")
-    seconds = given.number("--timeout", PATIENCE)
-    if not seconds:
-        raise usage("--timeout takes at least one second", "probe")
+    seconds = given.number("--timeout", PATIENCE, least=1, most=86400)
     config = _config(load(given.text("--config"), given.text("--spool")), given.operands[0], given.text("--tls"))
     found = asyncio.run(_probe(config, float(seconds)))
     if given.flag("--json"):
@@ -76,9 +75,9 @@ def _place(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or (":" in host.strip("[]") and not host.startswith("[")) or text.endswith("]"):
         host, port = text, "25"
-    if not host.strip("[]") or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise usage(f"{text!r} is neither a relay of the configuration nor HOST or HOST:PORT", "probe")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    if not host.strip("[]") or not (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536):
+        raise usage(f"{printable(text)!r} is neither a relay of the configuration nor HOST or HOST:PORT", "probe")
+    return host.removeprefix("[").removesuffix("]").removesuffix("."), int(port)
 
 
 async def _probe(config: Config, seconds: float) -> Finding:

@@ -79,7 +79,7 @@ def _options(given: Given) -> dict[str, object] | None:
     if given.flag("--fcc") and not given.flag("--dry-run"):
         from .fcc import prepare
 
-        prepare(given.text("--fcc") or "")
+        prepare(given.path("--fcc"))
     if not any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
         return None
     from .later import asked
@@ -91,7 +91,7 @@ def _copy(given: Given, done: Submitted) -> None:
     from .fcc import keep
 
     try:
-        keep(given.text("--fcc") or "", done.envelope, done.content)
+        keep(given.path("--fcc"), done.envelope, done.content)
     except OSError as error:
         sys.stderr.write(f"mailer: {done.envelope.id} is queued, but no copy could be kept: {error.filename}: {error.strerror}\n")
 

@@ -73,7 +73,7 @@ def _sink(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], N
     """The sink that was ordered, and what is worth saying about it at its start."""
     counting = given.flag("--count")
     notes: dict[str, object] = {}
-    maildir = None if counting else given.text("--maildir") or f"{scratch}/mail"
+    maildir = None if counting else given.path("--maildir") or f"{scratch}/mail"
     if maildir:
         notes["maildir"] = maildir
     sink = Sink(
@@ -81,7 +81,7 @@ def _sink(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], N
         maildir=maildir,
         keep=False,
         host=_host(given),
-        port=given.number("--port", PORT),
+        port=given.number("--port", PORT, most=65535),
         name=NAME,
         tls=_tls(given, scratch, notes),
         implicit_tls=given.flag("--implicit-tls"),
@@ -123,7 +123,7 @@ def _moods(given: Given) -> Moods:
             drops=given.texts("--drop"),
             refuse={**dict(_pairs(given, "--refuse", DEFAULT_REFUSAL)), **dict(_pairs(given, "--defer", DEFAULT_DEFERRAL))},
             greylist=None if greylist is None else _seconds(given, "--greylist", greylist),
-            every=given.number("--every", 1),
+            every=given.number("--every", 1, least=1),
             first=given.number("--first", 0),
             magic=not given.flag("--no-magic"),
             hide=given.texts("--hide"),
@@ -189,9 +189,9 @@ def _users(given: Given) -> dict[str, str]:
 
 def _tls(given: Given, scratch: _Scratch, notes: dict[str, object]) -> ssl.SSLContext | None:
     """The certificate that was named, or one of our own whose path is told, so that clients can trust it."""
-    certificate, key = given.text("--cert"), given.text("--key")
+    certificate, key = given.path("--cert"), given.path("--key")
     if certificate:
-        return context(certificate, key or "")
+        return context(certificate, key)
     if key or not (given.flag("--tls") or given.flag("--implicit-tls")):
         if key:
             raise usage("--key goes with --cert", given.command.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailer.config.numbers import check_numbers
 from mailer.net.endpoint import Timeouts
 
 TIMEOUTS = Timeouts(greeting=60.0, ehlo=60.0, mail=60.0, rcpt=60.0)
@@ -29,6 +30,7 @@ class PoolSettings:
     health_check_interval: float = 60.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _need(self.max_connections >= 1, "max_connections is at least 1")
         _need(0 <= self.min_idle <= self.max_connections, "min_idle is between 0 and max_connections")
         _need(self.acquire_timeout >= 0, "acquire_timeout is not negative")
@@ -52,6 +54,7 @@ class RetrySettings:
     error_codes: tuple[int, ...] = (421, 450, 451, 452)  # of those 4xx, what is tried again without temporary_failures too
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _need(self.max_attempts >= 1, "max_attempts is at least 1")
         _need(0 <= self.initial_delay <= self.max_delay, "initial_delay is not negative and not above max_delay")
         _need(self.multiplier >= 1, "multiplier is at least 1")
@@ -68,6 +71,7 @@ class BreakerSettings:
     enabled: bool = True
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _need(min(self.failure_threshold, self.success_threshold) >= 1, "a threshold is at least 1")
         _need(min(self.failure_window, self.recovery_timeout) > 0, "the times of a breaker are longer than nothing")
 
@@ -83,6 +87,7 @@ class RateLimitSettings:
     timeout: float = 30.0  # longest wait with "wait_with_timeout"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _need(self.max_emails >= 1 and self.max_connections != 0, "a limit is at least 1")
         _need(self.window > 0, "the window is longer than nothing")
         _need(self.on_limit in (REJECT, WAIT, WAIT_WITH_TIMEOUT), f"on_limit is {REJECT}, {WAIT} or {WAIT_WITH_TIMEOUT}")

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from mailer.config.defaults import hostname
+from mailer.config.kinds import refuse_port
+from mailer.config.numbers import check_numbers, check_port
 from mailer.config.relay import PORTS
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login, SessionError
@@ -75,10 +77,14 @@ class SmtpClient:
         which of the server's to call: ``any``, ``prefer4``, ``prefer6``, ``only4`` or ``only6``. `protocol` is ``smtp``, or ``lmtp``
         (RFC 2033). `timeouts` are in seconds for each step. Raises `ValueError` for what cannot be meant.
         """
-        if not 0 <= port < 65536 or protocol not in ("smtp", "lmtp") or family not in FAMILIES:
-            raise ValueError(f"port {port}, protocol {protocol!r} or family {family!r} is none")
+        check_port(port)
+        check_numbers(timeouts)
+        if protocol not in ("smtp", "lmtp") or family not in FAMILIES:
+            raise ValueError(f"protocol {protocol!r} or family {family!r} is none")
+        host = host.removesuffix(".")  # it says that the name is whole; no certificate has it
         if not host or not host.isprintable() or " " in host:
             raise ValueError(f"{host!r} is no host")
+        refuse_port(host)
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
         self._hello = hello or hostname()
         ehlo(self._hello)  # what cannot be said cannot be meant

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from mailer.mail.failure import BAD_CONFIG, Failure
+
 DEFAULT_DOMAIN = ""
 MAX_MESSAGE_SIZE = "25MB"
 MAX_RECIPIENTS = 10_000
@@ -33,21 +35,79 @@ def hostname() -> str:
 
 
 def spool() -> str:
-    """The spool of this user; of the machine for root."""
+    """The spool of this user; of the machine for root. Empty where the user has no home, which see `nowhere`."""
     if os.geteuid() == 0:
         return SYSTEM_SPOOL
-    return _base("XDG_STATE_HOME", ".local/state") + "/mailer"
+    base = _base("XDG_STATE_HOME", ".local/state")
+    return base and base + "/mailer"
+
+
+def nowhere() -> Failure:
+    """What is wrong where nobody has said where the spool is, and there is no home to have one in."""
+    return Failure(f"there is no place for the spool: {_homeless()}; or set XDG_STATE_HOME, mailer.spool, or --spool", BAD_CONFIG)
 
 
 def files() -> tuple[str, ...]:
     """Where a configuration may be that nobody named, in order of preference."""
-    return (_base("XDG_CONFIG_HOME", ".config") + "/mailer/config.toml", SYSTEM_FILE)
+    own = own_file()
+    return (own, SYSTEM_FILE) if own else (SYSTEM_FILE,)
+
+
+def own_file() -> str:
+    """The place of this user's own configuration; empty where he has no home."""
+    base = _base("XDG_CONFIG_HOME", ".config")
+    return base and base + "/mailer/config.toml"
+
+
+def new_file() -> str:
+    """Where a new configuration belongs: the machine's for root, the user's own for others. Raises `Failure` (78) without a home."""
+    path = SYSTEM_FILE if os.geteuid() == 0 else own_file()
+    if not path:
+        raise Failure(f"there is no place for a configuration: {_homeless()}, or say --config", BAD_CONFIG)
+    return path
 
 
 def _base(variable: str, otherwise: str) -> str:
-    """A base directory of the XDG specification; it says to ignore a relative one."""
+    """A base directory of the XDG specification; it says to ignore a relative one. Empty where there is no home either."""
     path = os.environ.get(variable, "")
-    return path if path.startswith("/") else os.path.join(os.path.expanduser("~"), otherwise)
+    return path if path.startswith("/") else (found := home()) and f"{found.rstrip('/')}/{otherwise}"
+
+
+def home() -> str:
+    """The home directory of this user: ``$HOME``, else the one in passwd(5). A relative path is none, and then it is empty."""
+    path = os.environ.get("HOME", "")
+    if not path.startswith("/"):
+        import pwd
+
+        try:
+            path = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a container with a user that nobody has named
+            path = ""
+    return path if path.startswith("/") else ""
+
+
+def expanded(path: str) -> str:
+    """`path`, with a home directory for the ``~`` or ``~user`` that it begins with. Raises `ValueError` where there is none."""
+    if not path.startswith("~"):
+        return path
+    user, slash, rest = path[1:].partition("/")
+    if not user:
+        place = home()
+    else:
+        import pwd
+
+        try:
+            place = pwd.getpwnam(user).pw_dir
+        except KeyError:
+            raise ValueError(f"there is no user {user}, whose home ~{user} would be; write the whole path") from None
+    if not place.startswith("/"):
+        raise ValueError(f"~ is no place: {_homeless()}, or write the whole path")
+    return place.rstrip("/") + slash + rest
+
+
+def _homeless() -> str:
+    where = "HOME is not a whole path" if os.environ.get("HOME") else "HOME is not set"
+    return f"{where}, and user {os.getuid()} has no home in passwd(5); set HOME"
 
 
 def sender(from_address: str, default_domain: str, host: str) -> str:

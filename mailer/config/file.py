@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.failure import BAD_CONFIG, Failure
 
+from . import defaults
 from .judge import Judge, Problem
 from .model import Config
 from .places import Places
-from .quick import LARGEST_FILE, find
+from .quick import LARGEST_FILE, find, given
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +42,10 @@ def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collect
         rest = f" (and {len(problems) - 1} more; `mailer config check` shows all)" if len(problems) > 1 else ""
         raise Failure(at(path, problems[0]) + rest, BAD_CONFIG)
     if spool:
-        config = replace(config, mailer=replace(config.mailer, spool=os.path.abspath(spool)), lines={**config.lines, "mailer.spool": 0})
+        place = os.path.abspath(given(spool))
+        config = replace(config, mailer=replace(config.mailer, spool=place), lines={**config.lines, "mailer.spool": 0})
+    if not config.spool:
+        raise defaults.nowhere()
     return config
 
 

@@ -77,14 +77,26 @@ def _secret_path(value: object) -> str:
 
 
 def _host(value: object) -> str:
-    """A host name, or an IP address with or without brackets."""
+    """A host name, or an IP address with or without brackets. A dot at its end, as Kubernetes has it, falls away: the name is whole."""
     from ipaddress import ip_address
 
     text = values.text(value)
     try:
         return str(ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:
-        return values.domain(text)
+        refuse_port(text)
+        return values.domain(text.removesuffix("."))
+
+
+def refuse_port(text: str) -> None:
+    """Raises `ValueError` that says where a port belongs which stands behind a host, or what of a URL is one."""
+    place = text.partition("://")[2].partition("/")[0] or text
+    host, _, port = place.rpartition(":")
+    if host and port.isascii() and port.isdigit() and (":" not in host or host.endswith("]")):
+        host = host.removeprefix("[").removesuffix("]")
+        raise ValueError(f"{values.written(text)} is a host with a port; write host = {values.written(host)} and port = {port[:9]}")
+    if place != text:
+        raise ValueError(f"{values.written(text)} is no host; write host = {values.written(place)}")
 
 
 def _nameserver(value: object) -> str:
@@ -97,7 +109,7 @@ def _nameserver(value: object) -> str:
         ip_address(host)
         if not port.isascii() or not port.isdigit():
             raise ValueError
-        _port(int(port))
+        _port(int(port[:9]))
     except ValueError:
         raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
     return text
@@ -122,7 +134,7 @@ def _server(value: object) -> str:
         return _host(text)
     if not port.isascii() or not port.isdigit():
         raise ValueError(f"{values.written(value)} has no port behind the colon")
-    return f"{_host(host)}:{_port(int(port))}"
+    return f"{_host(host)}:{_port(int(port[:9]))}"
 
 
 def _pattern(value: object) -> str:

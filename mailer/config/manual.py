@@ -90,7 +90,13 @@ The first of these files that exists is read; a file that the option or the vari
 .B $XDG_CONFIG_HOME
 is
 .I ~/.config
-if it is not set. Without a file the defaults hold, and they work.
+if it is not set to a whole path, and
+.I ~
+is
+.BR $HOME ,
+or the home directory of the user in
+.BR passwd (5)
+where that is not set to one. Who has neither has to say where the spool is (78 otherwise). Without a file the defaults hold, and they work.
 .PP
 The file is TOML, version 1.0. Every setting stands in a section. A section, a setting or a value that mailer does not
 know is an error that names the file and the line, and then nothing of the file is used: a daemon that is told

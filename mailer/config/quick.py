@@ -111,6 +111,8 @@ class SubmissionSettings:
     def __init__(self, found: Mapping[str, object], config_path: str) -> None:
         get = found.get
         self.spool = get("spool") or defaults.spool()  # type: ignore[assignment]
+        if not self.spool:
+            raise defaults.nowhere()
         self.hostname = get("hostname") or defaults.hostname()  # type: ignore[assignment]
         self.default_domain = get("default_domain", defaults.DEFAULT_DOMAIN)  # type: ignore[assignment]
         self.max_message_size = get("max_message_size") or values.size(defaults.MAX_MESSAGE_SIZE)  # type: ignore[assignment]
@@ -160,7 +162,7 @@ def submission(config_path: str | None = None, spool: str | None = None) -> Subm
 
         return of(config_of(path, data, spool, only=READERS))
     if spool:
-        found["spool"] = os.path.abspath(spool)
+        found["spool"] = os.path.abspath(given(spool))
     return SubmissionSettings(found, path)
 
 
@@ -177,7 +179,7 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
     The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
     machine's. Raises `Failure` (78).
     """
-    named = config_path or os.environ.get("MAILER_CONFIG", "")
+    named = given(config_path or os.environ.get("MAILER_CONFIG", ""))
     for path in (named,) if named else defaults.files():
         try:
             with open(path, "rb") as file:
@@ -189,6 +191,14 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
         except OSError as error:
             raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
     return "", b""
+
+
+def given(path: str) -> str:
+    """A path of the command line or of the environment, as a shell would have expanded it. Raises `Failure` (78)."""
+    try:
+        return defaults.expanded(path)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}", BAD_CONFIG) from None
 
 
 def plain(data: bytes) -> dict[str, object] | None:

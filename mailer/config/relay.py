@@ -49,7 +49,12 @@ class Relay:
     """A server that takes mail for others, by the name that routes call it."""
 
     name: str
-    host: str = setting(HOST, "Its name or address.", example="smtp.example.com")
+    host: str = setting(
+        HOST,
+        "Its name or address. A name is looked up as it stands, and then below the search domains of resolv.conf(5); one without a dot "
+        "below those first.",
+        example="smtp.example.com",
+    )
     port: int = setting(PORT, "Its port.", 0, shown="587; 465 with tls = implicit; 25 with tls = none; 24 for LMTP", example="587")
     tls: str = setting(
         choice(*PORTS),

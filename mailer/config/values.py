@@ -10,6 +10,8 @@ import os
 
 from mailer.mail.address import AddressError, boxes, parse
 
+from . import defaults
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LONGEST = 3650 * 86400  # ten years: a longer duration is a slip, and some would overflow a timer
@@ -175,7 +177,7 @@ def _target(name: str, value: object) -> str:
 
 def path(value: object) -> str:
     """An absolute path; ``~`` is the home directory. A relative one would mean something else in every directory."""
-    name = os.path.expanduser(text(value))
+    name = defaults.expanded(text(value))
     if not name.startswith("/"):
         raise ValueError(f"{written(value)} is no whole path; begin it with / or ~/")
     return os.path.normpath(name)

@@ -16,7 +16,7 @@ from mailer.net.dns import DnsTrouble, NotFound, Offline
 from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MAX_EXCHANGERS = 10  # hosts looked up for one domain, however many it has
 MAX_ADDRESSES = 5  # called in one attempt, all hosts together
@@ -26,6 +26,10 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 class Lookup(Protocol):
     """What is asked of the DNS: `net.dns.Resolver`."""
+
+    @property
+    def search(self) -> Sequence[str]:
+        """The search domains of this machine, for hosts that its operator names."""
 
     async def mx(self, domain: str) -> list[tuple[int, str]]:
         """The MX records, best first."""

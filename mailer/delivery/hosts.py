@@ -75,12 +75,34 @@ async def find_hosts(
 async def _relay(name: str, relay: RelayHost, resolver: Lookup) -> NextHop:
     """The one host of a relay. It is the operator's own word: neither screened nor ever a reason to give mail up."""
     try:
-        addresses = _written(relay.host) or listed(relay.host) or await resolver.addresses(relay.host)
+        addresses = _written(relay.host) or listed(relay.host) or await _searched(relay.host, resolver)
     except NotFound:
-        raise Unroutable(451, "4.4.4", f"relay {name}: the DNS has no address for {relay.host}", "defer") from None
+        raise Unroutable(451, "4.4.4", f"relay {name}: {_nowhere(relay.host, resolver)}", "defer") from None
     except DnsTrouble as trouble:
         raise for_now(trouble, f"relay {name}: ") from None
     return NextHop(f"relay:{name}", [Target(relay.host, relay.port, addresses[:MAX_ADDRESSES])])
+
+
+async def _searched(host: str, resolver: Lookup) -> list[str]:
+    """The addresses of a host as it stands, or below a search domain of resolv.conf(5); below those first if it has no dot.
+
+    Never the other way round: no search domain gets between us and a host that is written in full. Raises `NotFound`, `DnsTrouble`.
+    """
+    below = [f"{host}.{domain}" for domain in resolver.search]
+    names = [host, *below] if "." in host else [*below, host]
+    for name in names[:-1]:
+        try:
+            return await resolver.addresses(name)
+        except NotFound:
+            continue
+    return await resolver.addresses(names[-1])
+
+
+def _nowhere(host: str, resolver: Lookup) -> str:
+    """Which names the DNS has no address for, and what to write instead of one that is not whole."""
+    below = f", nor one below {' or '.join(resolver.search)} (resolv.conf)" if resolver.search else ""
+    hint = "" if "." in host else "; write the whole name of the host, with its domain"
+    return f"the DNS has no address for {host}{below}{hint}"
 
 
 def _written(host: str) -> list[str]:

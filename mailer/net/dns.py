@@ -78,6 +78,11 @@ class Resolver:
         self._known: dict[tuple[str, str], _Known] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
 
+    @property
+    def search(self) -> Sequence[str]:
+        """The search domains of resolv.conf(5), in order; none where the configuration names the name servers."""
+        return self._asker.search()
+
     async def mx(self, domain: str) -> list[tuple[int, str]]:
         """The MX records of `domain`, best first: preference and host (lower case, no dot at the end).
 

@@ -3,7 +3,7 @@
 The layer below `Resolver`, and the only place that knows dnspython. Which servers are asked is read here too: those
 that are given, or the system's, whose file is read again when it changes, because a laptop moves between networks
 while the daemon runs. The library asks the servers in turn, and again by TCP where an answer was cut short; its search
-lists and its cache are not used.
+lists, which whoever wants them asks for, and its cache are not used.
 
 What this does not cover: an answer is believed, not validated. Where DNSSEC matters, the name servers must do it.
 """
@@ -22,6 +22,7 @@ import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
 import dns.message
+import dns.name
 import dns.nameserver
 import dns.rcode
 import dns.rdatatype
@@ -91,10 +92,16 @@ class Asker:
         self._system = "" if nameservers else system
         self._version: tuple[int, ...] | None = None
         self._stub = False
+        self._search: Sequence[str] = ()
         self._use([_server(text) for text in nameservers])
         # A UDP socket that is connected hears when nobody listens at the other end.
         self._backend = copy(dns.asyncbackend.get_backend("asyncio"))
         self._backend.datagram_connection_required = lambda: True  # type: ignore[method-assign]
+
+    def search(self) -> Sequence[str]:
+        """The search domains of the system's file, or the machine's own domain that stands there instead; in lower case."""
+        self._refresh()
+        return self._search
 
     def deadline(self) -> float:
         """When a question that is asked now has to be answered, on the monotonic clock."""
@@ -173,7 +180,8 @@ class Asker:
             version = ()
         if version != self._version:
             self._version = version
-            self._use(_system_servers(self._system))
+            servers, self._search = _system(self._system)
+            self._use(servers)
             self._stub = all(ip_address(server.address).is_loopback for server in self._servers)
 
     def _use(self, servers: list[dns.nameserver.Do53Nameserver]) -> None:
@@ -201,13 +209,15 @@ def _server(text: str) -> dns.nameserver.Do53Nameserver:
     return dns.nameserver.Do53Nameserver(str(ip_address(host)), int(port or 53))
 
 
-def _system_servers(path: str) -> list[dns.nameserver.Do53Nameserver]:
+def _system(path: str) -> tuple[list[dns.nameserver.Do53Nameserver], list[str]]:
+    """The name servers and the search domains that resolv.conf(5) has."""
     reader = dns.asyncresolver.Resolver(configure=False)
     try:
         reader.read_resolv_conf(path)
-    except (dns.resolver.NoResolverConfiguration, OSError, ValueError):
-        return []
-    return [dns.nameserver.Do53Nameserver(str(server)) for server in reader.nameservers]
+    except (dns.exception.DNSException, OSError, ValueError):
+        return [], []
+    domains = [domain.to_text(omit_final_dot=True).lower() for domain in reader.search or [reader.domain] if domain != dns.name.root]
+    return [dns.nameserver.Do53Nameserver(str(server)) for server in reader.nameservers], domains
 
 
 def _refuse_referral(name: str, response: dns.message.QueryMessage) -> None:

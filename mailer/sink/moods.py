@@ -25,6 +25,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from mailer.config.numbers import check_numbers
 from mailer.smtp.question import PHASES
 from mailer.smtp.reply import Reply
 
@@ -64,6 +65,7 @@ class Moods:
     max_size: int = 0  # octets of a message; 0: no limit
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for phase in (*self.replies, *self.delays):
             _check(phase, PHASES)
         for place in self.drops:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Self
 
+from mailer.config.numbers import check_port
 from mailer.smtp.credentials import Known
 from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
 from mailer.smtp.reply import Reply
@@ -61,8 +62,10 @@ class Sink:
         `users` (name → password) a client has to authenticate, with one of `mechanisms`; AUTH is then offered over TLS
         only, or in the clear where there is no TLS. `binding` is that of the certificate in `tls`, for SCRAM-SHA-256-PLUS.
         With `lmtp` it speaks LMTP, and keeps a message once for each recipient. `idle` is how many seconds a client may be
-        silent. `told` hears of each message and each refusal at once. Raises `Failure` where the Maildir cannot be made.
+        silent. `told` hears of each message and each refusal at once. Raises `Failure` where the Maildir cannot be made, and
+        `ValueError` for a port that is none.
         """
+        check_port(port)
         self.messages: list[Received] = []
         self.count = 0  # messages taken
         self.octets = 0  # of their content

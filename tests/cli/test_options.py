@@ -102,12 +102,21 @@ def test_what_was_given_is_asked_for_by_the_first_name() -> None:
     assert (found.number("--limit", 5), given_().number("--limit", 5)) == (7, 5)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "x", "1e3", "٣", "0x10", " 1"])
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "x", "1e3", "٣", "0x10", " 1", "9" * 18, "9" * 5000])
 def test_a_number_is_a_whole_one(text: str) -> None:
     """64, with what was written."""
     with pytest.raises(Failure, match="--limit takes a whole number, not ") as caught:
         given_("--limit", text).number("--limit", 1)
     assert caught.value.code == 64
+
+
+@pytest.mark.parametrize("text", ["1", "99999", "9" * 5000])
+def test_a_number_keeps_its_limits(text: str) -> None:
+    """64, with what they are, in one short line; zeros before it do not count."""
+    with pytest.raises(Failure, match=r"--limit takes a whole number from 2 to 65535, not '") as caught:
+        given_("--limit", text).number("--limit", 9, least=2, most=65535)
+    assert len(str(caught.value)) < 120
+    assert given_("--limit", f"{'0' * 5000}25").number("--limit", 9, least=2, most=65535) == 25
 
 
 @given(st.lists(st.sampled_from(["--sender", "-f", "--to=x", "-q", "-vv", "--", "-", "x", "--wait", "--te", "-fx", "--x", "=", "--=", ""])))

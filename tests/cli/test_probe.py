@@ -251,6 +251,8 @@ def test_no_password_for_a_look_at_a_certificate(probe: Program, authority: Auth
         ("host:port",),
         ("host:0",),
         ("host:70000",),
+        ("host:" + "7" * 5000,),
+        ("host", "--timeout", "9" * 30),
         (":25",),
         ("[]:25",),
         ("host", "--tls", "maybe"),

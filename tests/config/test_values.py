@@ -71,6 +71,14 @@ def test_readers_know_one_error(value: object) -> None:
     [
         (kinds.PATH, "etc/x", "no whole path"),
         (kinds.PATH, "", "no whole path"),
+        (kinds.PATH, "~nobody-knows/x", "there is no user nobody-knows"),
+        (kinds.HOST, "smtp.example.com:587", 'is a host with a port; write host = "smtp.example.com" and port = 587'),
+        (kinds.HOST, "[2001:db8::1]:465", 'is a host with a port; write host = "2001:db8::1" and port = 465'),
+        (kinds.HOST, "smtps://smtp.example.com:465/", 'write host = "smtp.example.com" and port = 465'),
+        (kinds.HOST, "smtp://smtp.example.com", 'is no host; write host = "smtp.example.com"'),
+        (kinds.HOST, "smtp.example.com..", "empty label"),
+        (kinds.SERVER, "a.example:" + "9" * 5000, "is no port"),
+        (kinds.NAMESERVER, "192.0.2.1:" + "9" * 5000, "is no name server"),
         (kinds.TEXT, "a\tb", "control character"),
         (kinds.TEXT, 5, "5 is no text; write it in quotes"),
         (kinds.COUNT, 0, "no whole number"),
@@ -145,3 +153,8 @@ def test_a_password_in_the_wrong_place_is_not_repeated(kind: kinds.Kind) -> None
     with pytest.raises(ValueError, match="this is no") as caught:
         kind.read("hunter-2!")
     assert "hunter" not in str(caught.value)
+
+
+def test_a_host_may_have_a_dot_at_its_end() -> None:
+    """Kubernetes writes it so, to say that the name is whole; no certificate has it."""
+    assert kinds.HOST.read("smtp.mail.svc.cluster.local.") == "smtp.mail.svc.cluster.local"

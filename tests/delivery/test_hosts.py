@@ -322,6 +322,38 @@ def test_relay_is_the_operators_word() -> None:
     assert find(FakeResolver(), via=Via("relay", "here")).hosts[0].addresses == ["127.0.0.1", "::1"]
 
 
+@pytest.mark.parametrize(
+    ("host", "known", "asked"),
+    [
+        ("smtp", "smtp.ns.svc.cluster.local", ["smtp.ns.svc.cluster.local"]),
+        ("smtp", "smtp.cluster.local", ["smtp.ns.svc.cluster.local", "smtp.cluster.local"]),
+        ("smtp", "smtp", ["smtp.ns.svc.cluster.local", "smtp.cluster.local", "smtp"]),
+        ("smtp.mail", "smtp.mail.cluster.local", ["smtp.mail", "smtp.mail.ns.svc.cluster.local", "smtp.mail.cluster.local"]),
+        ("smtp.example.org", "smtp.example.org", ["smtp.example.org"]),
+    ],
+)
+def test_a_relay_below_a_search_domain(host: str, known: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As resolv.conf(5) has it, in order; but a name that is whole is looked up as it stands before it is below anything."""
+    monkeypatch.setitem(RELAYS, "pod", SimpleNamespace(host=host, port=25))
+    resolver = FakeResolver(addresses={known: [ONE]})
+    resolver.search = ("ns.svc.cluster.local", "cluster.local")
+    hop = find(resolver, via=Via("relay", "pod"))
+    assert [(target.host, target.addresses) for target in hop.hosts] == [(host, [ONE])]
+    assert [name for _, name in resolver.asked] == asked
+
+
+def test_a_relay_that_is_nowhere_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which names were tried; and of one without a domain, that it may lack it."""
+    monkeypatch.setitem(RELAYS, "pod", SimpleNamespace(host="smtp", port=25))
+    resolver = FakeResolver()
+    assert refusal(resolver, via=Via("relay", "pod")).text.endswith("for smtp; write the whole name of the host, with its domain")
+    resolver.search = ("a.example", "example")
+    assert "smtp, nor one below a.example or example (resolv.conf); write" in refusal(resolver, via=Via("relay", "pod")).text
+    resolver.fail = {"smtp.a.example": "SERVFAIL"}
+    assert refusal(resolver, via=Via("relay", "pod")).code == 451
+    assert ("A", "smtp.example") not in resolver.asked[-1:]
+
+
 def test_relay_trouble_is_never_final() -> None:
     """Whatever is wrong with the name of a relay, no mail is given up for it."""
     out = Via("relay", "out")

@@ -29,6 +29,7 @@ class FakeResolver:
         self.hosts = dict(addresses or {})
         self.fail = dict(fail or {})
         self.slow = set(slow)
+        self.search: Sequence[str] = ()
         self.asked: list[tuple[str, str]] = []
 
     async def mx(self, domain: str) -> list[tuple[int, str]]:

@@ -295,6 +295,22 @@ def test_the_systems_servers(tmp_path: Path, clock: Clock) -> None:
     assert "names no name server" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "search"),
+    [
+        ("search NS.svc.cluster.local cluster.local.\nnameserver 127.0.0.99\n", ["ns.svc.cluster.local", "cluster.local"]),
+        ("nameserver 127.0.0.99\ndomain example.com\n", ["example.com"]),
+        ("search .\nnameserver 127.0.0.99\n", []), ("search a..b\nnameserver 127.0.0.99\n", []), ("search example.com\n", []),
+    ],
+)  # fmt: skip
+def test_the_systems_search_domains(text: str, search: list[str], tmp_path: Path) -> None:
+    """Read where the name servers are; with servers of our own there are none."""
+    file = tmp_path / "resolv.conf"
+    file.write_text(text)
+    assert [*Resolver(system=str(file)).search] == search
+    assert [*Resolver(["127.0.0.99"], system=str(file)).search] == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="port 53 needs root")
 def test_a_stub_on_this_machine(tmp_path: Path, clock: Clock) -> None:
     """The system's server on this machine is always reached; if it fails and there is no network, we are offline."""
