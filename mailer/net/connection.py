@@ -120,7 +120,9 @@ class Connection(Session):
                 transaction = self._transaction(mail)
                 await self._carry_out(transaction, ahead)
         except (OSError, ProtocolError) as error:
-            self._broken(transaction, *self._explain(error))
+            trouble = self._explain(error)
+            self._hear_rest(transaction)
+            self._broken(transaction, *trouble)
         except BaseException:
             self.abandon()
             raise
@@ -210,6 +212,12 @@ class Connection(Session):
                 awaited = oldest
                 self._allow(oldest.verb)
             self._tell(transaction, await stream.read())
+
+    def _hear_rest(self, transaction: Transaction) -> None:
+        """The session broke within a reply: what it had said by then is an answer."""
+        if (answered := self._client.break_off()) is not None:
+            self.transcript.heard.append((monotonic(), [answered]))
+            transaction.hear(*answered)
 
     def _tell(self, transaction: Transaction, data: bytes) -> None:
         answered = self._client.feed(data)

@@ -244,9 +244,16 @@ class Session:
         if command.verb != "CONNECT":
             self._stream.write(self._client.send((command,)))
         self._allow(command.verb)
-        while not (answered := self._client.feed(await self._stream.read())):
-            pass
-        self._client.check()
+        try:
+            while not (answered := self._client.feed(await self._stream.read())):
+                pass
+        except OSError:
+            cut = self._client.break_off()
+            if cut is None or cut.reply.positive:
+                raise
+            return cut.reply  # a refusal is one without its end
+        if answered[0].reply.positive:
+            self._client.check()
         return answered[0].reply
 
     async def _handshake(self) -> None:

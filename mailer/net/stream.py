@@ -18,7 +18,7 @@ import ssl
 from time import monotonic
 from typing import Self, cast
 
-ENOUGH = 65536  # octets; a reply may have as many, see mailer.smtp.reply.MAX_REPLY
+ENOUGH = 65536  # octets; a reply has more of them only where somebody is out to fill our memory
 SHUTDOWN = 3.0  # seconds for TLS to say goodbye
 
 
@@ -123,14 +123,16 @@ class Stream(asyncio.Protocol):
         self._wire.write(data)
 
     async def read(self) -> bytes:
-        """What has come, at least one octet."""
+        """What has come, from one octet to `ENOUGH` of them; where there is more, others have their turn first."""
         if not self._data:
             self._check()
             await self._wait()
             if not self._data:
                 self._check()
-        data, self._data = self._data, b""
-        if self._resting and not self.gone:
+        if len(self._data) > ENOUGH:
+            await asyncio.sleep(0)
+        data, self._data = self._data[:ENOUGH], self._data[ENOUGH:]
+        if self._resting and not self._data and not self.gone:
             self._resting = False
             self._wire.resume_reading()
         return data

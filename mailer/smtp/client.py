@@ -289,6 +289,19 @@ class Client:
         if self._error is not None:
             raise self._error
 
+    def break_off(self) -> Answered | None:
+        """What the reply answers that has begun and will not end: the peer is gone, or takes for ever. The session is over.
+
+        None where no code is known, or nobody asked. All lines of a reply have one code, RFC 5321 §4.2.1, so it has been said.
+        """
+        reply = None if self.over else self._reader.break_off()
+        try:
+            return self._pair(reply) if reply is not None and self._pending else None
+        except ProtocolError:
+            return None
+        finally:
+            self.state = State.CLOSED
+
     def secured(self, binding: bytes = b"") -> None:
         """The handshake is made: say EHLO again, nothing from before it counts."""
         if self.state is not State.HANDSHAKE:

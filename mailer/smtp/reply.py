@@ -5,7 +5,9 @@ bytes in pieces of any size and gives replies. Strict where a mistake would put 
 of step (three digits, a separator, one code for all lines of a reply), lenient where nobody can be misled
 (a bare LF ends a line, text may be missing, characters that cannot be shown become blanks or ``?``).
 
-Memory is bounded, whatever a peer sends: see the three constants.
+What is kept is bounded, not what is read: of a reply that is longer than anybody needs the beginning is kept, the rest is passed over,
+and its code counts as that of any other (RFC 5321 §4.2.1). So a long farewell to a message that was taken does not make us send it
+again. One that does not end at all is broken off, see `MAX_OCTETS`; its code counts too, for all its lines have the same.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from typing import NamedTuple
 
 from .errors import ProtocolError
 
-MAX_LINE = 4096  # octets; RFC 5321 §4.5.3.1.5 allows 512, and servers exceed it
-MAX_LINES = 512  # of one reply
-MAX_REPLY = 65536  # octets of one reply
+MAX_LINE = 4096  # octets of a line that are kept; RFC 5321 §4.5.3.1.5 allows 512, and servers exceed it
+MAX_LINES = 512  # of one reply that are kept
+MAX_REPLY = 65536  # octets of one reply that are kept
+MAX_OCTETS = 1 << 20  # of one reply that are read; then the session is over
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")  # RFC 3463 §2
 
@@ -62,13 +65,15 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Cuts what arrives into replies."""
 
-    __slots__ = ("_code", "_data", "_error", "_lines", "_size")
+    __slots__ = ("_code", "_data", "_error", "_kept", "_lines", "_passed", "_size")
 
     def __init__(self) -> None:
         self._data = b""  # the beginning of a line
+        self._passed = 0  # octets behind that, of a line that is too long to be kept
         self._code = b""  # of the reply that `_lines` begin
         self._lines: list[str] = []
-        self._size = 0
+        self._kept = 0  # octets of `_lines`
+        self._size = 0  # octets of whole lines of this reply
         self._error: ProtocolError | None = None
 
     @property
@@ -86,7 +91,7 @@ class ReplyReader:
             raise self._error
         replies: list[Reply] = []
         try:
-            self._read(self._data + data if self._data else data, replies)
+            self._read(data, replies)
         except ProtocolError as error:
             self._error = error
             if not replies:
@@ -98,50 +103,92 @@ class ReplyReader:
         if self._error is not None:
             raise self._error
 
+    def break_off(self) -> Reply | None:
+        """The reply that has begun and will not end, if a whole line of it has come, or as much of one as is kept: its code is known."""
+        if not self._lines and not self._passed:
+            return None
+        lines = self._lines or [_text(self._data)]
+        code = self._code if self._lines else _code(self._data)
+        self._data, self._lines, self._passed = b"", [], 0
+        return _reply(code, lines)
+
     def _read(self, data: bytes, replies: list[Reply]) -> None:
         start = 0
+        if self._passed:
+            start = self._pass(data, replies)
+        elif self._data:
+            data = self._data + data
         while (end := data.find(b"\n", start)) >= 0:
             line = data[start:end]
             start = end + 1
-            if not self._lines and line[3:4] != b"-":  # nearly every reply is one line
+            if not self._lines and line[3:4] != b"-" and len(line) <= MAX_LINE:  # nearly every reply is one line
                 replies.append(_single(line))
             else:
-                self._add(line, replies)
-        self._data = data[start:]
-        if len(self._data) > MAX_LINE:
-            raise ProtocolError(f"a reply has a line of more than {MAX_LINE} octets")
+                self._add(line[:MAX_LINE], len(line), replies)
+        if not self._passed:
+            self._begin(data[start : start + MAX_LINE], len(data) - start, replies)
 
-    def _add(self, line: bytes, replies: list[Reply]) -> None:
-        """One line of a reply that has several."""
-        code, more, text = _divide(line)
+    def _begin(self, line: bytes, length: int, replies: list[Reply]) -> None:
+        """What has come of a line."""
+        self._check(line, length, replies)
+        self._data, self._passed = line, length - len(line)
+
+    def _pass(self, data: bytes, replies: list[Reply]) -> int:
+        """Pass over the rest of a line of which enough is kept; where the next one begins."""
+        end = data.find(b"\n")
+        line, length = self._data, MAX_LINE + self._passed + (len(data) if end < 0 else end)
+        if end < 0:
+            self._begin(line, length, replies)
+            return len(data)
+        self._data, self._passed = b"", 0
+        self._add(line, length, replies)
+        return end + 1
+
+    def _add(self, line: bytes, length: int, replies: list[Reply]) -> None:
+        """One line, which had `length` octets, of a reply that has several, or one that is long."""
+        self._check(line, length, replies)
+        code = _code(line)
         if self._lines and code != self._code:  # RFC 5321 §4.2.1
             raise ProtocolError(f"a reply begins with {self._code.decode()} and goes on with {code.decode()}")
         self._code = code
-        self._lines.append(text)
-        self._size += len(line)
-        if len(self._lines) > MAX_LINES or self._size > MAX_REPLY:
-            raise ProtocolError(f"a reply has more than {MAX_LINES} lines or {MAX_REPLY} octets")
-        if not more:
+        if not self._lines or (len(self._lines) < MAX_LINES and self._kept + len(line) <= MAX_REPLY):
+            self._lines.append(_text(line))
+            self._kept += len(line)
+        self._size += length + 1
+        if line[3:4] != b"-":
             replies.append(_reply(code, self._lines))
             self._lines = []
-            self._size = 0
+            self._kept = self._size = 0
+
+    def _check(self, line: bytes, length: int, replies: list[Reply]) -> None:
+        """A line that is too long begins as one has to; a reply that has become endless counts, and nothing behind it does."""
+        endless = self._size + min(length, MAX_LINE) > MAX_OCTETS
+        if length > MAX_LINE and not endless:
+            _code(line)
+            endless = self._size + length > MAX_OCTETS
+        if endless:
+            self._data, self._passed = line, length - len(line)
+            replies += filter(None, [self.break_off()])
+            raise ProtocolError(f"a reply has more than {MAX_OCTETS} octets")
 
 
 @lru_cache(512)  # a server says "250 2.1.5 Ok" all day long
 def _single(line: bytes) -> Reply:
-    code, _, text = _divide(line)
-    return _reply(code, [text])
+    return _reply(_code(line), [_text(line)])
 
 
-def _divide(line: bytes) -> tuple[bytes, bool, str]:
-    """The code, whether more lines follow, and the text."""
-    if len(line) > MAX_LINE:
-        raise ProtocolError(f"a reply has a line of more than {MAX_LINE} octets")
+def _code(line: bytes) -> bytes:
+    """The code that a line begins with."""
     line = line.removesuffix(b"\r")
-    code, separator = line[:3], line[3:4]
-    if len(code) != 3 or not code.isdigit() or code[0] not in b"2345" or separator not in (b" ", b"-", b""):
+    code = line[:3]
+    if len(code) != 3 or not code.isdigit() or code[0] not in b"2345" or line[3:4] not in (b" ", b"-", b""):
         raise ProtocolError(f"this is no reply: {_readable(line[:60])!r}")
-    return code, separator == b"-", _readable(line[4:])
+    return code
+
+
+def _text(line: bytes) -> str:
+    """What stands behind the code."""
+    return _readable(line[4:].removesuffix(b"\r"))
 
 
 def _readable(raw: bytes) -> str:

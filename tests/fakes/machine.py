@@ -70,8 +70,14 @@ class Machine:
     def _ask(self, step) -> Reply:
         if step.verb != "CONNECT":
             self._write(self.client.send((step,)))
-        while not (answered := self.client.feed(self._read())):
-            pass
+        try:
+            while not (answered := self.client.feed(self._read())):
+                pass
+        except OSError:
+            cut = self.client.break_off()
+            if cut is None or cut.reply.positive:
+                raise
+            return cut.reply
         if step.verb == "STARTTLS":
             self._rest()
         self.client.check()
@@ -102,7 +108,10 @@ class Machine:
                 self._write(self.client.send(transaction.content()))
                 self._hear(transaction)
         except (OSError, ProtocolError) as error:
-            transaction.broken(*self._explain(error), self.client.unanswered)
+            trouble = self._explain(error)
+            if (cut := self.client.break_off()) is not None:
+                transaction.hear(*cut)
+            transaction.broken(*trouble, self.client.unanswered)
             self._lost = True
         self.results += [f"{to} {phase} {kind} {reply}" for to, phase, kind, reply in transaction.answers()]
 

@@ -198,6 +198,29 @@ def test_dripping_does_not_move_the_deadline() -> None:
     assert time.monotonic() - start < 3
 
 
+@pytest.mark.parametrize(
+    ("last", "code", "usable"),
+    [
+        (b"250-2.0.0 taken\r\n" * 20_000 + b"250 2.0.0 taken\r\n", 250, True),
+        (b"250 2.0.0 taken" + b"x" * 100_000 + b"\r\n", 250, True),
+        (b"250-2.0.0 taken\r\n" * 100_000, 250, False),
+        (b"550-5.7.1 no\r\n" * 100_000, 550, False),
+        (b"250-2.0.0 taken\r\n", 250, False),
+    ],
+)
+def test_the_code_of_a_long_answer_counts(last: bytes, code: int, usable: bool) -> None:
+    """The host took the message, at whatever length it says so, and even if it never comes to an end: it must not get it again."""
+
+    async def run() -> None:
+        async with Friendly({b".": last}) as server:
+            connection = await opened(server, replace(QUICK, body=2 if len(last) > 100 else 0.1))
+            (answer,) = await connection.deliver("alice@example.org", ("bob@example.com",), CONTENT)
+            assert (answer.phase, answer.kind, answer.reply.code, connection.usable) == ("body", "reply", code, usable)
+            await connection.close()
+
+    asyncio.run(run())
+
+
 class Deaf(Server):
     """Takes the envelope, asks for the message, and does not read it; then says `last`, if anything."""
 

@@ -118,12 +118,10 @@ def test_nobody_reads_a_flood() -> None:
     async def test(stream: Stream) -> int:
         stream.allow(5)
         await asyncio.sleep(0.3)
-        held = len(await stream.read())
-        for _ in range(20):  # and once it is read, more comes
-            await stream.read()
-        return held
+        await stream.read()
+        return max([len(await stream.read()) for _ in range(20)])  # once it is read, more comes
 
-    assert with_stream(talk, test) < ENOUGH + 262_144 + 1  # what asyncio reads at once may come on top
+    assert with_stream(talk, test) <= ENOUGH, "nobody has to look at more at a time, for others wait meanwhile"
     assert sent < 200_000_000
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.smtp import reply as reply_room
 from mailer.smtp.errors import ProtocolError
-from mailer.smtp.reply import MAX_LINE, MAX_LINES, Reply, ReplyReader
+from mailer.smtp.reply import MAX_LINE, MAX_LINES, MAX_OCTETS, MAX_REPLY, Reply, ReplyReader
 
 
 def read(data: bytes) -> list[Reply]:
@@ -58,16 +59,66 @@ def test_read(data: bytes, reply: Reply) -> None:
         b" 250 ok\r\n",
         b"250-a\r\nb\r\n",
         b"250-a\r\n251 b\r\n",
+        b"250\rok\r\n",
         b"x" * (MAX_LINE + 1),
-        b"250 " + b"x" * MAX_LINE + b"\r\n",
-        b"250-a\r\n" * (MAX_LINES + 1),
-        (b"250-" + b"x" * 4000 + b"\r\n") * 17,
+        b"250-" + b"a" * MAX_LINE + b"\r\n251 b\r\n",
+        b"250-a\r\n" * MAX_LINES + b"b\r\n",
     ],
 )
 def test_no_reply(data: bytes) -> None:
-    """Whatever is no reply, or does not end, raises one class of error."""
+    """Whatever is no reply raises one class of error, however long it is."""
     with pytest.raises(ProtocolError):
         read(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"550 5.1.1 " + b"x" * 5000 + b"\r\n",
+        b"550 5.1.1 " + b"x" * 100_000 + b"\r\n",
+        b"550-5.1.1 x\r\n" * 5000 + b"550 5.1.1 x\r\n",
+        (b"550-5.1.1 " + b"x" * 4000 + b"\r\n") * 40 + b"550 5.1.1 x\r\n",
+    ],
+)
+def test_of_a_long_reply_the_beginning_is_kept_and_the_code_counts(data: bytes) -> None:
+    """A line of more than 4096 octets, more than 512 of them, more than 64 KiB: what follows is read as ever. RFC 5321 §4.2.1"""
+    long, after = read(data + b"250 ok\r\n")
+    assert (long.code, long.enhanced, long.lines[0][:1]) == (550, "5.1.1", "x")
+    assert len(long.lines) <= MAX_LINES
+    assert len(long.text) <= MAX_REPLY
+    assert after == Reply(250, "", ("ok",))
+
+
+@pytest.mark.parametrize(
+    "data", [b"250-" + b"x" * 2 * MAX_OCTETS, b"250-ok\r\n" * (MAX_OCTETS // 4), b"250 " + b"x" * MAX_OCTETS + b"\r\n250 b"]
+)
+def test_a_reply_without_end_counts_and_is_the_last(data: bytes) -> None:
+    """Its code is known from the first line on; after a megabyte nobody listens any more."""
+    reader = ReplyReader()
+    (reply,) = reader.feed(data)
+    assert (reply.code, len(reply.text) <= MAX_REPLY) == (250, True)
+    with pytest.raises(ProtocolError, match="more than 1048576 octets"):
+        reader.feed(b"250 ok\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "known"),
+    [
+        (b"", False),
+        (b"250 o", False),
+        (b"250-ok\r\n", True),
+        (b"250-ok\r\n250", True),
+        (b"250 " + b"x" * MAX_LINE, True),
+        (b"250 ok\r\n", False),
+    ],
+)
+def test_a_reply_that_is_broken_off_counts_if_a_line_of_it_has_come(data: bytes, known: bool) -> None:
+    """All lines of a reply have one code, RFC 5321 §4.2.1. What has ended was handed out."""
+    reader = ReplyReader()
+    reader.feed(data)
+    reply = reader.break_off()
+    assert (reply is not None and reply.code == 250) is known
+    assert not reader.partial or not known
 
 
 def test_what_came_before_garbage_counts() -> None:
@@ -131,20 +182,37 @@ def test_any_pieces(sent: list[Reply], sizes: list[int]) -> None:
 noise = st.binary(max_size=60) | st.sampled_from([b"250-", b"250 ok\r\n", b"\r\n", b"\n", b"354", b"421 bye\r\n", b"x" * 5000])
 
 
+def heard(pieces: list[bytes]) -> tuple[list[Reply], bool]:
+    """The replies, and whether an error came behind them."""
+    reader, got = ReplyReader(), []
+    try:
+        for piece in pieces:
+            got += reader.feed(piece)
+        reader.check()
+    except ProtocolError:
+        return got, True
+    return got, False
+
+
 @given(st.lists(noise, max_size=30))
 def test_any_bytes(pieces: list[bytes]) -> None:
     """Any bytes end in replies or in one class of error, whole or byte by byte alike, and never in much memory."""
-
-    def outcome(cut: list[bytes]) -> tuple[list[Reply], bool]:
-        reader, got = ReplyReader(), []
-        try:
-            for piece in cut:
-                got += reader.feed(piece)
-            reader.check()
-        except ProtocolError:
-            return got, True
-        return got, False
-
     data = b"".join(pieces)
-    assert outcome(pieces) == outcome([data]) == outcome([data[at : at + 1] for at in range(len(data))])
-    assert all("\n" not in reply.text and "\r" not in reply.text for reply in outcome([data])[0])
+    assert heard(pieces) == heard([data]) == heard([data[at : at + 1] for at in range(len(data))])
+    assert all("\n" not in reply.text and "\r" not in reply.text for reply in heard([data])[0])
+
+
+small = st.sampled_from(
+    [b"250-", b"250 ", b"\r\n", b"\n", b"x", b"xxxxxxx", b"250-ok\r\n", b"250 ok\r\n", b"251 no\r\n", b"\r", b"\xc3\xbc"]
+)
+
+
+@given(st.lists(small, max_size=30))
+def test_long_replies_in_any_pieces(pieces: list[bytes]) -> None:
+    """Whether a bound is met within a piece or between two makes no difference; the bounds are small here, so that all are met."""
+    with pytest.MonkeyPatch.context() as bounds:
+        for name, bound in (("MAX_LINE", 10), ("MAX_LINES", 3), ("MAX_REPLY", 24), ("MAX_OCTETS", 60)):
+            bounds.setattr(reply_room, name, bound)
+        data = b"".join(pieces)
+        assert heard(pieces) == heard([data]) == heard([data[at : at + 1] for at in range(len(data))])
+        assert all(len(reply.lines) <= 3 for reply in heard([data])[0])
