@@ -68,11 +68,15 @@ class Session(Protocol):
 class Courier(Protocol):
     """One way of taking mail somewhere."""
 
-    def session(self) -> Session:
-        """Begin to work; as many at a time as the scheduler allows."""
+    def session(self, stands: Callable[[], None]) -> Session:
+        """Begin to work; as many at a time as the scheduler allows. `stands` is called whenever there is a connection that takes mail."""
 
     async def close(self) -> None:
         """End everything politely."""
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class SmtpCourier:
@@ -83,9 +87,9 @@ class SmtpCourier:
         self.clock = clock
         self._closing: set[asyncio.Task[None]] = set()
 
-    def session(self) -> SmtpSession:
+    def session(self, stands: Callable[[], None] = _nothing) -> SmtpSession:
         """A session without a connection yet."""
-        return SmtpSession(self.pool, self.clock)
+        return SmtpSession(self.pool, self.clock, stands)
 
     async def close(self) -> None:
         """Say QUIT to all idle connections."""
@@ -102,10 +106,11 @@ class SmtpCourier:
 class SmtpSession:
     """Works off one destination's queue; keeps its connection from one job to the next."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, stands: Callable[[], None]) -> None:
         self.pool = pool
         self.clock = clock
         self.dialled = 0
+        self._stands = stands
         self._connection: Connection | None = None
         self._promised: tuple[Load, Mail] | None = None
         """What comes next, and its envelope may be out already."""
@@ -249,6 +254,7 @@ class SmtpSession:
             self.end()
             self.dialled += 1
             self._connection = connection = await self.pool.lend(stop.endpoint, addresses)
+            self._stands()
             if connection.deliveries:  # it waited for us
                 self.dialled -= 1
             if not stop.relay and _is_us(connection):

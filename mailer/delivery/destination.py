@@ -18,6 +18,7 @@ from .window import Window
 
 if TYPE_CHECKING:
     from .attempt import Job
+    from .newcomers import Guest
     from .terms import Terms
     from .waiting import Lot
 
@@ -72,7 +73,10 @@ class Destination:
 
     low: int = LOW_WATER
     line: str = ""
-    """Where the scheduler has it: ``first`` (it has no session), ``more`` (it could do with another one), ``timer``, or nowhere."""
+    """Where the scheduler has it: ``first`` (it has no session), ``more`` (it could do with another), ``timer``, ``crowd``, or nowhere."""
+
+    guest: Guest | None = None
+    """What `newcomers` counts of its sessions."""
 
     idle_since: float = 0.0
     wakes_at: float = 0.0
@@ -239,6 +243,11 @@ class Destination:
         self.rate = pace
         self.mark(now)
         return pace
+
+    @property
+    def proven(self) -> bool:
+        """Whether a host of it has answered about a message, and none has failed since."""
+        return self.successes > 0 and not self.breaker.failures
 
     def begins(self, now: float) -> bool:
         """Whether it takes mail, and it is too early to know its pace."""

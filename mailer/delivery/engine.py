@@ -27,6 +27,7 @@ from .dispatch import Dispatcher
 from .line import Line
 from .settle import Settler
 from .standstill import Standstill
+from .watchdog import whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
@@ -187,10 +188,22 @@ class Engine:
         for destination in plan.put_off:
             for job in destination.take_all():
                 self._put_off(job, destination)
+        for destination in plan.call_off:
+            self._call_off(destination)
         for destination, job in plan.open:
             self.spawn(Line(self, destination, job).run())
         for id in plan.load:
             self.dispatcher.load(id)
+
+    def _call_off(self, destination: Destination) -> None:
+        """Others wait for the place of a session whose host says nothing: it is over, as if its time were up."""
+        silent = [line for line in self.lines if line.destination is destination and line.calls and line.task not in self.stuck]
+        if silent:
+            line = min(silent, key=lambda line: line.began)
+            assert line.task is not None
+            seconds = self.clock.now() - line.began
+            self.stuck[line.task] = (whereabouts(line.task)[0], f"no answer for {seconds:.0f} s, while mail for others waited")
+            line.task.cancel()
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         """Let it run beside everything else; what goes wrong with it is told."""

@@ -37,12 +37,15 @@ class Line:
         self.task: asyncio.Task[None] | None = None
         self.load: Load | None = None
         """What is being delivered; to the watchdog, the next one is progress."""
+        self.calls = True
+        """Whether its host has yet to answer, since it `began`."""
+        self.began = engine.clock.now()
         self._next: Load | None = None
 
     async def run(self) -> None:
         """Work off the destination's queue, one job after the other, while it is welcome."""
         engine, destination = self.engine, self.destination
-        session = engine.courier.session()
+        session = engine.courier.session(self._stands)
         self.task = asyncio.current_task()
         engine.lines.add(self)
         try:
@@ -58,6 +61,13 @@ class Line:
             if destination.terms is not None and destination.terms.throttle.connections:
                 destination.terms.throttle.dialled(engine.clock.now(), session.dialled)
             engine.scheduler.session_ended(destination)
+
+    def _stands(self) -> None:
+        """The host lets us say what we have come for."""
+        if self.calls:
+            self.calls = False
+            if self.engine.scheduler.stands(self.destination):
+                self.engine.wake()
 
     # From one job to the next
 
@@ -133,6 +143,7 @@ class Line:
             session.end()  # what was being said there is not to be continued
         except Exception as error:
             outcomes = engine.our_fault(error, "body", job.recipients)
+        self.calls = False  # whatever it was
         offline = engine.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
         if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):
             return

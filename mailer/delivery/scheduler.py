@@ -6,7 +6,8 @@ plan out and tells the scheduler what happened. What a plan costs depends on wha
 
 Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
 queue. New mail and mail that was put off before take turns too, and a fifth of the sessions is kept for destinations that have mail
-which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Which messages stay in memory, `memory` says.
+which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Who has not answered yet gets no more than
+`newcomers` allows. Which messages stay in memory, `memory` says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from .destination import Destination
 from .memory import Memory, is_long
+from .newcomers import Newcomers
 from .waiting import Waiting
 from .window import Window
 
@@ -38,7 +40,8 @@ CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no r
 
 @dataclass(slots=True)
 class Plan:
-    """What to do now: read `load`, open a session for each of `open` and begin with its job, put off what waits for `put_off`.
+    """What to do now: read `load`, open a session for each of `open` and begin with its job, put off what waits for `put_off`, and call
+    off the oldest session of each of `call_off` that does not stand yet.
 
     `again` is when to plan anew if nothing happens before: 0.0 at once, None not before something does.
     """
@@ -46,6 +49,7 @@ class Plan:
     load: list[str] = field(default_factory=list)
     open: list[tuple[Destination, Job]] = field(default_factory=list)
     put_off: list[Destination] = field(default_factory=list)
+    call_off: list[Destination] = field(default_factory=list)
     again: float | None = None
 
 
@@ -68,6 +72,7 @@ class Scheduler:
         self.terms = terms
         self.destinations: dict[str, Destination] = {}
         self.running = 0
+        self.newcomers = Newcomers(limits.connections, limits.per_destination)
         self._now = 0.0
         self._waiting = Waiting()
         self._memory = Memory(limits.active, self._waiting)
@@ -151,6 +156,7 @@ class Scheduler:
         """Other limits hold from now on, for the destinations that are known too."""
         self.limits = limits
         self._memory.most = limits.active
+        self.newcomers.limit(limits.connections, limits.per_destination)
         for destination in self.destinations.values():
             destination.window.limit(self._start(destination.way), limits.per_destination)
         self.terms_changed()
@@ -180,6 +186,8 @@ class Scheduler:
 
     def succeeded(self, destination: Destination) -> bool:
         """A host of it talked to us about a message; whether another session may be opened now."""
+        if destination.guest is not None:
+            self.newcomers.took(destination)
         if destination.succeeded() and len(destination) and not destination.line:
             self._line_up(destination)
             return True
@@ -190,13 +198,20 @@ class Scheduler:
         if not destination.breaker.failures:
             destination.pace(now)
         destination.failed(now, reply, ours=ours)
+        self.newcomers.failed(destination)
         if len(destination) and destination.rests(now):
             self._line_up(destination)
+
+    def stands(self, destination: Destination) -> bool:
+        """A session that the plan opened has got as far as mail; whether it is time to plan, for others wait for its place."""
+        self.newcomers.stands(destination)
+        return self.newcomers.waiting
 
     def session_ended(self, destination: Destination) -> None:
         """A session that the plan opened has found no more work."""
         destination.running -= 1
         self.running -= 1
+        self.newcomers.closed(destination)
         if destination.retrying > destination.running:
             destination.retrying -= 1
             self._retrying -= 1
@@ -233,11 +248,14 @@ class Scheduler:
         self._plan_sessions(plan, now)
         self._plan_loads(plan, now)
         self._forget_idle(now)
-        plan.again = 0.0 if plan.load else self._again(now)
+        self._plan_call_offs(plan, now)
+        plan.again = 0.0 if plan.load else self._again(now, plan.again)
         return plan
 
-    def _again(self, now: float) -> float | None:
+    def _again(self, now: float, patience: float | None) -> float | None:
         times = [self._timers[0][0]] if self._timers else []
+        if patience is not None:
+            times.append(patience)
         if (again := self._memory.again(now)) is not None:
             times.append(again)
         return min(times, default=None)
@@ -263,14 +281,36 @@ class Scheduler:
 
     def _plan_sessions(self, plan: Plan, now: float) -> None:
         """One session for each destination in turn, round and round, while there is room anywhere."""
+        self._let_out()
         while self.running < self.limits.connections and (destination := self._next_in_line()):
             if destination.rests(now):
                 destination.line = ""
                 plan.put_off.append(destination)
+            elif (crowd := self.newcomers.lacks(destination)) and not destination.blocked(now):
+                self.newcomers.wait(destination, crowd)
             elif not destination.blocked(now) and (job := destination.take(now)):
                 self._open(plan, destination, job, now)
             else:
                 self._wait(destination, now)
+
+    def _let_out(self) -> None:
+        """Those for whom there is a place now are the next."""
+        for destination in reversed(self.newcomers.let_out()):
+            destination.line = "more" if destination.running else "retries" if destination.only_retries else "first"
+            {"more": self._more, "retries": self._retries, "first": self._first}[destination.line].appendleft(destination)
+
+    def _plan_call_offs(self, plan: Plan, now: float) -> None:
+        """Who has been silent for too long while others wait. How many of them wait for what does not matter: he had his time."""
+        full = self.running >= self.limits.connections and self._wanted(self._first, "first")
+        if not (full or self.newcomers.waiting):
+            return
+        for destination, until in self.newcomers.silent(all=full):
+            if until > now:
+                plan.again = until
+                break
+            plan.call_off.append(destination)
+        for destination in plan.call_off:
+            self.newcomers.call_off(destination)
 
     def _next_in_line(self) -> Destination | None:
         """Whose turn it is. Those with nothing but retries take turns with the others, while they leave those their share."""
@@ -301,6 +341,7 @@ class Scheduler:
             self._retrying += 1
         if destination.terms is not None:
             destination.terms.throttle.opened(now)
+        self.newcomers.opened(destination, now)
         plan.open.append((destination, job))
         if len(destination):
             self._line_up(destination)

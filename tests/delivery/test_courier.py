@@ -87,6 +87,23 @@ def test_a_delivery_says_where_and_under_which_name() -> None:
     with_sinks(scenario, Moods(replies={"body": "250 2.0.0 Ok: queued as 4XyZ1abcD"}))
 
 
+def test_it_says_when_a_host_takes_mail() -> None:
+    """At the moment when the session stands: not before the greeting, and before anything is said about a message."""
+
+    async def run() -> None:
+        courier, stood = SmtpCourier(Pool(TIMEOUTS), FakeClock()), []
+        async with Sink(Moods(replies={"mail": "451 4.3.0 not now"})) as sink:
+            session = courier.session(lambda: stood.append(len(sink.messages)))
+            await session.deliver(load([dead_port()], "a@example.net"), lambda: None)
+            assert stood == []
+            await session.deliver(load([sink.port], "a@example.net"), lambda: None)
+            assert stood == [0]
+            session.end()
+            await courier.close()
+
+    play(run())
+
+
 def test_each_recipient_has_an_outcome_in_their_order() -> None:
     """Refused, taken, put off: each by its own reply, and the message goes to who was taken."""
 

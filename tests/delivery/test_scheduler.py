@@ -160,7 +160,13 @@ def test_it_is_idle_when_nothing_is_left_to_do_now() -> None:
 
 
 def opened(scheduler: Scheduler, now: float = NOW) -> Counter[str]:
-    return Counter(destination.key for destination, _ in scheduler.plan(now).open)
+    """How many sessions are opened with whom, where every host answers at once."""
+    sessions: Counter[str] = Counter()
+    while plan := scheduler.plan(now).open:
+        for destination, _ in plan:
+            sessions[destination.key] += 1
+            scheduler.stands(destination)
+    return sessions
 
 
 def test_sessions_are_shared_out_evenly() -> None:

@@ -13,6 +13,8 @@ from mailer.delivery.window import Window
 
 from .world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, START, Fixed, Kind, Plain, Simulation
 
+FOR_EVER = (0.0, float("inf"))
+
 KINDS = [FAST, SLOW, GREY, CROWDED, OUTAGE]
 
 
@@ -61,6 +63,24 @@ def test_a_host_with_few_places_is_not_run_into_over_and_over(window: type[Windo
 
     assert turned_away(Window, lenient=True)[0] <= 3
     assert turned_away(window, lenient=lenient)[0] >= 10
+
+
+@pytest.mark.parametrize("networks", [1, 60])
+def test_hosts_that_accept_and_say_nothing_take_nobodys_sessions(networks: int) -> None:
+    """Sixty domains of theirs with mail in front: good domains, known and new, wait for seconds, not for as long as a greeting may take."""
+    hosts = {
+        f"silent{nth}": Kind("silent", connect=300.0, down=FOR_EVER, addresses=(f"198.51.{nth % networks}.{nth}",)) for nth in range(60)
+    }
+    good = {f"good{nth}": Kind("good", addresses=(f"203.0.113.{nth}",)) for nth in range(20)}
+    simulation = Simulation(hosts | good)
+    simulation.put("good0")
+    for nth in range(600):
+        simulation.put(f"silent{nth % 60}", at=1.0)
+    for nth in range(200):
+        simulation.put(f"good{nth % 20}", at=2.0 + nth)
+    tally = simulation.run(3600)
+    assert len(tally.delays["good"]) == 201
+    assert tally.percentile("good", 1.0) < (2 if networks == 1 else 12)
 
 
 def test_those_of_one_kind_are_served_alike() -> None:

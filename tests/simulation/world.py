@@ -17,9 +17,11 @@ from typing import Any
 from mailer.delivery.attempt import Job
 from mailer.delivery.destination import Destination
 from mailer.delivery.memory import LONG
-from mailer.delivery.router import Way
+from mailer.delivery.router import Stop, Way
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.window import Window
+from mailer.net.endpoint import Endpoint
+from mailer.trust.requirement import Requirement
 
 START = 1_800_000_000.0
 RETRY = (60.0, 300.0, 900.0, 1800.0, 3600.0)
@@ -39,6 +41,8 @@ class Kind:
     greylists: bool = False
     down: tuple[float, float] = (0.0, 0.0)
     """From when to when after the start nobody answers."""
+
+    addresses: tuple[str, ...] = ()
 
 
 FAST = Kind("fast")
@@ -71,6 +75,10 @@ class Message:
     def envelope(self) -> Message:
         """Itself."""
         return self
+
+
+def _stops(key: str, kind: Kind) -> tuple[Stop, ...]:
+    return (Stop(Endpoint(key, 25, Requirement("none")), kind.addresses, relay=False),) if kind.addresses else ()
 
 
 class Fixed(Window):
@@ -133,7 +141,7 @@ class Simulation:
         seed: int = 1,
     ) -> None:
         self.hosts = hosts
-        self.ways = {key: Way(key, (), relay=False) for key in hosts}
+        self.ways = {key: Way(key, _stops(key, kind), relay=False) for key, kind in hosts.items()}
         self.scheduler = Scheduler(limits or Limits())
         self.window, self.lenient = window, lenient
         self.random = random.Random(seed)
@@ -142,6 +150,7 @@ class Simulation:
         self.guests: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
         self.tally = Tally()
+        self._calls: dict[str, list[Job]] = {}
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._serial = count()
 
@@ -179,7 +188,10 @@ class Simulation:
             for job in destination.take_all():
                 self.tally.events["put off"] += 1
                 self._back(job, destination.rests_until + destination.spread(self.random.random()))
+        for destination in plan.call_off:
+            self._called_off(destination)
         for destination, job in plan.open:
+            self._calls.setdefault(destination.key, []).append(job)
             self._later(destination.way.relay or self.hosts[destination.key].connect, self._connected, destination, job)
         for id in plan.load:
             self._load(self.messages[id])
@@ -204,8 +216,16 @@ class Simulation:
             self.tally.events["parked"] += 1
             self.scheduler.park(message.id, message.way)
 
+    def _called_off(self, destination: Destination) -> None:
+        """Others wait, and this one has been silent for long."""
+        self._refused(destination, self._calls[destination.key].pop(0), "called off")
+
     def _connected(self, destination: Destination, job: Job) -> None:
         """The host answers, or does not."""
+        calls = self._calls[destination.key]
+        if not any(job is each for each in calls):
+            return
+        self._calls[destination.key] = [each for each in calls if each is not job]
         kind = self.hosts[destination.key]
         begin, end = kind.down
         if begin <= self.now - START < end:
@@ -214,6 +234,7 @@ class Simulation:
             self._refused(destination, job, "421")
         else:
             self.guests[destination.key] += 1
+            self.scheduler.stands(destination)
             self._work(destination, job)
 
     def _work(self, destination: Destination, job: Job) -> None:
