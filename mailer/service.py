@@ -56,10 +56,11 @@ from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
 from mailer.spool import Spool, doorbell
 from mailer.spool.sweep import sweep
-from mailer.status.catchup import catch_up, missed, settle_left
+from mailer.status.catchup import catch_up, known_now, missed, settle_left
 from mailer.status.writer import NAME, StatusWriter
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
@@ -94,10 +95,15 @@ class Service:
         raise_descriptor_limit()
         quieten_collector()
         try:
-            with self.lock:
-                return _run_loop(self._main())
+            self.lock.acquire()
         except Timeout:
             raise Failure(f"another daemon runs on the spool {self.spool.root}", TRY_AGAIN) from None
+        except OSError as error:
+            raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
+        try:
+            return _run_loop(self._main())
+        finally:
+            self.lock.release()
 
     async def _main(self) -> int:
         self._build()
@@ -107,8 +113,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
-        bell = doorbell.hang(self.spool.root)
-        loop.add_reader(bell, lambda: self._rung(doorbell.listen(bell)))
+        bell = self._hang_bell()
         try:
             self._tell("started", _summary(self.config, self.spool))
             if self.once:
@@ -122,18 +127,36 @@ class Service:
             self._scan()
             self._post()
             if not self.once:
-                self.door.listen()
+                self._open_door()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
             await self._work()
             if self.engine.settler.undone:
                 raise Failure(f"the disk did not take what became of {self.engine.settler.undone} messages; run it again", TRY_AGAIN)
         finally:
-            loop.remove_reader(bell)
-            bell.close()
+            if bell is not None:
+                loop.remove_reader(bell)
+                bell.close()
             await self.door.close()
             await self._take_down()
         return OK
+
+    def _hang_bell(self) -> socket.socket | None:
+        """The doorbell; without one, new mail is found by the next rescan."""
+        try:
+            bell = doorbell.hang(self.spool.root)
+        except OSError as error:
+            self._alarm("doorbell", f"{error.filename}: {error.strerror}: new mail is found by the rescan (delivery.rescan)")
+            return None
+        asyncio.get_running_loop().add_reader(bell, lambda: self._rung(doorbell.listen(bell)))
+        return bell
+
+    def _open_door(self) -> None:
+        """The socket where other users hand mail in; without one, they use ``drop/``."""
+        try:
+            self.door.listen()
+        except OSError as error:
+            self._alarm("intake", f"{error.filename or self.spool.root}: {error.strerror}: other users hand in by drop/ alone")
 
     def _rung(self, ids: list[str]) -> None:
         if doorbell.EVERYTHING in ids:
@@ -260,8 +283,17 @@ class Service:
     # Chores
 
     async def _make_good(self) -> None:
-        """Write down what the database missed, in a part of the time: the mail goes first."""
+        """Write down what the database missed, at the start, and whenever it was begun anew or has lost something."""
         known, self._known = self._known, None
+        await self._tell_missed(known)
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY)
+            if self.status.incomplete:
+                self.status.incomplete = False
+                await self._tell_missed(await asyncio.to_thread(known_now, self.status))
+
+    async def _tell_missed(self, known: dict[str, str] | None) -> None:
+        """In a part of the time: the mail goes first."""
         time = asyncio.get_running_loop().time
         begin = time()
         for event in missed(self.spool, known) if known is not None else ():
@@ -270,7 +302,6 @@ class Service:
             if time() - begin > MAKING_GOOD:
                 await asyncio.sleep(9 * (time() - begin))
                 begin = time()
-        await self.stopping.wait()
 
     async def _rescan(self) -> None:
         """Look through the queue from time to time, and when somebody says that all of it may have changed."""

@@ -11,7 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer import durable
-from mailer.events import Alarm, Corrupt, Seen
+from mailer.events import Alarm, Changed, Corrupt, Seen
+from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
@@ -65,6 +66,9 @@ class Dispatcher:
         except OSError as error:
             self._later(id, f"cannot read message {id}: {error.strerror}")
             return
+        if entry.damaged:
+            self._hold(id, descriptor)
+            return
         now = self.clock.now()
         if not entry.history.outcomes:
             self.tell(Seen(now, entry))
@@ -96,6 +100,22 @@ class Dispatcher:
             self.tell(Alarm(self.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
         else:
             self.tell(Corrupt(self.clock.now(), id, reason, path))
+
+    def _hold(self, id: str, descriptor: int) -> None:
+        """A record of it is damaged: to go on could be to deliver again, or to forget somebody. A person decides."""
+        if descriptor >= 0:
+            durable.let_go(descriptor)
+        try:
+            entry = self.spool.hold(id)
+        except (Failure, CorruptFile, OSError) as error:  # somebody has it this moment, or the disk fails us
+            self._later(id, f"message {id} has a damaged record and cannot be held: {error}")
+            return
+        self.scheduler.forget(id)
+        now = self.clock.now()
+        why = "a record of what became of it is damaged, so nobody knows who has it"
+        do = f"`mailer queue release {id}` sends it to all without a record, `mailer queue cancel {id}` to nobody"
+        self.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
+        self.tell(Changed(now, entry, entry.status))
 
     def stranger(self, name: str) -> None:
         """Somebody else put this into ``queued/``. Raises `OSError`."""

@@ -129,9 +129,10 @@ class RemoteSpool:
         place, data = question(self.root, f"read {id}")
         state, _, due = place.partition(" ")
         envelope, start, end = file.parse(data, id)
-        history = History(len(envelope.recipients), file.parse_records(data[end:]))
+        outcomes, damaged = file.parse_records(data[end:])
+        history = History(len(envelope.recipients), outcomes)
         arrived = parse_rfc3339(envelope.created)
-        return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data)), data[start:end]
+        return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data), damaged=damaged), data[start:end]
 
     def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
         """Give up what of message `id` has not left. Raises `Failure`."""

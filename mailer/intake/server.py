@@ -177,9 +177,9 @@ def hang(root: str) -> socket.socket:
         made.bind(f"/proc/self/fd/{directory}/{NAME}")  # a socket's path has 108 bytes, unix(7)
         os.chmod(path, 0o666)  # noqa: S103 - everybody may call; who it is, the kernel says
         made.listen(BACKLOG)
-    except BaseException:
+    except OSError as error:
         made.close()
-        raise
+        raise OSError(error.errno, error.strerror, path) from None
     finally:
         os.close(directory)
     return made

@@ -28,12 +28,14 @@ class Failure(Exception):
 
 
 def from_os(what: str, path: str, error: OSError) -> Failure:
-    """An `OSError` as a `Failure`: full disks and limits pass with time (75), missing rights do not (77)."""
+    """An `OSError` as a `Failure`: full disks, limits and disks that became read-only pass with time (75), missing rights do not (77)."""
     import errno
 
     reason = error.strerror or str(error)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EPERM):
         return Failure(f"{what}: {path}: {reason} (`ls -ld` shows who owns it)", NO_PERMISSION)
+    if error.errno == errno.EROFS:
+        return Failure(f"{what}: {path}: {reason} (`dmesg` says whether an error of the disk made it so); try again", TRY_AGAIN)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return Failure(f"{what}: {path}: {reason}; try again", TRY_AGAIN)
     if error.errno in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):

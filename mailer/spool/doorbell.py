@@ -51,20 +51,23 @@ def _send(bell: socket, root: str, id: str) -> None:
 
 
 def hang(root: str) -> sockets.socket:
-    """The daemon's end, bound and not blocking. An old one is replaced: the lock says that it has no owner."""
+    """The daemon's end, bound and not blocking. An old one is replaced: the lock says that it has no owner.
+
+    Raises `OSError` that names the file: not every file system takes sockets.
+    """
     import socket as sockets
 
     bell = sockets.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+    path = f"{root}/doorbell"
     directory = os.open(root, os.O_PATH | os.O_CLOEXEC)
     try:
-        path = f"{root}/doorbell"
         if os.path.lexists(path):
             os.unlink(path)
         bell.bind(path if len(os.fsencode(path)) <= _LIMIT else f"/proc/self/fd/{directory}/doorbell")
         os.chmod(path, 0o622 if os.path.isdir(f"{root}/drop") else 0o600)
-    except OSError:
+    except OSError as error:
         bell.close()
-        raise
+        raise OSError(error.errno, error.strerror, path) from None
     finally:
         os.close(directory)
     return bell

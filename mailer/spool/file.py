@@ -8,8 +8,9 @@
     \\n{"at":…,"to":[0],"verdict":…}        zero or more outcome records
 
 A record begins with its newline, so that after a torn one the next starts on a fresh line; a line that is
-no whole record reads as not written. Nothing else of a file may be wrong: what does not add up is
-`CorruptFile`, and the caller sets it aside.
+no whole record reads as not written. A record ends with a seal, the CRC-32 of what stands before it, so that one that was
+damaged is told apart from one that was cut off: then nobody knows who has the message, and somebody has to decide. Nothing else of a
+file may be wrong: what does not add up is `CorruptFile`, and the caller sets it aside.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
 MAX_RECORD = 64 * 1024  # bytes; what the next two allow fits in, whatever characters a reply has
 MAX_TEXT = 4000  # characters of a reply that are written; each takes 12 bytes at most
 MAX_SHARED = 1000  # recipients of one record
+SEAL = b',"crc":"'
+SEALED = len(SEAL) + 10  # bytes from there to the end: eight digits, a quotation mark, a brace
+RELEASED = b'"note":"released"'
 _HEXADECIMAL = frozenset(b"0123456789abcdef")
 
 
@@ -71,24 +75,52 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
     return len(line) + 1, int(numbers[0]), int(numbers[1]), int(crc, 16)
 
 
-def parse_records(tail: bytes) -> list[Outcome]:
-    """The outcomes in what follows the body; what is torn or is none reads as not written."""
+def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:
+    """The outcomes in what follows the body, and whether one of them is damaged; what is torn or is none reads as not written.
+
+    What an operator has released all the same (`notes`) counts as damaged no more.
+    """
     outcomes: list[Outcome] = []
-    if not tail:
-        return outcomes
-    for line in tail.split(b"\n"):
-        if line and len(line) <= MAX_RECORD:
-            outcomes += _record(line)
-    return outcomes
+    damaged = False
+    for line in tail.split(b"\n") if tail else ():
+        if not line or len(line) > MAX_RECORD:
+            continue
+        if (holds := _seal_holds(line)) is False:
+            damaged = True
+            continue
+        try:
+            outcomes += _record(json.loads(line))
+        except (ValueError, RecursionError):
+            damaged |= _is_whole(line)
+        if holds and RELEASED in line:
+            damaged = False
+    return outcomes, damaged
 
 
-def _record(line: bytes) -> list[Outcome]:
+def seal(record: bytes) -> bytes:
+    """`record`, a JSON object on one line, with its checksum as last member."""
+    return b'%s%s%08x"}' % (record[:-1], SEAL, zlib.crc32(record[:-1]))
+
+
+def _seal_holds(line: bytes) -> bool | None:
+    """Whether the seal at the end of a line holds; None if it has none, since it is older or was cut off."""
+    at = line.rfind(SEAL)
+    if at < 0 or len(line) - at < SEALED:
+        return None
+    return line[at + len(SEAL) :] == b'%08x"}' % zlib.crc32(line[:at])
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line that cannot be read ends as records do, so that it was not cut off."""
+    return line.endswith(b'"}') and not line.endswith(b'\\"}')
+
+
+def _record(record: dict[str, object]) -> list[Outcome]:
     try:
-        record = json.loads(line)
-        at = parse_rfc3339(record["at"])
+        at = parse_rfc3339(record["at"])  # type: ignore[arg-type]
         if "due" in record:
-            record["due"] = parse_rfc3339(record["due"])
-        return [Outcome.from_record(to, at, record) for to in record["to"] if type(to) is int]
+            record["due"] = parse_rfc3339(record["due"])  # type: ignore[arg-type]
+        return [Outcome.from_record(to, at, record) for to in record["to"] if type(to) is int]  # type: ignore[attr-defined]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
 
@@ -108,7 +140,7 @@ def _render(outcomes: list[Outcome]) -> bytes:
     record |= first._replace(text=first.text[:MAX_TEXT]).to_record()
     if first.due:
         record["due"] = rfc3339(first.due)
-    return b"\n" + json.dumps(record, separators=(",", ":")).encode()
+    return b"\n" + seal(json.dumps(record, separators=(",", ":")).encode())
 
 
 def settled(outcomes: Iterable[Outcome]) -> bool:

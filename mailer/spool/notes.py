@@ -1,10 +1,11 @@
 """Notes: what a message's file remembers besides outcomes.
 
 A note is a record like any other (see `file`), with an empty ``to``: it says nothing about a recipient, and a reader that does not
-know it reads no outcome in it. Two there are::
+know it reads no outcome in it. Three there are::
 
     {"at":…,"to":[],"note":"warned"}                the sender was told that the message is late
     {"at":…,"to":[],"note":"replayed","as":"ID"}    it was put again, as ID
+    {"at":…,"to":[],"note":"released"}              an operator has released it, though a record before this is damaged
 
 They are read when somebody asks, which is seldom: never on the way of a message that is simply delivered.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def add(claim: Claim, note: str, at: float, **more: str) -> None:
     """Append a note to the file of `claim`; the caller syncs. Raises `OSError`."""
     record = {"at": rfc3339(at), "to": [], "note": note, **more}
-    durable.write_all(claim.fd, b"\n" + json.dumps(record, separators=(",", ":")).encode())
+    durable.write_all(claim.fd, b"\n" + file.seal(json.dumps(record, separators=(",", ":")).encode()))
 
 
 def read(claim: Claim, note: str) -> list[dict[str, object]]:

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
@@ -18,7 +19,7 @@ from mailer.mail.history import History
 from mailer.mail.outcome import Outcome
 from mailer.mail.when import parse_rfc3339
 
-from . import doorbell, file, layout
+from . import doorbell, file, layout, notes
 from .file import CorruptFile
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ class Entry:
     """One message of the spool as it was read: where it was, what it is, what happened to it so far.
 
     `size` is the message's length in bytes and `length` its file's, `arrived` when it was put and `due` when it is
-    to be tried (0.0: now), both in seconds since the epoch. `inode` is the file's.
+    to be tried (0.0: now), both in seconds since the epoch. `inode` is the file's. `damaged`: a record is, so that nobody knows
+    what became of it.
     """
 
-    __slots__ = ("arrived", "due", "envelope", "history", "id", "inode", "length", "size", "state")
+    __slots__ = ("arrived", "damaged", "due", "envelope", "history", "id", "inode", "length", "size", "state")
 
     def __init__(
         self,
@@ -64,6 +66,8 @@ class Entry:
         arrived: float,
         length: int = 0,
         inode: int = 0,
+        *,
+        damaged: bool = False,
     ) -> None:
         self.id = id
         self.state = state
@@ -74,6 +78,7 @@ class Entry:
         self.arrived = arrived
         self.length = length
         self.inode = inode
+        self.damaged = damaged
 
     @property
     def status(self) -> str:
@@ -240,10 +245,12 @@ class Spool:
             raise CorruptFile("it is no regular file with one name")
         data = _read_all(fd, known.st_size)
         envelope, start, end = file.parse(data, id)
-        history = History(len(envelope.recipients), file.parse_records(data[end:]))
+        outcomes, damaged = file.parse_records(data[end:])
+        history = History(len(envelope.recipients), outcomes)
         due = known.st_mtime if state == "deferred" else 0.0
         arrived = _arrival(envelope)
-        return Entry(id, state, envelope, end - start, history, due, arrived, len(data), known.st_ino), data[start:end]
+        entry = Entry(id, state, envelope, end - start, history, due, arrived, len(data), known.st_ino, damaged=damaged)
+        return entry, data[start:end]
 
     def load(self, id: str, state: str | None = None, *, keep: bool = False) -> tuple[Entry, bytes, int]:
         """Message `id` with its content. Raises as `read` does.
@@ -391,10 +398,16 @@ class Spool:
             return claim.entry
 
     def release(self, id: str) -> Entry:
-        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is deferred."""
+        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is deferred.
+
+        One that is held because a record of it is damaged goes to everybody who has no other: the note of that is on disk before.
+        """
         with self._waiting(id) as claim:
             if claim.entry.state == "deferred":  # it would be a retry, which somebody has to mean
                 raise Failure(f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", BAD_MESSAGE)
+            if claim.entry.damaged:
+                notes.add(claim, "released", time.time())
+                os.fdatasync(claim.fd)
             self._move(claim, "queued")
             return claim.entry
 

@@ -1,4 +1,4 @@
-"""What the database missed is made good from the spool, when a daemon starts.
+"""What the database missed is made good from the spool, when a daemon starts, and when it has to begin a new one.
 
 It was deleted, or could not be written, or the power failed before the last commits were on disk. The spool
 knows everything about what is still in it, so that is written again. Of a message that has left the spool, two
@@ -78,6 +78,15 @@ def settle_left(writer: StatusWriter, spool: Spool) -> dict[str, str] | None:
         writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
         return None
     return known
+
+
+def known_now(writer: StatusWriter) -> dict[str, str] | None:
+    """For `missed`, while mail is delivered: the status of every message that is not recorded as sent; None if it cannot be read."""
+    try:
+        return writer.unsent()
+    except (sqlite3.Error, OSError) as error:
+        writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
+        return None
 
 
 def missed(spool: Spool, known: Mapping[str, str]) -> Iterator[Seen | None]:

@@ -5,8 +5,10 @@ twice, nothing changes: rows are keyed by message, by recipient and by the momen
 is seen, tried and settled within one batch costs one row each, and takes about 30 microseconds in a batch of a hundred.
 
 The database is a view, so no trouble with it ever stops mail. One that is damaged, or that a later version of the
-program wrote, is moved aside and kept, and a new one is begun. Any other trouble (a full disk) is raised:
-the batch is lost to history, and `catchup` finds what was missed of messages that are still in the spool.
+program wrote, is moved aside and kept, and a new one is begun; so it is where somebody has removed the file or put another one in
+its place. Any other trouble (a full disk, somebody who locks it) is raised, and what was to be written is kept (`arrears`) and
+tried again: with the next batch, every second by `checkpoint`, and by `close`. `incomplete` says that `catchup` has something to
+make good from the spool.
 
 WAL with ``synchronous=NORMAL``: a process that dies loses nothing that was committed. A machine that loses power may
 lose the last commits, never the file's consistency. That is the right price for a view: a commit without
@@ -23,13 +25,14 @@ import sqlite3
 import threading
 from contextlib import closing, contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mailer.durable import PRIVATE
 from mailer.events import Corrupt, Standings
 from mailer.spool.layout import first_id, is_id
 
 from . import rows, schema
+from .arrears import Arrears, Batch
 from .destinations import put_standings
 
 if TYPE_CHECKING:
@@ -43,6 +46,11 @@ NAME = "status.sqlite3"
 """The database's name in the spool directory."""
 
 PATIENCE = 2.0  # seconds to wait for somebody who locks the file; no reader of ours does
+WAIT = "PRAGMA busy_timeout = 2000"  # that is `PATIENCE`
+PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
+           sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL)  # fmt: skip
+"""What may be over the next time; anything else is about what was to be written."""
+
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
 SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 19
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
@@ -111,17 +119,6 @@ UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, las
 """
 
 
-class Batch(NamedTuple):
-    """What is written in one transaction: rows of the tables, and events that are about something else than messages on their way."""
-
-    emails: Sequence[rows.Row]
-    recipients: Sequence[rows.Row]
-    attempts: Sequence[rows.Row]
-    dialogs: Sequence[rows.Row]
-    strangers: Sequence[tuple[str, int]]
-    others: Sequence[Corrupt | Standings]
-
-
 class StatusWriter:
     """Writes the database at `path`, which is made if it is not there.
 
@@ -134,12 +131,21 @@ class StatusWriter:
         self.report = report
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._files: tuple[int, ...] = ()
+        self._patient = True
+        self._arrears = Arrears()
+        self.incomplete = False
+        """Whether something was begun anew, or lost, that the spool may still know."""
         try:
             self._db()
         except (sqlite3.Error, OSError) as error:
             report(f"the status database {path} cannot be opened ({error}); mail goes on without it")
 
     def _db(self) -> sqlite3.Connection:
+        if self._connection is not None and self._files != _identity(self.path):
+            self._leave()
+            self.incomplete = True
+            self.report(f"the status database {self.path} was removed or replaced while it was in use; it is written anew from here on")
         if self._connection is None:
             try:
                 self._connection = _open(self.path)
@@ -147,20 +153,32 @@ class StatusWriter:
                 if not _unusable(error):
                     raise
                 self._connection = self._begin_anew(error)
+            self._files, self._patient = _identity(self.path), True
         return self._connection
+
+    def _leave(self) -> None:
+        """Let go a database that is not at its place any more; the log beside it belongs to it, and to no other that is put there."""
+        self._close()
+        if self._files[2:] == _identity(self.path)[2:]:
+            for suffix in ("-wal", "-shm"):
+                os.unlink(self.path + suffix)
 
     def _begin_anew(self, why: Exception) -> sqlite3.Connection:
         kept = _move_aside(self.path)
         db = _open(self.path)
+        self.incomplete = True
         self.report(f"the status database {self.path} could not be used ({why}); it is kept as {kept}, and a new one was begun")
         return db
 
     def checkpoint(self) -> None:
-        """Put what was written into the database's file if much has gathered beside it. Takes two fsyncs, and no writer waits for it.
+        """Write what could not be written before, and put into the database's file what has gathered beside it, if that is much.
 
-        For a thread, every second or so. What cannot be done now is done next time, or by `close`.
+        The latter takes two fsyncs, and no writer waits for it. For a thread, every second or so. What cannot be done now is done
+        next time, or by `close`.
         """
         try:
+            if self._arrears:
+                self._settle_arrears()
             if os.path.getsize(f"{self.path}-wal") < GATHERED:
                 return
             with closing(sqlite3.connect(self.path, timeout=0.0, isolation_level=None)) as db:
@@ -169,18 +187,30 @@ class StatusWriter:
             pass
 
     def close(self) -> None:
-        """Put everything into the one file, and let it go."""
+        """Put everything into the one file, and let it go. What it does not take now is lost to it, and told."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._wait_for_others(True)
+            try:
+                self._settle_arrears()
+            except (sqlite3.Error, OSError) as error:
+                lost = f"what became of {self._arrears.messages} messages is not in the status database {self.path}"
+                self.report(f"{lost}, which cannot be written: {error}")
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def unsent(self) -> dict[str, str]:
         """The status of every message that is not recorded as sent, by ID."""
         return self._mending(lambda: dict(self._db().execute(schema.UNSENT)))
 
     def write(self, events: Sequence[Event]) -> None:
-        """Write down a batch, here and now. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was."""
+        """Write down a batch, here and now. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was.
+
+        What will pass is tried again later, with all that came since.
+        """
         self.prepare(events)()
 
     def prepare(self, events: Sequence[Event]) -> Callable[[], None]:
@@ -196,7 +226,37 @@ class StatusWriter:
             [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None],
             [event for event in events if isinstance(event, (Corrupt, Standings))],
         )
-        return lambda: self._mending(lambda: self._put(batch))
+        return lambda: self._take(batch)
+
+    def _take(self, batch: Batch) -> None:
+        with self._lock:
+            if batch.weight:
+                self._arrears.add(batch)
+            self._settle_arrears()
+
+    def _settle_arrears(self) -> None:
+        """Write all that is not written yet, as far as it goes."""
+        with self._lock:
+            try:
+                while self._arrears:
+                    self._mending(lambda: self._put(self._arrears.first()))
+                    self._arrears.done()
+            except (sqlite3.Error, OSError) as error:
+                if _passes(error):
+                    self._wait_for_others(False)  # it is tried again often enough
+                else:
+                    self._arrears.done()
+                raise
+            self._wait_for_others(True)
+            if lost := self._arrears.lost:
+                self._arrears.lost, self.incomplete = 0, True
+                self.report(f"what became of {lost} messages is not in the status database {self.path}, which took nothing for too long")
+
+    def _wait_for_others(self, patient: bool) -> None:
+        """Whether whoever locks the file is waited for, from now on."""
+        if self._connection is not None and patient != self._patient:
+            self._patient = patient
+            self._connection.execute(WAIT if patient else "PRAGMA busy_timeout = 0")
 
     def adopted(self, id: str, uid: int) -> None:
         """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
@@ -219,8 +279,9 @@ class StatusWriter:
             except sqlite3.DatabaseError as error:
                 if not _unusable(error):
                     raise
-                self.close()
+                self._close()
                 self._connection = self._begin_anew(error)
+                self._files, self._patient = _identity(self.path), True
                 return act()
 
     def _put(self, batch: Batch) -> None:
@@ -334,6 +395,19 @@ def _make(path: str) -> None:
     except FileExistsError:
         if not os.path.isfile(path):
             raise schema.Unusable("it is no regular file") from None
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    """Which files they are, the database and the log beside it; as long as it is open, both are there."""
+    try:
+        return os.stat(path).st_dev, os.stat(path).st_ino, os.stat(f"{path}-wal").st_ino
+    except OSError:
+        return ()
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may go another time."""
+    return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
 
 
 def _unusable(error: Exception) -> bool:

@@ -709,6 +709,28 @@ def test_a_corrupt_file_is_set_aside_and_stops_nothing(post: Post) -> None:
     play(scenario())
 
 
+def test_a_message_with_a_damaged_record_is_held_for_a_person_to_decide(post: Post) -> None:
+    """Nobody knows who has it: an alarm. Released, it goes to all of whom no record says otherwise."""
+
+    async def scenario() -> None:
+        id = put(post.spool, "a@example.com", "b@example.com")
+        with post.spool.claim(id) as claim:
+            post.spool.record(claim, [outcome(0)])
+            post.spool.record(claim, [outcome(1, "defer", due=NOW)])
+        path = Path(post.spool.path("queued", id))
+        path.write_bytes(path.read_bytes().replace(b'"to":[1]', b'"to":[0]'))
+        async with post.running():
+            await post.settled(id, "held")
+            assert post.courier.tried == []
+            assert post.told() == ["alarm damaged", "changed held"]
+            post.spool.release(id)
+            post.engine.look([id])
+            await post.settled(id, None)
+        assert post.courier.tried == [(id, ["b@example.com"])]
+
+    play(scenario())
+
+
 def test_a_corrupt_file_that_cannot_be_moved_stops_nothing(post: Post) -> None:
     """An alarm, and the mail behind it goes."""
 

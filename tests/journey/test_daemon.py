@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import signal
+import sqlite3
 import struct
 import subprocess
 import termios
@@ -134,6 +136,37 @@ def test_the_status_database_can_be_deleted(world: World) -> None:
     assert (told["subject"], told["recipients"][0]["code"]) == ("kept", 451)
     assert world.mailer("queue", "retry", id).code == 0
     world.becomes(id, "sent")
+
+
+def test_the_status_database_can_be_deleted_under_a_running_daemon(world: World) -> None:
+    """It begins another one, with what waits in the spool and with all that is delivered from then on."""
+    sink = world.sink("--greylist=0")
+    world.configure(sink, schedule=("1h",))
+    daemon = world.daemon()
+    waits = world.send("you@there.example")
+    world.becomes(waits, "deferred")
+    for path in world.spool.glob("status.sqlite3*"):
+        path.unlink()
+    world.send("you@there.example")
+    daemon.says("was removed or replaced")
+
+    def known() -> set[str]:
+        with contextlib.closing(sqlite3.connect(world.spool / "status.sqlite3")) as db:
+            return {id for (id,) in db.execute("SELECT id FROM emails")}
+
+    world.until("told again", lambda: waits in known())
+
+
+def test_a_spool_that_takes_no_sockets_is_looked_through_from_time_to_time(world: World) -> None:
+    """No doorbell can be hung: an alarm that names it, and the mail is found all the same."""
+    sink = world.sink()
+    world.configure(sink, more='[delivery]\nrescan = "0.2s"\n')
+    (world.spool / "doorbell").mkdir(parents=True, mode=0o700)
+    world.spool.chmod(0o700)
+    daemon = world.daemon()
+    daemon.says("/doorbell: ")
+    world.send("you@there.example")
+    sink.received(1)
 
 
 def test_a_corrupt_file_is_set_aside_and_stops_nothing_else(world: World) -> None:

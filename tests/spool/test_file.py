@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,13 @@ def test_json_that_only_an_attacker_writes_is_corrupt(line: bytes) -> None:
         parse(with_envelope(line), ID)
 
 
+def whole(tail: bytes) -> list[Outcome]:
+    """The outcomes of records of which none is damaged."""
+    outcomes, damaged = parse_records(tail)
+    assert not damaged
+    return outcomes
+
+
 @given(st.binary(max_size=300))
 def test_garbage_is_one_kind_of_error(data: bytes) -> None:
     """Whatever lies in the spool, reading it ends in a message or in CorruptFile; records never fail."""
@@ -130,7 +138,7 @@ def test_garbage_is_one_kind_of_error(data: bytes) -> None:
         with pytest.raises(CorruptFile):
             parse(file, ID)
     parse_records(data)
-    assert parse_records(b"\n{" + data) == []
+    assert parse_records(b"\n{" + data)[0] == []
 
 
 # Records
@@ -141,7 +149,7 @@ def test_what_is_recorded_is_read(outcomes: list[Outcome]) -> None:
     """Every member of every outcome, in order; each record is one line of ASCII that begins with its newline."""
     data = render_records(outcomes)
     assert data.isascii()
-    assert parse_records(data) == outcomes
+    assert whole(data) == outcomes
     assert data[:1] in (b"", b"\n")
     assert not data.endswith(b"\n")
 
@@ -151,9 +159,9 @@ def test_a_torn_record_reads_as_not_written_and_spoils_no_other(before: list[Out
     """Cut anywhere, what is whole is read; the next record starts on a fresh line."""
     data = render_records(before)
     torn = data[: max(0, len(data) - lost)]
-    whole = parse_records(torn)
-    assert whole == before[: len(whole)]
-    assert parse_records(torn + render_records(after)) == whole + after
+    left = whole(torn)
+    assert left == before[: len(left)]
+    assert whole(torn + render_records(after)) == left + after
 
 
 def test_recipients_with_the_same_outcome_share_a_record() -> None:
@@ -163,7 +171,7 @@ def test_recipients_with_the_same_outcome_share_a_record() -> None:
     assert json.loads(first)["to"] == list(range(100))
     assert json.loads(second) == {
         "at": "2027-01-15T08:00:00Z", "to": [100], "verdict": "fail", "scope": "recipient", "code": 550, "enhanced": "5.1.1",
-        "text": "a reply", "phase": "rcpt",
+        "text": "a reply", "phase": "rcpt", "crc": f"{zlib.crc32(second[:-18]):08x}",
     }  # fmt: skip
 
 
@@ -180,7 +188,7 @@ def test_a_record_is_never_too_long_to_be_read() -> None:
         outcomes = [outcome(to, "fail", text=text, hop=hop, due=NOW + 0.1, queue_id="q" * 64) for to in range(20_000)]
         data = render_records(outcomes)
         assert max(map(len, data.split(b"\n"))) <= MAX_RECORD
-        read = parse_records(data)
+        read = whole(data)
         assert [(o.to, o.verdict, o.hop, o.queue_id) for o in read] == [(o.to, o.verdict, o.hop, o.queue_id) for o in outcomes]
         assert text.startswith(read[0].text[:1000])
 
@@ -203,7 +211,7 @@ def test_a_hostile_reply_stays_within_its_field(spool: Spool) -> None:
 def test_a_line_that_is_no_record_reads_as_not_written(record: bytes) -> None:
     """JSON of another kind, nesting without end, a time that is none; the records around it are read."""
     first, last = outcome(0, "defer"), outcome(1)
-    assert parse_records(render_records([first]) + b"\n" + record + render_records([last])) == [first, last]
+    assert whole(render_records([first]) + b"\n" + record + render_records([last])) == [first, last]
 
 
 @pytest.mark.parametrize(
@@ -218,19 +226,19 @@ def test_a_line_that_is_no_record_reads_as_not_written(record: bytes) -> None:
 def test_a_tampered_record_reads_as_not_written(members: str) -> None:
     """Wrong types, unknown verdicts, missing members, numbers that are none, text that is none."""
     line = '\n{"at":"2026-11-21T00:00:00Z",' + members + "}"
-    assert parse_records(line.encode() + render_records([outcome(1)])) == [outcome(1)]
+    assert whole(line.encode() + render_records([outcome(1)])) == [outcome(1)]
 
 
 def test_members_that_nobody_knows_are_ignored() -> None:
     """A record of a later version is still a record."""
     line = b'\n{"at":"2026-11-21T00:00:00Z","to":[0],"verdict":"delivered","scope":"galaxy","future":[1,{"x":null}]}'
-    (read,) = parse_records(line)
+    (read,) = whole(line)
     assert (read.verdict, read.scope) == ("delivered", "recipient")
 
 
 def test_a_record_for_nobody_changes_nothing() -> None:
     """A recipient that the envelope does not have has no history."""
-    assert History(1, parse_records(render_records([outcome(7), outcome(1)]))).pending() == [0]
+    assert History(1, whole(render_records([outcome(7), outcome(1)]))).pending() == [0]
 
 
 def test_a_body_that_looks_like_records_is_a_body(spool: Spool) -> None:
@@ -247,3 +255,46 @@ def test_what_has_to_be_on_disk_at_once() -> None:
     assert settled([outcome(0, "defer"), outcome(1)])
     assert not settled([outcome(0, "defer")])
     assert not settled([])
+
+
+# Seals
+
+
+def test_a_record_ends_with_the_checksum_of_all_before_it() -> None:
+    """Over the octets of the line, up to the comma before it."""
+    line = render_records([outcome(0)])[1:]
+    assert line[-18:] == b',"crc":"%08x"}' % zlib.crc32(line[:-18])
+
+
+def test_a_record_without_a_checksum_is_an_older_one() -> None:
+    """It counts."""
+    line = render_records([outcome(0)])
+    assert whole(line[:-18] + b"}") == [outcome(0)]
+
+
+def test_no_flipped_bit_of_a_record_goes_unnoticed() -> None:
+    """Each bit of three records: what is read is what was written, or it is said that something is damaged."""
+    known = [outcome(0, text='550 "quoted"} {'), outcome(1, "defer", due=NOW + 60, text='a\\"}'), outcome(2, "fail")]
+    tail = render_records(known)
+    unnoticed = []
+    for at in range(len(tail) * 8):
+        flipped = bytearray(tail)
+        flipped[at // 8] ^= 1 << at % 8
+        outcomes, damaged = parse_records(bytes(flipped))
+        if not damaged and outcomes != known:
+            unnoticed.append(at)
+    assert unnoticed == []
+
+
+def test_a_message_with_a_damaged_record_can_be_read_and_says_so(spool: Spool) -> None:
+    """Everything else of it is there; what an operator releases counts as damaged no more, and a crash between is none."""
+    id = put(spool, "a@example.com", "b@example.com")
+    with spool.claim(id) as claim:
+        spool.record(claim, [outcome(0)])
+        spool.record(claim, [outcome(1, "defer")])
+    path = Path(spool.path("queued", id))
+    path.write_bytes(path.read_bytes().replace(b'"delivered"', b'"deliwered"'))
+    assert (spool.read(id).damaged, spool.read(id).history.pending()) == (True, [0, 1])
+    spool.hold(id)
+    assert spool.release(id).state == "queued"
+    assert not spool.read(id).damaged

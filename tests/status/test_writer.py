@@ -17,7 +17,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Entry, Spool
-from mailer.status import writer
+from mailer.status import arrears, writer
 from mailer.status.reader import Reader
 from mailer.status.writer import NAME, StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome, put
@@ -316,7 +316,7 @@ def test_what_is_no_file_is_moved_aside(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_reported_and_tried_again(tmp_path: Path) -> None:
-    """The daemon starts without it; each batch is an error until the place is there."""
+    """The daemon starts without it; each batch is an error until the place is there, and then nothing that was told is missing."""
     reports = list[str]()
     writer = StatusWriter(str(tmp_path / "none" / "status.sqlite3"), reports.append)
     assert len(reports) == 1
@@ -325,7 +325,7 @@ def test_a_place_that_cannot_be_written_is_reported_and_tried_again(tmp_path: Pa
     (tmp_path / "none").mkdir()
     writer.write([Seen(NOW, entry())])
     writer.close()
-    assert len(dump(tmp_path / "none" / "status.sqlite3")["emails"]) == 1
+    assert len(dump(tmp_path / "none" / "status.sqlite3")["emails"]) == 2
 
 
 def test_a_batch_that_fails_half_way_leaves_nothing(office: Office) -> None:
@@ -456,3 +456,83 @@ def test_what_has_gathered_beside_the_file_is_put_into_it(office: Office, monkey
 def test_a_checkpoint_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     """There may be no database at all."""
     StatusWriter(str(tmp_path / "missing" / NAME)).checkpoint()
+
+
+# What it does not take now
+
+
+def test_what_a_locked_database_does_not_take_is_written_when_it_is_free(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches come meanwhile; each is an error while it lasts, and only the first one waits."""
+    office.writer.close()
+    monkeypatch.setattr(writer, "PATIENCE", 0.0)
+    office.writer.write([])
+    other = sqlite3.connect(office.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(20):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            office.sent()
+    office.writer.checkpoint()
+    assert dump(office.path)["emails"] == []
+    other.execute("ROLLBACK")
+    other.close()
+    office.writer.checkpoint()
+    assert {table: len(rows) for table, rows in dump(office.path).items()} == {"emails": 20, "email_recipients": 20, "attempts": 20}
+    assert not office.reports
+
+
+def test_what_is_kept_for_a_locked_database_is_bounded(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest goes; how much is told, and that something is to be made good."""
+    office.writer.close()
+    monkeypatch.setattr(writer, "PATIENCE", 0.0)
+    office.writer.write([])
+    monkeypatch.setattr(arrears, "KEPT", 30)
+    other = sqlite3.connect(office.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(15):
+        with pytest.raises(sqlite3.OperationalError):
+            office.sent()
+    other.close()
+    office.writer.checkpoint()
+    assert len(dump(office.path)["emails"]) == 10
+    (told,) = office.reports
+    assert told.startswith("what became of 5 messages is not in the status database")
+    assert office.writer.incomplete
+
+
+def test_what_is_lost_at_the_end_is_told(tmp_path: Path) -> None:
+    """The disk took nothing until the daemon stopped."""
+    reports: list[str] = []
+    keeper = StatusWriter(str(tmp_path / "none" / NAME), reports.append)
+    with pytest.raises(OSError, match="No such file"):
+        keeper.write([Settled(NOW, entry(outcome()), "sent")])
+    keeper.close()
+    assert reports[-1].startswith("what became of 1 messages is not in the status database")
+
+
+@pytest.mark.parametrize("gone", [(NAME,), (NAME, f"{NAME}-wal", f"{NAME}-shm"), (f"{NAME}-wal", f"{NAME}-shm")])
+def test_a_database_that_is_deleted_under_a_running_daemon_is_made_anew(office: Office, gone: tuple[str, ...]) -> None:
+    """Nothing more goes into a file that nobody can find, and what the spool knows is to be told again."""
+    office.sent()
+    for name in gone:
+        office.path.with_name(name).unlink()
+    office.sent()
+    assert len(dump(office.path)["emails"]) == (2 if NAME not in gone else 1)
+    (told,) = office.reports
+    assert "was removed or replaced while it was in use" in told
+    assert office.writer.incomplete
+
+
+def test_a_database_that_is_replaced_under_a_running_daemon_is_used(office: Office, tmp_path: Path) -> None:
+    """Somebody has put back an older one: that one is written from here on, and is not spoiled by the end of the other."""
+    office.sent()
+    office.writer.close()
+    older = tmp_path / "older"
+    older.write_bytes(office.path.read_bytes())
+    office.sent()
+    os.replace(older, office.path)
+    office.sent()
+    office.writer.close()
+    db = sqlite3.connect(office.path)
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
+    assert len(dump(office.path)["emails"]) == 2
