@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mailer.compose import Email, EmailError
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.message import Message, normalise
+from mailer.mail.message import Message, header_end, normalise
 from mailer.mail.mime import ascii_address
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.when import rfc5322
@@ -86,8 +86,7 @@ class _Header:
     __slots__ = ("fields", "message")
 
     def __init__(self, content: bytes) -> None:
-        end = content.find(b"\r\n\r\n")
-        self.message = Message.split(content[: end + 4] if end >= 0 else content)
+        self.message = Message(content[: header_end(content)], b"")
         self.fields = list(self.message.fields())
 
     def values(self, *names: bytes) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mailer import durable
 from mailer.events import Alarm, Changed, Corrupt, Seen
 from mailer.mail.failure import Failure
+from mailer.mail.message import header_end
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile
@@ -74,7 +75,7 @@ class Dispatcher:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self.budget.keep(attempt, content, descriptor)
-        if content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:") > self.policy.max_hops:
+        if _hops(content) > self.policy.max_hops:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._in_circles(attempt, now))
             return
@@ -259,3 +260,9 @@ class Dispatcher:
             self.scheduler.queue(Job(job.attempt, job.way, left))
         else:
             job.attempt.open_jobs -= 1
+
+
+def _hops(content: bytes) -> int:
+    """How many hosts the message has passed: its Received fields, RFC 5321 §6.3."""
+    count = content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:")
+    return count and content.count(b"\nReceived:", 0, header_end(content)) + content.startswith(b"Received:")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mailer.mail.address import AddressError, in_header, parse
 from mailer.mail.domain import ascii_domain
-from mailer.mail.message import Message
+from mailer.mail.message import Message, header_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,11 +30,9 @@ def domains(content: bytes) -> Iterator[str]:
 
     A second From field makes the message wrong (RFC 5322 §3.6); it does not decide who signs.
     """
-    end = content.find(b"\r\n\r\n") + 2
-    if end < 2:
-        end = len(content)
+    end = header_end(content)
     field = _FROM.search(content, 0, end)
-    if field is None or content.startswith(b"\r\n"):
+    if field is None:
         return
     if plain := _PLAIN.match(content, field.end(), end):
         yield plain[1].decode().lower()

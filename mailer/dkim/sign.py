@@ -21,6 +21,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.message import header_end
 from mailer.mail.sevenbit import seven_bit
 
 from .canonical import FOLD, WSP, relaxed_body, relaxed_value
@@ -101,10 +102,8 @@ def draft(content: bytes, seals: Iterable[Seal], at: float) -> Draft:
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:
     """The header without its last line end, and the body."""
-    if content.startswith(b"\r\n"):
-        return b"", content[2:]
-    header, _, body = content.partition(b"\r\n\r\n")
-    return header, body
+    end = header_end(content)
+    return content[: max(end - 2, 0)], content[end:].removeprefix(b"\r\n")
 
 
 def _selected(header: bytes) -> tuple[bytes, bytes]:

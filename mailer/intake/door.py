@@ -70,7 +70,8 @@ class Door:
             rules.judge(envelope, content, uid)
             space.check(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
 
-        self.terms = Terms(submission.max_message_size, submission.max_recipients, judge, self._used, self._taken)
+        sizes = submission.max_message_size, submission.max_recipients
+        self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size)
         intake = config.intake
         each = max(intake.max_connections // 4, 1)
         self.limits = Limits(intake.max_connections, each, intake.timeout, largest(submission.max_message_size))

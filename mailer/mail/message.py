@@ -61,6 +61,37 @@ def has_long_line(data: bytes) -> bool:
     return False
 
 
+def header_end(data: bytes, start: int = 0) -> int:
+    """Where the header ends that begins at `start` of normalised `data`: behind its last field. All rooms ask here.
+
+    The empty line ends it, and so does a line that is no field, RFC 5322 §2.2: a name of printable ASCII but ":", and a colon. A line
+    that begins with a blank goes on with a field, so it is none where there is no field before. Blanks before the colon are the
+    obsolete form of §4.5 and still arrive: ``Bcc :`` is a Bcc.
+    """
+    at = start
+    while (end := data.find(b"\r\n", at)) > at:
+        if data[at] not in _BLANKS or at == start:
+            colon = data.find(b":", at, end)
+            if colon <= at or not _is_name(data[at:colon]):
+                break
+        at = end + 2
+    return at
+
+
+def is_divided(content: bytes) -> bool:
+    """Whether an empty line stands where the header of `content` ends, so that no reader can take it to end elsewhere."""
+    return content.startswith(b"\r\n", header_end(content))
+
+
+def _is_name(text: bytes) -> bool:
+    rest = text.translate(None, _NAME)
+    return not rest or (text[0] not in _BLANKS and not text.rstrip(b" \t").translate(None, _NAME))
+
+
+_BLANKS = b" \t"
+_NAME = bytes(octet for octet in range(33, 127) if octet != 58)
+
+
 class Change:
     """What submission did to a message, for whoever wants to know.
 
@@ -99,18 +130,13 @@ class Message:
     def split(cls, data: bytes) -> Message:
         """Divide normalised `data` after its last header field.
 
-        Text that begins with no header field is all body (``echo hello | mailer send …``). A line
-        within the header that is no field ends it as an empty line would: RFC 5322 has no other
-        reading, and a "header" that the next host reads differently is how fields are injected.
+        Text that begins with no header field is all body (``echo hello | mailer send …``). Where a line that is no field
+        ends the header, an empty line is put before it: a "header" that the next host reads differently is how fields are injected.
         """
-        at = 0
-        while True:
-            end = data.find(b"\r\n", at)
-            if end < 0 or end == at:  # the empty line, or the end
-                return cls(data[:at], data[at:])
-            if not (at and data[at] in b" \t") and not _is_field(data, at, end):
-                return cls(data[:at], b"\r\n" + data[at:])
-            at = end + 2
+        at = header_end(data)
+        if at == len(data) or data.startswith(b"\r\n", at) or data.find(b"\r\n", at) < 0:
+            return cls(data[:at], data[at:])
+        return cls(data[:at], b"\r\n" + data[at:])
 
     def __bytes__(self) -> bytes:
         return self.header + self.rest
@@ -156,13 +182,3 @@ class Message:
             if at == len(header) or header[at] not in b" \t":
                 yield start, at
                 start = at
-
-
-def _is_field(data: bytes, at: int, end: int) -> bool:
-    """Whether the line ``data[at:end]`` begins a field: printable ASCII but ":", RFC 5322 §2.2.
-
-    Blanks before the colon are the obsolete form of §4.5 and still arrive: ``Bcc :`` is a Bcc.
-    """
-    colon = data.find(b":", at, end)
-    name = data[at:colon].rstrip(b" \t") if colon > at else b""
-    return bool(name) and all(33 <= byte <= 126 for byte in name)

@@ -28,7 +28,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mailer.mail.message import is_normal, normalise
+from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.sevenbit import seven_bit
 
@@ -278,7 +278,7 @@ def _chunks(content: bytes) -> Iterator[Command]:
 
 def _has_utf8_header(content: bytes) -> bool:
     """Whether the header has UTF-8 beyond ASCII, RFC 6532 §3. Other 8-bit octets there are old custom, and no UTF-8."""
-    header = content.partition(b"\r\n\r\n")[0]
+    header = content[: header_end(content)]
     if header.isascii():
         return False
     try:

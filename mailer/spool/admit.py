@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer import durable
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.message import normalise
+from mailer.mail.message import Message, header_end, is_divided, normalise
 from mailer.mail.request import Request
 from mailer.mail.when import parse_rfc3339, rfc3339
 
@@ -60,7 +60,7 @@ def nobody_told(_id: str, _uid: int) -> None:
 
 
 class Terms(NamedTuple):
-    """What is asked of a message of another user.
+    """What is asked of a message of another user; the sizes are in bytes.
 
     `judge` raises `Failure` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
     message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID
@@ -72,6 +72,7 @@ class Terms(NamedTuple):
     judge: Callable[[Envelope, bytes, int], None] = anybody
     used: Callable[[str, int], str] = nobody_used
     taken: Callable[[str, int], None] = nobody_told
+    max_header: int = 1 << 20
 
 
 class Stranger(NamedTuple):
@@ -93,7 +94,7 @@ def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> st
         raise CorruptFile(f"its message has {len(content)} bytes, more than a message may have")
     if len(envelope.recipients) > terms.max_recipients:
         raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
-    _check(envelope, content)
+    _check(envelope, content, terms.max_header)
     envelope.submitter = {**envelope.submitter, "uid": who.uid}
     envelope.created = _created(envelope, who.latest)
     terms.judge(envelope, content, who.uid)
@@ -120,10 +121,16 @@ _busy: set[str] = set()
 _free = Condition()
 
 
-def _check(envelope: Envelope, content: bytes) -> None:
+def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
     """That the message is what submission makes of one. Raises `CorruptFile`."""
     if normalise(content) != content:
         raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
+    if content.find(b"\r\n\r\n", 0, max_header + 4) < 0:
+        raise CorruptFile(f"the header of its message has more than {max_header} bytes, or no end")
+    if not is_divided(content):
+        raise CorruptFile("no empty line ends the header of its message")
+    if (count := sum(name == b"from" for name, _ in Message(content[: header_end(content)], b"").fields())) != 1:
+        raise CorruptFile(f"its message has {count} From fields, not one")
     if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
         raise CorruptFile("its request id is none")
     try:

@@ -45,7 +45,7 @@ def test_the_queue_at_a_terminal_ends_with_its_size(office: Office, shell: Shell
     """And says what happens to each message."""
     office.deferred("bob@example.net"), office.held()
     said = shell.at_terminal("queue", "list")
-    assert "2 messages, 60 B" in said.out
+    assert "2 messages, 104 B" in said.out
     assert "held until it is released" in said.out
 
 

@@ -13,7 +13,7 @@ from mailer.spool.put import head
 from mailer.spool.put import put as spool_put
 
 NOW = 1_800_000_000.0
-BODY = b"Subject: a test\r\n\r\nThe body.\r\n"
+BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\nThe body.\r\n"
 REPLIES: dict[str, tuple[int, str]] = {
     "delivered": (250, "2.0.0"), "defer": (451, "4.3.0"), "fail": (550, "5.1.1"), "expire": (451, "4.4.7"), "cancel": (0, ""),
 }  # fmt: skip
