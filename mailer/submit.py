@@ -5,7 +5,7 @@ server do. So each message is checked and completed once, here (RFC 6409 §8), a
 complete:
 
 - line ends are CRLF, no stray CR, LF or NUL is left, so that no receiver can see two messages in one;
-- Date, Message-ID and From are there; Bcc is not;
+- Date, Message-ID and From are there; Bcc and Return-Path are not; what may stand once stands once (`mailer.mail.once`);
 - every address is one, and there is at least one recipient; names of this machine are who the configuration says they are,
   in the header and in the envelope (`mailer.identity`);
 - lines are no longer than SMTP allows, and 8-bit text says what it is (`mailer.mail.repair`);
@@ -145,8 +145,10 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     came = Message.split(normalise(_without_from_line(request.data)))
     rules = _rules(request, came, settings)
     recipients = _recipients(request, came, settings, rules, changes)
+    if not came.is_single():
+        came = _single(came, changes, strict=settings.strict)
     sender = _sender(request, came, settings, rules, changes)
-    message = _without_bcc(came, changes)
+    message = _without_envelope(came, changes)
     if rules is not None:
         from mailer.identity import identified
 
@@ -327,12 +329,35 @@ def _author(request: Request, sender: str, settings: SubmissionSettings, rules: 
     return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"
 
 
-def _without_bcc(message: Message, changes: list[Change]) -> Message:
-    """Nobody reads who else got it, RFC 5322 §3.6.3."""
-    shown = message.without(b"bcc", b"resent-bcc")
+def _single(message: Message, changes: list[Change], *, strict: bool) -> Message:
+    """The message with each field once that may stand once. Raises `Failure` (65) if that is not wanted."""
+    from mailer.mail.once import single
+
+    done: list[Change] = []
+    message = single(message, done)
+    _check_strict(done, strict=strict)
+    changes += done
+    return message
+
+
+def _check_strict(done: list[Change], *, strict: bool) -> None:
+    if done and strict:
+        raise Failure(f"{done[0].what}: {done[0].why}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
+
+
+ENVELOPE = (
+    ("Bcc", (b"bcc", b"resent-bcc"), "nobody but its recipient may know"),  # RFC 5322 §3.6.3
+    ("Return-Path", (b"return-path",), "the host that delivers it says that"),  # RFC 5321 §4.4
+)
+"""What only the envelope says when mail leaves."""
+
+
+def _without_envelope(message: Message, changes: list[Change]) -> Message:
+    shown = message.without(*(name for _, names, _ in ENVELOPE for name in names))
     if len(shown.header) < len(message.header):
-        gone = [value for name in (b"bcc", b"resent-bcc") for value in message.values(name)]
-        changes.append(Change("removed", "Bcc", ", ".join(gone), "", "nobody but its recipient may know"))
+        for what, names, why in ENVELOPE:
+            if gone := [value for name in names for value in message.values(name)]:
+                changes.append(Change("removed", what, ", ".join(gone), "", why))
     return shown
 
 
@@ -349,6 +374,11 @@ def _complete(message: Message, author: str, settings: SubmissionSettings, now: 
     for line in added:
         name, _, value = line.partition(": ")
         changes.append(Change("added", name, "", value, "there was none"))
+    if any(name.startswith(b"resent-") for name in have):
+        from mailer.mail.resent import resent
+
+        date = rfc5322(now, time.localtime(now).tm_gmtoff // 60)
+        message = resent(message, date, f"<{layout.new_id(now).lower()}@{settings.hostname}>", changes)
     return message.with_fields(*added) if added or not message.rest else message
 
 
@@ -365,8 +395,7 @@ def _mended(message: Message, changes: list[Change], *, strict: bool) -> Message
 
     done: list[Change] = []
     message = repaired(message, done)
-    if done and strict:
-        raise Failure(f"{done[0].what}: {done[0].why}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
+    _check_strict(done, strict=strict)
     changes += done
     return message
 

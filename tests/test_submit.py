@@ -500,3 +500,65 @@ def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
     id = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
     assert submit(Request(WHOLE, recipients=["a@example.com"]), door.settings, NOW, id=id).envelope.id == id
     assert door.spool.ids("queued") == [id]
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("To: a@example.net\nTo: b@example.net,\n c@example.net\n", ["To: a@example.net, b@example.net, c@example.net"]),
+        ("Cc: \nTo: a@example.net\nCc: b@example.net\nCC: c@example.net\n", ["Cc: b@example.net, c@example.net", "To: a@example.net"]),
+        ("From: me@example.com\nFrom: you@example.com\n", ["From: me@example.com"]),
+        ("From:\nFrom: you@example.com\n", ["From: you@example.com"]),
+        ("From: <>\n", ["From: box@example.org"]),
+        ("Subject: one\nsubject: two\n", ["Subject: one"]),
+        ("Message-ID: <1@x>\nMessage-Id: <2@x>\n", ["Message-ID: <1@x>"]),
+        ("Date: Sat, 21 Nov 2026 00:00:00 +0000\nDate: now\n", ["Date: Sat, 21 Nov 2026 00:00:00 +0000"]),
+        ("Reply-To: a@x.example\nReply-To: b@x.example\nSender: \nIn-Reply-To: <>\n", ["Reply-To: a@x.example"]),
+        ("Content-Type: text/html\nContent-Type: text/plain\nMIME-Version:\n", ["Content-Type: text/html", "MIME-Version: 1.0"]),
+    ],
+)
+def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list[str]) -> None:
+    """Large receivers refuse a second From or an empty To: recipients are put together, the first of all else is kept; told, or refused."""
+    door = Door(tmp_path, from_address="box@example.org")
+    done = door.submit(header.encode() + b"\nhello\n")
+    names = {line.partition(":")[0].lower() for line in header.splitlines() if line[0] != " "}
+    lines = normalise(done.content).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").decode().split("\r\n")
+    assert [line for line in lines if line.partition(":")[0].lower() in names] == kept
+    assert [change.why for change in done.changes if change.action != "added"]
+    door.settings.strict = True
+    assert door.refused(header.encode() + b"\nhello\n").code == 65
+
+
+@pytest.mark.parametrize("header", ["Subject: \n", "Received: a\nReceived: b\n", "To: undisclosed-recipients:;\n", "X-A:\nX-A: b\n"])
+def test_what_may_be_empty_or_twice_stays(door: Door, header: str) -> None:
+    """A mail without a subject is one."""
+    door.settings.strict = True
+    assert door.content(header.encode() + b"\nhello\n").startswith(header.replace("\n", "\r\n").encode())
+
+
+def test_nobody_is_lost_between_two_fields(door: Door) -> None:
+    """Whoever stands in a second To is a recipient, also where the first one has a quote that nobody closes."""
+    done = door.submit(b'To: a@example.net, "open <b@example.net>\nTo: c@example.net\n\nx\n', "d@example.net", from_header=False)
+    assert done.content.startswith(b'To: a@example.net, "open <b@example.net>,\r\n c@example.net\r\n')
+    named = door.submit(b"To: a@example.net\nTo: c@example.net\n\nx\n", "d@example.net", from_header=True).envelope
+    assert {recipient.address for recipient in named.recipients} == {"a@example.net", "c@example.net", "d@example.net"}
+
+
+def test_mail_that_is_sent_on_says_when_and_under_which_name(door: Door) -> None:
+    """RFC 5322 §3.6.6: in its newest block; one that says so already stays as it is."""
+    old = b"Resent-From: old@example.com\r\nResent-To: x@example.com\r\n"
+    done = door.submit(b"Received: by x\r\nResent-From: me@example.com\r\n" + old + WHOLE)
+    above, below = done.content.split(b"Resent-From: me@example.com\r\n")
+    lines = above.decode().split("\r\n")
+    assert [line.partition(":")[0] for line in lines] == ["Received", "Resent-Date", "Resent-Message-ID", ""]
+    assert below == old + WHOLE
+    assert [change.what for change in done.changes if change.action == "added"] == ["Resent-Date", "Resent-Message-ID"]
+    again = done.content.replace(b"Received: by x\r\n", b"")
+    assert door.content(again) == again
+
+
+def test_a_return_path_does_not_travel(door: Door) -> None:
+    """The host that delivers it writes one, RFC 5321 §4.4; that of an earlier journey says something else."""
+    done = door.submit(b"Return-Path: <old@example.com>\r\n" + WHOLE)
+    assert done.content == WHOLE
+    assert [(change.action, change.what) for change in done.changes] == [("removed", "Return-Path")]

@@ -92,6 +92,21 @@ _BLANKS = b" \t"
 _NAME = bytes(octet for octet in range(33, 127) if octet != 58)
 
 
+ONCE = frozenset({
+    b"from", b"sender", b"reply-to", b"to", b"cc", b"date", b"message-id", b"in-reply-to", b"references", b"subject", b"mime-version",
+    b"content-type", b"content-transfer-encoding", b"content-id", b"content-description", b"content-disposition",
+})  # fmt: skip
+"""Fields that may stand once, RFC 5322 §3.6, RFC 2045 §3; and Bcc, which does not travel."""
+
+MERGED = frozenset({b"to", b"cc"})
+_FREE = frozenset({b"subject", b"content-description"})
+
+
+def says_nothing(name: bytes, field: bytes) -> bool:
+    """Whether `field`, which is called `name`, is empty where the grammar has something; ``<>`` is nothing, too."""
+    return name not in _FREE and not field.partition(b":")[2].strip(b" \t\r\n<>,;")
+
+
 class Change:
     """What submission did to a message, for whoever wants to know.
 
@@ -149,6 +164,11 @@ class Message:
         for start, end in self._spans():
             name, _, _ = self.header[start:end].partition(b":")
             yield name.rstrip(b" \t").lower(), self.header[start:end]
+
+    def is_single(self) -> bool:
+        """Whether each field that may stand once does, and says something; see `once`."""
+        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field)]
+        return len({*names}) == sum(name in ONCE for name, _ in self.fields())
 
     def values(self, name: bytes) -> Iterator[str]:
         """The unfolded values of the fields called `name` (lower case).

@@ -1,0 +1,52 @@
+"""Fields that may stand once, and stand twice or say nothing: mended, for large receivers refuse such mail (RFC 5322 §3.6).
+
+Recipients are put together, since nobody may be lost; of all else the first that says something is kept, which is what most readers
+show. What is empty is taken away; submission fills in what it can. A subject may be empty, and so may a description.
+"""
+
+from __future__ import annotations
+
+from .message import MERGED, ONCE, Change, Message, says_nothing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def single(message: Message, changes: list[Change]) -> Message:
+    """`message` with each field of `ONCE` standing once at most; what was done is added to `changes`."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, field in message.fields():
+        if name in ONCE:
+            found.setdefault(name, []).append(field)
+    kept = {name: _one(name, fields, changes) for name, fields in found.items()}
+    made = []
+    for name, field in message.fields():
+        if name not in kept:
+            made.append(field)
+        elif name in found:  # where the first of them stands
+            del found[name]
+            made.append(kept[name])
+    return Message(b"".join(made), message.rest)
+
+
+def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
+    """The field that stands for `fields`, or nothing."""
+    label = fields[0].partition(b":")[0].decode().strip()
+    full = [field for field in fields if not says_nothing(name, field)]
+    if not full:
+        new = b"MIME-Version: 1.0\r\n" if name == b"mime-version" else b""
+        changes.append(Change("mended" if new else "removed", label, _shown(fields[0]), _shown(new), "it is empty"))
+        return new
+    if len(full) == 1 or name not in MERGED:
+        why = "it may stand once" if len(full) > 1 else "it is empty"
+        changes += [Change("removed", label, _shown(field), "", why) for field in fields if len(fields) > 1 and field is not full[0]]
+        return full[0]
+    values = [field.partition(b":")[2].strip(b" \t\r\n,") for field in full]
+    made = full[0].partition(b":")[0] + b": " + b",\r\n ".join(values) + b"\r\n"
+    changes.append(Change("mended", label, " | ".join(map(_shown, full)), _shown(made), "it may stand once"))
+    return made
+
+
+def _shown(field: bytes) -> str:
+    return " ".join(field.partition(b":")[2].decode("utf-8", "replace").split())[:200]
