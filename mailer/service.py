@@ -30,6 +30,7 @@ from mailer.config.quick import of
 from mailer.delivery.bulletin import EVERY, Bulletin
 from mailer.delivery.calling import callings, changed
 from mailer.delivery.courier import SmtpCourier
+from mailer.delivery.descriptors import FILES, QUESTIONS, Shares, shares
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
 from mailer.delivery.ledger import Ledger
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 3600.0  # seconds
 CHECKPOINT_EVERY = 1.0  # seconds
+PLENTY = Shares(1 << 30, FILES, QUESTIONS)
+MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
 MAKING_GOOD = 0.005  # seconds at a time
 
 
@@ -175,22 +178,33 @@ class Service:
         self.ledger = Ledger(self.spool, self.status.prepare, self._left)
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
-        self.courier = SmtpCourier(pool_of(config), self.clock)
+        self.shares = self._shared_out(config)
+        self.courier = SmtpCourier(pool_of(config, self.shares), self.clock)
         self.bulletin = Bulletin()
         reactions = self._reactions(config)
         self.engine = Engine(
             self.spool,
-            Scheduler(limits_of(config), reactions.table),
+            Scheduler(limits_of(config, self.shares), reactions.table),
             self.courier,
-            policy_of(config, self.events.tell, self.clock.now(), reactions),
+            policy_of(config, self.events.tell, self.clock.now(), reactions, self.shares),
             self.ledger,
             self.clock,
             self.events.tell,
             random.random,
+            self.shares.files,
         )
         self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
         self.outlet = Outlet(self.counts, self.events, self.engine.scheduler, self.upkeep.guard, self.clock)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
+
+    def _shared_out(self, config: Config) -> Shares:
+        """What the limit of descriptors allows; told where that is less than the configuration wants."""
+        limit, wanted = descriptor_limit(), config.delivery.max_connections
+        found = shares(limit, wanted)
+        if found.sessions < wanted:
+            text = f"{limit} open files are allowed (LimitNOFILE, ulimit -n), which is enough for {found.sessions} sessions at once"
+            self.events.tell(Alarm(self.clock.now(), "descriptors", f"{text}, not for delivery.max_connections = {wanted}"))
+        return found
 
     def _reactions(self, config: Config, before: Reactions | None = None) -> Reactions:
         """Limits by destination, sources and what replies lead to. What was measured before a reload is taken over."""
@@ -361,11 +375,13 @@ class Service:
         self.config = config
         reactions = self._reactions(config, self.engine.policy.reactions)
         self.engine.policy.close()
-        self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now(), reactions))
+        self.shares = self._shared_out(config)
+        self.engine.budget.files = self.shares.files
+        self.engine.policy.become(policy_of(config, self.events.tell, self.clock.now(), reactions, self.shares))
         self.engine.scheduler.terms = reactions.table
-        self.engine.scheduler.limit(limits_of(config))
+        self.engine.scheduler.limit(limits_of(config, self.shares))
         tls.forget()
-        self.courier.change(pool_of(config))
+        self.courier.change(pool_of(config, self.shares))
         before, self._callings = self._callings, callings(config)
         self.engine.recall(changed(before, self._callings))
         self.door.change(config)
@@ -393,10 +409,16 @@ class Service:
         self._alarm("bug", f"{type(error).__name__}: {error}")
 
 
-def policy_of(config: Config, tell: Callable[[Event], None], now: float, reactions: Reactions | None = None) -> Policy:
+def policy_of(
+    config: Config,
+    tell: Callable[[Event], None],
+    now: float,
+    reactions: Reactions | None = None,
+    shares: Shares = PLENTY,
+) -> Policy:
     """What a reload may change, as the engine wants it. Keys that cannot sign are told."""
     dns, family = config.dns, config.delivery.family
-    resolver = Resolver(dns.nameservers, timeout=dns.timeout, lifetime=dns.lifetime, cache_size=dns.cache_size, family=family)
+    resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, family, at_once=shares.questions)
     retry, bounce = config.retry, config.bounce
     return Policy(
         Router(Finder(config, resolver, random.shuffle)),
@@ -428,18 +450,18 @@ def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Sign
     return signer
 
 
-def pool_of(config: Config) -> Pool:
+def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
     """Where sessions wait for more mail."""
     timeouts = Timeouts(*astuple(config.timeouts))
-    return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime)
+    return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
 
 
-def limits_of(config: Config) -> Limits:
+def limits_of(config: Config, shares: Shares = PLENTY) -> Limits:
     """How much at once, as the scheduler wants it."""
     delivery = config.delivery
     return Limits(
         delivery.active_limit,
-        delivery.max_connections,
+        min(delivery.max_connections, shares.sessions),
         delivery.max_connections_per_destination,
         delivery.initial_connections_mx,
         delivery.initial_connections_relay,
@@ -466,8 +488,17 @@ def raise_descriptor_limit() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if 0 <= soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft >= 0 else MOST_DESCRIPTORS
 
 
 def quieten_collector() -> None:

@@ -23,6 +23,7 @@ from mailer.spool import NoSuchMessage, pauses
 from mailer.spool.file import CorruptFile
 
 from .attempt import Budget
+from .descriptors import FILES
 from .dispatch import Dispatcher
 from .line import Line
 from .settle import Settler
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
-FILE_BUDGET = 600  # their files kept open; a session may be allowed as few as 1024
 
 
 class Engine:
@@ -61,7 +61,9 @@ class Engine:
         clock: Clock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
+        files: int = FILES,
     ) -> None:
+        """`files` of messages may be kept open."""
         self.spool = spool
         self.scheduler = scheduler
         self.courier = courier
@@ -70,7 +72,7 @@ class Engine:
         self.tell = tell
         self.random = random
         self.stopping = False
-        self.budget = Budget(CONTENT_BUDGET, FILE_BUDGET)
+        self.budget = Budget(CONTENT_BUDGET, files)
         self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self.budget)
         self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
         self.dispatcher = Dispatcher(self)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.mail.failure import Failure
-from mailer.mail.outcome import Outcome
+from mailer.mail.outcome import NOWHERE, Outcome
 from mailer.net.query import has_route
 from mailer.spool import pauses
 from mailer.spool.pauses import Pauses
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 POLL = 3.0  # seconds between two looks for a route, while something waits for one
 PAUSE_LOOK = 900.0  # seconds after which mail that is paused is looked at again: it may have expired, or the news may have been lost
 OFFLINE_LOOK = 60.0  # seconds after which mail that found no network is looked at again, whatever the kernel says
+SHORT_LOOK = 5.0  # seconds after which mail is tried again for which there was no descriptor, up to twice as long
+SHORT_ALARM = 60.0  # seconds between two alarms about that
 SOON = 1.0  # seconds, for what is just being put off
 REMEMBERED = 100_000  # messages; those beyond wait for the next look
 
@@ -74,6 +76,7 @@ class Standstill:
         self._offline: dict[str, None] = {}
         self._behind: dict[str, dict[str, None]] = {}
         self._probe = ""
+        self._told_at = 0.0
         self._version: tuple[int, ...] = ()
 
     # Being due before one's time
@@ -165,11 +168,22 @@ class Standstill:
         return self.clock.now() + OFFLINE_LOOK
 
     def unreachable(self, job: Job, outcomes: Sequence[Outcome]) -> list[Outcome] | None:
-        """What became of `job` instead, whose `outcomes` are that no connection could be begun, if this machine is offline."""
+        """What became of `job` instead, whose `outcomes` are that no connection could be begun, if this machine is offline, or short of
+        what a connection needs: that is no attempt, and nothing is learned from it."""
+        if outcomes[0].scope == "us":
+            return self._short(outcomes)
         if not all(o.scope == "host" and o.phase == "connect" and _is_elsewhere(o.hop.ip) for o in outcomes) or self.online():
             return None
         due = self.offline(job.attempt.entry.id)
         return [outcome._replace(scope="us", counts=False, due=due) for outcome in outcomes]
+
+    def _short(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        now = self.clock.now()
+        if not 0 <= now - self._told_at < SHORT_ALARM:
+            self._told_at = now
+            self.tell(Alarm(now, "descriptors", outcomes[0].text))
+        due = now + SHORT_LOOK * (1 + self.random())
+        return [outcome._replace(counts=False, due=due, phase="", hop=NOWHERE, trace=None) for outcome in outcomes]
 
     def poll(self) -> None:
         """Look whether the network is back, if something waits for it."""

@@ -8,6 +8,7 @@ what happened                                verdict    scope        because
 ===========================================  =========  ===========  ================================================
 the final reply is 2xx                       delivered  recipient    the next hop took responsibility, RFC 5321 §4.2.5
 a relay refuses our password, or wants one   defer      us           a mistake of ours never bounces anybody's mail
+this machine has no descriptor or memory     defer      us           it says nothing about any host
 TLS is not good enough                       defer      host         another host may do; policy is never lowered
 connection lost, timed out, garbled, 421     defer      host         RFC 5321 §3.8; the next host is tried at once
 521 or 556 in the greeting                   fail       host         the host takes no mail at all, RFC 7504 §3
@@ -58,6 +59,8 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool) -> Judgement:
     """
     if kind == "auth" or (relay and reply.code in OUR_LOGIN):
         return Judgement("defer", "us" if reply.code in OUR_LOGIN or reply.permanent else "host")
+    if kind == "short":
+        return Judgement("defer", "us")
     if kind == "loop":
         return Judgement("fail", "host")
     if kind == "local":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.mail.domain import ascii_domain
 
 from .family import arranged
-from .query import SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
+from .query import AT_ONCE, SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,8 +55,9 @@ class _Known(NamedTuple):
 class Resolver:
     """Looks names up at `nameservers` (``127.0.0.1:5353``, ``[::1]:53``, ``192.0.2.1``), or the system's if there are none.
 
-    One server may take `timeout` seconds, and one look-up, with all its questions, `lifetime`; `cache_size` answers are remembered.
-    `clock` counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses are wanted, see `arranged`.
+    One server may take `timeout` seconds, and one look-up, with all its questions, `lifetime`; `cache_size` answers are remembered, and
+    `at_once` questions are under way. `clock` counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses
+    are wanted, see `arranged`.
     """
 
     def __init__(
@@ -67,11 +68,12 @@ class Resolver:
         cache_size: int = 10_000,
         family: str = "any",
         *,
+        at_once: int = AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
         system: str = SYSTEM,
         online: Callable[[], bool] = has_route,
     ) -> None:
-        self._asker = Asker(nameservers, timeout, lifetime, system, online)
+        self._asker = Asker(nameservers, timeout, lifetime, system, online, at_once)
         self._cache_size = cache_size
         self._family = family
         self._clock = clock

@@ -6,6 +6,7 @@ What asyncio and the operating system raise is translated here, into words that 
 from __future__ import annotations
 
 import os
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING
 
 from mailer.mail.outcome import Hop
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from .transcript import Transcript
 
 
+SHORT = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
+"""What this machine has run out of: that says nothing about a host."""
+
+
 class SessionError(Exception):
-    """`kind` is refused, lost, timeout, tls, auth, protocol or resolve; `phase` the step where it happened.
+    """`kind` is refused, lost, timeout, tls, auth, protocol, resolve or short; `phase` the step where it happened.
 
     `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463; `hop` is where it was, and
     `transcript` what was said there, where something was.
@@ -43,6 +48,9 @@ def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
     """There is no connection: `error` came instead, or nothing did for `seconds`."""
     if isinstance(error, TimeoutError):
         return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection"), hop)
+    if error.errno in SHORT:
+        text = f"no connection can be opened: this machine has no more to give ({_reason(error)})"
+        return SessionError("short", "connect", Reply.own(451, "4.3.0", text), hop)
     return SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_reason(error)}"), hop)
 
 

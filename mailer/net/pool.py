@@ -4,7 +4,8 @@
 takes it again. How many there may be is not decided here but by whoever lends (`mailer.delivery`).
 
 A session is reused while it is `usable` and younger than `lifetime` seconds, whatever the number of its messages: a limit
-by count makes the slowest host of a domain collect all connections. One that waited for `idle` seconds takes its leave.
+by count makes the slowest host of a domain collect all connections. One that waited for `idle` seconds takes its leave, and so
+does the one that has waited longest where `most` of them do.
 QUIT is nobody's wait: it happens in the background.
 """
 
@@ -26,11 +27,12 @@ _Key = tuple[Endpoint, str]
 class Pool:
     """For one event loop."""
 
-    def __init__(self, timeouts: Timeouts | None = None, *, idle: float = 20.0, lifetime: float = 300.0) -> None:
-        """`idle` and `lifetime` are seconds."""
+    def __init__(self, timeouts: Timeouts | None = None, *, idle: float = 20.0, lifetime: float = 300.0, most: int = 100) -> None:
+        """`idle` and `lifetime` are seconds; of `most` sessions half may wait at once, and half take their leave."""
         self._timeouts = timeouts or Timeouts()
         self._idle = idle
         self._lifetime = lifetime
+        self._most = max(most // 2, 1)
         self.dead = Dead()
         """The addresses that failed a moment ago; whoever knows of a failure in a session that it lent may add it."""
         self._waiting: dict[_Key, list[Connection]] = {}
@@ -59,7 +61,7 @@ class Pool:
 
         def lost(address: str, error: Exception) -> None:
             if isinstance(error, SessionError):
-                self.dead.add(address, endpoint.port)
+                self._failed(error, address, endpoint)
                 troubles.append(error)
             del left[address]
 
@@ -73,8 +75,7 @@ class Pool:
                 try:
                     connection = await Connection.open(endpoint, address, self._timeouts, stream=stream)
                 except SessionError as error:
-                    if error.kind != "auth":
-                        self.dead.add(address, endpoint.port)
+                    self._failed(error, address, endpoint)
                     if error.kind == "auth" or not left:
                         raise
                     troubles.append(error)
@@ -86,6 +87,13 @@ class Pool:
                 last.after(trouble)
             raise
 
+    def _failed(self, error: SessionError, address: str, endpoint: Endpoint) -> None:
+        """What that says about the address. Where we are short of something, what we have that nobody needs is given up."""
+        if error.kind == "short":
+            self._dismiss_all()
+        elif error.kind != "auth":
+            self.dead.add(address, endpoint.port)
+
     def give_back(self, connection: Connection) -> None:
         """Take back what was lent; keep it if it is good for more."""
         if connection.expecting:  # it was promised a mail that did not come
@@ -94,6 +102,8 @@ class Pool:
         if self._closed or not self.is_good(connection):
             self._dismiss(connection)
             return
+        if len(self) >= self._most:
+            self._dismiss(self._oldest())
         self._waiting.setdefault((connection.endpoint, connection.address), []).append(connection)
         if self._sweeper is None:
             self._sweep_in(self._idle)
@@ -104,10 +114,7 @@ class Pool:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        for connections in self._waiting.values():
-            for connection in connections:
-                self._dismiss(connection)
-        self._waiting.clear()
+        self._dismiss_all()
         while self._leaving:
             await asyncio.wait(self._leaving)
 
@@ -131,8 +138,22 @@ class Pool:
         """Whether it may take another message: it is usable, its host takes more, and it is not too old."""
         return connection.usable and not connection.spent and connection.age < self._lifetime
 
+    def _oldest(self) -> Connection:
+        """The one that has waited longest, which waits no more."""
+        key, connections = min(self._waiting.items(), key=lambda item: item[1][0].last_used)
+        oldest = connections.pop(0)
+        if not connections:
+            del self._waiting[key]
+        return oldest
+
+    def _dismiss_all(self) -> None:
+        for connections in self._waiting.values():
+            for connection in connections:
+                self._dismiss(connection)
+        self._waiting.clear()
+
     def _dismiss(self, connection: Connection) -> None:
-        if not connection.usable:
+        if not connection.usable or (len(self._leaving) >= self._most and not self._closed):
             connection.abandon()
             return
         task = asyncio.get_running_loop().create_task(connection.close())

@@ -84,11 +84,12 @@ class Asker:
         lifetime: float,
         system: str = SYSTEM,
         online: Callable[[], bool] = has_route,
+        at_once: int = AT_ONCE,
     ) -> None:
         self.timeout = timeout
         self.lifetime = lifetime
         self._online = online
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(at_once)
         self._system = "" if nameservers else system
         self._version: tuple[int, ...] | None = None
         self._stub = False

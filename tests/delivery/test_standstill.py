@@ -392,6 +392,28 @@ def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post
     play(scenario())
 
 
+def test_a_machine_that_has_no_descriptor_left_blames_no_host(post: Post) -> None:
+    """No attempt, nothing learned about the destination, tried again in seconds; an alarm says what is short, once."""
+
+    async def scenario() -> None:
+        text = "no connection can be opened: this machine has no more to give (Too many open files)"
+        short = NO_CONNECTION._replace(scope="us", enhanced="4.3.0", text=text)
+        for nth in range(10):
+            post.courier.script[f"{nth}@example.com"] = [short, "delivered"]
+        async with post.running():
+            ids = [post.put(f"{nth}@example.com") for nth in range(10)]
+            await all_settled(post, ids, "deferred")
+            entry = Spool(post.spool.root).read(ids[0])
+            assert (entry.history.attempts, entry.history.last[0].reply) == (0, f"451 4.3.0 {text}")
+            destination = post.scheduler.destinations["example.com"]
+            assert (destination.failures, destination.breaker.failures) == (0, 0)
+            post.advance(10)
+            await all_settled(post, ids, None)
+        assert post.told("alarm") == ["alarm descriptors"]
+
+    play(scenario())
+
+
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
 def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(post: Post, ip: str) -> None:
     """A relay at home that is down is an attempt, with a network or without one."""

@@ -47,6 +47,12 @@ def test_a_relay_that_refuses_our_login_is_our_fault(phase: str, code: int) -> N
     assert judged("auth", "auth", code, relay=True) == ("defer", "us")
 
 
+@pytest.mark.parametrize("relay", [True, False])
+def test_what_this_machine_has_run_out_of_is_our_own_fault(relay: bool) -> None:
+    """No descriptor and no memory for a socket say nothing about the host that was to be called."""
+    assert judged("connect", "short", 451, relay=relay) == ("defer", "us")
+
+
 def test_an_exchange_that_fails_for_now_is_the_hosts() -> None:
     """454 to AUTH: another host may do."""
     assert judged("auth", "auth", 454, relay=True) == ("defer", "host")

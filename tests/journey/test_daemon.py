@@ -10,6 +10,10 @@ import struct
 import subprocess
 import termios
 
+import pytest
+
+from mailer.spool import Spool
+from tests.fakes.mail import put
 from tests.fakes.processes import MAILER, free_port, wait_until
 
 from .world import World
@@ -72,6 +76,21 @@ def test_a_relay_that_was_mended_gets_the_mail_that_waited(world: World) -> None
     world.configure(sink, schedule=("1h",))
     daemon.signal(signal.SIGHUP)
     assert sink.received(1)[0].subject == "this one"
+
+
+@pytest.mark.parametrize(("limit", "sessions"), [(64, 2), (256, 25)])
+def test_few_descriptors_are_enough(world: World, limit: int, sessions: int) -> None:
+    """All is delivered, no host is blamed, and an alarm says how many sessions the limit is enough for."""
+    sink = world.sink()
+    world.configure(sink, more="[delivery]\nmax_connections_per_destination = 100\ninitial_connections_relay = 100\n")
+    spool = Spool(str(world.spool))
+    spool.prepare()
+    for nth in range(100):
+        put(spool, f"{nth}@there.example")
+    daemon = world.start("run", descriptors=limit)
+    assert len({mail.recipients[0] for mail in sink.received(100)}) == 100
+    daemon.says(f"enough for {sessions} sessions at once")
+    assert '"deferred"' not in daemon.said
 
 
 def test_a_stop_lets_what_is_under_way_finish_and_begins_nothing(world: World) -> None:

@@ -113,11 +113,12 @@ class World:
         done = subprocess.run(argv, input=input, capture_output=True, env=self.env, cwd=self.home, timeout=60)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *words: str | Path) -> Program:
-        """Start a command that goes on running."""
+    def start(self, *words: str | Path, descriptors: int = 0) -> Program:
+        """Start a command that goes on running, which may be allowed so many `descriptors` only."""
         self._started += 1
+        limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
         log = self.home / f"{words[0]}-{self._started}.log"
-        return self._open.enter_context(Program([*MAILER, *words], log, env=self.env, cwd=self.home))
+        return self._open.enter_context(Program([*limited, *MAILER, *words], log, env=self.env, cwd=self.home))
 
     def sink(self, *options: str, port: int = 0) -> Sink:
         """A sink that listens; `options` are moods, as ``mailer sink`` takes them."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +24,7 @@ CONTENT = b"Subject: x\r\n\r\nhello\r\n"
 HERE = ["127.0.0.1"]
 
 
-def with_pool(test: Callable[[Pool, Friendly, Endpoint], Awaitable[None]], server: Friendly | None = None, **options: float) -> Friendly:
+def with_pool(test: Callable[[Pool, Friendly, Endpoint], Awaitable[None]], server: Friendly | None = None, **options: Any) -> Friendly:
     """Run `test` with a pool and a server; all is closed at the end."""
 
     async def run() -> Friendly:
@@ -160,6 +163,49 @@ def test_idle() -> None:
             await asyncio.sleep(0.01)
 
     with_pool(test, idle=0.05)
+
+
+def test_no_more_wait_than_there_is_room_for() -> None:
+    """The one that has waited longest takes its leave: each is a descriptor, and there may be ten thousand domains."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        lent = [await pool.lend(endpoint, HERE) for _ in range(5)]
+        for connection in lent:
+            pool.give_back(connection)
+        assert len(pool) == 2
+        last = await pool.lend(endpoint, HERE)
+        assert last is lent[-1]
+        pool.give_back(last)
+        while b"QUIT" not in server.said:
+            await asyncio.sleep(0.01)
+
+    with_pool(test, most=4)
+
+
+def test_a_process_without_descriptors_blames_no_address() -> None:
+    """EMFILE is our own trouble: the error says so, no address counts as dead, and sessions that wait make room."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        pool.give_back(await pool.lend(endpoint, HERE))
+        with no_descriptors(), pytest.raises(SessionError) as caught:
+            await pool.lend(replace(endpoint, host="other.example.com"), ["127.0.0.1", "127.0.0.2"])
+        assert (caught.value.kind, caught.value.phase, caught.value.reply.code) == ("short", "connect", 451)
+        assert "Too many open files" in str(caught.value.reply)
+        assert not pool.dead
+        assert len(pool) == 0
+
+    with_pool(test)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Not one more can be opened."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_the_next_address() -> None:
