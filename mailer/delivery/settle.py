@@ -104,21 +104,22 @@ class Settler:
 
     def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
-        return [outcome if outcome.final else self._next(attempt, outcome) for outcome in outcomes]
+        chance = self.random()  # one for all: what was tried together is tried together again
+        return [outcome if outcome.final else self._next(attempt, outcome, chance) for outcome in outcomes]
 
-    def _next(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+    def _next(self, attempt: Attempt, outcome: Outcome, chance: float) -> Outcome:
         entry, now = attempt.entry, self.clock.now()
         if outcome.scope == "us":
             outcome = outcome._replace(counts=False)
         elif now >= (deadline := self.deadline(entry)):
             return outcome._replace(verdict="expire")
         else:  # one last try when its time is up: nobody waits for the news until a step of hours is over
-            return outcome._replace(due=min(outcome.due or self._step(entry, outcome, now), deadline))
-        return outcome if outcome.due else outcome._replace(due=self._step(entry, outcome, now))
+            return outcome._replace(due=min(outcome.due or self._step(entry, outcome, now, chance), deadline))
+        return outcome if outcome.due else outcome._replace(due=self._step(entry, outcome, now, chance))
 
-    def _step(self, entry: Entry, outcome: Outcome, now: float) -> float:
+    def _step(self, entry: Entry, outcome: Outcome, now: float, chance: float) -> float:
         tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
-        return self.policy.schedule.next_due(max(tries, 1), now, self.random)
+        return self.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
 
     def deadline(self, entry: Entry) -> float:
         """When the message is given up, in seconds since the epoch. What was to wait has its whole time after that."""

@@ -11,17 +11,26 @@ from collections.abc import Iterable, Sequence
 
 from .outcome import Outcome
 
+KEPT = 20_000  # outcomes that are held in memory for one message, beside the last of each recipient
+RECORD = 250  # octets of a record but for its text
+SHARED = 6  # octets of a recipient that shares one
+
 
 class History:
-    """The outcomes of a message with `count` recipients, oldest first."""
+    """The outcomes of a message with `count` recipients, oldest first.
 
-    __slots__ = ("count", "last", "outcomes", "tries")
+    Of a message that has been tried very often the oldest are forgotten, those apart that still count. `weight` is about how
+    many octets all records together have in the spool.
+    """
+
+    __slots__ = ("count", "last", "outcomes", "tries", "weight")
 
     def __init__(self, count: int, outcomes: Iterable[Outcome] = ()) -> None:
         self.count = count
         self.outcomes: list[Outcome] = []
         self.last: dict[int, Outcome] = {}
         self.tries: dict[int, int] = {}
+        self.weight = 0
         self.add(outcomes)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
@@ -29,10 +38,20 @@ class History:
         for outcome in outcomes:
             if not 0 <= outcome.to < self.count:
                 continue
+            before = self.outcomes[-1] if self.outcomes else None
+            shares = before is not None and before.text == outcome.text and before.due == outcome.due
+            self.weight += SHARED if shares else RECORD + len(outcome.text)
             self.outcomes.append(outcome)
             self.last[outcome.to] = outcome
             if outcome.counts:
                 self.tries[outcome.to] = self.tries.get(outcome.to, 0) + 1
+        if len(self.outcomes) > 2 * KEPT + self.count:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Keep the newest, and the last of each recipient."""
+        old, new = self.outcomes[:-KEPT], self.outcomes[-KEPT:]
+        self.outcomes = [outcome for outcome in old if self.last[outcome.to] is outcome] + new
 
     def pending(self, now: float | None = None) -> list[int]:
         """The recipients without a final outcome; with `now`, those of them that are due by then."""

@@ -19,8 +19,9 @@ from typing import NamedTuple
 from .errors import ProtocolError
 
 MAX_LINE = 4096  # octets of a line that are kept; RFC 5321 §4.5.3.1.5 allows 512, and servers exceed it
-MAX_LINES = 512  # of one reply that are kept
-MAX_REPLY = 65536  # octets of one reply that are kept
+MAX_LINES = 128  # of one reply that are kept
+MAX_REPLY = 8192  # octets of one reply that are kept, and each recipient has one
+BRIEF = 1000  # characters of a reply that go into logs, records and reports
 MAX_OCTETS = 1 << 20  # of one reply that are read; then the session is over
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")  # RFC 3463 §2
@@ -42,6 +43,12 @@ class Reply(NamedTuple):
     def text(self) -> str:
         """All lines as one."""
         return " ".join(self.lines)
+
+    @property
+    def brief(self) -> str:
+        """The same, as much of it as is worth keeping."""
+        text = self.text
+        return text if len(text) <= BRIEF else text[: BRIEF - 1] + "…"
 
     @property
     def positive(self) -> bool:

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
 MAX_RECORD = 64 * 1024  # bytes; what the next two allow fits in, whatever characters a reply has
-MAX_TEXT = 4000  # characters of a reply that are written; each takes 12 bytes at most
+MAX_TEXT = 1000  # characters of a reply that are written; each takes 12 bytes at most
+MAX_TEXTS = 128 * 1024  # characters of all the replies of one attempt; where there are more, each is cut
+LEAST_TEXT = 40  # characters of one that are written all the same
+MAX_WEIGHT = 2 * 1024 * 1024  # of a file's records (`History.weight`); from there on all that is put off shares `FULL`
+FULL = "(the record of this message is full; what was said is in the log)"
 MAX_SHARED = 1000  # recipients of one record
 SEAL = b',"crc":"'
 SEALED = len(SEAL) + 10  # bytes from there to the end: eight digits, a quotation mark, a brace
@@ -120,24 +124,37 @@ def _record(record: dict[str, object]) -> list[Outcome]:
         at = parse_rfc3339(record["at"])  # type: ignore[arg-type]
         if "due" in record:
             record["due"] = parse_rfc3339(record["due"])  # type: ignore[arg-type]
-        return [Outcome.from_record(to, at, record) for to in record["to"] if type(to) is int]  # type: ignore[attr-defined]
+        first = Outcome.from_record(0, at, record)  # all of them share its texts
+        return [first._replace(to=to) for to in record["to"] if type(to) is int]  # type: ignore[attr-defined]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
 
 
-def render_records(outcomes: Sequence[Outcome]) -> bytes:
-    """The bytes to append for `outcomes`; recipients that share all but their number share a record.
+def render_records(outcomes: Sequence[Outcome], weight: int = 0) -> bytes:
+    """The bytes to append for `outcomes` to a file whose records have that `weight`; who shares all but the number shares a record.
 
-    No record is longer than what is read again: a reply of 64 KiB must not lose the news that it brings.
+    No record is longer than what is read again: a long reply must not lose the news that it brings. And the replies of a stranger
+    must not make a file so long that reading it is a burden: what they led to is written in any case, their words while there is room.
     """
-    groups = (list(group) for _, group in groupby(outcomes, lambda outcome: outcome[1:]))
+    groups = (list(group) for _, group in groupby(_affordable(outcomes, weight), lambda outcome: outcome[1:]))
     return b"".join(_render(group[at : at + MAX_SHARED]) for group in groups for at in range(0, len(group), MAX_SHARED))
+
+
+def _affordable(outcomes: Sequence[Outcome], weight: int) -> Sequence[Outcome]:
+    """`outcomes` with as much of their texts as there is room for."""
+    if weight > MAX_WEIGHT:
+        outcomes = [outcome if outcome.final else outcome._replace(text=FULL, queue_id="", seconds=0.0) for outcome in outcomes]
+    texts = {outcome.text for outcome in outcomes}
+    limit = min(MAX_TEXT, max(MAX_TEXTS // max(len(texts), 1), LEAST_TEXT))
+    if all(len(text) <= limit for text in texts):
+        return outcomes
+    return [outcome._replace(text=outcome.text[:limit]) for outcome in outcomes]
 
 
 def _render(outcomes: list[Outcome]) -> bytes:
     first = outcomes[0]
     record: dict[str, object] = {"at": rfc3339(first.at), "to": [outcome.to for outcome in outcomes]}
-    record |= first._replace(text=first.text[:MAX_TEXT]).to_record()
+    record |= first.to_record()
     if first.due:
         record["due"] = rfc3339(first.due)
     return b"\n" + seal(json.dumps(record, separators=(",", ":")).encode())

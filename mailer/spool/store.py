@@ -363,7 +363,7 @@ class Spool:
 
     def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
         if outcomes and outcomes is not claim.recorded:
-            durable.write_all(claim.fd, file.render_records(outcomes))
+            durable.write_all(claim.fd, file.render_records(outcomes, claim.entry.history.weight))
         if sync:
             os.fdatasync(claim.fd)
         claim.recorded = outcomes

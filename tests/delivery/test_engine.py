@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import time
 from pathlib import Path
@@ -108,6 +109,26 @@ def test_a_delivered_part_is_on_disk_before_the_rest_is_through(post: Post) -> N
         assert sorted(addresses for _, addresses in post.courier.tried) == [
             ["a@fast.example", "c@fast.example"], ["b@slow.example"], ["b@slow.example"],
         ]  # fmt: skip
+
+    play(scenario())
+
+
+def test_who_was_put_off_together_is_tried_again_together(post: Post) -> None:
+    """Chance moves messages apart, not the recipients of one: they share their next transaction, and one record."""
+
+    async def scenario() -> None:
+        addresses = [f"{nth}@example.com" for nth in range(20)]
+        for address in addresses:
+            post.courier.script[address] = ["defer", "delivered"]
+        chances = itertools.cycle([0.1, 0.9, 0.4])
+        post.engine.settler.random = lambda: next(chances)
+        async with post.running():
+            id = post.put(*addresses)
+            await post.settled(id, "deferred")
+            assert len({last.due for last in post.spool.read(id).history.last.values()}) == 1
+            post.advance(120)
+            await post.settled(id, None)
+        assert post.courier.tried == [(id, addresses)] * 2
 
     play(scenario())
 

@@ -51,6 +51,16 @@ def test_the_message_counts_as_its_worst_recipient(verdicts: list[str], status: 
     assert history.status() == status
 
 
+def test_what_was_tried_without_end_is_not_held_without_end() -> None:
+    """The oldest deferrals are forgotten; what became of each recipient, and how often it was tried, is not."""
+    history = History(3, [outcome(0), outcome(1, "fail")])
+    for due in range(50_000):
+        history.add([outcome(2, "defer", due=float(due))])
+    assert len(history.outcomes) < 45_000
+    assert history.outcomes[:2] == [outcome(0), outcome(1, "fail")]
+    assert (history.tries[2], history.due, history.status()) == (50_000, 49_999.0, "deferred")
+
+
 def test_only_attempts_that_count_make_the_next_wait_longer() -> None:
     """Being offline, or a limit of our own, is no attempt."""
     history = History(1, [outcome(0, "defer"), outcome(0, "defer", counts=False), outcome(0, "defer")])

@@ -81,7 +81,7 @@ def test_no_reply(data: bytes) -> None:
     ],
 )
 def test_of_a_long_reply_the_beginning_is_kept_and_the_code_counts(data: bytes) -> None:
-    """A line of more than 4096 octets, more than 512 of them, more than 64 KiB: what follows is read as ever. RFC 5321 §4.2.1"""
+    """A line of more than 4096 octets, hundreds of them, more than 64 KiB: what follows is read as ever. RFC 5321 §4.2.1"""
     long, after = read(data + b"250 ok\r\n")
     assert (long.code, long.enhanced, long.lines[0][:1]) == (550, "5.1.1", "x")
     assert len(long.lines) <= MAX_LINES
@@ -144,6 +144,12 @@ def test_classes() -> None:
     """The first digit says whether something was accepted, refused for now, or refused."""
     kinds = {code: (r.positive, r.transient, r.permanent) for code in (250, 354, 451, 550) if (r := Reply.own(code, "", ""))}
     assert kinds == {250: (True, False, False), 354: (True, False, False), 451: (False, True, False), 550: (False, False, True)}
+
+
+def test_what_is_worth_keeping() -> None:
+    """The beginning of what a server said; the sign at its end says that there was more."""
+    assert Reply(550, "", ("no", "such user")).brief == "no such user"
+    assert Reply(550, "", ("x" * 999, "y" * 999)).brief == "x" * 999 + "…"
 
 
 def test_as_text() -> None:

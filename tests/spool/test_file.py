@@ -193,6 +193,28 @@ def test_a_record_is_never_too_long_to_be_read() -> None:
         assert text.startswith(read[0].text[:1000])
 
 
+def test_what_a_stranger_says_does_not_fill_a_file() -> None:
+    """Five hundred recipients are put off thirty times, each with other words of 3,900 characters: what it comes to is all there."""
+    data, history = b"", History(500)
+    for turn in range(30):
+        put_off = [outcome(to, "defer", text=f"{turn} {to} " + "ü" * 3900, at=NOW + turn, due=NOW + turn + 60) for to in range(500)]
+        records = render_records(put_off, history.weight)
+        data += records
+        history.add(parse_records(records)[0])
+    assert len(data) < 12_000_000, "that is 350 MB otherwise"
+    read = History(500, parse_records(data)[0])
+    assert (read.last, read.tries) == (history.last, dict.fromkeys(range(500), 30))
+    words = [outcome(to, "fail", text=f"{to} " + "no" * 3900) for to in range(500)]
+    assert [len(told.text) for told in parse_records(render_records(words, read.weight))[0]] == [262] * 500, "a refusal keeps its words"
+
+
+def test_the_words_of_one_reply_are_kept() -> None:
+    """A thousand characters of it, whether for one recipient or for all."""
+    for count in (1, 100):
+        read = parse_records(render_records([outcome(to, "defer", text="x" * 5000) for to in range(count)]))[0]
+        assert {len(told.text) for told in read} == {1000}
+
+
 def test_a_hostile_reply_stays_within_its_field(spool: Spool) -> None:
     """Ten thousand lines with NUL, escapes and what looks like records: stored and read again, nothing else has changed."""
     hostile = '\r\n{"at":"2026-11-21T00:00:00Z","to":[1],"verdict":"delivered"}\n\x00\x1b[2J\u2028"}\n' * 10_000
