@@ -11,10 +11,17 @@ cover: the environment of a process can be read by the same user, and by root.
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 LONGEST = 4096  # bytes; an OAuth token may have 2000
 PATIENCE = 30.0  # seconds for a command; a password manager may ask its agent
@@ -77,19 +84,62 @@ def _refuse_public(path: str, what: str, about: os.stat_result) -> None:
 
 
 def _from_command(place: tuple[str, ...]) -> bytes:
-    """What the command prints. Its own complaints are not passed on: they could hold the secret."""
+    """What the command prints. Its own complaints are not passed on: they could hold the secret.
+
+    It is the head of a process group, which ends as a whole where it takes too long or prints without end. Only at a terminal it stays in
+    that of whoever called it, where it may ask for a passphrase.
+    """
     import subprocess
 
-    name = place[0]
+    name, own = place[0], not os.isatty(0)
+    until = time.monotonic() + PATIENCE
     try:
-        done = subprocess.run(place, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        raise Failure(f"the password command {name} took longer than {PATIENCE:.0f} seconds", TRY_AGAIN) from None
+        process = subprocess.Popen(
+            place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0 if own else None
+        )
     except OSError as error:
         raise Failure(f"cannot run the password command {name}: {error.strerror}", BAD_CONFIG) from None
-    if done.returncode:
-        raise Failure(f"the password command {name} failed with exit code {done.returncode}; run it by hand to see why", BAD_CONFIG)
-    return done.stdout
+    try:
+        printed = _printed(process, until)
+        if len(printed) > LONGEST + 2:
+            _kill(process, own=own)
+            return printed
+        code = process.wait(max(until - time.monotonic(), 0))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        _kill(process, own=own)
+        raise Failure(f"the password command {name} took longer than {PATIENCE:.0f} seconds", TRY_AGAIN) from None
+    finally:
+        assert process.stdout is not None
+        process.stdout.close()
+    if code:
+        raise Failure(f"the password command {name} failed with exit code {code}; run it by hand to see why", BAD_CONFIG)
+    return printed
+
+
+def _printed(process: Popen[bytes], until: float) -> bytes:
+    """What it prints until it closes its end, or a little more than a secret may have. Raises `TimeoutError`."""
+    import select
+
+    assert process.stdout is not None
+    output, found = process.stdout.fileno(), b""
+    poll = select.poll()
+    poll.register(output, select.POLLIN)
+    while len(found) <= LONGEST + 2:
+        if not poll.poll(max(until - time.monotonic(), 0) * 1000):
+            raise TimeoutError
+        if not (data := os.read(output, LONGEST)):
+            break
+        found += data
+    return found
+
+
+def _kill(process: Popen[bytes], *, own: bool) -> None:
+    """Nothing of it is left running, nor of what it has started."""
+    if own:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _from_environment(place: tuple[str, ...]) -> bytes:

@@ -26,6 +26,7 @@ from mailer.smtp.reply import Reply
 from mailer.trust.binding import server_end_point
 
 from . import tls
+from .aside import aside
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, broken, unreachable
 from .family import source
@@ -128,7 +129,7 @@ class Session:
         except SessionRefused as refused:
             connection._leave()
             if refused.kind == "auth" and endpoint.login and endpoint.login.refused:
-                endpoint.login.refused()
+                await aside(endpoint.login.refused)
             raise connection._trouble(refused.kind, refused.phase, refused.reply) from None
         except (OSError, ProtocolError) as error:
             connection.abandon()
@@ -332,7 +333,7 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
     if login is None:
         return Wish(endpoint.hello, requirement.mode, requirement.verified)
     try:
-        secret = await asyncio.to_thread(login.secret)
+        secret = await aside(login.secret)
     except Failure as failure:
         raise SessionError("auth", "auth", Reply.own(454, "4.7.0", str(failure)), _hop(endpoint, address)) from None
     wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18)

@@ -140,6 +140,29 @@ def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == TRY_AGAIN
 
 
+def test_a_command_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has started ends with it, also where it has ended itself and its child keeps the pipe."""
+    monkeypatch.setattr(secret, "PATIENCE", 0.5)
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    child = "import os, time; os.open(sys.argv[1], os.O_WRONLY); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import sys; {child}', sys.argv[1]])"
+    with pytest.raises(Failure, match="took longer"):
+        a_command(code, str(pipe))()
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # nobody has the other end
+    os.close(reader)
+
+
+def test_a_command_that_prints_without_end_is_ended() -> None:
+    """No more of it is kept than a secret may have."""
+    with pytest.raises(Failure, match="has to be one line of at most 4096 bytes") as caught:
+        a_command("while True: print('x' * 1000, end='')")()
+    assert caught.value.code == BAD_CONFIG
+
+
 def test_a_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable's value; not having it is a mistake of the configuration."""
     monkeypatch.setenv("A_PASSWORD", "hünter2")
