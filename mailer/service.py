@@ -124,7 +124,7 @@ class Service:
             else:
                 await self.outlet.serve(self.config.metrics.listen)
                 self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
-            self.door.adopt_all()
+            self._adopt()
             self.engine.dispatcher.mind_pauses()
             self.upkeep.disk()
             self._scan()
@@ -160,6 +160,13 @@ class Service:
             self.door.listen()
         except OSError as error:
             self._alarm("intake", f"{error.filename or self.spool.root}: {error.strerror}: other users hand in by drop/ alone")
+
+    def _adopt(self) -> None:
+        """Take what is in ``drop/``: one pass is not over before; a daemon delivers meanwhile, for there may be any amount."""
+        if self.once:
+            self.door.adopt_now()
+        else:
+            self.door.scan()
 
     def _rung(self, ids: list[str]) -> None:
         if doorbell.EVERYTHING in ids:

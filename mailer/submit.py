@@ -21,7 +21,7 @@ import time
 
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.envelope import PRIORITIES, Envelope, Recipient
+from mailer.mail.envelope import LONGEST_SUBJECT, PRIORITIES, Envelope, Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Change, Message, has_long_line, normalise
 from mailer.mail.when import rfc3339, rfc5322
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 AUTHORS = frozenset({b"from", b"sender", b"reply-to", b"resent-from", b"resent-sender", b"resent-reply-to"})
 PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
 """The fields that name people, and are shown; of those, the ones that name who writes, and who is answered."""
-
-SUBJECT_LIMIT = 500  # characters kept in the envelope, for `mailer status`; the header keeps all
 
 
 class Request:
@@ -408,10 +406,10 @@ def _subject(message: Message) -> str:
         from email.header import decode_header, make_header
 
         try:
-            value = str(make_header(decode_header(value[: 20 * SUBJECT_LIMIT])))  # what is longer takes for ever
+            value = str(make_header(decode_header(value[: 20 * LONGEST_SUBJECT])))  # what is longer takes for ever
         except (ValueError, LookupError, MessageError):  # a hint for people is no reason to refuse mail
             pass
-    return value.encode("utf-8", "replace").decode()[:SUBJECT_LIMIT]
+    return value.encode("utf-8", "replace").decode()[:LONGEST_SUBJECT]
 
 
 def _digest(sender: str, recipients: list[Recipient], message: Message) -> str:

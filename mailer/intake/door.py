@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm, Corrupt
+from mailer.events import Alarm
 from mailer.spool import layout, space
 from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt, largest, waiting
 
+from .adoption import Adoption
 from .desk import Desk
 from .rules import Rules
 from .server import Limits, Server
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.mail.envelope import Envelope
     from mailer.spool import Spool
-    from mailer.spool.adopt import Adopted
     from mailer.status.writer import StatusWriter
-
-ROUND = 1000  # files of ``drop/`` that are adopted before others get their turn
 
 
 class Door:
@@ -53,12 +49,10 @@ class Door:
         self.look = look
         self.tell = tell
         self.server: Server | None = None
-        self._stuck: set[str] = set()
-        self._thread = ThreadPoolExecutor(1, "adopt")  # one, so that no file is adopted twice at once
-        self._rounds: set[asyncio.Future[Adopted]] = set()
         if config.intake.enabled:
             layout.share(spool.root)
         self.open = os.path.isdir(f"{spool.root}/drop")
+        self.adoption = Adoption(spool, lambda: self.terms, clock, look, tell)
         self.change(config)
 
     def change(self, config: Config) -> None:
@@ -71,10 +65,11 @@ class Door:
             space.check(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
 
         sizes = submission.max_message_size, submission.max_recipients
-        self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size)
+        writers = frozenset({0, os.geteuid()})
+        self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
         intake = config.intake
         each = max(intake.max_connections // 4, 1)
-        self.limits = Limits(intake.max_connections, each, intake.timeout, largest(submission.max_message_size))
+        self.limits = Limits(intake.max_connections, each, intake.timeout, self.terms.largest)
         if self.server:
             self.server.limits = self.limits
             self.desk.terms = self.terms
@@ -90,64 +85,22 @@ class Door:
         """Nobody comes in any more."""
         if self.server:
             await self.server.close()
-        await asyncio.to_thread(self._thread.shutdown)
-        await asyncio.sleep(0)  # what was adopted last is told
+        await self.adoption.close()
 
-    # drop/
-
-    def adopt_all(self) -> None:
-        """Take everything that is in ``drop/``, now. What the disk has no room for stays there."""
-        more = self.open
-        while more:
-            try:
-                done = adopt(self.spool, self.terms, ROUND)
-            except OSError as error:
-                self._waits(error)
-                return
-            self._told(done)
-            more = done.more
+    def adopt_now(self) -> None:
+        """Take everything that is in ``drop/``, and return when that is done."""
+        if self.open:
+            self.adoption.now()
 
     def scan(self) -> None:
         """Take everything that is in ``drop/``, in another thread."""
         if self.open:
-            self._begin(None)
+            self.adoption.scan()
 
     def rung(self, ids: Sequence[str]) -> None:
         """The doorbell named `ids`; those that are in ``drop/`` are taken."""
-        if self.open and (names := list(waiting(self.spool, ids))):
-            self._begin(names)
-
-    def _begin(self, names: list[str] | None) -> None:
-        future = asyncio.get_running_loop().run_in_executor(self._thread, adopt, self.spool, self.terms, ROUND, names)
-        self._rounds.add(future)
-        future.add_done_callback(self._ended)
-
-    def _ended(self, future: asyncio.Future[Adopted]) -> None:
-        self._rounds.discard(future)
-        if future.cancelled():
-            return
-        error = future.exception()
-        if isinstance(error, OSError):
-            self._waits(error)
-        elif error is not None:
-            self._bug(error)
-        else:
-            self._told(future.result())
-            if future.result().more:
-                self.scan()
-
-    def _waits(self, error: OSError) -> None:
-        self._alarm("spool", f"cannot adopt what is in drop/: {error.filename or self.spool.root}: {error.strerror}")
-
-    def _told(self, done: Adopted) -> None:
-        stuck = {name for name, _, path in done.refused if not path}
-        for name, reason, path in done.refused:
-            if name not in self._stuck:  # what cannot be moved is told once
-                # not by its bare name, which may be the ID of somebody else's message
-                self.tell(Corrupt(self.clock.now(), f"drop/{name}", reason, path))
-        self._stuck |= stuck
-        if done.ids:
-            self.look(done.ids)
+        if self.open:
+            self.adoption.rung(ids)
 
     # What the rules of the spool ask
 

@@ -5,7 +5,9 @@ Written once at submission and never changed; the JSON form is the second line o
 so that a changed configuration applies to what is already queued.
 
 Reading is strict about what it needs and ignores members that it does not know: a file from a later
-version is still mail. Writing does without the `json` module, whose import alone would cost
+version is still mail. What somebody else wrote is measured before it is read (`excess`): its bytes, for they
+are held in memory, and its separators, for reading each takes the interpreter a moment in which nothing else runs.
+Writing does without the `json` module, whose import alone would cost
 ``mailer send`` more than all its other work.
 """
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("high", "normal", "low")
 RECIPIENT_TYPES = ("to", "cc", "bcc")
+
+LONGEST_SUBJECT = 500  # characters kept, for ``mailer status``; the header keeps all
+LONGEST_MESSAGE_ID = 998  # characters kept: a line of a header, RFC 5322 §2.1.1
+LONGEST_REQUEST_ID = 255  # characters
+LEAST_BYTES, BYTES_EACH = 64 << 10, 1100  # of an envelope, and more for each recipient: an address, and one more in `options`
+LEAST_MARKS, MARKS_EACH = 4096, 10  # separators of JSON, likewise; a recipient has 5, with options of its own 10
 
 
 class EnvelopeError(ValueError):
@@ -87,8 +95,8 @@ class Envelope:
         self.created = created
         self.sender = sender
         self.recipients = recipients
-        self.message_id = message_id
-        self.subject = subject
+        self.message_id = message_id[:LONGEST_MESSAGE_ID]
+        self.subject = subject[:LONGEST_SUBJECT]
         self.request_id = request_id
         self.priority = priority
         self.submitter = submitter or {}
@@ -150,6 +158,20 @@ class Envelope:
             options=_object(document, "options"),
             parent=_text(document, "parent", ""),
         )
+
+
+def largest(recipients: int) -> int:
+    """The bytes that the envelope of a message to so many may have."""
+    return LEAST_BYTES + BYTES_EACH * recipients
+
+
+def excess(line: bytes, recipients: int) -> str:
+    """What the envelope `line` has too much of for one to at most so many recipients; ``""`` if nothing. Reads none of it."""
+    if len(line) > largest(recipients):
+        return f"the envelope has {len(line)} bytes, more than one of {recipients} recipients may have"
+    if sum(map(line.count, (b",", b":", b"[", b"{"))) > LEAST_MARKS + MARKS_EACH * recipients:
+        return f"the envelope has more members than one of {recipients} recipients may have"
+    return ""
 
 
 def _decode(text: str) -> object:

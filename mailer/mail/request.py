@@ -86,9 +86,9 @@ class Request:
 
         Raises `ValueError` for one that has the wrong form.
         """
-        known = {name: options[name] for name in _MEMBERS if name in options}
+        known = {name: options[name] for name in MEMBERS if name in options}
         for name, value in known.items():
-            if not isinstance(value, _MEMBERS[name]) or (isinstance(value, bool) and bool not in _MEMBERS[name]):
+            if not isinstance(value, MEMBERS[name]) or (isinstance(value, bool) and bool not in MEMBERS[name]):
                 raise ValueError(f"the option {name} cannot be {value!r}")
         everybody = Wanted(known.pop("notify", ""), known.pop("orcpt", ""))  # type: ignore[arg-type]
         each = known.pop("recipients", {})
@@ -96,7 +96,7 @@ class Request:
         return cls(**known, everybody=everybody, recipients={to: _wanted(to, value) for to, value in each.items()})  # type: ignore[arg-type]
 
 
-_MEMBERS: Mapping[str, tuple[type, ...]] = {
+MEMBERS: Mapping[str, tuple[type, ...]] = {
     "ret": (str,),
     "envid": (str,),
     "require_tls": (bool,),

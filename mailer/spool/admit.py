@@ -2,7 +2,11 @@
 
 ``drop/`` and the socket give the same bytes, a spool file, and both are hostile until proven mail. What the sender's own
 program would have seen to is looked at once more here, for nobody had to use that program: line ends, addresses, options,
-limits. What the sender may not say is replaced: who it is, and when it was if that is later than now.
+limits in number and in bytes. What the sender may not say is replaced: who it is, and when it was if that is later than now.
+Members of the envelope that nobody knows are left out.
+
+Nor may he choose what mail his goes before. An ID says when its message was put, and the spool is sorted by that; one that says
+something else is replaced by one of ours, which follows from his, so that the same message handed over again has the same.
 
 ==========================================  =======================================================
 step                                        what a crash right after it leaves
@@ -25,24 +29,31 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer import durable
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.message import Message, header_end, is_divided, normalise
-from mailer.mail.request import Request
+from mailer.mail.envelope import LONGEST_REQUEST_ID, largest
+from mailer.mail.message import Message, header_end, is_divided, is_normal
+from mailer.mail.request import MEMBERS, Request
 from mailer.mail.when import parse_rfc3339, rfc3339
 
 from . import file, keys
 from .file import CorruptFile
+from .layout import encode, is_id, put_at
 from .put import forget, head
 from .store import NoSuchMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from mailer.mail.envelope import Envelope
 
     from .store import Spool
 
 LONGEST_WAIT = 366 * 86400  # seconds: mail for a later day than that is a slip
-LONGEST_REQUEST_ID = 255  # characters
+NEAR = 3600.0  # seconds between an ID and its message's being put: a busy disk, a clock that was set; it is no more to gain than that
+LONGEST_IP = 64  # characters
+OPTIONS = frozenset({"at", *MEMBERS})
+EACH = ("notify", "orcpt")
+"""What is kept of what was asked for, for all and for one recipient."""
+
 _DIGEST = frozenset(b"0123456789abcdef")
 
 
@@ -64,7 +75,8 @@ class Terms(NamedTuple):
 
     `judge` raises `Failure` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
     message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID
-    and its user once the message is in the spool.
+    and its user once the message is in the spool. `writers` are users who write the spool themselves: what is in ``drop/`` and
+    theirs was put there by somebody else.
     """
 
     max_size: int
@@ -73,6 +85,12 @@ class Terms(NamedTuple):
     used: Callable[[str, int], str] = nobody_used
     taken: Callable[[str, int], None] = nobody_told
     max_header: int = 1 << 20
+    writers: Container[int] = frozenset()
+
+    @property
+    def largest(self) -> int:
+        """The bytes that the spool file of such a message may have; what follows the message is a line at most."""
+        return self.max_size + largest(self.max_recipients) + 4096
 
 
 class Stranger(NamedTuple):
@@ -88,15 +106,17 @@ def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> st
     Raises `CorruptFile` for what is no message or breaks a rule of the spool, `Failure` where the judge or a
     request id is against it, `OSError` for trouble of the disk.
     """
-    envelope, start, end = file.parse(data, id)
+    envelope, start, end = file.parse(data, id, terms.max_recipients)
     content = data[start:end]
     if len(content) > terms.max_size:
         raise CorruptFile(f"its message has {len(content)} bytes, more than a message may have")
     if len(envelope.recipients) > terms.max_recipients:
         raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
     _check(envelope, content, terms.max_header)
+    _known(envelope)
     envelope.submitter = {**envelope.submitter, "uid": who.uid}
     envelope.created = _created(envelope, who.latest)
+    envelope.id = id = named(id, who)
     terms.judge(envelope, content, who.uid)
     digest = _digest(data[end:], envelope, content)
     with _turn(f"{spool.root}/{id}"):
@@ -121,9 +141,17 @@ _busy: set[str] = set()
 _free = Condition()
 
 
+def named(id: str, who: Stranger) -> str:
+    """The ID that the message gets which came with `id`: that one, unless it lies about when it was put."""
+    if abs(put_at(id) - who.latest) <= NEAR:
+        return id
+    chance = sha256(f"{who.uid} {id}".encode()).digest()[:10]
+    return encode((int(who.latest * 1000) << 80) | int.from_bytes(chance, "big"), 26)
+
+
 def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
     """That the message is what submission makes of one. Raises `CorruptFile`."""
-    if normalise(content) != content:
+    if not is_normal(content):
         raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
     if content.find(b"\r\n\r\n", 0, max_header + 4) < 0:
         raise CorruptFile(f"the header of its message has more than {max_header} bytes, or no end")
@@ -143,6 +171,18 @@ def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
         raise CorruptFile(str(error)) from None
     except ValueError as error:
         raise CorruptFile(f"the envelope's {error}") from None
+
+
+def _known(envelope: Envelope) -> None:
+    """Leave out what nobody reads: it would be kept in memory for as long as the message waits."""
+    ip = envelope.submitter.get("ip")
+    envelope.submitter = {"ip": ip} if isinstance(ip, str) and len(ip) <= LONGEST_IP else {}
+    envelope.options = {name: value for name, value in envelope.options.items() if name in OPTIONS}
+    if isinstance(each := envelope.options.get("recipients"), dict):
+        people = (recipient.address for recipient in envelope.recipients)
+        envelope.options["recipients"] = {to: {name: each[to][name] for name in EACH if name in each[to]} for to in people if to in each}
+    if not is_id(envelope.parent):
+        envelope.parent = ""
 
 
 def _created(envelope: Envelope, latest: float) -> str:

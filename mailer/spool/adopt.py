@@ -1,11 +1,24 @@
 """Adopt: the daemon takes what other users put into ``drop/`` of a system-wide spool.
 
 Everything in ``drop/`` is hostile until proven mail. A file is opened without following links and without
-waiting (a FIFO would), must be a regular file with one name, which nobody but its owner may write, with no more bytes
-than allowed. Then it is judged as `admit` says. Its owner is the submitter. What fails is set aside in ``corrupt/`` unread.
+waiting (a FIFO would, and a lease), must be a regular file with one name, which nobody but its owner may write, with no more bytes
+than allowed. Then it is judged as `admit` says.
 
-The content is copied, never moved: the owner may still hold the file open and could change what we
-checked.
+**Whose it is.** The submitter is the file's owner, if he is the one who put it there. Whoever has a directory can move what another user
+wrote in it to ``drop/``, with `rename` or `link`, and it keeps its owner. So a file has to be made in ``drop/``: the kernel gives
+those the group of the directory (its setgid bit), and nobody can give his file, let alone another's, a group that he is not in. And a
+user who writes the spool himself, root or its owner, leaves nothing here: see `handover`. This does not cover somebody who is made to write
+a whole spool file into a directory that an attacker made below ``drop/``.
+
+**What stops nothing.** Each error is that of one file: it is taken, or refused, or comes later. Only when the daemon has no
+descriptor or memory left, or the spool takes nothing from anybody, the pass ends.
+
+==================  ====================================================================================
+taken               copied, never moved: its owner may still hold it open and could change what we checked
+refused             as `aside` says: kept in ``corrupt/`` unread, or deleted
+later               it cannot be opened this moment, it grows, the disk has no room for one of its size, or it
+                    is a directory that we may not remove; it is left
+==================  ====================================================================================
 
 ==========================================  =======================================================
 step                                        what a crash right after it leaves
@@ -23,120 +36,218 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer import durable
 from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
 
 from .admit import Stranger, Terms, admit
+from .aside import Aside
+from .drop import Found, Listing, named
 from .file import CorruptFile
 from .layout import is_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from .store import Spool
 
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors of opening a file that are not the file's."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of the spool that a smaller message need not meet."""
+
+
+class Later(Exception):
+    """A file that cannot be taken now; `str()` says why."""
+
+
+class Refused(NamedTuple):
+    """A file that is kept in ``corrupt/``: its name in ``drop/``, whose it was, why, and where it is."""
+
+    name: str
+    uid: int
+    reason: str
+    path: str
+
 
 class Adopted:
-    """What one round of adoption did: the `ids` that are now in the spool, and (name, reason, path) of each file set aside.
+    """What one pass did.
 
-    The path is empty for what could not be moved: the directory of another user, which only root could take away. There may
-    be `more` to take.
+    `ids` are now in the spool, `refused` in ``corrupt/``. By user: how many were `deleted` and `left`, and `why` for one of them.
+    `trouble` is what the spool has no room for, `bugs` are errors of ours. There may be `more` to take.
     """
 
-    __slots__ = ("ids", "more", "refused")
+    __slots__ = ("bugs", "deleted", "ids", "left", "more", "refused", "trouble", "why")
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self.refused: list[tuple[str, str, str]] = []
+        self.refused: list[Refused] = []
+        self.deleted: Counter[int] = Counter()
+        self.left: Counter[int] = Counter()
+        self.why: dict[int, str] = {}
+        self.trouble = ""
+        self.bugs: list[Exception] = []
         self.more = False
 
+    @property
+    def gone(self) -> int:
+        """How many are no longer in ``drop/``."""
+        return len(self.ids) + len(self.refused) + self.deleted.total()
 
-def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | None = None) -> Adopted:
-    """Take up to `limit` files out of ``drop/``, or those of `names`, oldest first.
+
+def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | None = None, *, until: float = float("inf")) -> Adopted:
+    """Take up to `limit` files out of ``drop/`` that came before `until`, or those of `names`.
 
     Raises `OSError` only for errors of the spool itself; then what was not yet taken is still in ``drop/``.
     """
-    done = Adopted()
-    taken = False
-    for name in sorted(spool.names("drop") if names is None else names):
-        if limit <= 0:
-            done.more = True
+    work = _Pass(spool, terms)
+    listing = Listing(spool, until) if names is None else named(spool, names)
+    for found in listing:
+        if work.done.gone >= limit:
+            work.done.more = True
             break
-        try:
-            id = _take(spool, name, terms)
-            if id:
-                done.ids.append(id)
-                taken = True
-                limit -= 1
-        except CorruptFile as error:
-            path = _set_aside(spool, name)
-            done.refused.append((name, str(error), path))
-            limit -= bool(path)  # what cannot be moved must not stand in the way of all that comes after it
-    if taken:
+        work.look(found)
+    else:
+        work.done.more = isinstance(listing, Listing) and listing.cut and work.done.gone > 0
+    if work.done.ids:
         durable.sync_directory(f"{spool.root}/drop")
-    return done
+    return work.done
 
 
-def waiting(spool: Spool, ids: Iterable[str]) -> Iterator[str]:
-    """Those of `ids` that are in ``drop/``."""
-    return (id for id in ids if is_id(id) and os.path.lexists(f"{spool.root}/drop/{id}"))
+class _Pass:
+    """One pass over ``drop/``; `done` says what came of it."""
 
+    def __init__(self, spool: Spool, terms: Terms) -> None:
+        self.spool = spool
+        self.terms = terms
+        self.done = Adopted()
+        self._room = float("inf")  # bytes that the spool did not take
+        self._aside = Aside(spool)
+        drop = os.stat(f"{spool.root}/drop") if os.path.isdir(f"{spool.root}/drop") else None
+        self._group = drop.st_gid if drop and drop.st_mode & stat.S_ISGID else None
 
-def _set_aside(spool: Spool, name: str) -> str:
-    """Move it to ``corrupt/``; what cannot be moved (it went away, or is a directory of somebody else) stops nothing."""
-    try:
-        return spool.set_aside("drop", name)
-    except OSError:
-        return ""
-
-
-def _take(spool: Spool, name: str, terms: Terms) -> str:
-    """The ID that it has now; empty if its owner took it back."""
-    if not is_id(name):
-        raise CorruptFile("its name is no ID")
-    path = f"{spool.root}/drop/{name}"
-    try:
-        data, known = _read(path, terms.max_size)
-    except FileNotFoundError:
-        return ""
-    who = Stranger(known.st_uid, known.st_ctime)  # nobody can set a file's ctime
-    try:
-        id = admit(spool, data, name, who, terms)
-    except Failure as failure:
-        if failure.code not in (BAD_MESSAGE, NO_PERMISSION):
-            raise OSError(errno.EAGAIN, str(failure), path) from None
-        raise CorruptFile(str(failure)) from None
-    os.unlink(path)
-    return id
-
-
-def _read(path: str, max_size: int) -> tuple[bytes, os.stat_result]:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EACCES):  # gone, or trouble of this machine: not the file's fault
+    def look(self, found: Found) -> None:
+        """Take it, refuse it, or leave it for later. Raises `OSError` as `adopt` does."""
+        try:
+            if id := self._take(found.name):
+                self.done.ids.append(id)
+        except CorruptFile as error:
+            self._refuse(found, str(error))
+        except Later as why:
+            self._leave(found, str(why))
+        except OSError:
             raise
-        raise CorruptFile(f"it cannot be opened as a regular file ({error.strerror})") from None
-    try:
-        known = os.fstat(fd)
+        except Exception as error:  # whatever a file makes of us, the next one is looked at
+            self.done.bugs.append(error)
+            self._leave(found, f"{type(error).__name__}: {error}")
+
+    # Taken
+
+    def _take(self, name: str) -> str:
+        """The ID that it has now; empty if its owner took it back."""
+        if not is_id(name):
+            raise CorruptFile("its name is no ID")
+        path = f"{self.spool.root}/drop/{name}"
+        read = self._read(path)
+        if read is None:
+            return ""
+        data, known = read
+        id = self._admitted(data, name, known)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass  # its owner did that
+        except OSError as error:
+            raise Later(f"it is message {id} now, and cannot be removed: {error.strerror}") from None
+        return id
+
+    def _admitted(self, data: bytes, name: str, known: os.stat_result) -> str:
+        who = Stranger(known.st_uid, known.st_ctime)  # nobody can set a file's ctime
+        try:
+            return admit(self.spool, data, name, who, self.terms)
+        except Failure as failure:
+            if failure.code in (BAD_MESSAGE, NO_PERMISSION):
+                raise CorruptFile(str(failure)) from None
+            raise self._full(len(data), str(failure)) from None
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise self._full(len(data), f"{error.filename or self.spool.root}: {error.strerror}") from None
+
+    def _full(self, size: int, why: str) -> Later:
+        self._room = min(self._room, size)
+        self.done.trouble = self.done.trouble or why
+        return Later(why)
+
+    def _read(self, path: str) -> tuple[bytes, os.stat_result] | None:
+        fd = _open(path)
+        if fd is None:
+            return None
+        try:
+            known = os.fstat(fd)
+            self._check(known)
+            data = _read_all(fd, known.st_size)
+        except OSError as error:
+            raise Later(f"it cannot be read: {error.strerror}") from None
+        finally:
+            os.close(fd)
+        return data, known
+
+    def _check(self, known: os.stat_result) -> None:
+        """What can be said of a file before it is read."""
         if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1:
             raise CorruptFile("it is no regular file with one name")
         if known.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise CorruptFile("others than its owner may write it, so nobody knows who did")
-        if known.st_size > largest(max_size):
+        if known.st_uid in self.terms.writers:
+            raise CorruptFile(f"user {known.st_uid} writes the spool itself, so somebody else put it here")
+        if self._group is not None and known.st_gid != self._group:
+            raise CorruptFile("it was not made in drop/, so nobody knows who put it there")
+        if known.st_size > self.terms.largest:
             raise CorruptFile(f"it has {known.st_size} bytes, more than a message may have")
-        data = bytearray()
-        while part := os.read(fd, 1 << 20):
-            data += part
-            if len(data) > known.st_size:
-                raise CorruptFile("it grows while it is read")
-        return bytes(data), known
-    finally:
-        os.close(fd)
+        if known.st_size >= self._room:
+            raise Later("the disk has no room for it")
+
+    # Refused
+
+    def _refuse(self, found: Found, reason: str) -> None:
+        try:
+            path = self._aside.take(found.name)
+        except OSError as error:
+            if os.path.lexists(f"{self.spool.root}/drop/{found.name}"):  # else its owner took it back
+                self._leave(found, f"{reason} ({error.strerror})")
+            return
+        if path:
+            self.done.refused.append(Refused(found.name, found.uid, reason, path))
+        else:
+            self.done.deleted[found.uid] += 1
+            self.done.why.setdefault(found.uid, f"{found.name}: {reason}")
+
+    def _leave(self, found: Found, reason: str) -> None:
+        self.done.left[found.uid] += 1
+        self.done.why.setdefault(found.uid, f"{found.name}: {reason}")
 
 
-def largest(max_size: int) -> int:
-    """The bytes that a spool file may have whose message may have `max_size`."""
-    return max_size + (8 << 20)  # an envelope of 10,000 of the longest addresses is below 6 MB
+def _open(path: str) -> int | None:
+    """Its descriptor, or None if it has gone."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in OURS:
+            raise
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
+            raise CorruptFile(f"it cannot be opened as a regular file ({error.strerror})") from None
+        raise Later(f"it cannot be opened: {error.strerror}") from None  # EAGAIN: its owner has a lease on it
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    data = bytearray()
+    while part := os.read(fd, 1 << 20):
+        data += part
+        if len(data) > size:
+            raise Later("it grows while it is read")
+    return bytes(data)

@@ -20,7 +20,7 @@ import zlib
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mailer.mail.envelope import Envelope, EnvelopeError
+from mailer.mail.envelope import Envelope, EnvelopeError, excess
 from mailer.mail.outcome import Outcome
 from mailer.mail.when import parse_rfc3339, rfc3339
 
@@ -47,11 +47,12 @@ class CorruptFile(Exception):
     """A file that is no message of ours; `str()` says why."""
 
 
-def parse(data: bytes, id: str) -> tuple[Envelope, int, int]:
+def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int]:
     """(envelope, start of the body, end of the body) of the spool file `data` named `id`.
 
+    Where somebody else wrote it, `recipients` is how many it may have; then the envelope may not be larger than those need.
     Raises `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
-    that is none or that belongs to another name.
+    that is none, is too large, or belongs to another name.
     """
     start, header_length, body_length, crc = _head(data[:HEAD_LIMIT])
     middle, end = start + header_length, start + header_length + body_length
@@ -59,8 +60,11 @@ def parse(data: bytes, id: str) -> tuple[Envelope, int, int]:
         raise CorruptFile("the file is shorter than its first line says")
     if zlib.crc32(memoryview(data)[start:end]) != crc:
         raise CorruptFile("the checksum does not hold")
+    line = data[start:middle]
+    if recipients and (why := excess(line, recipients)):
+        raise CorruptFile(why)
     try:
-        envelope = Envelope.from_line(data[start:middle])
+        envelope = Envelope.from_line(line)
     except EnvelopeError as error:
         raise CorruptFile(str(error)) from None
     if envelope.id != id:

@@ -56,9 +56,9 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
 
             if not os.path.isdir(f"{root}/drop"):
                 raise
-            return hand_over(root, id, parts, request)
+            return hand_over(root, id, parts, request, due)
         try:
-            return _publish(root, id, temporary, request, due)
+            return publish(root, id, temporary, request, due)
         except BaseException:
             forget(temporary)
             raise
@@ -84,11 +84,12 @@ def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str
     return temporary
 
 
-def _publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float) -> str:
+def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, uid: int | None = None) -> str:
+    """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `uid` is as for `keys.path_of`."""
     if request is not None:
         from . import keys
 
-        return keys.publish_once(root, id, *request)
+        return keys.publish_once(root, id, *request, uid)
     try:
         durable.publish(temporary, f"{root}/deferred/{id}" if due else f"{root}/queued/{id}")
     except FileNotFoundError:

@@ -30,7 +30,7 @@ def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
         if age > ABANDONED:
             _abandon(spool, name)
             count += 1
-    for name, age in _ages(spool, "drop", now):
+    for name, age in _ages(spool, "drop", now, hostile=True):
         if age > ABANDONED and name.startswith("."):
             count += _unlink_hostile(f"{spool.root}/drop/{name}")
     for name, age in _ages(spool, "failed", now):
@@ -43,12 +43,14 @@ def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
     return count
 
 
-def _ages(spool: Spool, directory: str, now: float) -> Iterator[tuple[str, float]]:
+def _ages(spool: Spool, directory: str, now: float, *, hostile: bool = False) -> Iterator[tuple[str, float]]:
+    """How old each file is, as it says itself; where `hostile` users leave theirs, as the kernel says."""
     try:
         with os.scandir(f"{spool.root}/{directory}") as entries:
             for entry in entries:
                 try:
-                    yield entry.name, now - entry.stat(follow_symlinks=False).st_mtime
+                    known = entry.stat(follow_symlinks=False)
+                    yield entry.name, now - (known.st_ctime if hostile else known.st_mtime)
                 except FileNotFoundError:
                     continue
     except FileNotFoundError:

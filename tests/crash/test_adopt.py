@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from . import victim, wreck
+from . import wreck
 from .injected import ERRORS, Call, Victim, side_by_side
 
 pytestmark = pytest.mark.peer("strace")
@@ -19,7 +19,7 @@ def adopted_next_time(victim_at: VictimAt, root: Path) -> None:
     """The next adoption finds the message queued once, and nothing left to adopt."""
     assert set(wreck.messages(root).values()) <= {"queued"}
     assert victim_at("adopt", root).run().code == 0
-    assert wreck.messages(root) == {victim.ID: "queued"}
+    assert list(wreck.messages(root).values()) == ["queued"]  # under an ID of ours: its own is of another day
     assert not any(root.joinpath("drop").iterdir())
 
 

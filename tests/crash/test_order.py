@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mailer.spool.admit import Stranger, named
+
 from . import victim, wreck
 from .injected import Victim
 
@@ -71,7 +73,8 @@ def test_adopt_takes_the_file_away_after_its_copy_is_on_disk(tmp_path: Path, vic
 def test_adopt_syncs_a_copy_that_a_crash_left_before_it_takes_the_file_away(tmp_path: Path, victim_at: VictimAt) -> None:
     """A copy found in queued/ may have been renamed a moment before the crash: its name is synced, then drop/ emptied."""
     root = wreck.prepared(tmp_path, "drop")
-    line = victim.envelope(victim.ID)
-    line.submitter = {"uid": root.stat().st_uid}
-    root.joinpath("queued", victim.ID).write_bytes(victim.spool_file(line))
+    left = root.joinpath("drop", victim.ID).stat()
+    line = victim.envelope(named(victim.ID, Stranger(left.st_uid, left.st_ctime)))
+    line.submitter = {"uid": left.st_uid}
+    root.joinpath("queued", line.id).write_bytes(victim.spool_file(line))
     assert steps(victim_at, "adopt", root) == ["fsync queued", "unlink drop", "fsync drop"]

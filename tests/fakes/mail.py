@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from itertools import count
 from typing import Any
 
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.mail.when import rfc3339
 from mailer.spool import Spool
-from mailer.spool.layout import new_id
+from mailer.spool.layout import encode
 from mailer.spool.put import head
 from mailer.spool.put import put as spool_put
 
@@ -19,10 +21,18 @@ REPLIES: dict[str, tuple[int, str]] = {
 }  # fmt: skip
 
 
+_serial = count()
+
+
+def id_at(at: float) -> str:
+    """The ID of a message put at `at` by a process of its own; of one moment, they sort in the order in which they are made."""
+    return encode((int(at * 1000) << 80) | (next(_serial) << 40) | int.from_bytes(os.urandom(5), "big"), 26)
+
+
 def envelope(*recipients: str, id: str = "", sender: str = "me@example.com", at: float = NOW, **more: Any) -> Envelope:
     """An envelope for `recipients`, or for one; `more` as `Envelope` takes it."""
     people = [Recipient(address) for address in recipients or ("you@example.net",)]
-    return Envelope(id or new_id(at), rfc3339(at), sender, people, **more)
+    return Envelope(id or id_at(at), rfc3339(at), sender, people, **more)
 
 
 def spool_file(envelope: Envelope, body: bytes = BODY) -> bytes:

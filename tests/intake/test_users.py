@@ -292,21 +292,51 @@ def test_a_batch_of_another_user_goes_the_same_ways(machine: Machine) -> None:
     assert (done.returncode, sorted(os.listdir(f"{machine.spool.root}/drop"))) == (0, sorted(done.stdout.split()))
 
 
-def test_root_puts_nothing_into_a_spool_that_is_another_users(machine: Machine) -> None:
-    """What root makes there would not be its owner's to move. Where there is no door, root is refused."""
+def test_root_writes_a_spool_that_is_another_users_in_that_users_name(machine: Machine) -> None:
+    """While no daemon answers: what root makes there is its owner's to move. Where there is no door, root is refused."""
     machine.start()
     machine.stop()
-    machine.send(0)
+    once = machine.send(0, "--request-id", "k")
+    assert machine.send(0, "--request-id", "k") == once
+    later = machine.send(0, "--delay", "1h")
+    assert (machine.spool.find(once), machine.owner(once), machine.spool.find(later)) == ("queued", 0, "deferred")
     for words in (("status",), ("queue", "list"), ("bounces",)):
         assert machine.run(0, *words).returncode == 0
-    found = [path for path in Path(machine.spool.root).rglob("*") if path.stat().st_uid != POST]
-    assert [path.parent.name for path in found] == ["drop"]
-    os.unlink(found[0])
+    assert all(path.stat().st_uid == POST for path in Path(machine.spool.root).rglob("*"))
+    machine.start()
+    assert machine.send(0, "--request-id", "k") == once
+    machine.tried(once)
+    machine.stop()
+    bound = ["--bounding-set", "-setuid", "--inh-caps", "-setuid"]
+    argv = [word for at, word in enumerate(machine.argv(0, "send", "you@example.net")) if not 2 <= at <= 4]
+    refused = subprocess.run([argv[0], *bound, *argv[1:]], input=WHOLE, capture_output=True, env=machine.env, cwd="/", timeout=60)
+    assert (refused.returncode, b"may not act as its owner" in refused.stderr) == (75, True), refused
     os.rmdir(f"{machine.spool.root}/drop")
-    refused = machine.run(0, "send", "you@example.net", input=WHOLE)
-    assert (refused.returncode, f"belongs to user {POST}" in refused.stderr) == (77, True)
+    done = machine.run(0, "send", "you@example.net", input=WHOLE)
+    assert (done.returncode, f"belongs to user {POST}" in done.stderr) == (77, True)
     assert machine.run(0, "run", "--once").returncode == 77
     assert all(path.stat().st_uid == POST for path in Path(machine.spool.root).rglob("*"))
+
+
+def test_a_file_of_another_user_that_is_moved_into_drop_is_not_his_mail(machine: Machine) -> None:
+    """Nobody sends as root, or as anybody else, with what they once wrote into a directory of his."""
+    machine.start()
+    machine.stop()
+    drop, his = Path(machine.spool.root, "drop"), machine.home / "bobs"
+    his.mkdir()
+    os.chown(his, BOB, BOB)
+    letters = [envelope(sender="boss@example.com", at=time.time()) for _ in range(2)]
+    for letter, uid in zip(letters, (0, ANNA), strict=True):
+        (his / letter.id).write_bytes(spool_file(letter))
+        os.chown(his / letter.id, uid, uid)
+        (his / letter.id).chmod(0o644)
+        move = ["setpriv", f"--reuid={BOB}", f"--regid={BOB}", "--clear-groups", "mv", his / letter.id, drop]
+        subprocess.run(move, check=True)
+    daemon = machine.start()
+    daemon.says("of user 0: user 0 writes the spool itself, so somebody else put it here")
+    daemon.says(f"of user {ANNA}: it was not made in drop/")
+    assert sorted(os.listdir(f"{machine.spool.root}/corrupt")) == [letter.id for letter in letters]
+    assert [machine.spool.ids(state) for state in ("queued", "deferred")] == [[], []]
 
 
 def test_a_container_with_one_user_needs_no_door(machine: Machine) -> None:
@@ -340,21 +370,21 @@ def test_a_disk_without_room_keeps_the_daemon_running_and_the_mail_where_it_is(m
 
 
 def test_drop_full_of_what_is_no_mail_stops_nothing(machine: Machine) -> None:
-    """Directories that the daemon may not move, told once; a FIFO, a link; and mail behind them."""
+    """Directories that the daemon may not remove, empty files, a FIFO, a link: a line for their user; and mail behind them."""
     machine.start()
     drop = Path(machine.spool.root, "drop")
     names = [f"0000000000000000000000000{at}" for at in (1, 2, 3)]
-    script = f"cd $0 && mkdir -p {names[0]}/x && mkfifo {names[1]} && ln -s /etc/shadow {names[2]}"
-    subprocess.run(["setpriv", f"--reuid={ANNA}", f"--regid={ANNA}", "--clear-groups", "sh", "-c", script, drop], check=True)
+    script = f"cd $0 && mkdir -p {names[0]}/x && mkfifo {names[1]} && ln -s /etc/shadow {names[2]} && touch " + "{1..2000}"
+    subprocess.run(["setpriv", f"--reuid={ANNA}", f"--regid={ANNA}", "--clear-groups", "bash", "-c", script, drop], check=True)
     os.unlink(f"{machine.spool.root}/intake")
     for name in names:
         machine.spool.ring(name)
     id = machine.send(BOB)
     machine.tried(id)
     machine.stop()
-    machine.start()
+    daemon = machine.start()
+    wait_until("it is cleared", lambda: os.listdir(drop) == names[:1])
     machine.stop()
-    assert os.listdir(drop) == names[:1]
-    corrupt = Path(machine.spool.root, "corrupt")
-    assert sorted(os.listdir(corrupt)) == names[1:]
-    assert (corrupt / names[2]).is_symlink()
+    assert os.listdir(f"{machine.spool.root}/corrupt") == []
+    told = [line for line in daemon.log.read_text().splitlines() if f"user {ANNA} left in drop/" in line]
+    assert 1 <= len(told) <= 4

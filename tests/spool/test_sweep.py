@@ -48,15 +48,15 @@ def test_what_a_dead_writer_left_goes_after_36_hours(spool: Spool) -> None:
 
 
 def test_what_a_dead_sender_left_in_drop_goes_too(spool: Spool) -> None:
-    """Files that never became whole; a whole one waits for its adoption however old it is, a directory stops nothing."""
+    """Files that never became whole, however young they say they are; a whole one waits for its adoption, a directory stops nothing."""
     os.mkdir(f"{spool.root}/drop")
-    whole = aged(f"{spool.root}/drop/{'7' * 26}", 1000 * HOUR)
-    old, new = aged(f"{spool.root}/drop/.old", ABANDONED + 1), aged(f"{spool.root}/drop/.new", ABANDONED - 1)
+    whole, begun = aged(f"{spool.root}/drop/{'7' * 26}", 1000 * HOUR), aged(f"{spool.root}/drop/.begun", -1000 * HOUR)
     os.mkdir(f"{spool.root}/drop/.directory")
-    os.utime(f"{spool.root}/drop/.directory", (0, 0))
-    key = aged(f"{spool.root}/keys/k", 1000 * HOUR)
-    assert swept(spool) == 2
-    assert (whole.exists(), old.exists(), new.exists(), key.exists()) == (True, False, True, False)
+    since = os.stat(begun).st_ctime
+    assert swept(spool, since + ABANDONED - 1) == 0
+    assert begun.exists()
+    assert swept(spool, since + ABANDONED + 1) == 1
+    assert (whole.exists(), begun.exists()) == (True, False)
 
 
 def test_a_failed_message_is_kept_for_its_retention(spool: Spool) -> None:

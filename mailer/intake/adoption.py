@@ -1,0 +1,168 @@
+"""Adoption: when ``drop/`` is looked at, and what is told of it.
+
+One thread takes the files, a pass at a time, so that none is adopted twice at once. However often it is asked for, one look at
+everything waits, and so many names; whoever rings the doorbell makes no queue.
+
+What was refused and kept is told of one by one, for there is only so much of that. The rest, which a user can make any number of, is
+told of in a line for each user, once a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm, Corrupt
+from mailer.spool.adopt import adopt
+from mailer.spool.drop import named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mailer.clock import Clock
+    from mailer.events import Event
+    from mailer.spool import Spool
+    from mailer.spool.admit import Terms
+    from mailer.spool.adopt import Adopted
+
+ROUND = 1000  # files that are taken before others get their turn
+NAMES = 1000  # that wait to be looked at; when there are more, everything is
+QUIET = 60.0  # seconds between two lines about one user
+
+
+class Adoption:
+    """Takes what is in ``drop/`` of `spool` on the `terms` of the moment. `look` is told of IDs that are new, in the daemon's loop."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        terms: Callable[[], Terms],
+        clock: Clock,
+        look: Callable[[Iterable[str]], None],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.spool = spool
+        self.terms = terms
+        self.clock = clock
+        self.look = look
+        self.tell = tell
+        self.refusals = Refusals()
+        self._all = False
+        self._names: dict[str, None] = {}
+        self._thread = ThreadPoolExecutor(1, "adopt")
+        self._task: asyncio.Task[None] | None = None
+
+    def now(self) -> None:
+        """Take everything that was there when this began, and return when that is done. What there is no room for stays there."""
+        until, more = float("inf"), True
+        while more:
+            began = time.time()
+            try:
+                done = adopt(self.spool, self.terms(), ROUND, until=until)
+            except OSError as error:
+                self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
+                return
+            self._told(done)
+            more, until = done.more, min(until, began)
+
+    def scan(self) -> None:
+        """Take everything."""
+        self._all = True
+        self._go()
+
+    def rung(self, ids: Iterable[str]) -> None:
+        """The doorbell named `ids`; those that are in ``drop/`` are taken."""
+        self._names.update((found.name, None) for found in named(self.spool, ids))
+        if len(self._names) > NAMES:
+            self._names.clear()
+            self._all = True
+        self._go()
+
+    async def close(self) -> None:
+        """Take no more."""
+        self._all, self._names = False, {}
+        if self._task:
+            await self._task
+        await asyncio.to_thread(self._thread.shutdown)
+        self._tell_refusals(last=True)
+
+    def _go(self) -> None:
+        if (self._all or self._names) and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        while self._all or self._names:
+            names = list(self._names) if self._names else None
+            if names is None:
+                self._all = False
+            self._names = {}
+            try:
+                done = await asyncio.get_running_loop().run_in_executor(self._thread, adopt, self.spool, self.terms(), ROUND, names)
+            except OSError as error:
+                self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
+            except Exception as error:
+                self._bug(error)
+            else:
+                self._told(done)
+                self._all |= done.more
+
+    def _told(self, done: Adopted) -> None:
+        for error in done.bugs[:1]:
+            self._bug(error)
+        if done.trouble:
+            self._waits(done.trouble)
+        for name, uid, reason, path in done.refused:  # not by its bare name, which may be the ID of somebody else's message
+            self.tell(Corrupt(self.clock.now(), f"drop/{name}", f"of user {uid}: {reason}", path))
+        self.refusals.add(done)
+        self._tell_refusals()
+        if done.ids:
+            self.look(done.ids)
+
+    def _tell_refusals(self, *, last: bool = False) -> None:
+        for line in self.refusals.lines(float("inf") if last else time.monotonic()):
+            self._alarm("drop", line)
+
+    def _waits(self, why: str) -> None:
+        self._alarm("spool", f"cannot adopt what is in drop/: {why}")
+
+    def _bug(self, error: Exception) -> None:
+        self._alarm("bug", f"{type(error).__name__}: {error}")
+
+    def _alarm(self, what: str, detail: str) -> None:
+        self.tell(Alarm(self.clock.now(), what, detail))
+
+
+class Refusals:
+    """What was deleted and what was left since it was last told, by user."""
+
+    def __init__(self) -> None:
+        self._deleted: Counter[int] = Counter()
+        self._left: dict[int, int] = {}  # those that the last pass found
+        self._left_told: dict[int, int] = {}
+        self._why: dict[int, str] = {}
+        self._again: dict[int, float] = {}
+
+    def add(self, done: Adopted) -> None:
+        """One more pass. A file that is left is met again by the next, so there are as many as in the pass that met the most."""
+        self._deleted += done.deleted
+        for uid, count in done.left.items():
+            self._left[uid] = max(count, self._left.get(uid, 0))
+        self._why = {**done.why, **self._why}
+
+    def lines(self, now: float) -> list[str]:
+        """What is to be told at `now`, on a clock that only goes on."""
+        due = [uid for uid in self._why if now >= self._again.get(uid, 0.0)]
+        return [line for uid in due if (line := self._line(uid, now))]
+
+    def _line(self, uid: int, now: float) -> str:
+        deleted, left, why = self._deleted.pop(uid, 0), self._left.pop(uid, 0), self._why.pop(uid)
+        new = left > self._left_told.get(uid, 0)
+        self._left_told[uid] = left
+        if not deleted and not new:
+            return ""
+        self._again[uid] = now + QUIET
+        counts = " and ".join([f"{deleted} deleted"] * bool(deleted) + [f"{left} left there"] * bool(left))
+        return f"user {uid} left in drop/ what cannot be taken: {counts}; {why}"

@@ -1,0 +1,41 @@
+"""Acting as the owner of a spool that is another user's: how root writes there.
+
+What root makes in it would be root's, and not its owner's to move; what root leaves in ``drop/``, nobody
+could tell from what was moved there.
+So root writes the spool itself, in its owner's name: the kernel lets root take another user's identity for files alone (setfsuid(2)), of
+one thread, and with it go root's privileges over files, so that no link that the owner laid leads further than he could go.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from mailer.mail.failure import TRY_AGAIN, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def acting(root: str) -> Iterator[None]:
+    """Do what follows to files as the owner of the spool at `root`, in this thread. Raises `Failure` (75) where that cannot be."""
+    from ctypes import CDLL
+
+    owner = os.stat(root)
+    libc = CDLL(None)
+    before = libc.setfsgid(-1), libc.setfsuid(-1)  # none is -1: it only says who we are
+    try:
+        libc.setfsgid(owner.st_gid)
+        libc.setfsuid(owner.st_uid)
+        if (libc.setfsgid(-1), libc.setfsuid(-1)) != (owner.st_gid, owner.st_uid):  # it says nothing else of an error
+            raise Failure(
+                f"no daemon answers for the spool {root}, and this process may not act as its owner, user {owner.st_uid}; "
+                "start the daemon, or run this as that user; nothing was queued",
+                TRY_AGAIN,
+            )
+        yield
+    finally:
+        libc.setfsuid(before[1])
+        libc.setfsgid(before[0])
