@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from mailer.events import Event, Listener
 
 SWEEP_EVERY = 3600.0  # seconds
+LOG_PATIENCE = 2.0  # seconds that a log which nobody reads holds up the end
 CHECKPOINT_EVERY = 1.0  # seconds
 PLENTY = Shares(1 << 30, FILES, QUESTIONS)
 MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
@@ -176,7 +177,7 @@ class Service:
 
     def _build(self) -> None:
         config = self.config
-        self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon)
+        self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon, apart=True)
         try:
             self._open_log()
         except OSError as error:
@@ -299,7 +300,7 @@ class Service:
         self._save_book_now()
         self.status.close()
         self._tell_log("stopped")
-        self.log.flush()
+        self.log.close(LOG_PATIENCE)
 
     # Chores
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import stat
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
@@ -250,6 +253,122 @@ def test_the_log_can_be_moved_while_it_is_written(tmp_path: Path) -> None:
     assert "what=reloaded" in (tmp_path / "new").read_text()
     log.change(sys.stderr, form="auto", level="info")
     assert not sys.stderr.closed
+
+
+def read_back(line: str) -> dict[str, str]:
+    """The fields of a line for people."""
+    fields = re.findall(r' (\w+)=("(?:[^"\\]|\\.)*"|[^ "=\\]+)', line[19:])
+    assert line[19:] == "".join(f" {name}={value}" for name, value in fields)
+    return {name: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value for name, value in fields}
+
+
+@given(
+    st.text(alphabet=st.sampled_from(list('ab =\\"\n\t,{}')), max_size=30), st.text(alphabet=st.sampled_from(list('x "=\\')), max_size=10)
+)
+def test_a_line_for_people_can_be_read_back(said: str, name: str) -> None:
+    """Nothing that a server says looks like another field: what it said is one value, in quotes where it has to be."""
+    (line,) = written(Tried(NOW, entry(), [outcome(0, "defer", text=said, queue_id=name, hop=HOP)]), form="human")
+    fields = read_back(line)
+    assert fields.get("reply", "") == " ".join(said.split())
+    assert fields.get("queue_id", "") == " ".join(name.split())
+    assert (fields["to"], fields["host"], fields["tls"]) == ("you@example.net", HOP.host, HOP.tls)
+
+
+# A log whose reader does not read
+
+
+def full_pipe() -> tuple[int, TextIO]:
+    """A pipe with no room for another octet: its end to read from, and the log."""
+    end, log = os.pipe()
+    os.set_blocking(log, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(log, b"-" * 512 + b"\n")
+    os.set_blocking(log, True)
+    return end, os.fdopen(log, "w")
+
+
+def all_lines(end: int) -> list[dict[str, Any]]:
+    with os.fdopen(end, "rb") as reader:
+        return [json.loads(line) for line in reader.read().splitlines() if line[:1] == b"{"]
+
+
+def test_a_reader_that_stalls_holds_up_nothing() -> None:
+    """What is told waits, in order; when somebody reads again, it is there."""
+    end, stream = full_pipe()
+    log = Log(stream, form="json", apart=True)
+    for nth in range(1000):
+        log.told(Daemon(NOW, str(nth)))
+    log.close(0.05)  # the end does not wait for ever either
+    assert [line["what"] for line in all_lines(end)] == [str(nth) for nth in range(1000)]
+
+
+def test_what_there_is_no_room_for_is_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its place: what was told before stands before, and what is told when the log flows again stands behind."""
+    monkeypatch.setattr("mailer.log.writer.MOST", 4000)
+    end, stream = full_pipe()
+    log = Log(stream, form="json", apart=True)
+    for nth in range(200):
+        log.told(Daemon(NOW, str(nth)))
+    log.close(0.05)
+    lines = all_lines(end)
+    (lost,) = [at for at, line in enumerate(lines) if line["event"] == "log"]
+    assert [line["what"] for line in lines[:lost]] == [str(nth) for nth in range(lost)]
+    assert (lines[lost]["what"], lines[lost]["lines"] + lost, lines[lost]["level"]) == ("lost", 200, "error")
+    assert lines[lost]["detail"] == "nobody read the log as fast as it was written"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has this device")
+def test_a_full_disk_is_told_when_it_has_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many lines are missing, and the system's reason."""
+    full, path = os.open("/dev/full", os.O_WRONLY), tmp_path / "log"
+    stream = open_stream(str(path))
+    log = Log(stream, form="json", apart=True)
+    refused = threading.Event()
+    write = os.write
+
+    def no_room(fd: int, data: bytes) -> int:
+        if refused.is_set():
+            return write(fd, data)
+        refused.set()
+        return write(full, data)
+
+    monkeypatch.setattr("mailer.log.writer.os.write", no_room)
+    log.told(Daemon(NOW, "gone"))
+    assert refused.wait(5)
+    log.told(Daemon(NOW, "there"))
+    log.close(5)
+    os.close(full)
+    lost, there = map(json.loads, path.read_text().splitlines())
+    assert (lost["lines"], lost["detail"], there["what"]) == (1, "No space left on device", "there")
+
+
+def test_a_fifo_that_nobody_reads_is_opened_without_a_wait(tmp_path: Path) -> None:
+    """At a start and at a reload; whoever opens it later reads from the first line on."""
+    os.mkfifo(tmp_path / "log")
+    log = Log(sys.stderr, form="json", apart=True)
+    log.change(open_stream(str(tmp_path / "log")), form="json", level="info")
+    log.told(Daemon(NOW, "ready"))
+    with open(tmp_path / "log", encoding="utf-8") as reader:
+        assert json.loads(reader.readline())["what"] == "ready"
+        log.close(5)
+
+
+def test_a_log_that_is_replaced_is_written_to_its_end(tmp_path: Path) -> None:
+    """What was told before the change is in the old one, which is closed then."""
+    old = open_stream(str(tmp_path / "old"))
+    log = Log(old, form="json", apart=True)
+    for nth in range(100):
+        log.told(Daemon(NOW, str(nth)))
+    log.change(open_stream(str(tmp_path / "new")), form="json", level="info")
+    log.told(Daemon(NOW, "reloaded"))
+    log.close(5)
+    for thread in threading.enumerate():
+        if thread.name == "log":
+            thread.join(5)
+    assert old.closed
+    assert len((tmp_path / "old").read_text().splitlines()) == 100
+    assert len((tmp_path / "new").read_text().splitlines()) == 1
 
 
 def test_a_hushed_log_has_errors_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import sqlite3
 import struct
@@ -61,6 +62,25 @@ def test_a_broken_configuration_is_told_and_the_old_one_stays(world: World) -> N
     world.send("you@there.example")
     other.received(1)
     assert len(sink.kept) == 1
+
+
+def test_a_log_that_nobody_reads_stops_no_mail_and_no_stop(world: World) -> None:
+    """It is a FIFO without room for another octet: mail goes on, a reload opens it again, and SIGTERM ends the daemon."""
+    sink = world.sink()
+    fifo = world.config.with_name("log")
+    os.mkfifo(fifo)
+    end = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(end, b"x" * 512)
+    world.configure(sink, more=f'[log]\nfile = "{fifo}"\n')
+    daemon = world.start("run")
+    world.becomes(world.send("you@there.example"), "sent")
+    daemon.signal(signal.SIGHUP)
+    world.becomes(world.send("you@there.example"), "sent")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    os.close(end)
 
 
 def test_a_relay_that_was_mended_gets_the_mail_that_waited(world: World) -> None:

@@ -1,7 +1,9 @@
 """The log: one line for each event, and for each recipient's outcome; for people on a terminal, JSON elsewhere.
 
 No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
-outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it.
+outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it. A line of that form is read
+back without doubt: what has a blank, an equals sign, a quotation mark or a backslash in it stands in quotes, with a backslash before
+the last two.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -17,27 +20,40 @@ from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.text import one_line
 from mailer.mail.when import rfc3339
 
+from .writer import Writer, open_stream
+
 if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
+
+__all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "Log", "open_stream"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _BORDER: Final = '},{"at":'  # between two lines in one array: the quotes of what stands within a string have backslashes
+_QUOTED: Final = frozenset(' ="\\')
 LIMIT: Final = 1000  # characters of one reply in a line
 
 
 class Log:
     """A listener that writes to `stream`. `level` is the least important level that is written.
 
-    With `later`, which puts off a call for a moment, all lines of that moment are one write.
+    With `later`, which puts off a call for a moment, all lines of that moment are one write. With `apart`, a thread writes: then
+    nothing here waits for whoever reads the log.
     """
 
     def __init__(
-        self, stream: TextIO, *, form: str = "auto", level: str = "info", later: Callable[[Callable[[], None]], object] | None = None
+        self,
+        stream: TextIO,
+        *,
+        form: str = "auto",
+        level: str = "info",
+        later: Callable[[Callable[[], None]], object] | None = None,
+        apart: bool = False,
     ) -> None:
         self.later = later
+        self._writer = Writer(stream, self._lost) if apart else None
         self._lines: list[dict[str, object]] = []
         self.hushed = False
         self._use(stream, form, level)
@@ -47,8 +63,19 @@ class Log:
         self.flush()
         before = self._stream
         self._use(stream, form, level)
-        if before not in (stream, sys.stderr, sys.stdout):
+        if before is stream:
+            return
+        if self._writer is not None:
+            self._writer.close(0.0)
+            self._writer = Writer(stream, self._lost)
+        elif before not in (sys.stderr, sys.stdout):
             before.close()
+
+    def close(self, seconds: float) -> None:
+        """Write what has gathered, for so long at most."""
+        self.flush()
+        if self._writer is not None:
+            self._writer.close(seconds)
 
     def _use(self, stream: TextIO, form: str, level: str) -> None:
         terminal = stream.isatty()
@@ -86,13 +113,24 @@ class Log:
     def flush(self) -> None:
         """Write what has gathered; a log that cannot be written stops no mail."""
         lines, self._lines = self._lines, []
-        if lines:
-            text = _json(lines) if self.json else "\n".join(map(self._human, lines))
-            try:
-                self._stream.write(text + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                pass
+        if not lines:
+            return
+        text = self._text(lines)
+        if self._writer is not None:
+            self._writer.put(text, len(lines))
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass
+
+    def _text(self, lines: list[dict[str, object]]) -> str:
+        return (_json(lines) if self.json else "\n".join(map(self._human, lines))) + "\n"
+
+    def _lost(self, count: int, why: str) -> str:
+        """The line that says that some are missing."""
+        return self._text([{"at": rfc3339(time.time()), "level": "error", "event": "log", "what": "lost", "lines": count, "detail": why}])
 
     def _human(self, line: dict[str, object]) -> str:
         at, level, event = str(line.pop("at")), str(line.pop("level")), line.pop("event")
@@ -108,7 +146,9 @@ def _json(lines: list[dict[str, object]]) -> str:
 
 def _word(value: object) -> str:
     text = one_line(str(value), LIMIT)
-    return f'"{text}"' if " " in text or not text else text
+    if text and _QUOTED.isdisjoint(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _seen(event: Seen) -> dict[str, object]:
@@ -181,11 +221,3 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
-
-
-def open_stream(path: str) -> TextIO:
-    """What a log is written to: `path`, appended to (mode 0600), or standard error if it is empty. Raises `OSError`."""
-    if not path:
-        return sys.stderr
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    return os.fdopen(fd, "w", encoding="utf-8")
