@@ -10,7 +10,7 @@ something is done is taken and dropped, because programs pass it blindly.
 
 from __future__ import annotations
 
-from mailer.mail.address import in_header
+from mailer.mail.address_list import written
 from mailer.mail.failure import UNAVAILABLE, USAGE, Failure
 
 TYPE_CHECKING = False
@@ -42,9 +42,6 @@ ELSEWHERE = {
     "a": "",
 }
 """Modes of sendmail that are not offered, and what is instead."""
-
-_LISTLIKE = frozenset('<>,;:()" \t')
-"""What an argument has that is more than one plain address."""
 
 
 class Asked:
@@ -99,14 +96,14 @@ def read(arguments: list[str]) -> Asked:
         if word == "--":
             break
         if word[:1] != "-" or word == "-":
-            asked.recipients = _addresses(word)
+            asked.recipients.append(word)
             break
         for letter, value in _options(word, words):
             if letter in _MEANINGS:
                 _MEANINGS[letter](asked, value)
     for word in words:
         if word != "--":  # behind a recipient it divides nothing any more
-            asked.recipients += _addresses(word)
+            asked.recipients.append(word)
     _agree(asked)
     return asked
 
@@ -127,13 +124,6 @@ def _options(word: str, words: Iterator[str]) -> Iterator[tuple[str, str]]:
         if letter not in FLAGS:
             raise Failure(f"sendmail has no option {word!r}" if at == 1 else f"sendmail has no option -{letter}, in {word!r}", USAGE)
         yield letter, ""
-
-
-def _addresses(word: str) -> list[str]:
-    """The recipients in one argument, which some programs write as a header field has them: a list, with names."""
-    if _LISTLIKE.isdisjoint(word):
-        return [word]
-    return list(in_header(word)) or [word]  # what has none is refused later, by what is wrong with it
 
 
 def _agree(asked: Asked) -> None:
@@ -204,7 +194,8 @@ def _envelope_id(asked: Asked, value: str) -> None:
 
 
 def _sender(asked: Asked, value: str) -> None:
-    found = [] if _LISTLIKE.isdisjoint(value) else list(in_header(value))
+    """One address, as a header has it; several, or a line end between them, are refused later for what they are."""
+    found = written(value)
     asked.sender = found[0] if len(found) == 1 else value
 
 

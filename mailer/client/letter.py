@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mailer.compose import Email, EmailError
 from mailer.mail import address
 from mailer.mail.address import AddressError
+from mailer.mail.address_list import in_header
 from mailer.mail.message import Message, header_end, normalise
-from mailer.mail.mime import ascii_address
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.when import rfc5322
 
@@ -138,19 +138,19 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
 def _is_international(mail: StandardMessage) -> bool:
     """Whether an address has letters beyond ASCII before the @: the library would write them as encoded words, which are none there."""
     values = [str(value) for name in ("from", "to", "cc", "reply-to") for value in mail.get_all(name, [])]
-    return any(not found.rpartition("@")[0].isascii() for value in values for found in address.in_header(value))
+    return any(not found.rpartition("@")[0].isascii() for value in values for found in in_header(value))
 
 
 def _author(header: _Header) -> str:
     """The author in the header; Sender goes before From, RFC 5322 §3.6.2."""
     for value in header.values(b"sender", b"from"):
-        for found in address.in_header(value):
+        for found in in_header(value):
             return found
     raise SmtpError(ErrorKind.INVALID_FROM_ADDRESS, "the message has no From field with an address; say sender=")
 
 
 def _named(header: _Header) -> list[str]:
-    found = [text for value in header.values(b"to", b"cc", b"bcc") for text in address.in_header(value)]
+    found = [text for value in header.values(b"to", b"cc", b"bcc") for text in in_header(value)]
     if not found:
         raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "the message has no To, Cc or Bcc field with an address; say recipients=")
     return found
@@ -162,7 +162,7 @@ def _listed(recipients: Sequence[str] | str) -> Sequence[str]:
 
 def _reverse_path(text: str) -> str:
     try:
-        return ascii_address(address.parse_reverse_path(text))
+        return address.parse_reverse_path(text)
     except AddressError as error:
         raise _bad(ErrorKind.INVALID_FROM_ADDRESS, "the sender ", error) from None
 
@@ -170,7 +170,7 @@ def _reverse_path(text: str) -> str:
 def _checked(recipients: Sequence[str]) -> tuple[str, ...]:
     """Each address once, as it goes over the wire."""
     try:
-        found = dict.fromkeys(ascii_address(str(address.parse(text))) for text in recipients)
+        found = dict.fromkeys(address.parse(text).path for text in recipients)
     except AddressError as error:
         raise _bad(ErrorKind.INVALID_RECIPIENT_ADDRESS, "", error) from None
     if not found:

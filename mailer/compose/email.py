@@ -75,18 +75,21 @@ class Email:
         self.headers = [*_pairs(self.headers), (name, value)]
         return self
 
-    def encode(self) -> bytes:
-        """The message, with CRLF line ends, without Bcc; the same parts make the same bytes. Raises `EmailError`."""
-        return self.header_fields() + body(self.text, self.html, self.files, self.links)
+    def encode(self, bad: list[str] | None = None) -> bytes:
+        """The message, with CRLF line ends, without Bcc; the same parts make the same bytes. Raises `EmailError`.
+
+        With `bad`, what is no address in To and Cc is left out and added to that list, so that the others get their mail.
+        """
+        return self.header_fields(bad) + body(self.text, self.html, self.files, self.links)
 
     __bytes__ = encode
 
-    def header_fields(self) -> bytes:
-        """The header of the message, but for what says how its body is written. Raises `EmailError`."""
+    def header_fields(self, bad: list[str] | None = None) -> bytes:
+        """The header of the message, but for what says how its body is written; `bad` is as for `encode`. Raises `EmailError`."""
         made = [
             *fields.addresses("From", _listed(self.from_), most=1),
-            *fields.addresses("To", _listed(self.to)),
-            *fields.addresses("Cc", _listed(self.cc)),
+            *fields.addresses("To", _listed(self.to), bad=bad),
+            *fields.addresses("Cc", _listed(self.cc), bad=bad),
             *fields.addresses("Reply-To", _listed(self.reply_to)),
             *fields.subject(self.subject),
             *fields.identifiers("Message-ID", _listed(self.message_id)),
@@ -110,9 +113,9 @@ class Email:
         except address.AddressError as error:
             raise EmailError("From", f"the sender {error}") from None
 
-    def hidden(self) -> list[str]:
-        """The recipients whom the others do not see: those of Bcc, as they were written. Raises `EmailError`."""
-        return [box.address for box in fields.mailboxes("Bcc", _listed(self.bcc))]
+    def hidden(self, bad: list[str] | None = None) -> list[str]:
+        """The recipients whom the others do not see, those of Bcc; `bad` is as for `encode`. Raises `EmailError`."""
+        return [box.address for box in fields.mailboxes("Bcc", _listed(self.bcc), bad=bad)]
 
     def recipients(self) -> list[str]:
         """The recipients of the envelope, each once: To, Cc and Bcc. Raises `EmailError`, also if there are none."""

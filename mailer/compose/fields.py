@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail import address
-from mailer.mail.mime import MAX_WORD, WIDTH, ascii_address, encoded, field, phrase
+from mailer.mail import address, address_list
+from mailer.mail.mime import MAX_WORD, WIDTH, encoded, field, phrase
 
 from .errors import EmailError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from mailer.mail.address_list import Box
 
 OURS = frozenset({"from", "to", "cc", "reply-to", "subject", "mime-version"})
 HIDDEN = frozenset({"bcc", "resent-bcc"})
@@ -35,30 +37,62 @@ class Mailbox(NamedTuple):
         return f"{phrase(self.display)} <{self.address}>" if self.display else self.address
 
 
-def mailboxes(name: str, texts: Iterable[str], most: int = 0) -> list[Mailbox]:
-    """All addresses of `texts`, those of groups, too; at most `most` of them unless that is 0. Raises `EmailError`."""
-    found = [box for _, members in _groups(name, texts) for box in members]
-    if most and len(found) > most:
-        raise EmailError(name, f"{name} takes one address, not {len(found)}")
+def mailboxes(name: str, texts: Iterable[str], most: int = 0, bad: list[str] | None = None) -> list[Mailbox]:
+    """All addresses of `texts`, those of groups, too; at most `most` of them unless that is 0. Raises `EmailError`.
+
+    With `bad`, what is no address is added to that, as it was written, and raises nothing.
+    """
+    found = [box for _, members in _groups(name, texts, bad) for box in members]
+    _check_number(name, len(found), most)
     return found
 
 
-def addresses(name: str, texts: Iterable[str], most: int = 0) -> Iterator[str]:
-    """The field with all addresses of `texts`, or nothing if there is none. A group stays one, also without members, RFC 6854 §2."""
-    mailboxes(name, texts, most)
-    shown = []
-    for group, members in _groups(name, texts):
-        listed = ", ".join(map(str, members))
+def addresses(name: str, texts: Iterable[str], most: int = 0, bad: list[str] | None = None) -> Iterator[str]:
+    """The field with all addresses of `texts`, or nothing if there is none. A group stays one, also without members, RFC 6854 §2.
+
+    `bad` is as for `mailboxes`.
+    """
+    shown, number = [], 0
+    for group, members in _groups(name, texts, bad):
+        listed, number = ", ".join(map(str, members)), number + len(members)
         shown.append(f"{phrase(group)}: {listed};" if group else listed)
+    _check_number(name, number, most)
     if value := ", ".join(filter(None, shown)):
         yield field(name, value)
 
 
-def _groups(name: str, texts: Iterable[str]) -> Iterator[tuple[str, list[Mailbox]]]:
+def _check_number(name: str, number: int, most: int) -> None:
+    if most and number > most:
+        raise EmailError(name, f"{name} takes one address, not {number}")
+
+
+def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, list[Mailbox]]]:
     """The addresses in order: each group under its name, those between groups under none."""
     for text in texts:
-        for group, pieces in _split(name, checked(name, text)):
-            yield _unquoted(group), [_mailbox(name, piece) for piece in pieces if piece]
+        try:
+            value = checked(name, text)
+        except EmailError:
+            if bad is None:
+                raise
+            bad.append(text)
+            continue
+        groups = [*address_list.groups(value)] or ([("", [(value, 0, 0, 0, 0)])] if value else [])
+        for group, boxes in groups:
+            yield _unquoted(group), [*_mailboxes(name, value, boxes, bad)]
+
+
+def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | None) -> Iterator[Mailbox]:
+    """Each with the display name that stands before its bracket in `value`."""
+    for text, start, _, first, _ in boxes:
+        try:
+            parsed = address.parse(text, _BARE)
+        except address.AddressError as error:
+            if bad is None:
+                raise EmailError(name, f"{name}: {error}") from None
+            bad.append(text)
+        else:
+            display = value[first : start - 1] if start > first else ""
+            yield Mailbox(_unquoted(display.strip()), parsed.local if parsed.domain == _BARE else parsed.path)
 
 
 def subject(text: str) -> Iterator[str]:
@@ -144,49 +178,6 @@ def _value(name: str, value: str) -> str:
     if name.lower() in STRUCTURED:
         raise EmailError(name, f"the field {name} holds a character beyond ASCII, or a word too long for a line")
     return encoded(value)
-
-
-def _split(name: str, text: str) -> Iterator[tuple[str, list[str]]]:
-    """`text` divided at its commas into pieces, and at ``Name: …;`` into groups; quotes and brackets hold together what they enclose."""
-    group, pieces = "", [""]
-    closer = ""
-    escaped = False
-    for char in text:
-        if escaped or (closer and char != closer):
-            escaped = char == "\\" and closer == '"' and not escaped
-        elif closer:
-            closer = ""
-        elif char in _CLOSERS:
-            closer = _CLOSERS[char]
-        elif char == ",":
-            pieces.append("")
-            continue
-        elif char == ":" and not group and pieces[-1].strip():
-            yield "", [piece.strip() for piece in pieces[:-1]]
-            group, pieces = pieces[-1].strip(), [""]
-            continue
-        elif char == ";" and group:
-            yield group, [piece.strip() for piece in pieces]
-            group, pieces = "", [""]
-            continue
-        pieces[-1] += char
-    if group:
-        raise EmailError(name, f"{name}: the group {address.printable(group)!r} has no ; at its end")
-    yield "", [piece.strip() for piece in pieces]
-
-
-_CLOSERS = {'"': '"', "<": ">", "[": "]"}
-
-
-def _mailbox(name: str, text: str) -> Mailbox:
-    """One address, with or without a display name before it; RFC 5322 §3.4."""
-    display, bracket, inner = text.rpartition("<") if text.endswith(">") else ("", "", text)
-    try:
-        parsed = address.parse(bracket + inner, _BARE)
-    except address.AddressError as error:
-        raise EmailError(name, f"{name}: {error}") from None
-    written = parsed.local if parsed.domain == _BARE else ascii_address(str(parsed))
-    return Mailbox(_unquoted(display.strip()), written)
 
 
 def _unquoted(display: str) -> str:

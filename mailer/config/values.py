@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from mailer.mail.address import AddressError, boxes, parse
+from mailer.mail.address import AddressError, parse
+from mailer.mail.address_list import boxes
 
 from . import defaults
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from mailer.mail.address import AddressError, in_header, parse
+from mailer.mail.address import AddressError, parse
+from mailer.mail.address_list import in_header
 from mailer.mail.domain import ascii_domain
 from mailer.mail.message import Message, header_end
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from mailer.mail.mime import ascii_address, encoded, field, is_plain, multipart, part
+from mailer.mail.address import ascii_address
+from mailer.mail.mime import encoded, field, is_plain, multipart, part
 from mailer.mail.request import NOTHING
 from mailer.mail.when import rfc5322
 

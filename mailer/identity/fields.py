@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mailer.mail.address import AddressError, boxes
+from mailer.mail.address import AddressError
+from mailer.mail.address_list import boxes
 from mailer.mail.message import Change, Message
 
 from .rules import written

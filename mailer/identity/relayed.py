@@ -6,7 +6,8 @@ it is signed, and by the rules that submission has.
 
 from __future__ import annotations
 
-from mailer.mail.address import in_header
+from mailer.mail.address import parse_reverse_path
+from mailer.mail.address_list import in_header
 from mailer.mail.message import Change, Message
 
 from .fields import identified
@@ -34,4 +35,4 @@ def relayed(content: bytes, author: str, changes: list[Change] | None = None) ->
 
 def reverse_path(sender: str, author: str) -> str:
     """The sender of the envelope there: the author, who gets the reports; nobody stays nobody."""
-    return sender and next(in_header(author), "")
+    return sender and parse_reverse_path(next(in_header(author), ""))

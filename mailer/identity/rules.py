@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mailer.machine.names import is_this_machine
-from mailer.mail.address import Address, boxes, in_header, is_private, parse
+from mailer.mail.address import Address, is_private, parse
+from mailer.mail.address_list import boxes, in_header
 from mailer.mail.failure import BAD_CONFIG, Failure
 
 from .aliases import EVERYBODY, Aliases, refusal

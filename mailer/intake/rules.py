@@ -12,7 +12,7 @@ import pwd
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail import address
+from mailer.mail.address_list import in_header
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.message import Message
 from mailer.mail.pattern import fits as is_like
@@ -98,5 +98,5 @@ def _authors(envelope: Envelope, content: bytes) -> Iterator[str]:
     message = Message.split(content)
     for name in AUTHORS:
         for value in message.values(name):
-            found = list(address.in_header(value))
+            found = list(in_header(value))
             yield from found or [""]

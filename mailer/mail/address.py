@@ -1,19 +1,13 @@
-"""Mail addresses: what may stand in an envelope, and how addresses are found in header fields.
+"""Mail addresses: what may stand in an envelope.
 
-Used by submission (arguments, ``-t``), the router (the domain) and composing. An `Address` exists
-only if it is valid, so nobody further down checks again, and no control character ever reaches a
-command line of SMTP or a header field through one.
+Used by submission, the router (the domain) and composing. An `Address` exists only if it is valid, so nobody further
+down checks again, and no control character ever reaches a command line of SMTP or a header field through one.
 
-The grammar is RFC 5321 §4.1.2 (Mailbox), with UTF-8 as RFC 6531 §3.3 allows it. The reader of header
-fields follows RFC 5322 §3.4 (display names, comments, folded lines, groups) in one pass over the
-text, so its cost grows with the length and with nothing else.
+The grammar is RFC 5321 §4.1.2 (Mailbox), with UTF-8 as RFC 6531 §3.3 allows it. `address_list` finds the addresses in header
+fields and wherever else people write several.
 """
 
 from __future__ import annotations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 §4.5.3.1.2
@@ -47,6 +41,12 @@ class Address:
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"
 
+    @property
+    def path(self) -> str:
+        """As an envelope has it: the domain in A-labels (RFC 5891) where all else is ASCII, so that only a local part beyond ASCII
+        needs SMTPUTF8. RFC 6531 §3.2"""
+        return ascii_address(str(self))
+
     def __repr__(self) -> str:
         return f"Address({str(self)!r})"
 
@@ -68,132 +68,44 @@ def parse(text: str, default_domain: str = "") -> Address:
         inner = inner[1:-1]
     _refuse_control(text, inner)
     local, domain = _halves(text, inner)
+    _check_local(text, local)
     if not domain:
         if not default_domain:
             raise AddressError(text, "it has no domain (set submission.default_domain, or write user@domain)")
         domain = default_domain
-    _check_local(text, local)
     _check_domain(text, domain)
-    if len(local.encode()) + 1 + len(domain.encode()) > MAX_ADDRESS:
+    address = Address(local, domain)
+    if len(address.path.encode()) > MAX_ADDRESS:
         raise AddressError(text, f"it is longer than {MAX_ADDRESS} octets")
-    return Address(local, domain)
+    return address
 
 
 def parse_reverse_path(text: str, default_domain: str = "") -> str:
     """A sender for the envelope: an address, or ``""`` for the null reverse-path (``<>`` or nothing)."""
     if text.strip(" \t") in ("", "<>"):
         return ""
-    return str(parse(text, default_domain))
+    return parse(text, default_domain).path
 
 
-def in_header(value: str) -> Iterator[str]:
-    """The addresses in the value of a To, Cc or Bcc field, in order, unchecked.
+def ascii_address(text: str) -> str:
+    """An address with its domain in A-labels (RFC 5891), where all else is ASCII; any other is left to SMTPUTF8."""
+    local, _, domain = text.rpartition("@")
+    if domain.isascii() or not local.isascii():
+        return text
+    from .domain import ascii_domain
 
-    Takes display names, comments, quoted strings and groups (RFC 5322 §3.4, RFC 6854) as they come;
-    yields what stands in angle brackets or stands alone. Give each to `parse`.
-    """
-    for box in boxes(value):
-        yield box[0]
-
-
-def boxes(value: str) -> Iterator[tuple[str, int, int, int, int]]:
-    """The same, each with where it stands, for whoever writes another in its place.
-
-    An address, where it begins and ends in `value` (within its brackets, if it has some), and where the whole mailbox does,
-    display name, brackets and all.
-    """
-    plain: list[str] = []  # what would be the address if no angle bracket follows
-    angle: list[str] | None = None
-    found: tuple[str, int, int] | None = None
-    first = last = inner = at = 0  # of the mailbox; behind its opening bracket
-    for at, end, token in _tokens(value):
-        if token == "<" and found is None and angle is None:
-            angle, inner, last = [], end, end
-            first = first if plain else at
-        elif token == ">" and angle is not None:
-            found, angle, last = (_without_route("".join(angle)), inner, at), None, end
-        elif angle is not None:
-            angle.append(token)
-            last = last if token == " " else end
-        elif token in ",;:":
-            if token != ":":  # else it was the name of a group; its members follow
-                yield from _one(found, plain, first, last)
-            found, plain = None, []
-        elif token != " ":
-            first = first if plain or found else at
-            last = end
-            plain.append(token)
-        elif plain:
-            plain.append(token)
-    if angle is not None:  # no closing bracket: what is there is tried, and refused by `parse` if bad
-        found = "".join(angle), inner, last
-    yield from _one(found, plain, first, last)
+    try:
+        return f"{local}@{ascii_domain(domain)}"
+    except ValueError:
+        return text
 
 
-def _one(found: tuple[str, int, int] | None, plain: list[str], first: int, last: int) -> Iterator[tuple[str, int, int, int, int]]:
-    text, start, end = found or ("".join(plain).strip(), first, last)
-    if text:
-        yield text, start, end, first, last
-
-
-def _without_route(path: str) -> str:
-    """``@a,@b:user@c`` is ``user@c``: source routes are dropped, RFC 5321 Appendix C."""
-    if path.startswith("@") and ":" in path:
-        return path.partition(":")[2]
-    return path
-
-
-def _tokens(value: str) -> Iterator[tuple[int, int, str]]:
-    """Where each begins and ends: specials one by one, runs of other text, quoted strings and literals whole; comments are gone."""
-    start = at = 0
-    end = len(value)
-    while at < end:
-        char = value[at]
-        if char not in '"(<>,;:[ \t\r\n':
-            at += 1
-            continue
-        if start < at:
-            yield start, at, value[start:at]
-        start = at
-        if char == '"':
-            at = _closing(value, at, '"')
-            yield start, at, value[start:at]
-        elif char == "[":
-            at = _closing(value, at, "]")
-            yield start, at, value[start:at]
-        elif char == "(":
-            at = _after_comment(value, at)
-        else:
-            at += 1
-            yield start, at, " " if char in " \t\r\n" else char
-        start = at
-    if start < end:
-        yield start, end, value[start:]
-
-
-def _closing(value: str, at: int, closer: str) -> int:
-    """The index after the `closer` that ends what begins at `at`, or the end of the text."""
-    at += 1
-    while at < len(value) and value[at] != closer:
-        at += 2 if value[at] == "\\" else 1
-    return min(at + 1, len(value))
-
-
-def _after_comment(value: str, at: int) -> int:
-    """The index after a comment; comments nest, RFC 5322 §3.2.2."""
-    depth = 0
-    while at < len(value):
-        char = value[at]
-        if char == "\\":
-            at += 1
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if not depth:
-                return at + 1
-        at += 1
-    return len(value)
+def dot_string(local: str) -> str:
+    """What a local part says, as RFC 5321 §4.1.2 writes it: as it is, or in quotes where it has to be."""
+    if all(part and all(char in _ATEXT or char >= "\x80" for char in part) for part in local.split(".")):
+        return local
+    escaped = local.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def is_private(domain: str) -> bool:
@@ -221,7 +133,7 @@ def _refuse_control(text: str, inner: str) -> None:
 def _halves(text: str, inner: str) -> tuple[str, str]:
     """The local part and the domain; the last ``@`` outside quotes divides them."""
     if inner.startswith('"'):
-        end = _closing(inner, 0, '"')
+        end = _after_quotes(inner)
         local, rest = inner[:end], inner[end:]
         if rest and not rest.startswith("@"):
             raise AddressError(text, "text follows the closing quote of the local part")
@@ -233,6 +145,14 @@ def _halves(text: str, inner: str) -> tuple[str, str]:
     if not domain:
         raise AddressError(text, "nothing stands after the @")
     return local, domain
+
+
+def _after_quotes(inner: str) -> int:
+    """The index after the quoted string that `inner` begins with, or its end."""
+    at = 1
+    while at < len(inner) and inner[at] != '"':
+        at += 2 if inner[at] == "\\" else 1
+    return min(at + 1, len(inner))
 
 
 def _check_local(text: str, local: str) -> None:
@@ -268,18 +188,39 @@ def _check_domain(text: str, domain: str) -> None:
     if domain.startswith("["):
         _check_literal(text, domain)
         return
-    if len(domain.encode()) > MAX_DOMAIN:
+    if not domain.isascii():
+        domain = _a_labels(text, domain)
+    if len(domain) > MAX_DOMAIN:
         raise AddressError(text, f"the domain is longer than {MAX_DOMAIN} octets")
-    for label in domain.split("."):
-        if not label:
-            raise AddressError(text, "the domain has an empty label (a dot at its edge, or two together)")
-        if len(label.encode()) > 63:  # RFC 1035 §2.3.4
-            raise AddressError(text, f"the label {printable(label)!r} of the domain is longer than 63 octets")
-        if label[0] == "-" or label[-1] == "-":
-            raise AddressError(text, f"the label {label!r} of the domain begins or ends with a hyphen")
-        for char in label:
-            if char not in _LDH and char != "_" and char < "\x80":
-                raise AddressError(text, f"{char!r} may not stand in a domain")
+    labels = domain.split(".")
+    for label in labels:
+        _check_label(text, label)
+    if len(labels) > 1 and all(map(str.isdigit, labels)):  # RFC 1123 §2.1
+        raise AddressError(text, "numbers and dots are no domain; write an IP address in square brackets, as in user@[192.0.2.1]")
+
+
+def _a_labels(text: str, domain: str) -> str:
+    """The domain as the DNS has it, RFC 5891."""
+    from .domain import ascii_domain
+
+    if domain.endswith((".", "。", "．", "｡")):
+        raise AddressError(text, "the domain has an empty label (a dot at its edge, or two together)")
+    try:
+        return ascii_domain(domain)
+    except ValueError as error:
+        raise AddressError(text, str(error)) from None
+
+
+def _check_label(text: str, label: str) -> None:
+    if not label:
+        raise AddressError(text, "the domain has an empty label (a dot at its edge, or two together)")
+    if len(label) > 63:  # RFC 1035 §2.3.4
+        raise AddressError(text, f"the label {label!r} of the domain is longer than 63 octets")
+    if label[0] == "-" or label[-1] == "-":
+        raise AddressError(text, f"the label {label!r} of the domain begins or ends with a hyphen")
+    for char in label:
+        if char not in _LDH and char != "_":
+            raise AddressError(text, f"{char!r} may not stand in a domain")
 
 
 def _check_literal(text: str, domain: str) -> None:
@@ -287,12 +228,12 @@ def _check_literal(text: str, domain: str) -> None:
     import ipaddress
 
     inner = domain[1:-1]
+    six = inner[5:] if inner[:5].lower() == "ipv6:" else ""
     try:
-        if not domain.endswith("]"):
+        if not domain.endswith("]") or "%" in inner:  # a zone means nothing to another host
             raise ValueError
-        if inner[:5].lower() == "ipv6:":
-            ipaddress.IPv6Address(inner[5:])
-        else:
-            ipaddress.IPv4Address(inner)
+        ipaddress.IPv6Address(six) if six else ipaddress.IPv4Address(inner)
     except ValueError:
         raise AddressError(text, "the address literal is no IP address (write [192.0.2.1] or [IPv6:2001:db8::1])") from None
+    if "::" in six and sum(1 + ("." in group) for group in six.split(":") if group) > 6:
+        raise AddressError(text, "the :: of the address literal stands for less than two groups")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from binascii import b2a_base64, b2a_qp
 
-from .domain import ascii_domain
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -133,14 +131,3 @@ def multipart(type: str, parts: Iterable[bytes], seed: str, preamble: str = "") 
     head = f'Content-Type: {type};\r\n boundary="{boundary}"\r\n\r\n{preamble}'
     divider = f"\r\n--{boundary}\r\n"
     return b"".join([head.encode(), *(divider.encode() + part for part in parts), f"\r\n--{boundary}--\r\n".encode()])
-
-
-def ascii_address(text: str) -> str:
-    """An address with its domain in A-labels (RFC 5891), where all else is ASCII; any other is left to SMTPUTF8."""
-    local, _, domain = text.rpartition("@")
-    if domain.isascii() or not local.isascii():
-        return text
-    try:
-        return f"{local}@{ascii_domain(domain)}"
-    except ValueError:
-        return text

@@ -21,11 +21,12 @@ from __future__ import annotations
 import re
 from binascii import a2b_qp, b2a_qp
 
-from .address import boxes
+from .address import ascii_address
+from .address_list import boxes
 from .charset import charset_of
 from .entity import MAX_DEPTH, OPEN, SIGNED, body_of, default_of, encoded, encoding_of, kind_of, pieces, relabelled, with_mime
 from .message import Change, Message, has_long_line
-from .mime import MAX_WORD, ascii_address, field, parameter, phrase
+from .mime import MAX_WORD, field, parameter, phrase
 from .mime import encoded as encoded_words
 
 TYPE_CHECKING = False
@@ -243,7 +244,7 @@ def _people(value: str) -> str:
             display = phrase(" ".join(display.strip('"').replace('\\"', '"').replace("\\\\", "\\").split()))
         made += f"{display} " if display else value[first : start - 1] if value[start - 1 : start] == "<" and start > first else ""
         angle = value[start - 1 : start] == "<" and start > first
-        made += ("<" if angle else "") + (value[start:end] if text.isascii() else ascii_address(text)) + value[end:last]
+        made += ("<" if angle else "") + (value[start:end] if text.isascii() else ascii_address(value[start:end])) + value[end:last]
         at = last
     return made + value[at:].replace(",", ", ")
 

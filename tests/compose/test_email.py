@@ -104,13 +104,33 @@ def test_an_international_local_part_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["a b@example.org", "@example.org", "a@", "x <y", "<>", "a@b>c@d", "Group: a@x.org", "Group: a b;", "a@x.org;", "a..b@x.org"]
+    "address",
+    ["a b@example.org", "@example.org", "a@", "Jo <>", "<>", "a@b>c@d", "Group: a b;", "a..b@x.org", "A <a@x.org> B", "a@127.0.0.1"],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     """A bad address names itself and its field."""
     with pytest.raises(EmailError, match=r"^Cc: ") as caught:
         compose(cc=[address])
     assert caught.value.part == "Cc"
+
+
+@pytest.mark.parametrize("written", ["A <a@x.org> B <b@x.org>", "A <a@x.org>; B <b@x.org>", "A\t< a @ x.org > (two of us) B <b@x.org"])
+def test_addresses_are_read_as_in_a_header(written: str) -> None:
+    """Without a comma between them, with blanks or with a semicolon: each that is written is a recipient, and stands in the field."""
+    made = Email(from_="me@example.org", to=written)
+    assert made.recipients() == ["a@x.org", "b@x.org"]
+    assert b"To: A <a@x.org>, B <b@x.org>\r\n" in made.encode()
+
+
+def test_what_is_no_address_can_be_left_out() -> None:
+    """Who asks for it gets the message for the others, and the texts that were no addresses."""
+    bad: list[str] = []
+    made = Email(
+        from_="me@example.org", to=["a@x.org, John Smith", "x\r\nBcc: y@x.org"], cc="Group: nodomain@, b@x.org;", bcc=["c@x.org", "<>"]
+    )
+    assert b"To: a@x.org\r\nCc: Group: b@x.org;\r\n" in made.encode(bad)
+    assert made.hidden(bad) == ["c@x.org"]
+    assert bad == ["John Smith", "x\r\nBcc: y@x.org", "nodomain@", "<>"]
 
 
 @pytest.mark.parametrize(

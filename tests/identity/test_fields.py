@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.identity import identified
-from mailer.mail.address import in_header, parse
+from mailer.mail.address import parse
+from mailer.mail.address_list import in_header
 from mailer.mail.message import Change, Message
 
 from .test_rules import ALIASES, rules

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.address import Address, AddressError, in_header, parse, parse_reverse_path
+from mailer.mail.address import Address, AddressError, parse, parse_reverse_path
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,17 @@ def test_an_address_reads_as_it_was_written(text: str) -> None:
         ("user@[300.0.2.1]", "literal"),
         ("user@[192.0.2.1", "literal"),
         ("user@[IPv6:192.0.2.1]", "literal"),
+        ("user@[IPv6:fe80::1%eth0]", "literal"),
+        ("user@[IPv6:1:2:3:4:5:6:7::]", "less than two groups"),
+        ("user@[IPv6:1:2:3:4:5::192.0.2.1]", "less than two groups"),
+        ("user@127.0.0.1", "no domain.*\\[192.0.2.1\\]"),
+        ("user@127.1", "no domain"),
+        ("user@１２７.0.0.1", "numbers and dots"),
+        ("user@℀.example", "no domain"),
+        ("user@b ü.example", "no domain"),
+        ("user@bücher。", "empty label"),
+        ("user@" + "ü" * 60 + ".example", "63|too long|no domain"),
+        ("John Smith", "' '"),
         ('"open@example.com', "quotes|after the"),
         ('"a\\é"@example.com', "quotes"),
         ('"a"b@example.com', "closing quote"),
@@ -69,6 +80,24 @@ def test_what_is_no_address_is_refused_with_its_reason(text: str, problem: str) 
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
+        ("a@例え。jp", "a@xn--r8jz45g.jp"),
+        ("a@straße.example", "a@xn--strae-oqa.example"),
+        ('"a b"@bücher.example', '"a b"@xn--bcher-kva.example'),
+        ("grüße@bücher.example", "grüße@bücher.example"),
+        ("Anna@Example.COM", "Anna@Example.COM"),
+        ("a@[IPv6:::1]", "a@[IPv6:::1]"),
+    ],
+)
+def test_only_a_local_part_beyond_ascii_needs_smtputf8(text: str, path: str) -> None:
+    """In the envelope a domain has its A-labels, unless the address needs SMTPUTF8 all the same."""
+    assert parse(text).path == parse_reverse_path(text) == path
+    assert parse(path).path == path
+
+
 def test_a_bare_word_gets_the_default_domain_only_if_there_is_one() -> None:
     """Mail for root never leaves for a domain that nobody chose."""
     assert parse("root", "example.com") == Address("root", "example.com")
@@ -82,38 +111,6 @@ def test_the_null_reverse_path_is_nothing_or_empty_brackets() -> None:
     assert parse_reverse_path("a@example.com") == "a@example.com"
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        ("a@x.example", ["a@x.example"]),
-        ("a@x.example, b@y.example", ["a@x.example", "b@y.example"]),
-        ("Me <a@x.example>", ["a@x.example"]),
-        ('"Doe, John" <a@x.example>, b@y.example', ["a@x.example", "b@y.example"]),
-        ("(comment (nested \\) one)) a@x.example (again)", ["a@x.example"]),
-        ("friends: a@x.example, B <b@y.example>; c@z.example", ["a@x.example", "b@y.example", "c@z.example"]),
-        ("undisclosed-recipients:;", []),
-        ('"quoted local"@x.example', ['"quoted local"@x.example']),
-        ("<@a.example,@b.example:u@c.example>", ["u@c.example"]),
-        (" a @ x.example ", ["a @ x.example"]),
-        ("user@[IPv6:2001:db8::1]", ["user@[IPv6:2001:db8::1]"]),
-        ("", []),
-        (", ,;", []),
-        ("a@x.example,\r\n\tb@y.example", ["a@x.example", "b@y.example"]),
-        ("<a@x.example", ["a@x.example"]),
-        ('"never closed', ['"never closed']),
-    ],
-)
-def test_addresses_are_found_in_a_header_field(value: str, found: list[str]) -> None:
-    """Names, comments, folds, quotes and groups are read as RFC 5322 writes them."""
-    assert list(in_header(value)) == found
-
-
-@given(st.text(max_size=300))
-def test_any_text_of_a_header_ends_in_texts_or_nothing(value: str) -> None:
-    """No input makes the reader fail, and what it finds is not empty."""
-    assert all(in_header(value))
-
-
 @given(st.text(max_size=80))
 def test_an_address_never_holds_what_a_command_line_must_not(text: str) -> None:
     """Whatever is accepted has no control character, no line end, and reads back as itself."""
@@ -123,9 +120,4 @@ def test_an_address_never_holds_what_a_command_line_must_not(text: str) -> None:
         return
     assert str(address).isprintable()
     assert parse(str(address)) == address
-
-
-def test_the_cost_of_a_hostile_field_grows_with_its_length_only() -> None:
-    """A hundred thousand nested comments or groups are read in a moment."""
-    assert list(in_header("(" * 100_000)) == []
-    assert len(list(in_header("g: a@b.example;" * 20_000))) == 20_000
+    assert parse(address.path).path == address.path

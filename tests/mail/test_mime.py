@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mailer.mail.address import ascii_address
 from mailer.mail.message import normalise
-from mailer.mail.mime import ascii_address, encoded, field, multipart, part, phrase, transfer
+from mailer.mail.mime import encoded, field, multipart, part, phrase, transfer
 
 printable_ascii = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=500)
 readable = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=300)
