@@ -12,6 +12,7 @@ from pathlib import Path
 TITLES = {
     821: "Simple Mail Transfer Protocol (1982)",
     1035: "Domain Names: Implementation and Specification",
+    1123: "Requirements for Internet Hosts: Application and Support",
     1122: "Requirements for Internet Hosts: Communication Layers",
     1428: "Transition of Internet Mail from Just-Send-8 to 8bit-SMTP/MIME",
     1870: "SMTP Service Extension for Message Size Declaration",

@@ -19,8 +19,9 @@ from __future__ import annotations
 import os
 import time
 
-from mailer.mail import address
+from mailer.mail import address, named
 from mailer.mail.address import AddressError
+from mailer.mail.address_list import in_header, written
 from mailer.mail.envelope import LONGEST_SUBJECT, PRIORITIES, Envelope, Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Change, Message, has_long_line, normalise
@@ -43,8 +44,8 @@ PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
 class Request:
     """What somebody wants sent.
 
-    `data` is the message as it came. `sender` is the reverse-path; None takes it from the message's From
-    field or, without one, from the configuration. `recipients` are addresses as they were written, `bcc` those
+    `data` is the message as it came. `sender` is the reverse-path; None takes it from who sends or re-sends it by its
+    header or, without one, from the configuration. `recipients` are addresses or lists of them as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
     `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
     `changes` are what was mended already in what the message is made of.
@@ -214,12 +215,12 @@ def _rules(request: Request, message: Message, settings: SubmissionSettings) -> 
 def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> bool:
     """Whether an author has no domain, or one that means something here only; or `everywhere` somebody else."""
     sender = [request.sender] if request.sender and "@" in request.sender else []
-    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*request.recipients, *request.bcc, request.sender or "@x.y")))):
+    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*_written(request), *request.bcc, request.sender or "@x.y")))):
         return True
     for name, field in message.fields():
         if name in AUTHORS or (everywhere and name in PEOPLE):
             value = field.partition(b":")[2].decode("utf-8", "replace")
-            if any(map(_is_bare, address.in_header(value))):
+            if any(map(_is_bare, in_header(value))):
                 return True
     return False
 
@@ -243,13 +244,13 @@ def _recipients(
     request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]
 ) -> list[Recipient]:
     """Each address once, with the field that names it; the command line first, as it was written there."""
-    named = _named(message) if request.from_header else {}
+    types = named.recipients(message) if request.from_header else {}
     for text in request.bcc:
-        named.setdefault(text, "bcc")
+        types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
-    for text in (*request.recipients, *named):
-        for written in _stands_for(text, settings, rules, changes):
-            recipient = Recipient(written, named.get(text, "to"))
+    for text in (*_written(request), *types):
+        for meant in _stands_for(text, settings, rules, changes):
+            recipient = Recipient(meant, types.get(text, "to"))
             found.setdefault(_same(recipient.address), recipient)
     if not found and not request.from_header:
         raise Failure("no recipient: name one, or take them from the header with -t", USAGE)
@@ -262,32 +263,22 @@ def _recipients(
     return list(found.values())
 
 
+def _written(request: Request) -> list[str]:
+    """The addresses that the command line names, one by one."""
+    return [text for argument in request.recipients for text in written(argument)]
+
+
 def _stands_for(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> Sequence[str]:
     """The recipients that somebody means by `text`."""
     try:
         if rules is None:
-            return (str(address.parse(text, settings.default_domain)),)
+            return (address.parse(text, settings.default_domain).path,)
         became = rules.recipient(text)
     except AddressError as error:
         raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
     if became.why:
         changes.append(Change("changed", "envelope recipient", text, ", ".join(became.addresses), became.why))
     return became.addresses
-
-
-def _named(message: Message) -> dict[str, str]:
-    """Each address text of To, Cc and Bcc, with the field that named it first; where it is sent on, those of Resent-To and so on."""
-    named: dict[str, str] = {}
-    prefix = b"resent-" if _is_resent(message) else b""  # RFC 5322 §3.6.6: the others say who had it before
-    for type in ("to", "cc", "bcc"):
-        for value in message.values(prefix + type.encode()):
-            for text in address.in_header(value):
-                named.setdefault(text, type)
-    return named
-
-
-def _is_resent(message: Message) -> bool:
-    return b"resent-" in message.header.lower() and any(message.value(b"resent-" + type) for type in (b"to", b"cc", b"bcc"))
 
 
 def _same(text: str) -> str:
@@ -299,9 +290,9 @@ def _same(text: str) -> str:
 def _sender(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
     """The reverse-path: what was asked for, else the author, else who we are."""
     if request.sender is not None:
-        text = request.sender
+        text = one[0] if len(one := written(request.sender)) == 1 else request.sender
     else:
-        text = next(address.in_header(message.value(b"from") or ""), "") or (rules and rules.own()) or settings.sender()
+        text = named.author(message) or (rules and rules.own()) or settings.sender()
     try:
         if rules is None or text.strip(" \t") in ("", "<>"):
             return address.parse_reverse_path(text, settings.default_domain or settings.hostname)

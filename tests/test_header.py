@@ -17,7 +17,7 @@ from mailer.config.intake import Submitter
 from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft
 from mailer.intake.rules import Rules
-from mailer.mail.address import in_header
+from mailer.mail.address_list import in_header
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise
 from mailer.spool import Spool

@@ -253,6 +253,60 @@ def test_a_bad_sender_is_refused(door: Door, sender: str) -> None:
     assert door.refused(WHOLE, sender=sender + "\r\nRCPT TO:<x@y>").code == 65
 
 
+@pytest.mark.parametrize(
+    ("field", "sender"),
+    [
+        (b"Resent-From: Ann <ann@example.net>\n", "ann@example.net"),
+        (b"Resent-From: ann@example.net\nResent-Sender: office@example.net\nResent-To: x@example.net\n", "office@example.net"),
+        (b"Resent-From: ann@example.net\nResent-From: earlier@example.net\nResent-Sender: earlier@example.net\n", "ann@example.net"),
+        (b"Resent-From: ann@example.net\nReceived: x\nResent-Sender: earlier@example.net\n", "ann@example.net"),
+        (b"Resent-To: x@example.net\n", "me@example.com"),
+    ],
+)
+def test_who_sends_it_on_gets_the_reports(door: Door, field: bytes, sender: str) -> None:
+    """The reverse-path of re-sent mail is that of the last re-sending, RFC 5322 §3.6.6; what was asked for goes before it."""
+    assert door.submit(field + WHOLE).envelope.sender == sender
+    assert door.submit(field + WHOLE, sender="<>").envelope.sender == ""
+
+
+def test_mail_that_is_sent_on_again_goes_to_those_of_the_last_time(door: Door) -> None:
+    """Who got it by an earlier re-sending has it."""
+    data = b"Resent-From: b@example.net\nResent-To: c@example.net\nResent-From: a@example.net\nResent-To: b@example.net\n"
+    done = submit(Request(data + WHOLE, from_header=True), door.settings, NOW)
+    assert [person.address for person in done.envelope.recipients] == ["c@example.net"]
+
+
+# How addresses are written
+
+
+@pytest.mark.parametrize(
+    "value", ["<a@example.net> <b@example.net>", "A <a@example.net>\n B <b@example.net>", "a @ example . net b@example.net"]
+)
+@pytest.mark.parametrize("name", ["To", "Cc", "Bcc", "Resent-To"])
+def test_everybody_who_is_written_is_a_recipient(door: Door, name: str, value: str) -> None:
+    """Without a comma, folded, with blanks around @ and dots: in the header and as one argument."""
+    done = submit(Request(f"{name}: {value}\nSubject: x\n\n".encode(), from_header=True), door.settings, NOW)
+    assert [person.address for person in done.envelope.recipients] == ["a@example.net", "b@example.net"]
+    done = door.submit(WHOLE, value.replace("\n", ""))
+    assert [person.address for person in done.envelope.recipients] == ["a@example.net", "b@example.net"]
+
+
+def test_an_international_domain_needs_no_smtputf8(tmp_path: Path) -> None:
+    """From every door it lies in the envelope in A-labels; an address that needs SMTPUTF8 all the same stays as it is."""
+    door = Door(tmp_path, default_domain="zuhause.bücher.example", aliases=(("ops", ("x@bücher.example", "jörg@bücher.example")),))
+    a = "xn--bcher-kva.example"
+    data = "From: me@bücher.example\nTo: Jo <jo@bücher.example>, root\nSubject: x\n\n".encode()
+    done = submit(Request(data, recipients=["arg@BÜCHER.example", "ops"], from_header=True), door.settings, NOW)
+    found = [person.address for person in done.envelope.recipients]
+    assert found == [f"arg@{a}", f"x@{a}", "jörg@bücher.example", f"jo@{a}", f"root@zuhause.{a}"]
+    assert done.envelope.sender == f"me@{a}"
+    assert door.submit(WHOLE, sender="o@bücher.example").envelope.sender == f"o@{a}"
+    assert Door(tmp_path, from_address="cron@bücher.example").submit(b"\n").envelope.sender == f"cron@{a}"
+    authors = Door(tmp_path, authors=(("*", "Büro <büro@bücher.example>"),), aliases=(("info@xn--bcher-kva.example", ("y@example.net",)),))
+    assert authors.submit(WHOLE, f"info@{a}", sender="root").envelope.sender == "büro@bücher.example"
+    assert authors.submit(WHOLE, "info@bücher.example").envelope.recipients[0].address == "y@example.net"
+
+
 # Who is who
 
 CRON = b"From: root (Cron Daemon)\nTo: root\nSubject: x\n\nhello\n"

@@ -10,7 +10,6 @@ something is done is taken and dropped, because programs pass it blindly.
 
 from __future__ import annotations
 
-from mailer.mail.address_list import written
 from mailer.mail.failure import UNAVAILABLE, USAGE, Failure
 
 TYPE_CHECKING = False
@@ -194,9 +193,7 @@ def _envelope_id(asked: Asked, value: str) -> None:
 
 
 def _sender(asked: Asked, value: str) -> None:
-    """One address, as a header has it; several, or a line end between them, are refused later for what they are."""
-    found = written(value)
-    asked.sender = found[0] if len(found) == 1 else value
+    asked.sender = value
 
 
 def _set(name: str, value: object) -> Callable[[Asked, str], None]:

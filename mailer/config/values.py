@@ -162,7 +162,7 @@ def _name(value: object) -> str:
         found = parse(name, "x.invalid")
     except AddressError as error:
         raise ValueError(f"{written(name)} is no name: {error.problem}") from None
-    return (found.local if found.domain == "x.invalid" else str(found)).lower()
+    return (found.local if found.domain == "x.invalid" else found.path).lower()
 
 
 def _target(name: str, value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.machine.names import is_this_machine
-from mailer.mail.address import Address, is_private, parse
+from mailer.mail.address import Address, is_private, parse, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
 from mailer.mail.failure import BAD_CONFIG, Failure
 
@@ -64,9 +64,9 @@ class Rules:
         """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then."""
         address = parse(text.removeprefix("\\") if path else text, _NOWHERE)
         local = self._is_local(address)
-        key = (address.local if local else str(address)).lower()
+        key = (address.local if local else address.path).lower()
         last = path and (key == path[-1] or text.startswith("\\"))
-        alias = None if last else self._aliases.get(str(address).lower(), local=False) or self._aliases.get(key, local=local)
+        alias = None if last else self._aliases.get(address.path.lower(), local=False) or self._aliases.get(key, local=local)
         if alias is None and local and not last and EVERYBODY not in path:
             alias = self._aliases.get(EVERYBODY, local=True)
             path = (*path, EVERYBODY) if alias else path
@@ -87,9 +87,9 @@ class Rules:
     def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
         domain = self._settings.default_domain
         if address.domain != _NOWHERE and not (domain and self._is_local_only(address)):
-            return str(address)
+            return address.path
         why["submission.default_domain"] = None
-        return str(parse(f"{address.local}@{domain}" if domain else text.removeprefix("\\")))
+        return parse(f"{address.local}@{domain}" if domain else text.removeprefix("\\")).path
 
     def author(self, text: str, *, replace: bool = True) -> Became:
         """Who `text` is as an author; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
@@ -97,7 +97,7 @@ class Rules:
         settings = self._settings
         if settings.authors and ((settings.replace_every_author and replace) or self._is_local(address)):
             user, author = self._own()
-            new = next(in_header(author), "")
+            new = _address(author)
             if new and new != str(address):
                 return Became([new], f"submission.authors, {user}", author if author.strip("<>") != new else "")
         why = []
@@ -108,11 +108,11 @@ class Rules:
         if above := self._above(address):
             why.append("submission.masquerade")
             address = Address(address.local, above)
-        return Became([str(address)], "; ".join(why))
+        return Became([address.path], "; ".join(why))
 
     def own(self) -> str:
         """The address of the author that the rules give to mail of this user; empty if they give none."""
-        return next(in_header(self._own()[1]), "")
+        return _address(self._own()[1])
 
     def written(self, address: str) -> str:
         """`address` as a From field has it: with the name that the rules give this user, if it is his."""
@@ -145,6 +145,11 @@ class Rules:
 
 def _is_below(domain: str, above: str) -> bool:
     return domain.endswith("." + above)
+
+
+def _address(author: str) -> str:
+    """The address in ``Name <address>``, as an envelope has it; empty if there is none."""
+    return parse_reverse_path(next(in_header(author), ""))
 
 
 def written(author: str) -> str:

@@ -8,19 +8,35 @@ from __future__ import annotations
 
 from .message import Change, Message
 
+ONCE = frozenset({b"resent-from", b"resent-sender", b"resent-date", b"resent-message-id"})
+"""What each block has once: where it stands again, another block has begun."""
+
+TRACE = frozenset({b"received", b"return-path"})
+"""What hosts put before a message: the block that stands below is older. RFC 5322 §3.6.7"""
+
 
 def resent(message: Message, date: str, message_id: str, changes: list[Change]) -> Message:
     """`message` with `date` and `message_id` in its newest block of ``Resent-`` fields, where it has one that lacks them."""
-    fields = list(message.fields())
-    start = next((at for at, (name, _) in enumerate(fields) if name.startswith(b"resent-")), len(fields))
-    block: set[bytes] = set()
-    for name, _ in fields[start:]:
-        if not name.startswith(b"resent-") or name in block:  # below it another block begins
-            break
-        block.add(name)
+    block = {name for name, _ in newest(message).fields()}
     made = [("Resent-Date", date), ("Resent-Message-ID", message_id)]
     added = [(name, value) for name, value in made if block and name.lower().encode() not in block]
     changes += [Change("added", name, "", value, "there was none") for name, value in added]
     lines = [f"{name}: {value}\r\n".encode() for name, value in added]
+    fields = list(message.fields())
+    start = next((at for at, (name, _) in enumerate(fields) if name.startswith(b"resent-")), len(fields))
     header = [field for _, field in fields]
     return Message(b"".join([*header[:start], *lines, *header[start:]]), message.rest)
+
+
+def newest(message: Message) -> Message:
+    """The newest block, as a header; an empty one where nobody sent the message on."""
+    block: list[bytes] = []
+    seen: set[bytes] = set()
+    if b"resent-" in message.header.lower():
+        for name, field in message.fields():
+            if (name in seen and name in ONCE) or (block and name in TRACE):
+                break
+            if name.startswith(b"resent-"):
+                seen.add(name)
+                block.append(field)
+    return Message(b"".join(block), b"")

@@ -1,0 +1,29 @@
+"""Whom a message names: who gets it, and who sends it. Where it was sent on, those of the last time: To, Cc and From say who had it before."""
+
+from __future__ import annotations
+
+from .address_list import in_header
+from .message import Message
+from .resent import newest
+
+
+def recipients(message: Message) -> dict[str, str]:
+    """Each address text of To, Cc and Bcc, or of Resent-To and so on, with the field that names it first: to, cc or bcc."""
+    again = newest(message)
+    fields = message
+    prefix = b""
+    if any(again.value(b"resent-" + type) for type in (b"to", b"cc", b"bcc")):
+        fields, prefix = again, b"resent-"
+    named: dict[str, str] = {}
+    for type in ("to", "cc", "bcc"):
+        for value in fields.values(prefix + type.encode()):
+            for text in in_header(value):
+                named.setdefault(text, type)
+    return named
+
+
+def author(message: Message) -> str:
+    """The address text of who sends or re-sends it; empty if nobody is named."""
+    again = newest(message)
+    values = (*again.values(b"resent-sender"), *again.values(b"resent-from"), *message.values(b"from"))
+    return next((text for value in values for text in in_header(value)), "")
