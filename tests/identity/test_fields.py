@@ -102,7 +102,7 @@ def test_header_and_envelope_agree(value: str) -> None:
 
 def address_of(text: str) -> str:
     try:
-        return str(parse(text))
+        return parse(text).path
     except ValueError:
         return text
 
