@@ -90,7 +90,7 @@ def parse_reverse_path(text: str, default_domain: str = "") -> str:
 def ascii_address(text: str) -> str:
     """An address with its domain in A-labels (RFC 5891), where all else is ASCII; any other is left to SMTPUTF8."""
     local, _, domain = text.rpartition("@")
-    if domain.isascii() or not local.isascii():
+    if domain.isascii() or not local or not local.isascii():
         return text
     from .domain import ascii_domain
 

@@ -1,4 +1,7 @@
-"""Whom a message names: who gets it, and who sends it. Where it was sent on, those of the last time: To, Cc and From say who had it before."""
+"""Whom a message names: who gets it, and who sends it.
+
+Where it was sent on, those of the last time are meant: To, Cc and From say who had it before.
+"""
 
 from __future__ import annotations
 
