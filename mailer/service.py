@@ -78,11 +78,15 @@ MAKING_GOOD = 0.005  # seconds at a time
 
 
 class Service:
-    """One daemon on one spool. `given` is what the command line said: (path of the configuration, spool)."""
+    """One daemon on one spool. `given` is what the command line said: (path of the configuration, spool).
 
-    def __init__(self, given: tuple[str | None, str | None], *, once: bool = False) -> None:
+    `missed` says whether SIGHUP came before there was anybody to hear it.
+    """
+
+    def __init__(self, given: tuple[str | None, str | None], *, once: bool = False, missed: Callable[[], bool] = lambda: False) -> None:
         self.given = given
         self.once = once
+        self.missed = missed
         self.config = load(*given)
         self._callings = callings(self.config)
         self.clock = SystemClock()
@@ -134,6 +138,8 @@ class Service:
                 self._open_door()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
+            if self.missed():
+                self.reload()
             await self._work()
             if self.engine.settler.undone:
                 raise Failure(f"the disk did not take what became of {self.engine.settler.undone} messages; run it again", TRY_AGAIN)

@@ -96,6 +96,10 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] == "sendmail":  # options of another world, which it reads itself
         code: int = load("sendmail").run(arguments[1:])
         return code
+    if arguments[0] == "run":  # whose modules take a while to load: a SIGHUP in that time is none to die of
+        from .signals import MISSED
+
+        MISSED.watch()
     command, rest = find(arguments)
     from .options import help_text, read
 

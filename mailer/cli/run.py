@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .options import Command, Option
+from .signals import MISSED
 
 if TYPE_CHECKING:
     from .options import Given
@@ -14,7 +15,7 @@ def run(given: Given) -> int:
     """Deliver until told to stop."""
     from mailer.service import Service
 
-    return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once")).run()
+    return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once"), missed=lambda: MISSED.heard).run()
 
 
 COMMAND = Command(
@@ -24,7 +25,8 @@ COMMAND = Command(
     about=(
         "Delivers what is in the spool, and what comes into it, until SIGTERM or SIGINT; stays in the foreground and logs "
         "to standard error (JSON lines, or readable ones on a terminal). One daemon runs on a spool.\n\n"
-        "SIGHUP reads the configuration again; one with a mistake is reported and the old one stays. A stop begins nothing "
+        "SIGHUP reads the configuration again, also one that comes while the daemon starts; one with a mistake is reported and the "
+        "old one stays. A stop begins nothing "
         "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
         "notify protocol (Type=notify-reload)."
     ),

@@ -17,6 +17,26 @@ if TYPE_CHECKING:
 _NAMES = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
 
 
+class _Missed:
+    """SIGHUP while the daemon is not yet there to read its configuration again: it is noted, and the daemon asks. It ends nobody.
+
+    A death by SIGHUP is a clean end to systemd, which then starts nothing anew.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+
+    def watch(self) -> None:
+        """From now on."""
+        signal(SIGHUP, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.heard = True
+
+
+MISSED = _Missed()
+
+
 class _Handled:
     def __init__(self, handler: Callable[[int, object], None] | int) -> None:
         self.handler = handler

@@ -83,6 +83,24 @@ def test_a_log_that_nobody_reads_stops_no_mail_and_no_stop(world: World) -> None
     os.close(end)
 
 
+def test_a_reload_that_comes_while_the_daemon_starts(world: World) -> None:
+    """It is none to die of, which systemd would take for a clean end; the daemon reads its configuration again when it is ready."""
+    sink = world.sink()
+    world.configure(sink)
+    text = world.config.read_text()
+    world.config.unlink()
+    os.mkfifo(world.config)
+    daemon = world.start("run")
+    with open(world.config, "w") as reading:  # until the daemon opens it to read
+        (world.home / "new.toml").write_text(text)
+        (world.home / "new.toml").replace(world.config)
+        daemon.signal(signal.SIGHUP)
+        reading.write(text)
+    daemon.says('"what":"reloaded"')
+    world.send("you@there.example")
+    sink.received(1)
+
+
 def test_a_relay_that_was_mended_gets_the_mail_that_waited(world: World) -> None:
     """What was put off, and was never tried, goes at the reload, long before the host that was named before would be called again."""
     stubborn = '[breaker]\nthreshold = 1\nfirst = "1h"\nlongest = "1h"\n[delivery]\ninitial_connections_relay = 1\n'
