@@ -7,14 +7,18 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.config import advice, defaults, edit, file, manual, quick, report
+from mailer.config.judge import Problem
+from mailer.config.owner import owner_of
 from mailer.config.quick import find
 from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
 from mailer.mail.text import safe
 
-from . import complain, install_sendmail
+from . import check_reports, complain, install_sendmail
 from .options import JSON, Command, usage
 
 if TYPE_CHECKING:
+    from mailer.config import Config
+
     from .options import Given
 
 
@@ -53,16 +57,36 @@ def check(given: Given) -> int:
     path, data = find(given.operands[0] if given.operands else given.text("--config"))
     config, problems = file.examine(path, data)
     if config:
-        problems = list(advice.missing(config))
         if not given.flag("--quiet"):
-            for warning in advice.warnings(config):
+            for warning in (*advice.warnings(config), *check_reports.warnings(config)):
                 complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
+        problems = _missing(given, path, config)
     for problem in problems:
         complain(file.at(path, problem), BAD_CONFIG)
     if problems:
         return BAD_CONFIG
     _say(given, f"{path} is right" if path else "there is no configuration file; the defaults hold")
     return OK
+
+
+def _missing(given: Given, path: str, config: Config) -> list[Problem]:
+    """What mail would fail on, as the user sees it whom the daemon runs as; what only he can know is not said to be wrong."""
+    owner = owner_of(config.spool)
+    import subprocess  # noqa: F401 - as all that is loaded here: the library may be closed to him whom we become
+
+    import mailer.identity
+
+    if config.dkim:
+        import mailer.dkim.key  # noqa: F401
+    if owner.become():
+        _say(given, f"looked at as {owner.name}, whom the spool {config.spool} belongs to, and so the daemon runs as")
+        if path and not os.access(path, os.R_OK):
+            return [Problem(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")]
+    if not owner.is_foreign:
+        return [*advice.missing(config)]
+    if not given.flag("--quiet"):
+        complain(f"warning: secrets and files are those of {owner.name}, whom the daemon runs as, and were not read: ask as root", OK)
+    return []
 
 
 def show(given: Given) -> int:
@@ -110,8 +134,11 @@ COMMANDS = {
         "config check",
         check,
         summary="find all mistakes in the configuration",
-        about="Also tries to read the passwords that it refers to, so commands for them run. Exits 0 if mail could "
-        "be sent with it, else 78. Warnings are about what is allowed and seldom meant.",
+        about="Also tries to read the passwords that it refers to, so commands for them run, and asks the DNS whether reports about mail "
+        "that fails would find their way. Exits 0 if mail could be sent with it, else 78. Warnings are about what is allowed and seldom "
+        "meant.\n\n"
+        "Files are looked at with the eyes of the user whom the spool belongs to, for the daemon runs as he; so ask as root or as that "
+        "user. Others are told of mistakes in the file only.",
         operands="[FILE]",
     ),
     "show": Command(

@@ -1,7 +1,7 @@
 """What a configuration that is right in itself still leaves to worry about.
 
-For ``mailer config check``: whether what the file refers to is there, and what is allowed but seldom meant.
-Reads secrets, so commands for them run; opens no connection.
+For ``mailer config check``: whether what the file refers to is there for the user whom the daemon runs as, and what is allowed but
+seldom meant. Reads secrets, so commands for them run; opens no connection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.address import AddressError
 from mailer.mail.failure import Failure
 
-from . import quick
+from . import defaults, quick
 from .judge import Problem
 from .relay import SECRETS
 from .secret import Secret
@@ -26,25 +26,36 @@ if TYPE_CHECKING:
 
 
 def missing(config: Config) -> Iterator[Problem]:
-    """What mail would fail on: secrets that cannot be read, certificate files that are not there."""
+    """What mail would fail on, for the user of this process: secrets that cannot be read, files that are not there or not to be written."""
+    if not config.spool:
+        yield Problem(0, str(defaults.nowhere()))
     for name, relay in config.relays.items():
         yield from _secret(config, relay)
+        yield from _readable(config, f"relay.{name}.client_key", relay.client_key, "the key")
+        if relay.oauth:
+            yield from _writable(config, f"relay.{name}.oauth_token_file", relay.oauth_token_file)
         yield from _readable(config, f"relay.{name}.ca_file", relay.ca_file)
         yield from _readable(config, f"relay.{name}.client_certificate", relay.client_certificate)
         for place in ("oauth_refresh_token_file", "oauth_client_secret_file"):
             if path := getattr(relay, place):
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
+    yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
     for at, key in enumerate(config.dkim):
         yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
 
 
 def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
-    if relay.secret is None:
+    if relay.secret is None or _is_unset(relay.secret):
         return
     key = next(key for key in SECRETS if getattr(relay, key))
     yield from _told(config, f"relay.{relay.name}.{key}", relay.secret)
+
+
+def _is_unset(secret: Secret) -> bool:
+    """Whether it is in an environment variable that is not set here; whether it is for the daemon, only that one knows."""
+    return secret.kind == "env" and secret.place[0] not in os.environ
 
 
 def _told(config: Config, key: str, secret: Secret) -> Iterator[Problem]:
@@ -88,14 +99,25 @@ def _aliases(config: Config) -> Iterator[Problem]:
                 yield Problem(line, str(failure))
 
 
-def _readable(config: Config, key: str, path: str) -> Iterator[Problem]:
+def _writable(config: Config, key: str, path: str) -> Iterator[Problem]:
+    """A file that the daemon makes, or appends to: its directory has to be there, and to let him."""
+    if not path:
+        return
+    name, directory, line = key.rpartition(".")[2], os.path.dirname(path), config.lines.get(key, 0)
+    if not os.path.isdir(directory):
+        yield Problem(line, f"{name}: there is no directory {directory}; make it, for the user that the daemon runs as")
+    elif not os.access(path if os.path.exists(path) else directory, os.W_OK) or os.path.isdir(path):
+        yield Problem(line, f"{name}: {path} cannot be written; `ls -ld` shows who may")
+
+
+def _readable(config: Config, key: str, path: str, what: str = "the certificates") -> Iterator[Problem]:
     if not path:
         return
     try:
         with open(path, "rb"):
             return
     except OSError as error:
-        yield Problem(config.lines.get(key, 0), f"cannot read the certificates in {path}: {error.strerror}")
+        yield Problem(config.lines.get(key, 0), f"cannot read {what} in {path}: {error.strerror}")
 
 
 def warnings(config: Config) -> Iterator[Problem]:
@@ -107,6 +129,9 @@ def warnings(config: Config) -> Iterator[Problem]:
     for name, relay in config.relays.items():
         if name not in used:
             yield Problem(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")
+        if relay.secret and _is_unset(relay.secret):
+            text = f"{relay.secret} is not set here; the daemon needs it in its own environment"
+            yield Problem(lines.get(f"relay.{name}.password_env", 0), text)
         if relay.username and relay.tls in ("none", "opportunistic"):
             yield Problem(
                 lines.get(f"relay.{name}.tls", 0), f"the password of relay {name} can be read on its way: nothing verifies the host"

@@ -35,7 +35,8 @@ def from_os(what: str, path: str, error: OSError) -> Failure:
     if error.errno in (errno.EACCES, errno.EPERM):
         return Failure(f"{what}: {path}: {reason} (`ls -ld` shows who owns it)", NO_PERMISSION)
     if error.errno == errno.EROFS:
-        return Failure(f"{what}: {path}: {reason} (`dmesg` says whether an error of the disk made it so); try again", TRY_AGAIN)
+        hint = "`dmesg` says whether an error of the disk made it so; under systemd, ReadWritePaths= says where a service may write"
+        return Failure(f"{what}: {path}: {reason} ({hint}); try again", TRY_AGAIN)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         return Failure(f"{what}: {path}: {reason}; try again", TRY_AGAIN)
     if error.errno in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):

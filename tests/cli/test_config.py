@@ -4,21 +4,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailer.config import load
 from mailer.config.manual import example
+from tests.fakes.nameserver import Nameserver
+from tests.fakes.users import NOBODY, public_directory
 
 ROOT = Path(__file__).parents[2]
 START = """
 import sys
 from mailer.cli import main
-from mailer.config import defaults
+from mailer.config import defaults, model
 defaults.SYSTEM_FILE = sys.argv.pop(1)
+defaults.SYSTEM_SPOOL = defaults.SYSTEM_FILE + ".spool"
 sys.exit(main(sys.argv))
 """
+
+
+CHECK = f"""
+import asyncio, os, sys, mailer.cli.config, mailer.delivery.finder, mailer.net.dns, mailer.cli
+os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
+sys.exit(mailer.cli.main(["mailer", "config", "check", *sys.argv[1:]]))
+"""
+"""``mailer config check`` as the user nobody, to whom the files of the library may be closed."""
 
 
 @pytest.fixture
@@ -99,6 +111,98 @@ def test_check_reads_the_secrets(home: Path) -> None:
     secret.chmod(0o600)
     done = mailer(home, "check", str(path), "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def machine() -> Iterator[Path]:
+    """A directory that all may pass, with a spool of the user nobody in it: the daemon runs as he."""
+    with public_directory() as place:
+        (place / "spool").mkdir()
+        if os.geteuid() == 0:
+            os.chown(place / "spool", NOBODY, NOBODY)
+        yield place
+
+
+def configured(machine: Path, text: str) -> Path:
+    """A configuration of that machine, which all may read."""
+    path = machine / "c.toml"
+    path.write_text(f'[mailer]\nhostname = "h.example"\nspool = "{machine}/spool"\n[relay.out]\nhost = "127.0.0.1"\n{text}')
+    return path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
+def test_root_looks_at_secrets_as_the_daemon_does(machine: Path, home: Path) -> None:
+    """What the daemon's user can read is right, though it is not root's; what root alone can read is not."""
+    secret = machine / "s"
+    path = configured(machine, f'username = "me"\npassword_file = "{secret}"\n')
+    secret.write_text("hunter2")
+    secret.chmod(0o600)
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, f"cannot read the password file {secret}: Permission denied" in done.stderr) == (78, True), done
+    os.chown(secret, NOBODY, NOBODY)
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"whom the spool {machine}/spool belongs to" in done.stdout
+    path.chmod(0o600)
+    assert "cannot read this file; run: chmod 644" in mailer(home, "check", str(path)).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
+def test_a_command_for_a_password_runs_as_the_daemons_user(machine: Path, home: Path) -> None:
+    """Never as root, who only asked whether all is right."""
+    script = machine / "secret.sh"
+    script.write_text('#!/bin/sh\ntest "$(id -u)" != 0 && echo x\n')
+    script.chmod(0o755)
+    done = mailer(home, "check", str(configured(machine, f'username = "me"\npassword_command = ["{script}"]\n')))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_others_are_not_told_that_secrets_of_the_daemon_are_wrong(machine: Path) -> None:
+    """They cannot read them, and need not; of mistakes in the file they are told."""
+    path = configured(machine, 'username = "me"\npassword_file = "/root/none"\n')
+    os.chown(machine / "spool", 4711, 4711)
+    done = subprocess.run([sys.executable, "-c", CHECK, path], capture_output=True, cwd="/", env={"HOME": "/nonexistent"}, timeout=60)
+    assert (done.returncode, b"those of 4711, whom the daemon runs as" in done.stderr) == (0, True), done
+    argv = [sys.executable, "-c", CHECK, configured(machine, "port = 0\n")]
+    assert subprocess.run(argv, capture_output=True, cwd="/", env={"HOME": "/nonexistent"}, timeout=60).returncode == 78
+
+
+def test_check_looks_where_the_daemon_writes(home: Path) -> None:
+    """A log in a directory that is not there, or that is one, ends the daemon with 73."""
+    path = home / "c.toml"
+    for place, problem in ((home / "none/x.log", "there is no directory"), (home, "cannot be written")):
+        path.write_text(f'[mailer]\nhostname = "h.example"\n[relay.out]\nhost = "127.0.0.1"\n[log]\nfile = "{place}"\n')
+        done = mailer(home, "check", str(path))
+        assert (done.returncode, f"{path}:6: file: " in done.stderr, problem in done.stderr) == (78, True, True), done
+    path.write_text(path.read_text().replace(f'"{home}"', f'"{home}/x.log"'))
+    assert mailer(home, "check", str(path)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "answer"),
+    [
+        ("", "and fail as well: mail for mail.here.example would come back to this host"), ('from_address = "me@there.example"', ""),
+        ('default_domain = "gone.example"', "there is no domain gone.example"), ('default_domain = "broken.example"', ""),
+        ('default_domain = "web1"', ""),
+    ],
+)  # fmt: skip
+def test_reports_that_would_come_back(home: Path, section: str, answer: str) -> None:
+    """A warning where the DNS says that mail for the default sender must fail, and nothing where it says nothing."""
+    records = """
+mail.here.example. 60 IN MX 0 mail.here.example.
+mail.here.example. 60 IN A 192.0.2.1
+there.example. 60 IN MX 0 mx.there.example.
+mx.there.example. 60 IN A 198.51.100.7
+"""
+    path = home / "c.toml"
+    with Nameserver(records) as server:
+        server.misbehave("broken.example", "servfail")
+        path.write_text(f'[mailer]\nhostname = "mail.here.example"\n[dns]\nnameservers = ["{server.address}"]\n[submission]\n{section}\n')
+        done = mailer(home, "check", str(path))
+        assert (done.returncode, answer in done.stderr, bool(answer)) == (0, True, "reports about mail" in done.stderr), done
+        path.write_text(path.read_text() + '[relay.out]\nhost = "127.0.0.1"\n')
+        assert "reports about mail" not in mailer(home, "check", str(path)).stderr
 
 
 def test_check_of_no_file_at_all(home: Path) -> None:

@@ -45,7 +45,8 @@ def test_what_may_surprise(tmp_path: Path) -> None:
     path.write_text(text)
     path.chmod(0o664)
     found = list(warnings(read(text, str(path))))
-    assert [problem.line for problem in found] == [2, 4, 5, 9, 0]
+    assert [problem.line for problem in found] == [2, 4, 7, 5, 9, 0]
+    assert found[2].text == "the environment variable P is not set here; the daemon needs it in its own environment"
     assert "has no domain" in found[0].text
     assert found[1].text == "no route uses the relay out"
     assert found[-1].text == f"others can write this file; run: chmod go-w {path}"

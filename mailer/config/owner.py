@@ -1,0 +1,49 @@
+"""The user whom the daemon runs as: he has to be able to read secrets and to write logs, whoever asks about them.
+
+It is the one whom the spool belongs to, for a daemon runs on no other's. Root can look with his eyes: `become` gives up all
+rights but his, for the rest of the process, so what he could not read is not read, and a command for a password runs as it
+will. For others, `is_foreign` says that they cannot know.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+
+class Owner:
+    """The user `uid` with the group `gid`."""
+
+    def __init__(self, uid: int, gid: int) -> None:
+        self.uid = uid
+        self.gid = gid
+        try:
+            entry = pwd.getpwuid(uid)
+        except KeyError:  # one that nobody has named
+            self.name, self.home, self.groups = str(uid), "/", [gid]
+        else:
+            self.name, self.home, self.groups = entry.pw_name, entry.pw_dir, os.getgrouplist(entry.pw_name, gid)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the one who asks is another, and not root."""
+        return os.geteuid() not in (0, self.uid)
+
+    def become(self) -> bool:
+        """Be this user from now on, if that is a change and root asks for it; whether it was."""
+        if os.geteuid() != 0 or self.uid == 0:
+            return False
+        os.setgroups(self.groups)
+        os.setresgid(self.gid, self.gid, self.gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        os.environ["HOME"] = self.home
+        return True
+
+
+def owner_of(spool: str) -> Owner:
+    """The owner of the spool; where there is none yet, the one who asks would make it his."""
+    try:
+        about = os.stat(spool)
+    except OSError:
+        return Owner(os.geteuid(), os.getegid())
+    return Owner(about.st_uid, about.st_gid)
