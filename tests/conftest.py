@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,16 @@ from tests.peers.install import FETCHED
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("mailer")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means what it means to a person's programs, though the tests are started with nohup(1) or behind a ``&``.
+
+    What is ignored stays ignored in each program that is started, and who is told to stop would not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
