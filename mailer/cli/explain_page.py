@@ -59,7 +59,7 @@ def page(explanation: Explanation, now: float, *, whole: bool = False) -> Iterat
 def _head(story: Story, now: float) -> Iterator[Block]:
     record = story.record
     step = pages.next_step(record, now)
-    yield Line([Cell(record.id, "strong"), "  ", show.status(record.status), *([Cell(f"  {step}", "quiet")] if step else [])])
+    yield Line([Cell(record.id, "strong"), "  ", pages.status(record), *([Cell(f"  {step}", "quiet")] if step else [])])
     yield BLANK
     yield Fields([(label, value) for label, value in _facts(story, now) if value])
 
@@ -230,7 +230,8 @@ def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
 
 def _next(explanation: Explanation, due: float, now: float) -> Iterator[Field]:
     if explanation.story.record.status == "deferred":
-        yield f"      {'next try':<11}", when(due, now) if due > now else "now"
+        label = "leaves" if explanation.story.record.scheduled else "next try"
+        yield f"      {label:<11}", when(due, now) if due > now else "now"
     if explanation.gives_up:
         late = explanation.gives_up <= now
         text = "with the next try that fails, for its time is up" if late else when(explanation.gives_up, now)

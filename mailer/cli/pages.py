@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mailer.status.schema import FINAL, STATUSES
@@ -33,6 +34,11 @@ def recipients(record: Record) -> str:
     return ", ".join(names[:2]) + more
 
 
+def status(record: Record) -> Cell:
+    """The status of a message for a person. What was sent to leave later is not put off: nobody was asked yet."""
+    return show.status("scheduled" if record.scheduled else record.status)
+
+
 def why(record: Record) -> str:
     """Why it is where it is; empty where nothing went wrong."""
     return "" if record.status == "sent" else record.error
@@ -40,8 +46,10 @@ def why(record: Record) -> str:
 
 def next_step(record: Record, now: float) -> str:
     """What happens next, in words."""
+    at = record.next_attempt_at
+    if record.scheduled and at is not None and at > now:
+        return f"scheduled for {exact(at, now)}"
     if record.status == "deferred":
-        at = record.next_attempt_at
         return "next try now" if at is None or at <= now else f"next try {moment(at, now)}"
     if record.status in ("failed", "expired") and len(record.recipients) > 1:
         without = sum(1 for recipient in record.recipients if recipient.status != "sent")
@@ -67,7 +75,7 @@ def messages(records: Iterable[Record], now: float) -> Table:
 
 def _plain_row(record: Record, now: float) -> list[Value]:
     due = moment(record.next_attempt_at, now)
-    return [record.status, record.id, moment(record.queued_at, now), due, sender(record.sender), _all(record), why(record) or "-"]
+    return [status(record), record.id, moment(record.queued_at, now), due, sender(record.sender), _all(record), why(record) or "-"]
 
 
 def _all(record: Record) -> str:
@@ -77,7 +85,7 @@ def _all(record: Record) -> str:
 
 
 def _start(record: Record, now: float) -> tuple[Cell, Cell]:
-    return show.status(record.status), Cell(moment(record.queued_at, now), "quiet")
+    return status(record), Cell(moment(record.queued_at, now), "quiet")
 
 
 def _story(record: Record, now: float) -> list[Line]:
@@ -111,12 +119,12 @@ def queue(records: Iterable[Record], now: float) -> Table:
 
 
 def _start_of_queue(record: Record, now: float) -> tuple[Cell, Cell, Cell]:
-    return show.status(record.status), Cell(span(now - record.queued_at), "quiet"), Cell(show.size(record.size), "quiet")
+    return status(record), Cell(span(now - record.queued_at), "quiet"), Cell(show.size(record.size), "quiet")
 
 
 def _plain_queue_row(record: Record, now: float) -> list[Value]:
-    status, id, _, due, *rest = _plain_row(record, now)
-    return [status, id, span(now - record.queued_at), str(record.size), due, *rest]
+    word, id, _, due, *rest = _plain_row(record, now)
+    return [word, id, span(now - record.queued_at), str(record.size), due, *rest]
 
 
 # One message
@@ -124,7 +132,7 @@ def _plain_queue_row(record: Record, now: float) -> list[Value]:
 
 def message(record: Record, now: float) -> Iterator[Block]:
     """Everything about one message."""
-    yield Line([Cell(record.id, "strong"), "  ", show.status(record.status), *_headline(record, now)])
+    yield Line([Cell(record.id, "strong"), "  ", status(record), *_headline(record, now)])
     yield BLANK
     yield Fields([(label, value) for label, value in _facts(record, now) if value])
     yield BLANK
@@ -145,7 +153,7 @@ def _facts(record: Record, now: float) -> Iterator[tuple[str, str]]:
     yield "Priority", record.priority if record.priority != "normal" else ""
     yield "Queued", exact(record.queued_at, now)
     yield "Last try", exact(record.last_attempt_at, now) if record.last_attempt_at and not record.sent_at else ""
-    yield "Next try", exact(record.next_attempt_at, now) if record.next_attempt_at else ""
+    yield "Scheduled" if record.scheduled else "Next try", exact(record.next_attempt_at, now) if record.next_attempt_at else ""
     yield "Sent", exact(record.sent_at, now) if record.sent_at else ""
     yield "Attempts", str(record.attempts) if record.attempts > 1 else ""
     yield "Because", record.error if record.error and record.error not in {r.why for r in record.recipients} else ""
@@ -166,9 +174,9 @@ def recipients_table(record: Record, now: float) -> Table:
 # The summary
 
 
-def summary(what: Summary, now: float) -> Iterator[Block]:
-    """The spool at a glance."""
-    yield Fields([("Spool", what.spool), ("Daemon", _daemon(what))])
+def summary(what: Summary, now: float, elsewhere: Sequence[str] = ()) -> Iterator[Block]:
+    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one."""
+    yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
     yield BLANK
     shown = [word for word in STATUSES if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
     counts: list[Sequence[Value]] = []
@@ -184,12 +192,14 @@ def summary(what: Summary, now: float) -> Iterator[Block]:
         yield undelivered(what.failures, now)
 
 
-def _daemon(what: Summary) -> Cell:
+def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:
     if what.daemon.running:
         return Cell(f"running (pid {what.daemon.pid})" if what.daemon.pid else "running", "good")
     waiting = sum(what.counts[word] for word in STATUSES if word not in FINAL and word != "held")
     advice = "; `mailer run` delivers what waits" if waiting else ""
-    return Cell(f"not running{advice}", "wait" if waiting else "quiet")
+    if elsewhere:
+        advice = f" here, but on {', '.join(elsewhere)}: is that the spool that is meant? (--config, --spool, mailer.spool)"
+    return Cell(f"not running{advice}", "wait" if waiting or elsewhere else "quiet")
 
 
 def _detail(what: Summary, word: str, now: float) -> str:
@@ -202,20 +212,21 @@ def _detail(what: Summary, word: str, now: float) -> str:
 def _warnings(what: Summary) -> Iterator[Block]:
     if not any(what.counts.values()):
         yield BLANK
-        yield Line(["Nothing is queued, and nothing was sent yet."])
+        there = "" if os.path.isdir(what.spool) else " There is no such directory yet: the first message, or `mailer run`, makes it."
+        yield Line([f"Nothing is queued, and nothing was sent yet.{there}"])
     if what.corrupt:
         yield BLANK
         names = "1 file is" if what.corrupt == 1 else f"{what.corrupt} files are"
         yield Line([Cell(f"{names} no message and set aside in {what.spool}/corrupt; the daemon's log says why.", "bad")])
 
 
-def summary_json(what: Summary) -> dict[str, object]:
+def summary_json(what: Summary, elsewhere: Sequence[str] = ()) -> dict[str, object]:
     """The same for programs."""
     from mailer.mail.when import rfc3339
 
     return {
         "spool": what.spool,
-        "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None},
+        "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None, "elsewhere": [*elsewhere]},
         "counts": what.counts,
         "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
         "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),

@@ -22,7 +22,7 @@ from . import pages, queue_pause, show
 from .options import JSON, Command, Option, usage
 from .queue_replay import replay_messages
 from .queue_show import show_message
-from .selectors import DOMAIN, FROM, LIMIT, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
+from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,6 +209,7 @@ def _one(spool: Spool | RemoteSpool, record: Record, tally: Tally) -> None:
         raise from_os(f"cannot {tally.act.verb} message {record.id}", error.filename or spool.root, error) from None
 
 
+OLDEST = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the oldest; 0 for all, as without it")
 SELECTION = (TO, FROM, DOMAIN, STATE, OLDER)
 ACTING = (
     *SELECTION,
@@ -231,7 +232,7 @@ COMMANDS = {
         listing,
         summary="the messages that wait, oldest first",
         about="Shows what is queued, deferred or held: age, size, sender, recipients, why it waits and when it is tried next.",
-        options=(*SELECTION, LIMIT, JSON),
+        options=(*SELECTION, OLDEST, JSON),
     ),
     "show": show_message,
     "hold": _command(

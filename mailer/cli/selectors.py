@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailer.config import values
 from mailer.config.quick import submission
-from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, Failure
 from mailer.mail.when import parse_rfc3339
 from mailer.spool import Spool
 from mailer.spool.handover import NAME as INTAKE
@@ -35,8 +35,26 @@ LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the
 
 
 def spool_of(given: Given) -> Spool:
-    """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it."""
-    return Spool(submission(given.text("--config"), given.text("--spool")).spool)
+    """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it.
+
+    One that was named has to be there: that nothing waits in it is no answer. Raises `Failure` (78).
+    """
+    root = submission(given.text("--config"), given.text("--spool")).spool
+    if given.flag("--spool") and not os.path.isdir(f"{root}/queued") and not _is_closed(root):
+        problem = "is no spool: it has no queued/" if os.path.lexists(root) else "is not there"
+        raise Failure(f"the spool {root} {problem}; a message, or `mailer run`, makes one", BAD_CONFIG)
+    return Spool(root)
+
+
+def _is_closed(root: str) -> bool:
+    """Whether there may be a spool that this user cannot look into."""
+    try:
+        os.stat(f"{root}/queued")
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def view_of(spool: Spool) -> View | RemoteView:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailer.submit import Submitted
 
     from .options import Given
+    from .waiting import Ended
 
 COMPOSING = (
     "--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--html", "--html-file", "--attach", "--inline",
@@ -42,7 +43,9 @@ def run(given: Given) -> int:
     if given.flag("--batch"):
         from .batch import run as send_all
 
-        return send_all(given, settings)
+        code = send_all(given, settings)
+        _warn(given, settings.spool)
+        return code
     waiting = _seconds(given)
     options = _options(given)
     with refusing("the message was read"):
@@ -54,16 +57,40 @@ def run(given: Given) -> int:
         return show(given, request, settings)
     with deaf():
         done = submit(request, settings, time.time())
-    _print(given, done)
+    if waiting is None or not given.flag("--json"):
+        _print(given, done)
     if done.changes:
         _tell(given, done)
     if given.flag("--fcc") and not done.repeat:
         _copy(given, done)
-    if waiting is None:
-        return OK
+    if not done.heard:
+        _warn(given, settings.spool)
+    return OK if waiting is None else _wait(given, settings.spool, done, waiting)
+
+
+def _warn(given: Given, spool: str) -> None:
+    """Say where a daemon runs instead, unless somebody said which spool or which configuration is meant."""
+    if any(map(given.flag, ("--quiet", "--spool", "--config"))):
+        return
+    from .elsewhere import note
+
+    if text := note(spool):
+        complain(f"warning: {text}", OK)
+
+
+def _wait(given: Given, spool: str, done: Submitted, seconds: float) -> int:
+    """Wait for the outcome; with ``--json`` it is printed then. Raises `Failure` for every other than that all have it."""
     from .waiting import wait
 
-    return wait(settings.spool, done, waiting)
+    ended = None
+    try:
+        ended = wait(spool, done, seconds, told=given.flag("--json"))
+    finally:
+        if given.flag("--json"):  # also if it was interrupted: the ID is needed
+            _print(given, done, ended)
+    if ended.failure:
+        raise ended.failure
+    return OK
 
 
 def _seconds(given: Given) -> float | None:
@@ -149,11 +176,11 @@ def request_id(text: str | None) -> str:
     return text or ""
 
 
-def _print(given: Given, done: Submitted) -> None:
+def _print(given: Given, done: Submitted, ended: Ended | None = None) -> None:
     """Say what was queued. It is queued whether or not that can be said: only the message decides the exit code."""
     try:
         if given.flag("--json"):
-            print(dump_json(as_json(done)), flush=True)
+            print(dump_json(ended.as_json(as_json(done)) if ended else as_json(done)), flush=True)
         elif not given.flag("--quiet"):
             print(done.envelope.id, flush=True)
     except OSError as error:
@@ -261,7 +288,8 @@ COMMAND = Command(
                "input without PATH"),
         Option("--request-id-from", metavar="FIELD", help="with --batch: the header field, or the member of a JSON line, that is each "
                "message's request id, so that the same batch can be sent again"),
-        Option("--wait", metavar="SECONDS", optional=True, help="wait for the outcome: 0 sent, 75 deferred or still queued, 69 failed"),
+        Option("--wait", metavar="SECONDS", optional=True, help="wait for the outcome, and say why: 0 sent, 75 deferred or still queued, "
+               "69 failed; with --json, what is printed is the outcome"),
         JSON,
     ),
     epilog="""\

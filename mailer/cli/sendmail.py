@@ -82,7 +82,18 @@ def _send(asked: Asked) -> int:
         done = submit(request, settings, time.time())
     if asked.verbose:
         _tell(done.envelope.id)
+    if not done.heard:
+        _warn(settings.spool)
     return OK
+
+
+def _warn(spool: str) -> None:
+    from .elsewhere import note
+
+    if text := note(spool):
+        from . import complain
+
+        complain(f"warning: {text}", OK)
 
 
 def _tell(id: str) -> None:

@@ -32,10 +32,10 @@ STYLES = {"good": "green", "bad": "red", "wait": "yellow", "busy": "cyan", "quie
 """What a style of a `Cell` means. Commands name meanings, never colours."""
 
 MOODS = {
-    "queued": "strong", "sending": "busy", "deferred": "wait", "held": "busy", "sent": "good",
+    "queued": "strong", "scheduled": "quiet", "sending": "busy", "deferred": "wait", "held": "busy", "sent": "good",
     "failed": "bad", "expired": "bad", "cancelled": "quiet", "bounced": "bad", "complained": "bad",
 }  # fmt: skip
-"""The style of each status."""
+"""The style of each status, and of mail that was sent to leave later."""
 
 
 class Cell(NamedTuple):

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import NO_SUCH, OK
+from mailer.spool.daemons import elsewhere
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailer.intake.remote import RemoteView
     from mailer.status.record import Record
-    from mailer.status.view import View
+    from mailer.status.view import Summary, View
 
     from .destinations import Destinations
     from .options import Given
@@ -38,6 +39,11 @@ class Question:
         self.wanted = filter_of(given)
         self.limit = given.number("--limit", SHOWN) or None
         self.missing: list[str] = []
+        self.named = given.flag("--spool")
+
+    def elsewhere(self, what: Summary) -> list[str]:
+        """The spools that may have been meant: those with a daemon, where none runs on this one, which nobody named."""
+        return [] if what.daemon.running or self.named else elsewhere(what.spool)
 
     def blocks(self, view: View | RemoteView) -> list[Block]:
         """The answer for a person."""
@@ -46,14 +52,16 @@ class Question:
             found = [list(pages.message(record, now)) for record in self.records(view)]
             return [block for at, one in enumerate(found) for block in ([show.BLANK] if at else []) + one]
         if not self.listed:
-            return list(pages.summary(view.summary(), now))
+            what = view.summary()
+            return list(pages.summary(what, now, self.elsewhere(what)))
         records = list(self.records(view))
         return [pages.messages(records, now) if records else show.Line(["No message is like that."])]
 
     def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
         """The answer for a program."""
         if not self.names and not self.listed:
-            yield pages.summary_json(view.summary())
+            what = view.summary()
+            yield pages.summary_json(what, self.elsewhere(what))
             return
         for record in self.records(view):
             yield record.as_json()

@@ -1,4 +1,4 @@
-"""``mailer send --wait``: what became of the message, as an exit code: 0 sent, 75 not yet, 69 given up.
+"""``mailer send --wait``: what became of the message, as an exit code: 0 sent, 75 not yet, 69 given up; and why.
 
 Whoever may read the spool watches the message's file: it is gone when all have it, and elsewhere when something went wrong. Another
 user asks the daemon.
@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 import time
 
-from mailer.mail.failure import NO_PERMISSION, NO_SUCH, OK, TRY_AGAIN, UNAVAILABLE, Failure
+from mailer.mail.failure import NO_PERMISSION, NO_SUCH, TRY_AGAIN, UNAVAILABLE, Failure
 
 from .options import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from mailer.status.record import Record
     from mailer.submit import Submitted
 
 POLL = 0.02  # seconds between looks at the spool
 ASK = 0.2  # seconds between questions to the daemon
+TELLING = 5  # questions until it must have written the end of a message down
+FINAL = ("sent", "failed", "expired", "cancelled")
 
 
 def seconds_of(text: str | None) -> float | None:
@@ -36,25 +41,82 @@ def seconds_of(text: str | None) -> float | None:
     return seconds
 
 
-def wait(spool: str, done: Submitted, seconds: float) -> int:
-    """Wait up to `seconds` for the outcome. Raises `Failure` for every other than that all have it."""
+class Ended:
+    """How the wait ended: `failure` for every other end than that all have it, and the `record` of the message, if it is known."""
+
+    def __init__(self, failure: Failure | None, record: Record | None) -> None:
+        self.failure = failure
+        self.record = record
+
+    def as_json(self, queued: dict[str, Any]) -> dict[str, Any]:
+        """The message as it is now, in place of what was `queued`."""
+        if self.record is not None:
+            return queued | self.record.as_json()
+        if self.failure:
+            return queued
+        return queued | {"status": "sent", "recipients": [person | {"status": "sent"} for person in queued["recipients"]]}
+
+
+def wait(spool: str, done: Submitted, seconds: float, *, told: bool) -> Ended:
+    """Wait up to `seconds` for the outcome; `told` is whether the record of mail that was sent is wanted too."""
     id, due = done.envelope.id, done.envelope.due
     if not done.heard and seconds == float("inf"):
-        raise Failure(f"{id} is queued, but no daemon runs on {spool} to deliver it (`mailer run` starts one)", TRY_AGAIN)
+        return Ended(Failure(f"{id} is queued, but {_no_daemon(spool)}", TRY_AGAIN), None)
     look = _look if os.access(f"{spool}/queued", os.X_OK) else _ask
     pause = POLL if look is _look else ASK
     end = time.monotonic() + seconds
-    while True:
-        status = look(spool, id, due)
-        if status == "sent":
-            return OK
-        if status == "failed":
-            raise Failure(f"{id} failed; `mailer status {id}` says why", UNAVAILABLE)
-        if status == "deferred":
-            raise Failure(f"{id} was put off for now; `mailer status {id}` says why", TRY_AGAIN)
-        if time.monotonic() >= end:
-            raise Failure(f"{id} is still queued after {seconds:g} seconds", TRY_AGAIN)
+    while (status := look(spool, id, due)) in ("queued", "held") and time.monotonic() < end:
         time.sleep(pause)
+    if status == "sent":
+        return Ended(None, _record(spool, id, over=True) if told else None)
+    nothing = status == "queued" and not told  # has happened that could be told of
+    return _put_off(done, status, None if nothing else _record(spool, id, over=status == "failed"), spool, seconds)
+
+
+def _put_off(done: Submitted, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
+    id = done.envelope.id
+    if status == "failed":
+        word = record.status if record and record.status in FINAL else "failed"
+        return Ended(Failure(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", UNAVAILABLE), record)
+    if status == "deferred":
+        return Ended(Failure(f"{id} was put off for now{_why(record)}", TRY_AGAIN), record)
+    if status == "held":
+        return Ended(Failure(f"{id} is held; `mailer queue release {id}` lets it go", TRY_AGAIN), record)
+    waits = f"scheduled for {done.envelope.options['at']}" if done.envelope.due > time.time() else f"still queued after {seconds:g} seconds"
+    absent = "" if done.heard else f"; {_no_daemon(spool)}"
+    return Ended(Failure(f"{id} is {waits}{absent}{_why(record)}", TRY_AGAIN), record)
+
+
+def _no_daemon(spool: str) -> str:
+    return f"no daemon runs on {spool} to deliver it (`mailer run` starts one)"
+
+
+def _why(record: Record | None) -> str:
+    """The reason that is known, of the first who has not got it, and where more is to be had."""
+    without = [one for one in record.recipients if one.status != "sent"] if record else []
+    why = next((one for one in without if one.why), None)
+    if record is None or why is None:
+        return f": {record.error}" if record and record.error else ""
+    many = f"for {len(without)} of {len(record.recipients)} recipients, such as {why.address}" if len(record.recipients) > 1 else ""
+    return f"{' ' + many if many else ''}: {why.why}; `mailer explain {record.id}` says more"
+
+
+def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
+    """What is known of the message; with `over` its end, which the database hears a moment later than the spool."""
+    from mailer.spool import Spool
+
+    from .selectors import view_of
+
+    for _ in range(TELLING):
+        try:
+            with view_of(Spool(spool)) as view:
+                record = view.message(id)
+        except Failure:  # it is queued all the same; only what is said of it is less
+            return None
+        if not over or (record and record.status in FINAL):
+            return record
+        time.sleep(ASK)
+    return None
 
 
 def _look(spool: str, id: str, due: float) -> str:
@@ -81,4 +143,4 @@ def _ask(spool: str, id: str, due: float) -> str:
         return "queued"
     if record is None or (record.status == "deferred" and (record.next_attempt_at or 0.0) <= due + 0.001):
         return "queued"
-    return "failed" if record.status in ("expired", "cancelled") else record.status
+    return {"expired": "failed", "cancelled": "failed", "sending": "queued"}.get(record.status, record.status)

@@ -14,6 +14,8 @@ import os
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.spool.daemons import LOCK, locks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,31 +30,11 @@ class Daemon(NamedTuple):
 
 def look(root: str) -> Daemon:
     """The daemon of the spool at `root`."""
-    locks = list(_locks())
-    lock = _inode(f"{root}/daemon.lock")
-    pid = next((owner for owner, inode in locks if inode == lock), 0)
-    inodes = {inode for owner, inode in locks if owner == pid} if pid else set()
+    held = list(locks())
+    lock = _inode(f"{root}/{LOCK}")
+    pid = next((owner for owner, inode in held if inode == lock), 0)
+    inodes = {inode for owner, inode in held if owner == pid} if pid else set()
     return Daemon(bool(pid) or _answers(root), pid, frozenset(_named(root, inodes)) if len(inodes) > 1 else frozenset())
-
-
-def _locks() -> Iterator[tuple[int, int]]:
-    """(process, inode) of each flock(2) that is held.
-
-    Only inodes are compared: the device that is shown differs from that of stat(2) on some file systems, and a
-    process that holds ``daemon.lock`` has no other files with the inodes of messages.
-    """
-    try:
-        with open("/proc/locks", encoding="ascii") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return
-    for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF; an arrow marks one that waits
-        words = line.split()
-        if len(words) >= 6 and words[1] == "FLOCK":
-            try:
-                yield int(words[4]), int(words[5].rpartition(":")[2])
-            except ValueError:
-                continue
 
 
 def _inode(path: str) -> int:

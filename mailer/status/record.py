@@ -85,6 +85,11 @@ class Record:
     error: str
     recipients: list[RecipientRecord]
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether it waits for the moment that its sender chose: nothing was tried, and nothing is wrong."""
+        return self.status == "deferred" and not self.attempts and not self.error and self.next_attempt_at is not None
+
     def as_json(self) -> dict[str, object]:
         """The JSON of a message, as ``mailer status --json`` prints it."""
         return {

@@ -157,6 +157,20 @@ def test_a_copy_that_cannot_be_kept_is_told_and_the_message_is_queued(home: Home
     assert len(home.queued()) == 1
 
 
+def test_mail_for_later_is_scheduled_and_not_put_off(home: Home) -> None:
+    """Every list and page says until when; in JSON it is deferred, as the contract has it."""
+    id = home.send("--delay", "2h", "you@example.net").stdout.decode().strip()
+    at = json.loads(home.mailer("status", id, "--json").stdout)["next_attempt_at"]
+    shown = {words: home.mailer(*words).stdout.decode() for words in (("status", id), ("queue", "list"), ("explain", id, "--no-dns"))}
+    assert f"{id}  scheduled  scheduled for {at}" in shown["status", id]
+    assert f"{id}  scheduled  scheduled for {at}" in shown["explain", id, "--no-dns"]
+    assert shown["queue", "list"].splitlines()[1].startswith("scheduled ")
+    assert all("deferred" not in text and "next try" not in text.lower() for text in shown.values()), shown
+    assert json.loads(home.mailer("queue", "list", "--state", "deferred", "--json").stdout)["status"] == "deferred"
+    done = home.send("--delay", "2h", "--wait=0", "you@example.net")
+    assert (done.returncode, "is scheduled for 20" in done.stderr.decode(), "no daemon runs" in done.stderr.decode()) == (75, True, True)
+
+
 # With a daemon
 
 
@@ -184,6 +198,6 @@ def test_what_waited_has_its_whole_time_after_that(world: World) -> None:
     world.configure(9, more='expire = "3s"\n')  # nobody listens there
     world.daemon()
     done = world.mailer("send", "--delay", "4s", "--wait=8", "you@example.net", input=WHOLE)
-    assert (done.code, "put off for now" in done.err) == (75, True), done
+    assert (done.code, "put off for now: 4" in done.err, "mailer explain" in done.err) == (75, True, True), done
     done = world.mailer("send", "--delay", "1s", "--wait", "you@example.net", input=WHOLE)
     assert done.code == 75

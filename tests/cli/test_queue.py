@@ -34,6 +34,13 @@ def test_the_queue_lists_what_waits_oldest_first(office: Office, shell: Shell) -
     assert [item["id"] for item in shell("queue", "list", "--json").objects] == [first, second, third]
 
 
+def test_the_first_of_the_queue_are_the_oldest(office: Office, shell: Shell) -> None:
+    """Those that `-n` shows, as its help says."""
+    first, second, _ = (office.put(at=NOW + nth) for nth in range(3))
+    assert [item["id"] for item in shell("queue", "list", "-n", "2", "--json").objects] == [first, second]
+    assert "the oldest" in shell("queue", "list", "--help").out
+
+
 def test_an_empty_queue_says_so(shell: Shell) -> None:
     """On standard output, exit 0; as JSON it is nothing."""
     assert shell("queue", "list") == (0, "The queue is empty.\n", "")

@@ -353,9 +353,32 @@ def hold_and_fail(spool: Spool, id: str) -> None:
     fail(spool, id)
 
 
+@pytest.mark.parametrize(("act", "code", "status"), [(deliver, 0, "sent"), (defer, 75, "deferred"), (fail, 69, "failed")])
+def test_waiting_with_json_prints_the_outcome(home: Home, act: Callable[[Spool, str], None], code: int, status: str) -> None:
+    """One object: the message as it is then, with the reply for each recipient."""
+    home.spool.prepare()
+    with hang(home.spool.root) as bell:
+        process = home.start("send", "--wait", "--json", "a@example.com")
+        assert process.stdin
+        process.stdin.write(WHOLE)
+        process.stdin.close()
+        process.stdin = None
+        (id,) = wait_until("the bell", lambda: listen(bell))
+        act(home.spool, id)
+        out, _ = process.communicate(timeout=20)
+    told = json.loads(out)
+    assert (process.returncode, told["id"], told["status"]) == (code, id, status)
+    assert code == 0 or told["recipients"][0]["reply"]
+
+
 @pytest.mark.parametrize(
     ("act", "code", "says"),
-    [(deliver, 0, ""), (defer, 75, "was put off for now"), (fail, 69, "failed; `mailer"), (hold_and_fail, 69, "failed; `mailer")],
+    [
+        (deliver, 0, ""),
+        (defer, 75, "was put off for now: 451 4.3.0 "),
+        (fail, 69, "failed: 550 5.1.1 "),
+        (hold_and_fail, 69, "failed: 550 "),
+    ],
 )
 def test_waiting_tells_what_became_of_it(home: Home, act: Callable[[Spool, str], None], code: int, says: str) -> None:
     """0 sent, 75 deferred, 69 failed; while it is held it waits on."""

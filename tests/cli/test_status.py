@@ -16,6 +16,7 @@ from mailer.cli import main
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
+from tests.fakes.processes import MAILER
 from tests.fakes.users import public_directory
 from tests.status.office import Office
 from tests.status.test_reader import as_somebody_else
@@ -175,21 +176,58 @@ def test_the_summary_as_json(office: Office, shell: Shell) -> None:
     office.put(at=NOW), office.failed()
     (summary,) = shell("status", "--json").objects
     assert summary["counts"]["queued"] == summary["counts"]["failed"] == 1
-    assert summary["daemon"] == {"running": False, "pid": None}
+    assert summary["daemon"] == {"running": False, "pid": None, "elsewhere": []}
     assert summary["oldest"] == {"queued": "2027-01-15T08:00:00Z"}
     assert [failure["address"] for failure in summary["failures"]] == ["you@example.net"]
     with FileLock(f"{office.spool.root}/daemon.lock"):
-        assert shell("status", "--json").objects[0]["daemon"] == {"running": True, "pid": os.getpid()}
+        assert shell("status", "--json").objects[0]["daemon"] == {"running": True, "pid": os.getpid(), "elsewhere": []}
         assert f"running (pid {os.getpid()})" in shell("status").out
 
 
-def test_an_empty_spool_says_so(tmp_path: Path, shell: Shell) -> None:
-    """And one that is not there yet is empty, and stays away."""
+def test_an_empty_spool_says_so(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one of the configuration that is not there yet is empty, says so, and stays away."""
     assert "Nothing is queued" in shell("status").out
     none = tmp_path / "none"
-    argv = [sys.executable, "-m", "mailer", "status", "--spool", str(none)]
-    assert "Nothing is queued" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    config = tmp_path / "none.toml"
+    config.write_text(f'[mailer]\nspool = "{none}"\n')
+    argv = [sys.executable, "-m", "mailer", "status", "--config", str(config)]
+    assert "no such directory yet" in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert not none.exists()
+
+
+@pytest.mark.parametrize("words", [("status",), ("queue", "list"), ("bounces",), ("queue", "hold", "--all"), ("explain", "x")])
+def test_a_spool_that_is_named_has_to_be_there(words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """78: that nothing waits there is no answer; nor is a directory that is no spool one."""
+    for place, problem in ((tmp_path / "none", "is not there"), (tmp_path, "is no spool")):
+        assert main(["mailer", *words, "--spool", str(place)]) == 78
+        assert f"the spool {place} {problem}" in capsys.readouterr().err
+
+
+def test_a_daemon_on_another_spool_is_told_of(tmp_path: Path, office: Office) -> None:
+    """Whoever queues or looks where nobody delivers learns where somebody does; not if he has named what he means."""
+    config = tmp_path / "home" / "mailer/config.toml"
+    config.parent.mkdir(parents=True)
+    other = tmp_path / "other"
+    config.write_text(f'[mailer]\nspool = "{other}"\n')
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "home")}
+
+    def run(*words: str) -> str:
+        done = subprocess.run([*MAILER, *words], input="From: a@example.com\n\n", capture_output=True, text=True, env=env, check=True)
+        return done.stdout + done.stderr
+
+    with FileLock(f"{office.spool.root}/daemon.lock"):
+        told = run("send", "you@example.net")
+        assert f"no daemon runs on {other}, but on " in told
+        assert office.spool.root in told or " more: " in told
+        assert "no daemon runs on" in run("sendmail", "you@example.net")
+        assert "not running here, but on " in run("status")
+        assert office.spool.root in json.loads(run("status", "--json"))["daemon"]["elsewhere"]
+        for named in (("--config", str(config)), ("--spool", str(other)), ("-q",)):
+            assert "no daemon runs" not in run("send", *named, "you@example.net")
+        assert "but on" not in run("status", "--spool", str(other))
+        with FileLock(f"{other}/daemon.lock"):
+            assert "no daemon runs" not in run("send", "you@example.net")
+            assert "but on" not in run("status")
 
 
 def test_a_database_that_cannot_be_read_is_a_note(office: Office, shell: Shell) -> None:

@@ -51,7 +51,7 @@ def test_a_message_that_an_operator_holds_this_moment_is_not_being_sent(office: 
 
 def test_the_doorbell_tells_where_locks_cannot_be_seen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container ``/proc/locks`` does not show the processes outside; and the bell is not rung by looking."""
-    monkeypatch.setattr(daemon, "_locks", lambda: iter(()))
+    monkeypatch.setattr(daemon, "locks", lambda: iter(()))
     bell = doorbell.hang(office.spool.root)
     assert daemon.look(office.spool.root) == (True, 0, frozenset())
     assert doorbell.listen(bell) == []

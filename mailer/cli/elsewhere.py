@@ -1,0 +1,21 @@
+"""A line for whoever queues mail, or looks at a queue, where no daemon delivers, while one runs on another spool of this machine."""
+
+from __future__ import annotations
+
+import os
+
+from mailer.spool.daemons import elsewhere
+
+NAMED = 3  # spools
+
+
+def note(root: str) -> str:
+    """Where a daemon runs instead of on the spool at `root`; empty if one runs there, or none anywhere that this user can see.
+
+    Who names a configuration in the environment has chosen.
+    """
+    spools = [] if os.environ.get("MAILER_CONFIG") else elsewhere(root)
+    if not spools:
+        return ""
+    more = f" and {len(spools) - NAMED} more" if len(spools) > NAMED else ""
+    return f"no daemon runs on {root}, but on {', '.join(spools[:NAMED])}{more}: --config, --spool or mailer.spool say which is meant"

@@ -1,0 +1,71 @@
+"""The daemons of this machine and the spools that they serve, as the kernel knows them: who holds a lock on ``daemon.lock``.
+
+For whoever queues or looks where nobody delivers: with another configuration than the daemon's, which is the commonest reason
+why mail waits for ever, all looks well. ``/proc/locks`` has the processes, and what they have open has the spools. Root sees
+all of them, others their own; where there is no ``/proc``, nobody sees any, and that is all that is missing.
+
+Nothing is imported here that ``mailer send`` does not have anyway.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK = "daemon.lock"
+
+
+def locks() -> Iterator[tuple[int, int]]:
+    """(process, inode) of each flock(2) that is held.
+
+    Only inodes are compared: the device that is shown differs from that of stat(2) on some file systems, and a
+    process that holds ``daemon.lock`` has no other files with the inodes of messages.
+    """
+    try:
+        with open("/proc/locks", encoding="ascii") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return
+    for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF; an arrow marks one that waits
+        words = line.split()
+        if len(words) >= 6 and words[1] == "FLOCK":
+            try:
+                yield int(words[4]), int(words[5].rpartition(":")[2])
+            except ValueError:
+                continue
+
+
+def served() -> list[str]:
+    """The spools on which a daemon runs, as far as this user may know."""
+    found: dict[str, None] = {}
+    for pid in dict.fromkeys(pid for pid, _ in locks()):
+        for path in _opened(pid):
+            root, slash, name = path.rpartition("/")
+            if slash and name == LOCK and os.path.isdir(f"{root}/queued"):
+                found[root] = None
+    return [*found]
+
+
+def elsewhere(root: str) -> list[str]:
+    """The same, if none runs on the spool at `root`; else nothing."""
+    spools = served()
+    return [] if any(_is_same(root, spool) for spool in spools) else spools
+
+
+def _opened(pid: int) -> Iterator[str]:
+    """The files that a process has open."""
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
+    except OSError:
+        return
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
