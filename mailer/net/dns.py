@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from heapq import nsmallest
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,8 @@ __all__ = ["DnsTrouble", "NotFound", "Offline", "Resolver"]
 SHORTEST = 1.0  # seconds that any answer is remembered: a TTL of 0 must not mean a question for each recipient
 LONGEST = 86400.0  # seconds that records are believed, whatever their TTL
 LONGEST_ABSENCE = 300.0  # seconds that an absence is believed: somebody may be mending it; RFC 2308 §5 allows 3 hours
+MOST_HOSTS = 20  # of a domain, the best by preference, and by name among equals: an answer has room for 2,900
+MOST_ADDRESSES = 20  # of a host and a family, the first; an answer has room for 4,000
 TROUBLE = 5.0  # seconds before a question that nobody could answer is asked again; RFC 9520 §3.2: 1 s to 5 min
 
 
@@ -148,11 +151,12 @@ class Resolver:
 
     async def _ask_mx(self, domain: str, until: float, *, again: bool) -> Found:
         found = await self._asker.ask(domain, "MX", again=again, until=until)
-        hosts = {(record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in found.records}
-        real = sorted((preference, host) for preference, host in hosts if host not in ("", "."))
-        if hosts and not real:  # RFC 7505 §3; beside other records it means nothing
+        real = [record for record in found.records if len(record.exchange.labels) > 1]
+        if found.records and not real:  # RFC 7505 §3; beside other records it means nothing
             return Found((), "null_mx", found.ttl)
-        return Found(real, found.missing, found.ttl)
+        best = nsmallest(MOST_HOSTS, real, key=lambda record: (record.preference, record.exchange.labels))
+        hosts = {(record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in best}
+        return Found(sorted(hosts), found.missing, found.ttl)
 
     async def _ask_addresses(self, host: str, until: float, *, again: bool) -> Found:
         """Both families at once. One that fails while the other answers is asked for again soon."""
@@ -160,7 +164,7 @@ class Resolver:
         answers = await asyncio.gather(*questions, return_exceptions=True)
         found = [answer for answer in answers if isinstance(answer, Found)]
         errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        families = [[record.address for record in answer.records] for answer in found]
+        families = [[record.address for record in answer.records[:MOST_ADDRESSES]] for answer in found]
         if errors and not any(families):
             raise errors[0]
         ttl = min([answer.ttl for answer in found if answer.records] or [answer.ttl for answer in found])

@@ -15,6 +15,7 @@ import os
 import socket
 import time
 from copy import copy
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,16 +25,21 @@ import dns.exception
 import dns.message
 import dns.name
 import dns.nameserver
+import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
+
+from .aside import aside
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MAX_CHAIN = 16  # CNAMEs in a row; name servers give up at about as many
 PAYLOAD = 1232  # bytes of UDP that no network cuts into fragments; longer answers come by TCP
-AT_ONCE = 200  # questions under way, each with a socket; a thousand new domains must not use up all descriptors
+AT_ONCE = 200  # questions under way, each with a socket; see `turns`
+LARGE = 8192  # bytes of an answer that is taken apart beside the loop: one of 64 kB takes a third of a second
 SYSTEM = "/etc/resolv.conf"
 
 
@@ -89,7 +95,7 @@ class Asker:
         self.timeout = timeout
         self.lifetime = lifetime
         self._online = online
-        self._room = asyncio.Semaphore(at_once)
+        self._turns = Turns(at_once)
         self._system = "" if nameservers else system
         self._version: tuple[int, ...] | None = None
         self._stub = False
@@ -117,14 +123,21 @@ class Asker:
         until = self.deadline() if until is None else until
         try:
             async with asyncio.timeout(max(until - time.monotonic(), 0)):
-                await self._room.acquire()
+                await self._turns.come(name)
         except TimeoutError:
             raise DnsTrouble(name, "its turn did not come in time: too much else is looked up") from None
         try:
-            self._refresh()
-            return await self._follow(name, type, until, again=again)
-        finally:
-            self._room.release()
+            async with self._turns.having(name):
+                self._refresh()
+                found = await self._follow(name, type, until, again=again)
+        except TimeoutError:
+            self._turns.failed(name)
+            raise DnsTrouble(name, "no name server answered at once, and much else is looked up") from None
+        except DnsTrouble:
+            self._turns.failed(name)
+            raise
+        self._turns.answered(name)
+        return found
 
     async def _follow(self, name: str, type: str, deadline: float, *, again: bool) -> Found:
         target = name
@@ -198,6 +211,34 @@ class Asker:
         return resolver
 
 
+class _Server(dns.nameserver.Do53Nameserver):
+    """A name server whose long answers, which come by TCP, hold up nobody."""
+
+    async def async_query(self, request: dns.message.QueryMessage, *more: Any, **named: Any) -> dns.message.Message:
+        """What the library's does. Raises what that raises."""
+        if not named.get("max_size"):
+            return await super().async_query(request, *more, **named)
+        seconds = named["timeout"]
+        try:
+            async with asyncio.timeout(seconds):
+                wire = await self._by_tcp(request.to_wire())
+        except TimeoutError:
+            raise dns.exception.Timeout from None
+        response = await aside(partial(dns.message.from_wire, wire)) if len(wire) > LARGE else dns.message.from_wire(wire)
+        if not request.is_response(response):
+            raise dns.query.BadResponse
+        return response
+
+    async def _by_tcp(self, question: bytes) -> bytes:
+        """RFC 1035 §4.2.2: the length in two octets, then the message."""
+        reader, writer = await asyncio.open_connection(self.address, self.port)
+        try:
+            writer.write(len(question).to_bytes(2, "big") + question)
+            return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        finally:
+            writer.close()
+
+
 def _server(text: str) -> dns.nameserver.Do53Nameserver:
     """The server that ``address``, ``address:port`` or ``[address]:port`` writes. Raises `ValueError`."""
     if text.startswith("["):
@@ -207,7 +248,7 @@ def _server(text: str) -> dns.nameserver.Do53Nameserver:
         port = port[1:]
     else:
         host, port = text.split(":") if text.count(":") == 1 else (text, "")
-    return dns.nameserver.Do53Nameserver(str(ip_address(host)), int(port or 53))
+    return _Server(str(ip_address(host)), int(port or 53))
 
 
 def _system(path: str) -> tuple[list[dns.nameserver.Do53Nameserver], list[str]]:
@@ -218,7 +259,7 @@ def _system(path: str) -> tuple[list[dns.nameserver.Do53Nameserver], list[str]]:
     except (dns.exception.DNSException, OSError, ValueError):
         return [], []
     domains = [domain.to_text(omit_final_dot=True).lower() for domain in reader.search or [reader.domain] if domain != dns.name.root]
-    return [dns.nameserver.Do53Nameserver(str(server)) for server in reader.nameservers], domains
+    return [_Server(str(server)) for server in reader.nameservers], domains
 
 
 def _refuse_referral(name: str, response: dns.message.QueryMessage) -> None:

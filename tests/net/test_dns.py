@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from mailer.net import turns
 from mailer.net.dns import DnsTrouble, NotFound, Offline, Resolver
 from tests.fakes.nameserver import Nameserver
 
@@ -215,10 +216,52 @@ def test_cut_short(resolver: Resolver, server: Nameserver) -> None:
 
 
 def test_too_long_for_udp(clock: Clock) -> None:
-    """A domain with hundreds of MX hosts is read whole."""
+    """Of a domain with hundreds of MX hosts the best are kept, however they came; the long answer comes by TCP."""
     with Nameserver("\n".join(f"big.example. 60 IN MX {at} mx{at}.big.example." for at in range(300))) as server:
-        assert len(run(Resolver([server.address], clock=clock).mx("big.example"))) == 300
+        assert run(Resolver([server.address], clock=clock).mx("big.example")) == [(at, f"mx{at}.big.example") for at in range(20)]
         assert server.asked == [("big.example", "MX", "udp"), ("big.example", "MX", "tcp")]
+
+
+def test_the_largest_answer_costs_little(clock: Clock) -> None:
+    """1,500 hosts that are all equal, in some 50 kB: always the same twenty are kept, in less than a page."""
+    names = [f"{'x' * 12}{at:04}.big.example" for at in range(1500)]
+    with Nameserver("\n".join(f"big.example. 60 IN MX 10 {name}." for name in reversed(names))) as server:
+        resolver = Resolver([server.address], clock=clock)
+        found = run(resolver.mx("big.example"))
+    assert found == [(10, name) for name in names[:20]]
+    assert sum(len(host) for _, host in found) < 4096
+
+
+def test_of_a_host_with_very_many_addresses_the_first_are_kept(clock: Clock) -> None:
+    """Twenty of each family."""
+    records = [f"many.example. 60 IN A 192.0.2.{at}\nmany.example. 60 IN AAAA 2001:db8::{at}" for at in range(200)]
+    with Nameserver("\n".join(records)) as server:
+        found = run(Resolver([server.address], clock=clock).addresses("many.example"))
+    assert len(found) == 40
+    assert len([address for address in found if ":" in address]) == 20
+
+
+def test_a_thousand_silent_domains_hold_up_no_good_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes behind them has its answer while they wait for theirs; those that had to make room are trouble, and mail waits."""
+    monkeypatch.setattr(turns, "PATIENCE", 0.001)
+
+    async def scenario() -> None:
+        with Nameserver(RECORDS) as server:
+            resolver = Resolver([server.address], timeout=30.0, lifetime=60.0, clock=clock, at_once=8)
+            names = [f"silent{at}.example" for at in range(100)]
+            for name in names:
+                server.misbehave(name, "silent")
+            silent = [asyncio.create_task(resolver.mx(name)) for name in names]
+            await asyncio.sleep(0)
+            assert len(await resolver.mx("example.com")) == 2
+            over = [task for task in silent if task.done()]
+            assert len(over) < 100
+            assert all(isinstance(task.exception(), DnsTrouble) and "answered at once" in str(task.exception()) for task in over)
+            for task in silent:
+                task.cancel()
+            await asyncio.gather(*silent, return_exceptions=True)
+
+    asyncio.run(scenario())
 
 
 def test_nxdomain_is_believed_when_two_agree(resolver: Resolver, server: Nameserver) -> None:
