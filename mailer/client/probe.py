@@ -15,7 +15,7 @@ from mailer.mail.outcome import NOWHERE
 from mailer.net.connection import REACHED, Connection, SessionError
 from mailer.smtp.extension import NONE
 from mailer.smtp.opening import HANDSHAKE
-from mailer.smtp.redact import HIDDEN, redacted
+from mailer.smtp.redact import HIDDEN
 from mailer.smtp.reply import Reply
 
 from .certificate import Certificate, describe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.mail.outcome import Hop
-    from mailer.net.connection import Endpoint, Login, Timeouts
+    from mailer.net.connection import Endpoint, Timeouts
     from mailer.net.session import Session
     from mailer.smtp.command import Command
     from mailer.smtp.extension import Extensions
@@ -103,36 +103,20 @@ async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding
 
 
 async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding:
-    login = _Remembered(endpoint.login) if endpoint.login else None
-    if login:
-        endpoint = replace(endpoint, login=login.login)
     found = Finding(endpoint, address)
     try:
-        connection = await Connection.open(endpoint, address, timeouts, watch=_writer(found, login))
+        connection = await Connection.open(endpoint, address, timeouts, watch=_writer(found))
     except SessionError as error:
         found.hop = error.hop
         found.error = from_session(error)
         return found
     found.hop = connection.hop
-    found.logged_in = login is not None
+    found.logged_in = endpoint.login is not None
     await connection.close()
     return found
 
 
-class _Remembered:
-    """A login whose secret is known afterwards, to be taken out of what the server said."""
-
-    def __init__(self, login: Login) -> None:
-        self.secret = ""
-        self._source = login.secret
-        self.login = replace(login, secret=self._fetch)
-
-    def _fetch(self) -> str:
-        self.secret = self._source()
-        return self.secret
-
-
-def _writer(found: Finding, login: _Remembered | None) -> Callable[[Session, Command, Reply], None]:
+def _writer(found: Finding) -> Callable[[Session, Command, Reply], None]:
     """Writes each step of a session into `found`."""
     last = monotonic()
 
@@ -147,7 +131,9 @@ def _writer(found: Finding, login: _Remembered | None) -> Callable[[Session, Com
         if reply.positive:
             found.extensions = connection.extensions
         ours = command is HANDSHAKE or command is REACHED
-        found.steps.append(Step(_said(command), redacted(reply, login.secret if login else ""), now - last, ours))
+        if reply.code == 334:  # a challenge of AUTH
+            reply = reply._replace(lines=(HIDDEN,))
+        found.steps.append(Step(_said(command), reply, now - last, ours))
         last = now
 
     return write

@@ -22,6 +22,7 @@ from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.errors import CommandError, ProtocolError, SessionRefused
 from mailer.smtp.extension import Extensions
 from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
+from mailer.smtp.redact import Veil
 from mailer.smtp.reply import Reply
 from mailer.trust.binding import server_end_point
 
@@ -221,6 +222,7 @@ class Session:
             self.prologue.add(monotonic(), HANDSHAKE, SECURED)
             if watch:
                 watch(self, HANDSHAKE, SECURED)
+        self._client.veil = veil = Veil(wish.secret)
         talk = opening(self._client, wish)
         step = next(talk)
         while True:
@@ -229,10 +231,12 @@ class Session:
                 self._client.secured(self._binding)
                 reply = SECURED
             else:
+                if step.verb in ("AUTH", "RESPONSE"):
+                    veil.add(step.line)
                 reply = await self._ask(step)
             if step is CONNECT:
                 self.greeting = reply
-            self.prologue.add(monotonic(), step, reply, wish.secret)
+            self.prologue.add(monotonic(), step, reply)
             if watch:
                 watch(self, step, reply)
             try:

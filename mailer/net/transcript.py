@@ -5,8 +5,8 @@ A `Transcript` belongs to one transaction: references to the commands and replie
 clock for each packet that came (not at the event loop's, which counts milliseconds in uvloop). Text is made of it only when
 somebody asks: of the steps when the attempt is written down, of the dialog when the attempt failed.
 
-What is never in it: a line of AUTH, a challenge, and the content of a message. A reply that repeats the secret is
-noted without it. What a hostile peer sends is bounded: see the constants.
+What is never in it: a line of AUTH, a challenge, and the content of a message. A reply that repeats the secret has lost it before
+(`mailer.smtp.redact`). What a hostile peer sends is bounded: see the constants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mailer.smtp.client import PHASE
 from mailer.smtp.command import Command
-from mailer.smtp.redact import HIDDEN, redacted
+from mailer.smtp.redact import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,11 +52,11 @@ class Prologue:
         self.said: list[tuple[float, Command, Reply]] = []
         self._steps = ""
 
-    def add(self, at: float, command: Command, reply: Reply, secret: str = "") -> None:
-        """Note a step; what it says of `secret` is left out."""
+    def add(self, at: float, command: Command, reply: Reply) -> None:
+        """Note a step; what is said in AUTH is left out."""
         if command.verb in _SECRET:
             command = Command(command.verb, _without_secret(command.line))
-            reply = reply._replace(lines=(HIDDEN,)) if reply.code < 400 and reply.code >= 300 else redacted(reply, secret)
+            reply = reply._replace(lines=(HIDDEN,)) if 300 <= reply.code < 400 else reply
         self.said.append((at, command, reply))
 
     def steps(self) -> str:

@@ -30,6 +30,7 @@ from typing import NamedTuple
 from .command import CONNECT, Command
 from .errors import ProtocolError
 from .extension import NONE, Extensions
+from .redact import OPEN
 from .reply import Reply, ReplyReader
 
 
@@ -172,7 +173,7 @@ class Answered(NamedTuple):
 
 
 class Client:
-    """One session. Read `state`, `extensions` and `secure`; set nothing."""
+    """One session. Read `state`, `extensions` and `secure`; set nothing but `veil`."""
 
     __slots__ = (
         "_accepted",
@@ -187,6 +188,7 @@ class Client:
         "lmtp",
         "secure",
         "state",
+        "veil",
     )
 
     def __init__(self, *, secure: bool = False, lmtp: bool = False, binding: bytes = b"") -> None:
@@ -199,6 +201,7 @@ class Client:
         self.secure = secure
         self.lmtp = lmtp
         self.binding = binding
+        self.veil = OPEN  # what replies are not to repeat, from AUTH on
         self._accepted = 0  # recipients of this transaction
         self._partial = 0  # replies to the end of its message so far
         self._ahead = State.CONNECTED  # the state if all that is pending is accepted
@@ -272,16 +275,16 @@ class Client:
         answered: list[Answered] = []
         try:
             for reply in self._reader.feed(data):
-                answered.append(self._pair(reply))
+                answered.append(self._pair(self._veiled(reply)))
                 if self.over:
                     self._pending.clear()
                     return answered
             self._check_rest()
         except ProtocolError as error:
             self.state = State.CLOSED
-            self._error = error
+            self._error = ProtocolError(self.veil.text(str(error)))
             if not answered:
-                raise
+                raise self._error from None
         return answered
 
     def check(self) -> None:
@@ -296,7 +299,7 @@ class Client:
         """
         reply = None if self.over else self._reader.break_off()
         try:
-            return self._pair(reply) if reply is not None and self._pending else None
+            return self._pair(self._veiled(reply)) if reply is not None and self._pending else None
         except ProtocolError:
             return None
         finally:
@@ -310,6 +313,11 @@ class Client:
         self.extensions = NONE
         self.secure = True
         self.binding = binding
+
+    def _veiled(self, reply: Reply) -> Reply:
+        """A challenge has to be read as it is."""
+        challenge = reply.code == 334 and self.pending is not None and self.pending.verb in ("AUTH", "RESPONSE")  # RFC 4954 §4
+        return reply if challenge else self.veil.reply(reply)
 
     def _check_rest(self) -> None:
         self._reader.check()

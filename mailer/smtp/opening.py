@@ -25,7 +25,6 @@ from . import command, sasl
 from .client import Client, State
 from .command import Command
 from .errors import CommandError, SessionRefused
-from .redact import redacted
 from .reply import Reply
 
 HANDSHAKE = Command("HANDSHAKE", b"")
@@ -103,7 +102,7 @@ def _auth(client: Client, wish: Wish) -> _STEP:
             trouble = mechanism.trouble or "the server says that we are in, and has not proved that it knows the password"
             raise _refuse(535, "5.7.8", f"{mechanism.name}: {trouble}")
         if client.over or kind is kinds[-1] or (reply.code not in NOT_THIS_ONE and mechanism.used):
-            raise SessionRefused("auth", "auth", redacted(reply, wish.secret))
+            raise SessionRefused("auth", "auth", reply)
 
 
 def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:

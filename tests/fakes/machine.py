@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from mailer.smtp.client import PHASE, Client, State
 from mailer.smtp.errors import ProtocolError, SessionRefused
 from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
+from mailer.smtp.redact import Veil
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Transaction
 
@@ -53,6 +54,7 @@ class Machine:
         login = self.dialog.login or ("", "")
         dialog = self.dialog
         wish = Wish(HELLO, dialog.tls, dialog.verified, *login, dialog.allow_plain, dialog.auth, dialog.nonce)
+        self.client.veil = Veil(wish.secret)
         talk = opening(self.client, wish)
         try:
             step = next(talk)
