@@ -40,6 +40,7 @@ from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.standstill import POLL
+from mailer.delivery.step import deferred
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.upkeep import DISK, Upkeep
 from mailer.delivery.warmup import NAME as WARMUP
@@ -71,6 +72,8 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 3600.0  # seconds
 LOG_PATIENCE = 2.0  # seconds that a log which nobody reads holds up the end
+BELIEVED = 86400.0  # seconds that a clock has to stand before anything is deleted by it
+CLOCK = 1.0  # seconds between two looks at the clock
 CHECKPOINT_EVERY = 1.0  # seconds
 PLENTY = Shares(1 << 30, FILES, QUESTIONS)
 MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
@@ -279,6 +282,7 @@ class Service:
         yield self._rescan()
         yield self._every(lambda: DISK, self.upkeep.disk)
         yield self._every(lambda: POLL, self.upkeep.network)
+        yield self._every(lambda: CLOCK, self.upkeep.clock)
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         yield self._every(lambda: EVERY, self._post)
@@ -354,7 +358,11 @@ class Service:
     def _scan(self) -> None:
         """Find all that is there, at the start."""
         self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
-        self.engine.expect_all(self.spool.dues())
+        now = self.clock.now()
+        dues, ahead = deferred(self.spool, now)
+        if ahead:
+            self._alarm("clock", f"the clock was set back since {ahead} messages were put off: they wait as long as they were to")
+        self.engine.expect_all(dues)
         for name in self.spool.strangers("queued"):
             self.engine.dispatcher.stranger(name)
 
@@ -365,6 +373,8 @@ class Service:
             self.ledger.told(news)
 
     def _sweep(self) -> None:
+        if self.engine.steps and self.clock.waited(self.engine.stepped_at, 0.0) < BELIEVED:
+            return
         config = self.config
         sweep(self.spool, self.clock.now(), config.bounce.retention, config.submission.request_id_ttl)
         self.status.forget(self.clock.now() - config.status.retention)

@@ -124,11 +124,11 @@ class Reports:
         told = (outcome for outcome in failed if wants(asked.of(envelope.recipients[outcome.to].address).notify, "FAILURE"))
         return sorted(told, key=lambda outcome: outcome.to)
 
-    def late(self, entry: Entry, now: float) -> list[Outcome]:
-        """The last outcomes of those recipients that wait, that are late at `now`, and whose sender is to be warned."""
+    def late(self, entry: Entry, age: float) -> list[Outcome]:
+        """The last outcomes of those recipients that wait, that are late after `age` seconds, and whose sender is to be warned."""
         if not entry.envelope.sender or not self.enabled:
             return []
-        asked, age, last = asked_of(entry.envelope), now - max(entry.arrived, entry.envelope.due), entry.history.last
+        asked, last = asked_of(entry.envelope), entry.history.last
         return [
             last[to] for to in entry.history.pending() if to in last and self._is_late(asked, entry.envelope.recipients[to].address, age)
         ]

@@ -262,6 +262,17 @@ class Destination:
         self.breaker.threshold = terms.breaker_threshold
         self.breaker.first, self.breaker.longest = terms.breaker_first, terms.breaker_longest
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: what is known until or since a time is so by the new one."""
+        self.breaker.open_until += seconds if self.breaker.open_until else 0.0
+        self.paused_until += seconds if self.paused_until else 0.0
+        self.wakes_at += seconds if self.wakes_at else 0.0
+        self.idle_since += seconds
+        self.urged_at += seconds
+        self._marked_at += seconds
+        if self.guest is not None:
+            self.guest.move(seconds)
+
     def boring(self, now: float) -> bool:
         """Whether nothing is lost when it is forgotten."""
         if len(self) or self.running or self.called or self.lot is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .router import Way
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
+EARLY = 1.0  # seconds that mail may leave before the time that its sender named
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
@@ -71,6 +72,12 @@ class Dispatcher:
             self._hold(id, descriptor)
             return
         now = self.clock.now()
+        if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.standstill.hurried:  # the clock was set back
+            if descriptor >= 0:
+                durable.let_go(descriptor)
+            self.scheduler.forget(id)
+            self.scheduler.expect(id, entry.appointed)
+            return
         if not entry.history.outcomes:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
@@ -134,7 +141,8 @@ class Dispatcher:
     def _route(self, attempt: Attempt, now: float) -> None:
         entry = attempt.entry
         attempt.urged = bool(entry.history.outcomes) and entry.state == "queued"  # nobody but an operator brings it back there
-        pending = entry.history.pending(now if entry.state == "deferred" else None)
+        # its time has come: if no record says so, the clock was set since, and whoever was due first is
+        pending = entry.history.pending(max(now, entry.history.due) if entry.state == "deferred" else None)
         if self.standstill.hurried:
             pending = self.standstill.pending(entry, pending, now)
         if not pending:  # a crash came between the last outcome and the move

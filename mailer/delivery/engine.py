@@ -22,6 +22,7 @@ from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage, pauses
 from mailer.spool.file import CorruptFile
 
+from . import step
 from .attempt import Budget
 from .descriptors import FILES
 from .dispatch import Dispatcher
@@ -33,7 +34,7 @@ from .watchdog import whereabouts
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 
-    from mailer.clock import Clock
+    from mailer.clock import SteadyClock
     from mailer.events import Event
     from mailer.mail.outcome import Scope
     from mailer.spool import Spool
@@ -58,7 +59,7 @@ class Engine:
         courier: Courier,
         policy: Policy,
         ledger: Ledger,
-        clock: Clock,
+        clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
         files: int = FILES,
@@ -76,6 +77,11 @@ class Engine:
         self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self.budget)
         self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
         self.dispatcher = Dispatcher(self)
+        self.steps = 0
+        """How often somebody has set the clock, and `stepped_at` when last."""
+        self.stepped_at = 0.0
+        self.redating = False
+        """Whether the files of ``deferred/`` may say another time than that at which they are due."""
         self._wake = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
         self.lines: set[Line] = set()
@@ -159,11 +165,22 @@ class Engine:
         """Plan and act until stopped; with `once`, until nothing is due any more."""
         while not self.stopping:
             self._wake.clear()
+            self.check_clock()
             plan = self.scheduler.plan(self.clock.now())
             self._act(plan)
             if once and self.scheduler.idle and not self.tasks:
                 return
             await self._sleep(plan.again)
+
+    def check_clock(self) -> None:
+        """Notice that somebody has set the clock. Nothing becomes due or expires by that."""
+        seconds = self.clock.check()
+        if seconds:
+            self.steps += 1
+            self.redating = True
+            self.stepped_at = self.clock.now()
+            step.move(self, seconds)
+            self.tell(Alarm(self.clock.now(), "clock", f"{step.words(seconds)}: what waits goes on waiting as long as it was to"))
 
     async def _sleep(self, until: float | None) -> None:
         if until is not None and until <= self.clock.now():

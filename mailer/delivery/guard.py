@@ -12,7 +12,7 @@ a message in ``queued/`` or ``deferred/`` that the       one that was put or mov
 scheduler does not know                                  lost: its file's ctime is younger
 a message that is in memory since `LOST` seconds, and    one that waits for its turn, or for a slow host: there is an
 that nothing in memory is about                          `Attempt` of it, or a `Claim`
-a message that is due long after its time to expire      one that was submitted to leave later
+a message that is due later than the schedule can say    one that was submitted to leave later
 =======================================================  ===============================================================
 """
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LOST = 600.0  # seconds in memory, before the memory is searched for it: that takes some milliseconds
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
 READ = 100  # files read in one look, of those whose due time is strange
+TICK = 0.1  # seconds by which the time of a file may be behind: it is that of the kernel's last tick
 STEP = 200  # names in one step
 TOLD = 5  # violations of one look that are told one by one
 
@@ -53,6 +54,7 @@ class Guard:
         self._unseen = ""  # the first name that a message put since then can have
         self._read = 0
         self._since: dict[str, float] = {}
+        self._steps = 0
 
     def look(self) -> None:
         """One look at everything, at once. Raises `OSError`."""
@@ -61,6 +63,8 @@ class Guard:
 
     def steps(self) -> Iterator[None]:
         """One look at everything, `STEP` names at a time, so that others may work between two steps. Raises `OSError`."""
+        if self._steps != self.engine.steps:  # what the last look saw was by another clock
+            self._steps, self._looked_at, self._unseen, self._since = self.engine.steps, 0.0, "", {}
         began = self.now()
         problems: dict[str, str] = {}
         self._read = 0
@@ -87,7 +91,7 @@ class Guard:
         if scheduler.knows(name):
             due = scheduler.due_of(name)
             if due and due > self._longest and self._is_far_off(name, due):
-                problems[name] = "was put off until long after its time"
+                problems[name] = "was put off for longer than anything is"
         elif not is_id(name):
             if state == "queued":
                 self.engine.dispatcher.stranger(name)
@@ -103,7 +107,7 @@ class Guard:
             found = os.stat(self.engine.spool.path(state, id), follow_symlinks=False)
         except FileNotFoundError:
             return
-        if found.st_ctime < self._looked_at:
+        if found.st_ctime < self._looked_at - TICK:
             problems[id] = f"is in {state}/ and was not going to be tried"
         else:
             self.engine.expect_all([(found.st_mtime if state == "deferred" else 0.0, id)])
@@ -111,7 +115,8 @@ class Guard:
     @property
     def _longest(self) -> float:
         """Beyond this time nothing is put off."""
-        return self.engine.clock.now() + self.engine.policy.schedule.expire + SLACK
+        schedule = self.engine.policy.schedule
+        return self.engine.clock.now() + max(schedule.expire, *schedule.steps) + SLACK
 
     def _lost(self) -> dict[str, str]:
         """Said to be in memory, and is not."""
@@ -129,7 +134,7 @@ class Guard:
         return dict.fromkeys(old, "counted as being tried, and nobody tried it")
 
     def _is_far_off(self, id: str, due: float) -> bool:
-        """Put off for longer than anything is: a clock that was wrong for an hour must not cost a year."""
+        """Whether not even its sender has named that time: a clock that was wrong for an hour must not cost a year."""
         if self._read >= READ:
             return False
         self._read += 1
@@ -137,4 +142,4 @@ class Guard:
             entry = self.engine.spool.read(id, "deferred")
         except (NoSuchMessage, CorruptFile):
             return False
-        return max(entry.envelope.due, entry.arrived) + self.engine.policy.schedule.expire + SLACK < due
+        return due > entry.appointed + 1.0

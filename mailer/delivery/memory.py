@@ -54,6 +54,12 @@ class Memory:
         """How many destinations have one."""
         return len(self._lots)
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more."""
+        self._quick_until += seconds
+        for lot in self._lots.values():
+            lot.since += seconds
+
     # What was read
 
     def admits(self, destination: Destination | None, id: str, now: float) -> bool:

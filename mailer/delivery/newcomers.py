@@ -41,6 +41,10 @@ class Guest:
         self.calls: deque[float] = deque()
         self.sessions = 0
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more."""
+        self.calls = deque(at + seconds for at in self.calls)
+
 
 class Newcomers:
     """All of them. `connections` sessions are allowed in all, `per_destination` with one destination."""

@@ -48,6 +48,7 @@ class Bucket:
         """A clock that was set back takes what it had measured back with it, else everything would wait until it is there again."""
         if now < self._last:
             self._paid += now - self._last
+            self.slow_until += now - self._last
         self._last = now
 
 
@@ -83,5 +84,5 @@ class Room:
     def _waiting(self, now: float) -> dict[object, float]:
         """Who asked of late; who does not ask any more has given up."""
         if self._asked:
-            self._asked = {who: at for who, at in self._asked.items() if now - at < PATIENCE}
+            self._asked = {who: at for who, at in self._asked.items() if 0 <= now - at < PATIENCE}
         return self._asked

@@ -114,6 +114,14 @@ class Reactions:
             outcome = outcome._replace(due=schedule.next_due(tries, now, random))
         return outcome
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: what is until a time is so by the new one."""
+        self._slowed = {
+            key: slowed._replace(since=slowed.since + seconds, until=slowed.until + seconds) for key, slowed in self._slowed.items()
+        }
+        if self.sources is not None:
+            self.sources.move(seconds)
+
     def _slow_down(self, destination: Destination, throttle: Throttle, now: float, until: float) -> None:
         """Half of what there is now. What all sessions hear at once is said once."""
         known = self._slowed.get(destination.key)

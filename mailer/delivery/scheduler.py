@@ -119,6 +119,16 @@ class Scheduler:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""
         self._memory.park(self.destination(way), id, self._now)
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: whatever is until or since a time is so by the new one."""
+        self._now += seconds
+        self._waiting.move(seconds)
+        self._memory.move(seconds)
+        self._timers = [(at + seconds, serial, destination) for at, serial, destination in self._timers]
+        self._idle = deque((since + seconds, destination) for since, destination in self._idle)
+        for destination in self.destinations.values():
+            destination.move(seconds)
+
     # What is told to it about destinations
 
     def queue(self, job: Job) -> Destination:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.bounces import Report
-    from mailer.clock import Clock
+    from mailer.clock import SteadyClock
     from mailer.events import Event
     from mailer.mail.history import History
     from mailer.mail.outcome import Outcome
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 PAUSE = 5.0  # seconds before a message that the disk would not take is settled again
 SHORT_PAUSE = 300.0  # seconds before it is looked again whether there is room for a report
+HEARD = 3600.0  # seconds of waiting that a restart may forget
 SPOOL_ALARMS = 60.0  # seconds between two alarms of that kind
 
 
@@ -50,7 +52,7 @@ class Settler:
         scheduler: Scheduler,
         policy: Policy,
         ledger: Ledger,
-        clock: Clock,
+        clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
         look: Callable[[Iterable[str]], None],
@@ -104,14 +106,17 @@ class Settler:
 
     def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
-        chance = self.random()  # one for all: what was tried together is tried together again
-        return [outcome if outcome.final else self._next(attempt, outcome, chance) for outcome in outcomes]
+        if all(outcome.final for outcome in outcomes):
+            return [*outcomes]
+        entry, chance = attempt.entry, self.random()  # one for all: what was tried together is tried together again
+        waited, deadline = self.waited(entry), self.deadline(entry)
+        return [outcome if outcome.final else self._next(entry, outcome._replace(waited=waited), deadline, chance) for outcome in outcomes]
 
-    def _next(self, attempt: Attempt, outcome: Outcome, chance: float) -> Outcome:
-        entry, now = attempt.entry, self.clock.now()
+    def _next(self, entry: Entry, outcome: Outcome, deadline: float, chance: float) -> Outcome:
+        now = self.clock.now()
         if outcome.scope == "us":
             outcome = outcome._replace(counts=False)
-        elif now >= (deadline := self.deadline(entry)):
+        elif now >= deadline:
             return outcome._replace(verdict="expire")
         else:  # one last try when its time is up: nobody waits for the news until a step of hours is over
             return outcome._replace(due=min(outcome.due or self._step(entry, outcome, now, chance), deadline))
@@ -123,10 +128,25 @@ class Settler:
 
     def deadline(self, entry: Entry) -> float:
         """When the message is given up, in seconds since the epoch. What was to wait has its whole time after that."""
-        began, asked = max(entry.arrived, entry.envelope.due), asked_of(entry.envelope)
+        asked = asked_of(entry.envelope)
         if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
-            return began + min(asked.by, self.policy.schedule.expire)
-        return began + self.policy.schedule.expire
+            return self.clock.now() + min(asked.by, self.policy.schedule.expire) - self.clock.waited(_began(entry), inf)
+        return self.clock.now() + self.policy.schedule.expire - self.waited(entry)
+
+    def waited(self, entry: Entry) -> float:
+        """For how many seconds somebody has really waited for it: by no clock that can be set.
+
+        That is what its last records say, and what has passed since, as far as this daemon has seen it pass; of the time before it was
+        started no more counts than was planned then. So neither a step of the clock nor a week without a daemon makes mail expire.
+        """
+        lasts = [last for last in entry.history.last.values() if not last.final]
+        if not lasts:
+            return self.clock.waited(_began(entry), 0.0)
+        return max(self._waited(entry, last) for last in lasts)
+
+    def _waited(self, entry: Entry, last: Outcome) -> float:
+        by_then = max(last.at - _began(entry), 0.0) if last.waited is None else last.waited
+        return by_then + self.clock.waited(last.at, max(last.due - last.at, 0.0))
 
     def overdue(self, entry: Entry, now: float) -> bool:
         """Whether the sender wants it back rather than delivered now."""
@@ -220,7 +240,7 @@ class Settler:
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
         reported = attempt.reports
-        late = [] if self.short else self.policy.reports.late(attempt.entry, self.clock.now())
+        late = [] if self.short else self.policy.reports.late(attempt.entry, self.waited(attempt.entry))
         try:
             if late or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
                 await asyncio.to_thread(self._write, attempt, outcomes, late)
@@ -341,7 +361,17 @@ class Settler:
             self.tell(Alarm(now, what, problem))
 
 
+def _began(entry: Entry) -> float:
+    """Since when it could have left."""
+    return max(entry.arrived, entry.envelope.due)
+
+
 def _is_old_news(history: History, outcome: Outcome) -> bool:
-    """Whether a try that was none says only what the one before said: a night offline must not fill the file."""
+    """Whether a try that was none says only what the one before said: a night offline must not fill the file.
+
+    Once in `HEARD` it is written all the same where its time goes on: the file has to know how long was waited.
+    """
     last = history.last.get(outcome.to)
+    if last is not None and outcome.scope != "us" and (outcome.waited or 0.0) - (last.waited or 0.0) > HEARD:
+        return False
     return not outcome.final and not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply

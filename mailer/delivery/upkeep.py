@@ -7,16 +7,18 @@ when the service manager wants a sign of life.
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.spool import space
 
+from . import step
 from .guard import Guard
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .engine import Engine
     from .ledger import Ledger
@@ -47,9 +49,21 @@ class Upkeep:
         self.engine.dispatcher.mind_pauses()
         self.watchdog.look(time())
         begin = time()
-        for _ in self.guard.steps():
+        for _ in chain(self._redated(), self.guard.steps()):
             await asyncio.sleep(PART * (time() - begin))
             begin = time()
+
+    def _redated(self) -> Iterator[None]:
+        if self.engine.redating:
+            self.engine.redating = False
+            yield from step.redate(self.engine)
+
+    def clock(self) -> None:
+        """Notice that the clock was set, also while nothing happens."""
+        before = self.engine.steps
+        self.engine.check_clock()
+        if self.engine.steps != before:
+            self.engine.wake()
 
     def network(self) -> None:
         """Let go what waits for the network, if it is back."""

@@ -42,6 +42,7 @@ class Waiting:
         self._far: dict[int, list[str]] = {}
         self._spans: list[int] = []  # a heap of the keys of `_far`
         self._reached = 0  # the spans before this one are in `_near`
+        self._moved = 0.0  # seconds by which the clock was set since: all times here are as if it had not been
         self.fresh: list[str] = []  # a heap: the oldest first, in whichever order a directory names them
         self.due: deque[str] = deque()
 
@@ -54,10 +55,16 @@ class Waiting:
     def of(self, id: str) -> float | None:
         """When it is due: 0.0 for what is new, or in a lot; None if it does not wait."""
         due = self._dues.get(id)
-        return 0.0 if isinstance(due, Lot) else due
+        return 0.0 if isinstance(due, Lot) else due + self._moved if due else due
+
+    def move(self, seconds: float) -> None:
+        """The clock shows so many seconds more: what waits until a time does so for as long as before."""
+        self._moved += seconds
 
     def add(self, id: str, due: float) -> None:
         """It waits until `due`; 0.0 is a message that is new."""
+        if due:
+            due -= self._moved
         known = self._dues.get(id)
         if known == due:
             return
@@ -89,6 +96,7 @@ class Waiting:
 
     def ripen(self, now: float) -> None:
         """Those whose time has come are due."""
+        now -= self._moved
         if self._spans and self._spans[0] <= now // SPAN:
             self._come_near(int(now // SPAN) + 1)
         near = self._near
@@ -112,11 +120,12 @@ class Waiting:
         while self._near and self._dues.get(self._near[0][1]) != self._near[0][0]:
             heapq.heappop(self._near)
         if self._near:
-            return self._near[0][0]
-        return self._spans[0] * SPAN if self._spans else None
+            return self._near[0][0] + self._moved
+        return self._spans[0] * SPAN + self._moved if self._spans else None
 
     def pick(self, now: float, *, fresh: bool) -> str | None:
         """The oldest new one, or the first of those that are due; it does not wait any more then. None if there is none."""
+        now -= self._moved
         source = self.fresh if fresh else self.due
         while source:
             id = heapq.heappop(self.fresh) if fresh else self.due.popleft()

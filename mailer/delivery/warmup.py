@@ -173,6 +173,11 @@ class Sources:
         self._rests[name, exits.place] = (until, why)
         return True
 
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: whoever rests, rests as long as before."""
+        for name, (until, why) in self._rests.items():
+            self._rests[name] = (until + seconds, why)
+
     def _work_out(self, key: str) -> Exits:
         table = self.table
         rules = table.rules(key)

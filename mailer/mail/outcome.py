@@ -69,6 +69,7 @@ class Outcome(NamedTuple):
     counts: bool = True  # False: we never tried (offline, a limit of ours): no attempt, no backoff
     trace: Trace | None = None  # None where no host was called, and in what was read from the spool
     source: str = ""  # the name of the source that it left from, where there are some and it was not delivered
+    waited: float | None = None  # seconds that its message had really waited by then; only with `defer`, None in older records
 
     @property
     def final(self) -> bool:
@@ -93,6 +94,8 @@ class Outcome(NamedTuple):
             record["due"] = round(self.due, 3)
         if not self.counts:
             record["counts"] = False
+        if self.waited is not None:
+            record["waited"] = round(self.waited, 1)
         return record
 
     @classmethod
@@ -121,6 +124,7 @@ class Outcome(NamedTuple):
             _text(record, "queue_id"),
             record.get("counts") is not False,
             source=_text(record, "source"),
+            waited=_number(record, "waited") if "waited" in record else None,
         )
 
 

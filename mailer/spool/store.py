@@ -81,6 +81,11 @@ class Entry:
         self.damaged = damaged
 
     @property
+    def appointed(self) -> float:
+        """The time at which its sender wants it to leave, in seconds since the epoch; 0.0 for none, and once it was tried."""
+        return 0.0 if self.history.last else self.envelope.due
+
+    @property
     def status(self) -> str:
         """The message's status in the words of ``mailer status``, as far as the spool knows it."""
         if self.state == "held":
@@ -160,14 +165,19 @@ class Spool:
 
     def dues(self) -> Iterator[tuple[float, str]]:
         """(when it is due, ID) for each deferred message, in no order. Opens no file."""
+        return ((due, id) for due, _, id in self.put_off())
+
+    def put_off(self) -> Iterator[tuple[float, float, str]]:
+        """(when it is due, when it was put off, ID) for each deferred message, by the clock of then. Opens no file."""
         try:
             with os.scandir(f"{self.root}/deferred") as entries:
                 for entry in entries:
                     if layout.is_id(entry.name):
                         try:
-                            yield entry.stat(follow_symlinks=False).st_mtime, entry.name
+                            known = entry.stat(follow_symlinks=False)
                         except FileNotFoundError:
                             continue
+                        yield known.st_mtime, known.st_ctime, entry.name
         except FileNotFoundError:
             return
 
@@ -347,6 +357,24 @@ class Spool:
         os.utime(claim.fd, (due, due))
         self._move(claim, "deferred")
         claim.entry.due = due
+
+    def redate(self, id: str, due: float) -> float:
+        """The clock was set: the deferred message `id` is due at `due`, unless its sender named a time; returns when.
+
+        A crash leaves the old time, which the guard finds if it is far off. Raises as `claim` does.
+        """
+        with self.claim(id, "deferred") as claim:
+            due = claim.entry.appointed or due
+            os.utime(claim.fd, (due, due))
+            claim.entry.due = due
+            return due
+
+    def redated(self, id: str, due: float) -> float:
+        """The same, as far as it can be done now: 0.0 if it cannot."""
+        try:
+            return self.redate(id, due)
+        except (Failure, CorruptFile, OSError):
+            return 0.0
 
     def fail(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         """Write down the last outcomes and keep the message in ``failed/``.

@@ -179,7 +179,7 @@ def attempts(item: News) -> Iterator[Row]:
     """The rows of `attempts`."""
     id, envelope = item.entry.id, item.entry.envelope
     for outcome in item.outcomes.values():
-        to, verdict, scope, code, enhanced, text, phase, (host, ip, port, wanted, tls), at, seconds, _, queue_id, _, trace, _ = outcome
+        to, verdict, scope, code, enhanced, text, phase, (host, ip, port, wanted, tls), at, seconds, _, queue_id, _, trace, _, _ = outcome
         yield (
             id,
             to,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mailer.bounces import Reports
+from mailer.clock import SteadyClock
 from mailer.config.quick import SubmissionSettings
 from mailer.delivery.courier import Load
 from mailer.delivery.engine import Engine
@@ -112,7 +113,7 @@ def offline() -> Unroutable:
 class Post:
     """One engine on one spool, and all that it told."""
 
-    def __init__(self, root: Path, limits: Limits | None = None, expire: float = 2 * DAY) -> None:
+    def __init__(self, root: Path, limits: Limits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
         self.spool = Spool(str(root / "spool"))
         self.spool.prepare()
         self.clock = FakeClock()
@@ -129,7 +130,7 @@ class Post:
             Reports("host.example", "postmaster@host.example"),
             SubmissionSettings({"spool": self.spool.root, "hostname": "host.example"}, ""),
         )
-        self.engine = Engine(self.spool, self.scheduler, self.courier, policy, self.ledger, self.clock, self._tell, lambda: 0.5)
+        self.engine = Engine(self.spool, self.scheduler, self.courier, policy, self.ledger, clock or self.clock, self._tell, lambda: 0.5)
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
         self.engine.left(ids, problems)

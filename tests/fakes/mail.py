@@ -6,6 +6,7 @@ import os
 from itertools import count
 from typing import Any
 
+from mailer.clock import SystemClock
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.mail.when import rfc3339
@@ -63,3 +64,28 @@ class FakeClock:
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.time
+
+    def check(self) -> float:
+        """Nobody has set it since it was asked last: what a test sets is time that passes."""
+        return 0.0
+
+    def waited(self, since: float, before: float) -> float:
+        """It has run for ever."""
+        return max(self.time - since, 0.0)
+
+
+class Machine:
+    """A machine whose clock a test sets, and whose time it lets pass."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.up = 1000.0
+        self.ahead = now - self.up
+        self.clock = SystemClock(lambda: self.up + self.ahead, lambda: self.up)
+
+    def set(self, seconds: float) -> None:
+        """Somebody sets the clock by so many seconds."""
+        self.ahead += seconds
+
+    def passes(self, seconds: float) -> None:
+        """So much time passes."""
+        self.up += seconds
