@@ -196,9 +196,9 @@ class Service:
         listeners: list[Listener] = [self.ledger, self.log]
         self.events = Events(listeners, self._bug)
         self.shares = self._shared_out(config)
-        self.courier = SmtpCourier(pool_of(config, self.shares), self.clock)
         self.bulletin = Bulletin()
         reactions = self._reactions(config)
+        self.courier = SmtpCourier(pool_of(config, self.shares), self.clock, reactions.meaning)
         self.engine = Engine(
             self.spool,
             Scheduler(limits_of(config, self.shares), reactions.table),
@@ -405,7 +405,7 @@ class Service:
         self.engine.scheduler.terms = reactions.table
         self.engine.scheduler.limit(limits_of(config, self.shares))
         tls.forget()
-        self.courier.change(pool_of(config, self.shares))
+        self.courier.change(pool_of(config, self.shares), reactions.meaning)
         before, self._callings = self._callings, callings(config)
         self.engine.recall(changed(before, self._callings))
         self.door.change(config)

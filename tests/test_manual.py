@@ -11,6 +11,7 @@ import pytest
 from mailer import manual, standards
 from mailer.cli import TABLE, load, sendmail_argv
 from mailer.cli.options import Command
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 from mailer.spool.file import parse, parse_records
 
@@ -79,6 +80,12 @@ def test_the_example_of_the_spool_page_is_a_message() -> None:
     assert not damaged
     assert outcome.verdict == "delivered"
     assert outcome.reply == "250 2.0.0 Ok: queued as 4XyZ1"
+
+
+def test_the_delivery_page_knows_every_cause() -> None:
+    """A cause that can stand in a record is explained in mailer-delivery(7)."""
+    page = (MAN / "mailer-delivery.7").read_text()
+    assert not [cause for cause in Cause if not re.search(rf"\b{cause}\b", page)]
 
 
 def test_the_spool_page_knows_every_member() -> None:

@@ -197,8 +197,8 @@ examples:
   mailer explain 01KAHGWV7J5ZQ0C9XK3M2T8B4R
   mailer explain --json '<20261121.1@example.com>' | jq -r '.recipients[].blocked_by[].what_would_unblock'
 
-What a recipient waits for has one of these names: hold, sending, daemon, disk, schedule, pause, offline, route, login, breaker, retry,
-rate, window, connections, queue. mailer-delivery(7) says what each means.
+What a recipient waits for has one of these names: hold, sending, daemon, disk, schedule, pause, offline, route, login, refused,
+breaker, limit, retry, rate, window, connections, queue. mailer-delivery(7) says what each means.
 
 exit codes: 0 · 64 usage · 67 a message that was named is not known · 77 no permission""",
 )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mailer.dsn.explain import explain
 from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.outcome import PHASES
 from mailer.mail.when import rfc3339
-from mailer.status.attempts import PHASES
 
 from . import pages, show
 from .show import BLANK, Cell, Fields, Line, moment
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mailer.delivery.finder import Itinerary
     from mailer.delivery.obstacle import Obstacle
+    from mailer.mail.cause import Cause
     from mailer.status.attempts import Attempted
     from mailer.status.attempts import Line as Said
     from mailer.status.daemon import Daemon
@@ -121,7 +122,7 @@ def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, w
     yield Fields([(f"      {label:<8}", value) for label, value in facts if value])
     alike: dict[tuple[str, str], list[Attempted]] = {}
     for each in attempts:
-        alike.setdefault((each.verdict, each.reply), []).append(each)
+        alike.setdefault((each.verdict, each.told), []).append(each)
     for group in alike.values():
         yield Fields([(f"      {label:<8}", value) for label, value in _outcome(group, whole) if value])
     if lines := story.dialogs.get(first.key):
@@ -134,12 +135,14 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
     status = RECIPIENT_STATUS[first.verdict]
     names = _names([each.recipient for each in attempts], whole)
     yield status, Cell(names, show.MOODS[status])
+    said = "mailer" if first.ours else "reply"
     if _is_untried(first):
-        yield "reply", first.reply
+        yield said, first.reply
         return
-    yield "reply", first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
+    yield said, first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
+    yield "besides", first.besides
     if first.verdict in ("defer", "fail", "expire"):
-        words = explain(first.code, first.enhanced_code)
+        words = explain(first.code, first.enhanced_code, first.cause)
         yield "means", words.means
         yield "to do", words.do if first.verdict != "defer" else ""
     yield "there", f"known as {first.queue_id}" if first.queue_id else ""
@@ -297,14 +300,14 @@ def _recipient_json(explanation: Explanation, to: int) -> dict[str, object]:
     bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and _is_untried(last))
     return {
         **recipient.as_json(),
-        "means": _means(recipient.code, recipient.enhanced_code, bad),
+        "means": _means(recipient.code, recipient.enhanced_code, recipient.cause, bad),
         "next_attempt_at": rfc3339(standing.due) if standing and standing.due and waits else None,
         "blocked_by": [obstacle.as_json() for obstacle in standing.obstacles] if standing else [],
     }
 
 
-def _means(code: int, enhanced: str, bad: bool) -> str | None:
-    return explain(code, enhanced).means if bad and (code or enhanced) else None
+def _means(code: int, enhanced: str, cause: Cause | None, bad: bool) -> str | None:
+    return explain(code, enhanced, cause).means if bad and (code or enhanced) else None
 
 
 def _attempt_json(story: Story, attempt: Attempted) -> dict[str, object]:
@@ -313,7 +316,7 @@ def _attempt_json(story: Story, attempt: Attempted) -> dict[str, object]:
     return {
         "recipient": attempt.recipient,
         **attempt.as_json(),
-        "means": _means(attempt.code, attempt.enhanced_code, bad and not _is_untried(attempt)),
+        "means": _means(attempt.code, attempt.enhanced_code, attempt.cause, bad and not _is_untried(attempt)),
         "dialog": None if lines is None else [{"ms": line.ms, "from": line.who, "text": line.text} for line in lines],
     }
 

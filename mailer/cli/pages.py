@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.status.reader import Undelivered
-    from mailer.status.record import Record
+    from mailer.status.record import RecipientRecord, Record
     from mailer.status.view import Summary
 
     from .show import Block, Piece, Value
@@ -165,10 +165,14 @@ def recipients_table(record: Record, now: float) -> Table:
     rows: list[Sequence[Value]] = []
     for recipient in record.recipients:
         name = recipient.address if recipient.type == "to" else f"{recipient.address} ({recipient.type})"
-        reply = Cell(recipient.why or "-", "" if recipient.status == "sent" else show.MOODS.get(recipient.status, ""))
+        reply = Cell(_with_besides(recipient) or "-", "" if recipient.status == "sent" else show.MOODS.get(recipient.status, ""))
         when = moment(recipient.updated_at, now)
         rows.append([name, show.status(recipient.status), reply, recipient.host or "-", Cell(when, "quiet")])
     return Table(columns, rows)
+
+
+def _with_besides(recipient: RecipientRecord) -> str:
+    return f"{recipient.why} (besides, {recipient.besides})" if recipient.besides else recipient.why
 
 
 # The summary
@@ -249,15 +253,23 @@ def undelivered(found: Iterable[Undelivered], now: float) -> Table:
 
 def _plain_bounce(item: Undelivered, now: float) -> list[Value]:
     recipient = item.recipient
-    return [moment(recipient.updated_at, now), recipient.status, recipient.address, item.id, sender(item.sender), recipient.why or "-"]
+    return [
+        moment(recipient.updated_at, now),
+        recipient.status,
+        recipient.address,
+        item.id,
+        sender(item.sender),
+        _with_besides(recipient) or "-",
+    ]
 
 
 def _bounce(item: Undelivered, now: float) -> list[Value]:
     recipient = item.recipient
-    told = f" (said {recipient.host})" if recipient.host else ""
+    ours = recipient.cause is not None and recipient.cause.ours
+    told = f" ({'calling' if ours else 'said'} {recipient.host})" if recipient.host else ""
     lines = [
         Line([recipient.address, Cell(f"  from {sender(item.sender)}", "quiet")]),
-        Line([Cell(recipient.why or "no reason is known", "bad"), Cell(told, "quiet")]),
+        Line([Cell(_with_besides(recipient) or "no reason is known", "bad"), Cell(told, "quiet")]),
         Line([Cell(item.id, "quiet")]),
     ]
     return [Cell(moment(recipient.updated_at, now), "quiet"), show.status(recipient.status), lines]

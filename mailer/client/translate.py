@@ -1,7 +1,7 @@
 """What the network room reports, as errors of the client: one function for each way in which it does.
 
 Kinds that no reply tells apart (an expired certificate and an unknown authority are both "TLS failed") are read off the
-exception that `mailer.net` met, which it keeps as the context of its own.
+exception that `mailer.net` met, which its own knows (`SessionError.met`).
 """
 
 from __future__ import annotations
@@ -79,10 +79,12 @@ def _session(error: SessionError) -> tuple[ErrorKind, bool]:
     if error.kind == "tls":
         return _tls(error)
     if error.kind == "refused" and phase == "connect":
-        cause = _cause(error)
+        cause = error.met
         kind = REFUSED.get(cause.errno or 0, ErrorKind.CONNECTION) if cause else ErrorKind.CONNECTION
         return kind, KINDS[kind].retryable
-    if error.kind in ("refused", "auth"):
+    if error.kind == "ours" and phase == "starttls":
+        return ErrorKind.TLS, False  # a file of ours that cannot be used
+    if error.kind in ("refused", "auth", "ours"):
         kind = kind_of(reply, phase)
         return kind, _again(kind, reply, theirs=True)
     kind = _broken(error.kind, phase, reply)
@@ -107,7 +109,7 @@ def _late(phase: str, reply: Reply) -> ErrorKind:
 def _tls(error: SessionError) -> tuple[ErrorKind, bool]:
     if error.reply.enhanced == NO_STARTTLS:
         return ErrorKind.STARTTLS_NOT_SUPPORTED, False
-    cause = _cause(error)
+    cause = error.met
     if cause is None:  # the server refused STARTTLS, in its own words
         return ErrorKind.TLS, error.reply.transient
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -121,9 +123,3 @@ def _certificate(code: int) -> ErrorKind:
     if code in EXPIRED:
         return ErrorKind.CERTIFICATE_EXPIRED
     return ErrorKind.CERTIFICATE_UNTRUSTED if code in UNTRUSTED else ErrorKind.CERTIFICATE_INVALID
-
-
-def _cause(error: BaseException) -> OSError | None:
-    """What the network said. Further back in the chain is what our caller was busy with, which is none of our business."""
-    cause = error.__cause__ or error.__context__
-    return cause if isinstance(cause, OSError) else None

@@ -5,8 +5,10 @@ Declared here, worked out in `mailer.delivery`: `terms` and `rate` for limits, `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.cause import REFUSALS
 
 from . import values
 from .expression import compiled
@@ -186,10 +188,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """What a refusal leads to, besides what its code says.
+    """What a refusal means, and what it leads to, besides what its code says.
 
-    The first section whose expression is found in the reply counts. Behind those of this file come the ones that mailer knows of the
-    large mailbox operators, unless [delivery] says that they do not.
+    The first section with an action whose expression is found in the reply counts, and the first one that says what it means. Behind
+    those of this file come the ones that mailer knows of mail servers and of the large operators, unless [delivery] says that they do
+    not. What a relay is known to refuse of ours (its name, its login, the sender, its quota) gives up no mail: it waits, with an
+    alarm, until that has been mended.
     """
 
     reply: str = setting(
@@ -209,13 +213,25 @@ class Reaction:
         choice("pause", "slow", "source", "defer", "fail"),
         "What is done: nothing is sent there for a time; half as much is; the source rests and the message leaves by another one; "
         "this message is tried again after a time; it is given up.",
+        "",
+        shown="nothing but what the code says",
         example="slow",
+    )
+    means: str = setting(
+        replace(choice(*REFUSALS), name="word"),
+        "What the reply means, by one of the words in mailer-delivery(7).",
+        "",
+        shown="what its code says",
+        example="sender_refused",
     )
     duration: float | None = setting(PERIOD, "How long that holds, or the message waits.", None, shown="needed but for fail", example="1h")
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the settings mean together and must not."""
-        if self.action != "fail" and self.duration is None:
+        if not self.action and not self.means:
+            yield "reply", 'this leads to nothing; write action = "slow", or what the reply means'
+        if self.action not in ("", "fail") and self.duration is None:
             yield "action", f'{self.action} needs a time; write duration = "1h"'
-        if self.action == "fail" and self.duration is not None:
-            yield "duration", "a message that is given up waits for nothing; take this away"
+        if self.action in ("", "fail") and self.duration is not None:
+            what = "a message that is given up waits for nothing" if self.action else "without an action nothing waits"
+            yield "duration", f"{what}; take this away"

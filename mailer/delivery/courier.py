@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.bounces.reports import asked_of
 from mailer.identity import reverse_path
-from mailer.mail.outcome import NOWHERE, Hop, Outcome
+from mailer.mail.cause import Cause
+from mailer.mail.outcome import NOWHERE, Hop, Outcome, reach
 from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
+from mailer.net.errors import beside, joined
 from mailer.smtp.queued import queue_id
 from mailer.smtp.reply import Reply
 
-from .verdict import judge
+from .verdict import OUR_LOGIN, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,23 +82,25 @@ def _nothing() -> None:
 
 
 class SmtpCourier:
-    """Delivers by SMTP on connections of `pool`."""
+    """Delivers by SMTP on connections of `pool`; `meaning` knows what a refusal means, by destination, phase and reply."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, meaning: Callable[[str, str, Reply], Cause | None] = lambda *_: None) -> None:
         self.pool = pool
         self.clock = clock
+        self.meaning = meaning
         self._closing: set[asyncio.Task[None]] = set()
 
     def session(self, stands: Callable[[], None] = _nothing) -> SmtpSession:
         """A session without a connection yet."""
-        return SmtpSession(self.pool, self.clock, stands)
+        return SmtpSession(self.pool, self.clock, stands, self.meaning)
 
     async def close(self) -> None:
         """Say QUIT to all idle connections."""
         await asyncio.gather(self.pool.close_all(), *self._closing)
 
-    def change(self, pool: Pool) -> None:
+    def change(self, pool: Pool, meaning: Callable[[str, str, Reply], Cause | None]) -> None:
         """Open new connections as `pool` does from now on; those that lie idle take their leave."""
+        self.meaning = meaning
         task = asyncio.get_running_loop().create_task(self.pool.close_all())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -106,9 +110,10 @@ class SmtpCourier:
 class SmtpSession:
     """Works off one destination's queue; keeps its connection from one job to the next."""
 
-    def __init__(self, pool: Pool, clock: Clock, stands: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, clock: Clock, stands: Callable[[], None], meaning: Callable[[str, str, Reply], Cause | None]) -> None:
         self.pool = pool
         self.clock = clock
+        self.meaning = meaning
         self.dialled = 0
         self._stands = stands
         self._connection: Connection | None = None
@@ -129,10 +134,11 @@ class SmtpSession:
         outcomes: dict[int, Outcome] = {}
         for stop, addresses in self._doors(job):
             while waiting and addresses:
-                for outcome in await self._try(stop, addresses, load, waiting, began, ahead):
+                found = await self._try(stop, addresses, load, waiting, began, ahead)
+                for outcome in found:
                     outcomes[outcome.to] = _better(outcomes.get(outcome.to), outcome)
-                waiting = [to for to in waiting if outcomes[to].scope == "host"]
-                if waiting and (hop := outcomes[waiting[0]].hop).ip:
+                waiting = [outcome.to for outcome in found if outcome.scope == "host"]
+                if waiting and (hop := found[0].hop).ip:
                     self.pool.dead.add(hop.ip, hop.port)
         return [outcomes[to] for to in job.recipients]
 
@@ -179,12 +185,15 @@ class SmtpSession:
         outcomes: list[Outcome] = []
         left = recipients
         while left:
-            answers, hop, transcript = await self._transact(stop, addresses, load, left, after)
+            answers, hop, transcript, besides = await self._transact(stop, addresses, load, left, after)
             again = [answer.to for answer in answers if answer.kind == "again"]
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
                 again = []
             now = self.clock.now()  # one moment for all of it: what was said there is kept once
-            outcomes += [_outcome(answer, stop, hop, began, now, transcript) for answer in answers if answer.to not in again]
+            for answer in answers:
+                if answer.to not in again:
+                    cause = None if answer.reply.code < 400 else self._cause(load.job, answer)
+                    outcomes.append(_outcome(answer, cause, stop, hop, began, now, transcript, besides))
             left = again
         if load.envelope.options and self._connection is not None and not self._connection.extensions.dsn:
             self._owe(load, outcomes, lmtp=stop.endpoint.protocol == "lmtp")
@@ -225,8 +234,8 @@ class SmtpSession:
 
     async def _transact(
         self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
-    ) -> tuple[list[Answer], Hop, Transcript | None]:
-        """One transaction.
+    ) -> tuple[list[Answer], Hop, Transcript | None, str]:
+        """One transaction, and what went wrong at other addresses where none came about.
 
         A connection that was used before may be gone without our knowing; what it loses before it has taken anything of
         the message is tried once more on a new one, and is no failure of the host.
@@ -240,12 +249,17 @@ class SmtpSession:
             try:
                 connection = await self._connected(stop, addresses)
             except SessionError as error:
-                return [Answer(to, error.phase, error.kind, error.reply) for to in recipients], error.hop, error.transcript
+                answers = [Answer(to, error.phase, error.kind, error.reply) for to in recipients]
+                return answers, error.hop, error.transcript, error.besides
             reused = connection.deliveries > 0
             answers = await connection.deliver(mail.sender, mail.recipients, mail.content, request=mail.request, ahead=after)
             if not (reused and all(map(_never_began, answers))):
                 answers = [answer if (to := recipients[answer.to]) == answer.to else answer._replace(to=to) for answer in answers]
-                return answers, connection.hop, connection.transcript
+                return answers, connection.hop, connection.transcript, ""
+
+    def _cause(self, job: Job, answer: Answer) -> Cause | None:
+        """What is known of a refusal: what we said ourselves, or what such words mean."""
+        return answer.reply.cause or self.meaning(job.way.key, answer.phase, answer.reply) or _by_code(answer)
 
     async def _connected(self, stop: Stop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool."""
@@ -261,7 +275,7 @@ class SmtpSession:
                 self._connection = None
                 connection.abandon()
                 text = f"{stop.endpoint.host} greets us by our own name, {stop.endpoint.hello}: mail would come back to this host"
-                raise SessionError("loop", "greeting", Reply.own(554, "5.4.6", text), connection.hop)
+                raise SessionError("loop", "greeting", Reply.own(554, "5.4.6", text, Cause.LOOP), connection.hop)
         return connection
 
 
@@ -274,8 +288,22 @@ def _is_us(connection: Connection) -> bool:
     return "." in hello and not hello.startswith("localhost") and connection.greeting.text.partition(" ")[0].lower() == hello
 
 
-def _outcome(answer: Answer, stop: Stop, hop: Hop, began: float, now: float, transcript: Transcript | None) -> Outcome:
-    judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay)
+def _by_code(answer: Answer) -> Cause | None:
+    """A login is refused with codes of its own, RFC 4954 §6."""
+    return OUR_LOGIN.get(answer.reply.code) if answer.phase == "auth" or answer.reply.code == 530 else None
+
+
+def _outcome(
+    answer: Answer,
+    cause: Cause | None,
+    stop: Stop,
+    hop: Hop,
+    began: float,
+    now: float,
+    transcript: Transcript | None,
+    besides: str,
+) -> Outcome:
+    judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay, cause=cause)
     reply = answer.reply
     ours = answer.kind == "local"  # what we refuse ourselves came from nowhere
     return Outcome(
@@ -293,17 +321,38 @@ def _outcome(answer: Answer, stop: Stop, hop: Hop, began: float, now: float, tra
         queue_id(reply.brief) if judgement.verdict == "delivered" else "",
         True,
         None if ours else transcript,
+        cause=cause,
+        besides=besides,
     )
 
 
 def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
-    """What counts after another host was asked: that this one never takes mail (521) says nothing about one that is down."""
+    """What counts after another host or address was asked: an answer, else what got furthest, with the other beside it.
+
+    That this one never takes mail (521) says nothing about one that is down.
+    """
     if before is None:
         return outcome
     if before.trace is not None and outcome.trace is not None:
         outcome.trace.after(before.trace)
-    never = outcome.verdict == "fail" and outcome.scope == "host"
-    return before._replace(trace=outcome.trace) if never else outcome
+    if outcome.verdict == "delivered":
+        return outcome
+    if outcome.scope != "host":
+        return outcome._replace(besides=_besides(before, outcome))
+    never = [each.verdict == "fail" for each in (before, outcome)]
+    first = never[1] > never[0] or (never[0] == never[1] and _reach(before) > _reach(outcome))
+    if first:
+        return before._replace(trace=outcome.trace, besides=_besides(outcome, before))
+    return outcome._replace(besides=_besides(before, outcome))
+
+
+def _reach(outcome: Outcome) -> tuple[int, int]:
+    return reach(outcome.phase, outcome.cause, outcome.hop.tls_wanted)
+
+
+def _besides(other: Outcome, shown: Outcome) -> str:
+    """What stands beside `shown`, which is told in place of `other`."""
+    return joined([other.besides, beside(other.hop, other.text), shown.besides])
 
 
 def _never_began(answer: Answer) -> bool:

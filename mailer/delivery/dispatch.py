@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailer import durable
 from mailer.events import Alarm, Changed, Corrupt, Seen
+from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.mail.message import header_end
 from mailer.mail.outcome import Outcome
@@ -185,20 +186,21 @@ class Dispatcher:
     def _unroutable(self, to: int, trouble: Unroutable, due: float) -> Outcome:
         """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
         scope: Scope = "us" if trouble.offline else "destination"
-        at = self.clock.now()
-        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=at, due=due)
+        at, cause = self.clock.now(), trouble.cause
+        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=at, due=due, cause=cause)
 
     def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
         """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
         passes, however it came in, and where its sender can be told."""
         text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
         pending = attempt.entry.history.pending()
-        return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now) for to in pending]
+        return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now, cause=Cause.LOOP) for to in pending]
 
     def _overdue(self, attempt: Attempt, now: float) -> list[Outcome]:
         """RFC 2852 §4.2: what was to be there by now or to come back is not delivered any more."""
         text = "the time is up in which the sender wanted it delivered"
-        return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False) for to in attempt.entry.history.pending()]
+        pending = attempt.entry.history.pending()
+        return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False, cause=Cause.TOO_LATE) for to in pending]
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int]) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
@@ -240,7 +242,10 @@ class Dispatcher:
             return
         due = now + (LONG if long else CONGESTED) * (1 + self.random())
         text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
-        outcomes = [Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False) for to in recipients]
+        outcomes = [
+            Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False, cause=Cause.CONGESTED)
+            for to in recipients
+        ]
         self.engine.finish(attempt, outcomes)
 
     # Pauses

@@ -18,12 +18,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage, pauses
 from mailer.spool.file import CorruptFile
 
 from . import step
 from .attempt import Budget
+from .blame import BLAME, kind_of, mended
 from .descriptors import FILES
 from .dispatch import Dispatcher
 from .line import Line
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
+REMIND = 900.0  # seconds before the same cause at the same destination raises the alarm again
+MOST_BLAMED = 1000  # of them, before those are forgotten that were
 
 
 class Engine:
@@ -87,6 +91,7 @@ class Engine:
         self.lines: set[Line] = set()
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
         self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self._blamed: dict[tuple[str, Cause], float] = {}
         self.unremovable: set[str] = set()
         """Messages that are delivered and would not leave the spool; the ledger goes on trying."""
 
@@ -246,14 +251,28 @@ class Engine:
         phase, text = self.stuck.pop(task)
         task.uncancel()
         now = self.clock.now()
-        return [Outcome(to, "defer", "host", 451, "4.4.2", f"broken off: {text}", phase, at=now) for to in recipients]
+        text = f"broken off: {text}"
+        return [Outcome(to, "defer", "host", 451, "4.4.2", text, phase, at=now, cause=Cause.STUCK) for to in recipients]
 
     def our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
         now = self.clock.now()
         text = f"{type(error).__name__}: {error}"
         self.tell(Alarm(now, "bug", text))
-        return [Outcome(to, "defer", "message", 451, "4.3.0", f"an error in mailer: {text}", phase, at=now) for to in recipients]
+        text = f"an error in mailer: {text}"
+        return [Outcome(to, "defer", "message", 451, "4.3.0", text, phase, at=now, cause=Cause.BUG) for to in recipients]
+
+    def blame(self, key: str, outcome: Outcome) -> None:
+        """Something of ours is wrong, which somebody has to mend: told once in a while for each destination and cause."""
+        assert outcome.cause is not None
+        now = self.clock.now()
+        if now < self._blamed.get((key, outcome.cause), 0.0):
+            return
+        if len(self._blamed) >= MOST_BLAMED:
+            self._blamed = {each: until for each, until in self._blamed.items() if now < until}
+        self._blamed[key, outcome.cause] = now + REMIND
+        text = f"{outcome.hop.host}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {mended(outcome.cause)}"
+        self.tell(Alarm(now, kind_of(outcome.cause), text))
 
     def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through before a session had it; see `finished`."""
@@ -275,11 +294,13 @@ class Engine:
         now = self.clock.now()
         breaker = destination.breaker
         due = destination.rests_until + destination.spread(self.random())
-        reply = (destination.pause_reason if now < destination.paused_until else breaker.reason) or "the destination does not answer"
+        suspended = now < destination.paused_until
+        reply = (destination.pause_reason if suspended else breaker.reason) or "the destination does not answer"
+        cause = Cause.SUSPENDED if suspended else Cause.BREAKER
         scope: Scope = "us" if breaker.ours else "destination"
         outcomes = [
             Outcome(to, "defer", scope, 451, "4.4.1", f"not tried: {reply}", "connect",
-                    at=now, due=due, counts=False)
+                    at=now, due=due, counts=False, cause=cause)
             for to in job.recipients
         ]  # fmt: skip
         if destination.way.relay:

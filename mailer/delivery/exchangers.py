@@ -10,6 +10,7 @@ import asyncio
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
+from mailer.mail.cause import Cause
 from mailer.mail.domain import ascii_domain
 from mailer.net.dns import DnsTrouble, NotFound, Offline
 
@@ -82,9 +83,9 @@ class Exchangers:
             return await self.resolver.mx(self.domain)
         except NotFound as absence:
             if absence.kind == "null_mx":
-                raise Unroutable(556, "5.1.10", f"{self.domain} takes no mail (null MX)", "fail") from None
+                raise Unroutable(556, "5.1.10", f"{self.domain} takes no mail (null MX)", "fail", Cause.NULL_MX) from None
             if absence.kind == "nxdomain":
-                raise Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail") from None
+                raise Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail", Cause.NO_DOMAIN) from None
             self.implicit = True
             return [(0, form(self.domain))]
         except DnsTrouble as trouble:
@@ -162,11 +163,12 @@ class Exchangers:
         if self.bad:
             return refused(self.domain, self.bad)
         if self.implicit and self.missing[0].kind == "nxdomain":
-            return Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail")
+            return Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail", Cause.NO_DOMAIN)
         if self.implicit:
-            return Unroutable(451, "4.4.4", f"{self.domain} has neither MX nor address records: it takes no mail now", "defer")
+            text = f"{self.domain} has neither MX nor address records: it takes no mail now"
+            return Unroutable(451, "4.4.4", text, "defer", Cause.NO_ADDRESS)
         names = ", ".join(absence.name for absence in self.missing[:3])
-        return Unroutable(451, "4.4.4", f"no MX host of {self.domain} has an address ({names})", "defer")
+        return Unroutable(451, "4.4.4", f"no MX host of {self.domain} has an address ({names})", "defer", Cause.NO_ADDRESS)
 
 
 def is_localhost(host: str) -> bool:

@@ -22,6 +22,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.machine.hostsfile import listed
+from mailer.mail.cause import Cause
 from mailer.net.dns import DnsTrouble, NotFound
 
 from .exchangers import LOOPBACK, MAX_ADDRESSES, Exchangers, is_localhost
@@ -77,7 +78,7 @@ async def _relay(name: str, relay: RelayHost, resolver: Lookup) -> NextHop:
     try:
         addresses = _written(relay.host) or listed(relay.host) or await _searched(relay.host, resolver)
     except NotFound:
-        raise Unroutable(451, "4.4.4", f"relay {name}: {_nowhere(relay.host, resolver)}", "defer") from None
+        raise Unroutable(451, "4.4.4", f"relay {name}: {_nowhere(relay.host, resolver)}", "defer", Cause.NO_ADDRESS) from None
     except DnsTrouble as trouble:
         raise for_now(trouble, f"relay {name}: ") from None
     return NextHop(f"relay:{name}", [Target(relay.host, relay.port, addresses[:MAX_ADDRESSES])])
@@ -121,7 +122,7 @@ def _literal(domain: str, port: int, screen: Callable[[str], bool], ours: Callab
     try:
         address = str(ip_address(text[5:] if text.lower().startswith("ipv6:") else text))
     except ValueError:
-        raise Unroutable(550, "5.1.2", f"{domain} is no address literal", "fail") from None
+        raise Unroutable(550, "5.1.2", f"{domain} is no address literal", "fail", Cause.NO_DOMAIN) from None
     if not screen(address):
         raise refused(domain, [address])
     if ours(address):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm
 from mailer.identity import relayed
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 
+from .blame import BLAME
 from .courier import Load
 from .policy import Unsigned
+from .verdict import stops_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +125,7 @@ class Line:
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
         """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""
         now = self.engine.clock.now()
-        return [Outcome(to, "defer", "us", 451, "4.7.5", trouble, "mail", at=now) for to in job.recipients]
+        return [Outcome(to, "defer", "us", 451, "4.7.5", trouble, "mail", at=now, cause=Cause.UNSIGNED) for to in job.recipients]
 
     def _close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
@@ -175,7 +177,10 @@ class Line:
     def _learn(self, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
         engine = self.engine
-        trouble = next((o for o in outcomes if o.scope in ("host", "us")), None)
+        for outcome in outcomes:
+            if outcome.cause in BLAME:
+                engine.blame(self.destination.key, outcome)
+        trouble = next((o for o in outcomes if o.scope == "host" or (o.scope == "us" and stops_all(o.phase, o.cause))), None)
         if trouble is None:
             was_open = self.destination.breaker.open_until
             if engine.scheduler.succeeded(self.destination):
@@ -183,9 +188,7 @@ class Line:
             if was_open:
                 engine.standstill.over(self.destination.key)
             return
-        engine.scheduler.failed(self.destination, engine.clock.now(), trouble.reply, ours=trouble.scope == "us")
-        if trouble.scope == "us":
-            engine.tell(Alarm(engine.clock.now(), "login", f"{trouble.hop.host} refuses our login: {trouble.reply}"))
+        engine.scheduler.failed(self.destination, engine.clock.now(), trouble.told, ours=trouble.scope == "us")
 
     def _has_rule(self, job: Job, outcome: Outcome) -> bool:
         """Whether the configuration knows more about the reply than its code says."""

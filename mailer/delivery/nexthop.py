@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailer.mail.cause import Cause
 from mailer.net.dns import DnsTrouble, Offline
 
 if TYPE_CHECKING:
@@ -15,19 +16,21 @@ if TYPE_CHECKING:
 
 
 class Unroutable(Exception):
-    """There is no way to go, for now or for good: a reply that we write ourselves, with a code of RFC 3463.
+    """There is no way to go, for now or for good, because of `cause`: a reply that we write ourselves, with a code of RFC 3463."""
 
-    `offline`: it is because this machine has no network, and so was no attempt.
-    """
-
-    def __init__(self, code: int, enhanced: str, text: str, verdict: Verdict, phase: str = "dns", *, offline: bool = False) -> None:
+    def __init__(self, code: int, enhanced: str, text: str, verdict: Verdict, cause: Cause, phase: str = "dns") -> None:
         super().__init__(f"{code} {enhanced} {text}")
         self.code = code
         self.enhanced = enhanced
         self.text = text
         self.verdict = verdict
+        self.cause = cause
         self.phase = phase
-        self.offline = offline
+
+    @property
+    def offline(self) -> bool:
+        """Whether it is because this machine has no network, and so was no attempt."""
+        return self.cause is Cause.OFFLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +57,17 @@ class NextHop:
 
 def for_now(trouble: DnsTrouble, prefix: str = "") -> Unroutable:
     """The DNS cannot say: mail waits."""
-    return Unroutable(451, "4.4.3", f"{prefix}{trouble}", "defer", offline=isinstance(trouble, Offline))
+    return Unroutable(451, "4.4.3", f"{prefix}{trouble}", "defer", Cause.OFFLINE if isinstance(trouble, Offline) else Cause.DNS)
 
 
 def comes_back(domain: str) -> Unroutable:
     """This host is the best to take the mail, and has no other way for it: a loop, which somebody has to mend."""
     text = f"mail for {domain} would come back to this host, which is its best MX: it needs a route of its own"
-    return Unroutable(554, "5.4.6", text, "fail")
+    return Unroutable(554, "5.4.6", text, "fail", Cause.LOOP)
 
 
 def refused(domain: str, addresses: list[str]) -> Unroutable:
     """The DNS leads only to where mail for others must not go."""
     shown = ", ".join(addresses[:3])
     text = f"mail for {domain} leads to {shown}, which nobody outside can reach: it needs a route to a relay, or delivery.allow_private"
-    return Unroutable(550, "5.4.4", text, "fail")
+    return Unroutable(550, "5.4.4", text, "fail", Cause.PRIVATE)

@@ -14,7 +14,9 @@ schedule      it was submitted for a later time            that time, or ``maile
 pause         an operator lets the destination wait        ``mailer queue resume``
 offline       this machine has no network                  the network; no attempt is counted meanwhile
 route         no way leads there now                       the DNS, or the configuration
-login         the relay refuses our password               the right one; nothing expires meanwhile
+login         our login cannot be had, or is refused       the right one; nothing expires meanwhile
+refused       a host refuses something else of ours        the setting that is named; for a relay nothing expires meanwhile
+limit         our own limits keep it from being tried      time
 breaker       the destination did not answer, repeatedly   time: one session finds out
 retry         the last attempt failed for now              time, or ``mailer queue retry``
 rate          it would go faster than was allowed          time, or another limit
@@ -29,10 +31,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.cause import Cause
 from mailer.mail.when import rfc3339
 from mailer.spool.pauses import Pauses
 from mailer.status.destinations import FOREVER, hosts_of
 
+from .blame import BLAME, kind_of, mended
 from .terms import TermsTable, where
 
 if TYPE_CHECKING:
@@ -157,22 +161,34 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
     if last is None or due <= facts.now or last.verdict != "defer":
         return
     now = f"mailer queue retry {facts.id} tries at once"
-    if last.scope == "us" and last.phase == "auth":
-        relay = _relay_of(facts, last)
-        yield Obstacle("login", f"{last.host} refuses our login: {last.reply}", due, f"the right {relay}; then {now}")
-    elif last.phase == "dns" and not last.host:
-        if not known & {"route", "offline"}:
-            yield Obstacle("route" if last.counts else "offline", f"no way led there: {last.reply}", due, now)
-    elif not last.counts and last.phase == "connect":
-        kind = "offline" if last.host else _NOT_TRIED.get(last.enhanced_code, "breaker")
-        if kind not in known:
-            yield Obstacle(kind, last.text, due, now)
-    else:
-        yield Obstacle("retry", f"it was put off: {last.reply}", due, now + _advice(facts, last))
+    if last.cause in BLAME:
+        where = f"{last.host}: " if last.host else ""
+        remedy = mended(last.cause, facts.config, _relay(facts, last))
+        yield Obstacle(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; then {now}")
+        return
+    kind = _KINDS.get(last.cause, "retry")
+    if kind == "retry":
+        besides = f" (besides, {last.besides})" if last.besides else ""
+        yield Obstacle(kind, f"it was put off: {last.told}{besides}", due, now + _advice(facts, last))
+    elif kind not in known and not (kind in ("route", "offline") and known & {"route", "offline"}):
+        yield Obstacle(kind, f"no way led there: {last.reply}" if last.phase == "dns" else last.text, due, now)
 
 
-_NOT_TRIED = {"4.3.2": "pause", "4.4.5": "pause"}
-"""What kept mail from being tried, by the code that the daemon gave it: a pause of ours, or one that a reply asked for."""
+_KINDS: dict[Cause | None, str] = {
+    Cause.PAUSED: "pause",
+    Cause.SUSPENDED: "pause",
+    Cause.BREAKER: "breaker",
+    Cause.CONGESTED: "limit",
+    Cause.SOURCE_EXHAUSTED: "limit",
+    Cause.OFFLINE: "offline",
+    Cause.DNS: "route",
+    Cause.NO_DOMAIN: "route",
+    Cause.NULL_MX: "route",
+    Cause.NO_ADDRESS: "route",
+    Cause.PRIVATE: "route",
+    Cause.LOOP: "route",
+}
+"""What an attempt left behind that came to nothing of ours, by its cause; all else is tried again."""
 
 
 def _advice(facts: Facts, last: Attempted) -> str:
@@ -191,15 +207,6 @@ def _relay(facts: Facts, last: Attempted) -> str:
     relays = facts.config.relays if facts.config else {}
     tried = last.host, last.port, last.tls_wanted
     return next((name for name, relay in relays.items() if (relay.host, relay.port, relay.tls) == tried), "")
-
-
-def _relay_of(facts: Facts, last: Attempted) -> str:
-    """Which setting holds the login that was refused."""
-    config, name = facts.config, _relay(facts, last)
-    if config is None or not name:
-        return "username and password of the relay"
-    line = config.lines.get(f"relay.{name}.username")
-    return f"username and password of [relay.{name}]" + (f" ({config.path}:{line})" if line else "")
 
 
 _SETTINGS = {"window": ("max_connections",), "rate": ("message_rate", "connection_rate"), "breaker": ("breaker_threshold",)}

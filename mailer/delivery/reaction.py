@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.expression import found
 from mailer.config.file import config_of
-from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.mail.cause import CAUSES, REFUSALS, Cause
+from mailer.mail.outcome import Outcome
 
 from .retry import Schedule
 from .terms import form, matches
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.shape import Reaction
+    from mailer.smtp.reply import Reply
 
     from .attempt import Job
     from .destination import Destination
@@ -43,6 +45,8 @@ PATIENT = 3  # tries that are put off by a rule; who says for ever that we shoul
 MOST = 1000  # destinations that are slowed down, before those are forgotten that were
 BREATH = 30.0  # seconds before a destination that was slowed down is slowed down again
 AGAIN = 30.0  # seconds until a message leaves by another source
+MENDED = 900.0  # seconds until it is looked whether what a relay refuses of ours has been mended
+QUOTA = 3600.0  # the same for what an account may send in a day
 NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
 
 
@@ -70,7 +74,9 @@ class Reactions:
         self.sources = sources
         self._slowed: dict[str, Slowed] = before._slowed if before else {}
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
-        self.rules = [(rule, tuple(map(form, rule.match))) for rule in rules]
+        formed = [(rule, tuple(map(form, rule.match))) for rule in rules]
+        self.rules = [each for each in formed if each[0].action]
+        self.meanings = [each for each in formed if each[0].means]
 
     # Before a job is taken on
 
@@ -107,6 +113,8 @@ class Reactions:
         rule = self.rule(job.way.key, outcome)
         if rule is not None:
             outcome = self._done(rule, destination, job, outcome, now)
+        if outcome.scope == "us" and not outcome.due and outcome.cause in REFUSALS:
+            return outcome._replace(due=now + (QUOTA if outcome.cause is Cause.QUOTA_USED_UP else MENDED) * (1 + 0.2 * random()))
         steps = self.table(job.way).retry_schedule
         if steps and outcome.verdict == "defer" and not outcome.due and outcome.scope != "us":
             tries = job.attempt.entry.history.tries.get(outcome.to, 0) + outcome.counts
@@ -142,9 +150,14 @@ class Reactions:
 
     def rule(self, key: str, outcome: Outcome) -> Reaction | None:
         """The first rule that holds for what the destination `key` said."""
-        if outcome.hop == NOWHERE or not outcome.code or outcome.scope == "us":  # a password that is refused gives up nobody's mail
+        if outcome.ours or not outcome.code or outcome.scope == "us":  # a password that is refused gives up nobody's mail
             return None
-        return next((rule for rule, patterns in self.rules if _holds(rule, patterns, key, outcome)), None)
+        return _first(self.rules, key, outcome.phase, outcome.code, outcome.reply)
+
+    def meaning(self, key: str, phase: str, reply: Reply) -> Cause | None:
+        """What a refusal by the destination `key` is known to mean."""
+        rule = _first(self.meanings, key, phase, reply.code, str(reply))
+        return CAUSES[rule.means] if rule else None
 
     def _done(self, rule: Reaction, destination: Destination, job: Job, outcome: Outcome, now: float) -> Outcome:
         until = now + (rule.duration or 0.0)
@@ -167,15 +180,22 @@ class Reactions:
         return outcome._replace(verdict="defer", due=until) if patient else outcome
 
 
-def _holds(rule: Reaction, patterns: Sequence[str], key: str, outcome: Outcome) -> bool:
-    if (rule.codes and outcome.code not in rule.codes) or (rule.phases and outcome.phase not in rule.phases):
+def _first(rules: Iterable[tuple[Reaction, tuple[str, ...]]], key: str, phase: str, code: int, reply: str) -> Reaction | None:
+    return next((rule for rule, patterns in rules if _holds(rule, patterns, key, phase, code, reply)), None)
+
+
+def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: int, reply: str) -> bool:
+    if (rule.codes and code not in rule.codes) or (rule.phases and phase not in rule.phases):
         return False
     if patterns and not any(matches(pattern, key) for pattern in patterns):
         return False
-    return found(rule.reply, outcome.reply)
+    return found(rule.reply, reply)
 
 
 def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:
     """It waits, and that is no attempt."""
     text, due = f"not tried: {wait.reason}", wait.until + spread
-    return [Outcome(to, "defer", "destination", 451, NOT_NOW, text, "connect", at=now, due=due, counts=False) for to in job.recipients]
+    return [
+        Outcome(to, "defer", "destination", 451, NOT_NOW, text, "connect", at=now, due=due, counts=False, cause=Cause.SOURCE_EXHAUSTED)
+        for to in job.recipients
+    ]

@@ -23,6 +23,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
+from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import NOWHERE, Outcome
 from mailer.net.query import has_route
@@ -138,7 +139,10 @@ class Standstill:
             waiting[id] = None
         due = min(pause.until, now + PAUSE_LOOK * (1 + 0.2 * self.random()))
         text = f"not tried: {pause.reply}"
-        return [Outcome(to, "defer", "destination", 451, "4.3.2", text, "connect", at=now, due=due, counts=False) for to in recipients]
+        return [
+            Outcome(to, "defer", "destination", 451, "4.3.2", text, "connect", at=now, due=due, counts=False, cause=Cause.PAUSED)
+            for to in recipients
+        ]
 
     # Outages
 
@@ -175,7 +179,7 @@ class Standstill:
         if not all(o.scope == "host" and o.phase == "connect" and _is_elsewhere(o.hop.ip) for o in outcomes) or self.online():
             return None
         due = self.offline(job.attempt.entry.id)
-        return [outcome._replace(scope="us", counts=False, due=due) for outcome in outcomes]
+        return [outcome._replace(scope="us", counts=False, due=due, cause=Cause.OFFLINE) for outcome in outcomes]
 
     def _short(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         now = self.clock.now()

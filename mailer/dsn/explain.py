@@ -1,13 +1,18 @@
 """What reply codes mean and what the sender can do: plain words as data.
 
 Used by reports and by whoever explains an outcome to a person. A server's own words come first, always;
-these stand below them. The most telling code wins: the enhanced code with its class, then its subject and
-detail alone (RFC 3463 §3; the registry of RFC 5248 has later ones), then the SMTP code (RFC 5321 §4.2.3).
+these stand below them. What the cause says comes first, where one is known. Else the most telling code wins: the enhanced code with
+its class, then its subject and detail alone (RFC 3463 §3; the registry of RFC 5248 has later ones), then the SMTP code
+(RFC 5321 §4.2.3).
+
+Nothing is guessed: a code that servers give for anything (550, 554, 5.7.1) says that the host gave no reason that we know.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from mailer.mail.cause import Cause
 
 
 class Explanation(NamedTuple):
@@ -22,6 +27,8 @@ _LATER = "Send it again later. If it is urgent, reach the recipient in another w
 _SMALLER = "Make it smaller, or put the large part where the recipient can fetch it."
 _OPERATOR = "Tell the operator of this mail system, who has to change something."
 _CONTENT = "Ask the recipient's mail administrator why, and quote the reply above."
+_UNKNOWN = "The host gave no reason that we know; its own words above are all there is."
+_ASK = "If they do not help, ask the recipient's mail administrator, and quote them."
 _RECORD = "Tell the operator of this mail system: a DNS record or a signature of the sender's domain has to be mended."
 
 ENHANCED: dict[str, Explanation] = {
@@ -70,7 +77,7 @@ ENHANCED: dict[str, Explanation] = {
         "Use another address of the recipient, or of yours, that is plain ASCII.",
     ),  # RFC 6531 §3.5
     "7.0": Explanation("The other mail system refused the message by its rules.", _CONTENT),
-    "7.1": Explanation("This sender may not write to this recipient.", _CONTENT),
+    "7.1": Explanation(_UNKNOWN, _ASK),  # RFC 3463 §3.8: not authorised; servers give it for every rule that they have
     "7.2": Explanation("This sender may not write to that mailing list.", "Ask the owner of the list."),
     "7.4": Explanation("The other mail system lacks a security feature that the message needs.", _OPERATOR),
     "7.5": Explanation("The encryption failed.", _OPERATOR),
@@ -104,18 +111,16 @@ ENHANCED: dict[str, Explanation] = {
 CLASSED: dict[str, Explanation] = {
     "4.4.7": Explanation("The trouble did not pass in the time that a message may take.", _LATER),
     "4.7.0": Explanation("The other mail system put the message off, by its rules.", _LATER),
-    "4.7.1": Explanation(
-        "The other mail system put the message off: it does not know this sender yet (greylisting), or had doubts.", _LATER
-    ),
+    "4.7.1": Explanation("The other mail system put the message off, by its rules.", _LATER),
     "4.3.0": Explanation("The recipient's mail system had trouble of its own.", _LATER),
 }
 """Enhanced codes that mean something else with class 4 than with class 5."""
 
 SMTP: dict[int, Explanation] = {
-    421: Explanation("The other mail system was closing down or overloaded.", _LATER),
-    450: Explanation("The mailbox was not available at that moment.", _LATER),
-    451: Explanation("The other mail system had an error of its own.", _LATER),
-    452: Explanation("The other mail system was short of space.", _LATER),
+    421: Explanation("The other mail system ended the session.", _LATER),
+    450: Explanation(f"It was put off. {_UNKNOWN}", _LATER),
+    451: Explanation(f"It was put off. {_UNKNOWN}", _LATER),
+    452: Explanation(f"It was put off. {_UNKNOWN}", _LATER),
     454: Explanation("Encryption or sign-in was not available at that moment.", _LATER),
     500: ENHANCED["5.2"],
     501: ENHANCED["5.4"],
@@ -125,22 +130,76 @@ SMTP: dict[int, Explanation] = {
     521: Explanation("That host takes no mail at all.", _ADDRESS),  # RFC 7504 §3
     530: Explanation("The other mail system wants us to sign in first.", _OPERATOR),  # RFC 4954 §6
     535: ENHANCED["7.8"],
-    550: Explanation("The mailbox does not exist, or the other mail system does not take this message for it.", _ADDRESS),
-    551: ENHANCED["1.6"],
-    552: Explanation("The message is too large, or the recipient's mailbox is full.", _SMALLER),
-    553: ENHANCED["1.3"],
-    554: Explanation("The other mail system refused the message.", _CONTENT),
+    550: Explanation(f"It was refused for good. {_UNKNOWN}", _ASK),
+    551: Explanation(f"It was refused for good. {_UNKNOWN}", _ASK),
+    552: Explanation(f"It was refused for good. {_UNKNOWN}", _ASK),
+    553: Explanation(f"It was refused for good. {_UNKNOWN}", _ASK),
+    554: Explanation(f"It was refused for good. {_UNKNOWN}", _ASK),
     555: ENHANCED["5.4"],
     556: ENHANCED["1.10"],  # RFC 7504 §4
 }
 """By the code itself, where there is no enhanced one that tells more; RFC 5321 §4.2.3."""
 
-TEMPORARY = Explanation("The trouble was of the kind that passes.", _LATER)
-PERMANENT = Explanation("The other mail system refused the message for good.", _CONTENT)
+CAUSED: dict[Cause, Explanation] = {
+    Cause.PAUSED: Explanation("An operator of this mail system lets mail for that destination wait.", _LATER),
+    Cause.SUSPENDED: Explanation("The other mail system asked for a rest, so that its mail waits.", _LATER),
+    Cause.BREAKER: Explanation("The other mail system did not answer, several times in a row: it is left alone for a while.", _LATER),
+    Cause.CONGESTED: Explanation("Much mail waits for the same destination.", _LATER),
+    Cause.SOURCE_EXHAUSTED: Explanation("No address of this mail system may send more there for now.", _LATER),
+    Cause.OFFLINE: Explanation("This mail system had no network.", _LATER),
+    Cause.TOO_LATE: Explanation("The message could not be delivered in the time that its sender gave it.", _LATER),
+    Cause.UNSIGNED: Explanation("This mail system could not sign the message, and does not send it without.", _OPERATOR),
+    Cause.CREDENTIAL: Explanation("This mail system could not get the password, token or certificate that it needs there.", _OPERATOR),
+    Cause.SETTING: Explanation("A setting of this mail system, or a file that it names, cannot be used.", _OPERATOR),
+    Cause.SHORT: Explanation("This mail system had no more memory or descriptors.", _LATER),
+    Cause.LOOP: Explanation("The message went round in circles, or would.", _OPERATOR),
+    Cause.CANCELLED: Explanation("An operator of this mail system has withdrawn it.", _OPERATOR),
+    Cause.DNS: Explanation("The name service (DNS) gave no answer for the recipient's domain.", _LATER),
+    Cause.NO_DOMAIN: ENHANCED["1.2"],
+    Cause.NULL_MX: ENHANCED["1.10"],
+    Cause.NO_ADDRESS: Explanation("No host that takes mail for the domain has an address in the DNS.", _ADDRESS),
+    Cause.PRIVATE: Explanation("The DNS leads to hosts that nobody outside their own network can reach.", _OPERATOR),
+    Cause.BUG: Explanation("There was an error in the program that delivers mail.", _OPERATOR),
+    Cause.STUCK: Explanation("The attempt made no progress and was given up.", _LATER),
+    Cause.UNREACHABLE: Explanation("There was no connection to the other mail system.", _LATER),
+    Cause.TIMEOUT: Explanation("The other mail system did not answer in time.", _LATER),
+    Cause.CONNECTION_REFUSED: Explanation("The other machine is there, and no mail system answered on it.", _LATER),
+    Cause.LOST: Explanation("The connection to the other mail system broke.", _LATER),
+    Cause.PROTOCOL: Explanation("What answered there does not speak the language of mail systems (SMTP) as it should.", _OPERATOR),
+    Cause.TLS: Explanation("No encrypted connection as it has to be could be made.", _OPERATOR),
+    Cause.LOGIN: Explanation("The relay offers no way to sign in that this mail system may use.", _OPERATOR),
+    Cause.LOGIN_REFUSED: ENHANCED["7.8"],
+    Cause.LOGIN_WANTED: Explanation("The other mail system wants us to sign in first.", _OPERATOR),
+    Cause.ACCOUNT_DISABLED: Explanation("The account of this mail system there is disabled, or may not send.", _OPERATOR),
+    Cause.NAME_REFUSED: Explanation("The other mail system does not take the name by which this one introduces itself.", _OPERATOR),
+    Cause.ADDRESS_REFUSED: Explanation("The other mail system takes no mail from the network address of this one.", _OPERATOR),
+    Cause.BLOCKLISTED: Explanation("The network address of this mail system is on a blocklist, or has a bad reputation there.", _OPERATOR),
+    Cause.RELAYING_DENIED: Explanation("The other mail system does not pass on mail from here to others.", _OPERATOR),
+    Cause.SENDER_REFUSED: Explanation("The other mail system does not take mail from this sender's address.", _OPERATOR),
+    Cause.SENDER_UNKNOWN: Explanation(
+        "The other mail system finds no domain or no mailbox for the sender's address.", "Correct the sender's address."
+    ),
+    Cause.UNAUTHENTICATED: Explanation("The sender's domain does not vouch for the message (SPF, DKIM, DMARC).", _RECORD),
+    Cause.QUOTA_USED_UP: Explanation("What the account of this mail system may send there is used up for now.", _OPERATOR),
+    Cause.TOO_FAST: Explanation("More mail came from here than the other mail system takes in such a time.", _LATER),
+    Cause.MALFORMED: Explanation("The message is not written as it has to be.", "Mend what the words above name, and send it again."),
+    Cause.UNWANTED: Explanation("The other mail system takes the message for spam, or for harmful.", _CONTENT),
+    Cause.TOO_LARGE: Explanation("The message is larger than is taken there.", _SMALLER),
+    Cause.NO_MAILBOX: ENHANCED["1.1"],
+    Cause.MAILBOX_FULL: ENHANCED["2.2"],
+    Cause.MAILBOX_DISABLED: ENHANCED["2.1"],
+    Cause.GREYLISTED: Explanation("The other mail system does not know this sender yet, and wants to be asked again.", _LATER),
+}
+"""By the cause; `UNFIT` is explained by its code, which says what does not fit."""
+
+TEMPORARY = Explanation(f"It was put off. {_UNKNOWN}", _LATER)
+PERMANENT = Explanation(f"It was refused for good. {_UNKNOWN}", _ASK)
 
 
-def explain(code: int, enhanced: str) -> Explanation:
+def explain(code: int, enhanced: str, cause: Cause | None = None) -> Explanation:
     """The words for a reply with SMTP code `code` (0 if there was none) and RFC 3463 code `enhanced` (or ``""``)."""
+    if cause in CAUSED:
+        return CAUSED[cause]
     kind, _, detail = enhanced.partition(".")
     for found in (CLASSED.get(enhanced), None if _says_nothing(detail) else ENHANCED.get(detail), SMTP.get(code), ENHANCED.get(detail)):
         if found is not None:

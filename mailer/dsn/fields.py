@@ -29,7 +29,6 @@ STATUS_OF_DELAY = "4.0.0"
 STATUS_OF_SUCCESS = "2.0.0"
 ACTION = {"failed": "failed", "expired": "failed", "delayed": "delayed", "relayed": "relayed", "delivered": "delivered"}
 """Kind of report → its action, RFC 3464 §2.3.3."""
-OWN_PHASES = ("", "dns", "connect")  # before anybody answered; whatever is said there, we said
 
 
 def status_part(
@@ -73,20 +72,15 @@ def _of_recipient(envelope: Envelope, outcome: Outcome, action: str, asked: Requ
         field("Action", action),
         field("Status", status(outcome)),
     ]
-    if outcome.hop.host:
+    if outcome.hop.host and not outcome.ours:  # RFC 3464 §2.3.5: who reported it
         fields.append(field("Remote-MTA", f"dns; {ascii_line(outcome.hop.host)}"))
-    if reply := ascii_line(outcome.reply):
-        fields.append(field("Diagnostic-Code", f"{'smtp' if theirs(outcome) else 'x-mailer'}; {reply}"))
+    if reply := ascii_line(outcome.reply):  # RFC 3464 §2.3.6: its type says who
+        fields.append(field("Diagnostic-Code", f"{'x-mailer' if outcome.ours or not outcome.code else 'smtp'}; {reply}"))
     if outcome.at:
         fields.append(field("Last-Attempt-Date", rfc5322(outcome.at)))
     if until and not outcome.final:
         fields.append(field("Will-Retry-Until", rfc5322(until)))  # RFC 3464 §2.3.9
     return "".join(fields)
-
-
-def theirs(outcome: Outcome) -> bool:
-    """Whether the reply is the other side's, as far as the outcome tells; else it is one that we wrote."""
-    return bool(outcome.hop.host and outcome.code) and outcome.phase not in OWN_PHASES
 
 
 def status(outcome: Outcome) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mailer.mail.when import parse_rfc3339, rfc5322
 
 from .explain import CLASSED, explain
-from .fields import theirs
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _groups(envelope: Envelope, outcomes: Sequence[Outcome]) -> list[list[Outcom
     """Those who share a cause, in the order in which it is met: what happened, and where, but for each one's own address in the reply."""
     groups: dict[tuple[str, ...], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault((outcome.verdict, _place(outcome), _shared(envelope, outcome)), []).append(outcome)
+        groups.setdefault((outcome.verdict, _title(outcome), _shared(envelope, outcome)), []).append(outcome)
     return [*groups.values()]
 
 
@@ -80,10 +79,12 @@ def _recipients(envelope: Envelope, outcomes: Sequence[Outcome]) -> str:
     outcome = outcomes[0]
     lines = [f"<{one_line(envelope.recipients[each.to].address)}>" for each in outcomes]
     if reply := (outcome.reply if len(outcomes) == 1 else _shared(envelope, outcome)):
-        lines.append(_block(f"What happened{_place(outcome)}:", reply))
+        lines.append(_block(f"{_title(outcome)}:", reply))
+    if outcome.besides:
+        lines.append(_block("Besides:", outcome.besides))
     if outcome.verdict == "delivered":
         return "\n".join(lines)
-    explanation = explain(outcome.code, outcome.enhanced)
+    explanation = explain(outcome.code, outcome.enhanced, outcome.cause)
     means = explanation.means
     if outcome.verdict == "expire" and explanation != CLASSED["4.4.7"]:
         means += " " + CLASSED["4.4.7"].means
@@ -93,11 +94,12 @@ def _recipients(envelope: Envelope, outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _place(outcome: Outcome) -> str:
+def _title(outcome: Outcome) -> str:
+    """Whose words come now."""
     host = one_line(outcome.hop.host)
-    if not host:
-        return ""
-    return f" at {host}" if theirs(outcome) else f" on the way to {host}"
+    if outcome.ours:
+        return "What this mail system found" + (f" on the way to {host}" if host else "")
+    return "What happened" + (f" at {host}" if host else "")
 
 
 def _block(title: str, text: str) -> str:

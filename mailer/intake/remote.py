@@ -11,6 +11,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from mailer.mail.cause import CAUSES
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.history import History
 from mailer.mail.when import parse_rfc3339
@@ -80,7 +81,7 @@ class RemoteView:
             record,
             entry,
             os.getuid(),
-            [Attempted(**each) for each in document["attempts"]],
+            [Attempted(**_known(each)) for each in document["attempts"]],
             {int(key): [Line(*line) for line in lines] for key, lines in document["dialogs"].items()},
             [_record(each) for each in document["reports"]],
             document["missing"],
@@ -171,9 +172,14 @@ def _bound(wanted: Filter) -> dict[str, object]:
 
 
 def _record(document: dict[str, Any]) -> Record:
-    people = [RecipientRecord(**recipient) for recipient in document.pop("recipients")]
+    people = [RecipientRecord(**_known(recipient)) for recipient in document.pop("recipients")]
     return Record(**document, recipients=people)
 
 
 def _undelivered(document: dict[str, Any]) -> Undelivered:
-    return Undelivered(**document | {"recipient": RecipientRecord(**document["recipient"])})
+    return Undelivered(**document | {"recipient": RecipientRecord(**_known(document["recipient"]))})
+
+
+def _known(document: dict[str, Any]) -> dict[str, Any]:
+    """The same with its cause as one of ours; a daemon of another version may know others."""
+    return document | {"cause": CAUSES.get(document.get("cause") or "")}

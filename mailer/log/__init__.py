@@ -200,7 +200,7 @@ OUTCOMES: Final = {"delivered": "info", "cancel": "info", "defer": "warning"}
 
 def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
     hop = outcome.hop
-    return {
+    line: dict[str, object] = {
         "event": RECIPIENT_STATUS[outcome.verdict],
         "id": entry.id,
         "to": entry.envelope.recipients[outcome.to].address,
@@ -217,6 +217,11 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
         "queue_id": outcome.queue_id or None,
         "next": rfc3339(outcome.due) if outcome.due else None,
     }
+    if outcome.cause is not None:
+        line |= {"cause": outcome.cause, "by": "mailer" if outcome.ours else "host"}
+    if outcome.besides:
+        line["besides"] = _cut(outcome.besides)
+    return line
 
 
 def _cut(text: str) -> str:

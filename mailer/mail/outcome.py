@@ -2,14 +2,16 @@
 
 The value that travels from the connection that learned it to everybody who wants to know: spool,
 status, bounce, log. A failure that we noticed ourselves (no route, a name that does not exist, a
-timeout) has a reply too, written by us with a code of RFC 3463, so that nobody downstream tells two
-kinds of failure apart; `host` is empty then.
+timeout) has a reply too, written by us with a code of RFC 3463; its `cause` says that it is ours, and wherever it is
+shown, it is shown as that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol, Self, get_args
+
+from .cause import CAUSES, Cause
 
 Verdict = Literal["delivered", "defer", "fail", "expire", "cancel"]
 """`delivered`: the next hop took responsibility (RFC 5321 §2.1). `defer`: again later. The other three
@@ -18,6 +20,14 @@ are final without delivery: refused, too old, withdrawn by an operator."""
 Scope = Literal["recipient", "message", "host", "destination", "us"]
 """How far the cause reaches: this recipient, this message, this host, every host of the destination,
 or our own fault (a wrong password), which pauses and alarms but never bounces."""
+
+PHASES = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
+"""The steps of an attempt, in their order."""
+
+OURS = "mailer: "
+"""What stands before a reply of ours wherever it is shown: the host did not say it."""
+
+MOST_BESIDES = 3  # other addresses whose trouble is told
 
 FINAL: frozenset[str] = frozenset(get_args(Verdict)) - {"defer"}
 
@@ -70,6 +80,8 @@ class Outcome(NamedTuple):
     trace: Trace | None = None  # None where no host was called, and in what was read from the spool
     source: str = ""  # the name of the source that it left from, where there are some and it was not delivered
     waited: float | None = None  # seconds that its message had really waited by then; only with `defer`, None in older records
+    cause: Cause | None = None  # why, where more is known than what the reply says; see `Cause`
+    besides: str = ""  # what went wrong at other addresses, where it got less far
 
     @property
     def final(self) -> bool:
@@ -79,12 +91,22 @@ class Outcome(NamedTuple):
     @property
     def reply(self) -> str:
         """The reply as one line: ``550 5.1.1 no such user``."""
-        return " ".join(part for part in (str(self.code) if self.code else "", self.enhanced, self.text) if part)
+        return reply_line(self.code, self.enhanced, self.text)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the reply is in our words."""
+        return self.cause is not None and self.cause.ours
+
+    @property
+    def told(self) -> str:
+        """The reply for a person, who has to see whose words it is."""
+        return told(self.reply, self.cause)
 
     def to_record(self) -> dict[str, object]:
         """The members of an outcome record in a spool file (`mailer-spool(5)`); `at` and `to` are the file's to write."""
         record: dict[str, object] = {"verdict": self.verdict, "scope": self.scope, "code": self.code, "phase": self.phase}
-        for name in ("enhanced", "text", "queue_id", "source"):
+        for name in ("enhanced", "text", "queue_id", "source", "cause", "besides"):
             if value := getattr(self, name):
                 record[name] = value
         record.update((name, value) for name, value in self.hop._asdict().items() if value)
@@ -125,7 +147,32 @@ class Outcome(NamedTuple):
             record.get("counts") is not False,
             source=_text(record, "source"),
             waited=_number(record, "waited") if "waited" in record else None,
+            cause=CAUSES.get(_text(record, "cause")),
+            besides=_text(record, "besides"),
         )
+
+
+def reply_line(code: int, enhanced: str, text: str) -> str:
+    """A reply as one line; code 0 is none."""
+    return " ".join(part for part in (str(code) if code else "", enhanced, text) if part)
+
+
+def told(reply: str, cause: Cause | None) -> str:
+    """A reply as it is shown: marked where it is ours."""
+    return OURS + reply if cause is not None and cause.ours else reply
+
+
+def reach(phase: str, cause: Cause | None, wanted: str = "") -> tuple[int, int]:
+    """How far an attempt got, to be compared: by its last step, and in the connection by how much of the host there was.
+
+    `wanted` is `Hop.tls_wanted`: with implicit TLS the handshake comes before the greeting.
+    """
+    order = _IMPLICIT if wanted == "implicit" else PHASES
+    return order.index(phase) if phase in order else -1, _NEARER.get(cause, 3)
+
+
+_IMPLICIT = ("dns", "connect", "starttls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "body")
+_NEARER: dict[Cause | None, int] = {Cause.UNREACHABLE: 0, Cause.TIMEOUT: 1, Cause.CONNECTION_REFUSED: 2}
 
 
 def _text(record: Mapping[str, object], name: str) -> str:

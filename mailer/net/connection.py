@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from mailer.mail.cause import Cause
 from mailer.mail.request import NOTHING, Request
 from mailer.smtp.client import State
 from mailer.smtp.errors import ProtocolError
@@ -110,7 +111,7 @@ class Connection(Session):
         transaction = self._begun(mail)
         self.transcript = self._noted(len(content))
         if not self.usable:
-            self._broken(transaction, "lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL"))
+            self._broken(transaction, "lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL", Cause.LOST))
             return transaction.answers()
         announced, self._expected = self._expected, None
         try:

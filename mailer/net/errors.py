@@ -6,15 +6,18 @@ What asyncio and the operating system raise is translated here, into words that 
 from __future__ import annotations
 
 import os
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from errno import ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING
 
-from mailer.mail.outcome import Hop
+from mailer.mail.cause import Cause
+from mailer.mail.outcome import MOST_BESIDES, Hop, reach
 from mailer.smtp.client import PHASE
 from mailer.smtp.errors import ProtocolError
 from mailer.smtp.reply import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .transcript import Transcript
 
 
@@ -23,10 +26,11 @@ SHORT = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 
 
 class SessionError(Exception):
-    """`kind` is refused, lost, timeout, tls, auth, protocol, resolve or short; `phase` the step where it happened.
+    """`kind` is refused, lost, timeout, tls, auth, protocol, resolve or short; or ours, where nothing is wrong with the host.
 
-    `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463; `hop` is where it was, and
-    `transcript` what was said there, where something was.
+    `phase` is the step where it happened. `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463 and a
+    cause; `hop` is where it was, and `transcript` what was said there, where something was. `besides` is what went wrong at
+    other addresses of the host, `met` what the network or TLS raised, where that is why.
     """
 
     def __init__(self, kind: str, phase: str, reply: Reply, hop: Hop, transcript: Transcript | None = None) -> None:
@@ -36,32 +40,60 @@ class SessionError(Exception):
         self.reply = reply
         self.hop = hop
         self.transcript = transcript
+        self.besides = ""
+        self.met: OSError | None = None
 
-    def after(self, earlier: SessionError) -> SessionError:
-        """The same, and before it this other one came to nothing."""
-        if self.transcript is not None and earlier.transcript is not None:
-            self.transcript.after(earlier.transcript)
-        return self
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How far it got, to be compared."""
+        return reach(self.phase, self.reply.cause, self.hop.tls_wanted)
+
+
+def furthest(errors: Sequence[SessionError]) -> SessionError:
+    """The one of several tries, in their order, that tells most: that got furthest, and of equals the last; the others stand beside it."""
+    chosen = max(reversed(errors), key=lambda error: error.reach)
+    others = [error for error in errors if error is not chosen]
+    for error in reversed(others):
+        if chosen.transcript is not None and error.transcript is not None:
+            chosen.transcript.after(error.transcript)
+    notes = [note for error in others for note in (error.besides, beside(error.hop, error.reply.text))]
+    chosen.besides = joined([*notes, chosen.besides])
+    return chosen
+
+
+def beside(hop: Hop, text: str) -> str:
+    """What stands beside another reason."""
+    return f"{hop.ip or hop.host}: {text}"
+
+
+def joined(notes: Sequence[str]) -> str:
+    """Notes of what went wrong elsewhere, each once, and no more than a few."""
+    parts = dict.fromkeys(part for note in notes if note for part in note.split("; "))
+    return "; ".join([*parts][:MOST_BESIDES])
 
 
 def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
     """There is no connection: `error` came instead, or nothing did for `seconds`."""
     if isinstance(error, TimeoutError):
-        return SessionError("timeout", "connect", Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection"), hop)
+        reply = Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection", Cause.TIMEOUT)
+        return SessionError("timeout", "connect", reply, hop)
     if error.errno in SHORT:
         text = f"no connection can be opened: this machine has no more to give ({_reason(error)})"
-        return SessionError("short", "connect", Reply.own(451, "4.3.0", text), hop)
-    return SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_reason(error)}"), hop)
+        return SessionError("short", "connect", Reply.own(451, "4.3.0", text, Cause.SHORT), hop)
+    cause = Cause.CONNECTION_REFUSED if error.errno == ECONNREFUSED else Cause.UNREACHABLE
+    trouble = SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_reason(error)}", cause), hop)
+    trouble.met = error
+    return trouble
 
 
 def broken(error: Exception, verb: str, seconds: float) -> tuple[str, str, Reply]:
     """Kind, phase and reply for a session that ended with `error` while `verb` waited for its answer, for `seconds` at most."""
     what = _AWAITED.get(verb, f"the answer to {verb}")
     if isinstance(error, TimeoutError):
-        return "timeout", PHASE[verb], Reply.own(451, "4.4.2", f"waited {seconds:g} s for {what}")
+        return "timeout", PHASE[verb], Reply.own(451, "4.4.2", f"waited {seconds:g} s for {what}", Cause.TIMEOUT)
     if isinstance(error, ProtocolError):
-        return "protocol", PHASE[verb], Reply.own(451, "4.5.0", str(error))
-    return "lost", PHASE[verb], Reply.own(451, "4.4.2", f"{_reason(error)} while we waited for {what}")
+        return "protocol", PHASE[verb], Reply.own(451, "4.5.0", str(error), Cause.PROTOCOL)
+    return "lost", PHASE[verb], Reply.own(451, "4.4.2", f"{_reason(error)} while we waited for {what}", Cause.LOST)
 
 
 _AWAITED = {

@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Sequence
 from .connection import Connection, reach
 from .dead import Dead
 from .endpoint import Endpoint, Timeouts
-from .errors import SessionError
+from .errors import SessionError, furthest
 from .race import race
 from .stream import Stream
 
@@ -44,8 +44,8 @@ class Pool:
         """A session with one of the `addresses` of the endpoint's host: a waiting one, or the first that can be opened.
 
         An address that does not answer at once is not waited for while there are others (`race`); one that could not be
-        reached a moment ago comes last. Raises `SessionError`: that of the last address, or at once if our password was
-        refused, which another address of the same host would refuse too.
+        reached a moment ago comes last. Raises `SessionError`: that of the address where it got furthest, with the others beside
+        it; or at once if it is our login, which another address of the same host would refuse too.
         """
         if not addresses:
             raise ValueError(f"{endpoint.host} has no addresses")
@@ -68,30 +68,29 @@ class Pool:
         def attempt(address: str) -> Coroutine[None, None, Stream]:
             return reach(endpoint, address, self._timeouts)
 
-        try:
-            while True:
+        while left:
+            try:
                 address, stream = await race(list(left), attempt, lost, Stream.abort)
-                del left[address]
-                try:
-                    connection = await Connection.open(endpoint, address, self._timeouts, stream=stream)
-                except SessionError as error:
-                    self._failed(error, address, endpoint)
-                    if error.kind == "auth" or not left:
-                        raise
-                    troubles.append(error)
-                else:
-                    self.dead.discard(address, endpoint.port)
-                    return connection
-        except SessionError as last:
-            for trouble in reversed(troubles):
-                last.after(trouble)
-            raise
+            except SessionError:
+                break  # `lost` was told of all of them
+            del left[address]
+            try:
+                connection = await Connection.open(endpoint, address, self._timeouts, stream=stream)
+            except SessionError as error:
+                troubles.append(error)
+                self._failed(error, address, endpoint)
+                if error.kind in ("auth", "ours"):
+                    break
+            else:
+                self.dead.discard(address, endpoint.port)
+                return connection
+        raise furthest(troubles)
 
     def _failed(self, error: SessionError, address: str, endpoint: Endpoint) -> None:
         """What that says about the address. Where we are short of something, what we have that nobody needs is given up."""
         if error.kind == "short":
             self._dismiss_all()
-        elif error.kind != "auth":
+        elif error.kind not in ("auth", "ours"):
             self.dead.add(address, endpoint.port)
 
     def give_back(self, connection: Connection) -> None:

@@ -15,6 +15,7 @@ from secrets import token_urlsafe
 from time import monotonic
 from typing import Self
 
+from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
 from mailer.smtp.client import PHASE, Client
@@ -29,7 +30,7 @@ from mailer.trust.binding import server_end_point
 from . import tls
 from .aside import aside
 from .endpoint import Endpoint, Timeouts
-from .errors import SessionError, broken, unreachable
+from .errors import SessionError, broken, furthest, unreachable
 from .family import source
 from .stream import Stream
 from .transcript import Prologue, Transcript
@@ -114,7 +115,8 @@ class Session:
         try:
             return await cls._open(endpoint, address, timeouts, replace(wish, tls="none"), watch)
         except SessionError as error:
-            raise error.after(insecure) from None
+            plain = error
+        raise furthest([insecure, plain])
 
     @classmethod
     async def _open(
@@ -137,7 +139,7 @@ class Session:
             raise connection._trouble(*connection._explain(error)) from None
         except CommandError as error:  # our name for EHLO, which the configuration gave us
             connection._leave()
-            raise connection._trouble("refused", "ehlo", Reply.own(451, "4.3.5", str(error))) from None
+            raise connection._trouble("ours", "ehlo", Reply.own(451, "4.3.5", str(error), Cause.SETTING)) from None
         except BaseException:
             connection.abandon()
             raise
@@ -200,7 +202,7 @@ class Session:
         if command.verb not in (*QUESTIONS, "NOOP", "RSET"):
             raise ValueError(f"{command.verb} is nothing to ask")
         if not (self.usable and self._client.may(command.verb)):
-            raise SessionError("lost", PHASE[command.verb], Reply.own(451, "4.4.2", "the session is over"), self.hop)
+            raise SessionError("lost", PHASE[command.verb], Reply.own(451, "4.4.2", "the session is over", Cause.LOST), self.hop)
         try:
             reply = await self._ask(command)
         except (OSError, ProtocolError) as error:
@@ -265,12 +267,19 @@ class Session:
         """Raises `SessionError`, for whatever goes wrong with it."""
         requirement = self.endpoint.requirement
         try:
+            terms = tls.context(requirement)
+        except OSError as error:
+            cause = Cause.CREDENTIAL if isinstance(error, tls.OwnCertificate) else Cause.SETTING
+            raise self._trouble("ours", "starttls", Reply.own(454, "4.3.5", str(error), cause)) from None
+        try:
             name = tls.server_name(requirement, self.endpoint.host)
-            await self._stream.start_tls(tls.context(requirement), name, self._timeouts.connect)
+            await self._stream.start_tls(terms, name, self._timeouts.connect)
             tls.check(requirement, self.peer_certificates)
         except OSError as error:
             text = f"TLS with {self.endpoint.host}: {tls.reason(error)}"
-            raise self._trouble("tls", "starttls", Reply.own(454, "4.7.5", text)) from None
+            trouble = self._trouble("tls", "starttls", Reply.own(454, "4.7.5", text, Cause.TLS))
+            trouble.met = error
+            raise trouble from None
         self.hop = self.hop._replace(tls=tls.achieved(self._stream.tls_version, requirement))
 
     async def close(self) -> None:
@@ -339,6 +348,7 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
     try:
         secret = await aside(login.secret)
     except Failure as failure:
-        raise SessionError("auth", "auth", Reply.own(454, "4.7.0", str(failure)), _hop(endpoint, address)) from None
+        reply = Reply.own(454, "4.7.0", str(failure), Cause.CREDENTIAL)
+        raise SessionError("ours", "auth", reply, _hop(endpoint, address)) from None
     wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18)
     return Wish(endpoint.hello, requirement.mode, requirement.verified, *wanted)

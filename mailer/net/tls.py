@@ -23,6 +23,10 @@ RESUMABLE = 3600.0  # seconds: a certificate that was revoked or has expired is 
 SESSIONS = 1000  # for one requirement; the oldest are forgotten first
 
 
+class OwnCertificate(OSError):
+    """The certificate that we show, or its key, cannot be used."""
+
+
 class Context(ssl.SSLContext):
     """A context that remembers its sessions."""
 
@@ -49,7 +53,7 @@ class Context(ssl.SSLContext):
 
 @lru_cache(64)
 def context(requirement: Requirement) -> Context:
-    """The context for sessions under `requirement`. Raises `OSError` (with `ssl.SSLError`) for a file that cannot be used."""
+    """The context for sessions under `requirement`. Raises `OSError` for a file that cannot be used."""
     made = Context(ssl.PROTOCOL_TLS_CLIENT)
     made._sessions = {}
     if requirement.verified and not requirement.fingerprints:
@@ -81,7 +85,7 @@ def _introduce(made: Context, certificate: str, key: str) -> None:
     try:
         made.load_cert_chain(certificate, key or None, password=lambda: "")
     except OSError as error:
-        raise OSError(f"the client certificate {certificate} cannot be used: {error.strerror or error}") from None
+        raise OwnCertificate(f"the client certificate {certificate} cannot be used: {error.strerror or error}") from None
 
 
 forget = context.cache_clear

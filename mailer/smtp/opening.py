@@ -21,6 +21,8 @@ from binascii import a2b_base64
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from mailer.mail.cause import Cause
+
 from . import command, sasl
 from .client import Client, State
 from .command import Command
@@ -82,7 +84,8 @@ def _starttls(client: Client, wish: Wish) -> _STEP:
     if not client.extensions.starttls:
         if wish.tls == "opportunistic":
             return
-        raise SessionRefused("tls", "starttls", Reply.own(454, "4.7.4", "TLS is required, and the host does not offer STARTTLS"))
+        text = "TLS is required, and the host does not offer STARTTLS"
+        raise SessionRefused("tls", "starttls", Reply.own(454, "4.7.4", text, Cause.TLS))
     reply = yield command.STARTTLS
     if reply.positive:
         yield HANDSHAKE
@@ -149,4 +152,4 @@ def _answer(mechanism: sasl.Mechanism, reply: Reply) -> bytes | None:
 
 
 def _refuse(code: int, enhanced: str, text: str) -> SessionRefused:
-    return SessionRefused("auth", "auth", Reply.own(code, enhanced, text))
+    return SessionRefused("auth", "auth", Reply.own(code, enhanced, text, Cause.LOGIN))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from mailer.mail.cause import Cause
 from mailer.mail.request import Request, Wanted
 from mailer.mail.when import parse_rfc3339, rfc3339
 
@@ -28,11 +29,11 @@ def objection(request: Request, offered: Extensions, *, protected: bool) -> Repl
     """Why this host cannot be asked for what was asked; `protected`: the session has TLS with a verified certificate."""
     if request.require_tls and not (offered.require_tls and protected):
         what = "does not offer REQUIRETLS" if protected else "has proved nothing: REQUIRETLS needs TLS with a verified certificate"
-        return Reply.own(554, "5.7.30", f"the sender requires TLS all the way, and the host {what}")
+        return Reply.own(554, "5.7.30", f"the sender requires TLS all the way, and the host {what}", Cause.UNFIT)
     if request.by is not None and request.by_return and not _in_time(request.by, offered):
-        return Reply.own(554, "5.3.3", "the message has to be delivered in time or returned, which the host cannot promise")
+        return Reply.own(554, "5.3.3", "the message has to be delivered in time or returned, which the host cannot promise", Cause.UNFIT)
     if request.hold and not _held(request.hold, offered):
-        return Reply.own(554, "5.3.3", "the message is to be released later, and the host does not hold messages so long")
+        return Reply.own(554, "5.3.3", "the message is to be released later, and the host does not hold messages so long", Cause.UNFIT)
     return None
 
 

@@ -16,6 +16,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mailer.mail.cause import Cause
+
 from .errors import ProtocolError
 
 MAX_LINE = 4096  # octets of a line that are kept; RFC 5321 §4.5.3.1.5 allows 512, and servers exceed it
@@ -33,11 +35,12 @@ class Reply(NamedTuple):
     code: int
     enhanced: str
     lines: tuple[str, ...]
+    cause: Cause | None = None  # why we wrote it ourselves; None in what came over the wire
 
     @classmethod
-    def own(cls, code: int, enhanced: str, text: str) -> Reply:
-        """A reply that we write ourselves."""
-        return cls(code, enhanced, (text,))
+    def own(cls, code: int, enhanced: str, text: str, cause: Cause | None = None) -> Reply:
+        """A reply that we write ourselves; `cause` where it stands for the one that no host gave."""
+        return cls(code, enhanced, (text,), cause)
 
     @property
     def text(self) -> str:

@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mailer.mail.cause import Cause
 from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.sevenbit import seven_bit
@@ -110,7 +111,7 @@ class Transaction:
             try:
                 rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(recipient), offered))
             except CommandError as error:
-                self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error)))
+                self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue
             domain = recipient.rpartition("@")[2].lower()
             if 0 < offered.max_recipients <= len(rcpts) or 0 < offered.max_domains <= len(domains - {domain}):
@@ -124,7 +125,7 @@ class Transaction:
             size = len(self._content) if offered.sizes else 0
             mail = command.mail(sender, size=size, body=body, utf8=utf8, more=parameters.of_mail(request, offered))
         except CommandError as error:
-            self._refusal = ("mail", "local", Reply.own(553, "5.1.7", str(error)))
+            self._refusal = ("mail", "local", Reply.own(553, "5.1.7", str(error), Cause.UNFIT))
         else:
             self._script = [mail, *rcpts] if rcpts else []
 
@@ -230,10 +231,10 @@ class Transaction:
         return [answer or Answer(to, phase, kind, reply) for to, answer in enumerate(self._answers)]
 
 
-_UTF8_REFUSED = Reply.own(553, "5.6.7", "an address needs SMTPUTF8, which the host does not offer")
+_UTF8_REFUSED = Reply.own(553, "5.6.7", "an address needs SMTPUTF8, which the host does not offer", Cause.UNFIT)
 
 
-_LATER = Reply.own(452, "4.5.3", "the host takes no more recipients at a time")
+_LATER = Reply.own(452, "4.5.3", "the host takes no more recipients at a time", Cause.UNFIT)
 
 _PHASE = {"DATA": "data", "BDAT": "body"}
 
@@ -263,11 +264,12 @@ IMPOSSIBLE = "impossible"
 def _trouble(size: int, body: str, utf8: bool, offered: Extensions) -> Reply | None:
     """Why this message cannot be sent to a server with these offers."""
     if 0 < offered.size < size:  # RFC 1870 §6.1
-        return Reply.own(552, "5.3.4", f"the message has {size} octets, the host takes {offered.size}")
+        return Reply.own(552, "5.3.4", f"the message has {size} octets, the host takes {offered.size}", Cause.UNFIT)
     if utf8 and not offered.smtputf8:  # RFC 6531 §3.5
-        return Reply.own(554, "5.6.7", "the sender or the header needs SMTPUTF8, which the host does not offer")
+        return Reply.own(554, "5.6.7", "the sender or the header needs SMTPUTF8, which the host does not offer", Cause.UNFIT)
     if body == IMPOSSIBLE:  # RFC 6152 §3
-        return Reply.own(554, "5.6.3", "the message has 8-bit octets that must not be encoded, and the host does not take them as they are")
+        text = "the message has 8-bit octets that must not be encoded, and the host does not take them as they are"
+        return Reply.own(554, "5.6.3", text, Cause.UNFIT)
     return None
 
 

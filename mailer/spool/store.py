@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
+from mailer.mail.cause import Cause
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome
@@ -449,7 +450,8 @@ class Spool:
     def cancel(self, id: str, at: float, why: str = "cancelled by an operator") -> Entry:
         """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
         with self._waiting(id) as claim:
-            outcomes = [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False) for to in claim.entry.history.pending()]
+            pending = claim.entry.history.pending()
+            outcomes = [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False, cause=Cause.CANCELLED) for to in pending]
             self.fail(claim, outcomes)
             claim.entry.history.add(outcomes)
             return claim.entry

@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from mailer.mail.outcome import Scope, Verdict
+from mailer.mail.cause import CAUSES, Cause
+from mailer.mail.outcome import PHASES, Scope, Verdict, reply_line, told
 from mailer.mail.when import rfc3339
 
 from .record import BadRow, moment, one_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Outcome
 
-PHASES = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
 SPEAKERS = ("us", "host", "note")
 MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
 
@@ -60,6 +60,8 @@ class Attempted:
     steps: Mapping[str, float] = field(default_factory=dict)
     reused: bool = False
     counts: bool = True
+    cause: Cause | None = None
+    besides: str = ""
 
     @property
     def key(self) -> int:
@@ -69,7 +71,17 @@ class Attempted:
     @property
     def reply(self) -> str:
         """The reply as one line."""
-        return " ".join(part for part in (str(self.code) if self.code else "", self.enhanced_code, self.text) if part)
+        return reply_line(self.code, self.enhanced_code, self.text)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the reply is in our words."""
+        return self.cause is not None and self.cause.ours
+
+    @property
+    def told(self) -> str:
+        """The reply for a person, who has to see whose words it is."""
+        return told(self.reply, self.cause)
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer explain --json`` has it."""
@@ -85,6 +97,9 @@ class Attempted:
             "code": self.code or None,
             "enhanced_code": self.enhanced_code or None,
             "reply": self.text or None,
+            "ours": self.ours,
+            "cause": self.cause,
+            "besides": self.besides or None,
             "seconds": round(self.seconds, 4),
             "remote_queue_id": self.queue_id or None,
             "steps_ms": dict(self.steps) or None,
@@ -113,14 +128,15 @@ def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
         outcome.seconds,
         outcome.queue_id,
         counts=outcome.counts,
+        cause=outcome.cause,
+        besides=outcome.besides,
     )
 
 
 def of_row(row: Sequence[object]) -> Attempted:
     """What the database says of one, from the columns of the reader's statement. Raises `BadRow`."""
-    position, at, recipient, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, seconds, queue_id, steps, reused = (
-        row
-    )
+    position, at, recipient, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, *more = row
+    seconds, queue_id, steps, reused, cause, besides = more
     return Attempted(
         _number(position),
         moment(at),
@@ -140,6 +156,8 @@ def of_row(row: Sequence[object]) -> Attempted:
         _text(queue_id),
         _steps(steps),
         bool(reused),
+        cause=CAUSES.get(_text(cause)),
+        besides=_text(besides),
     )
 
 

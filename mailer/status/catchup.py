@@ -44,7 +44,8 @@ UPDATE emails SET status = 'sent', next_attempt_time = NULL,
     WHERE id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
 """
 LEFT_RECIPIENTS = """
-UPDATE email_recipients SET status = 'sent', smtp_response_code = NULL, enhanced_code = NULL, smtp_response_message = NULL
+UPDATE email_recipients SET status = 'sent', smtp_response_code = NULL, enhanced_code = NULL, smtp_response_message = NULL,
+    cause = NULL, besides = NULL
     WHERE email_id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
 """
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
+from mailer.mail.cause import CAUSES
+from mailer.mail.outcome import told
 from mailer.mail.pattern import fits
 from mailer.mail.when import rfc3339
 
@@ -38,18 +40,18 @@ SELECT id, message_id, request_id, from_address, subject, size, priority, status
 """
 RECIPIENTS = """
 SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_code, smtp_response_message, mx_host,
-    last_update_time FROM email_recipients WHERE email_id = ? ORDER BY position
+    last_update_time, cause, besides FROM email_recipients WHERE email_id = ? ORDER BY position
 """
 NAMED = "SELECT id FROM emails WHERE message_id = :name OR message_id = :bracketed OR request_id = :name ORDER BY id"
 SUBMITTER = "SELECT uid FROM submitters WHERE email_id = ?"
 SUBMITTED = "SELECT email_id FROM submitters WHERE uid = ? ORDER BY email_id DESC"
 ATTEMPTS = """
 SELECT position, at, recipient, verdict, scope, host, ip, port, tls_wanted, tls_achieved, phase, code, enhanced_code, text, seconds,
-    remote_queue_id, steps, reused FROM attempts WHERE email_id = ? ORDER BY at, position
+    remote_queue_id, steps, reused, cause, besides FROM attempts WHERE email_id = ? ORDER BY at, position
 """
 DIALOGS = "SELECT at, lines FROM dialogs WHERE email_id = ? ORDER BY at"
 WAITING = """
-SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhanced_code, r.smtp_response_message
+SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhanced_code, r.smtp_response_message, r.cause
 FROM emails e JOIN email_recipients r ON r.email_id = e.id
 WHERE e.status IN ('queued', 'sending', 'deferred') AND r.status IN ('queued', 'sending', 'deferred')
 """
@@ -83,7 +85,7 @@ BY_RECIPIENT = (
 
 UNDELIVERED = """
 SELECT r.email_id, e.from_address, e.subject, e.status, r.recipient_address, r.recipient_type, r.status, r.smtp_response_code,
-    r.enhanced_code, r.smtp_response_message, r.mx_host, r.last_update_time
+    r.enhanced_code, r.smtp_response_message, r.mx_host, r.last_update_time, r.cause, r.besides
 FROM email_recipients r JOIN emails e ON e.id = r.email_id
 WHERE r.status IN ('failed', 'expired', 'bounced', 'complained') AND r.last_update_time >= :since
     AND (:from_fits IS NULL OR fits(:from_fits, CAST(e.from_address AS BLOB)))
@@ -117,6 +119,7 @@ class Undelivered:
             "enhanced_code": recipient.enhanced_code or None,
             "reply": recipient.reply or None,
             "host": recipient.host or None,
+            **recipient.blame(),
             "at": rfc3339(recipient.updated_at),
         }
 
@@ -132,9 +135,9 @@ class Waiting(NamedTuple):
 
 
 def _waiting(row: tuple[object, ...]) -> Waiting:
-    id, queued, domain, host, code, enhanced, text = row
+    id, queued, domain, host, code, enhanced, text, cause = row
     why = " ".join(str(part) for part in (code, enhanced, text) if part)
-    return Waiting(id_of(id), moment(queued), str(domain), str(host or ""), why)
+    return Waiting(id_of(id), moment(queued), str(domain), str(host or ""), told(why, CAUSES.get(str(cause))))
 
 
 class Reader:

@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.mail.cause import CAUSES
 from mailer.mail.envelope import PRIORITIES, RECIPIENT_TYPES
+from mailer.mail.outcome import reply_line, told
 from mailer.mail.when import rfc3339
 from mailer.spool.layout import is_id
 
@@ -22,6 +24,7 @@ from .schema import LATER, STATUSES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailer.mail.cause import Cause
     from mailer.mail.envelope import Recipient
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
@@ -45,11 +48,17 @@ class RecipientRecord:
     reply: str
     host: str
     updated_at: float
+    cause: Cause | None = None
+    besides: str = ""
 
     @property
     def why(self) -> str:
-        """The reply as one line: ``550 5.1.1 no such user``."""
-        return " ".join(part for part in (str(self.code) if self.code else "", self.enhanced_code, self.reply) if part)
+        """The reply as one line: ``550 5.1.1 no such user``, or ``mailer: 451 4.4.1 …`` where it is ours."""
+        return told(reply_line(self.code, self.enhanced_code, self.reply), self.cause)
+
+    def blame(self) -> dict[str, object]:
+        """Whose words the reply is, and what else is known of it, for programs."""
+        return {"ours": self.cause is not None and self.cause.ours, "cause": self.cause, "besides": self.besides or None}
 
     def as_json(self) -> dict[str, object]:
         """One element of ``recipients`` in the JSON of a message."""
@@ -61,6 +70,7 @@ class RecipientRecord:
             "enhanced_code": self.enhanced_code or None,
             "reply": self.reply or None,
             "host": self.host or None,
+            **self.blame(),
             "updated_at": rfc3339(self.updated_at),
         }
 
@@ -133,7 +143,7 @@ def of_entry(entry: Entry, *, sending: bool = False) -> Record:
         (entry.due or history.due or None) if status == "deferred" else None,
         sent_at(entry) if status == "sent" else None,
         history.attempts,
-        error.reply if error else "",
+        error.told if error else "",
         [_recipient(entry, recipient, history.last.get(at)) for at, recipient in enumerate(envelope.recipients)],
     )
 
@@ -142,7 +152,8 @@ def _recipient(entry: Entry, recipient: Recipient, last: Outcome | None) -> Reci
     status = recipient_status(last, entry.state == "held")
     if last is None:
         return RecipientRecord(recipient.address, recipient.type, status, 0, "", "", "", entry.arrived)
-    return RecipientRecord(recipient.address, recipient.type, status, last.code, last.enhanced, last.text, last.hop.host, last.at)
+    host, cause, besides = last.hop.host, last.cause, last.besides
+    return RecipientRecord(recipient.address, recipient.type, status, last.code, last.enhanced, last.text, host, last.at, cause, besides)
 
 
 def of_rows(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> Record:
@@ -169,7 +180,7 @@ def of_rows(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> 
 
 def recipient_of_row(row: Sequence[object]) -> RecipientRecord:
     """One recipient, from the columns that the reader's statements select. Raises `BadRow`."""
-    address, type, status, code, enhanced, reply, host, at = row
+    address, type, status, code, enhanced, reply, host, at, cause, besides = row
     return RecipientRecord(
         _text(address),
         one_of(type, RECIPIENT_TYPES),
@@ -179,6 +190,8 @@ def recipient_of_row(row: Sequence[object]) -> RecipientRecord:
         _text(reply),
         _text(host),
         moment(at),
+        CAUSES.get(_text(cause)),
+        _text(besides),
     )
 
 

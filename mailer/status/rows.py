@@ -98,7 +98,7 @@ def email(item: News) -> Row:
         micros(sent_at(entry)) if status == "sent" else None,
         micros(item.due or history.due or entry.due) or None if status == "deferred" else None,
         max(list(history.tries.values()), default=0),
-        error.reply[:LIMIT] if error and status != "sent" else None,
+        error.told[:LIMIT] if error and status != "sent" else None,
     )
 
 
@@ -148,7 +148,7 @@ def recipients(item: News) -> Iterator[Row]:
         address = recipient.address
         domain = address.rpartition("@")[2].lower()
         if outcome is None:
-            yield id, position, address, recipient.type, domain, status, None, None, None, None, micros(entry.arrived)
+            yield id, position, address, recipient.type, domain, status, None, None, None, None, micros(entry.arrived), None, None
         else:
             code, enhanced, text, host = outcome.code or None, outcome.enhanced[:LIMIT], outcome.text[:LIMIT], outcome.hop.host[:LIMIT]
             yield (
@@ -163,6 +163,8 @@ def recipients(item: News) -> Iterator[Row]:
                 text or None,
                 host or None,
                 micros(outcome.at),
+                outcome.cause,
+                outcome.besides[:LIMIT] or None,
             )
 
 
@@ -179,7 +181,8 @@ def attempts(item: News) -> Iterator[Row]:
     """The rows of `attempts`."""
     id, envelope = item.entry.id, item.entry.envelope
     for outcome in item.outcomes.values():
-        to, verdict, scope, code, enhanced, text, phase, (host, ip, port, wanted, tls), at, seconds, _, queue_id, _, trace, _, _ = outcome
+        to, verdict, scope, code, enhanced, text, phase, hop, at, seconds, _, queue_id, _, trace, _, _, cause, besides = outcome
+        host, ip, port, wanted, tls = hop
         yield (
             id,
             to,
@@ -200,6 +203,8 @@ def attempts(item: News) -> Iterator[Row]:
             queue_id[:LIMIT] or None,
             trace and trace.steps(),
             trace and trace.reused,
+            cause,
+            besides[:LIMIT] or None,
         )
 
 

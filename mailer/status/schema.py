@@ -172,7 +172,20 @@ PRAGMA user_version = 3;
 COMMIT;
 """
 
-STEPS = (FIRST, SECOND, THIRD)
+FOURTH = """
+BEGIN IMMEDIATE;
+
+ALTER TABLE attempts ADD COLUMN cause TEXT;           -- why, where more is known than the reply: mailer-spool(5) has the words
+ALTER TABLE attempts ADD COLUMN besides TEXT;         -- what went wrong at other addresses
+ALTER TABLE email_recipients ADD COLUMN cause TEXT;
+ALTER TABLE email_recipients ADD COLUMN besides TEXT;
+
+PRAGMA user_version = 4;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)

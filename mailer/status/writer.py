@@ -52,7 +52,7 @@ PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqli
 """What may be over the next time; anything else is about what was to be written."""
 
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
-SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 19
+SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 21
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
 
@@ -65,15 +65,15 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = exc
 
 # A report or a complaint that came for a recipient is news that the spool does not have: it stays.
 PUT_RECIPIENT = """
-INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
     enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
-    mx_host = excluded.mx_host, last_update_time = excluded.last_update_time
+    mx_host = excluded.mx_host, last_update_time = excluded.last_update_time, cause = excluded.cause, besides = excluded.besides
     WHERE status NOT IN ('bounced', 'complained') OR excluded.last_update_time > last_update_time
 """
 
 PUT_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
@@ -114,7 +114,7 @@ LIMIT :limit
 
 LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
 LOSE_RECIPIENTS = """
-UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at
+UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at, cause = NULL, besides = NULL
     WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
 """
 

@@ -27,7 +27,8 @@ def test_bounces_as_json(office: Office, shell: Shell) -> None:
     id = office.failed("a@x.example", subject="Hi", text="no such user")
     assert shell("bounces", "--json").objects == [
         {"id": id, "from": "me@example.com", "subject": "Hi", "message_status": "failed", "address": "a@x.example", "status": "failed",
-         "code": 550, "enhanced_code": "5.1.1", "reply": "no such user", "host": None, "at": "2027-01-15T08:00:05Z"}
+         "code": 550, "enhanced_code": "5.1.1", "reply": "no such user", "host": None,
+         "ours": False, "cause": None, "besides": None, "at": "2027-01-15T08:00:05Z"}
     ]  # fmt: skip
 
 

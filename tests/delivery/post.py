@@ -21,6 +21,7 @@ from mailer.delivery.retry import Schedule
 from mailer.delivery.router import Router, Way
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.events import Event
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, FakeClock, outcome
@@ -107,7 +108,7 @@ class Finder:
 
 def offline() -> Unroutable:
     """There is no network."""
-    return Unroutable(451, "4.4.3", "no network", "defer", offline=True)
+    return Unroutable(451, "4.4.3", "no network", "defer", Cause.OFFLINE)
 
 
 class Post:

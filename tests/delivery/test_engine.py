@@ -17,6 +17,7 @@ from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
 from mailer.events import Alarm, Corrupt, Settled
+from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.spool import Busy, Spool
 from tests.fakes.mail import BODY, outcome, put
@@ -313,8 +314,8 @@ def test_a_domain_that_does_not_exist_fails_without_a_try(post: Post) -> None:
 
     async def scenario() -> None:
         post.finder.troubles = {
-            "gone.example": Unroutable(556, "5.1.10", "null MX", "fail"),
-            "dns.example": Unroutable(451, "4.4.3", "SERVFAIL", "defer"),
+            "gone.example": Unroutable(556, "5.1.10", "null MX", "fail", Cause.NULL_MX),
+            "dns.example": Unroutable(451, "4.4.3", "SERVFAIL", "defer", Cause.DNS),
         }
         async with post.running():
             gone, dns = post.put("a@gone.example", sender=""), post.put("a@dns.example")
@@ -360,7 +361,7 @@ def test_a_wrong_password_bounces_nothing_and_calls_for_a_person(post: Post) -> 
     """However old the mail is: an alarm, and all that waits for that relay is put off without another try, for ever."""
 
     async def scenario() -> None:
-        wrong = outcome(0, "defer", scope="us", code=535, enhanced="5.7.8", text="wrong", phase="auth", hop=HOP)
+        wrong = outcome(0, "defer", scope="us", code=535, enhanced="5.7.8", text="wrong", phase="auth", hop=HOP, cause=Cause.LOGIN_REFUSED)
         post.courier.script = {f"{nth}@example.com": [wrong] for nth in range(5)}
         async with post.running():
             ids = [post.put(f"{nth}@example.com", at=NOW - 9 * DAY) for nth in range(5)]

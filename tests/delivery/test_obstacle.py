@@ -13,6 +13,7 @@ from mailer.delivery.finder import Itinerary, Leg
 from mailer.delivery.nexthop import NextHop, Target, Unroutable
 from mailer.delivery.obstacle import Facts, Obstacle, obstacles
 from mailer.delivery.route import DEFAULT, Via
+from mailer.mail.cause import Cause
 from mailer.spool.pauses import Pause, Pauses
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
@@ -132,18 +133,22 @@ def test_a_breaker_is_found_by_the_host_that_was_tried_where_the_dns_was_not_ask
 
 def test_no_way_is_told_once() -> None:
     """By what the DNS says now, not by what it said then."""
-    gone = Unroutable(451, "4.4.3", "no answer from the name servers", "defer")
-    assert kinds(found(last=tried(host="", phase="dns"), ways={"example.net": way(gone)})) == ["route"]
-    offline = Unroutable(451, "4.4.3", "no network", "defer", offline=True)
-    assert kinds(found(last=tried(host="", phase="dns", counts=False), ways={"example.net": way(offline)})) == ["offline"]
-    assert kinds(found(last=tried(host="", phase="dns", counts=False), ways={})) == ["offline"]
+    gone = Unroutable(451, "4.4.3", "no answer from the name servers", "defer", Cause.DNS)
+    assert kinds(found(last=tried(host="", phase="dns", cause=Cause.DNS), ways={"example.net": way(gone)})) == ["route"]
+    offline = Unroutable(451, "4.4.3", "no network", "defer", Cause.OFFLINE)
+    assert kinds(found(last=tried(host="", phase="dns", counts=False, cause=Cause.OFFLINE), ways={"example.net": way(offline)})) == [
+        "offline"
+    ]
+    assert kinds(found(last=tried(host="", phase="dns", counts=False, cause=Cause.OFFLINE), ways={})) == ["offline"]
 
 
 def test_a_refused_login_names_the_setting() -> None:
     """With its line, where the file is known."""
     relay = Relay(name="out", host="smtp.example.com", port=587, tls="starttls", username="me", password_env="X")
     config = Config(relays={"out": relay}, path="config.toml", lines={"relay.out.username": 12})
-    last = tried(scope="us", phase="auth", host="smtp.example.com", port=587, tls_wanted="starttls", counts=False)
+    last = tried(
+        scope="us", phase="auth", host="smtp.example.com", port=587, tls_wanted="starttls", counts=False, cause=Cause.LOGIN_REFUSED
+    )
     (obstacle,) = found(last=last, config=config)
     assert obstacle.kind == "login"
     assert "[relay.out] (config.toml:12)" in obstacle.remedy
@@ -163,11 +168,19 @@ def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str, setti
 
 
 @pytest.mark.parametrize(
-    ("enhanced", "host", "kind"), [("4.4.1", "", "breaker"), ("4.3.2", "", "pause"), ("4.4.5", "", "pause"), ("4.4.1", "mx", "offline")]
+    ("cause", "kind"),
+    [
+        (Cause.BREAKER, "breaker"),
+        (Cause.PAUSED, "pause"),
+        (Cause.SUSPENDED, "pause"),
+        (Cause.CONGESTED, "limit"),
+        (Cause.SOURCE_EXHAUSTED, "limit"),
+        (Cause.OFFLINE, "offline"),
+    ],
 )
-def test_what_was_not_tried_says_why(enhanced: str, host: str, kind: str) -> None:
-    """By the code that the daemon gave it, where it says nothing more itself."""
-    last = tried(host=host, phase="connect", counts=False, scope="us" if host else "destination", enhanced_code=enhanced, text="why")
+def test_what_was_not_tried_says_why(cause: Cause, kind: str) -> None:
+    """By the cause that was written down with it, and never by its code: a full destination is no pause of an operator's."""
+    last = tried(host="", phase="connect", counts=False, scope="destination", enhanced_code="4.4.5", text="why", cause=cause)
     assert [(obstacle.kind, obstacle.detail) for obstacle in found(last=last)] == [(kind, "why")]
 
 

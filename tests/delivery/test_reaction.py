@@ -12,7 +12,8 @@ from mailer.delivery.reaction import Reactions, shipped
 from mailer.delivery.router import Stop, Way
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.warmup import Book, Sources
-from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.mail.cause import Cause
+from mailer.mail.outcome import Outcome
 from mailer.net.endpoint import Endpoint
 from mailer.trust.requirement import Requirement
 from tests.fakes.mail import outcome
@@ -317,7 +318,7 @@ def test_what_a_rule_holds_for(more: str, holds: bool) -> None:
 def test_what_nobody_said_is_no_reply() -> None:
     """A text of ours, for a host that was not reached, leads to nothing; nor does a password that is refused."""
     reactions = Reactions(TermsTable(config_of("", rule("busy", "slow", "1h").encode())))
-    assert reactions.rule(OTHER, said(450, "busy")._replace(hop=NOWHERE)) is None
+    assert reactions.rule(OTHER, said(450, "busy")._replace(cause=Cause.TIMEOUT)) is None
     assert reactions.rule(OTHER, said(535, "busy", "auth", "us")) is None
 
 

@@ -12,6 +12,7 @@ from mailer.delivery import standstill
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.spool import Spool, pauses
 from tests.fakes.mail import NOW, outcome
@@ -434,7 +435,7 @@ def test_trouble_with_the_dns_is_never_permanent(post: Post) -> None:
     post.engine.policy.schedule = Schedule([600.0], DAY)
 
     async def scenario() -> None:
-        post.finder.troubles["example.com"] = Unroutable(451, "4.4.3", "SERVFAIL", "defer")
+        post.finder.troubles["example.com"] = Unroutable(451, "4.4.3", "SERVFAIL", "defer", Cause.DNS)
         async with post.running():
             id = post.put("a@example.com")
             for _ in range(20):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.dsn.report import report
+from mailer.mail.cause import Cause
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import NOWHERE, Hop, Outcome
 
@@ -19,7 +20,7 @@ AT = 1795227329.0
 HOP = Hop("mx1.example.net", "192.0.2.1", 25)
 HEADER = b"From: anna@example.org\r\nTo: bob@example.net\r\nSubject: Report\r\n"
 NO_SUCH_USER = Outcome(0, "fail", "recipient", 550, "5.1.1", "no such user", "rcpt", HOP, AT)
-TIMED_OUT = Outcome(0, "expire", "destination", 451, "4.4.1", "connect timed out", "connect", HOP, AT)
+TIMED_OUT = Outcome(0, "expire", "destination", 451, "4.4.1", "connect timed out", "connect", HOP, AT, cause=Cause.TIMEOUT)
 
 
 def envelope(*recipients: str, sender: str = "anna@example.org", subject: str = "Report", message_id: str = "<1@example.org>") -> Envelope:
@@ -110,11 +111,30 @@ def test_the_fields_about_a_refused_recipient() -> None:
 
 
 def test_what_we_noticed_ourselves_is_not_said_to_be_smtp() -> None:
-    """A time-out is our observation, not a reply; the type of the diagnostic says so."""
+    """A time-out is our observation, not a reply; the type of the diagnostic says so, and nobody is named who would have said it.
+
+    RFC 3464 §2.3.5, §2.3.6.
+    """
     block = blocks(write(envelope(), TIMED_OUT, expired=True))[1]
     assert block["Diagnostic-Code"] == "x-mailer; 451 4.4.1 connect timed out"
+    assert block["Remote-MTA"] is None
     assert block["Action"] == "failed"
     assert block["Status"] == "4.4.1"
+
+
+def test_what_we_noticed_later_in_a_session_is_ours_too() -> None:
+    """However far it got: the certificate that we do not accept was never a reply of the host."""
+    expired = TIMED_OUT._replace(code=454, enhanced="4.7.5", text="TLS: expired", phase="starttls", cause=Cause.TLS)
+    block = blocks(write(envelope(), expired, expired=True))[1]
+    assert (block["Diagnostic-Code"], block["Remote-MTA"]) == ("x-mailer; 454 4.7.5 TLS: expired", None)
+    theirs = expired._replace(text="TLS not available", cause=None)
+    assert blocks(write(envelope(), theirs, expired=True))[1]["Diagnostic-Code"] == "smtp; 454 4.7.5 TLS not available"
+
+
+def test_what_went_wrong_elsewhere_stands_besides() -> None:
+    """The letter tells the reason of the address that got furthest, and the others below it."""
+    elsewhere = TIMED_OUT._replace(besides="2001:db8::1: no connection: Connection refused")
+    assert "Besides: 2001:db8::1: no connection: Connection refused" in " ".join(letter(write(envelope(), elsewhere, expired=True)).split())
 
 
 def test_nothing_is_said_about_a_host_that_was_never_reached() -> None:
@@ -164,8 +184,8 @@ def test_the_letter_about_an_expired_message() -> None:
     data = write(envelope(), TIMED_OUT, expired=True)
     text = " ".join(letter(data).split())
     assert "in the time that it may take" in text
-    assert "What happened on the way to mx1.example.net: 451 4.4.1 connect timed out" in text
-    assert "did not answer. The trouble did not pass" in text
+    assert "What this mail system found on the way to mx1.example.net: 451 4.4.1 connect timed out" in text
+    assert "did not answer in time. The trouble did not pass" in text
     assert parse(data)["Subject"] == "Not delivered in time: Report"
 
 

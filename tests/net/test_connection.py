@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.net.connection import Answer, Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.smtp import command
@@ -370,7 +371,7 @@ def test_a_password_that_cannot_be_had() -> None:
             return caught.value, server.sessions
 
     error, sessions = asyncio.run(run())
-    assert (error.kind, error.phase, sessions) == ("auth", "auth", 0)
+    assert (error.kind, error.phase, error.reply.cause, sessions) == ("ours", "auth", Cause.CREDENTIAL, 0)
     assert "password_command" in error.reply.text
 
 
@@ -384,7 +385,7 @@ def test_a_name_that_no_command_can_carry() -> None:
             return caught.value, server.said
 
     error, said_to_server = asyncio.run(run())
-    assert (error.kind, error.phase, error.reply.enhanced) == ("refused", "ehlo", "4.3.5")
+    assert (error.kind, error.phase, error.reply.enhanced, error.reply.cause) == ("ours", "ehlo", "4.3.5", Cause.SETTING)
     assert said_to_server in ([], [b"QUIT"])
 
 

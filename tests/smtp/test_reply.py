@@ -160,7 +160,7 @@ def test_as_text() -> None:
 
 texts = st.text(st.characters(blacklist_categories=("C", "Z")), max_size=20)
 replies = st.builds(
-    Reply, st.integers(200, 559), st.just(""), st.lists(texts.map(lambda text: "x" + text), min_size=1, max_size=5).map(tuple)
+    Reply, st.integers(200, 559), st.just(""), st.lists(texts.map(lambda text: "x" + text), min_size=1, max_size=5).map(tuple), st.none()
 )
 
 

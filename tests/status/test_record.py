@@ -7,20 +7,23 @@ from typing import Any
 
 import pytest
 
+from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.status.record import BadRow, of_entry, of_rows
 from tests.fakes.mail import BODY, NOW, outcome
 from tests.status.office import Office
 
 EMAIL = ("0" * 26, "<m@x>", None, "me@example.com", "Hello", 42, "normal", "sent", 10**15, 10**15, 10**15, None, 1, None)
-RECIPIENT = ("you@example.net", "to", "sent", 250, "2.0.0", "Ok", "mx.example.net", 10**15)
+RECIPIENT = ("you@example.net", "to", "sent", 250, "2.0.0", "Ok", "mx.example.net", 10**15, None, None)
 
 
 def test_the_json_of_a_message_is_as_promised(office: Office) -> None:
     """Names, types, RFC 3339 times in UTC, and null for what there is not."""
     id = office.put("a@example.net", "b@example.net", request_id="r-1", subject="Hello", message_id="<m@x>")
     hop = Hop("mx.example.net", "192.0.2.1", 25)
-    office.settle(id, outcome(0, text="Ok", hop=hop, at=NOW + 1), outcome(1, "defer", text="later", at=NOW + 2.5, due=NOW + 60))
+    refused = outcome(1, "defer", code=454, enhanced="4.7.5", text="expired", cause=Cause.TLS, besides="192.0.2.2: no connection",
+                      at=NOW + 2.5, due=NOW + 60)  # fmt: skip
+    office.settle(id, outcome(0, text="Ok", hop=hop, at=NOW + 1), refused)
     record = of_entry(office.entry(id))
     assert json.loads(json.dumps(record.as_json())) == {
         "id": id, "message_id": "<m@x>", "request_id": "r-1", "status": "deferred", "from": "me@example.com", "subject": "Hello",
@@ -28,9 +31,10 @@ def test_the_json_of_a_message_is_as_promised(office: Office) -> None:
         "next_attempt_at": "2027-01-15T08:01:00Z", "sent_at": None, "attempts": 1,
         "recipients": [
             {"address": "a@example.net", "type": "to", "status": "sent", "code": 250, "enhanced_code": "2.0.0", "reply": "Ok",
-             "host": "mx.example.net", "updated_at": "2027-01-15T08:00:01Z"},
-            {"address": "b@example.net", "type": "to", "status": "deferred", "code": 451, "enhanced_code": "4.3.0", "reply": "later",
-             "host": None, "updated_at": "2027-01-15T08:00:02.500000Z"},
+             "host": "mx.example.net", "ours": False, "cause": None, "besides": None, "updated_at": "2027-01-15T08:00:01Z"},
+            {"address": "b@example.net", "type": "to", "status": "deferred", "code": 454, "enhanced_code": "4.7.5", "reply": "expired",
+             "host": None, "ours": True, "cause": "tls", "besides": "192.0.2.2: no connection",
+             "updated_at": "2027-01-15T08:00:02.500000Z"},
         ],
     }  # fmt: skip
 
@@ -44,18 +48,24 @@ def test_absent_values_are_null(office: Office) -> None:
     ]  # fmt: skip
     assert document["recipients"] == [
         {"address": "you@example.net", "type": "to", "status": "queued", "code": None, "enhanced_code": None, "reply": None,
-         "host": None, "updated_at": "2027-01-15T08:00:00Z"}
+         "host": None, "ours": False, "cause": None, "besides": None, "updated_at": "2027-01-15T08:00:00Z"}
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("known", [False, True])
 def test_spool_and_database_tell_of_a_message_in_the_same_words(office: Office, known: bool) -> None:
     """Whether its row is asked or its file makes no difference to who reads it."""
-    id = office.deferred("a@example.net", "b@example.net", subject="x", known=known)
+    id = office.put("a@example.net", "b@example.net", subject="x")
+    late = outcome(1, "defer", cause=Cause.TIMEOUT, besides="192.0.2.2: lost", due=NOW + 300)
+    office.settle(id, outcome(0, "defer", cause=Cause.NO_MAILBOX, due=NOW + 300, at=NOW - 1), late, known=known)
     office.seen(id)
     with office.view() as view:
         row = view.reader.record(id)
     assert row == of_entry(office.entry(id))
+    assert row is not None
+    assert [row.error, *(recipient.why for recipient in row.recipients)] == [
+        "mailer: 451 4.3.0 a reply", "451 4.3.0 a reply", "mailer: 451 4.3.0 a reply",
+    ]  # fmt: skip
 
 
 def test_a_row_that_the_program_wrote_is_read() -> None:
@@ -80,7 +90,9 @@ def test_a_row_that_no_version_wrote_is_refused(column: int, value: Any) -> None
         of_rows(row, [RECIPIENT])
 
 
-@pytest.mark.parametrize(("column", "value"), [(0, 5), (1, "xcc"), (2, "gone"), (3, -1), (3, "250"), (5, b"x"), (7, None), (7, 10**30)])
+@pytest.mark.parametrize(
+    ("column", "value"), [(0, 5), (1, "xcc"), (2, "gone"), (3, -1), (3, "250"), (5, b"x"), (7, None), (7, 10**30), (8, 5), (9, 5)]
+)
 def test_a_recipient_that_no_version_wrote_is_refused(column: int, value: Any) -> None:
     """The same for recipients."""
     row = [*RECIPIENT]

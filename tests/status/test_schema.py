@@ -17,11 +17,11 @@ EMAILS = (
 )
 RECIPIENTS = (
     "email_id position recipient_address recipient_type domain status smtp_response_code enhanced_code smtp_response_message mx_host "
-    "last_update_time"
+    "last_update_time cause besides"
 )
 ATTEMPTS = (
     "email_id position at recipient verdict scope host ip port tls_wanted tls_achieved phase code enhanced_code text "
-    "seconds remote_queue_id steps reused"
+    "seconds remote_queue_id steps reused cause besides"
 )
 DIALOGS = "email_id at position lines"
 DESTINATIONS = (
@@ -57,30 +57,30 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 3
+    assert schema.version(db) == schema.VERSION == 4
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 4; COMMIT;"
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 5; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", 4)
+    monkeypatch.setattr(schema, "VERSION", 5)
     schema.migrate(db)
-    assert schema.version(db) == 4
+    assert schema.version(db) == 5
     assert db.execute("SELECT recipient, more FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 4; SELECT nonsense; COMMIT;"
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 5; SELECT nonsense; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert db.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 @pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])

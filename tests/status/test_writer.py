@@ -77,13 +77,14 @@ def test_a_sent_message_has_one_row_of_each_kind(office: Office) -> None:
     assert one(office.path, "email_recipients") == {
         "email_id": letter.id, "position": 0, "recipient_address": "you@example.net", "recipient_type": "to", "domain": "example.net",
         "status": "sent", "smtp_response_code": 250, "enhanced_code": "2.0.0", "smtp_response_message": "Ok: queued as 4Xyz",
-        "mx_host": "mx.example.net", "last_update_time": int((NOW + 1.5) * 1e6),
+        "mx_host": "mx.example.net", "last_update_time": int((NOW + 1.5) * 1e6), "cause": None, "besides": None,
     }  # fmt: skip
     assert one(office.path, "attempts") == {
         "email_id": letter.id, "position": 0, "at": int((NOW + 1.5) * 1e6), "recipient": "you@example.net", "verdict": "delivered",
         "scope": "recipient", "host": "mx.example.net", "ip": "192.0.2.1", "port": 25, "tls_wanted": "opportunistic",
         "tls_achieved": "TLSv1.3 unverified", "phase": "body", "code": 250, "enhanced_code": "2.0.0", "text": "Ok: queued as 4Xyz",
         "seconds": 0.25, "remote_queue_id": "4Xyz", "steps": None, "reused": None,
+        "cause": None, "besides": None,
     }  # fmt: skip
 
 
