@@ -26,13 +26,15 @@ ANY = Channel()
 class Mechanism:
     """One exchange. `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`.
 
-    `token`: the secret is an OAuth access token, not a password. `bound`: it needs `Channel.binding`.
+    `token`: the secret is an OAuth access token, not a password. `bound`: it needs `Channel.binding`. `deaf`: what a challenge says
+    makes no difference to it, so that one which is no base 64 is as good as any.
     """
 
     name = ""
     clear = True
     token = False
     bound = False
+    deaf = False
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
         """Raises `CommandError` for what no mechanism may carry: control characters, nothing at all."""

@@ -145,10 +145,12 @@ def _made(kind: type[sasl.Mechanism], client: Client, wish: Wish) -> sasl.Mechan
 
 
 def _answer(mechanism: sasl.Mechanism, reply: Reply) -> bytes | None:
+    """The response to a challenge; None cancels, RFC 4954 §4. A lone ``=`` is an empty one, though it is not for servers to say."""
     try:
-        return mechanism.answer(a2b_base64(reply.text.encode(), strict_mode=True))
+        challenge = a2b_base64(reply.text.encode() if reply.text != "=" else b"", strict_mode=True)
     except Base64Error:
-        return None  # RFC 4954 §4: cancel
+        return mechanism.answer(b"") if mechanism.deaf else None
+    return mechanism.answer(challenge)
 
 
 def _refuse(code: int, enhanced: str, text: str) -> SessionRefused:

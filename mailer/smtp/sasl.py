@@ -19,20 +19,28 @@ class Plain(Mechanism):
     """RFC 4616: one message, ``authorization NUL username NUL password``; we act as ourselves."""
 
     name = "PLAIN"
+    deaf = True
+
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
+        self._answered = False
 
     def initial(self) -> bytes | None:
         """All there is."""
         return b"\0" + self.username + b"\0" + self.secret
 
-    def answer(self, challenge: bytes) -> bytes | None:
+    def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - empty, or a word such as "go ahead"
         """To a server that ignored the initial response, or was not sent one: the same, once."""
-        return None if challenge else self.initial()
+        answer = None if self._answered else self.initial()
+        self._answered = True
+        return answer
 
 
 class Login(Mechanism):
     """The old mechanism of two questions, in no standard; what the questions say varies, their order does not."""
 
     name = "LOGIN"
+    deaf = True
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
         super().__init__(username, secret, channel)
@@ -72,10 +80,18 @@ class _Bearer(Mechanism):
     token = True
     _acknowledgement = b""
 
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
+        self._answered = False
+
     def answer(self, challenge: bytes) -> bytes | None:
-        """The token to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in SMTP."""
+        """The token, once, to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in SMTP."""
         if not challenge:
-            return self.initial()
+            answer = None if self._answered else self.initial()
+            self._answered = True
+            return answer
+        if self.trouble:
+            return None
         self.trouble = "the server refuses the token"
         return self._acknowledgement
 
