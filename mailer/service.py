@@ -454,6 +454,7 @@ def policy_of(
             enabled=bounce.enabled,
             delay_warning=bounce.delay_warning,
             max_per_hour=bounce.max_per_hour,
+            max_per_hour_in_all=bounce.max_per_hour_in_all,
         ),
         of(config),
         signer_of(config, tell, now),

@@ -1,8 +1,8 @@
-"""The quota: how many reports one sender gets in an hour.
+"""The quota: how many reports one sender gets in an hour, and all senders together.
 
 A program that sends ten thousand messages to addresses that are gone must not get ten thousand reports, nor must the one whose
-address it forged. What is refused here is in the log and in ``mailer bounces`` all the same. Memory is bounded, and nothing is
-remembered across a restart: the worst that does is another hour's worth.
+address it forged; nor must ten thousand forged ones get one each. What is refused here is in the log and in ``mailer bounces``
+all the same. Memory is bounded, and nothing is remembered across a restart: the worst that does is another hour's worth.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from threading import Lock
 
 HOUR = 3600.0  # seconds
+EVERYBODY = "*"  # in place of a sender: all together
 
 
 class Quota:

@@ -84,7 +84,8 @@ class Reports:
 
     With `full`, a report returns the whole message where it may, else its header; what the sender asked for goes before that
     (``RET``, RFC 3461 §4.3). `enabled` is the operator's word: without it there are none. `delay_warning` is the age in
-    seconds at which a message is late, 0.0 if nobody is to be warned unasked; `max_per_hour` how many reports one sender gets.
+    seconds at which a message is late, 0.0 if nobody is to be warned unasked; `max_per_hour` how many reports one sender gets,
+    `max_per_hour_in_all` how many all of them.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Reports:
         enabled: bool = True,
         delay_warning: float = 0.0,
         max_per_hour: int = 100,
+        max_per_hour_in_all: int = 2000,
     ) -> None:
         self.hostname = hostname
         self.postmaster = postmaster
@@ -103,6 +105,7 @@ class Reports:
         self.enabled = enabled
         self.delay_warning = delay_warning
         self.max_per_hour = max_per_hour
+        self.max_per_hour_in_all = max_per_hour_in_all
 
     def report_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> Report | None:
         """The report that `outcomes` of `entry` call for, or None. `content` is the message as it is in the spool."""

@@ -285,6 +285,9 @@ class Bounce:
         "0s",
     )
     max_per_hour: int = setting(COUNT, "The most reports that one sender gets in an hour. What is beyond that is told in the log.", 100)
+    max_per_hour_in_all: int = setting(
+        COUNT, "The most that all senders together get: whoever forges many addresses must not make reports to them all.", 2000
+    )
     retention: float = setting(DURATION, "How long a message that was given up is kept, for inspection and replay.", "7d")
 
 

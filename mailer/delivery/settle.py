@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
-from mailer.bounces.quota import worth_telling
+from mailer.bounces.quota import EVERYBODY, worth_telling
 from mailer.bounces.reports import asked_of
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.failure import BAD_MESSAGE, Failure
@@ -294,21 +294,31 @@ class Settler:
         entry, now = attempt.entry, self.clock.now()
         if report.id in attempt.reports or self.spool.find(report.id):
             return
-        sender, limit = entry.envelope.sender, self.policy.reports.max_per_hour
-        if over := self.quota.take(sender, limit, now):
-            if worth_telling(over):
-                problem = f"{sender} has got {limit} reports within an hour (bounce.max_per_hour): {over} more were not written"
-                self._news.append(Alarm(now, "reports", problem))
+        sender = entry.envelope.sender
+        if self._over_quota(sender, now):
             return
         try:
             submit(Request(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
         except Failure as failure:
             self.quota.give_back(sender)
+            self.quota.give_back(EVERYBODY)
             if failure.code != BAD_MESSAGE:
                 raise
             self._news.append(Alarm(now, "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
             return
         attempt.reports += (report.id,)
+
+    def _over_quota(self, sender: str, now: float) -> bool:
+        """Whether `sender`, or all together, have had their reports of this hour; that is told."""
+        reports = self.policy.reports
+        if over := self.quota.take(sender, reports.max_per_hour, now):
+            problem = f"{sender} has got {reports.max_per_hour} reports within an hour (bounce.max_per_hour)"
+        elif over := self.quota.take(EVERYBODY, reports.max_per_hour_in_all, now):
+            self.quota.give_back(sender)
+            problem = f"{reports.max_per_hour_in_all} reports were written within an hour (bounce.max_per_hour_in_all)"
+        if over and worth_telling(over):
+            self._news.append(Alarm(now, "reports", f"{problem}: {over} more were not written"))
+        return over > 0
 
     def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: str) -> None:
         entry, now = attempt.entry, self.clock.now()

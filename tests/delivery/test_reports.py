@@ -232,6 +232,25 @@ def test_ten_thousand_failures_are_no_storm(tmp_path: Path) -> None:
     play(scenario())
 
 
+def test_many_forged_senders_are_no_storm_either(post: Post) -> None:
+    """Each has its own share, and all together have one; what is over it is told, and uses up nobody's own."""
+
+    async def scenario() -> None:
+        warning(post, max_per_hour=2, max_per_hour_in_all=4)
+        post.courier.script = {"x@example.com": ["fail"]}
+        async with post.running():
+            for nth in range(8):
+                await post.settled(post.put("x@example.com", sender=f"{nth}@forged{nth}.example"), "failed")
+            await post.until("four reports", lambda: sum(".example" in way for way in post.courier.order if "forged" in way) == 4)
+            (alarm,) = [event.detail for event in post.events if isinstance(event, Alarm)]
+            assert alarm == "4 reports were written within an hour (bounce.max_per_hour_in_all): 1 more were not written"
+            post.advance(HOUR)
+            await post.settled(post.put("x@example.com", sender="7@forged7.example"), "failed")
+            await post.until("a new hour", lambda: "forged7.example" in post.courier.order)
+
+    play(scenario())
+
+
 def test_a_deadline_of_the_senders_own(post: Post) -> None:
     """RFC 2852: after so many seconds the message comes back, and is tried when they are up, not a step later."""
 
