@@ -297,6 +297,8 @@ class Service:
                 await asyncio.to_thread(chore) if threaded else chore()
             except OSError as error:
                 self._spool_alarm(error)
+            except MemoryError:  # of one chore, whose turn comes again
+                self.engine.out_of_memory("a chore could not be done")
 
     def _spool_alarm(self, error: OSError) -> None:
         self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
@@ -348,6 +350,8 @@ class Service:
                 await self.upkeep.look()
             except OSError as error:
                 self._spool_alarm(error)
+            except MemoryError:
+                self.engine.out_of_memory("the queue could not be looked through")
 
     def _hush(self, on: bool) -> None:
         """Keep a log short that is on the disk of the spool. What goes to standard error is somebody else's to keep."""

@@ -121,6 +121,11 @@ class Budget:
         self._files.pop(attempt, None)
         return descriptor
 
+    def shrink(self) -> None:
+        """Memory is short: what nobody works on yet is read again when its turn comes."""
+        while self._contents:
+            self.let_go(next(iter(self._contents)))
+
     def let_go(self, attempt: Attempt) -> None:
         """The attempt is over, or does not need its content yet."""
         self._contents.pop(attempt, None)

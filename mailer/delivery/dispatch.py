@@ -69,6 +69,10 @@ class Dispatcher:
         except OSError as error:
             self._later(id, f"cannot read message {id}: {error.strerror}")
             return
+        except MemoryError:
+            self.scheduler.forget(id)
+            self.scheduler.expect(id, self.engine.out_of_memory(f"message {id} could not be read"))
+            return
         if entry.damaged:
             self._hold(id, descriptor)
             return

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
 REMIND = 900.0  # seconds before the same cause at the same destination raises the alarm again
 MOST_BLAMED = 1000  # of them, before those are forgotten that were
+SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the end of the memory is looked at again
+MEMORY_ALARM = 60.0  # seconds between two alarms of that kind
 
 
 class Engine:
@@ -77,6 +79,7 @@ class Engine:
         self.tell = tell
         self.random = random
         self.stopping = False
+        self._memory_told = 0.0
         self.budget = Budget(CONTENT_BUDGET, files)
         self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self.budget)
         self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
@@ -171,8 +174,13 @@ class Engine:
         while not self.stopping:
             self._wake.clear()
             self.check_clock()
-            plan = self.scheduler.plan(self.clock.now())
-            self._act(plan)
+            try:
+                plan = self.scheduler.plan(self.clock.now())
+                self._act(plan)
+            except MemoryError:
+                self.out_of_memory("nothing could be planned")
+                await self._sleep(self.clock.now() + SHORT_OF_MEMORY)
+                continue
             if once and self.scheduler.idle and not self.tasks:
                 return
             await self._sleep(plan.again)
@@ -255,8 +263,17 @@ class Engine:
         return [Outcome(to, "defer", "host", 451, "4.4.2", text, phase, at=now, cause=Cause.STUCK) for to in recipients]
 
     def our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
-        """A bug must not leave a message in limbo: it is told, and the message is tried again later."""
+        """A bug must not leave a message in limbo: it is told, and the message is tried again later.
+
+        That memory is short is none, and no attempt.
+        """
         now = self.clock.now()
+        if isinstance(error, MemoryError):
+            text, due = "there was not enough memory to deliver it", self.out_of_memory("a message could not be delivered")
+            return [
+                Outcome(to, "defer", "message", 451, "4.3.0", text, phase, at=now, due=due, counts=False, cause=Cause.SHORT)
+                for to in recipients
+            ]
         text = f"{type(error).__name__}: {error}"
         self.tell(Alarm(now, "bug", text))
         text = f"an error in mailer: {text}"
@@ -273,6 +290,18 @@ class Engine:
         self._blamed[key, outcome.cause] = now + REMIND
         text = f"{outcome.hop.host}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {mended(outcome.cause)}"
         self.tell(Alarm(now, kind_of(outcome.cause), text))
+
+    def out_of_memory(self, what: str) -> float:
+        """One message or one task has met the end of the memory, and is looked at again at the time that this returns: the rest goes on.
+
+        What can be given up is, and an alarm says so, once a minute.
+        """
+        now = self.clock.now()
+        self.budget.shrink()
+        if not 0 <= now - self._memory_told < MEMORY_ALARM:
+            self._memory_told = now
+            self.tell(Alarm(now, "memory", f"{what}: this process gets no more memory; it is tried again"))
+        return now + SHORT_OF_MEMORY * (1 + self.random())
 
     def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through before a session had it; see `finished`."""

@@ -112,6 +112,8 @@ class Line:
             outcomes = []
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
+        except MemoryError as error:
+            outcomes = engine.our_fault(error, "mail", job.recipients)
         engine.finish(job.attempt, outcomes)
         return None
 

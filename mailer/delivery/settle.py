@@ -87,7 +87,7 @@ class Settler:
             if attempt.claim is None:
                 attempt.claim = self.spool.claim_again(attempt.entry, attempt.content, self.budget.claimed(attempt))
             return attempt.claim.content
-        except (Busy, NoSuchMessage, CorruptFile, OSError):
+        except (Busy, NoSuchMessage, CorruptFile, OSError, MemoryError):
             attempt.gone = True
             return None
 
@@ -163,7 +163,7 @@ class Settler:
         attempt.unwritten = [outcome for outcome in attempt.unwritten if outcome.verdict != "delivered"]
         try:
             await asyncio.to_thread(self.spool.record, attempt.claim, outcomes)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             attempt.unwritten += outcomes
             self._spool_alarm(f"cannot record what became of {attempt.entry.id}", error)
             return
@@ -221,7 +221,7 @@ class Settler:
         try:
             for report in self.policy.reports.confirmations(attempt.entry, attempt.owed, claim.content):
                 await asyncio.to_thread(self._report, attempt, report)
-        except (OSError, Failure) as error:
+        except (OSError, MemoryError, Failure) as error:
             self._alarm(f"cannot confirm message {attempt.entry.id}: {error}", "report")
         self.look(attempt.reports)
         while self._news:
@@ -351,8 +351,8 @@ class Settler:
             attempt.claim.close()
         self.scheduler.forget(attempt.entry.id)
 
-    def _spool_alarm(self, what: str, error: OSError) -> None:
-        self._alarm(f"{what}: {error.strerror or error}")
+    def _spool_alarm(self, what: str, error: OSError | MemoryError) -> None:
+        self._alarm(f"{what}: {getattr(error, 'strerror', '') or str(error) or 'there is not enough memory'}")
 
     def unremovable(self, error: Exception) -> None:
         """A message that is delivered would not leave the spool; with `once`, the next run goes on."""

@@ -174,7 +174,7 @@ class Standstill:
     def unreachable(self, job: Job, outcomes: Sequence[Outcome]) -> list[Outcome] | None:
         """What became of `job` instead, whose `outcomes` are that no connection could be begun, if this machine is offline, or short of
         what a connection needs: that is no attempt, and nothing is learned from it."""
-        if outcomes[0].scope == "us":
+        if outcomes[0].cause is Cause.SHORT:
             return self._short(outcomes)
         if not all(o.scope == "host" and o.phase == "connect" and _is_elsewhere(o.hop.ip) for o in outcomes) or self.online():
             return None

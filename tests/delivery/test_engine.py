@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery import attempt, dispatch, engine, memory, settle
+from mailer.delivery import attempt, dispatch, engine, line, memory, settle
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
 from mailer.delivery.scheduler import Limits
@@ -779,6 +779,74 @@ def test_a_message_that_cannot_be_read_now_is_read_later(post: Post, monkeypatch
             post.advance(dispatch.UNREADABLE_PAUSE)
             await post.settled(id, None)
         assert post.told("alarm") == ["alarm spool"]
+
+    play(scenario())
+
+
+class NoMemory:
+    """A function that meets the end of the memory as often as it is told to, wherever an argument is `about`, or in any case."""
+
+    def __init__(self, real: Any, times: int, about: str = "") -> None:
+        self.real = real
+        self.times = times
+        self.about = about
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        if self.times > 0 and (not self.about or self.about in arguments):
+            self.times -= 1
+            raise MemoryError
+        return self.real(*arguments, **more)
+
+
+def test_a_message_for_which_there_is_no_memory_waits_and_the_rest_goes_on(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is read: an alarm, and another look after a while; at each start the same, and never the end of the daemon."""
+
+    async def scenario() -> None:
+        big = put(post.spool, "a@example.com")
+        monkeypatch.setattr(post.spool, "load", NoMemory(post.spool.load, 2, big))
+        async with post.running():
+            await post.settled(post.put("b@example.com"), None)
+            assert post.spool.find(big) == "queued"
+            post.advance(2 * engine.SHORT_OF_MEMORY)
+            await post.until("another look", lambda: post.spool.load.times == 0)
+            post.advance(2 * engine.SHORT_OF_MEMORY)
+            await post.settled(big, None)
+        assert post.told("alarm") == ["alarm memory", "alarm memory"]
+
+    play(scenario())
+
+
+@pytest.mark.parametrize("place", ["courier", "signer", "claim", "plan", "record"])
+def test_whoever_meets_the_end_of_the_memory_is_put_off(post: Post, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """That is no attempt, no bug and nobody's fault: nothing is learned about the destination, and nothing is delivered twice."""
+
+    async def scenario() -> None:
+        post.courier.script["a@example.com"] = [MemoryError(), "delivered"] if place == "courier" else ["delivered"]
+        if place == "signer":
+            monkeypatch.setattr(line, "Load", NoMemory(line.Load, 1))
+        if place == "claim":
+            monkeypatch.setattr(post.spool, "claim_again", NoMemory(post.spool.claim_again, 1))
+        if place == "plan":
+            monkeypatch.setattr(post.scheduler, "plan", NoMemory(post.scheduler.plan, 1))
+        if place == "record":
+            monkeypatch.setattr(post.spool, "record", NoMemory(post.spool.record, 1))
+            post.courier.gates["slow.example"] = asyncio.Event()
+        async with post.running():
+            id = post.put("a@example.com", *(["b@slow.example"] if place == "record" else []))
+            if place == "record":
+                await post.until("an alarm", lambda: post.told("alarm"))
+                post.courier.gates["slow.example"].set()
+            elif place in ("courier", "signer"):
+                await post.settled(id, "deferred")
+                assert post.spool.read(id).history.attempts == 0
+            for _ in range(20):
+                post.advance(engine.SHORT_OF_MEMORY)
+                await asyncio.sleep(0.001)
+            await post.until("it has left", lambda: post.spool.find(id) is None)
+            destination = post.scheduler.destinations["example.com"]
+            assert (destination.failures, destination.breaker.failures) == (0, 0)
+        assert post.tries(id) == (2 if place in ("courier", "record") else 1)
+        assert "alarm bug" not in post.told("alarm")
 
     play(scenario())
 

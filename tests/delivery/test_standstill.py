@@ -398,7 +398,7 @@ def test_a_machine_that_has_no_descriptor_left_blames_no_host(post: Post) -> Non
 
     async def scenario() -> None:
         text = "no connection can be opened: this machine has no more to give (Too many open files)"
-        short = NO_CONNECTION._replace(scope="us", enhanced="4.3.0", text=text)
+        short = NO_CONNECTION._replace(scope="us", enhanced="4.3.0", text=text, cause=Cause.SHORT)
         for nth in range(10):
             post.courier.script[f"{nth}@example.com"] = [short, "delivered"]
         async with post.running():
