@@ -12,9 +12,13 @@ NAMED = 3  # spools
 def note(root: str) -> str:
     """Where a daemon runs instead of on the spool at `root`; empty if one runs there, or none anywhere that this user can see.
 
-    Who names a configuration in the environment has chosen.
+    Who names a configuration in the environment has chosen. Never raises: what was queued is queued, and no trouble here may read as
+    one with the message.
     """
-    spools = [] if os.environ.get("MAILER_CONFIG") else elsewhere(root)
+    try:
+        spools = [] if os.environ.get("MAILER_CONFIG") else elsewhere(root)
+    except OSError:
+        return ""
     if not spools:
         return ""
     more = f" and {len(spools) - NAMED} more" if len(spools) > NAMED else ""

@@ -25,15 +25,15 @@ def locks() -> Iterator[tuple[int, int]]:
     process that holds ``daemon.lock`` has no other files with the inodes of messages.
     """
     try:
-        with open("/proc/locks", encoding="ascii") as file:
+        with open("/proc/locks", "rb") as file:
             lines = file.read().splitlines()
     except OSError:
         return
     for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF; an arrow marks one that waits
         words = line.split()
-        if len(words) >= 6 and words[1] == "FLOCK":
+        if len(words) >= 6 and words[1] == b"FLOCK":
             try:
-                yield int(words[4]), int(words[5].rpartition(":")[2])
+                yield int(words[4]), int(words[5].rpartition(b":")[2])
             except ValueError:
                 continue
 
