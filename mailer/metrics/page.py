@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 
 from mailer.mail.history import RECIPIENT_STATUS
 
+from .readers import Readers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Thread
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from .counts import Counts
 
-PATIENCE = 10.0  # seconds that a reader may take for his request: each has a thread until then
 OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
 """The words for verdicts: those of the log and of `mailer status`, but for "sent", which a recipient is not."""
 
@@ -78,21 +79,27 @@ def serve(page: Page, host: str, port: int) -> tuple[WSGIServer, Thread]:
     registry.register(page)
     ProcessCollector(registry=registry)
     server, thread = start_http_server(port, host, registry)
-    server.RequestHandlerClass = _patient(server.RequestHandlerClass)
+    server.RequestHandlerClass = _quiet(server.RequestHandlerClass)
+    Readers(server)
     return server, thread
 
 
-def _patient(handler: Any) -> Any:
-    """The library's handler, which would wait for ever, and write a traceback to standard error, that is our log, when a reader leaves."""
+def _quiet(handler: Any) -> Any:
+    """The library's handler, which would write a traceback to standard error, that is our log, when a reader leaves."""
 
     class Handler(handler):  # type: ignore[misc]
-        timeout = PATIENCE
-
         def handle(self) -> None:
             """One request."""
             try:
                 super().handle()
             except OSError:
-                pass  # he is gone, or too slow; that is his own affair
+                pass  # he is gone, or was hung up on; that is his own affair
+
+        def finish(self) -> None:
+            """The end of it."""
+            try:
+                super().finish()
+            except OSError:
+                pass
 
     return Handler

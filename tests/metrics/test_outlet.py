@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import threading
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from mailer.delivery.guard import Guard
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.failure import UNAVAILABLE, Failure
-from mailer.metrics import page
+from mailer.metrics import readers
 from mailer.metrics.counts import Counts
 from mailer.metrics.outlet import Outlet
 from tests.delivery.post import Post
@@ -69,20 +71,51 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
 def test_a_reader_who_asks_nothing_is_hung_up_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """His thread ends when he was silent for too long, and that is no news."""
-    monkeypatch.setattr(page, "PATIENCE", 0.1)
+    """Nor on one who asks letter by letter, for a silence would be the end of him: his time is up, and that is no news."""
+    monkeypatch.setattr(readers, "PATIENCE", 0.1)
 
     async def scenario() -> None:
         outlet, port = outlet_of(tmp_path), free_port()
         await outlet.serve(f"127.0.0.1:{port}")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(5):
+        drip, dripping = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(10):
+            with contextlib.suppress(OSError):
+                for letter in itertools.cycle(b"GET /metrics HTTP/1.1\r\nX: "):
+                    dripping.write(bytes([letter]))
+                    await dripping.drain()
+                    await asyncio.sleep(0.02)
+                    if drip.at_eof():
+                        break
             assert await reader.read() == b""
         writer.close()
+        dripping.close()
         await outlet.close()
 
     asyncio.run(scenario())
     assert capfd.readouterr().err == ""
+
+
+def test_who_keeps_his_place_for_longest_loses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of readers have a bounded number of threads and descriptors, and whoever comes is answered."""
+    monkeypatch.setattr(readers, "MOST", 3)
+
+    async def scenario() -> None:
+        outlet, port = outlet_of(tmp_path), free_port()
+        await outlet.serve(f"127.0.0.1:{port}")
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+        async with asyncio.timeout(10):
+            for reader, _ in idle[:7]:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert b"mailer_messages_seen_total" in await reader.read()
+        for _, each in [*idle, (reader, writer)]:
+            each.close()
+        await outlet.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "x" * 64 + ".example"])
