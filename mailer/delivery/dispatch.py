@@ -17,7 +17,7 @@ from mailer.mail.failure import Failure
 from mailer.mail.message import header_end
 from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage
-from mailer.spool.file import CorruptFile
+from mailer.spool.file import CorruptFile, LaterFile
 
 from .attempt import Attempt, Job
 from .memory import LONG
@@ -61,6 +61,9 @@ class Dispatcher:
             entry, content, descriptor = self._read(id)
         except NoSuchMessage:
             self.scheduler.forget(id)
+            return
+        except LaterFile as error:
+            self._leave(id, str(error))
             return
         except CorruptFile as error:
             self.scheduler.forget(id)
@@ -113,6 +116,13 @@ class Dispatcher:
             self.tell(Alarm(self.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
         else:
             self.tell(Corrupt(self.clock.now(), id, reason, path))
+
+    def _leave(self, id: str, reason: str) -> None:
+        """A later version can deliver it, once it is back: it stays where it is, and that is said once."""
+        self.scheduler.forget(id)
+        if id not in self.engine.later:
+            self.engine.later.add(id)
+            self.tell(Alarm(self.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
 
     def _hold(self, id: str, descriptor: int) -> None:
         """A record of it is damaged: to go on could be to deliver again, or to forget somebody. A person decides."""

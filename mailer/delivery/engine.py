@@ -95,6 +95,8 @@ class Engine:
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
         self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
         self._blamed: dict[tuple[str, Cause], float] = {}
+        self.later: set[str] = set()
+        """Messages that only a later version of the program can read."""
         self.unremovable: set[str] = set()
         """Messages that are delivered and would not leave the spool; the ledger goes on trying."""
 
@@ -192,6 +194,7 @@ class Engine:
             self.steps += 1
             self.redating = True
             self.stepped_at = self.clock.now()
+            self._blamed.clear()
             step.move(self, seconds)
             self.tell(Alarm(self.clock.now(), "clock", f"{step.words(seconds)}: what waits goes on waiting as long as it was to"))
 

@@ -95,7 +95,7 @@ class Guard:
         elif not is_id(name):
             if state == "queued":
                 self.engine.dispatcher.stranger(name)
-        elif name not in self.engine.settler.away:
+        elif name not in self.engine.settler.away and name not in self.engine.later:
             self._unknown(state, name, problems)
 
     def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:

@@ -33,6 +33,10 @@ class EnvelopeError(ValueError):
     """A line that is no envelope; `str()` says what is wrong with it."""
 
 
+class LaterEnvelope(EnvelopeError):
+    """It says something that only a later version of the program can mean."""
+
+
 class Recipient:
     """One address of the envelope; `type` is the header field that named it, ``to`` where none did."""
 
@@ -144,7 +148,7 @@ class Envelope:
             _check_unicode(document)
         priority = _text(document, "priority", "normal")
         if priority not in PRIORITIES:
-            raise EnvelopeError(f"the envelope's priority is none of {', '.join(PRIORITIES)}")
+            raise LaterEnvelope(f"the envelope's priority {priority[:40]!r} is none of {', '.join(PRIORITIES)}")
         return cls(
             _text(document, "id"),
             _text(document, "created"),

@@ -29,7 +29,8 @@ OURS = "mailer: "
 
 MOST_BESIDES = 3  # other addresses whose trouble is told
 
-FINAL: frozenset[str] = frozenset(get_args(Verdict)) - {"defer"}
+VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
+FINAL = VERDICTS - {"defer"}
 
 
 class Hop(NamedTuple):

@@ -45,7 +45,7 @@ from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
 from .admit import Stranger, Terms, admit
 from .aside import Aside
 from .drop import Found, Listing, named
-from .file import CorruptFile
+from .file import CorruptFile, LaterFile
 from .layout import is_id
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ class _Pass:
         try:
             if id := self._take(found.name):
                 self.done.ids.append(id)
+        except LaterFile as error:
+            self._leave(found, str(error))
         except CorruptFile as error:
             self._refuse(found, str(error))
         except Later as why:
@@ -192,7 +194,7 @@ class _Pass:
         except OSError as error:
             raise Later(f"it cannot be read: {error.strerror}") from None
         finally:
-            os.close(fd)
+            durable.let_go(fd)
         return data, known
 
     def _check(self, known: os.stat_result) -> None:

@@ -20,8 +20,8 @@ import zlib
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mailer.mail.envelope import Envelope, EnvelopeError, excess
-from mailer.mail.outcome import Outcome
+from mailer.mail.envelope import Envelope, EnvelopeError, LaterEnvelope, excess
+from mailer.mail.outcome import VERDICTS, Outcome
 from mailer.mail.when import parse_rfc3339, rfc3339
 
 from .put import MAGIC
@@ -37,6 +37,7 @@ LEAST_TEXT = 40  # characters of one that are written all the same
 MAX_WEIGHT = 2 * 1024 * 1024  # of a file's records (`History.weight`); from there on all that is put off shares `FULL`
 FULL = "(the record of this message is full; what was said is in the log)"
 MAX_SHARED = 1000  # recipients of one record
+LATER = "a later version of mailer wrote it"
 SEAL = b',"crc":"'
 SEALED = len(SEAL) + 10  # bytes from there to the end: eight digits, a quotation mark, a brace
 RELEASED = b'"note":"released"'
@@ -47,11 +48,15 @@ class CorruptFile(Exception):
     """A file that is no message of ours; `str()` says why."""
 
 
+class LaterFile(CorruptFile):
+    """A file that a later version of the program wrote: nothing is wrong with it but that we do not understand it. It is left alone."""
+
+
 def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int]:
     """(envelope, start of the body, end of the body) of the spool file `data` named `id`.
 
     Where somebody else wrote it, `recipients` is how many it may have; then the envelope may not be larger than those need.
-    Raises `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
+    Raises `LaterFile`, `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
     that is none, is too large, or belongs to another name.
     """
     start, header_length, body_length, crc = _head(data[:HEAD_LIMIT])
@@ -65,6 +70,8 @@ def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int
         raise CorruptFile(why)
     try:
         envelope = Envelope.from_line(line)
+    except LaterEnvelope as error:
+        raise LaterFile(f"{LATER}: {error}") from None
     except EnvelopeError as error:
         raise CorruptFile(str(error)) from None
     if envelope.id != id:
@@ -75,6 +82,9 @@ def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int
 def _head(data: bytes) -> tuple[int, int, int, int]:
     line, newline, _ = data.partition(b"\n")
     words = line.split(b" ")
+    magic, slash, version = words[0].partition(b"/")
+    if magic + slash == MAGIC[:-1] and version.isdigit() and int(version) > int(MAGIC[-1:]):
+        raise LaterFile(f"{LATER}: its format is {version.decode()}, and this version knows {MAGIC[-1:].decode()}")
     if not newline or len(words) != 4 or words[0] != MAGIC:
         raise CorruptFile("the file does not begin as a message of this version does")
     numbers, crc = words[1:3], words[3]
@@ -86,7 +96,7 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
 def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:
     """The outcomes in what follows the body, and whether one of them is damaged; what is torn or is none reads as not written.
 
-    What an operator has released all the same (`notes`) counts as damaged no more.
+    What an operator has released all the same (`notes`) counts as damaged no more. Raises `LaterFile` for what this version cannot know.
     """
     outcomes: list[Outcome] = []
     damaged = False
@@ -97,9 +107,13 @@ def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:
             damaged = True
             continue
         try:
-            outcomes += _record(json.loads(line))
+            record = json.loads(line)
         except (ValueError, RecursionError):
             damaged |= _is_whole(line)
+            continue
+        if holds and isinstance(record, dict) and record.get("verdict", "defer") not in VERDICTS:
+            raise LaterFile(f"{LATER}: a record of it has the verdict {str(record['verdict'])[:40]!r}")
+        outcomes += _record(record)
         if holds and RELEASED in line:
             damaged = False
     return outcomes, damaged

@@ -161,8 +161,11 @@ def _writable(root: str) -> bool:
     """Whether the spool is ours; makes it if there is none. Raises `Failure`."""
     try:
         check_owner(root)
-    except FileNotFoundError:
+        os.stat(f"{root}/tmp")
+    except FileNotFoundError:  # there is none, or nothing in it yet
         prepare(root)
     except ForeignSpool:
         return False
+    except PermissionError:  # whoever writes a letter says so
+        return True
     return os.access(f"{root}/tmp", os.W_OK | os.X_OK) or not os.path.isdir(f"{root}/drop")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Self
 
 from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure, from_os
 from mailer.spool import NoSuchMessage, Spool
-from mailer.spool.file import CorruptFile
+from mailer.spool.file import CorruptFile, LaterFile
 from mailer.spool.layout import STATES, is_id, put_at
 
 from . import daemon
@@ -69,6 +69,7 @@ class View:
         self.spool = spool
         self.reader = Reader(f"{spool.root}/{NAME}")
         self._unreadable = 0
+        self._later: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +87,8 @@ class View:
             notes.append(f"{self.reader.damaged} damaged rows of the status database are left out")
         if self._unreadable:
             notes.append(f"{self._unreadable} unreadable files of the spool are left out; the daemon sets them aside in corrupt/")
+        if self._later:
+            notes.append(f"{len(self._later)} files of the spool are left out: a later version of mailer wrote them, and can deliver them")
         return notes
 
     @cached_property
@@ -118,6 +121,11 @@ class View:
             entry = self.spool.read(id)
         except NoSuchMessage:
             return self._left(row)
+        except LaterFile as error:
+            self._later.add(id)
+            if row is None:
+                raise Failure(f"message {id} cannot be read: {error}", BAD_MESSAGE) from None
+            return row
         except CorruptFile as error:
             if row is None:
                 raise Failure(f"the file of message {id} in the spool is damaged: {error}", BAD_MESSAGE) from None
@@ -166,7 +174,7 @@ class View:
         try:
             return self.message(id)
         except Failure:
-            self._unreadable += 1
+            self._unreadable += id not in self._later
             return None
 
     # Many

@@ -166,6 +166,27 @@ def test_a_clock_that_was_wrong_costs_no_year(post: Post, guard: Guard) -> None:
     play(scenario())
 
 
+def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Guard) -> None:
+    """After a step back to an older version: said once, not each time that the queue is looked through, and no pass waits for it."""
+
+    async def scenario() -> None:
+        ids = [put(post.spool, "a@example.com") for _ in range(2)]
+        path = Path(post.spool.path("queued", ids[0]))
+        path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
+        post.engine.expect_all([(0.0, id) for id in ids])
+        await post.engine.run(once=True)
+        for _ in range(3):
+            guard.look()
+        post.engine.look([ids[0]])
+        await post.engine.run(once=True)
+        await post.ledger.close()
+        assert post.places() == {"queued": [ids[0]]}
+        assert post.told("alarm") == ["alarm later"]
+        assert guard.violations == 0
+
+    play(scenario())
+
+
 def test_a_thousand_violations_are_a_few_lines(post: Post, guard: Guard) -> None:
     """All are mended, five are told."""
 

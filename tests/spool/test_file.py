@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Spool
-from mailer.spool.file import MAX_RECORD, CorruptFile, parse, parse_records, render_records, settled
+from mailer.spool.file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
@@ -321,3 +321,27 @@ def test_a_message_with_a_damaged_record_can_be_read_and_says_so(spool: Spool) -
     spool.hold(id)
     assert spool.release(id).state == "queued"
     assert not spool.read(id).damaged
+
+
+# What a later version wrote
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GOOD.replace(b"mailer/1 ", b"mailer/2 ", 1),
+        b"mailer/12 whatever it says\n",
+        spool_file(envelope("a@example.com", id=ID, priority="urgent")),
+    ],
+)
+def test_a_file_of_a_later_version_is_not_called_damaged(data: bytes) -> None:
+    """Another format, a priority that we do not know: told apart from what nobody can read."""
+    with pytest.raises(LaterFile, match="a later version of mailer wrote it"):
+        parse(data, ID)
+
+
+def test_a_whole_record_whose_verdict_is_unknown_is_of_a_later_version() -> None:
+    """It would read as not written, and its recipient would get the message again."""
+    record = seal(b'{"at":"2027-01-15T08:00:00Z","to":[0],"verdict":"relayed"}')
+    with pytest.raises(LaterFile, match="'relayed'"):
+        parse_records(b"\n" + record)

@@ -55,10 +55,13 @@ def test_an_empty_sack_is_closed_at_once(spool: Spool) -> None:
         assert close(post, []) == []
 
 
-def test_a_spool_that_is_not_there_is_made(tmp_path: Path) -> None:
-    """As with one message."""
+@pytest.mark.parametrize("there", [False, True])
+def test_a_spool_that_is_not_there_is_made(tmp_path: Path, there: bool) -> None:
+    """As with one message; also in a directory that was made for it and is empty yet."""
+    if there:
+        (tmp_path / "new").mkdir()
     with Post(str(tmp_path / "new")) as post:
-        assert len(close(post, letters(3))) == 3
+        assert {type(done) for done in close(post, letters(3))} == {str}
 
 
 def test_what_is_to_leave_later_lies_among_the_deferred(spool: Spool) -> None:
