@@ -11,12 +11,16 @@
 ========================  ===============================================================================================
 
 A filter is a JSON object with members of `mailer.status.filter.Filter` and ``limit``. Records travel as all of their members, so
-that the other end shows them as if it had read them itself.
+that the other end shows them as if it had read them itself. One with many recipients takes several lines: those after the first
+have more of its ``recipients`` and nothing else.
+
+An answer is made in pieces, each when the one before it was taken: how much there is to say costs time, and no memory.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict
 from functools import partial
@@ -35,13 +39,16 @@ from mailer.status.story import tell
 from .own import OwnMail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from mailer.spool import Spool
     from mailer.spool.admit import Terms
 
 MOST = 1000  # messages in one answer
+PIECE = 1 << 16  # bytes of an answer that are made together; a line may make it longer
+PEOPLE = 25  # recipients in one line; each may have a reply of 4,000 characters
 LONGEST_LINE = 4096  # bytes of the first line of a question; a Message-ID has fewer than a thousand
+ATTEMPTS = 2000  # in one story, the last
 PUT = b"put "
 """How a question begins that writes. The others only look, and one at a time is enough."""
 
@@ -53,7 +60,7 @@ class Desk:
         self.spool = spool
         self.terms = terms
         self.changed = changed
-        self._verbs: dict[str, Callable[[int, str, bytes], bytes]] = {
+        self._verbs: dict[str, Callable[[int, str, bytes], Generator[bytes, None, None]]] = {
             "put": self._put,
             "find": self._find,
             "list": partial(self._list, OwnMail.messages),
@@ -65,64 +72,87 @@ class Desk:
             "cancel": self._cancel,
         }
 
-    def answer(self, uid: int, question: bytes) -> bytes:
-        """The answer to user `uid`, whatever he asks: ``ok …`` or ``no CODE why``."""
+    def answer(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
+        """The answer to user `uid`, whatever he asks, in pieces: ``ok …`` or ``no CODE why``.
+
+        What fails when a part of it has been said raises `Failure`: then there is no answer.
+        """
+        begun = False
+        try:
+            for piece in gathered(self._lines(uid, question)):
+                begun = True
+                yield piece
+        except (Failure, CorruptFile, OSError) as error:
+            refused = self._failure(error)
+            if begun:
+                raise refused from None
+            yield refusal(str(refused), refused.code)
+
+    def _lines(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
         head, _, data = question.partition(b"\n")
         verb, _, rest = head[:LONGEST_LINE].decode("utf-8", "replace").partition(" ")
-        try:
-            act = self._verbs.get(verb)
-            if act is None or len(head) > LONGEST_LINE:
-                raise Failure("this daemon does not know that question", USAGE)
-            return act(uid, rest, data)
-        except Failure as failure:
-            return refusal(str(failure), failure.code)
-        except CorruptFile as error:
-            return refusal(f"the message is refused: {error}", BAD_MESSAGE)
-        except OSError as error:
-            trouble = from_os("cannot do that", error.filename or self.spool.root, error)
-            return refusal(str(trouble), trouble.code)
+        act = self._verbs.get(verb)
+        if act is None or len(head) > LONGEST_LINE:
+            raise Failure("this daemon does not know that question", USAGE)
+        return act(uid, rest, data)
 
-    def _put(self, uid: int, id: str, data: bytes) -> bytes:
+    def _failure(self, error: Exception) -> Failure:
+        if isinstance(error, CorruptFile):
+            return Failure(f"the message is refused: {error}", BAD_MESSAGE)
+        if isinstance(error, OSError):
+            return from_os("cannot do that", error.filename or self.spool.root, error)
+        assert isinstance(error, Failure)
+        return error
+
+    def _put(self, uid: int, id: str, data: bytes) -> Generator[bytes, None, None]:
         if not is_id(id):
             raise Failure("a message is put under an ID", USAGE)
         done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
         self.changed(done)
-        return b"ok " + done.encode()
+        yield b"ok " + done.encode()
 
-    def _find(self, uid: int, name: str, _: bytes) -> bytes:
+    def _find(self, uid: int, name: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
-            return _lines(asdict(record) for record in mail.find(name))
+            yield from _told(map(asdict, mail.find(name)))
 
-    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], uid: int, _: str, data: bytes) -> bytes:
+    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], uid: int, _: str, data: bytes) -> Generator[bytes, None, None]:
         wanted, limit = asked(data)
         with OwnMail(self.spool, uid) as mail:
-            return _lines(asdict(item) for item in islice(find(mail, wanted), limit))
+            yield from _told(asdict(item) for item in islice(find(mail, wanted), limit))
 
-    def _summary(self, uid: int, _: str, __: bytes) -> bytes:
+    def _summary(self, uid: int, _: str, __: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
             summary = mail.summary()
         document = asdict(summary)
         document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
-        return _lines([document])
+        yield from _told([document])
 
-    def _read(self, uid: int, id: str, _: bytes) -> bytes:
+    def _read(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
             mail.message(id)
-        data, state, due = self.spool.raw(id)
-        return f"ok {state} {due}\n".encode() + data
+        fd, length, state, due = self.spool.raw(id)
+        try:
+            yield f"ok {state} {due}\n".encode()
+            for at in range(0, length, PIECE):
+                yield os.pread(fd, min(PIECE, length - at), at)
+        finally:
+            os.close(fd)
 
-    def _story(self, uid: int, id: str, _: bytes) -> bytes:
+    def _story(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
-            story = tell(mail.view, mail.message(id))
-        attempts, reports = [asdict(each) for each in story.attempts], [asdict(each) for each in story.reports]
-        return _lines([{"attempts": attempts, "dialogs": story.dialogs, "reports": reports, "missing": story.missing}])
+            story = tell(mail.view, mail.message(id), ATTEMPTS)
+        yield from _told([{"missing": story.missing}])
+        yield from _line_each("attempt", map(asdict, story.attempts))
+        yield from _line_each("dialog", story.dialogs.items())
+        for report in story.reports:
+            yield from _record(asdict(report))
 
-    def _cancel(self, uid: int, id: str, _: bytes) -> bytes:
+    def _cancel(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
             mail.message(id)
         self.spool.cancel(id, time.time(), f"cancelled by its sender, user {uid}")
         self.changed(id)
-        return b"ok " + id.encode()
+        yield b"ok " + id.encode()
 
 
 def asked(data: bytes) -> tuple[Filter, int]:
@@ -147,6 +177,41 @@ def refusal(why: str, code: int) -> bytes:
     return f"no {code} {one_line(why)}".encode("utf-8", "replace")
 
 
-def _lines(documents: Iterable[object]) -> bytes:
-    lines = [json.dumps(document, separators=(",", ":")) for document in documents]
-    return f"ok {len(lines)}\n{''.join(line + chr(10) for line in lines)}".encode()
+def gathered(lines: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """The same octets in pieces that are worth sending."""
+    piece = bytearray()
+    try:
+        for line in lines:
+            piece += line
+            if len(piece) >= PIECE:
+                yield bytes(piece)
+                piece.clear()
+    finally:
+        lines.close()
+    if piece:
+        yield bytes(piece)
+
+
+def _told(documents: Iterable[dict[str, Any]]) -> Generator[bytes, None, None]:
+    """``ok``, and a line for each document."""
+    yield b"ok\n"
+    for document in documents:
+        yield from _record(document)
+
+
+def _record(document: dict[str, Any]) -> Generator[bytes, None, None]:
+    """A document on one line, or on several if it has more recipients than go into one."""
+    people = document.get("recipients", [])
+    if len(people) > PEOPLE:
+        document = {**document, "recipients": people[:PEOPLE]}
+    yield _line(document)
+    for at in range(PEOPLE, len(people), PEOPLE):
+        yield _line({"recipients": people[at : at + PEOPLE]})
+
+
+def _line_each(name: str, values: Iterable[object]) -> Generator[bytes, None, None]:
+    return (_line({name: value}) for value in values)
+
+
+def _line(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"

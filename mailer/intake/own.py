@@ -17,7 +17,7 @@ from mailer.status.schema import PENDING, STATUSES, UNDELIVERED
 from mailer.status.view import Summary, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mailer.spool import Spool
     from mailer.status.filter import Filter
@@ -57,8 +57,8 @@ class OwnMail:
             record = self.view.message(id) if self.owns(id) else None
             return [record] if record else []
         names = {name, f"<{name}>"}
-        found = [record for record in self._all() if record.message_id in names or record.request_id == name]
-        return found[::-1]
+        records = self._records(self.view.reader.named_of(self.uid, name)[:MOST])
+        return [record for record in records if record.message_id in names or record.request_id == name]
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
         """Those that are meant, newest first."""
@@ -67,8 +67,9 @@ class OwnMail:
 
     def queue(self, wanted: Filter) -> Iterator[Record]:
         """Those of the spool that are meant, oldest first."""
-        places = self.view.places
-        return reversed([record for record in self.messages(wanted) if record.id in places])
+        if wanted.possible:
+            waiting = [id for id in self._ids() if self.view.spool.find(id)]
+            yield from filter(wanted.matches, self._records(reversed(waiting)))
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """His recipients that did not get their message, the newest message first."""
@@ -91,7 +92,13 @@ class OwnMail:
         return Summary(self.view.spool.root, self.view.daemon, counts, oldest, min(due, default=None), 0, some)
 
     def _all(self) -> Iterator[Record]:
-        for id in list(islice(self.view.reader.submitted(self.uid), MOST)):
+        return self._records(self._ids())
+
+    def _ids(self) -> list[str]:
+        return list(islice(self.view.reader.submitted(self.uid), MOST))
+
+    def _records(self, ids: Iterable[str]) -> Iterator[Record]:
+        for id in ids:
             try:
                 record = self.view.message(id)
             except Failure:  # damaged; the daemon sets it aside

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
 from mailer.mail.cause import CAUSES
@@ -63,7 +64,7 @@ class RemoteView:
         """The messages that `name` means, oldest first."""
         if "\n" in name:
             return []
-        return [_record(document) for document in self._ask(f"find {name}")]
+        return list(map(_record, self._records(f"find {name}")))
 
     @cached_property
     def daemon(self) -> Daemon:
@@ -72,7 +73,7 @@ class RemoteView:
 
     def story(self, record: Record) -> Story:
         """The whole story of the user's own message."""
-        (document,) = self._ask(f"story {record.id}")
+        told = _Told(self._records(f"story {record.id}"))
         try:
             entry = self.spool.read(record.id)
         except Failure:
@@ -81,19 +82,19 @@ class RemoteView:
             record,
             entry,
             os.getuid(),
-            [Attempted(**_known(each)) for each in document["attempts"]],
-            {int(key): [Line(*line) for line in lines] for key, lines in document["dialogs"].items()},
-            [_record(each) for each in document["reports"]],
-            document["missing"],
+            told.attempts,
+            told.dialogs,
+            told.reports,
+            told.missing,
         )
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
         """The messages that are meant, newest first, as far as one answer goes."""
-        return map(_record, self._ask("list", wanted))
+        return map(_record, self._records("list", wanted))
 
     def queue(self, wanted: Filter) -> Iterator[Record]:
         """Those of the spool, oldest first."""
-        return map(_record, self._ask("queue", wanted))
+        return map(_record, self._records("queue", wanted))
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """The recipients that did not get their message."""
@@ -106,10 +107,43 @@ class RemoteView:
         failures = [_undelivered(item) for item in document.pop("failures")]
         return Summary(**document, daemon=Daemon(running, pid, frozenset()), failures=failures)
 
-    def _ask(self, line: str, wanted: Filter | None = None) -> list[dict[str, Any]]:
+    def _ask(self, line: str, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         data = b"" if wanted is None else json.dumps(_bound(wanted)).encode()
         _, rest = question(self.root, line, data)
-        return [json.loads(document) for document in rest.splitlines()]
+        return (json.loads(document) for document in BytesIO(rest))
+
+    def _records(self, line: str, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+        """The documents of the answer, each with all of its recipients, which may have come on several lines."""
+        whole: dict[str, Any] | None = None
+        for document in self._ask(line, wanted):
+            if whole is not None and document.keys() == {"recipients"}:
+                whole["recipients"] += document["recipients"]
+                continue
+            if whole is not None:
+                yield whole
+            whole = document
+        if whole is not None:
+            yield whole
+
+
+class _Told:
+    """The answer to ``story``, put together."""
+
+    def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
+        self.attempts: list[Attempted] = []
+        self.dialogs: dict[int, list[Line]] = {}
+        self.reports: list[Record] = []
+        self.missing: list[str] = []
+        for document in documents:
+            if "attempt" in document:
+                self.attempts.append(Attempted(**_known(document["attempt"])))
+            elif "dialog" in document:
+                key, lines = document["dialog"]
+                self.dialogs[key] = [Line(*line) for line in lines]
+            elif "missing" in document:
+                self.missing = document["missing"]
+            else:
+                self.reports.append(_record(document))
 
 
 class RemoteSpool:

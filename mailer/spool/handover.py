@@ -15,8 +15,9 @@ the same ID, so that the daemon, if it had taken it after all, finds it to be th
 In ``drop/`` a file has a name with a dot until it is whole. Its sender cannot open the directory to sync it. The file is synced
 once more after its rename, which commits the name too on ext4, XFS and Btrfs.
 
-A frame is its length, four bytes with the highest first, and so many bytes: one line of ASCII and what belongs to it. An answer
-is one too; its line begins with ``ok`` or with ``no`` and an exit code. `mailer.intake` is the other end.
+A frame is its length, four bytes with the highest first, and so many bytes. A question is one: a line of ASCII and what belongs to it.
+An answer is one or several, the length of each but the last with its highest bit set; its line begins with ``ok`` or with ``no``
+and an exit code. `mailer.intake` is the other end.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ NAME = "intake"
 
 PATIENCE = 60.0  # seconds for the daemon to take a piece, or to answer; it answers in milliseconds
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before a daemon that is busy is called again; then there is ``drop/``
-LARGEST_ANSWER = 64 << 20  # bytes
+MORE = 1 << 31  # in a frame's length: it is not the last of its answer
+LARGEST_ANSWER = 1 << 30  # bytes
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 
 
@@ -131,7 +133,7 @@ def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> 
         peer.settimeout(patience)
         _connect(peer, root)
         peer.sendall(len(question).to_bytes(4, "big") + question)
-        answer = _read(peer, int.from_bytes(_read(peer, 4), "big"))
+        answer = _answer(peer)
     except HungUp:
         raise
     except (BrokenPipeError, ConnectionResetError) as error:
@@ -141,6 +143,18 @@ def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> 
     finally:
         peer.close()
     return _understood(answer)
+
+
+def _answer(peer: socket) -> bytes:
+    """All of its frames together."""
+    answer, more = bytearray(), MORE
+    while more:
+        length = int.from_bytes(_read(peer, 4), "big")
+        more = length & MORE
+        if len(answer) + length - more > LARGEST_ANSWER:
+            raise Unanswered(0, "the answer is too long")
+        answer += _read(peer, length - more)
+    return bytes(answer)
 
 
 def _understood(answer: bytes) -> tuple[str, bytes]:
@@ -168,8 +182,6 @@ def _connect(peer: socket, root: str) -> None:
 
 def _read(peer: socket, count: int) -> bytes:
     """So many bytes, or `Unanswered`."""
-    if count > LARGEST_ANSWER:
-        raise Unanswered(0, "the answer is too long")
     data = bytearray()
     while len(data) < count:
         part = peer.recv(min(count - len(data), 1 << 20))

@@ -207,13 +207,13 @@ class Spool:
         durable.let_go(fd)
         return content
 
-    def raw(self, id: str) -> tuple[bytes, str, float]:
-        """The file of message `id` as it is, its state, and when it is due. Raises as `read` does."""
+    def raw(self, id: str) -> tuple[int, int, str, float]:
+        """The file of message `id`, open to be read and the caller's to close; its length, its state, and when it is due.
+
+        Raises as `read` does.
+        """
         fd, entry, _ = self._load(id, None, _READ)
-        try:
-            return os.pread(fd, entry.length, 0), entry.state, entry.due
-        finally:
-            durable.let_go(fd)
+        return fd, entry.length, entry.state, entry.due
 
     def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False) -> tuple[int, Entry, bytes]:
         if not layout.is_id(id):

@@ -47,13 +47,20 @@ SUBMITTER = "SELECT uid FROM submitters WHERE email_id = ?"
 SUBMITTED = "SELECT email_id FROM submitters WHERE uid = ? ORDER BY email_id DESC"
 ATTEMPTS = """
 SELECT position, at, recipient, verdict, scope, host, ip, port, tls_wanted, tls_achieved, phase, code, enhanced_code, text, seconds,
-    remote_queue_id, steps, reused, cause, besides FROM attempts WHERE email_id = ? ORDER BY at, position
+    remote_queue_id, steps, reused, cause, besides FROM attempts WHERE email_id = ? ORDER BY at DESC, position DESC LIMIT ?
 """
 DIALOGS = "SELECT at, lines FROM dialogs WHERE email_id = ? ORDER BY at"
 WAITING = """
 SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhanced_code, r.smtp_response_message, r.cause
 FROM emails e JOIN email_recipients r ON r.email_id = e.id
 WHERE e.status IN ('queued', 'sending', 'deferred') AND r.status IN ('queued', 'sending', 'deferred')
+"""
+NAMED_OF = """
+SELECT e.id FROM submitters s JOIN emails e ON e.id = s.email_id
+WHERE s.uid = :uid AND (e.message_id = :name OR e.message_id = :bracketed OR e.request_id = :name) ORDER BY e.id
+"""
+UNSEEN_OF = """
+SELECT email_id FROM submitters WHERE uid = ? AND NOT EXISTS (SELECT 1 FROM emails WHERE id = email_id) ORDER BY email_id
 """
 BEGINNING = "SELECT id FROM emails WHERE id >= :start AND id < :end ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
@@ -179,9 +186,9 @@ class Reader:
                 self.damaged += 1
         return None
 
-    def attempts(self, id: str) -> list[Attempted]:
-        """What is known of each attempt at message `id`, oldest first."""
-        return list(self._good(ATTEMPTS, (id,), attempts.of_row))
+    def attempts(self, id: str, most: int = -1) -> list[Attempted]:
+        """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
+        return list(self._good(ATTEMPTS, (id, most), attempts.of_row))[::-1]
 
     def dialogs(self, id: str) -> dict[int, list[Line]]:
         """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
@@ -204,6 +211,11 @@ class Reader:
     def named(self, name: str) -> list[str]:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
         return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"}))
+
+    def named_of(self, uid: int, name: str) -> list[str]:
+        """As `named`, of what user `uid` handed over; and all of that of which nothing else is known yet."""
+        bound = {"uid": uid, "name": name, "bracketed": f"<{name}>"}
+        return [*self._ids(NAMED_OF, bound), *self._ids(UNSEEN_OF, (uid,))]
 
     def submitter(self, id: str) -> int | None:
         """The user who handed message `id` over; None where nobody did, or nothing is known of it."""

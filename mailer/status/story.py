@@ -51,20 +51,22 @@ class Story:
         return next((each for each in reversed(self.attempts) if each.position == position), None)
 
 
-def tell(view: View, record: Record) -> Story:
-    """The story of the message of `record`."""
+def tell(view: View, record: Record, most: int = -1) -> Story:
+    """The story of the message of `record`; of its attempts all, or the last ones, so many at `most`."""
     entry = _entry(view, record.id)
-    known = view.reader.attempts(record.id)
+    known = view.reader.attempts(record.id, most)
     submitter = entry.envelope.submitter.get("uid") if entry else view.reader.submitter(record.id)
     story = Story(
         record,
         entry,
         submitter if isinstance(submitter, int) else None,
-        _attempts(entry, known),
+        _attempts(entry, known)[-most if most >= 0 else None :],
         view.reader.dialogs(record.id),
         _reports(view, record),
     )
     story.missing = list(_missing(view, story, known))
+    if len(story.attempts) == most:
+        story.missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
     return story
 
 

@@ -16,14 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.events import Seen, Settled
-from mailer.intake.desk import Desk
+from mailer.intake.desk import ATTEMPTS, PEOPLE, Desk
+from mailer.intake.remote import RemoteView
 from mailer.mail.envelope import Envelope
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.spool import Spool
 from mailer.spool.admit import Terms
+from mailer.status.filter import EVERYTHING
 from mailer.status.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, id_at, outcome, put, spool_file
 from tests.fakes.mail import envelope as envelope_at
+
+from .test_server import running
 
 ANNA, BOB = 70_001, 70_002
 ID = id_at(time.time())
@@ -43,9 +47,13 @@ class Counter:
         known, owner = self.status.submitter(id)
         return ("mine" if owner == uid else "taken") if known else ""
 
+    def says(self, uid: int, question: bytes) -> bytes:
+        """The whole answer."""
+        return b"".join(self.desk.answer(uid, question))
+
     def ask(self, uid: int, line: str, data: bytes = b"") -> tuple[str, list[dict[str, Any]]]:
         """The first line of the answer, and the objects that follow."""
-        head, _, rest = self.desk.answer(uid, line.encode() + b"\n" + data).partition(b"\n")
+        head, _, rest = self.says(uid, line.encode() + b"\n" + data).partition(b"\n")
         return head.decode(), [json.loads(one) for one in rest.splitlines()]
 
     def put(self, uid: int, letter: Envelope, digest: str = "", body: bytes = BODY) -> str:
@@ -232,9 +240,9 @@ def test_everybody_sees_his_own_and_nothing_else(counter: Counter) -> None:
     counter.deliver(mine[0].id)
     for name in (mine[1].id, mine[1].id.lower(), "<1@x>", "1@x", "k1"):
         answer, found = counter.ask(ANNA, f"find {name}")
-        assert (answer, [record["id"] for record in found]) == ("ok 1", [mine[1].id])
+        assert (answer, [record["id"] for record in found]) == ("ok", [mine[1].id])
     for name in (theirs.id, "<theirs@x>", owners, "<owner@x>", "", "x", "\ud800"):
-        assert counter.desk.answer(ANNA, f"find {name}".encode("utf-8", "surrogatepass")) == b"ok 0\n"
+        assert counter.says(ANNA, f"find {name}".encode("utf-8", "surrogatepass")) == b"ok\n"
     _, listed = counter.ask(ANNA, "list")
     assert [record["id"] for record in listed] == [sent.id for sent in reversed(mine)]
     assert [record["status"] for record in listed] == ["queued", "queued", "sent"]
@@ -251,8 +259,8 @@ def test_a_filter_narrows_a_list(counter: Counter) -> None:
     _, found = counter.ask(ANNA, "list", json.dumps({"to": "1@example.com"}).encode())
     assert [record["recipients"][0]["address"] for record in found] == ["1@example.com"]
     assert len(counter.ask(ANNA, "list", b'{"limit":2}')[1]) == 2
-    assert counter.ask(ANNA, "list", b'{"states":["sent"]}') == ("ok 0", [])
-    assert counter.ask(ANNA, "list", b'{"sender":"\\u0000"}') == ("ok 0", [])
+    assert counter.ask(ANNA, "list", b'{"states":["sent"]}') == ("ok", [])
+    assert counter.ask(ANNA, "list", b'{"sender":"\\u0000"}') == ("ok", [])
 
 
 def test_what_failed_is_shown_to_its_sender(counter: Counter) -> None:
@@ -261,7 +269,7 @@ def test_what_failed_is_shown_to_its_sender(counter: Counter) -> None:
     counter.put(ANNA, sent)
     with counter.spool.claim(sent.id) as claim:
         counter.spool.fail(claim, [outcome(0, "fail", at=time.time())])
-    assert counter.ask(BOB, "bounces") == ("ok 0", [])
+    assert counter.ask(BOB, "bounces") == ("ok", [])
     _, (found,) = counter.ask(ANNA, "bounces")
     assert (found["id"], found["recipient"]["status"]) == (sent.id, "failed")
 
@@ -282,14 +290,45 @@ def test_a_user_reads_his_own_message_and_its_story(counter: Counter) -> None:
     counter.put(BOB, theirs)
     with counter.spool.claim(mine.id) as claim:
         counter.spool.defer(claim, [outcome(0, "defer", at=time.time())], 2_000_000_000.0)
-    answer = counter.desk.answer(ANNA, f"read {mine.id}".encode())
+    answer = counter.says(ANNA, f"read {mine.id}".encode())
     assert answer == b"ok deferred 2000000000.0\n" + Path(counter.spool.path("deferred", mine.id)).read_bytes()
-    _, (story,) = counter.ask(ANNA, f"story {mine.id}")
-    assert [attempt["verdict"] for attempt in story["attempts"]] == ["defer"]
+    _, (missing, story) = counter.ask(ANNA, f"story {mine.id}")
+    assert (list(missing), story["attempt"]["verdict"]) == (["missing"], "defer")
     for verb in ("read", "story"):
         assert counter.ask(ANNA, f"{verb} {theirs.id}")[0] == counter.ask(ANNA, f"{verb} {ID}")[0].replace(ID, theirs.id)
     counter.deliver(mine.id)
     assert counter.ask(ANNA, f"read {mine.id}")[0].startswith("no 67 ")
+
+
+def test_a_message_of_many_recipients_comes_in_lines_and_arrives_whole(counter: Counter) -> None:
+    """No line, and no piece, is as long as the list of its recipients; the other end puts it together."""
+    me = os.geteuid()
+    counter.desk.terms = counter.desk.terms._replace(max_recipients=300)
+    many, one = letter(*(f"{at}@example.net" for at in range(3 * PEOPLE + 1))), letter()
+    counter.put(me, many)
+    counter.put(me, one)
+    _, lines = counter.ask(me, "list")
+    assert [len(line["recipients"]) for line in lines] == [1, PEOPLE, PEOPLE, PEOPLE, 1]
+    with running(Path(counter.spool.root), answer=counter.desk.answer):
+        view = RemoteView(counter.spool.root)
+        for found in (list(view.messages(EVERYTHING))[::-1], list(view.queue(EVERYTHING))):
+            assert [record.id for record in found] == [many.id, one.id]
+            assert [[r.address for r in record.recipients] for record in found] == [
+                [r.address for r in sent.recipients] for sent in (many, one)
+            ]
+        assert view.spool.read(many.id).envelope.recipients == many.recipients
+
+
+def test_of_very_many_attempts_the_last_are_told_and_that_there_were_more(counter: Counter) -> None:
+    """A story has a bound, and says so."""
+    sent = letter()
+    counter.put(ANNA, sent)
+    with counter.spool.claim(sent.id) as claim:
+        tried = [outcome(0, "defer", at=1_800_000_000.0 + at) for at in range(ATTEMPTS + 5)]
+        counter.spool.defer(claim, tried, 2_000_000_000.0)
+    _, ((missing), *story) = counter.ask(ANNA, f"story {sent.id}")
+    assert len(story) == ATTEMPTS
+    assert any(f"the last {ATTEMPTS} attempts" in why for why in missing["missing"])
 
 
 # Taking back
@@ -341,7 +380,7 @@ def test_there_is_nothing_else_to_ask(counter: Counter, verb: str) -> None:
 def test_any_question_has_an_answer(counter: Counter, question: bytes) -> None:
     """One that begins with ok or no, on one line where it says no; and nothing of others is in it."""
     counter.put(BOB, letter(subject="secret"))
-    answer = counter.desk.answer(ANNA, question)
-    assert answer.startswith((b"ok ", b"no "))
+    answer = counter.says(ANNA, question)
+    assert answer.startswith((b"ok", b"no "))
     assert not answer.startswith(b"no ") or b"\n" not in answer
     assert b"secret" not in answer

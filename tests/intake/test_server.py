@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.intake.server import LARGE, LARGE_AT_ONCE, Limits, Server
-from mailer.mail.failure import Failure
+from mailer.intake.server import LARGE, LARGE_AT_ONCE, SMALL, Limits, Server
+from mailer.mail.failure import IO_ERROR, Failure
 from mailer.spool.handover import NAME, Unanswered, ask
+from tests.fakes.processes import wait_until
 
 LIMITS = Limits(connections=6, each=6, seconds=20.0, largest=4 << 20)
 
@@ -25,7 +26,7 @@ LIMITS = Limits(connections=6, each=6, seconds=20.0, largest=4 << 20)
 class Running:
     """A server in a thread of its own, and what it told: the questions, and errors of ours."""
 
-    def __init__(self, root: Path, limits: Limits, answer: Callable[[int, bytes], bytes]) -> None:
+    def __init__(self, root: Path, limits: Limits, answer: Callable[[int, bytes], Iterator[bytes]]) -> None:
         self.root = str(root)
         self.asked: list[tuple[int, bytes]] = []
         self.bugs: list[Exception] = []
@@ -42,7 +43,7 @@ class Running:
         await self._stop.wait()
         await server.close()
 
-    def answer(self, uid: int, question: bytes) -> bytes:
+    def answer(self, uid: int, question: bytes) -> Iterator[bytes]:
         self.asked.append((uid, question))
         return self._answer(uid, question)
 
@@ -76,12 +77,12 @@ def at_home(path: str) -> Iterator[None]:
         os.chdir(before)
 
 
-def echo(_uid: int, question: bytes) -> bytes:
-    return b"ok " + question
+def echo(_uid: int, question: bytes) -> Iterator[bytes]:
+    yield b"ok " + question
 
 
 @contextmanager
-def running(root: Path, limits: Limits = LIMITS, answer: Callable[[int, bytes], bytes] = echo) -> Iterator[Running]:
+def running(root: Path, limits: Limits = LIMITS, answer: Callable[[int, bytes], Iterator[bytes]] = echo) -> Iterator[Running]:
     server = Running(root, limits, answer)
     try:
         yield server
@@ -123,7 +124,7 @@ def taken(peer: socket.socket, count: int) -> int:
 def test_a_question_is_answered_and_another_one_after_it(tmp_path: Path) -> None:
     """Frames follow each other on one connection; the user who asks is the one whom the kernel names."""
     with running(tmp_path) as server, server.call() as peer:
-        for question in (b"one", b"two\n" + b"x" * 100_000):
+        for question in (b"one", b"put two\n" + b"x" * 100_000):
             peer.sendall(frame(question))
             wanted = frame(b"ok " + question)
             data = b""
@@ -150,7 +151,7 @@ def test_two_questions_in_one_segment_are_two(tmp_path: Path) -> None:
         assert heard(peer) == frame(b"ok a") + frame(b"ok b")
 
 
-@pytest.mark.parametrize("sent", [b"", b"\0", b"\0\0\0", frame(b"hello")[:-1], frame(b"x" * 100_000)[:70_000]])
+@pytest.mark.parametrize("sent", [b"", b"\0", b"\0\0\0", frame(b"hello")[:-1], frame(b"put " + b"x" * 100_000)[:70_000]])
 def test_half_a_frame_is_no_question(tmp_path: Path, sent: bytes) -> None:
     """Whoever hangs up in the middle of one has asked nothing."""
     with running(tmp_path) as server:
@@ -211,7 +212,9 @@ def test_a_slow_writer_is_cut_off_and_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_a_slow_reader_is_cut_off(tmp_path: Path) -> None:
     """An answer has to be taken in time."""
-    with running(tmp_path, LIMITS._replace(seconds=0.3), lambda _uid, question: b"ok " + question + b"\n" + b"x" * (1 << 24)) as server:
+    with running(
+        tmp_path, LIMITS._replace(seconds=0.3), lambda _uid, question: iter([b"ok " + question + b"\n" + b"x" * (1 << 24)])
+    ) as server:
         with server.call() as peer:
             peer.sendall(frame(b"hello"))
             threading.Event().wait(0.8)
@@ -250,13 +253,13 @@ def test_one_user_has_not_all_the_places(tmp_path: Path) -> None:
 
 
 def test_large_questions_are_held_one_by_one_and_small_ones_pass(tmp_path: Path) -> None:
-    """The memory that callers can make the daemon take is bounded: of one too many, nothing is read until another has gone."""
+    """The memory that a user can make the daemon take is bounded: of one too many, nothing is read until another has gone."""
     with running(tmp_path) as server, ExitStack() as calls:
-        first = [calls.enter_context(server.call()) for _ in range(LARGE_AT_ONCE)]
+        first = [calls.enter_context(server.call()) for _ in range(LARGE_AT_ONCE // 2)]  # the other half is for others
         for peer in first:
-            peer.sendall((LARGE + 1).to_bytes(4, "big") + b"x" * LARGE)  # more than the kernel holds: it is being read
+            peer.sendall((LARGE + 5).to_bytes(4, "big") + b"put " + b"x" * LARGE)  # more than the kernel holds: it is being read
         last = calls.enter_context(server.call())
-        last.sendall((LARGE + 1).to_bytes(4, "big"))
+        last.sendall((LARGE + 5).to_bytes(4, "big") + b"put ")
         server.serves()
         last.settimeout(0.3)
         left = LARGE + 1 - taken(last, LARGE + 1)
@@ -269,13 +272,69 @@ def test_large_questions_are_held_one_by_one_and_small_ones_pass(tmp_path: Path)
         assert heard(last)[4:7] == b"ok "
 
 
+def test_only_a_message_is_a_long_question(tmp_path: Path) -> None:
+    """What only looks needs a line and a filter; more of it is not read."""
+    with running(tmp_path) as server:
+        with server.call() as peer:
+            peer.sendall((SMALL + 1).to_bytes(4, "big") + b"list")
+            assert heard(peer)[4:].startswith(b"no 64 ")
+        assert server.asked == []
+        server.serves()
+
+
+def test_an_answer_in_pieces_is_one(tmp_path: Path) -> None:
+    """However many there are; one that breaks off is none."""
+
+    def answer(_uid: int, question: bytes) -> Iterator[bytes]:
+        yield b"ok all\n"
+        for at in range(100):
+            yield b"%d\n" % at
+        if question == b"half\n":
+            raise Failure("it cannot be read", IO_ERROR)
+
+    with running(tmp_path, answer=answer) as server:
+        for _ in range(2):
+            assert ask(server.root, "whole", b"", 10) == ("all", b"".join(b"%d\n" % at for at in range(100)))
+        with pytest.raises(Unanswered):
+            ask(server.root, "half", b"", 10)
+        assert server.bugs == []
+        server.stop()
+
+
+def test_what_is_not_taken_is_not_made(tmp_path: Path) -> None:
+    """Sixteen who ask for much and read nothing: a user has two answers under way, and of each two pieces are held."""
+    made: list[int] = []
+    closed: list[int] = []
+
+    def answer(_uid: int, question: bytes) -> Iterator[bytes]:
+        if not question.startswith(b"list"):
+            yield from echo(_uid, question)
+            return
+        try:
+            for at in range(1000):
+                made.append(at)
+                yield b"x" * (1 << 20)
+        finally:
+            closed.append(1)
+
+    with running(tmp_path, LIMITS._replace(connections=20, each=20), answer) as server, ExitStack() as calls:
+        for _ in range(16):
+            calls.enter_context(server.call()).sendall(frame(b"list"))
+        assert ask(server.root, "put x", b"", 10)[0] == "put x"
+        wait_until("two are under way", lambda: len(made) >= 4)
+        assert ask(server.root, "put x", b"", 10)[0] == "put x"
+        assert len(made) == 4
+        server.stop()
+        assert len(closed) == 2
+
+
 def test_an_error_of_ours_ends_one_call(tmp_path: Path) -> None:
     """It is told, and the next one is served."""
 
-    def answer(uid: int, question: bytes) -> bytes:
+    def answer(uid: int, question: bytes) -> Iterator[bytes]:
         if question == b"bang":
             raise ZeroDivisionError("ours")
-        return echo(uid, question)
+        yield from echo(uid, question)
 
     with running(tmp_path, answer=answer) as server:
         with server.call() as peer:
@@ -289,10 +348,10 @@ def test_what_is_asked_slowly_holds_up_no_other(tmp_path: Path) -> None:
     """One who puts a message does not wait for one who looks at his."""
     go = threading.Event()
 
-    def answer(uid: int, question: bytes) -> bytes:
+    def answer(uid: int, question: bytes) -> Iterator[bytes]:
         if question.startswith(b"list"):
             assert go.wait(10)
-        return echo(uid, question)
+        yield from echo(uid, question)
 
     with running(tmp_path, answer=answer) as server, server.call() as peer:
         peer.sendall(frame(b"list"))
@@ -367,5 +426,5 @@ def test_a_no_is_a_failure_with_the_daemons_words(tmp_path: Path, answer: bytes,
 
 def test_a_daemon_that_says_nothing_is_waited_for_so_long_and_no_longer(tmp_path: Path) -> None:
     """Then there is drop/."""
-    with running(tmp_path, answer=lambda *_: b"no" if threading.Event().wait(0.5) else b"ok") as server, pytest.raises(Unanswered):
+    with running(tmp_path, answer=lambda *_: iter([b"no" if threading.Event().wait(0.5) else b"ok"])) as server, pytest.raises(Unanswered):
         ask(server.root, "hello", b"", 0.1)
