@@ -35,7 +35,8 @@ def run(given: Given) -> int:
         raise usage("it needs one relay or host", "probe")
     seconds = given.number("--timeout", PATIENCE, least=1, most=86400)
     config = _config(load(given.text("--config"), given.text("--spool")), given.operands[0], given.text("--tls"))
-    if HERE not in config.relays:  # its secrets are the daemon's to read
+    relay = config.relays.get(given.operands[0])
+    if relay and (relay.secret or relay.oauth or relay.client_certificate):  # which are the daemon's to read
         _become(config)
     found = asyncio.run(_probe(config, float(seconds)))
     if given.flag("--json"):
@@ -52,6 +53,9 @@ def _become(config: Config) -> None:
     from mailer.delivery import finder  # noqa: F401
     from mailer.net import oauth  # noqa: F401
 
+    if show.terminal():
+        import rich.console
+        import rich.table  # noqa: F401
     owner_of(config.spool).become()
 
 

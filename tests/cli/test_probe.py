@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
+import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from mailer.cli import main
 from mailer.client.certificate import describe
 from mailer.sink import Moods, SinkThread
 from mailer.testing import Hang, Script
+from tests.fakes.processes import MAILER
+from tests.fakes.users import NOBODY, public_directory
 
 SECRET = "s3cret pass"
 
@@ -283,3 +287,26 @@ def test_a_certificate_that_nobody_can_read() -> None:
     found = describe(b"garbage")
     assert len(found.fingerprint) == 64
     assert (found.subject, found.names, found.not_after) == ("", (), 0.0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
+def test_root_asks_with_the_secrets_that_the_daemon_can_read() -> None:
+    """As the user whom the spool belongs to: a password that only root can read would never be used by the daemon."""
+    with public_directory() as place, SinkThread(users={"me": "s3cret"}) as sink:
+        (place / "spool").mkdir()
+        os.chown(place / "spool", NOBODY, NOBODY)
+        secret = place / "secret"
+        secret.write_text("s3cret\n")
+        secret.chmod(0o600)
+        config = place / "c.toml"
+        config.write_text(
+            f'[mailer]\nhostname = "me.example.org"\nspool = "{place}/spool"\n[relay.out]\nhost = "127.0.0.1"\nport = {sink.port}\n'
+            f'tls = "none"\nusername = "me"\npassword_file = "{secret}"\nallow_plaintext_auth = true\n'
+        )
+        argv = [*MAILER, "probe", "out", "--config", str(config)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0
+        assert f"cannot read the password file {secret}: Permission denied" in done.stdout + done.stderr
+        os.chown(secret, NOBODY, NOBODY)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, "accepted for me" in done.stdout) == (0, True), done
