@@ -26,7 +26,7 @@ from mailer.spool.put import head, put
 from mailer.spool.store import Spool
 
 ID = "01KAHC00000000000000000001"
-BODY = b"Subject: a test\r\n\r\n" + b"A line of sixty-odd characters, so that there is something to lose.\r\n" * 40
+BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\n" + b"A line of sixty-odd characters, so that there is something to lose.\r\n" * 40
 REQUEST = "order-4711"
 AT, DUE = 1_800_000_000.0, 2_000_000_000.0
 
