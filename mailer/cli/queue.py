@@ -243,7 +243,10 @@ COMMANDS = {
     ),
     "release": _command(RELEASE, "give held messages back to delivery", "They are due at once."),
     "retry": _command(
-        RETRY, "try deferred messages now", "They are due at once, instead of at their next time. What was tried before still counts."
+        RETRY,
+        "try deferred messages now",
+        "They are due at once, instead of at their next time; where a destination is left alone because it did not answer, one session "
+        "finds out whether it does. What was tried before still counts.",
     ),
     "cancel": _command(
         CANCEL,
