@@ -50,6 +50,7 @@ TITLES = {
     4193: "Unique Local IPv6 Unicast Addresses",
     4291: "IP Version 6 Addressing Architecture",
     4330: "Simple Network Time Protocol (SNTP) Version 4",
+    4422: "Simple Authentication and Security Layer (SASL)",
     4468: "Message Submission BURL Extension",
     4514: "LDAP: String Representation of Distinguished Names",
     4616: "The PLAIN SASL Mechanism",

@@ -161,7 +161,7 @@ def _facts(found: Finding) -> Iterator[tuple[str, show.Piece]]:
         yield "mechanisms", ", ".join(sorted(offers.mechanisms)) or "none"
         yield "size limit", show.size(offers.size) if offers.size else "none said"
     if endpoint.login:
-        yield "login", _login(found, endpoint.login.username)
+        yield "login", _login(found, endpoint.login.username or "our certificate")
     yield "time", f"{found.seconds:.3f} s"
     yield "verdict", show.Cell(found.error.message, "bad") if found.error else show.Cell("mail could be sent", "good")
 

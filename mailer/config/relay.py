@@ -38,7 +38,7 @@ LMTP_PORT = 24
 
 SECRETS = ("password_file", "password_command", "password_env")
 
-AUTH = ("auto", "plain", "login", "cram-md5", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer")
+AUTH = ("auto", "plain", "login", "cram-md5", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "external")
 
 OAUTH = ("oauth_endpoint", "oauth_client_id", "oauth_refresh_token_file")
 """What there has to be for tokens; the other keys that begin so are for some providers."""
@@ -77,8 +77,16 @@ class Relay:
     auth: str = setting(
         replace(choice(*AUTH), name="name"),  # the list would be a line that no page can break
         "The mechanism to log in with. auto is the strongest that the relay offers; there are plain, login, cram-md5, "
-        "scram-sha-256, scram-sha-256-plus, xoauth2 and oauthbearer. With the last two the password is an access token.",
+        "scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer and external. With xoauth2 and oauthbearer the password is an access "
+        "token; external needs none, for the relay knows the client_certificate.",
         "auto",
+    )
+    authorization: str = setting(
+        TEXT,
+        "Whom to act as there, if that is not the name that logs in. Not every mechanism can say it.",
+        "",
+        shown="who logs in",
+        example="shared@example.com",
     )
     oauth_endpoint: str = setting(
         TEXT, "Where access tokens are fetched, in place of a password.", "", example="https://oauth2.example.com/token"
@@ -145,6 +153,13 @@ class Relay:
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the keys mean together and must not."""
         given = [key for key in SECRETS if getattr(self, key)]
+        if self.auth == "external":
+            yield from self._external_problems(given)
+            return
+        if self.authorization and not self.username:
+            yield "authorization", "whoever acts as somebody has to log in: username"
+        if self.authorization and self.auth in ("login", "cram-md5", "xoauth2"):
+            yield "authorization", f"{self.auth} cannot say it; use auto, plain, scram-sha-256, oauthbearer or external"
         if self.username and not given and not self.oauth:
             yield "username", f"a username needs a password: say where it is with {', '.join(SECRETS)}, or fetch tokens with oauth_endpoint"
         if (given or self.oauth) and not self.username:
@@ -158,6 +173,14 @@ class Relay:
         if self.fingerprints and self.tls not in ("starttls", "implicit"):
             yield "fingerprints", 'a certificate is checked only where TLS has to be: use tls = "starttls" or "implicit"'
         yield from self._oauth_problems(given)
+
+    def _external_problems(self, given: list[str]) -> Iterator[tuple[str, str]]:
+        if not self.client_certificate:
+            yield "auth", "external logs in with a certificate: client_certificate"
+        if self.tls not in ("starttls", "implicit"):
+            yield "tls", 'a certificate is shown in TLS only: use tls = "starttls" or "implicit"'
+        if given or self.oauth:
+            yield (given or ["oauth_endpoint"])[0], "external takes no password and no token"
 
     def _oauth_problems(self, given: list[str]) -> Iterator[tuple[str, str]]:
         some = [name for name in self.__dataclass_fields__ if name.startswith("oauth_") and getattr(self, name)]

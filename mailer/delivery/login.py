@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
 def login_of(relay: Relay) -> Login | None:
     """None where the relay wants to know nobody."""
-    mechanism = "" if relay.auth == "auto" else relay.auth.upper()
+    mechanism, acting = "" if relay.auth == "auto" else relay.auth.upper(), relay.authorization
+    if mechanism == "EXTERNAL":
+        return Login(relay.username, _nothing, mechanism=mechanism, authorization=acting)
     if relay.oauth:
         tokens = _tokens(relay)
-        return Login(relay.username, tokens, relay.allow_plaintext_auth, mechanism or OAUTH, tokens.forget)
+        return Login(relay.username, tokens, relay.allow_plaintext_auth, mechanism or OAUTH, acting, tokens.forget)
     secret = relay.secret
     if not relay.username or secret is None:
         return None
-    return Login(relay.username, secret, relay.allow_plaintext_auth, mechanism)
+    return Login(relay.username, secret, relay.allow_plaintext_auth, mechanism, acting)
+
+
+def _nothing() -> str:
+    """A certificate is no secret to tell."""
+    return ""
 
 
 def _tokens(relay: Relay) -> OAuth:

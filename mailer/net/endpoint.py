@@ -14,13 +14,15 @@ class Login:
 
     `secret` may take its time (a command, a file) and may raise `Failure`. `allow_plain` permits to send
     it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a
-    password; ``OAUTH``, the strongest that takes a token. `refused` is told when the secret was not accepted.
+    password; ``OAUTH``, the strongest that takes a token. ``EXTERNAL``, our certificate. `authorization` is whom to act as.
+    `refused` is told when the secret was not accepted.
     """
 
     username: str
     secret: Callable[[], str] = field(repr=False)
     allow_plain: bool = False
     mechanism: str = ""
+    authorization: str = ""
     refused: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
 

@@ -350,5 +350,5 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
     except Failure as failure:
         reply = Reply.own(454, "4.7.0", str(failure), Cause.CREDENTIAL)
         raise SessionError("ours", "auth", reply, _hop(endpoint, address)) from None
-    wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18)
+    wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18), login.authorization
     return Wish(endpoint.hello, requirement.mode, requirement.verified, *wanted)

@@ -17,6 +17,7 @@ class Channel(NamedTuple):
     nonce: str = ""  # fresh for each session, printable and without a comma
     binding: bytes = b""  # tls-server-end-point (RFC 5929 §4), if there is TLS and we know it
     bindings: bool = False  # the server offers a mechanism with it
+    authorization: str = ""  # whom to act as, RFC 4422 §3.4.1; empty: who logs in
 
 
 ANY = Channel()
@@ -27,7 +28,8 @@ class Mechanism:
     """One exchange. `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`.
 
     `token`: the secret is an OAuth access token, not a password. `bound`: it needs `Channel.binding`. `deaf`: what a challenge says
-    makes no difference to it, so that one which is no base 64 is as good as any.
+    makes no difference to it, so that one which is no base 64 is as good as any. `acts`: it can say `Channel.authorization`.
+    `certificate`: TLS has told who we are, and there is no secret.
     """
 
     name = ""
@@ -35,16 +37,21 @@ class Mechanism:
     token = False
     bound = False
     deaf = False
+    acts = False
+    certificate = False
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
         """Raises `CommandError` for what no mechanism may carry: control characters, nothing at all."""
         what = "token" if self.token else "password"
-        for which, text in (("username", username), (what, secret)):
+        if not channel.authorization.isprintable():
+            raise CommandError("the name to act as holds a control character")
+        for which, text in () if self.certificate else (("username", username), (what, secret)):
             if not text or not text.isprintable() or (self.token and " " in text):
                 # the text itself is not shown: it may be the password
                 raise CommandError(f"the {which} is empty or holds a control character (a line end, perhaps)")
         self.username = username.encode()
         self.secret = secret.encode()
+        self.authorization = channel.authorization.encode()
         self.channel = channel
         self.trouble = ""
 

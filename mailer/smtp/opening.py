@@ -47,7 +47,8 @@ class Wish:
 
     `tls` is none, opportunistic, starttls or implicit; `verified` says that the driver's handshake fails without
     a good certificate. With a `username` there is AUTH; `allow_plain` lets the secret go where no
-    certificate was verified; `mechanism` is as `sasl.candidates` wants it, `nonce` is fresh.
+    certificate was verified; `mechanism` is as `sasl.candidates` wants it, `nonce` is fresh. `authorization` is
+    whom to act as. EXTERNAL needs no username: the driver's handshake shows a certificate.
     """
 
     hello: str
@@ -58,6 +59,12 @@ class Wish:
     allow_plain: bool = False
     mechanism: str = ""
     nonce: str = ""
+    authorization: str = ""
+
+    @property
+    def login(self) -> bool:
+        """Whether there is AUTH."""
+        return bool(self.username) or self.mechanism == "EXTERNAL"
 
 
 def opening(client: Client, wish: Wish) -> _STEP:
@@ -68,7 +75,7 @@ def opening(client: Client, wish: Wish) -> _STEP:
     yield from _hello(client, wish)
     if wish.tls in ("starttls", "opportunistic"):
         yield from _starttls(client, wish)
-    if wish.username:
+    if wish.login:
         yield from _auth(client, wish)
 
 
@@ -123,10 +130,12 @@ def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
 def _kinds(client: Client, wish: Wish) -> list[type[sasl.Mechanism]]:
     """Those that both sides have, strongest first, if the wire is good enough for one."""
     offered = client.extensions.mechanisms
-    kinds = sasl.candidates(offered, wish.mechanism, binding=bool(client.binding))
+    kinds = sasl.candidates(offered, wish.mechanism, binding=bool(client.binding), acts=bool(wish.authorization))
     if not kinds:
         offers = ", ".join(sorted(offered)) or "no AUTH"
-        ours = ", ".join(kind.name for kind in sasl.candidates(sasl.MECHANISMS, wish.mechanism, binding=True))
+        ours = ", ".join(
+            kind.name for kind in sasl.candidates(sasl.MECHANISMS, wish.mechanism, binding=True, acts=bool(wish.authorization))
+        )
         raise _refuse(504, "5.5.4", f"the host offers {offers}; we know {ours}")
     fit = wish.allow_plain or (client.secure and wish.verified)
     if allowed := [kind for kind in kinds if fit or not kind.clear]:
@@ -139,7 +148,7 @@ def _kinds(client: Client, wish: Wish) -> list[type[sasl.Mechanism]]:
 def _made(kind: type[sasl.Mechanism], client: Client, wish: Wish) -> sasl.Mechanism:
     bindings = any(name.endswith("-PLUS") for name in client.extensions.mechanisms)
     try:
-        return kind(wish.username, wish.secret, sasl.Channel(wish.nonce, client.binding, bindings))
+        return kind(wish.username, wish.secret, sasl.Channel(wish.nonce, client.binding, bindings, wish.authorization))
     except CommandError as error:
         raise _refuse(535, "5.7.8", str(error)) from None
 

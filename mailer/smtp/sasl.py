@@ -16,10 +16,11 @@ __all__ = ["MECHANISMS", "OAUTH", "Channel", "Mechanism", "candidates"]
 
 
 class Plain(Mechanism):
-    """RFC 4616: one message, ``authorization NUL username NUL password``; we act as ourselves."""
+    """RFC 4616: one message, ``authorization NUL username NUL password``."""
 
     name = "PLAIN"
     deaf = True
+    acts = True
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
         super().__init__(username, secret, channel)
@@ -27,7 +28,7 @@ class Plain(Mechanism):
 
     def initial(self) -> bytes | None:
         """All there is."""
-        return b"\0" + self.username + b"\0" + self.secret
+        return self.authorization + b"\0" + self.username + b"\0" + self.secret
 
     def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - empty, or a word such as "go ahead"
         """To a server that ignored the initial response, or was not sent one: the same, once."""
@@ -100,11 +101,12 @@ class OAuthBearer(_Bearer):
     """RFC 7628 §3."""
 
     name = "OAUTHBEARER"
+    acts = True
     _acknowledgement = b"\x01"  # RFC 7628 §3.2.3
 
     def initial(self) -> bytes | None:
         """All there is; the host and the port are known to the server."""
-        return b"n,a=" + escaped(self.username) + b",\x01auth=Bearer " + self.secret + b"\x01\x01"
+        return b"n,a=" + escaped(self.authorization or self.username) + b",\x01auth=Bearer " + self.secret + b"\x01\x01"
 
 
 class XOAuth2(_Bearer):
@@ -117,19 +119,46 @@ class XOAuth2(_Bearer):
         return b"user=" + self.username + b"\x01auth=Bearer " + self.secret + b"\x01\x01"
 
 
-MECHANISMS: Mapping[str, type[Mechanism]] = {kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, Login)}
+class External(Mechanism):
+    """RFC 4422 Appendix A: TLS has shown our certificate; what is said is whom to act as, and mostly that is nothing."""
+
+    name = "EXTERNAL"
+    clear = False
+    deaf = True
+    acts = True
+    certificate = True
+
+    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
+        super().__init__(username, secret, channel)
+        self._answered = False
+
+    def initial(self) -> bytes | None:
+        """All there is."""
+        return self.authorization
+
+    def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - it is empty
+        """The same, once."""
+        answer = None if self._answered else self.initial()
+        self._answered = True
+        return answer
+
+
+MECHANISMS: Mapping[str, type[Mechanism]] = {
+    kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, Login, External)
+}
 """In the order in which we would have them."""
 
 OAUTH = "OAUTH"
 """In place of the name of a mechanism: any whose secret is a token."""
 
 
-def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False) -> list[type[Mechanism]]:
+def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False, acts: bool = False) -> list[type[Mechanism]]:
     """Those of ours that are `offered` (names in capitals), strongest first.
 
     `wanted` is the name of one; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
-    a mechanism to the TLS that it is used in.
+    a mechanism to the TLS that it is used in. `acts`: those only that can say whom to act as. EXTERNAL has to be wanted by name.
     """
     offered = frozenset(offered)
-    kinds = (kind for name, kind in MECHANISMS.items() if name in offered and (binding or not kind.bound))
-    return [kind for kind in kinds if kind.name == wanted or (wanted in ("", OAUTH) and kind.token is (wanted == OAUTH))]
+    kinds = (kind for name, kind in MECHANISMS.items() if name in offered and (binding or not kind.bound) and (kind.acts or not acts))
+    usual = wanted in ("", OAUTH)
+    return [kind for kind in kinds if kind.name == wanted or (usual and kind.token is (wanted == OAUTH) and not kind.certificate)]

@@ -28,6 +28,7 @@ class Scram(Mechanism):
 
     name = "SCRAM-SHA-256"
     clear = False
+    acts = True
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
         super().__init__(username, secret, channel)
@@ -64,7 +65,10 @@ class Scram(Mechanism):
 
     def _header(self) -> bytes:
         """RFC 5802 §6: ``y`` tells the server that we could bind; one that can and did not offer it knows then that somebody meddled."""
-        return b"y,," if self.channel.binding and not self.channel.bindings else b"n,,"
+        return (b"y" if self.channel.binding and not self.channel.bindings else b"n") + self._acting()
+
+    def _acting(self) -> bytes:
+        return b",a=" + escaped(prepared(self.channel.authorization).encode()) + b"," if self.authorization else b",,"
 
     def _bound(self) -> bytes:
         return self._header()
@@ -102,7 +106,7 @@ class ScramPlus(Scram):
     bound = True
 
     def _header(self) -> bytes:
-        return b"p=tls-server-end-point,,"
+        return b"p=tls-server-end-point" + self._acting()
 
     def _bound(self) -> bytes:
         return self._header() + self.channel.binding

@@ -23,6 +23,16 @@ def test_a_password() -> None:
     assert named.mechanism == "SCRAM-SHA-256"
 
 
+def test_a_certificate() -> None:
+    """With EXTERNAL there is no password, and a username is not needed; whom to act as goes with any login."""
+    login = login_of(Relay(name="out", host="x", auth="external", client_certificate="/c.pem", authorization="shared"))
+    assert login is not None
+    assert (login.username, login.secret(), login.mechanism, login.authorization) == ("", "", "EXTERNAL", "shared")
+    acting = login_of(Relay(name="out", host="x", username="me", password_env="X", authorization="shared"))
+    assert acting is not None
+    assert (acting.username, acting.authorization) == ("me", "shared")
+
+
 def test_tokens() -> None:
     """Tokens come from the provider, and one that is refused is forgotten; sessions with equal settings are shared."""
     relay = Relay(

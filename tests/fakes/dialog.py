@@ -31,6 +31,7 @@ class Dialog:
     allow_plain: bool = False
     auth: str = ""
     nonce: str = ""
+    authorization: str = ""
     protocol: str = "smtp"
     chunking: bool = True
     request: Request = NOTHING
@@ -98,6 +99,8 @@ def _set(dialog: Dialog, name: str, value: str) -> None:
             dialog.auth = value
         case "nonce:":
             dialog.nonce = value
+        case "authorization:":
+            dialog.authorization = value
         case "protocol:":
             dialog.protocol = value
         case "chunking:":

@@ -53,7 +53,7 @@ class Machine:
     def _open(self) -> bool:
         login = self.dialog.login or ("", "")
         dialog = self.dialog
-        wish = Wish(HELLO, dialog.tls, dialog.verified, *login, dialog.allow_plain, dialog.auth, dialog.nonce)
+        wish = Wish(HELLO, dialog.tls, dialog.verified, *login, dialog.allow_plain, dialog.auth, dialog.nonce, dialog.authorization)
         self.client.veil = Veil(wish.secret)
         talk = opening(self.client, wish)
         try:

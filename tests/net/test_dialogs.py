@@ -30,7 +30,8 @@ def test_over_the_loopback(name: str, certificates: Certificates, monkeypatch: p
 async def play(dialog: Dialog, certificates: Certificates) -> tuple[list[str], str]:
     """The results, and what the server found wrong."""
     requirement = Requirement(dialog.tls, dialog.verified, certificates.ca_file)
-    login = Login(dialog.login[0], lambda: dialog.login[1], dialog.allow_plain, dialog.auth) if dialog.login else None
+    name, secret = dialog.login or ("", "")
+    login = Login(name, lambda: secret, dialog.allow_plain, dialog.auth, dialog.authorization) if name or dialog.auth else None
     async with Script(dialog.turns, certificates.good) as script:
         endpoint = Endpoint(NAME, script.port, requirement, login, hello=HELLO, protocol=dialog.protocol, chunking=dialog.chunking)
         results = await converse(dialog, endpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.smtp.errors import CommandError
-from mailer.smtp.sasl import MECHANISMS, OAUTH, CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
+from mailer.smtp.sasl import MECHANISMS, OAUTH, Channel, CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
 
 
 def test_plain() -> None:
@@ -41,13 +41,31 @@ def test_tokens() -> None:
     assert (bearer.answer(b'{"status":"401"}'), xoauth2.answer(b'{"status":"401"}')) == (b"\x01", b"")
 
 
-@pytest.mark.parametrize("kind", MECHANISMS.values())
+@pytest.mark.parametrize("kind", [kind for kind in MECHANISMS.values() if not kind.certificate])
 @pytest.mark.parametrize(("username", "secret"), [("a\0b", "x"), ("a", "x\n"), ("a", ""), ("", "x"), ("a\r", "x"), ("a", "x\u2028")])
 def test_control_characters(kind: type[Mechanism], username: str, secret: str) -> None:
     """Credentials that hold a control character, or nothing, are refused without being shown."""
     with pytest.raises(CommandError) as caught:
         kind(username, secret)
     assert "x" not in str(caught.value).replace("exchange", "")
+
+
+@pytest.mark.parametrize("kind", MECHANISMS.values())
+def test_who_is_acted_as_holds_no_control_character(kind: type[Mechanism]) -> None:
+    """It would end one field of a message and begin another."""
+    with pytest.raises(CommandError):
+        kind("me", "secret", Channel(authorization="a\0b"))
+
+
+def test_acting_as_somebody_else() -> None:
+    """RFC 4616 §2, RFC 5802 §5.1, RFC 7628 §3.1, RFC 4422 Appendix A; the others cannot say it, and are passed over."""
+    acting = Channel("nonce", authorization="a,b")
+    said = {kind.name: kind("me", "secret", acting).initial() for kind in candidates(MECHANISMS, binding=False, acts=True)}
+    assert said == {"SCRAM-SHA-256": b"n,a=a=2Cb,n=me,r=nonce", "PLAIN": b"a,b\0me\0secret"}
+    (bearer,) = candidates(MECHANISMS, "OAUTH", acts=True)
+    assert bearer("me", "token", acting).initial() == b"n,a=a=2Cb,\x01auth=Bearer token\x01\x01"
+    (external,) = candidates(MECHANISMS, "EXTERNAL", acts=True)
+    assert (external("", "", acting).initial(), external("", "").initial()) == (b"a,b", b"")
 
 
 def names(kinds: list[type[Mechanism]]) -> list[str]:

@@ -92,6 +92,7 @@ def test_both_sides_agree(username: str, password: str) -> None:
     known = Known({"x": "y", username: password}, lambda: "server")
     assert talk(Scram(username, password, Channel("client")), known) == (True, password)
     assert talk(Scram(username, password + "x", Channel("client")), known) == (False, "")
+    assert talk(Scram(username, password, Channel("client", authorization="a,b=c")), known) == (True, password)
 
 
 @pytest.mark.parametrize(("ours", "theirs", "content"), [(b"cert", b"cert", True), (b"cert", b"other", False)])
