@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mailer.events import Event
 
 ALARMS: Final = (
-    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later", "log",
-    "memory", "metrics", "pauses", "report", "reports", "spool", "status", "stuck", "warmup",
+    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later", "limit", "log",
+    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "spool", "status", "stuck", "warmup",
 )  # fmt: skip
 """The alarms that there are, by `Alarm.what`; a test compares them with the source."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 import mailer
+from mailer.delivery.blame import kind_of
+from mailer.mail.cause import Cause
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import Verdict
 from mailer.metrics.counts import ALARMS
@@ -20,6 +22,7 @@ def test_every_alarm_has_its_counter() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("Alarm", "_alarm"):
                 words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 found |= {word for word in words if isinstance(word, str) and word.isalpha()}
+    found |= set(map(kind_of, Cause))
     assert found == set(ALARMS)
     assert sorted(ALARMS) == [*ALARMS]
 
