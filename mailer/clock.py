@@ -9,6 +9,7 @@ two checks, however the wall clock is set meanwhile; and whoever checks is told 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 STEP = 5.0  # seconds; what is less is put right without a word, as NTP does every day
 SPANS = 1000  # steps that are remembered
-_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # it goes on while the machine sleeps
+_steady = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # it goes on while the machine sleeps
 
 
 class Clock(Protocol):
@@ -42,10 +43,6 @@ class _Span(NamedTuple):
     began: float
     ended: float
     steady: float
-
-
-def _steady() -> float:
-    return time.clock_gettime(_STEADY)
 
 
 class SystemClock:
