@@ -16,6 +16,8 @@ from binascii import b2a_base64
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mailer.mail.domain import ascii_domain
+
 from .errors import CommandError
 
 
@@ -82,8 +84,11 @@ def chunk(data: bytes, *, last: bool = False) -> Command:
 
 
 def vrfy(text: str, *, utf8: bool = False) -> Command:
-    """Is there such a mailbox? RFC 5321 §4.1.1.6; `utf8` where the server offers SMTPUTF8, RFC 6531 §3.7.4.2."""
-    return _question("VRFY", text, utf8)
+    """Is there such a mailbox? RFC 5321 §4.1.1.6; `utf8` where the server offers SMTPUTF8, RFC 6531 §3.7.4.2.
+
+    Without that the domain of an address is asked for in its A-labels.
+    """
+    return _question("VRFY", text if utf8 else _in_a_labels(text), utf8)
 
 
 def expn(text: str, *, utf8: bool = False) -> Command:
@@ -94,6 +99,16 @@ def expn(text: str, *, utf8: bool = False) -> Command:
 def help_(topic: str = "") -> Command:
     """RFC 5321 §4.1.1.8."""
     return Command("HELP", b"HELP" + (b" " + _text("the topic", topic) if topic else b"") + b"\r\n")
+
+
+def _in_a_labels(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    if not at or domain.isascii():
+        return text
+    try:
+        return f"{local}@{ascii_domain(domain)}"
+    except ValueError:
+        return text
 
 
 def _question(verb: str, text: str, utf8: bool) -> Command:

@@ -57,6 +57,7 @@ BUILDERS: dict[str, Callable[[str], Command]] = {
         (command.chunk(b"\0\n."), b"BDAT 3\r\n\0\n."),
         (command.chunk(b"", last=True), b"BDAT 0 LAST\r\n"),
         (command.vrfy("Ann Example"), b"VRFY Ann Example\r\n"),
+        (command.vrfy("ann@bücher.example"), b"VRFY ann@xn--bcher-kva.example\r\n"),
         (command.vrfy("jörg", utf8=True), "VRFY jörg SMTPUTF8\r\n".encode()),
         (command.expn("staff"), b"EXPN staff\r\n"),
         (command.help_(), b"HELP\r\n"),
