@@ -1,0 +1,43 @@
+"""Pauses: how long one piece of work keeps everything else of the process from running."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+
+NOMINAL = 0.02  # seconds of the processor for `_yardstick` on a machine of today
+
+
+def longest_pause(work: Callable[[], object]) -> float:
+    """The longest time, in seconds, in which no other thread could run while `work` was done in one.
+
+    Measured in time of the processor that this process used, so that it is the same however busy the machine is, and taken in
+    proportion to how fast that processor is at the moment.
+    """
+    done = threading.Event()
+
+    def worker() -> None:
+        try:
+            work()
+        finally:
+            done.set()
+
+    gc.collect()
+    gc.freeze()  # what is there already is not the work's, as the daemon sees to it too
+    thread = threading.Thread(target=worker)
+    longest, before = 0.0, time.process_time()
+    thread.start()
+    while not done.is_set():
+        now = time.process_time()
+        longest, before = max(longest, now - before), now
+    thread.join()
+    gc.unfreeze()
+    return longest / max(1.0, _yardstick() / NOMINAL)
+
+
+def _yardstick() -> float:
+    begun = time.thread_time()
+    sum(range(1_000_000))
+    return time.thread_time() - begun

@@ -1,0 +1,104 @@
+"""What strangers hand in and ask, at its worst: the interpreter is never held long, for the loop has to go on meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailer.config.intake import Submitter
+from mailer.intake.desk import Desk
+from mailer.intake.rules import Rules
+from mailer.mail.envelope import LEAST_MARKS, MARKS_EACH, largest
+from mailer.spool import Spool
+from mailer.spool.admit import Terms
+from mailer.spool.adopt import adopt
+from mailer.spool.put import head
+from mailer.status.writer import NAME, StatusWriter
+from tests.fakes.mail import BODY, envelope
+from tests.fakes.pauses import longest_pause
+
+LONGEST = 0.05  # seconds
+USER, MANY, SIZE = 70_001, 10_000, 25_000_000
+MARKS = LEAST_MARKS + MARKS_EACH * MANY
+
+
+class House:
+    """A spool with a desk, and rules of who may send as whom."""
+
+    def __init__(self, path: Path) -> None:
+        self.spool = Spool(str(path / "spool"))
+        self.spool.prepare()
+        os.mkdir(f"{self.spool.root}/drop")
+        self.status = StatusWriter(f"{self.spool.root}/{NAME}")
+        rules = Rules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
+        self.terms = Terms(SIZE, MANY, lambda letter, content, _uid: rules.judge(letter, content, USER), taken=self.status.adopted)
+        self.desk = Desk(self.spool, self.terms, lambda _id: None)
+
+    def adopt(self, data: bytes, id: str) -> None:
+        Path(self.spool.root, "drop", id).write_bytes(data)
+        assert not adopt(self.spool, self.terms).bugs
+
+    def ask(self, line: str, data: bytes = b"") -> bytes:
+        return b"".join(self.desk.answer(USER, line.encode() + b"\n" + data))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.status.close()
+
+
+def with_member(value: bytes) -> Callable[[bytes], bytes]:
+    return lambda line: line.replace(b"{", b'{"x":' + value + b",", 1)
+
+
+ENVELOPES: dict[str, Callable[[bytes], bytes]] = {
+    "33 MB of lists": with_member(b"[" + b"[]," * 11_000_000 + b"0]"),
+    "as many lists as may be": with_member(b"[" + b"[]," * (MARKS // 2 - 20) + b"0]"),
+    "as many members as may be": with_member(b"{" + b",".join(b'"%d":0' % at for at in range(MARKS // 2 - 20)) + b"}"),
+    "all escapes": with_member(b'"' + b"\\u00e9" * (largest(MANY) // 6 - 1000) + b'"'),
+    "all digits": with_member(b"1" * (largest(MANY) - 1000)),
+    "a long subject": lambda line: line.replace(b"{", b'{"subject":"' + b"s" * (largest(MANY) - 1000) + b'",', 1),
+}
+BODIES = {
+    "a line end at last": BODY + b"x" * (SIZE - 1000) + b"\n",
+    "a header without end": b"a:b\r\n" * (SIZE // 5 - 100),
+    "a header of small fields": b"From: me@example.com\r\n" + b"a:b\r\n" * 60_000 + b"\r\nx\r\n",
+    "a long From": b"From: " + b"a@b.example.co," * 20_000 + b"\r\n\r\nx\r\n",
+}
+
+
+@pytest.mark.parametrize("change", ENVELOPES.values(), ids=ENVELOPES)
+@pytest.mark.parametrize("way", ["drop", "socket"])
+def test_an_envelope_holds_up_nothing(house: House, change: Callable[[bytes], bytes], way: str) -> None:
+    """What is too much is refused before it is read, and what is not is not too much."""
+    letter = envelope(at=time.time())
+    line = change(letter.to_line())
+    data = head(line, BODY) + line + BODY
+    work = (lambda: house.adopt(data, letter.id)) if way == "drop" else lambda: house.ask(f"put {letter.id}", data)
+    assert longest_pause(work) < LONGEST
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_message_holds_up_nothing(house: House, body: bytes) -> None:
+    """Its lines, its header, and who it says it is from."""
+    letter = envelope(at=time.time())
+    line = letter.to_line()
+    assert longest_pause(lambda: house.ask(f"put {letter.id}", head(line, body) + line + body)) < LONGEST
+
+
+def test_a_question_holds_up_nothing(house: House) -> None:
+    """Patterns that fit almost, names without end; and the answers, of a message to thousands."""
+    letter = envelope(*(f"{'a' * 50}{at}@example.net" for at in range(3000)), at=time.time())
+    head_line = letter.to_line()
+    assert house.ask(f"put {letter.id}", head(head_line, BODY) + head_line + BODY) == b"ok " + letter.id.encode()
+    almost = json.dumps({"to": "*a" * 400 + "*b", "sender": "*m*e*@*.*m"}).encode()
+    asked = [("list", almost), ("bounces", almost), ("queue", b""), (f"find {'x' * 4000}", b""), (f"read {letter.id}", b"")]
+    for line, data in [*asked, (f"story {letter.id}", b"")]:
+        assert longest_pause(lambda line=line, data=data: house.ask(line, data)) < LONGEST
