@@ -90,7 +90,8 @@ def _read(value: str) -> Iterator[Box | str]:
         else:
             plain.append(token)
     if angle is not None:  # no closing bracket: what is there is tried
-        yield from _bracketed(value, angle, inner, len(value), first, len(value))
+        end = max((end for _, end, text in angle if text != " "), default=inner)
+        yield from _bracketed(value, angle, inner, end, first, end)
     else:
         yield from _loose(value, plain, before)
 

@@ -119,7 +119,7 @@ def test_groups_keep_their_names() -> None:
 
 def test_each_is_found_where_it_stands() -> None:
     """The places of an address and of its mailbox are those in the text, and no two of them overlap."""
-    value = 'Anna <a@x.example> "B" < b@y.example > c @ z.example d@x.example, Ed <e@x.example> f'
+    value = 'Anna <a@x.example> "B" < b@y.example > c @ z.example d@x.example, Ed <e@x.example> f, < g@x.example\r\n'
     places = [(value[start:end].strip(), value[first:last]) for _, start, end, first, last in boxes(value)]
     assert places == [
         ("a@x.example", "Anna <a@x.example>"),
@@ -128,6 +128,7 @@ def test_each_is_found_where_it_stands() -> None:
         ("d@x.example", "d@x.example"),
         ("e@x.example", "Ed <e@x.example>"),
         ("f", "f"),
+        ("g@x.example", "< g@x.example"),
     ]
 
 
