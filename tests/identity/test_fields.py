@@ -101,10 +101,11 @@ def test_header_and_envelope_agree(value: str) -> None:
 
 
 def address_of(text: str) -> str:
+    """The address, or that it is none: such a text may name its neighbour, who was exchanged."""
     try:
         return parse(text).path
     except ValueError:
-        return text
+        return "none"
 
 
 def test_what_others_read_is_what_was_meant() -> None:
