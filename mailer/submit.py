@@ -41,6 +41,9 @@ PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
 """The fields that name people, and are shown; of those, the ones that name who writes, and who is answered."""
 
 
+SHOWN = 5  # bad addresses that a refusal names
+
+
 class Request:
     """What somebody wants sent.
 
@@ -48,10 +51,11 @@ class Request:
     header or, without one, from the configuration. `recipients` are addresses or lists of them as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
     `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
-    `changes` are what was mended already in what the message is made of.
+    `changes` are what was mended already in what the message is made of. `whole`: one bad address refuses all, where somebody reads the
+    answer; else the others get their mail, and the sender a report.
     """
 
-    __slots__ = ("bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender")
+    __slots__ = ("bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "whole")
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class Request:
         priority: str = "normal",
         options: Mapping[str, object] | None = None,
         changes: Sequence[Change] = (),
+        whole: bool = False,
     ) -> None:
         self.data = data
         self.sender = sender
@@ -77,6 +82,7 @@ class Request:
         self.priority = priority
         self.options = options
         self.changes = changes
+        self.whole = whole
 
 
 class Prepared:
@@ -240,22 +246,36 @@ def _user() -> str:
         return f"uid-{os.getuid()}"
 
 
+def check_recipient(text: str, settings: SubmissionSettings) -> None:
+    """That somebody gets mail for `text`, for who asks before there is a message. Raises `Failure`."""
+    request, nothing = Request(b"", sender="", recipients=[text]), Message(b"", b"")
+    _recipients(request, nothing, settings, _rules(request, nothing, settings), [])
+
+
 def _recipients(
     request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]
 ) -> list[Recipient]:
-    """Each address once, with the field that names it; the command line first, as it was written there."""
+    """Each address once, with the field that names it; the command line first, as it was written there.
+
+    Who cannot get mail is among them, with the outcome that this has: the others get theirs, and the sender a report. Raises `Failure`
+    where that is not wanted, and where nobody is left.
+    """
     types = named.recipients(message) if request.from_header else {}
     for text in request.bcc:
         types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
+    problems: list[Failure] = []
     for text in (*_written(request), *types):
-        for meant in _stands_for(text, settings, rules, changes):
-            recipient = Recipient(meant, types.get(text, "to"))
+        for recipient in _stands_for(text, types.get(text, "to"), settings, rules, changes, problems):
             found.setdefault(_same(recipient.address), recipient)
     if not found and not request.from_header:
         raise Failure("no recipient: name one, or take them from the header with -t", USAGE)
     if not found:
         raise Failure("no recipient: the message has no To, Cc or Bcc field with an address", BAD_MESSAGE)
+    if problems and (request.whole or settings.strict or all(one.outcome and one.outcome["verdict"] == "fail" for one in found.values())):
+        codes = {problem.code for problem in problems}
+        said = "; ".join(dict.fromkeys(map(str, problems[:SHOWN])))
+        raise Failure(f"{said}; nothing was queued", codes.pop() if len(codes) == 1 else BAD_MESSAGE)
     if len(found) > settings.max_recipients:
         raise Failure(
             f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued", BAD_MESSAGE
@@ -264,21 +284,46 @@ def _recipients(
 
 
 def _written(request: Request) -> list[str]:
-    """The addresses that the command line names, one by one."""
+    """The addresses that the command line names, one by one. Raises `Failure` (65) where one tries to break out of its line."""
+    for argument in request.recipients:
+        if not argument.replace("\t", " ").isprintable():
+            raise Failure(f"{AddressError(argument, 'it holds a control character')}; nothing was queued", BAD_MESSAGE)
     return [text for argument in request.recipients for text in written(argument)]
 
 
-def _stands_for(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> Sequence[str]:
-    """The recipients that somebody means by `text`."""
+def _stands_for(
+    text: str, type: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change], problems: list[Failure]
+) -> list[Recipient]:
+    """The recipients that somebody means by `text`; what is wrong with it is added to `problems`."""
+    addresses: Sequence[str] = ()
+    wrong: Sequence[Failure] = ()
+    why, shown = "", address.printable(text)
+    found = []
     try:
         if rules is None:
-            return (address.parse(text, settings.default_domain).path,)
-        became = rules.recipient(text)
+            addresses = [address.parse(text, settings.default_domain).path]
+        else:
+            became = rules.recipient(text)
+            addresses, wrong, why = became.addresses, became.problems, became.why
+            if became.discards and not addresses:
+                found.append(_settled(shown, type, "delivered", 250, "2.0.0", f"discarded: {why}"))
     except AddressError as error:
-        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
-    if became.why:
-        changes.append(Change("changed", "envelope recipient", text, ", ".join(became.addresses), became.why))
-    return became.addresses
+        wrong = [Failure(str(error), BAD_MESSAGE)]
+    if why and (addresses or found):
+        changes.append(Change("changed", "envelope recipient", shown, ", ".join(addresses) or "/dev/null", why))
+    for problem in wrong:
+        problems.append(problem)
+        changes.append(Change("refused", "envelope recipient", shown, "", str(problem)))
+        code, enhanced = (553, "5.1.3") if problem.code == BAD_MESSAGE else (550, "5.3.5")
+        found.append(_settled(shown, type, "fail", code, enhanced, str(problem)))
+    return [*(Recipient(one, type) for one in addresses), *found]
+
+
+def _settled(text: str, type: str, verdict: str, code: int, enhanced: str, why: str) -> Recipient:
+    """A recipient whom nobody is asked about any more."""
+    from mailer.mail.text import one_line
+
+    return Recipient(text, type, {"verdict": verdict, "code": code, "enhanced": enhanced, "text": one_line(why, 400)})
 
 
 def _same(text: str) -> str:
@@ -288,11 +333,26 @@ def _same(text: str) -> str:
 
 
 def _sender(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
-    """The reverse-path: what was asked for, else the author, else who we are."""
+    """The reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Failure` (65).
+
+    A program that writes a bad From cannot mend it either: its mail goes, and reports come to who we are.
+    """
     if request.sender is not None:
         text = one[0] if len(one := written(request.sender)) == 1 else request.sender
-    else:
-        text = named.author(message) or (rules and rules.own()) or settings.sender()
+        return _reverse_path(text, settings, rules, changes)
+    text = named.author(message)
+    try:
+        if text:
+            return _reverse_path(text, settings, rules, changes)
+    except Failure as failure:
+        if request.whole or settings.strict:
+            raise
+        why = str(failure).removesuffix("; nothing was queued")
+        changes.append(Change("refused", "envelope sender", address.printable(text), "", why))
+    return _reverse_path((rules and rules.own()) or settings.sender(), settings, rules, changes)
+
+
+def _reverse_path(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
     try:
         if rules is None or text.strip(" \t") in ("", "<>"):
             return address.parse_reverse_path(text, settings.default_domain or settings.hostname)

@@ -189,14 +189,47 @@ def test_a_message_without_a_recipient_is_refused(door: Door) -> None:
 
 
 @pytest.mark.parametrize("address", ["a b@example.com", "a@", "a@-x", "root", "a@b@c", "x" * 65 + "@example.com"])
-def test_a_bad_address_is_refused_with_its_reason(door: Door, address: str) -> None:
-    """One line that names it, 65; one bad recipient stops the whole message, wherever it stands."""
-    for failure in (door.refused(WHOLE, "good@example.com", address), door.refused(f"To: {address}\n\n".encode(), from_header=True)):
+def test_one_bad_address_costs_the_others_nothing(tmp_path: Path, address: str) -> None:
+    """The good ones get it; the bad one has failed already, in words that name it; refused where nobody is left, or none may be."""
+    door, header = Door(tmp_path), f"To: {address}, good@example.com\n\n".encode()
+    for request in (Request(WHOLE, recipients=["good@example.com", address]), Request(header, from_header=True)):
+        done = submit(request, door.settings, NOW)
+        (good,) = (one for one in done.envelope.recipients if one.outcome is None)
+        (bad,) = (one for one in done.envelope.recipients if one.outcome)
+        assert good.address == "good@example.com"
+        assert (bad.outcome["verdict"], bad.outcome["code"]) == ("fail", 553)
+        assert address[:40] in bad.address
+        assert door.spool.read(done.envelope.id).envelope.recipients == done.envelope.recipients
+        assert [change.what for change in done.changes if change.action == "refused"] == ["envelope recipient"]
+    for failure in (
+        door.refused(WHOLE, address),
+        door.refused(WHOLE, "good@example.com", address, whole=True),
+        door.refused(header, "good@example.com", from_header=True, whole=True),
+        Door(tmp_path, strict=True).refused(WHOLE, "good@example.com", address),
+    ):
         assert failure.code == 65
         assert "nothing was queued" in str(failure)
 
 
-@pytest.mark.parametrize("address", ["", "<>", "a@example.com\r\nDATA", "a@example.com>\r\nRCPT TO:<x@y>", "-f@example.com\0"])
+def test_an_alias_that_leads_nowhere_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Neither those who are named beside it, nor those behind the same alias; a loop and a list that cannot be read are of that kind."""
+    some = (("ops", ("anna@example.com", "|run")), ("loop", ("loop2",)), ("loop2", ("loop",)))
+    door = Door(tmp_path, aliases=some, aliases_file=str(tmp_path / "none"))
+    done = door.submit(b"From: me@example.com\nTo: ops\n\n", "ops", "loop", "other", "good@example.com")
+    found = [(one.address, one.outcome and one.outcome["code"]) for one in done.envelope.recipients]
+    assert found == [("anna@example.com", None), ("ops", 550), ("loop", 550), ("other", 550), ("good@example.com", None)]
+    assert door.refused(WHOLE, "loop").code == 78
+
+
+def test_an_alias_to_dev_null_discards(tmp_path: Path) -> None:
+    """As everywhere: it is taken, nothing is sent, and nobody hears of it."""
+    door = Door(tmp_path, aliases=(("nobody", ("/dev/null",)), ("both", ("/dev/null", "anna@example.com"))))
+    (alone,) = door.submit(WHOLE, "nobody").envelope.recipients
+    assert (alone.address, alone.outcome["verdict"]) == ("nobody", "delivered")
+    assert [one.address for one in door.submit(WHOLE, "both").envelope.recipients] == ["anna@example.com"]
+
+
+@pytest.mark.parametrize("address", ["a@example.com\r\nDATA", "a@example.com>\r\nRCPT TO:<x@y>", "-f@example.com\0"])
 def test_an_argument_that_would_break_out_is_refused(door: Door, address: str) -> None:
     """Line ends and NUL never come near a command of SMTP."""
     assert door.refused(WHOLE, "good@example.com", address).code == 65
@@ -247,9 +280,12 @@ def test_mail_that_names_no_sender_has_the_configured_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("sender", ["a b@example.com", "`id`@", "a@b@c"])
 def test_a_bad_sender_is_refused(door: Door, sender: str) -> None:
-    """From an option or from the header."""
+    """From an option; the mail of a program that writes a bad From goes, and its reports come to who we are."""
     assert door.refused(WHOLE, sender=sender).code == 65
-    assert door.refused(f"From: {sender}\n\n".encode()).code == 65
+    done = door.submit(f"From: {sender}\n\n".encode())
+    assert done.envelope.sender == door.settings.sender()
+    assert [change.what for change in done.changes if change.action == "refused"] == ["envelope sender"]
+    assert door.refused(f"From: {sender}\n\n".encode(), whole=True).code == 65
     assert door.refused(WHOLE, sender=sender + "\r\nRCPT TO:<x@y>").code == 65
 
 
@@ -332,7 +368,7 @@ def test_an_author_without_a_domain_gets_the_hosts(door: Door) -> None:
     done = door.submit(CRON, sender="root")
     assert done.envelope.sender == "root@host.example"
     assert door.spool.content(done.envelope.id).startswith(b"From: root@host.example (Cron Daemon)\r\nTo: root\r\n")
-    assert door.refused(CRON, from_header=True).code == 65
+    assert door.refused(CRON, from_header=True, whole=True).code == 65
 
 
 def test_an_alarm_of_a_program_that_knows_the_short_name_only(door: Door, nameplate: Callable[..., Nameplate]) -> None:

@@ -20,7 +20,7 @@ from mailer.submit import Prepared, Request, prepare
 
 from . import bundle, later, mute
 from .options import usage
-from .send import COMPOSING
+from .send import COMPOSING, changes_of
 from .signals import Patient
 
 if TYPE_CHECKING:
@@ -164,7 +164,11 @@ class Tally:
         """It is on disk, now or since an earlier request."""
         self.good += 1
         key, repeat = prepared.envelope.request_id or None, id != prepared.envelope.id
-        self._line({"number": self.number, "id": id, "request_id": key, "repeat": repeat, "error": None}, id)
+        refused = [change for change in prepared.changes if change.action == "refused"]
+        more = {"refused": changes_of(refused)} if refused else {}
+        self._line({"number": self.number, "id": id, "request_id": key, "repeat": repeat, "error": None, **more}, id)
+        for change in refused:
+            _note(f"message {self.number}: {change}")
 
     def refused(self, failure: Failure) -> None:
         """It is not, and will not be."""

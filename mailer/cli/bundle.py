@@ -176,10 +176,12 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
         key = key or email.request_id
         if problem := _unfit(key, wishes.request_id_from) if wishes.request_id_from else None:
             return problem
+        bad: list[str] = []
         return Request(
-            email.encode(),
+            email.encode(bad),
             sender=wishes.sender,
-            bcc=email.hidden(),
+            bcc=email.hidden(bad),
+            recipients=bad,
             from_header=True,
             request_id=key,
             options=wishes.options,

@@ -39,15 +39,17 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
     if given.flag("--from-header"):
         raise usage("-t takes the recipients from a message on standard input; it does not go with --to", "send")
     draft = _Draft(given, settings)
+    bad: list[str] = []
     try:
         email = draft.from_json() if given.flag("--from-json") else draft.from_options()
         Limits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
-        data, bcc = email.encode(), email.hidden()
+        data, bcc = email.encode(bad), email.hidden(bad)
     except EmailError as error:
         raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
     return Request(
         data,
         sender=given.text("--sender"),
+        recipients=bad,
         bcc=bcc,
         from_header=True,
         request_id=request_id(given.text("--request-id", email.request_id or None)),

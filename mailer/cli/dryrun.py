@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .options import Given
 
-STYLES = {"relayed": "busy", "left": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
+STYLES = {"relayed": "busy", "left": "bad", "refused": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
 
 
 def show(given: Given, request: Request, settings: SubmissionSettings) -> int:

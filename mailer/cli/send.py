@@ -22,6 +22,7 @@ from .signals import deaf, refusing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.config.quick import SubmissionSettings
+    from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change
     from mailer.submit import Submitted
 
@@ -189,9 +190,12 @@ def _print(given: Given, done: Submitted, ended: Ended | None = None) -> None:
 
 
 def _tell(given: Given, done: Submitted) -> None:
-    """What was done to the message, on standard error: all of it with ``-v``; else only what should have been done and could not be."""
+    """What was done to the message, on standard error: all of it with ``-v``; else only what should have been done and could not be.
+
+    Who gets no mail is named in any case.
+    """
     for change in done.changes:
-        if given.flag("--verbose") or (change.action == "left" and not given.flag("--quiet")):
+        if given.flag("--verbose") or change.action == "refused" or (change.action == "left" and not given.flag("--quiet")):
             complain(str(change), OK)
 
 
@@ -217,10 +221,7 @@ def as_json(done: Submitted) -> dict[str, object]:
             {
                 "address": recipient.address,
                 "type": recipient.type,
-                "status": "queued",
-                "code": None,
-                "enhanced_code": None,
-                "reply": None,
+                **outcome_of(recipient),
                 "host": None,
                 "updated_at": envelope.created,
             }
@@ -228,6 +229,15 @@ def as_json(done: Submitted) -> dict[str, object]:
         ],
         **({"changes": changes_of(changes)} if changes else {}),
     }
+
+
+def outcome_of(recipient: Recipient) -> dict[str, object]:
+    """What is known of a recipient when the message is queued."""
+    if (outcome := recipient.outcome) is None:
+        return {"status": "queued", "code": None, "enhanced_code": None, "reply": None}
+    status = "failed" if outcome["verdict"] == "fail" else "sent"
+    reply = f"{outcome['code']} {outcome['enhanced']} {outcome['text']}"
+    return {"status": status, "code": outcome["code"], "enhanced_code": outcome["enhanced"], "reply": reply}
 
 
 def changes_of(changes: list[Change]) -> list[dict[str, str]]:
@@ -247,7 +257,9 @@ COMMAND = Command(
         "When it exits with 0, the message is on disk and survives a power failure, whether or not a daemon runs. It "
         "prints the message's ID; `mailer status ID` says what became of it.\n\n"
         "Names of this machine become who the configuration says they are, and what not every server would take is mended, never cut. "
-        "What was changed is told with -v, and by the member changes with --json."
+        "What was changed is told with -v, and by the member changes with --json.\n\n"
+        "An address may be a list of them, as in a header. One that is none, or whose alias leads nowhere, keeps nobody else from the "
+        "message: it is named on standard error and by --json, and reported to the sender. Refused (65) is what has no recipient left."
     ),
     operands="[RECIPIENT…]",
     options=(
@@ -275,7 +287,7 @@ COMMAND = Command(
         Option("--priority", metavar="WORD", help="high, normal or low, in the queue and to the reader; composed mail can be highest or "
                "lowest, too"),
         Option("--strict", help="refuse what else is mended (65): lines too long, octets that do not say what they are or say it falsely, "
-               "fields twice"),
+               "fields twice, an address among others that is none"),
         Option("--dry-run", help="show the envelope, and what would be changed in the message and why; queue nothing"),
         Option("--request-id", metavar="KEY", help="queue at most once: the same KEY and message give the same ID again, "
                "another message is refused (65)"),

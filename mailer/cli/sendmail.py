@@ -80,6 +80,11 @@ def _send(asked: Asked) -> int:
         )
     with deaf():
         done = submit(request, settings, time.time())
+    for change in done.changes:
+        if change.action == "refused":
+            from . import complain
+
+            complain(str(change), OK)
     if asked.verbose:
         _tell(done.envelope.id)
     if not done.heard:

@@ -15,12 +15,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mailer.mail.address import ascii_address
 from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, IO_ERROR, NO_PERMISSION, OK, TRY_AGAIN, USAGE, Failure
 from mailer.mail.text import one_line
 from mailer.smtp.question import Body, Mail, Question, Rcpt
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, Service, State
-from mailer.submit import Request, submit
+from mailer.submit import Request, check_recipient, submit
 
 from .signals import deaf
 
@@ -34,6 +35,9 @@ LATE = Reply.own(421, "4.4.2", "nothing was said for too long")
 
 REFUSALS = {USAGE: (554, "5.5.4"), BAD_MESSAGE: (554, "5.6.0"), NO_PERMISSION: (550, "5.7.1"), BAD_CONFIG: (451, "4.3.5")}
 """What a `Failure` of submission is in SMTP; any other is our trouble, and may pass."""
+
+
+NO_ADDRESS = (553, "5.1.3")  # what a recipient is answered that nobody can be found for
 
 
 class Session:
@@ -72,9 +76,13 @@ class Session:
         if isinstance(question, Mail):
             self._mail, self._wanted = question.parameters, {}
         elif isinstance(question, Rcpt):
+            try:
+                check_recipient(question.address, self._settings)
+            except Failure as failure:
+                return _refusal(failure, NO_ADDRESS if failure.code == BAD_MESSAGE else None)
             wanted = {name.lower(): question.parameters[name] for name in ("NOTIFY", "ORCPT") if name in question.parameters}
             if wanted:
-                self._wanted[question.address] = wanted
+                self._wanted[ascii_address(question.address)] = wanted
         elif isinstance(question, Body):
             return self._put(question)
         return None
@@ -85,8 +93,7 @@ class Session:
             with deaf():
                 done = submit(request, self._settings, time.time())
         except Failure as failure:
-            code, enhanced = REFUSALS.get(failure.code, (451, "4.3.0"))
-            return Reply.own(code, enhanced, one_line(str(failure), 400).encode("ascii", "replace").decode())
+            return _refusal(failure)
         return Reply.own(250, "2.0.0", f"queued as {done.envelope.id}")
 
     def _options(self, recipients: tuple[str, ...]) -> dict[str, object] | None:
@@ -94,10 +101,15 @@ class Session:
         options: dict[str, object] = {name.lower(): self._mail[name] for name in ("RET", "ENVID") if name in self._mail}
         if self._wanted:
             options["recipients"] = self._wanted
-            notify = {self._wanted.get(recipient, {}).get("notify", "") for recipient in recipients}
+            notify = {self._wanted.get(ascii_address(recipient), {}).get("notify", "") for recipient in recipients}
             if len(notify) == 1 and notify != {""}:  # the same for all, so also for those whom an alias stands for
                 options["notify"] = notify.pop()
         return options or None
+
+
+def _refusal(failure: Failure, codes: tuple[int, str] | None = None) -> Reply:
+    code, enhanced = codes or REFUSALS.get(failure.code, (451, "4.3.0"))
+    return Reply.own(code, enhanced, one_line(str(failure), 400).encode("ascii", "replace").decode())
 
 
 def converse(settings: SubmissionSettings) -> int:

@@ -69,13 +69,7 @@ def _check_number(name: str, number: int, most: int) -> None:
 def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, list[Mailbox]]]:
     """The addresses in order: each group under its name, those between groups under none."""
     for text in texts:
-        try:
-            value = checked(name, text)
-        except EmailError:
-            if bad is None:
-                raise
-            bad.append(text)
-            continue
+        value = checked(name, text)
         groups = [*address_list.groups(value)] or ([("", [(value, 0, 0, 0, 0)])] if value else [])
         for group, boxes in groups:
             yield _unquoted(group), [*_mailboxes(name, value, boxes, bad)]

@@ -174,7 +174,7 @@ An author of this machine becomes the one that the submitting user has in
 Whoever has still no domain, or one of this machine that is none to the world (without a dot, or below localdomain, local, lan,
 internal or home.arpa), gets
 .BR default_domain .
-Without that, an author gets the hostname, and a recipient without a domain is refused.
+Without that, an author gets the hostname, and a recipient without a domain gets nothing, and the sender a report.
 .IP 4.
 An author below a domain of
 .B masquerade

@@ -106,7 +106,8 @@ class Submission:
     )
     aliases: tuple[tuple[str, tuple[str, ...]], ...] = setting(
         ALIASES,
-        "Who gets the mail for a name of this machine, such as root, or for an address: one address or a list. * is every other name.",
+        "Who gets the mail for a name of this machine, such as root, or for an address: one address or a list, /dev/null to discard it. "
+        "* is every other name.",
         (),
         example="root = you@example.com",
     )

@@ -10,6 +10,7 @@ import os
 
 from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import boxes
+from mailer.mail.address_list import written as addresses_in
 
 from . import defaults
 
@@ -167,10 +168,13 @@ def _name(value: object) -> str:
 
 def _target(name: str, value: object) -> str:
     target = text(value)
+    if target == "/dev/null":
+        return target
     if target.startswith(("|", "/", ":")):
         raise ValueError(f"the alias {written(name)} leads to {written(target)}, and mail goes to addresses only")
     try:
-        parse(target, "x.invalid")
+        for one in addresses_in(target):
+            parse(one, "x.invalid")
     except AddressError as error:
         raise ValueError(f"the alias {written(name)} leads nowhere: {error}") from None
     return target

@@ -165,9 +165,16 @@ class Dispatcher:
             self.engine.finish(attempt, [])
             return
         domains: dict[str, list[int]] = {}
+        settled: list[Outcome] = []
         for to in pending:
-            domains.setdefault(entry.envelope.recipients[to].domain, []).append(to)
-        attempt.open_jobs = len(domains)
+            recipient = entry.envelope.recipients[to]
+            if recipient.outcome is not None:  # submission has said all
+                settled.append(Outcome.from_record(to, self.clock.now(), recipient.outcome)._replace(counts=False))
+            else:
+                domains.setdefault(recipient.domain, []).append(to)
+        attempt.open_jobs = len(domains) + bool(settled)
+        if settled:
+            self.engine.finish(attempt, settled)
         ways: dict[str, tuple[Way, list[int]]] = {}
         for domain, recipients in domains.items():
             if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):

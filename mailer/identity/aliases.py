@@ -1,13 +1,15 @@
 """Aliases: the addresses that stand behind a name, from the configuration and from a file in the form of aliases(5).
 
-Only addresses and other names can stand behind a name. What sendmail would run, write to or include (``|command``, ``/file``,
-``:include:/file``) is refused when mail would go there, and so is a loop: whoever can write the file decides where
-mail goes, and nothing more. A name that stands behind itself, and one with a backslash before it, is not looked up again.
+Only addresses and other names can stand behind a name, and ``/dev/null``, which discards. What sendmail would run, write to or
+include (``|command``, ``/file``, ``:include:/file``) is refused when mail would go there, and so is a loop: whoever can write the
+file decides where mail goes, and nothing more. A name that stands behind itself, and one with a backslash before it, is not
+looked up again.
 """
 
 from __future__ import annotations
 
 from mailer.mail.address import parse
+from mailer.mail.address_list import written
 from mailer.mail.failure import BAD_CONFIG, Failure
 
 TYPE_CHECKING = False
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 16 << 20
 EVERYBODY = "*"
+DISCARD = "/dev/null"
+"""The one file that mail may go to: there it is gone, as everywhere."""
 
 _REFUSED = {"|": "a command", "/": "a file", ":": "a list in a file"}
 
@@ -36,7 +40,7 @@ class Aliases:
     __slots__ = ("_file", "_found", "_path")
 
     def __init__(self, listed: Sequence[tuple[str, Sequence[str]]], path: str) -> None:
-        self._found = {name: Alias(targets, "submission.aliases") for name, targets in listed}
+        self._found = {name: Alias(_one_by_one(targets), "submission.aliases") for name, targets in listed}
         self._file: dict[str, Alias] | None = None if path else {}
         self._path = path
 
@@ -75,6 +79,8 @@ def mistakes(path: str) -> Iterator[tuple[int, str]]:
 
 def refusal(target: str) -> str:
     """Why mail cannot go to `target`; nothing if it can."""
+    if target == DISCARD:
+        return ""
     if kind := _REFUSED.get(target[:1]):
         return f"leads to {kind}, and mail goes to addresses only"
     try:
@@ -101,7 +107,10 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _divided(entry: str) -> list[str]:
-    """The name and the targets of ``name: target, target``; quotes hold together what they enclose, and fall away."""
+    """The name and the targets of ``name: target, target``; quotes hold together what they enclose, and fall away.
+
+    Addresses without a comma between them are several, as wherever addresses are listed.
+    """
     pieces = [""]
     quoted = escaped = False
     for char in entry:
@@ -117,4 +126,9 @@ def _divided(entry: str) -> list[str]:
         else:
             pieces[-1] += char
     name, *targets = (piece.strip() for piece in pieces)
-    return [name, *filter(None, targets)]
+    return [name, *_one_by_one([*filter(None, targets)])]
+
+
+def _one_by_one(targets: Sequence[str]) -> list[str]:
+    """The targets, several where addresses are written as one; what is no address is one, whatever stands in it."""
+    return [one for target in targets for one in ([target] if target[0] in _REFUSED else written(target))]

@@ -57,7 +57,7 @@ def _became(name: bytes, text: str, rules: Rules) -> Became | None:
         became = rules.recipient(text) if name in RECIPIENTS else rules.author(text, replace=name in AUTHORS)
     except AddressError:
         return None
-    return became if became.why and [*became.addresses] != [text] else None
+    return became if became.why and became.addresses and [*became.addresses] != [text] else None
 
 
 def _mailboxes(became: Became, name: bytes) -> str:

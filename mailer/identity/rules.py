@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mailer.machine.names import is_this_machine
-from mailer.mail.address import Address, is_private, parse, parse_reverse_path
+from mailer.mail.address import Address, AddressError, is_private, parse, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, Failure
 
-from .aliases import EVERYBODY, Aliases, refusal
+from .aliases import DISCARD, EVERYBODY, Aliases, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +33,21 @@ _NOWHERE = "nowhere.invalid"  # stands for the domain that somebody does not hav
 
 
 class Became:
-    """What an address became: `addresses` (an author's is one), the `author` with his name, and `why`, empty if nothing changed."""
+    """What an address became: `addresses` (an author's is one), the `author` with his name, and `why`, empty if nothing changed.
 
-    __slots__ = ("addresses", "author", "why")
+    `problems` (65, 78) are what is wrong with some or all of those behind a recipient; `discards` says that one of them is /dev/null.
+    """
 
-    def __init__(self, addresses: Sequence[str], why: str, author: str = "") -> None:
+    __slots__ = ("addresses", "author", "discards", "problems", "why")
+
+    def __init__(
+        self, addresses: Sequence[str], why: str, author: str = "", *, problems: Sequence[Failure] = (), discards: bool = False
+    ) -> None:
         self.addresses = addresses
         self.why = why
         self.author = author
+        self.problems = problems
+        self.discards = discards
 
 
 class Rules:
@@ -54,14 +61,32 @@ class Rules:
         self._aliases = Aliases(settings.aliases, settings.aliases_file)
 
     def recipient(self, text: str) -> Became:
-        """Who gets mail for `text`. Raises `AddressError`, and `Failure` (78) for aliases that lead nowhere."""
+        """Who gets mail for `text`."""
         found: dict[str, None] = {}
         why: dict[str, None] = {}
-        self._expand(text, (), found, why)
-        return Became([*found], "; ".join(why))
+        problems: list[Failure] = []
+        self._try(text, (), found, why, problems)
+        discards = DISCARD in found
+        found.pop(DISCARD, None)
+        return Became([*found], "; ".join(why), problems=problems, discards=discards)
 
-    def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None]) -> None:
-        """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then."""
+    def _try(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Failure]) -> None:
+        """Follow `text`; one that leads nowhere keeps nobody else from his mail."""
+        try:
+            self._expand(text, path, found, why, problems)
+        except AddressError as error:
+            problems.append(Failure(str(error), BAD_MESSAGE))
+        except Failure as failure:
+            problems.append(failure)
+
+    def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Failure]) -> None:
+        """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then.
+
+        Raises `AddressError`, and `Failure` (78) for an alias that leads nowhere.
+        """
+        if path and text == DISCARD:
+            found[text] = None
+            return
         address = parse(text.removeprefix("\\") if path else text, _NOWHERE)
         local = self._is_local(address)
         key = (address.local if local else address.path).lower()
@@ -81,8 +106,9 @@ class Rules:
         why[f"alias {key}, {alias.where}"] = None
         for target in alias.targets:
             if problem := refusal(target):
-                raise Failure(f"{alias.where}: the alias {key} {problem}", BAD_CONFIG)
-            self._expand(target, (*path, key), found, why)
+                problems.append(Failure(f"{alias.where}: the alias {key} {problem}", BAD_CONFIG))
+            else:
+                self._try(target, (*path, key), found, why, problems)
 
     def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
         domain = self._settings.default_domain

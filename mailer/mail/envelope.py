@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("high", "normal", "low")
 RECIPIENT_TYPES = ("to", "cc", "bcc")
+SETTLED = ("fail", "delivered")
+"""The verdicts that a recipient can have from its submission on."""
+
+LONGEST_TEXT = 512  # characters of what is said of such a recipient
 
 LONGEST_SUBJECT = 500  # characters kept, for ``mailer status``; the header keeps all
 LONGEST_MESSAGE_ID = 998  # characters kept: a line of a header, RFC 5322 §2.1.1
@@ -38,13 +42,18 @@ class LaterEnvelope(EnvelopeError):
 
 
 class Recipient:
-    """One address of the envelope; `type` is the header field that named it, ``to`` where none did."""
+    """One address of the envelope; `type` is the header field that named it, ``to`` where none did.
 
-    __slots__ = ("address", "type")
+    `outcome` is what submission knew already, as an outcome record has it (`mailer.mail.outcome`): the text is no address, or an alias
+    leads nowhere (``fail``), or to /dev/null (``delivered``). Nobody is asked to carry such a one, and its `address` is any text.
+    """
 
-    def __init__(self, address: str, type: str = "to") -> None:
+    __slots__ = ("address", "outcome", "type")
+
+    def __init__(self, address: str, type: str = "to", outcome: Mapping[str, object] | None = None) -> None:
         self.address = address
         self.type = type
+        self.outcome = outcome
 
     @property
     def domain(self) -> str:
@@ -52,7 +61,7 @@ class Recipient:
         return self.address.rpartition("@")[2].lower()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recipient) and (self.address, self.type) == (other.address, other.type)
+        return isinstance(other, Recipient) and (self.address, self.type, self.outcome) == (other.address, other.type, other.outcome)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -122,7 +131,7 @@ class Envelope:
             "id": self.id,
             "created": self.created,
             "sender": self.sender,
-            "recipients": [{"address": r.address, "type": r.type} for r in self.recipients],
+            "recipients": [_document(recipient) for recipient in self.recipients],
         }
         for name in ("message_id", "subject", "request_id", "submitter", "options", "parent"):
             if value := getattr(self, name):
@@ -190,14 +199,32 @@ def _decode(text: str) -> object:
 _decoders: list[Callable[[str], object]] = []
 
 
+def _document(recipient: Recipient) -> dict[str, object]:
+    found: dict[str, object] = {"address": recipient.address, "type": recipient.type}
+    return found if recipient.outcome is None else {**found, "outcome": recipient.outcome}
+
+
 def _recipient(item: object) -> Recipient:
     if not isinstance(item, dict):
         raise EnvelopeError("a recipient of the envelope is no object")
+    if "outcome" in item:
+        return _settled(item)
     address = _clean(_text(item, "address"), "recipient")
     if not address:
         raise EnvelopeError("a recipient of the envelope is empty")
     type = _text(item, "type", "to")
     return Recipient(address, type if type in RECIPIENT_TYPES else "to")
+
+
+def _settled(item: dict[str, object]) -> Recipient:
+    """A recipient that nothing is sent to."""
+    address, given, type = _text(item, "address"), _object(item, "outcome"), _text(item, "type", "to")
+    code, outcome = given.get("code"), {name: _text(given, name, "") for name in ("verdict", "enhanced", "text")}
+    if outcome["verdict"] not in SETTLED or not isinstance(code, int) or not 200 <= code <= 599:
+        raise EnvelopeError("the outcome of a recipient of the envelope is none")
+    if any(not text.isprintable() or len(text) > LONGEST_TEXT for text in (address, *outcome.values())):
+        raise EnvelopeError("the outcome of a recipient of the envelope is too long, or no text")
+    return Recipient(address, type if type in RECIPIENT_TYPES else "to", {**outcome, "code": code})
 
 
 def _clean(address: str, what: str) -> str:

@@ -111,8 +111,8 @@ class Change:
     """What submission did to a message, for whoever wants to know.
 
     `action` is ``added``, ``removed``, ``changed`` or ``mended``, or ``left`` for what should have been and could not be, and
-    ``relayed`` for what is changed when it leaves; `what` is the name of a field, ``envelope sender``, ``envelope recipient`` or a
-    part of the body; then the text before and after, and `why`.
+    ``relayed`` for what is changed when it leaves, and ``refused`` for who is no address and gets nothing; `what` is the name of a
+    field, ``envelope sender``, ``envelope recipient`` or a part of the body; then the text before and after, and `why`.
     """
 
     __slots__ = ("action", "after", "before", "what", "why")
@@ -125,7 +125,7 @@ class Change:
         self.why = why
 
     def __str__(self) -> str:
-        went = {"added": self.after, "removed": self.before}.get(self.action, f"{self.before} → {self.after}")
+        went = {"added": self.after, "removed": self.before, "refused": self.before}.get(self.action, f"{self.before} → {self.after}")
         return f"{self.action} {self.what}: {went} ({self.why})" if self.before or self.after else f"{self.action} {self.what}: {self.why}"
 
 

@@ -114,6 +114,10 @@ def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> st
         raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
     _check(envelope, content, terms.max_header)
     _known(envelope)
+    for recipient in envelope.recipients:
+        if recipient.outcome is None:
+            recipient.address = address.ascii_address(recipient.address)
+    envelope.sender = address.ascii_address(envelope.sender)
     envelope.submitter = {**envelope.submitter, "uid": who.uid}
     envelope.created = _created(envelope, who.latest)
     envelope.id = id = named(id, who)
@@ -162,7 +166,7 @@ def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
     if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
         raise CorruptFile("its request id is none")
     try:
-        for text in (envelope.sender, *(recipient.address for recipient in envelope.recipients)):
+        for text in (envelope.sender, *(recipient.address for recipient in envelope.recipients if recipient.outcome is None)):
             if text and str(address.parse(text)) != text:
                 raise CorruptFile(f"{text[:100]!r} is written as no envelope has it")
         if envelope.options:

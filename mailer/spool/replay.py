@@ -50,7 +50,7 @@ def replay(spool: Spool, id: str, recipients: Sequence[str], now: float, *, agai
 def _envelope(claim: Claim, recipients: Sequence[str], now: float) -> Envelope:
     old, history = claim.entry.envelope, claim.entry.history
     people = [Recipient(address) for address in recipients]
-    people = people or [old.recipients[to] for to in history.with_verdict("fail", "expire", "cancel")]
+    people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
     if not people:
         raise Failure(f"all recipients of message {old.id} have got it; name others with --to", BAD_MESSAGE)
     return Envelope(

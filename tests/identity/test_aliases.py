@@ -62,7 +62,7 @@ def test_the_configuration_goes_before_the_file(tmp_path: Path) -> None:
     (tmp_path / "aliases").write_text("root: file@example.com\nother: file@example.com\nx@example.com: y@example.com\n")
     aliases = Aliases((("root", ("config@example.com",)),), str(tmp_path / "aliases"))
     for name, local, targets in (
-        ("root", True, ("config@example.com",)), ("other", True, ["file@example.com"]), ("x@example.com", False, None),
+        ("root", True, ["config@example.com"]), ("other", True, ["file@example.com"]), ("x@example.com", False, None),
     ):  # fmt: skip
         alias = aliases.get(name, local=local)
         assert (alias.targets if alias else None) == targets
@@ -80,13 +80,13 @@ def test_the_file_is_not_read_before_it_is_needed(tmp_path: Path) -> None:
 
 def test_what_mail_cannot_follow_is_found(tmp_path: Path) -> None:
     """Commands, files, lists in files, and what is no address."""
-    (tmp_path / "aliases").write_text(FILE + "bad: a b c\n")
+    (tmp_path / "aliases").write_text(FILE + "file: /dev/null/x\nbad: a b c\n")
     assert [(line, text[:40]) for line, text in mistakes(str(tmp_path / "aliases"))] == [
         (3, "the alias root leads nowhere: 'carol smi"),
-        (8, "the alias nobody leads to a file, and ma"),
         (9, "the alias run leads to a command, and ma"),
         (10, "the alias list leads to a list in a file"),
-        (15, "the alias bad leads nowhere: 'a b c' is "),
+        (15, "the alias file leads to a file, and mail"),
+        (16, "the alias bad leads nowhere: 'a b c' is "),
     ]
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from mailer.config.quick import SubmissionSettings
 from mailer.identity import Rules
-from mailer.mail.address import AddressError
-from mailer.mail.failure import Failure
 from tests.fakes.nameplate import Nameplate
 
 
@@ -88,15 +86,15 @@ def test_every_other_name() -> None:
     assert everybody.recipient("nobody-knows").addresses == ["anna@example.com"]
     assert everybody.recipient("x@localhost").addresses == ["anna@example.com"]
     assert everybody.recipient("x@example.net").addresses == ["x@example.net"]
-    with pytest.raises(AddressError, match="no domain"):
-        rules(aliases=(("*", ("admin",)),)).recipient("x")
+    (problem,) = rules(aliases=(("*", ("admin",)),)).recipient("x").problems
+    assert "no domain" in str(problem)
 
 
 def test_a_name_without_a_rule_is_refused() -> None:
     """No domain that nobody chose is put behind it, neither the host's nor anybody's."""
     for some in (rules(aliases=ALIASES), rules(aliases=ALIASES, masquerade=("example.com",)), rules(authors=(("*", "a@example.com"),))):
-        with pytest.raises(AddressError, match="'pi' is not an address: it has no domain"):
-            some.recipient("pi")
+        (problem,) = some.recipient("pi").problems
+        assert "'pi' is not an address: it has no domain" in str(problem)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +108,9 @@ def test_a_name_without_a_rule_is_refused() -> None:
 )
 def test_aliases_that_lead_nowhere(aliases: Any, text: str) -> None:
     """A mistake of the configuration, which is named; nothing loops."""
-    with pytest.raises(Failure, match=text.replace("|", r"\|")) as caught:
-        rules(aliases=aliases, default_domain="example.com").recipient("a")
-    assert caught.value.code == 78
+    (problem,) = rules(aliases=aliases, default_domain="example.com").recipient("a").problems
+    assert text in str(problem)
+    assert problem.code == 78
 
 
 def test_a_tree_of_aliases_is_followed_once() -> None:

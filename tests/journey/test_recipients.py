@@ -1,0 +1,45 @@
+"""Who is no address, beside others who are: from the command line to the report."""
+
+from __future__ import annotations
+
+from .world import World
+
+MESSAGE = b"From: me@here.example\nTo: good@example.net, nodomain@, Anna <third@example.net> x y\nSubject: nightly\n\nhello\n"
+
+
+def test_one_bad_address_is_reported_and_the_others_get_it(world: World) -> None:
+    """Exit code 0 with the bad ones named; delivered to the good ones; the sender is told, once, in the words of submission."""
+    sink = world.sink()
+    aliases = world.home / "aliases"
+    aliases.write_text("nobody: /dev/null\nops: ops@example.net, |run\n")
+    world.configure(sink, more=f'[submission]\naliases_file = "{aliases}"\n')
+    done = world.mailer("sendmail", "-t", "--", "nobody", "ops", input=MESSAGE)
+    assert done.code == 0
+    assert "refused envelope recipient: nodomain@ ('nodomain@' is not an address: nothing stands after the @)" in done.err
+    assert "the alias ops leads to a command" in done.err
+    assert "nobody" not in done.err
+    [id] = world.in_spool("queued")
+    world.once()
+    mail, report = sorted(sink.received(2), key=lambda kept: kept.subject.startswith("Not delivered"))
+    assert sorted(mail.recipients) == ["good@example.net", "ops@example.net", "third@example.net"]
+    assert report.recipients == ["me@here.example"]
+    text = " ".join(report.content.decode().replace("=\r\n", "").split())
+    assert "<nodomain@>" in text
+    assert "553 5.1.3" in text
+    assert "550 5.3.5" in text
+    assert "good@example.net>" not in text.partition("delivery-status")[0]
+    status = {one["address"]: one["status"] for one in world.status(id)["recipients"]}
+    assert status == {
+        "nobody": "sent", "ops@example.net": "sent", "ops": "failed", "good@example.net": "sent", "nodomain@": "failed",
+        "third@example.net": "sent", "Anna <third@example.net> x y": "failed",
+    }  # fmt: skip
+
+
+def test_what_is_discarded_is_done(world: World) -> None:
+    """Mail to an alias of /dev/null only is sent, and nobody is called."""
+    sink = world.sink()
+    world.configure(sink, more='[submission]\naliases = { nobody = "/dev/null" }\n')
+    id = world.send("nobody")
+    world.once()
+    assert world.status(id)["status"] == "sent"
+    assert sink.kept == []
