@@ -286,8 +286,10 @@ def _recipients(
 def _written(request: Request) -> list[str]:
     """The addresses that the command line names, one by one. Raises `Failure` (65) where one tries to break out of its line."""
     for argument in request.recipients:
-        if not argument.replace("\t", " ").isprintable():
-            raise Failure(f"{AddressError(argument, 'it holds a control character')}; nothing was queued", BAD_MESSAGE)
+        char = next((char for char in argument if not char.isprintable() and char != "\t"), "")
+        if char:
+            error = AddressError(argument, f"it holds the control character U+{ord(char):04X}")
+            raise Failure(f"{error}; nothing was queued", BAD_MESSAGE)
     return [text for argument in request.recipients for text in written(argument)]
 
 
