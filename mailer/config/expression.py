@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 LONGEST = 400  # characters of an expression, and of a reply that are looked at
 REACH = (LONGEST, LONGEST, 200)  # the same, with no, one and two repetitions that are `WIDE`; none may have three
 STEPS = (400, 400**2 // 2, 200**3 // 6)  # ways in which those can share such a text, from all places in it
+GAP = 80  # characters between two parts of a phrase
 WIDE = 20  # repetitions: fewer are counted as so many alternatives
 MOST = 1_400_000  # steps, of some 30 ns each: two wide repetitions, one with 17 alternatives, or 3500 alternatives
 
@@ -71,6 +72,26 @@ def found(expression: str, text: str) -> bool:
 def _found(expression: str, text: str) -> bool:
     pattern, reach = compiled(expression)
     return pattern.search(text, 0, reach) is not None
+
+
+def says(phrase: str, text: str) -> bool:
+    """Whether `text`, in small letters, has the words of `phrase`, in which ``*`` stands for at most `GAP` other characters.
+
+    There is no going back: of each part the first place behind the part before is taken, and only the first part has other tries.
+    """
+    first, *rest = phrase.split(" * ")
+    start = text.find(first)
+    while rest and start >= 0:
+        end = start + len(first)
+        for part in rest:
+            found = text.find(part, end, end + GAP + len(part))
+            if found < 0:
+                break
+            end = found + len(part)
+        else:
+            return True
+        start = text.find(first, start + 1)
+    return start >= 0
 
 
 def _ways(parts: Any) -> Ways:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.cause import REFUSALS
 
 from . import values
-from .expression import compiled
+from .expression import LONGEST, compiled
 from .kinds import COUNT, HOSTNAME, PATTERN, PERIOD, SOURCE, SWITCH, Kind, choice, several
 from .setting import setting
 
@@ -73,6 +73,13 @@ def _expression(value: object) -> str:
     return text
 
 
+def _phrase(value: object) -> str:
+    text = values.text(value).lower()
+    if not 3 <= len(text.strip(" *")) <= LONGEST:
+        raise ValueError(f"{values.written(value)} is too short to say anything, or too long")
+    return text
+
+
 def _code(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 400 <= value <= 599:
         raise ValueError(f"{values.written(value)} is no code of a refusal; write a number from 400 to 599")
@@ -85,6 +92,7 @@ OWN = Kind("address", _own)
 NAME = Kind("name", _name)
 EXPRESSION = Kind("regular expression", _expression)
 CODE = Kind("number", _code)
+PHRASE = Kind("text", _phrase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +208,16 @@ class Reaction:
         EXPRESSION,
         'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference. '
         "Of a long reply the first 400 characters count, 200 where the expression has two repetitions such as .* in it.",
+        "",
+        shown="there are words",
         example="too many connections",
+    )
+    words: tuple[str, ...] = setting(
+        several(PHRASE, least=1),
+        "Words that are looked for in the reply, any of these; * between two stands for a few others, and capitals make no difference.",
+        (),
+        shown="there is an expression",
+        example="sender * not allowed",
     )
     match: tuple[str, ...] = setting(
         several(TARGET, least=1), "The destinations whose replies are looked at, as in [[shape]].", (), shown="all", example="*.google.com"
@@ -228,8 +245,10 @@ class Reaction:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the settings mean together and must not."""
-        if not self.action and not self.means:
-            yield "reply", 'this leads to nothing; write action = "slow", or what the reply means'
+        if not self.reply and not self.words:
+            yield "means" if self.means else "action", "a reply is known by an expression (reply), or by words; write one of these"
+        elif not self.action and not self.means:
+            yield "reply" if self.reply else "words", 'this leads to nothing; write action = "slow", or what the reply means'
         if self.action not in ("", "fail") and self.duration is None:
             yield "action", f'{self.action} needs a time; write duration = "1h"'
         if self.action in ("", "fail") and self.duration is not None:

@@ -35,6 +35,7 @@ BLAME: dict[Cause, Blame] = {
     Cause.LOGIN: Blame("we cannot log in", ("relay.auth", "relay.tls", "relay.allow_plaintext_auth")),
     Cause.LOGIN_REFUSED: Blame("our login is refused", LOGIN + SECRET),
     Cause.LOGIN_WANTED: Blame("a login is wanted", LOGIN + SECRET),
+    Cause.TLS_WANTED: Blame("it wants encryption first", ("relay.tls",)),
     Cause.ACCOUNT_DISABLED: Blame("our account is disabled", LOGIN, "the provider says why"),
     Cause.NAME_REFUSED: Blame("our name in EHLO is refused", ("mailer.hostname",), "it has to be a name with a domain that the DNS knows"),
     Cause.ADDRESS_REFUSED: Blame(

@@ -1,6 +1,7 @@
 """Reactions: what a refusal leads to besides what its code says, as the configuration and a table that is shipped have it.
 
-The rules are data (``[[reaction]]``, and ``reactions.toml`` beside this file). Here is what the five actions do:
+The rules are data (``[[reaction]]``; ``reactions.toml`` and ``meanings.toml`` beside this file). What a reply means is found out here for
+`verdict`, which judges by it. And here is what the five actions do:
 
 ========  ====================================================================================================
 pause     nothing goes to the destination for the time; what waits for it is put off, this message too
@@ -21,7 +22,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.expression import found
+from mailer.config.expression import LONGEST, found, says
 from mailer.config.file import config_of
 from mailer.mail.cause import CAUSES, REFUSALS, Cause
 from mailer.mail.outcome import Outcome
@@ -62,7 +63,8 @@ class Slowed(NamedTuple):
 @lru_cache(1)
 def shipped() -> tuple[Reaction, ...]:
     """What mailer knows of the replies of others."""
-    return config_of("reactions.toml", files(__package__).joinpath("reactions.toml").read_bytes()).reactions
+    found = [config_of(name, files(__package__).joinpath(name).read_bytes()).reactions for name in ("reactions.toml", "meanings.toml")]
+    return tuple(rule for rules in found for rule in rules)
 
 
 class Reactions:
@@ -189,7 +191,11 @@ def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: 
         return False
     if patterns and not any(matches(pattern, key) for pattern in patterns):
         return False
-    return found(rule.reply, reply)
+    if rule.words:
+        small = reply[:LONGEST].lower()
+        if any(says(phrase, small) for phrase in rule.words):
+            return True
+    return bool(rule.reply) and found(rule.reply, reply)
 
 
 def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:

@@ -46,6 +46,7 @@ OURS_TO_MEND = frozenset(
     {
         Cause.LOGIN_REFUSED,
         Cause.LOGIN_WANTED,
+        Cause.TLS_WANTED,
         Cause.ACCOUNT_DISABLED,
         Cause.NAME_REFUSED,
         Cause.ADDRESS_REFUSED,
@@ -66,6 +67,7 @@ ALL_OF_IT = frozenset(
         Cause.LOGIN,
         Cause.LOGIN_REFUSED,
         Cause.LOGIN_WANTED,
+        Cause.TLS_WANTED,
         Cause.ACCOUNT_DISABLED,
         Cause.NAME_REFUSED,
         Cause.QUOTA_USED_UP,

@@ -170,6 +170,7 @@ CAUSED: dict[Cause, Explanation] = {
     Cause.LOGIN: Explanation("The relay offers no way to sign in that this mail system may use.", _OPERATOR),
     Cause.LOGIN_REFUSED: ENHANCED["7.8"],
     Cause.LOGIN_WANTED: Explanation("The other mail system wants us to sign in first.", _OPERATOR),
+    Cause.TLS_WANTED: ENHANCED["7.10"],
     Cause.ACCOUNT_DISABLED: Explanation("The account of this mail system there is disabled, or may not send.", _OPERATOR),
     Cause.NAME_REFUSED: Explanation("The other mail system does not take the name by which this one introduces itself.", _OPERATOR),
     Cause.ADDRESS_REFUSED: Explanation("The other mail system takes no mail from the network address of this one.", _OPERATOR),

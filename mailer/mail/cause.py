@@ -48,6 +48,7 @@ class Cause(StrEnum):
     # It refused, and what it said is known to mean: something of ours
     LOGIN_REFUSED = "login_refused"  # user name or password
     LOGIN_WANTED = "login_wanted"  # there has to be a login
+    TLS_WANTED = "tls_wanted"  # there has to be encryption first
     ACCOUNT_DISABLED = "account_disabled"
     NAME_REFUSED = "name_refused"  # our name in EHLO
     ADDRESS_REFUSED = "address_refused"  # the address of ours that we call from, or its name in DNS

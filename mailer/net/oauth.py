@@ -9,7 +9,7 @@ on, until the operator writes another one into his file: that begins anew. A loc
 using one refresh token at the same moment, which such providers take for a theft.
 
 Blocking: to be called in a thread. No token and no client secret is in a text, whatever fails; of what the provider says only its
-error code is shown.
+error code and its description of the error are shown, without what we told it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
+from mailer.smtp.redact import HIDDEN
 
 EARLY = 300.0  # seconds before a token expires
 PATIENCE = 30.0  # seconds for the provider
 LARGEST = 65536  # octets of its answer
+DESCRIBED = 200  # characters of what it says of an error
 LIFETIME = 3600.0  # seconds that a token lasts whose provider does not say, RFC 6749 §5.1
 
 _ERROR = re.compile(r"[a-z_]{1,40}")
@@ -117,21 +119,29 @@ class OAuth:
         answer = _object(body)
         if status == 200:
             return answer
-        raise self._refusal(status, answer.get("error"))
+        raise self._refusal(status, answer.get("error"), self._described(answer.get("error_description"), form))
 
-    def _refusal(self, status: int, error: object) -> Failure:
-        """RFC 6749 §5.2, in words that say what to do."""
+    def _described(self, text: object, form: str) -> str:
+        """What the provider says of a refusal, as it may be shown: one line, and nothing that we told it."""
+        if not isinstance(text, str):
+            return ""
+        secrets = {value for name, value in parse_qsl(form) if name in ("refresh_token", "client_secret")}
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * DESCRIBED]).split())
+        return f' ("{shown[:DESCRIBED]}")' if shown else ""
+
+    def _refusal(self, status: int, error: object, said: str) -> Failure:
+        """RFC 6749 §5.2, in words that say what to do, with those of the provider."""
         code = error if isinstance(error, str) and _ERROR.fullmatch(error) else f"HTTP {status}"
         if code == "invalid_grant":
-            text = (
-                "the refresh token is not accepted any more (invalid_grant); allow access at the provider again, and write the new one down"
-            )
-            return Failure(f"{self._where}: {text}", BAD_CONFIG)
+            text = f"the refresh token is not accepted any more (invalid_grant){said}"
+            return Failure(f"{self._where}: {text}; allow access at the provider again, and write the new one down", BAD_CONFIG)
         if code in ("invalid_client", "unauthorized_client"):
-            return Failure(f"{self._where}: the client is not accepted ({code}); check its id and its secret", BAD_CONFIG)
+            return Failure(f"{self._where}: the client is not accepted ({code}){said}; check its id and its secret", BAD_CONFIG)
         if code == "invalid_scope":
-            return Failure(f"{self._where}: the scope is not accepted (invalid_scope); check it", BAD_CONFIG)
-        return Failure(f"{self._where} gave no token ({code})", TRY_AGAIN)
+            return Failure(f"{self._where}: the scope is not accepted (invalid_scope){said}; check it", BAD_CONFIG)
+        return Failure(f"{self._where} gave no token ({code}){said}", TRY_AGAIN)
 
     @property
     def _where(self) -> str:

@@ -380,6 +380,26 @@ def test_a_wrong_password_bounces_nothing_and_calls_for_a_person(post: Post) -> 
     play(scenario())
 
 
+def test_what_a_relay_refuses_of_ours_waits_with_an_alarm(post: Post) -> None:
+    """However old the mail is, and without holding up that of other senders; one alarm tells which setting mends it."""
+
+    async def scenario() -> None:
+        refused = outcome(0, "defer", scope="us", code=550, enhanced="5.7.60", text="no", hop=HOP, cause=Cause.SENDER_REFUSED)
+        post.courier.script = {"a@example.com": [refused] * 3, "b@example.com": [refused] * 3}
+        async with post.running():
+            ids = [post.put(f"{name}@example.com", at=NOW - 9 * DAY) for name in "ab"]
+            for id in ids:
+                await post.settled(id, "deferred")
+            await post.settled(post.put("c@example.com"), None)
+            assert {post.spool.read(id).history.outcomes[-1].to_record()["cause"] for id in ids} == {"sender_refused"}
+            assert all(post.spool.read(id).history.attempts == 0 for id in ids)
+        alarms = [event for event in post.events if isinstance(event, Alarm)]
+        assert [alarm.what for alarm in alarms] == ["refused"]
+        assert "550 5.7.60 no; to mend it: author of [relay]" in alarms[0].detail
+
+    play(scenario())
+
+
 def test_a_bug_leaves_no_message_in_limbo(post: Post) -> None:
     """In the courier or in the finder: an alarm, and the message is tried again later."""
 

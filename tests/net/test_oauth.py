@@ -143,6 +143,14 @@ def test_a_token_that_was_refused(provider: Provider, relay: Relay) -> None:
     ("status", "answer", "code", "advice"),
     [
         (400, {"error": "invalid_grant", "error_description": "refresh-one was revoked"}, 78, "allow access at the provider again"),
+        (
+            400,
+            {"error": "invalid_grant", "error_description": "AADSTS700082: refresh-one has\r\nexpired"},
+            78,
+            '"AADSTS700082: *** has expired"',
+        ),
+        (400, {"error": "temporarily_unavailable", "error_description": "x" * 9999}, 75, '"' + "x" * 200 + '"'),
+        (400, {"error": "invalid_grant", "error_description": ["no text"]}, 78, "any more (invalid_grant);"),
         (401, {"error": "invalid_client"}, 78, "check its id and its secret"),
         (400, {"error": "invalid_scope"}, 78, "scope"),
         (400, {"error": "refresh-one\r\n"}, 75, "HTTP 400"),

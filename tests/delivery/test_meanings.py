@@ -1,0 +1,153 @@
+"""What refusals mean: real replies of servers and operators, and what a relay's refusal of something of ours leads to."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailer.config.expression import says
+from mailer.config.file import config_of
+from mailer.delivery.blame import BLAME, mended
+from mailer.delivery.reaction import Reactions
+from mailer.delivery.terms import TermsTable
+from mailer.delivery.verdict import OURS_TO_MEND, judge
+from mailer.mail.cause import REFUSALS, Cause
+from mailer.smtp.reply import ReplyReader
+
+KNOWN = Reactions(TermsTable(config_of("", b"")))
+
+REPLIES = """
+rcpt name_refused 504 5.5.2 <web1>: Helo command rejected: need fully-qualified hostname
+rcpt name_refused 450 4.7.1 <web1.local>: Helo command rejected: Host not found
+ehlo name_refused 501 Syntactically invalid HELO argument(s)
+ehlo name_refused 501 5.0.0 Invalid domain name
+mail name_refused 550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)
+ehlo name_refused 421 4.7.0 [192.0.2.1] Invalid EHLO
+rcpt relaying_denied 554 5.7.1 <you@example.net>: Relay access denied
+rcpt relaying_denied 454 4.7.1 <you@example.net>: Relay access denied
+rcpt relaying_denied 550 relay not permitted
+rcpt relaying_denied 550 5.7.1 <you@example.net>... Relaying denied. IP name lookup failed [192.0.2.1]
+rcpt relaying_denied 550 5.7.1 Unable to relay
+rcpt relaying_denied 550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain
+body relaying_denied 550 5.7.64 TenantAttribution; Relay Access Denied SMTP
+mail relaying_denied 550 5.7.1 Invalid credentials for relay [192.0.2.1].
+rcpt relaying_denied 550 5.7.0 Mail relay denied [192.0.2.1]. Invalid credentials for one of the domains in: example.com
+rcpt relaying_denied 553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)
+rcpt login_wanted 550 relay not permitted, authentication required
+mail login_wanted 530 5.7.0 Authentication Required. For more information, go to https://support.google.com/mail/?p=WantAuthError
+mail login_wanted 530 5.7.57 Client not authenticated to send mail
+mail tls_wanted 530 5.7.0 Must issue a STARTTLS command first.
+auth login_refused 534 5.7.9 Application-specific password required.
+auth login_refused 535 5.7.8 Username and Password not accepted. BadCredentials
+auth account_disabled 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.
+auth quota_used_up 451 Authentication failed: Maximum credits exceeded
+body sender_refused 550 5.7.60 SMTP; Client does not have permissions to send as this sender
+body sender_refused 554 5.2.252 SendAsDenied; me@example.com not allowed to send as you@example.com
+rcpt sender_refused 553 5.7.1 <me@example.com>: Sender address rejected: not owned by user you@example.com
+rcpt login_wanted 553 5.7.1 <me@example.com>: Sender address rejected: not logged in
+body sender_refused 554 Message rejected: Email address is not verified. The following identities failed the check: me@example.com
+body sender_refused 550 The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved.
+body sender_refused 553 Relaying disallowed as me@example.com
+mail sender_refused 553 Sender is not allowed to relay emails
+body sender_refused 551 5.7.1 Not authorised to send from this header address
+body sender_refused 550 5.7.0 From address is not one of your addresses.
+mail sender_refused 550 Sender address is not allowed.
+body sender_refused 550 5.7.1 The 'From' address you supplied is not a Sender Signature on your account.
+body sender_refused 554 5.7.1 Access denied: User is not authorized to perform `ses:SendRawEmail' on resource
+rcpt sender_unknown 550 5.1.8 <root@web1>: Sender address rejected: Domain not found
+rcpt sender_unknown 450 4.1.8 <root@web1.local>: Sender address rejected: Domain not found
+rcpt sender_unknown 504 5.5.2 <root@web1>: Sender address rejected: need fully-qualified address
+mail sender_unknown 553 5.1.8 <root@web1>... Domain of sender address root@web1 does not exist
+mail sender_unknown 553 5.5.4 <root>... Domain name required for sender address root
+rcpt sender_unknown 550 Sender verify failed
+rcpt sender_unknown 550 Verification failed for <root@web1>
+body quota_used_up 550 5.4.5 Daily user sending limit exceeded. For more information on Gmail sending limits
+body quota_used_up 550 5.4.5 Daily SMTP relay limit exceeded for customer.
+body quota_used_up 454 Throttling failure: Daily message quota exceeded
+body too_fast 454 Throttling failure: Maximum sending rate exceeded
+body quota_used_up 554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message
+body quota_used_up 550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients
+rcpt quota_used_up 550 Domain example.com has exceeded the max emails per hour (100/100 (100%)) allowed.
+body account_disabled 550 5.1.8 Access denied, bad outbound sender AS(42004)
+body account_disabled 554 Message rejected: Sending suspended for this account.
+body account_disabled 550 5.4.6 Unusual sending activity detected. Please try after sometime
+mail address_refused 554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied
+rcpt address_refused 450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]
+body address_refused 550 5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record setup
+rcpt address_refused 421 4.7.0 IP not in whitelist for RCPT domain, closing connection.
+rcpt blocklisted 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org
+mail blocklisted 550 5.7.606 Access denied, banned sending IP [192.0.2.1]
+greeting blocklisted 554 gmx.net (mxgmx104) Nemesis ESMTP Service not available No SMTP service IP address is block listed.
+body unauthenticated 550 5.7.26 Unauthenticated email from example.com is not accepted due to domain's DMARC policy.
+body unauthenticated 550 5.7.1 Email rejected per DMARC policy for example.com
+rcpt unauthenticated 550 5.7.23 <you@example.net>: Recipient address rejected: Message rejected due to: SPF fail
+body malformed 550 5.7.1 This message is not RFC 5322 compliant. There are multiple Subject headers.
+body malformed 554 Transaction failed: Duplicate header 'From'.
+body malformed 550 5.7.1 Messages missing a valid address in From: header, or having no From: header, are not accepted.
+body malformed 550 5.7.1 Messages with multiple addresses in From: header are not accepted.
+rcpt no_mailbox 550 5.1.1 <you@example.net>: Recipient address rejected: User unknown in local recipient table
+rcpt no_mailbox 550 No such user here
+rcpt no_mailbox 550 Unrouteable address
+rcpt mailbox_disabled 550 5.2.1 The email account that you tried to reach is disabled.
+rcpt mailbox_full 452 4.2.2 The email account that you tried to reach is over quota.
+rcpt mailbox_full 552 5.2.2 mailbox is full
+rcpt greylisted 450 4.2.0 <you@example.net>: Recipient address rejected: Greylisted, see http://postgrey.example
+body too_large 552 5.3.4 Message size exceeds fixed limit
+body unwanted 550 5.7.1 Message contains a virus
+body unwanted 552 5.7.0 This message was blocked because its content presents a potential security issue.
+rcpt none 550 5.7.1 Rejected
+rcpt none 554 Transaction failed
+rcpt none 550 Requested action not taken
+body none 451 4.3.0 Temporary System Problem. Try again later.
+body none 554 5.7.1 Message refused by policy
+rcpt none 550 5.1.0 Address rejected.
+"""
+TABLE = [line.split(" ", 2) for line in REPLIES.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("phase", "means", "line"), TABLE, ids=[line[2][:60] for line in TABLE])
+def test_what_others_say_is_known(phase: str, means: str, line: str) -> None:
+    """By words and enhanced codes that say it; what says nothing means nothing."""
+    (reply,) = ReplyReader().feed(line.encode() + b"\r\n")
+    assert (KNOWN.meaning("relay:out", phase, reply) or "none") == means
+
+
+@pytest.mark.parametrize("cause", sorted(OURS_TO_MEND))
+def test_what_a_relay_refuses_of_ours_waits(cause: Cause) -> None:
+    """In whatever phase and with whatever code; a stranger's word of the same kind is judged by its code, but for our name."""
+    (reply,) = ReplyReader().feed(b"550 5.7.1 no\r\n")
+    for phase in ("greeting", "ehlo", "mail", "rcpt", "data", "body"):
+        assert judge(phase, "reply", reply, relay=True, cause=cause) == ("defer", "us")
+    assert judge("rcpt", "reply", reply, relay=False, cause=cause).verdict == ("defer" if cause is Cause.NAME_REFUSED else "fail")
+
+
+@pytest.mark.parametrize("cause", sorted(set(REFUSALS) - OURS_TO_MEND))
+def test_what_is_not_ours_is_judged_by_its_code(cause: Cause) -> None:
+    """The recipient's trouble and the message's own are final where the code is."""
+    (reply,) = ReplyReader().feed(b"550 5.7.1 no\r\n")
+    assert judge("rcpt", "reply", reply, relay=True, cause=cause) == ("fail", "recipient")
+
+
+def test_what_is_ours_names_what_mends_it() -> None:
+    """A setting with its line where somebody has written it, or what else helps."""
+    assert all(mended(cause) for cause in OURS_TO_MEND)
+    assert BLAME.keys() >= OURS_TO_MEND
+    config = config_of("c.toml", b'[mailer]\nhostname = "web1"\n[relay.out]\nhost = "a.example"\nauthor = "me@example.com"\n')
+    assert mended(Cause.NAME_REFUSED, config, "out").startswith("hostname of [mailer] (c.toml:2)")
+    assert mended(Cause.SENDER_REFUSED, config, "out").startswith("author of [relay.out] (c.toml:5); ")
+
+
+def test_the_words_of_the_operator_go_first() -> None:
+    """A rule of the configuration says what a reply of one's own relay means, and known_replies = false leaves ours out."""
+    rule = b'[[reaction]]\nwords = ["code * 17"]\nmatch = ["relay:out"]\nmeans = "quota_used_up"\n[delivery]\nknown_replies = false\n'
+    relay = b'[relay.out]\nhost = "a.example"\n'
+    reactions = Reactions(TermsTable(config_of("", rule + relay)))
+    said = ReplyReader().feed(b"550 Code number 17\r\n550 5.1.1 user unknown\r\n")
+    assert [reactions.meaning("relay:out", "rcpt", reply) for reply in said] == [Cause.QUOTA_USED_UP, None]
+    assert reactions.meaning("relay:other", "rcpt", said[0]) is None
+
+
+def test_phrases() -> None:
+    """An asterisk stands for a few characters, in whatever order a text repeats its parts."""
+    assert says("sender * not allowed", "sender a, sender <me@example.com> is not allowed here")
+    assert not says("sender * not allowed", "not allowed: sender")
+    assert not says("sender * not allowed", "sender " + "x" * 100 + " not allowed")
