@@ -46,7 +46,7 @@ def pause(given: Given) -> int:
     why = given.text("--why") or ""
     if not why.isprintable() or len(why) > 500:
         raise usage("--why takes one line of text, of at most 500 characters", given.command.name)
-    spool = spool_of(given)
+    spool = spool_of(given, new=True)
     if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
         spool.prepare()
     heard = pauses.pause(spool.root, target, until, why, now)

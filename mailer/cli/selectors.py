@@ -34,13 +34,13 @@ OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer 
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
 
 
-def spool_of(given: Given) -> Spool:
+def spool_of(given: Given, *, new: bool = False) -> Spool:
     """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it.
 
-    One that was named has to be there: that nothing waits in it is no answer. Raises `Failure` (78).
+    One that was named has to be there, unless it may be a `new` one: that nothing waits in it is no answer. Raises `Failure` (78).
     """
     root = submission(given.text("--config"), given.text("--spool")).spool
-    if given.flag("--spool") and not os.path.isdir(f"{root}/queued") and not _is_closed(root):
+    if given.flag("--spool") and not new and not os.path.isdir(f"{root}/queued") and not _is_closed(root):
         problem = "is no spool: it has no queued/" if os.path.lexists(root) else "is not there"
         raise Failure(f"the spool {root} {problem}; a message, or `mailer run`, makes one", BAD_CONFIG)
     return Spool(root)

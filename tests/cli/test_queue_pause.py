@@ -88,8 +88,8 @@ def test_a_pause_can_come_before_the_first_message(office: Office, capsys: pytes
     from mailer.cli import main
 
     root = f"{office.spool.root}-new"
-    assert main(["mailer", "queue", "pauses", "--spool", root]) == 67
-    assert "there is no spool" in capsys.readouterr().err
+    assert main(["mailer", "queue", "pauses", "--spool", root]) == 78
+    assert "is not there" in capsys.readouterr().err
     assert main(["mailer", "queue", "pause", "example.net", "--spool", root]) == 0
     assert [pause.target for pause in pauses.read(root)] == ["example.net"]
 
