@@ -12,6 +12,7 @@ import pwd
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.address import ascii_address
 from mailer.mail.address_list import in_header
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.message import Message
@@ -87,8 +88,8 @@ def fits(user: str, person: Person) -> bool:
 
 
 def allows(pattern: str, person: Person, sender: str) -> bool:
-    """Whether `pattern` allows `sender`. See `mailer.mail.pattern`."""
-    return is_like(pattern.replace("{user}", person.name), sender)
+    """Whether `pattern` allows `sender`, whichever labels the domains are written in. See `mailer.mail.pattern`."""
+    return is_like(ascii_address(pattern.replace("{user}", person.name)), ascii_address(sender))
 
 
 def _authors(envelope: Envelope, content: bytes) -> Iterator[str]:

@@ -18,12 +18,17 @@ _DOTS = str.maketrans("。．｡", "...")  # as input methods write them, RFC 58
 _LDH = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+LONGEST = 1000  # characters, however they are composed; Punycode takes the square of their number
+
+
 @lru_cache(4096)
 def ascii_domain(domain: str) -> str:
     """`domain` in the one form that is looked up; an address literal comes back in lower case.
 
     Raises `ValueError` for what cannot stand in the DNS (a label over 63 octets, a name over 253, an empty label).
     """
+    if len(domain) > LONGEST:
+        raise ValueError(f"the domain is too long: {domain[:60]}…")
     if domain.isascii():
         name = domain.lower().removesuffix(".")
     else:

@@ -70,6 +70,8 @@ def test_a_rule_is_for_a_user_a_group_or_all(user: str, fit: bool) -> None:
         ("*@example.com", "a@example.com.evil.example", False),
         ("*@example.com", "a@exampleXcom", False),
         ("*@*.example.com", "a@sub.example.com", True),
+        ("*@bücher.example", "a@xn--bcher-kva.example", True),
+        ("*@xn--bcher-kva.example", "a@BÜCHER.example", True),
         ("{user}@example.com", "anna@example.com", True),
         ("{user}@example.com", "bob@example.com", False),
         ("{user}-*@example.com", "anna-list@example.com", True),

@@ -45,6 +45,12 @@ def test_what_is_no_domain(written: str) -> None:
         ascii_domain(written)
 
 
+def test_a_hostile_domain_costs_nothing() -> None:
+    """A label of a million letters is refused before anything is made of it."""
+    with pytest.raises(ValueError, match="too long"):
+        ascii_domain("ü" * 1_000_000 + ".example")
+
+
 @given(st.text(max_size=80))
 def test_the_form_is_stable(text: str) -> None:
     """Whatever comes in, the result is ASCII that a name server can be asked for, and has the form already."""
