@@ -437,7 +437,8 @@ def _says_8bit(message: Message) -> bool:
     """Whether 8-bit text says so in as many words, where that can be seen at once."""
     encoding = message.value(b"content-transfer-encoding") or ""
     kind = (message.value(b"content-type") or "").lower()
-    return encoding.lower() == "8bit" and kind.startswith("text/") and message.header.isascii()
+    labelled = kind.startswith("text/") and "charset=" in kind and "ascii" not in kind and "unknown" not in kind
+    return encoding.lower() == "8bit" and labelled and message.header.isascii()
 
 
 def _mended(message: Message, changes: list[Change], *, strict: bool) -> Message:

@@ -35,21 +35,11 @@ def field(name: str, value: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def encoded(text: str, charset: str = "utf-8") -> str:
-    """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be.
-
-    With another `charset`, the characters of `text` are the octets of its octets: one that nobody knows how to read.
-    """
+def encoded(text: str) -> str:
+    """`text` as the value of a field that people read: as encoded words (RFC 2047 §2) where it has to be."""
     if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) <= MAX_WORD and " " * WIDTH not in text:
         return text
-    if charset == "utf-8":
-        return " ".join(_word(piece.encode(), charset) for piece in _pieces(text))
-    octets = text.encode("latin-1")
-    return " ".join(_word(octets[at : at + 33], charset) for at in range(0, len(octets), 33))
-
-
-def _word(octets: bytes, charset: str) -> str:
-    return f"=?{charset}?b?{b2a_base64(octets, newline=False).decode()}?="
+    return " ".join(f"=?utf-8?b?{b2a_base64(piece.encode(), newline=False).decode()}?=" for piece in _pieces(text))
 
 
 def _pieces(text: str) -> list[str]:

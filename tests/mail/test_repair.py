@@ -54,7 +54,10 @@ def test_what_is_right_stays_to_the_byte() -> None:
     for data in (
         b"Subject: x\r\n\r\nhello\r\n",
         "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngrüße\r\n".encode(),
-        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xfc\r\n--b--\r\n',
+        (
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xfc\r\n"
+            b"--b--\r\n"
+        ),
         "From: jörg@example.org\r\n\r\n".encode(),
     ):
         assert mend(data) == (data, [])
@@ -191,6 +194,66 @@ def test_free_text_in_a_header(field: bytes, shown: str | None) -> None:
         assert read(made)[change.what] == shown
 
 
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        (b"Subject: gr\xfc\xdfe", "grüße"),
+        (b"Subject: \x80 5 \x93x\x94", "€ 5 “x”"),
+        (b"Subject: =?iso-8859-1?Q?Gr\xfc\xdfe_=FC?=", "Grüße ü"),
+        (b"Subject: =?utf-8?Q?Gr\xc3\xbc=C3=9Fe?= and more", "Grüße and more"),
+        (b"Subject: =?utf-8?Q?Gr\xfc\xdfe?=", "Grüße"),
+        (b"Subject: =?x-none?Q?Gr\xfc=DF?= =?utf-8?q?=C3=A4?=", "Grü=DFä"),
+        (b"Subject: =?utf-8?B?w7w=?= \xfc", "ü ü"),
+        (b"From: J\xf6rg M\xfcller <jm@example.org>", "Jörg Müller <jm@example.org>"),
+        (b'To: "M\xfcller, J\xf6rg" <jm@example.org>, bob@example.net', '"Müller, Jörg" <jm@example.org>, bob@example.net'),
+        (b"Reply-To: jm@example.org (J\xf6rg (the \xfcber) M.)", "jm@example.org"),
+        (b"Cc: \xc4rzte: a@example.org, \xd6 <b@example.org>;", "Ärzte: a@example.org, Ö <b@example.org>;"),
+        (b"From: =?iso-8859-1?Q?J\xf6rg?= <jm@example.org>", "Jörg <jm@example.org>"),
+        (b"To: Anna <anna@b\xfccher.example>", "Anna <anna@xn--bcher-kva.example>"),
+        (b"To: \xfc@example.org, \xfc <b@example.org>", "%C3%BC@example.org, ü <b@example.org>"),
+        (b"Date: M\xe4rz", "M%C3%A4rz"),
+        (b"List-Help: <https://example.org/\xfc>", "<https://example.org/%C3%BC>"),
+        (b"Message-ID: <1@b\xfccher>", "<1@b%C3%BCcher>"),
+    ],
+)
+def test_a_header_in_raw_octets_is_what_its_readers_would_guess(field: bytes, shown: str) -> None:
+    """No encoded word is encoded a second time, nothing stays raw, so no host is refused for it; that it is a guess is told."""
+    made, (change,) = mend(field + b"\r\n\r\nx\r\n")
+    assert (change.action, made.isascii()) == ("mended", True)
+    assert str(read(made)[change.what]) == shown
+    assert ("windows-1252" in change.why) == (b"=?" not in field or b"?= \xfc" in field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b'Content-Disposition: attachment; filename="gr\xfcn.pdf"',
+        b"Content-Disposition: attachment; filename=gr\xfcn.pdf",
+        b'Content-Disposition: attachment; size=1; filename="=?iso-8859-1?Q?gr\xfcn.pdf?="',
+        'Content-Type: application/pdf; name="grün.pdf"'.encode(),
+    ],
+)
+def test_the_name_of_a_file_in_raw_octets(field: bytes) -> None:
+    """In the header of a part, in quotes or without."""
+    data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + field + b"\r\n\r\nx\r\n--b--\r\n"
+    made, (change,) = mend(data)
+    assert (change.action, change.what.split()[:2], made.isascii()) == ("mended", ["part", "1"], True)
+    (part,) = read(made).iter_parts()
+    assert part.get_filename() == "grün.pdf"
+
+
+@pytest.mark.parametrize("encoding", [b"", b"Content-Transfer-Encoding: 8bit\r\n"])
+@pytest.mark.parametrize("label", [b"", b"; charset=us-ascii", b'; charset="US-ASCII"; format=flowed', b"; charset=unknown-8bit"])
+@pytest.mark.parametrize(("text", "charset"), [("grüße".encode(), "utf-8"), (b"gr\xfc\xdfe", "windows-1252")])
+def test_a_label_that_is_missing_or_false_is_set_right(encoding: bytes, label: bytes, text: bytes, charset: str) -> None:
+    """Text that is not ASCII says what it is; if it said that it has 8 bits, it keeps them."""
+    made, (change,) = mend(b"Content-Type: text/html" + label + b"\r\n" + encoding + b"\r\n" + text + b"\r\n")
+    message = read(made)
+    assert (message.get_content_charset(), message.get_content().strip()) == (charset, "grüße")
+    assert (change.what, made.endswith(text + b"\r\n")) == (("character set", True) if encoding else ("body", False))
+    assert message["Content-Type"].params.get("format") == ("flowed" if b"flowed" in label else None)
+
+
 def test_a_header_in_the_character_set_of_its_body() -> None:
     """Programs that write Latin-1 into the one write it into the other."""
     made, _ = mend(
@@ -205,16 +268,13 @@ def test_a_header_in_the_character_set_of_its_body() -> None:
         ("Jörg Müller <jm@example.org>", ["Jörg Müller <jm@example.org>"]),
         ('"Müller, Jörg" <jm@example.org>, bob@example.net', ['"Müller, Jörg" <jm@example.org>', "bob@example.net"]),
         ("Anna <anna@bücher.example>", ["Anna <anna@xn--bcher-kva.example>"]),
-        ("Ärzte: a@example.org, Ö <b@example.org>;", None),
+        ("Ärzte: a@example.org, Ö <b@example.org>;", ["a@example.org", "Ö <b@example.org>"]),
         (",".join(f"a{nth}@example.org" for nth in range(200)), [f"a{nth}@example.org" for nth in range(200)]),
     ],
 )
-def test_people_in_a_header(value: str, addresses: list[str] | None) -> None:
+def test_people_in_a_header(value: str, addresses: list[str]) -> None:
     """Names become encoded words, domains A-labels, and long lists are folded."""
-    made, changes = mend(f"To: {value}\r\n\r\nx\r\n".encode())
-    if addresses is None:
-        assert changes == [] or changes[0].action == "left"
-        return
+    made, _ = mend(f"To: {value}\r\n\r\nx\r\n".encode())
     assert made.isascii()
     assert not has_long_line(made)
     assert [str(one) for one in read(made)["To"].addresses] == addresses
@@ -229,7 +289,7 @@ def test_a_name_of_a_file_in_a_header() -> None:
     assert read(made).get_filename() == "größe.pdf"
 
 
-@pytest.mark.parametrize("field", [b"References: " + b"x" * 1500, b"Date: \xff", "Message-ID: <ü@x>".encode(), b"To: \xff <a@example.org>"])
+@pytest.mark.parametrize("field", [b"References: " + b"x" * 1500, b"Date: " + b"\xff" * 300])
 def test_a_field_that_programs_read_is_left_where_it_cannot_be_folded(field: bytes) -> None:
     """Not cut, not guessed."""
     made, (change,) = mend(field + b"\r\n\r\nx\r\n")
