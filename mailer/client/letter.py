@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from email.generator import BytesGenerator
 from email.message import Message as StandardMessage
 from email.policy import EmailPolicy
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mailer.compose import Email, EmailError
@@ -129,8 +131,10 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
     policy = mail.policy.clone(linesep="\r\n")
     if isinstance(policy, EmailPolicy) and _is_international(mail):
         policy = policy.clone(utf8=True)
+    written = BytesIO()
     try:
-        return mail.as_bytes(policy=policy)
+        BytesGenerator(written, mangle_from_=False, policy=policy).flatten(mail)  # whatever `as_bytes` of somebody's subclass takes
+        return written.getvalue()
     except Exception as error:  # whatever somebody else's class raises for its own contents, this message stops no other
         raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {type(error).__name__}: {error}") from error
 

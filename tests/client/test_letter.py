@@ -175,3 +175,22 @@ def test_files_are_read_when_they_are_attached(tmp_path: Any) -> None:
     with pytest.raises(SmtpMessageError, match=r"cannot read .*nothing: No such file") as caught:
         mail.attach_file(tmp_path / "nothing")
     assert caught.value.kind is ErrorKind.ATTACHMENT_ERROR
+
+
+class Framework(MIMEText):
+    """A message as web frameworks make them: its `as_bytes` takes what that of Django's messages takes, and no policy."""
+
+    def as_bytes(self, unixfrom: bool = False, linesep: str = "\n") -> bytes:  # type: ignore[override]
+        """Never called."""
+        raise NotImplementedError(unixfrom, linesep)
+
+
+def test_a_message_of_a_framework_is_one() -> None:
+    """Whatever it has made of the methods that write it; a line that begins with From stays as it is."""
+    mail = Framework("Grüße\nFrom here\n", "plain", "utf-8")
+    mail["From"], mail["To"], mail["Subject"] = "me@example.com", "you@example.net", "x"
+    mail.replace_header("Content-Transfer-Encoding", "8bit")
+    mail.set_payload("Grüße\nFrom here\n".encode())
+    made = make(mail)
+    assert (made.sender, made.recipients) == ("me@example.com", ("you@example.net",))
+    assert made.content.endswith("\r\n\r\nGrüße\r\nFrom here\r\n".encode())
