@@ -2,6 +2,9 @@
 
 It is made after the message is queued, so that there is no copy of what was not; and what goes wrong with it does not change that
 the message is queued. A copy names the Bcc recipients, whom nobody else may know: it is the sender's own.
+
+Root keeps a copy in a user's Maildir as that user, as delivery agents do: else a symbolic link of the user's would lead root to
+write anywhere, and the user could not read the copy.
 """
 
 from __future__ import annotations
@@ -9,26 +12,34 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from contextlib import contextmanager
+from errno import EPERM
+from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
 from mailer import durable
 from mailer.mail.failure import CANNOT_CREATE, Failure, from_os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mailer.mail.envelope import Envelope
+
+MOST_STEPS = 1000  # on the way to a file; the kernel follows 40 links
 
 _count = itertools.count(1)
 
 
 def prepare(maildir: str) -> None:
     """See to it that `maildir` is a Maildir; makes it if it is not there. Raises `Failure` (73, 77): nothing was queued yet."""
-    known = os.path.isdir(f"{maildir}/cur") or not os.path.lexists(maildir)
-    if not known and (not os.path.isdir(maildir) or os.listdir(maildir)):
-        raise Failure(f"{maildir} is no Maildir; nothing was queued", CANNOT_CREATE)
     try:
-        for path in (maildir, *(f"{maildir}/{name}" for name in ("tmp", "new", "cur"))):
-            if not os.path.isdir(path):
-                os.mkdir(path, 0o700)
+        with _as_owner(maildir):
+            known = os.path.isdir(f"{maildir}/cur") or not os.path.lexists(maildir)
+            if not known and (not os.path.isdir(maildir) or os.listdir(maildir)):
+                raise Failure(f"{maildir} is no Maildir; nothing was queued", CANNOT_CREATE)
+            for path in (maildir, *(f"{maildir}/{name}" for name in ("tmp", "new", "cur"))):
+                if not os.path.isdir(path):
+                    os.mkdir(path, 0o700)
     except OSError as error:
         raise from_os("cannot make the Maildir for the copy; nothing was queued", error.filename or maildir, error) from None
 
@@ -44,6 +55,49 @@ def keep(maildir: str, envelope: Envelope, content: bytes) -> str:
     hidden = ", ".join(recipient.address for recipient in envelope.recipients if recipient.type == "bcc")
     bcc = f"Bcc: {hidden}\n".encode() if hidden else b""
     target = f"{maildir}/cur/{name}:2,S"
-    durable.write_new(f"{maildir}/tmp/{name}", (bcc, content.replace(b"\r\n", b"\n")))
-    durable.publish(f"{maildir}/tmp/{name}", target)
+    with _as_owner(maildir):
+        durable.write_new(f"{maildir}/tmp/{name}", (bcc, content.replace(b"\r\n", b"\n")))
+        durable.publish(f"{maildir}/tmp/{name}", target)
     return target
+
+
+@contextmanager
+def _as_owner(path: str) -> Iterator[None]:
+    """Within it root has the rights of whoever decides what `path` is. Raises `OSError`."""
+    user, group = _owner(path) if os.geteuid() == 0 else (0, 0)
+    if not user:
+        yield
+        return
+    before = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(group)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(before[0])
+        os.setgroups(before[1])
+
+
+def _owner(path: str) -> tuple[int, int]:
+    """User and group of the first on the way to `path` that is not root's: its owner can put a link in place of all below. Else root's.
+
+    Raises `OSError` for a way through a directory in which everybody can put anything in place of anything.
+    """
+    here, rest = "/", os.path.abspath(path).split("/")[1:]
+    for _ in range(MOST_STEPS):
+        if not rest:
+            break
+        here = os.path.join(here, rest.pop(0))
+        if not os.path.lexists(here):
+            break
+        status = os.lstat(here)
+        if status.st_uid:
+            return status.st_uid, status.st_gid
+        if S_ISLNK(status.st_mode):
+            target = os.path.abspath(os.path.join(os.path.dirname(here), os.readlink(here)))
+            here, rest = "/", [*target.split("/")[1:], *rest]
+        elif status.st_mode & S_IWOTH and not status.st_mode & S_ISVTX and S_ISDIR(status.st_mode):
+            raise PermissionError(EPERM, "everybody may write there", here)
+    return 0, 0

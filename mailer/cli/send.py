@@ -295,7 +295,7 @@ COMMAND = Command(
                "a moment that has passed is now"),
         Option("--delay", metavar="DURATION", help="send it after 90s, 5m, 4h or 2d; until then `mailer queue cancel ID` takes it back"),
         Option("--dsn", metavar="WORDS", help="ask for reports: some of success,failure,delay, or never; and full or headers"),
-        Option("--fcc", metavar="MAILDIR", help="keep a copy there, once the message is queued"),
+        Option("--fcc", metavar="MAILDIR", help="keep a copy there, once the message is queued; root does so as its owner"),
         Option("--batch", metavar="PATH", optional=True, help="send many: the messages of an mbox, a Maildir or JSON lines; of standard "
                "input without PATH"),
         Option("--request-id-from", metavar="FIELD", help="with --batch: the header field, or the member of a JSON line, that is each "

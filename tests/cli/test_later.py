@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from mailer.cli.later import asked
 from mailer.cli.options import read
 from mailer.mail.failure import Failure
 from mailer.mail.when import parse_rfc3339
+from tests.fakes.users import NOBODY, public_directory
 from tests.journey.world import World
 
 from .home import WHOLE, Home
@@ -169,6 +171,36 @@ def test_mail_for_later_is_scheduled_and_not_put_off(home: Home) -> None:
     assert json.loads(home.mailer("queue", "list", "--state", "deferred", "--json").stdout)["status"] == "deferred"
     done = home.send("--delay", "2h", "--wait=0", "you@example.net")
     assert (done.returncode, "is scheduled for 20" in done.stderr.decode(), "no daemon runs" in done.stderr.decode()) == (75, True, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has the rights of others")
+def test_root_keeps_a_copy_as_the_user_whose_maildir_it_is() -> None:
+    """So the user can read it, and a link of his, in whatever place, leads nowhere that he could not write himself."""
+    with public_directory() as path:
+        _keep_copies(Home(path))
+
+
+def _keep_copies(home: Home) -> None:
+    bait, theirs = home.path / "bait", home.path / "anna"
+    for path in (bait, bait / "cur", bait / "tmp", bait / "new", theirs):
+        path.mkdir()
+    os.chown(theirs, NOBODY, NOBODY)
+    assert home.send("--fcc", str(theirs / "sent"), "you@example.net").returncode == 0
+    (name,) = os.listdir(theirs / "sent" / "cur")
+    assert (theirs / "sent" / "cur" / name).stat().st_uid == NOBODY
+    shutil.rmtree(theirs / "sent" / "cur")
+    (theirs / "sent" / "cur").symlink_to(bait / "cur")
+    (theirs / "link").symlink_to(bait)
+    for link in (theirs / "sent" / "cur", theirs / "link"):
+        os.lchown(link, NOBODY, NOBODY)
+    assert b"no copy could be kept" in home.send("--fcc", str(theirs / "sent"), "you@example.net").stderr
+    assert b"no copy could be kept" in home.send("--fcc", str(theirs / "link"), "you@example.net").stderr
+    (home.path / "roots").symlink_to(theirs / "link")
+    assert b"no copy could be kept" in home.send("--fcc", str(home.path / "roots"), "you@example.net").stderr
+    assert [*bait.rglob("*:2,S")] == []
+    (home.path / "open").mkdir()
+    (home.path / "open").chmod(0o777)
+    assert b"everybody may write there" in home.send("--fcc", str(home.path / "open" / "sent"), "you@example.net").stderr
 
 
 # With a daemon
