@@ -45,6 +45,7 @@ TITLES = {
     3849: "IPv6 Address Prefix Reserved for Documentation",
     3879: "Deprecating Site Local Addresses",
     3927: "Dynamic Configuration of IPv4 Link-Local Addresses",
+    3987: "Internationalized Resource Identifiers (IRIs)",
     4013: "SASLprep: Stringprep Profile for User Names and Passwords",
     4021: "Registration of Mail and MIME Header Fields",
     4193: "Unique Local IPv6 Unicast Addresses",

@@ -1,7 +1,7 @@
 """The messages of a batch, one after the other: out of an mbox, a Maildir, or lines of JSON.
 
 Whatever is wrong with one of them is told in its place, and the next one is read. No more than one message is in memory, and no
-more of one than a message may have.
+more of one than a message may have, a few times: what it is made of is not held line by line, nor value by value.
 
 An mbox divides its messages by lines that begin with ``From `` after an empty line; a line of a message that looks so, or so with
 ``>`` before it, has one more ``>`` (the form "mboxrd"), which is taken away.
@@ -9,8 +9,8 @@ An mbox divides its messages by lines that begin with ``From `` after an empty l
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
@@ -102,27 +102,27 @@ def _listed(path: str) -> list[str]:
 
 
 def _mbox(stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
-    lines: list[bytes] = []
-    size = read = 0
+    text = bytearray()  # of this message: its lines apart would take many times their size
+    read = 0
     empty, whole = False, True  # the line before, and whether this one begins where a line does
     while line := stream.readline(LINE):
         read += len(line)
         if whole and empty and line.startswith(b"From "):
-            yield Item(_request(_joined(lines), wishes), read)
-            lines, size = [], 0
-        elif size <= wishes.largest:
-            lines.append(line[1:] if whole and line.lstrip(b">").startswith(b"From ") and line.startswith(b">") else line)
-            size += len(line)
+            yield Item(_request(_whole(text), wishes), read)
+            text = bytearray()
+        elif len(text) <= wishes.largest:
+            text += line[1:] if whole and line.lstrip(b">").startswith(b"From ") and line.startswith(b">") else line
         empty = whole and line in (b"\n", b"\r\n")
         whole = line.endswith(b"\n")
-    yield Item(_request(_joined(lines), wishes), read)
+    yield Item(_request(_whole(text), wishes), read)
 
 
-def _joined(lines: list[bytes]) -> bytes:
-    """The message of these lines; the empty one at its end belongs to the mbox."""
-    if lines and lines[-1] in (b"\n", b"\r\n"):
-        lines.pop()
-    return b"".join(lines)
+def _whole(text: bytearray) -> bytes:
+    """The message; an empty line at its end belongs to the mbox."""
+    return _END.sub(b"", text)
+
+
+_END = re.compile(rb"(?:(?<=\n)|\A)\r?\n\Z")
 
 
 def _json_lines(first: bytes, stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
@@ -167,9 +167,10 @@ def _request(data: bytes, wishes: Wishes) -> Request | Failure:
 def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
     """The request for what a line of JSON describes."""
     from mailer.compose import Email, EmailError, Limits
+    from mailer.compose.payload import load
 
     try:
-        payload = json.loads(line)
+        payload = load(line)
         key = _member(payload, wishes.request_id_from)
         email = Email.from_payload(payload)
         Limits(*wishes.limits).check(email)

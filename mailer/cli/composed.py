@@ -7,7 +7,6 @@ them, which is reported, or refused where nothing is to be mended.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from errno import EBADF
@@ -15,6 +14,7 @@ from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
 from mailer.compose import Attachment, Email, EmailError, Limits, Link
+from mailer.compose.payload import load
 from mailer.mail.charset import WESTERN, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
 from mailer.mail.message import Change
@@ -74,7 +74,7 @@ class _Draft:
         path = given.text("--from-json") or ""
         text = self._file(path)
         try:
-            payload = json.loads(text)
+            payload = load(text.encode())
         except (ValueError, RecursionError) as error:
             raise Failure(f"{path}: this is no JSON: {error}; nothing was queued", BAD_MESSAGE) from None
         return Email.from_payload(payload)

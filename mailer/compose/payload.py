@@ -10,6 +10,8 @@ misspelt ``bcc_adresses`` must not lose its recipients. So is a value of another
 
 from __future__ import annotations
 
+import json
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,23 @@ LISTS = {"to_addresses": "to", "cc_addresses": "cc", "bcc_addresses": "bcc"}
 """Member → field of `Email`."""
 
 ATTACHMENT = ("filename", "content_type", "data_base64", "download_url", "content_id")
+
+
+LARGEST_SKELETON = 1 << 19  # octets of JSON beside its strings: ten thousand recipients have a tenth of that
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+def load(text: bytes) -> object:
+    """What `text` says as JSON. Raises `ValueError`, and `RecursionError`.
+
+    Brackets and commas become objects of many times their size, strings do not: so there are limits to what is no string.
+    """
+    skeleton = len(text)
+    if skeleton > LARGEST_SKELETON:
+        skeleton -= sum(found.end() - found.start() for found in _STRING.finditer(text))
+    if skeleton > LARGEST_SKELETON:
+        raise ValueError(f"it has {skeleton} bytes beside its texts, more than {LARGEST_SKELETON}")
+    return json.loads(text)
 
 
 def parts(payload: object) -> dict[str, Any]:

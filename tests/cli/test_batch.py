@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -402,3 +403,31 @@ def test_limits_hold_for_each_line(home: Home) -> None:
     assert done.returncode == 65
     assert b"the subject is longer than 5 characters (submission.max_subject_length)" in done.stdout + done.stderr
     assert len(home.queued()) == 1
+
+
+PEAK = """
+import resource, sys
+from mailer.cli.bundle import Wishes, items
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(*(item.request for item in items(sys.argv[1], Wishes(25_000_000))))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "tail", "said"),
+    [
+        (b"From x\n", b"\n", b"", "the message is empty"),
+        (b'{"a": [', b"[],", b"[]]}\n", "beside its texts"),
+        (b'{"a": [', b'"",', b'""]}\n', "beside its texts"),
+        (b'{"a": "', b'\\"', b"", "the line is no JSON"),
+    ],
+)
+def test_what_a_batch_is_made_of_is_not_held_piece_by_piece(tmp_path: Path, head: bytes, piece: bytes, tail: bytes, said: str) -> None:
+    """Empty lines and empty values take no more memory than a few times their octets."""
+    size = 3_000_000
+    (tmp_path / "batch").write_bytes(head + piece * (size // len(piece)) + tail)
+    done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path / "batch")], capture_output=True, text=True, check=True, timeout=120)
+    words, peak = done.stdout.rstrip().rsplit("\n", 1)
+    assert said in words
+    assert int(peak) < 12 * size
