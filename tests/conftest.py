@@ -19,6 +19,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from mailer.machine import hostsfile
 from tests.fakes.nameplate import Nameplate
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
@@ -34,6 +35,9 @@ def pytest_configure() -> None:
 
     What is ignored stays ignored in each program that is started, and who is told to stop would not.
     """
+    for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_"))]:
+        del os.environ[name]  # nor has what is configured on this machine, or for who started them, a part in the tests
+    os.environ["MAILER_CONFIG"] = os.devnull
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -47,6 +51,12 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_list_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is in the hosts(5) of this machine, here it is nobody's name."""
+    monkeypatch.setattr(hostsfile, "HOSTS", os.devnull)
 
 
 @pytest.fixture

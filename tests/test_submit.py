@@ -521,10 +521,10 @@ def test_no_subject_stops_a_message(door: Door, subject: str) -> None:
 
 
 def test_a_huge_hostile_subject_costs_a_moment(door: Door) -> None:
-    """Half a megabyte of beginnings of encoded words."""
-    begun = time.monotonic()
+    """Half a megabyte of beginnings of encoded words; it is the process's own time, whatever else the machine does."""
+    begun = time.process_time()
     door.submit(b"Subject: " + b"=?a?q?" * 90_000 + b"\n\n")
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_a_priority_that_is_none_is_refused(door: Door) -> None:
