@@ -10,8 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from mailer.mail.address import AddressError
-from mailer.mail.failure import Failure
+from mailer.mail.failure import BAD_MESSAGE, Failure
 
 from . import defaults, quick
 from .judge import Problem
@@ -90,13 +89,11 @@ def _aliases(config: Config) -> Iterator[Problem]:
         return
     rules = Rules(quick.of(config), str)
     for name in names:
-        try:
-            rules.recipient(name)
-        except AddressError as error:
-            yield Problem(line, f"the alias {name} leads nowhere: {error}")
-        except Failure as failure:
-            if "leads back" in str(failure):
-                yield Problem(line, str(failure))
+        for trouble in rules.recipient(name).problems:
+            if trouble.code == BAD_MESSAGE:
+                yield Problem(line, f"the alias {name} leads nowhere: {trouble}")
+            elif "leads back" in str(trouble):  # the others stand in the file, and were told of
+                yield Problem(line, str(trouble))
 
 
 def _writable(config: Config, key: str, path: str) -> Iterator[Problem]:
