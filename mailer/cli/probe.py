@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from mailer.client.probe import Finding
     from mailer.config import Config
+    from mailer.config.relay import Relay
+    from mailer.delivery.reaction import Reactions
     from mailer.smtp.reply import Reply
 
     from .options import Given
@@ -30,20 +32,34 @@ HERE = "probe"  # what the route to the server is called in the configuration th
 def run(given: Given) -> int:
     """Open a session, show it, and tell by the exit code how far it came."""
     from mailer.config import load
+    from mailer.delivery.reaction import Reactions
+    from mailer.delivery.terms import TermsTable
 
     if len(given.operands) != 1:
         raise usage("it needs one relay or host", "probe")
     seconds = given.number("--timeout", PATIENCE, least=1, most=86400)
     config = _config(load(given.text("--config"), given.text("--spool")), given.operands[0], given.text("--tls"))
     relay = config.relays.get(given.operands[0])
+    sender, known = _sender(config, relay, given.text("--from")), Reactions(TermsTable(config))
     if relay and (relay.secret or relay.oauth or relay.client_certificate):  # which are the daemon's to read
         _become(config)
-    found = asyncio.run(_probe(config, float(seconds)))
+    found = asyncio.run(_probe(config, float(seconds), sender))
     if given.flag("--json"):
         show.json_line(_record(given.operands[0], found))
     elif not given.flag("--quiet"):
         show.show(_blocks(found))
-    return _verdict(found)
+    return _verdict(found, config, known)
+
+
+def _sender(config: Config, relay: Relay | None, wanted: str | None) -> str:
+    """Whom to ask about: `wanted`, or for a relay the sender of mail that names none, as that would leave; else nobody."""
+    from mailer.config import quick
+    from mailer.identity import reverse_path
+
+    if relay is None or wanted is not None:
+        return wanted or ""  # a stranger's host takes mail for its own people only
+    sender = quick.of(config).sender()
+    return reverse_path(sender, relay.author) if relay.author else sender
 
 
 def _become(config: Config) -> None:
@@ -59,13 +75,27 @@ def _become(config: Config) -> None:
     owner_of(config.spool).become()
 
 
-def _verdict(found: Finding) -> int:
+def _verdict(found: Finding, config: Config, known: Reactions) -> int:
     """0, or the error as the program's own. Raises `Failure` (69, 77)."""
     from mailer.client.errors import SmtpAuthenticationError
 
+    if found.error is None and found.refusal is not None:
+        raise Failure(_refused(found, config, known), UNAVAILABLE)
     if found.error is None:
         return OK
     raise Failure(str(found.error), NO_PERMISSION if isinstance(found.error, SmtpAuthenticationError) else UNAVAILABLE)
+
+
+def _refused(found: Finding, config: Config, known: Reactions) -> str:
+    """What is refused, and what mends it where the words are known."""
+    from mailer.delivery.blame import BLAME, mended
+
+    assert found.refusal is not None
+    phase, reply = found.refusal
+    relay = config.routes[0].via[0].removeprefix("relay:")
+    text = f"{found.endpoint.host} would take no mail from {found.sender}: {reply}"
+    cause = known.meaning(f"relay:{relay}", phase, reply)
+    return f"{text}; {BLAME[cause].what}, which this mends: {mended(cause, config, relay)}" if cause in BLAME else text
 
 
 # Where to
@@ -96,7 +126,7 @@ def _place(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]").removesuffix("."), int(port)
 
 
-async def _probe(config: Config, seconds: float) -> Finding:
+async def _probe(config: Config, seconds: float, sender: str) -> Finding:
     import random
 
     from mailer.client.probe import probe
@@ -112,7 +142,8 @@ async def _probe(config: Config, seconds: float) -> Finding:
     except Unroutable as trouble:
         raise Failure(trouble.text.removeprefix(f"relay {HERE}: "), TRY_AGAIN if trouble.offline else UNAVAILABLE) from None
     stop = way.stops[0]
-    return await probe(stop.endpoint, stop.addresses, Timeouts(connect=seconds, greeting=seconds, ehlo=seconds))
+    timeouts = Timeouts(connect=seconds, greeting=seconds, ehlo=seconds, mail=seconds, rcpt=seconds)
+    return await probe(stop.endpoint, stop.addresses, timeouts, sender)
 
 
 # For people
@@ -162,8 +193,11 @@ def _facts(found: Finding) -> Iterator[tuple[str, show.Piece]]:
         yield "size limit", show.size(offers.size) if offers.size else "none said"
     if endpoint.login:
         yield "login", _login(found, endpoint.login.username or "our certificate")
+    if found.taken or found.refusal:
+        yield "sender", show.Cell(f"{found.sender} is {'taken' if found.taken else 'refused'}", "good" if found.taken else "bad")
     yield "time", f"{found.seconds:.3f} s"
-    yield "verdict", show.Cell(found.error.message, "bad") if found.error else show.Cell("mail could be sent", "good")
+    trouble = found.error.message if found.error else f"refused: {found.refusal[1]}" if found.refusal else ""
+    yield "verdict", show.Cell(trouble, "bad") if trouble else show.Cell("mail could be sent", "good")
 
 
 def _tls(found: Finding) -> show.Piece:
@@ -203,7 +237,7 @@ def _record(target: str, found: Finding) -> dict[str, Any]:
         "host": endpoint.host,
         "port": endpoint.port,
         "address": found.address,
-        "ok": error is None,
+        "ok": error is None and found.refusal is None,
         "seconds": round(found.seconds, 4),
         "greeting": found.greeting or None,
         "tls": {
@@ -227,6 +261,7 @@ def _record(target: str, found: Finding) -> dict[str, Any]:
         "mechanisms": sorted(found.extensions.mechanisms),
         "size_limit": found.extensions.size or None,
         "login": endpoint.login and {"username": endpoint.login.username, "ok": found.logged_in},
+        "sender": {"address": found.sender, "ok": found.taken} if found.taken or found.refusal else None,
         "steps": [
             {
                 "said": step.said or None,
@@ -258,6 +293,8 @@ COMMAND = Command(
         "greeting, what the server offers, the TLS handshake with the certificate, and the login. A RELAY is one of the "
         "configuration, with its port, TLS and login; a HOST is any other server, on port 25 unless a PORT is given, "
         "without a login. No mail is sent.\n\n"
+        "A relay is also asked whether it would take mail from the sender of mail that names none, to that sender: MAIL and RCPT are "
+        "said, and taken back with RSET. So it is known whether our name, our address and our sender are welcome there.\n\n"
         "Root asks about a RELAY as the user whom the spool belongs to, for he has to be able to read its secrets.\n\n"
         "Whether the certificate would be accepted is found out even where nothing depends on it. Passwords are neither shown "
         "nor sent where mail would not send them."
@@ -266,12 +303,14 @@ COMMAND = Command(
     options=(
         Option("--tls", metavar="MODE", help="of a HOST: none, opportunistic, starttls or implicit; by default opportunistic, "
                "and implicit on port 465"),
+        Option("--from", metavar="ADDRESS", help="ask about this sender; of a HOST, too"),
         Option("--timeout", metavar="SECONDS", help=f"how long each step may take; {PATIENCE} by default"),
         JSON,
     ),
     epilog="""\
 examples:
   mailer probe out
+  mailer probe out --from shop@example.com
   mailer probe mx.example.com
   mailer probe smtp.example.com:587 --tls starttls --json
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.outcome import NOWHERE
 from mailer.net.connection import REACHED, Connection, SessionError
+from mailer.smtp.client import PHASE
+from mailer.smtp.command import RSET, mail, rcpt
 from mailer.smtp.extension import NONE
 from mailer.smtp.opening import HANDSHAKE
 from mailer.smtp.redact import HIDDEN
@@ -59,6 +61,9 @@ class Finding:
     certificates: list[Certificate] = field(default_factory=list)  # the server's own first
     logged_in: bool = False
     error: SmtpError | None = None
+    sender: str = ""  # whom the server was asked about, as sender and as recipient
+    taken: bool = False  # whether it would take mail from that address to that address
+    refusal: tuple[str, Reply] | None = None  # the phase and the reply, where it would not
     unverified: str = ""  # why the certificate would not be accepted; empty if it was, or there is none
 
     @property
@@ -72,27 +77,30 @@ class Finding:
         return bool(self.hop.tls)
 
 
-async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts) -> Finding:
-    """Open a session with the first address that answers, and close it. Raises nothing for what the server does."""
+async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts, sender: str = "") -> Finding:
+    """Open a session with the first address that answers, and close it. Raises nothing for what the server does.
+
+    With a `sender` the server is asked whether it would take mail from that address to that address, which is then taken back.
+    """
     for address in addresses:
-        found = await _look(endpoint, address, timeouts)
+        found = await _look(endpoint, address, timeouts, sender)
         if not (found.error and found.error.phase == "connect"):
             break
     return found
 
 
-async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding:
+async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str) -> Finding:
     """First as if the certificate had to be good; what does not need that is looked at once more without."""
     requirement = endpoint.requirement
     if requirement.mode == "none":
-        return await _session(endpoint, address, timeouts)
+        return await _session(endpoint, address, timeouts, sender)
     mode = "starttls" if requirement.mode == "opportunistic" else requirement.mode
-    strict = await _session(replace(endpoint, requirement=replace(requirement, mode=mode, verify=True)), address, timeouts)
+    strict = await _session(replace(endpoint, requirement=replace(requirement, mode=mode, verify=True)), address, timeouts, sender)
     if not isinstance(strict.error, SmtpTlsError):
         return strict
     reason = "" if strict.error.kind is NOT_OFFERED else strict.error.text.removeprefix(f"TLS with {endpoint.host}: ")
     if not requirement.verified:
-        found = await _session(endpoint, address, timeouts)
+        found = await _session(endpoint, address, timeouts, sender)
         found.unverified = reason
         return found
     strict.unverified = reason
@@ -102,18 +110,38 @@ async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding
     return strict
 
 
-async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Finding:
-    found = Finding(endpoint, address)
+async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str = "") -> Finding:
+    found = Finding(endpoint, address, sender=sender)
+    write = _writer(found)
     try:
-        connection = await Connection.open(endpoint, address, timeouts, watch=_writer(found))
+        connection = await Connection.open(endpoint, address, timeouts, watch=write)
     except SessionError as error:
         found.hop = error.hop
         found.error = from_session(error)
         return found
     found.hop = connection.hop
     found.logged_in = endpoint.login is not None
+    if sender:
+        await _ask(found, connection, write)
     await connection.close()
     return found
+
+
+async def _ask(found: Finding, connection: Connection, write: Callable[[Session, Command, Reply], None]) -> None:
+    """Whether mail would be taken from our sender: many servers judge our name, our address and our login only at RCPT."""
+    try:
+        for command in (mail(found.sender, utf8=not found.sender.isascii()), rcpt(found.sender)):
+            reply = await connection.say(command)
+            write(connection, command, reply)
+            if not reply.positive:
+                found.refusal = PHASE[command.verb], reply
+                break
+        else:
+            found.taken = True
+        if connection.usable:
+            write(connection, RSET, await connection.say(RSET))
+    except SessionError as error:
+        found.error = from_session(error)
 
 
 def _writer(found: Finding) -> Callable[[Session, Command, Reply], None]:

@@ -98,6 +98,27 @@ def test_a_relay(probe: Program, relay: SinkThread) -> None:
     assert relay.count == 0
 
 
+def test_a_relay_that_would_refuse_our_sender(probe: Program, authority: Authority) -> None:
+    """The sender of mail that names none is asked about, and taken back; what is refused names the setting that mends it."""
+    refusing = {"rcpt": "553 5.7.1 <x>: Sender address rejected: not owned by user anna"}
+    with SinkThread(Moods(replies=refusing), tls=authority.server("mx.example.com")) as sink:
+        with probe.file.open("a") as file:
+            file.write('[submission]\nfrom_address = "robot@example.com"\n')
+            file.write(
+                f'[relay.out]\nhost = "127.0.0.1"\nport = {sink.port}\nserver_name = "mx.example.com"\nca_file = "{authority.file}"\n'
+            )
+        code, out, err = probe("out")
+        assert code == 69
+        assert [line[-1] for line in map(str.split, out.splitlines()) if line[:1] == [">"]][-3:] == [
+            "FROM:<robot@example.com>", "TO:<robot@example.com>", "RSET",
+        ]  # fmt: skip
+        assert "not owned by user anna; the sender is refused, which this mends: from_address of [submission]" in err
+        assert probe("out", "--from", "")[0] == 0
+        _, record = probe.json("out", "--from", "anna@example.com")
+        assert (record["ok"], record["sender"]) == (False, {"address": "anna@example.com", "ok": False})
+        assert sink.count == 0
+
+
 def test_a_relay_as_json(probe: Program, relay: SinkThread) -> None:
     """The same for programs, under names that stay."""
     code, record = probe.json("out")
@@ -111,6 +132,8 @@ def test_a_relay_as_json(probe: Program, relay: SinkThread) -> None:
     assert record["login"] == {"username": "anna", "ok": True}
     assert record["mechanisms"] == ["LOGIN", "PLAIN"]
     assert "PIPELINING" in record["extensions"]
+    sender = record["sender"]["address"]
+    assert sender.endswith("@me.example.org")
     assert [step["said"] for step in record["steps"]] == [
         "connect",
         None,
@@ -119,8 +142,11 @@ def test_a_relay_as_json(probe: Program, relay: SinkThread) -> None:
         "TLS handshake",
         "EHLO me.example.org",
         "AUTH PLAIN ***",
+        f"MAIL FROM:<{sender}>",
+        f"RCPT TO:<{sender}>",
+        "RSET",
     ]
-    assert [step["code"] for step in record["steps"]] == [None, 220, 250, 220, None, 250, 235]
+    assert [step["code"] for step in record["steps"]] == [None, 220, 250, 220, None, 250, 235, 250, 250, 250]
     assert record["error"] is None
     assert SECRET not in json.dumps(record)
 

@@ -15,9 +15,11 @@ import pytest
 from mailer.delivery.attempt import Attempt, Job
 from mailer.delivery.courier import MAX_HOSTS, Load, SmtpCourier
 from mailer.delivery.router import Stop, Way
+from mailer.mail.cause import Cause
+from mailer.mail.failure import Failure
 from mailer.mail.history import History
 from mailer.mail.outcome import NOWHERE, Outcome
-from mailer.net.endpoint import Endpoint, Timeouts
+from mailer.net.endpoint import Endpoint, Login, Timeouts
 from mailer.net.pool import Pool
 from mailer.sink import Moods, Sink
 from mailer.spool import Entry
@@ -207,6 +209,24 @@ def test_an_address_that_does_not_answer_is_not_waited_for() -> None:
             finally:
                 for filler in fillers:
                     filler.close()
+
+    with_sinks(scenario, Moods())
+
+
+@pytest.mark.parametrize("code", [75, 77, 78])
+def test_a_credential_that_cannot_be_had_waits_for_somebody(code: int) -> None:
+    """Whatever is wrong with it, and for however short a time: it is ours, and never the host's."""
+
+    def secret() -> str:
+        raise Failure("the refresh token is not accepted any more", code)
+
+    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
+        given = load([sinks[0].port], "a@example.net", relay=True)
+        (stop,) = given.job.way.stops
+        given.job.way = replace(given.job.way, stops=(stop._replace(endpoint=replace(stop.endpoint, login=Login("me", secret))),))
+        (outcome,) = await deliver(given)
+        assert (outcome.verdict, outcome.scope, outcome.cause) == ("defer", "us", Cause.CREDENTIAL)
+        assert outcome.told.startswith("mailer: 454")
 
     with_sinks(scenario, Moods())
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from mailer.mail.cause import Cause
+from mailer.mail.failure import Failure
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.net.pool import Pool
 from mailer.trust.requirement import MX, Requirement
@@ -228,6 +230,46 @@ def test_no_address_answers() -> None:
         with pytest.raises(SessionError) as caught:
             await pool.lend(endpoint, ["127.0.0.200", "127.0.0.201"])
         assert caught.value.hop.ip == "127.0.0.201"
+
+    with_pool(test)
+
+
+@pytest.mark.parametrize(
+    ("replies", "requirement", "phase"),
+    [
+        ({b"": b"421 not now\r\n"}, Requirement("none"), "greeting"),
+        ({b"EHLO": b"250-x\r\n250 STARTTLS\r\n", b"STARTTLS": b"454 4.3.0 no\r\n"}, Requirement("starttls"), "starttls"),
+        ({}, Requirement("implicit"), "starttls"),
+    ],
+    ids=["greeting", "STARTTLS", "no TLS there"],
+)
+@pytest.mark.parametrize("addresses", [["127.0.0.1", "127.0.0.200"], ["127.0.0.200", "127.0.0.1"]])
+def test_the_furthest_address_is_told(replies: dict[bytes, bytes], requirement: Requirement, phase: str, addresses: list[str]) -> None:
+    """What was met where a host answered does not hide behind an address where none does, whichever was tried last."""
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        with pytest.raises(SessionError) as caught:
+            await pool.lend(replace(endpoint, requirement=requirement), addresses)
+        assert (caught.value.phase, caught.value.hop.ip) == (phase, "127.0.0.1")
+        assert caught.value.besides == "127.0.0.200: no connection: Connection refused"
+
+    with_pool(test, Friendly(replies))
+
+
+def test_a_secret_that_cannot_be_had_is_asked_for_once() -> None:
+    """It is our trouble: no other address is called for it, and none counts as dead."""
+    asked: list[int] = []
+
+    def secret() -> str:
+        asked.append(1)
+        raise Failure("the password command pass took longer than 30 seconds", 75)
+
+    async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
+        with pytest.raises(SessionError) as caught:
+            await pool.lend(replace(endpoint, login=Login("me", secret)), ["127.0.0.1", "127.0.0.2"])
+        assert (caught.value.kind, caught.value.reply.cause) == ("ours", Cause.CREDENTIAL)
+        assert asked == [1]
+        assert not pool.dead
 
     with_pool(test)
 
