@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Self, cast
 
 ENOUGH = 65536  # octets; a reply has more of them only where somebody is out to fill our memory
+PIECE = 8192  # octets that are read at a time: of short replies, some milliseconds of work, while nobody else has a turn
 SHUTDOWN = 3.0  # seconds for TLS to say goodbye
 
 
@@ -123,15 +124,15 @@ class Stream(asyncio.Protocol):
         self._wire.write(data)
 
     async def read(self) -> bytes:
-        """What has come, from one octet to `ENOUGH` of them; where there is more, others have their turn first."""
+        """What has come, from one octet to `PIECE` of them; where there is more, others have their turn first."""
         if not self._data:
             self._check()
             await self._wait()
             if not self._data:
                 self._check()
-        if len(self._data) > ENOUGH:
+        if len(self._data) > PIECE:
             await asyncio.sleep(0)
-        data, self._data = self._data[:ENOUGH], self._data[ENOUGH:]
+        data, self._data = self._data[:PIECE], self._data[PIECE:]
         if self._resting and not self._data and not self.gone:
             self._resting = False
             self._wire.resume_reading()

@@ -75,7 +75,7 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Cuts what arrives into replies."""
 
-    __slots__ = ("_code", "_data", "_error", "_kept", "_lines", "_passed", "_size")
+    __slots__ = ("_code", "_data", "_error", "_full", "_kept", "_lines", "_passed", "_size")
 
     def __init__(self) -> None:
         self._data = b""  # the beginning of a line
@@ -83,6 +83,7 @@ class ReplyReader:
         self._code = b""  # of the reply that `_lines` begin
         self._lines: list[str] = []
         self._kept = 0  # octets of `_lines`
+        self._full = False  # whether no further line of this reply is kept
         self._size = 0  # octets of whole lines of this reply
         self._error: ProtocolError | None = None
 
@@ -135,6 +136,8 @@ class ReplyReader:
                 replies.append(_single(line))
             else:
                 self._add(line[:MAX_LINE], len(line), replies)
+                if self._full:
+                    start = self._skip(data, start)
         if not self._passed:
             self._begin(data[start : start + MAX_LINE], len(data) - start, replies)
 
@@ -154,6 +157,14 @@ class ReplyReader:
         self._add(line, length, replies)
         return end + 1
 
+    def _skip(self, data: bytes, start: int) -> int:
+        """Pass over whole lines that go on with a reply of which enough is kept, all at once; where the next other one begins."""
+        found = _going_on(self._code).match(data, start, start + MAX_OCTETS - self._size)
+        if found is None:
+            return start
+        self._size += found.end() - start
+        return found.end()
+
     def _add(self, line: bytes, length: int, replies: list[Reply]) -> None:
         """One line, which had `length` octets, of a reply that has several, or one that is long."""
         self._check(line, length, replies)
@@ -161,13 +172,14 @@ class ReplyReader:
         if self._lines and code != self._code:  # RFC 5321 §4.2.1
             raise ProtocolError(f"a reply begins with {self._code.decode()} and goes on with {code.decode()}")
         self._code = code
-        if not self._lines or (len(self._lines) < MAX_LINES and self._kept + len(line) <= MAX_REPLY):
+        self._full = bool(self._lines) and (self._full or len(self._lines) >= MAX_LINES or self._kept + len(line) > MAX_REPLY)
+        if not self._full:
             self._lines.append(_text(line))
             self._kept += len(line)
         self._size += length + 1
         if line[3:4] != b"-":
             replies.append(_reply(code, self._lines))
-            self._lines = []
+            self._lines, self._full = [], False
             self._kept = self._size = 0
 
     def _check(self, line: bytes, length: int, replies: list[Reply]) -> None:
@@ -180,6 +192,12 @@ class ReplyReader:
             self._data, self._passed = line, length - len(line)
             replies += filter(None, [self.break_off()])
             raise ProtocolError(f"a reply has more than {MAX_OCTETS} octets")
+
+
+@lru_cache(64)
+def _going_on(code: bytes) -> re.Pattern[bytes]:
+    """Lines with `code` after which another follows; nothing in it is tried twice."""
+    return re.compile(rb"(?:%b-[^\n]{0,%d}+\n)++" % (code, MAX_LINE - 4))
 
 
 @lru_cache(512)  # a server says "250 2.1.5 Ok" all day long

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 NOMINAL = 0.02  # seconds of the processor for `_yardstick` on a machine of today
 
@@ -41,3 +42,28 @@ def _yardstick() -> float:
     begun = time.thread_time()
     sum(range(1_000_000))
     return time.thread_time() - begun
+
+
+def longest_turn(work: Callable[[], Awaitable[object]]) -> float:
+    """The longest time, in seconds, for which `work` kept its loop's other tasks from their turn.
+
+    Measured likewise, in time of the thread.
+    """
+
+    async def run() -> float:
+        await work()  # what is imported or made once is no work
+        longest, before = 0.0, time.thread_time()
+
+        def turn() -> None:
+            nonlocal longest, before, next_turn
+            now = time.thread_time()
+            longest, before = max(longest, now - before), now
+            next_turn = loop.call_soon(turn)
+
+        loop = asyncio.get_running_loop()
+        next_turn = loop.call_soon(turn)
+        await work()
+        next_turn.cancel()
+        return longest
+
+    return asyncio.run(run()) / max(1.0, _yardstick() / NOMINAL)
