@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.status.schema import FINAL, STATUSES
+from mailer.status.schema import FINAL, PENDING, SCHEDULED
 
 from . import show
 from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
@@ -36,7 +36,7 @@ def recipients(record: Record) -> str:
 
 def status(record: Record) -> Cell:
     """The status of a message for a person. What was sent to leave later is not put off: nobody was asked yet."""
-    return show.status("scheduled" if record.scheduled else record.status)
+    return show.status(record.word)
 
 
 def why(record: Record) -> str:
@@ -182,7 +182,8 @@ def summary(what: Summary, now: float, elsewhere: Sequence[str] = ()) -> Iterato
     """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one."""
     yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
     yield BLANK
-    shown = [word for word in STATUSES if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
+    words = (*PENDING, SCHEDULED, *FINAL)
+    shown = [word for word in words if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
     counts: list[Sequence[Value]] = []
     for word in shown:
         count = what.counts[word]
@@ -199,7 +200,7 @@ def summary(what: Summary, now: float, elsewhere: Sequence[str] = ()) -> Iterato
 def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:
     if what.daemon.running:
         return Cell(f"running (pid {what.daemon.pid})" if what.daemon.pid else "running", "good")
-    waiting = sum(what.counts[word] for word in STATUSES if word not in FINAL and word != "held")
+    waiting = sum(count for word, count in what.counts.items() if word not in FINAL and word != "held")
     advice = "; `mailer run` delivers what waits" if waiting else ""
     if elsewhere:
         advice = f" here, but on {', '.join(elsewhere)}: is that the spool that is meant? (--config, --spool, mailer.spool)"
@@ -210,6 +211,8 @@ def _detail(what: Summary, word: str, now: float) -> str:
     parts = [f"oldest {moment(what.oldest[word], now)}"] if word in what.oldest and what.counts[word] else []
     if word == "deferred" and what.next_attempt_at is not None and what.counts[word]:
         parts.append("next try now" if what.next_attempt_at <= now else f"next try {moment(what.next_attempt_at, now)}")
+    if word == SCHEDULED and what.leaves_at is not None and what.counts[word]:
+        parts.append(f"the first leaves {moment(what.leaves_at, now)}")
     return ", ".join(parts)
 
 
@@ -234,6 +237,7 @@ def summary_json(what: Summary, elsewhere: Sequence[str] = ()) -> dict[str, obje
         "counts": what.counts,
         "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
         "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
+        "leaves_at": None if what.leaves_at is None else rfc3339(what.leaves_at),
         "corrupt": what.corrupt,
         "failures": [failure.as_json() for failure in what.failures],
     }

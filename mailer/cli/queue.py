@@ -16,7 +16,7 @@ from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, OK, TRY_AGAIN, Failure, fr
 from mailer.spool import Busy, NoSuchMessage, Spool
 from mailer.spool.file import CorruptFile
 from mailer.status.filter import Filter
-from mailer.status.schema import FINAL, PENDING
+from mailer.status.schema import FINAL, PENDING, SCHEDULED
 
 from . import pages, queue_pause, show
 from .options import JSON, Command, Option, usage
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 
     from .options import Given
 
-IN_SPOOL = (*PENDING, "failed", "expired", "cancelled")
+WAITING = (*PENDING, SCHEDULED)
+IN_SPOOL = (*WAITING, "failed", "expired", "cancelled")
 """The states that a message in the spool can have: ``--state`` of these commands."""
 
 
 class Act(NamedTuple):
-    """Something to be done with messages: on those in `states`; on those in `idle` there is nothing to do."""
+    """Something to be done with messages: on those in `states`; on those in `idle` there is nothing to do.
+
+    Those in `asked` are touched only where they are named, or that state is: no selection of others means them.
+    """
 
     verb: str
     done: str
@@ -46,13 +50,14 @@ class Act(NamedTuple):
     idle: tuple[str, ...]
     do: Callable[[Spool | RemoteSpool, str], object]
     otherwise: str = ""
+    asked: tuple[str, ...] = ()
 
 
 def _cancel(spool: Spool | RemoteSpool, id: str) -> object:
     return spool.cancel(id, time.time())
 
 
-HOLD = Act("hold", "held", ("queued", "sending", "deferred"), ("held",), lambda spool, name: spool.hold(name))
+HOLD = Act("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",), lambda spool, name: spool.hold(name))
 RELEASE = Act("release", "released", ("held",), (), lambda spool, name: spool.release(name), "it is not held")
 RETRY = Act(
     "retry",
@@ -61,8 +66,9 @@ RETRY = Act(
     ("queued", "sending"),
     lambda spool, name: spool.retry(name),
     "release it with `mailer queue release`",
+    (SCHEDULED,),  # its sender has said when
 )
-CANCEL = Act("cancel", "cancelled", ("queued", "sending", "deferred", "held"), ("cancelled",), _cancel)
+CANCEL = Act("cancel", "cancelled", WAITING, ("cancelled",), _cancel)
 
 
 def listing(given: Given) -> int:
@@ -70,7 +76,7 @@ def listing(given: Given) -> int:
     if given.operands:
         raise usage("queue list takes options only; `mailer queue show ID` shows one message", given.command.name)
     wanted = filter_of(given, IN_SPOOL)
-    wanted = replace(wanted, states=wanted.states or frozenset(PENDING))
+    wanted = replace(wanted, states=wanted.states or frozenset(WAITING))
     with view_of(spool_of(given)) as view:
         found = islice(view.queue(wanted), given.number("--limit", 0) or None)
         if given.flag("--json"):
@@ -115,7 +121,7 @@ class Tally:
         """It was done, or with ``--dry-run`` would be."""
         dry = self.given.flag("--dry-run")
         if self.json:
-            show.json_line({"id": record.id, "action": self.act.verb, "done": not dry, "was": record.status, "error": None})
+            show.json_line({"id": record.id, "action": self.act.verb, "done": not dry, "was": record.word, "error": None})
         elif self.chatty:
             said = f"would {self.act.verb}" if dry else self.act.done
             show.show([show.Line([said, "  ", record.id, f"  {pages.sender(record.sender)} → {pages.recipients(record)}"])])
@@ -161,9 +167,9 @@ def _check(given: Given, act: Act) -> None:
 def _selected(given: Given, act: Act) -> Filter:
     """What the options select of the messages that the act is for."""
     wanted = filter_of(given, IN_SPOOL)
-    states = frozenset(act.states).intersection(wanted.states or act.states)
+    states = wanted.states.intersection((*act.states, *act.asked)) if wanted.states else frozenset(act.states)
     if not states:
-        raise usage(f"{act.verb} is for messages that are {' or '.join(act.states)}", given.command.name)
+        raise usage(f"{act.verb} is for messages that are {' or '.join((*act.states, *act.asked))}", given.command.name)
     return replace(wanted, states=states)
 
 
@@ -182,13 +188,13 @@ def _named(given: Given, view: View | RemoteView, tally: Tally) -> list[Record]:
 def _fits(record: Record, tally: Tally) -> bool:
     """Whether the act makes sense for a message that was named."""
     act = tally.act
-    if record.status in act.states:
+    if record.word in (*act.states, *act.asked):
         return True
-    if record.status not in act.idle:
+    if record.word not in act.idle:
         problem = "is done with" if record.status in FINAL else f"cannot be {act.done}: {act.otherwise}"
-        tally.failed(record.id, Failure(f"message {record.id} {problem} (it is {record.status})", BAD_MESSAGE))
+        tally.failed(record.id, Failure(f"message {record.id} {problem} (it is {record.word})", BAD_MESSAGE))
     elif tally.chatty:
-        show.show([show.Line([f"{record.id} is {record.status} already"])])
+        show.show([show.Line([f"{record.id} is {record.word} already"])])
     return False
 
 
@@ -231,7 +237,7 @@ COMMANDS = {
         "queue list",
         listing,
         summary="the messages that wait, oldest first",
-        about="Shows what is queued, deferred or held: age, size, sender, recipients, why it waits and when it is tried next.",
+        about="Shows what is queued, scheduled, deferred or held: age, size, sender, recipients, why it waits and when it is tried next.",
         options=(*SELECTION, OLDEST, JSON),
     ),
     "show": show_message,
@@ -245,7 +251,8 @@ COMMANDS = {
     "retry": _command(
         RETRY,
         "try deferred messages now",
-        "They are due at once, instead of at their next time; where a destination is left alone because it did not answer, one session "
+        "They are due at once, instead of at their next time. What is scheduled leaves before its time only where it is named, or "
+        "--state scheduled is said. Where a destination is left alone because it did not answer, one session "
         "finds out whether it does. What was tried before still counts.",
     ),
     "cancel": _command(

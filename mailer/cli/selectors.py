@@ -13,7 +13,7 @@ from mailer.mail.when import parse_rfc3339
 from mailer.spool import Spool
 from mailer.spool.handover import NAME as INTAKE
 from mailer.status.filter import Filter
-from mailer.status.schema import LATER, STATUSES
+from mailer.status.schema import FINAL, LATER, PENDING, SCHEDULED
 from mailer.status.view import View
 
 from .options import Option, usage
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
 DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
-STATE = Option("--state", "--status", metavar="STATUS", repeat=True, help="only mail that is " + ", ".join(STATUSES) + "; may be repeated")
+WORDS = (*PENDING, SCHEDULED, *FINAL)
+STATE = Option("--state", "--status", metavar="STATUS", repeat=True, help="only mail that is " + ", ".join(WORDS) + "; may be repeated")
 SINCE = Option("--since", metavar="WHEN", help="only mail since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z")
 OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer ago than this: 30m, 2h, 1d")
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
@@ -69,7 +70,7 @@ def view_of(spool: Spool) -> View | RemoteView:
         return RemoteView(spool.root)
 
 
-def filter_of(given: Given, states: Sequence[str] = (*STATUSES, *LATER)) -> Filter:
+def filter_of(given: Given, states: Sequence[str] = (*WORDS, *LATER)) -> Filter:
     """What the options select. Raises `Failure` (64)."""
     now = time.time()
     older = given.text("--older")

@@ -15,7 +15,7 @@ from mailer.mail.failure import OK
 from mailer.mail.text import safe
 from mailer.spool import Spool
 from mailer.status.filter import Filter
-from mailer.status.schema import PENDING
+from mailer.status.schema import PENDING, SCHEDULED
 
 from .options import read
 from .selectors import view_of
@@ -33,7 +33,7 @@ UNSENT = frozenset({"queued", "deferred", "sending", "held"})  # a recipient tha
 def listing() -> int:
     """Print the queue, oldest first."""
     with view_of(Spool(submission().spool)) as view:
-        records = list(view.queue(Filter(states=frozenset(PENDING))))
+        records = list(view.queue(Filter(states=frozenset((*PENDING, SCHEDULED)))))
     if not records:
         print("Mail queue is empty")
         return OK
@@ -46,8 +46,10 @@ def listing() -> int:
 
 
 def _lines(record: Record) -> Iterator[str]:
-    at = time.strftime("%a %b %e %H:%M:%S", time.localtime(record.queued_at))
+    at = _time(record.queued_at)
     yield f"{record.id + MARKS.get(record.status, ''):<27} {record.size:>9} {at:<20} {safe(record.sender) or 'MAILER-DAEMON'}"
+    if record.scheduled and record.next_attempt_at:
+        yield f"(scheduled for {_time(record.next_attempt_at)})"
     reason = ""
     for recipient in sorted((one for one in record.recipients if one.status in UNSENT), key=lambda one: one.why):
         if recipient.why != reason:
@@ -56,8 +58,15 @@ def _lines(record: Record) -> Iterator[str]:
         yield f"{'':<58} {safe(recipient.address)}"
 
 
+def _time(at: float) -> str:
+    return time.strftime("%a %b %e %H:%M:%S", time.localtime(at))
+
+
 def flush(what: str) -> int:
-    """Make due now what was put off: everything, or after ``I`` the message with an ID, after ``R`` all for a domain."""
+    """Make due now what was put off: everything, or after ``I`` the message with an ID, after ``R`` all for a domain.
+
+    Mail that is to leave later was not put off, and keeps its time unless it is named.
+    """
     from .queue import COMMANDS
 
     words = ["--", what[1:]] if what[:1] == "I" else [f"--domain={what[1:]}"] if what else ["--all"]

@@ -168,8 +168,8 @@ examples:
   mailer status --destinations --by reason
   mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'
 
-statuses: queued · sending · deferred · held · sent · failed · expired · cancelled; a recipient can also be
-bounced (a report came later) or complained. Mail that is to leave later is deferred, and shown as scheduled
+statuses: queued · sending · deferred · held · scheduled (to leave later; its status in JSON is deferred) ·
+sent · failed · expired · cancelled; a recipient can also be bounced (a report came later) or complained
 
 exit codes: 0 · 64 usage · 67 a message that was named is not known · 77 no permission""",
 )

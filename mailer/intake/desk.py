@@ -33,7 +33,7 @@ from mailer.spool.admit import Stranger, admit
 from mailer.spool.file import CorruptFile
 from mailer.spool.layout import is_id
 from mailer.status.filter import Filter
-from mailer.status.schema import LATER, STATUSES
+from mailer.status.schema import LATER, SCHEDULED, STATUSES
 from mailer.status.story import tell
 
 from .own import OwnMail
@@ -163,7 +163,7 @@ def asked(data: bytes) -> tuple[Filter, int]:
         times = {name: document.pop(name, 0.0) for name in ("since", "before")}
         states = frozenset(document.pop("states", ()))
         limit = document.pop("limit", MOST)
-        if document or not all(isinstance(text, str) for text in texts.values()) or not states <= {*STATUSES, *LATER}:
+        if document or not all(isinstance(text, str) for text in texts.values()) or not states <= {*STATUSES, *LATER, SCHEDULED}:
             raise ValueError
         if type(limit) is not int or not all(type(at) in (int, float) and 0 <= at < 1e11 for at in times.values()):
             raise ValueError

@@ -13,7 +13,7 @@ from mailer.mail.failure import NO_SUCH, Failure
 from mailer.spool.layout import is_id
 from mailer.status.filter import EVERYTHING
 from mailer.status.reader import Undelivered
-from mailer.status.schema import PENDING, STATUSES, UNDELIVERED
+from mailer.status.schema import PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.status.view import Summary, View
 
 if TYPE_CHECKING:
@@ -80,16 +80,17 @@ class OwnMail:
 
     def summary(self, failures: int = 5) -> Summary:
         """All of his mail at a glance."""
-        counts, oldest = dict.fromkeys(STATUSES, 0), {}
-        due: list[float] = []
+        counts, oldest = dict.fromkeys((*STATUSES, SCHEDULED), 0), {}
+        due: dict[str, float] = {}
         for record in self._all():
-            counts[record.status] += 1
+            word, at = record.word, record.next_attempt_at
+            counts[word] += 1
             if record.status in PENDING:
-                oldest[record.status] = record.queued_at
-            if record.next_attempt_at:
-                due.append(record.next_attempt_at)
+                oldest[word] = record.queued_at
+            if at:
+                due[word] = min(at, due.get(word, at))
         some = list(islice(self.undelivered(EVERYTHING), failures))
-        return Summary(self.view.spool.root, self.view.daemon, counts, oldest, min(due, default=None), 0, some)
+        return Summary(self.view.spool.root, self.view.daemon, counts, oldest, due.get("deferred"), due.get(SCHEDULED), 0, some)
 
     def _all(self) -> Iterator[Record]:
         return self._records(self._ids())

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Filter:
     """What a message must be like; an empty member selects everything.
 
-    `sender` ``<>`` is the null reverse-path. `states` are statuses of the message, or of any of its recipients for those that
-    only a recipient has. `since` and `before` bound the moment when it was queued, in seconds since the epoch.
+    `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its
+    recipients for those that only a recipient has. `since` and `before` bound the moment when it was queued, in seconds since the epoch.
     """
 
     to: str = ""
@@ -44,7 +44,7 @@ class Filter:
             return False
         if (
             self.states
-            and record.status not in self.states
+            and record.word not in self.states
             and self.states.isdisjoint(r.status for r in record.recipients if r.status in LATER)
         ):
             return False

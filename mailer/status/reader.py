@@ -64,6 +64,9 @@ SELECT email_id FROM submitters WHERE uid = ? AND NOT EXISTS (SELECT 1 FROM emai
 """
 BEGINNING = "SELECT id FROM emails WHERE id >= :start AND id < :end ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
+SCHEDULED = """
+SELECT id FROM emails WHERE status = 'deferred' AND retry_count = 0 AND error_message IS NULL AND next_attempt_time IS NOT NULL
+"""
 REPORTED = """
 SELECT email_id FROM email_recipients WHERE last_update_time >= 0
     AND status IN ('failed', 'expired', 'bounced', 'complained') AND status IN ('bounced', 'complained')
@@ -232,6 +235,10 @@ class Reader:
     def unsent(self) -> dict[str, str]:
         """The status of every message that is not recorded as sent, by ID."""
         return {id: str(status) for id, status in self._rows(schema.UNSENT, ()) if isinstance(id, str)}
+
+    def scheduled(self) -> Iterator[str]:
+        """The messages that are to leave later and were not tried yet, in no order; `Record.scheduled` says the same of one."""
+        return self._ids(SCHEDULED, {})
 
     def reported(self) -> Iterator[str]:
         """The messages of which a recipient bounced or complained later, in no order; some twice."""

@@ -19,7 +19,7 @@ from mailer.mail.when import rfc3339
 from mailer.spool.layout import is_id
 
 from .rows import last_of, recipient_status, sent_at, status_of
-from .schema import LATER, STATUSES
+from .schema import LATER, SCHEDULED, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,6 +99,11 @@ class Record:
     def scheduled(self) -> bool:
         """Whether it waits for the moment that its sender chose: nothing was tried, and nothing is wrong."""
         return self.status == "deferred" and not self.attempts and not self.error and self.next_attempt_at is not None
+
+    @property
+    def word(self) -> str:
+        """What people call its state, in lists and to choose by: its status, or ``scheduled``."""
+        return SCHEDULED if self.scheduled else self.status
 
     def as_json(self) -> dict[str, object]:
         """The JSON of a message, as ``mailer status --json`` prints it."""

@@ -29,6 +29,9 @@ PENDING = ("queued", "sending", "deferred", "held")
 
 STATUSES = (*PENDING, *FINAL)
 
+SCHEDULED = "scheduled"
+"""What people call a deferred message that nobody was asked to take yet, for its sender wants it to leave later."""
+
 LATER = ("bounced", "complained")
 """What a recipient can become after the message was sent: a report came, or a complaint."""
 

@@ -32,7 +32,7 @@ from . import daemon
 from .filter import EVERYTHING, Filter
 from .reader import Reader, Undelivered, Waiting
 from .record import Record, of_entry
-from .schema import FINAL, LATER, PENDING, STATUSES, UNDELIVERED
+from .schema import FINAL, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from .writer import NAME
 
 if TYPE_CHECKING:
@@ -45,13 +45,18 @@ ON_THEIR_WAY = ("queued", "deferred")
 
 @dataclass(slots=True)
 class Summary:
-    """The whole spool at a glance. `oldest` is when the oldest message of a state was put."""
+    """The whole spool at a glance. `counts` go by the words that people use, so what is scheduled is not deferred.
+
+    `oldest` is when the oldest message of a state was put, `next_attempt_at` when the first that is deferred is due, and `leaves_at`
+    when the first that is scheduled is.
+    """
 
     spool: str
     daemon: daemon.Daemon
     counts: dict[str, int]
     oldest: dict[str, float]
     next_attempt_at: float | None
+    leaves_at: float | None
     corrupt: int
     failures: list[Undelivered] = field(default_factory=list)
 
@@ -212,7 +217,7 @@ class View:
         if not wanted.states or not wanted.states.isdisjoint(LATER):
             return True
         place = self.places.get(id)
-        if place in (None, "failed"):
+        if place in (None, "failed") or (place == "deferred" and SCHEDULED in wanted.states):
             return True
         return place in wanted.states or ("sending" in wanted.states and id in self.daemon.sending)
 
@@ -248,17 +253,33 @@ class View:
 
     def summary(self, failures: int = 5) -> Summary:
         """Counts without reading a message, unless the database does not know it."""
+        scheduled = self._scheduled()
         counts = self._counts()
-        oldest = {state: put_at(min(ids)) for state in STATES[:3] if (ids := [id for id in self.places if self.places[id] == state])}
+        counts["deferred"] -= len(scheduled)
+        counts[SCHEDULED] = len(scheduled)
+        words = [(SCHEDULED if id in scheduled else state, id) for id, state in self.places.items()]
+        oldest = {word: put_at(min(ids)) for word in (*STATES[:3], SCHEDULED) if (ids := [id for each, id in words if each == word])}
+        dues = [(id in scheduled, due) for due, id in self.spool.dues()]
         return Summary(
             self.spool.root,
             self.daemon,
             counts,
             oldest,
-            min((due for due, _ in self.spool.dues()), default=None),
+            min((due for later, due in dues if not later), default=None),
+            min((due for later, due in dues if later), default=None),
             sum(1 for _ in self.spool.names("corrupt")),
             list(islice(self.undelivered(), failures)),
         )
+
+    def _scheduled(self) -> set[str]:
+        """The messages that are to leave later: as the database says, or the file where the database does not know them."""
+        known = set(self.reader.scheduled())
+        deferred = [id for id, place in self.places.items() if place == "deferred" and id not in self.daemon.sending]
+        return {id for id in deferred if (id in known if id in self._unsent else self._is_scheduled(id))}
+
+    def _is_scheduled(self, id: str) -> bool:
+        record = self.readable(id)
+        return record is not None and record.scheduled
 
     def _counts(self) -> dict[str, int]:
         counts = dict.fromkeys(STATUSES, 0)

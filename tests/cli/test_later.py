@@ -160,7 +160,7 @@ def test_a_copy_that_cannot_be_kept_is_told_and_the_message_is_queued(home: Home
 
 
 def test_mail_for_later_is_scheduled_and_not_put_off(home: Home) -> None:
-    """Every list and page says until when; in JSON it is deferred, as the contract has it."""
+    """Every list and page says until when, and it is chosen by that word; in JSON it is deferred, as the contract has it."""
     id = home.send("--delay", "2h", "you@example.net").stdout.decode().strip()
     at = json.loads(home.mailer("status", id, "--json").stdout)["next_attempt_at"]
     shown = {words: home.mailer(*words).stdout.decode() for words in (("status", id), ("queue", "list"), ("explain", id, "--no-dns"))}
@@ -168,7 +168,9 @@ def test_mail_for_later_is_scheduled_and_not_put_off(home: Home) -> None:
     assert f"{id}  scheduled  scheduled for {at}" in shown["explain", id, "--no-dns"]
     assert shown["queue", "list"].splitlines()[1].startswith("scheduled ")
     assert all("deferred" not in text and "next try" not in text.lower() for text in shown.values()), shown
-    assert json.loads(home.mailer("queue", "list", "--state", "deferred", "--json").stdout)["status"] == "deferred"
+    for list_ in (("queue", "list"), ("status",)):
+        assert json.loads(home.mailer(*list_, "--state", "scheduled", "--json").stdout)["status"] == "deferred"
+        assert home.mailer(*list_, "--state", "deferred", "--json").stdout == b""
     done = home.send("--delay", "2h", "--wait=0", "you@example.net")
     assert (done.returncode, "is scheduled for 20" in done.stderr.decode(), "no daemon runs" in done.stderr.decode()) == (75, True, True)
 
@@ -233,3 +235,16 @@ def test_what_waited_has_its_whole_time_after_that(world: World) -> None:
     assert (done.code, "put off for now" in done.err, "Connection refused; `mailer explain" in done.err) == (75, True, True), done
     done = world.mailer("send", "--delay", "1s", "--wait", "you@example.net", input=WHOLE)
     assert done.code == 75
+
+
+@pytest.mark.parametrize("words", [("queue", "retry", "--all"), ("sendmail", "-q"), ("sendmail", "-qRexample.net")])
+def test_mail_for_later_keeps_its_time_when_what_was_put_off_is_tried_again(home: Home, words: tuple[str, ...]) -> None:
+    """The sender has said when: only who names it, by ID or by that state, lets it go before."""
+    ids = [home.send("--delay", "2h", "you@example.net").stdout.decode().strip() for _ in range(2)]
+    assert home.mailer(*words).returncode == 0
+    assert (sorted(home.spool.ids("deferred")), home.queued()) == (sorted(ids), [])
+    assert "(scheduled for " in home.mailer("sendmail", "-bp").stdout.decode()
+    assert home.mailer("queue", "retry", ids[0]).returncode == 0
+    assert home.queued() == ids[:1]
+    assert home.mailer("queue", "retry", "--state", "scheduled").returncode == 0
+    assert home.queued() == sorted(ids)

@@ -280,7 +280,7 @@ def test_flush_makes_due_what_was_put_off(home: Home) -> None:
     ids = home.queued()
     for id in ids:
         with home.spool.claim(id) as claim:
-            home.spool.defer(claim, [], 9e9)
+            home.spool.defer(claim, [outcome(0, "defer")], 9e9)
     assert home.mailer("sendmail", "-qRtwo.example").returncode == 0
     assert home.queued() == ids[1:2]
     assert home.mailer("sendmail", f"-qI{ids[0]}").returncode == 0
@@ -330,7 +330,9 @@ def test_borrowed_rights_are_not_led_by_the_environment(home: Home) -> None:
         pytest.skip("only root can be two users at once")
     home.env["MAILER_CONFIG"] = "/nonexistent/config.toml"
     assert home.mailer("sendmail", "-bp").returncode == 78
-    assert home.mailer("sendmail", "-bp", preexec_fn=lambda: os.setresuid(NOBODY, 0, 0)).returncode == 0
+    done = home.mailer("sendmail", "-bp", preexec_fn=lambda: os.setresuid(NOBODY, 0, 0))
+    assert done.returncode in (0, 77)  # by whether this machine has a spool that is closed to others
+    assert b"/nonexistent" not in done.stderr
 
 
 def test_help_is_given_where_every_command_gives_it(home: Home) -> None:

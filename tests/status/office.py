@@ -10,10 +10,12 @@ from typing import Any
 
 from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.outcome import Outcome
+from mailer.mail.when import rfc3339
 from mailer.spool import Entry, Spool
+from mailer.spool.put import put as spool_put
 from mailer.status.view import View
 from mailer.status.writer import NAME, StatusWriter
-from tests.fakes.mail import NOW, outcome, put
+from tests.fakes.mail import BODY, NOW, envelope, outcome, put
 
 
 class Office:
@@ -76,6 +78,14 @@ class Office:
         id = self.put(*recipients, **more)
         count = max(len(recipients), 1)
         self.settle(id, *(outcome(to, "defer", text=text, due=due, at=NOW + 5) for to in range(count)), known=known)
+        return id
+
+    def scheduled(self, due: float, *, known: bool = True, **more: Any) -> str:
+        """A message that is to leave at `due`, not before."""
+        letter = envelope(options={"at": rfc3339(due)}, **more)
+        id = spool_put(self.spool.root, letter.id, letter.to_line(), BODY, due=due)
+        if known:
+            self.seen(id)
         return id
 
     def failed(self, *recipients: str, known: bool = True, text: str = "no such user", **more: Any) -> str:

@@ -12,7 +12,7 @@ from mailer.events import Seen
 from mailer.mail.failure import Failure
 from mailer.spool import Entry, Spool
 from mailer.status.filter import Filter
-from mailer.status.schema import STATUSES
+from mailer.status.schema import SCHEDULED, STATUSES
 from mailer.status.view import View
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
@@ -273,10 +273,25 @@ def test_the_summary_tells_the_oldest_and_the_next(office: Office) -> None:
     assert not summary.daemon.running
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_summary_counts_mail_for_later_by_itself(office: Office, known: bool) -> None:
+    """It was not put off, so neither the oldest nor the next try is its; whether or not the database knows it."""
+    office.deferred(at=NOW - 50, due=NOW + 60)
+    for due in (NOW + 900, NOW + 30):
+        office.scheduled(due, at=NOW - 500, known=known)
+    with office.view() as view:
+        summary = view.summary()
+        assert [record.word for record in view.messages(Filter(states=frozenset({SCHEDULED})))] == [SCHEDULED, SCHEDULED]
+        assert [record.word for record in view.messages(Filter(states=frozenset({"deferred"})))] == ["deferred"]
+    assert counts(office) == {"deferred": 1, SCHEDULED: 2}
+    assert summary.oldest == {"deferred": pytest.approx(NOW - 50), SCHEDULED: pytest.approx(NOW - 500)}
+    assert (summary.next_attempt_at, summary.leaves_at) == (pytest.approx(NOW + 60), pytest.approx(NOW + 30))
+
+
 def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     """And is not made by looking at it."""
     with View(Spool(str(tmp_path / "none"))) as view:
-        assert view.summary().counts == dict.fromkeys(STATUSES, 0)
+        assert view.summary().counts == dict.fromkeys((*STATUSES, SCHEDULED), 0)
         assert (list(view.messages()), list(view.undelivered()), view.message("0" * 26), view.notes) == ([], [], None, [])
     assert list(tmp_path.iterdir()) == []
 
