@@ -9,8 +9,9 @@ A session that is abandoned in the middle of anything (an error, a cancelled tas
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from secrets import token_urlsafe
 from time import monotonic
 from typing import Self
@@ -246,8 +247,8 @@ class Session:
             if watch:
                 watch(self, step, reply)
             try:
-                step = talk.send(reply)
-            except StopIteration:
+                step = await _after(talk, reply)
+            except StopAsyncIteration:
                 return
 
     async def _ask(self, command: Command) -> Reply:
@@ -338,6 +339,19 @@ async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
         trouble.transcript = Transcript(Prologue(trouble.hop, began, 0.0, stands=False), began)
         trouble.transcript.end(monotonic(), "connect", str(trouble.reply))
         raise trouble from None
+
+
+async def _after(talk: Generator[Command, Reply], reply: Reply) -> Command:
+    """What `talk` says next. Raises `StopAsyncIteration` at its end.
+
+    A challenge is answered in a thread: how many iterations SCRAM computes is the server's to say, see `mailer.smtp.scram.MOST`.
+    """
+    if reply.code == 334:
+        return await aside(partial(talk.send, reply))
+    try:
+        return talk.send(reply)
+    except StopIteration:
+        raise StopAsyncIteration from None
 
 
 def _hop(endpoint: Endpoint, address: str) -> Hop:

@@ -54,6 +54,7 @@ class Mechanism:
         self.authorization = channel.authorization.encode()
         self.channel = channel
         self.trouble = ""
+        self._said = False
 
     def initial(self) -> bytes | None:
         """What can be said with the AUTH command itself."""
@@ -72,3 +73,8 @@ class Mechanism:
     def used(self) -> bool:
         """Whether the secret was used: then a refusal may be about the secret, before only about the mechanism."""
         return True
+
+    def _once(self, response: bytes | None) -> bytes | None:
+        """`response`, the first time; None then, for a server that asks for it again and again."""
+        said, self._said = self._said, True
+        return None if said else response

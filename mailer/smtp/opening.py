@@ -26,7 +26,7 @@ from mailer.mail.cause import Cause
 from . import command, sasl
 from .client import Client, State
 from .command import Command
-from .errors import CommandError, SessionRefused
+from .errors import CommandError, ProtocolError, SessionRefused
 from .reply import Reply
 
 HANDSHAKE = Command("HANDSHAKE", b"")
@@ -68,7 +68,7 @@ class Wish:
 
 
 def opening(client: Client, wish: Wish) -> _STEP:
-    """Lead `client` to READY. Raises `SessionRefused`."""
+    """Lead `client` to READY. Raises `SessionRefused`, and `ProtocolError` as `_exchange` does."""
     greeting = yield command.CONNECT
     if not greeting.positive:
         raise SessionRefused("refused", "greeting", greeting)
@@ -116,7 +116,7 @@ def _auth(client: Client, wish: Wish) -> _STEP:
 
 
 def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
-    """AUTH with one mechanism, to its last reply."""
+    """AUTH with one mechanism, to its last reply. Raises `ProtocolError` for a server that goes on asking."""
     initial = mechanism.initial()
     if initial is not None and len(initial) * 4 // 3 > MAX_INITIAL - len(mechanism.name):
         initial = None
@@ -124,6 +124,8 @@ def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
     while reply.code // 100 == 3:
         answer = _answer(mechanism, reply)
         reply = yield command.CANCEL if answer is None else command.response(answer)
+        if answer is None and reply.code // 100 == 3:  # RFC 4954 §4: it must refuse AUTH now
+            raise ProtocolError("AUTH was taken back, and the host goes on with it")
     return reply
 
 

@@ -55,9 +55,21 @@ class Veil:
         if not self._shows(text):
             return text
         text = _WORD.sub(self._word, text)
-        for form in sorted(self._forms, key=len, reverse=True):
-            text = re.sub(r"\s*".join(map(re.escape, form)), HIDDEN, text, flags=re.IGNORECASE)
+        for start, end in reversed(self._places(text)):
+            text = text[:start] + HIDDEN + text[end:]
         return HIDDEN if self._shows(text) else text
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where in `text` a form stands: from and to, in order, none within another."""
+        bare = _bare(text)
+        origin = [at for at, character in enumerate(text) if not character.isspace() for _ in character.casefold()]
+        places: list[tuple[int, int]] = []
+        for start, end in sorted((origin[at], origin[at + len(form) - 1] + 1) for form in self._forms for at in _each(form, bare)):
+            if places and start < places[-1][1]:
+                places[-1] = places[-1][0], max(end, places[-1][1])
+            else:
+                places.append((start, end))
+        return places
 
     def _hide(self, form: str) -> None:
         form = _bare(form)
@@ -77,7 +89,15 @@ OPEN = Veil()
 
 
 def _bare(text: str) -> str:
-    return "".join(text.split()).lower()
+    return "".join(text.split()).casefold()
+
+
+def _each(form: str, bare: str) -> Iterator[int]:
+    """Where `form` stands in `bare`."""
+    at = bare.find(form)
+    while at >= 0:
+        yield at
+        at = bare.find(form, at + 1)
 
 
 def _forms(secret: str) -> Iterator[str]:

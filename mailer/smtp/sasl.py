@@ -22,19 +22,13 @@ class Plain(Mechanism):
     deaf = True
     acts = True
 
-    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
-        super().__init__(username, secret, channel)
-        self._answered = False
-
     def initial(self) -> bytes | None:
         """All there is."""
         return self.authorization + b"\0" + self.username + b"\0" + self.secret
 
     def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - empty, or a word such as "go ahead"
         """To a server that ignored the initial response, or was not sent one: the same, once."""
-        answer = None if self._answered else self.initial()
-        self._answered = True
-        return answer
+        return self._once(self.initial())
 
 
 class Login(Mechanism):
@@ -58,21 +52,16 @@ class CramMd5(Mechanism):
     name = "CRAM-MD5"
     clear = False
 
-    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
-        super().__init__(username, secret, channel)
-        self._answered = False
-
     @property
     def used(self) -> bool:
         """Whether the digest is out."""
-        return self._answered
+        return self._said
 
     def answer(self, challenge: bytes) -> bytes | None:
         """The name and the digest."""
-        if self._answered or not challenge:
+        if not challenge:
             return None
-        self._answered = True
-        return self.username + b" " + hmac.new(self.secret, challenge, "md5").hexdigest().encode()
+        return self._once(self.username + b" " + hmac.new(self.secret, challenge, "md5").hexdigest().encode())
 
 
 class _Bearer(Mechanism):
@@ -81,16 +70,10 @@ class _Bearer(Mechanism):
     token = True
     _acknowledgement = b""
 
-    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
-        super().__init__(username, secret, channel)
-        self._answered = False
-
     def answer(self, challenge: bytes) -> bytes | None:
         """The token, once, to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in SMTP."""
         if not challenge:
-            answer = None if self._answered else self.initial()
-            self._answered = True
-            return answer
+            return self._once(self.initial())
         if self.trouble:
             return None
         self.trouble = "the server refuses the token"
@@ -128,19 +111,13 @@ class External(Mechanism):
     acts = True
     certificate = True
 
-    def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
-        super().__init__(username, secret, channel)
-        self._answered = False
-
     def initial(self) -> bytes | None:
         """All there is."""
         return self.authorization
 
     def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - it is empty
         """The same, once."""
-        answer = None if self._answered else self.initial()
-        self._answered = True
-        return answer
+        return self._once(self.initial())
 
 
 MECHANISMS: Mapping[str, type[Mechanism]] = {

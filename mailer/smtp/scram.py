@@ -20,7 +20,7 @@ from .errors import CommandError
 from .mechanism import ANY, Channel, Mechanism
 
 LEAST = 4096  # iterations, RFC 7677 §4: fewer make a stolen exchange cheap to guess from
-MOST = 600_000  # about half a second of computing, during which nothing else is done
+MOST = 600_000  # about half a second of computing: the driver answers in a thread
 
 
 class Scram(Mechanism):
@@ -54,7 +54,7 @@ class Scram(Mechanism):
     def answer(self, challenge: bytes) -> bytes | None:
         """Our proof; then nothing more to say, if the server's proof is good."""
         if not challenge and not self._signature:
-            return self.initial()
+            return self._once(self.initial())
         if self._proved:
             return None
         try:

@@ -6,12 +6,15 @@ import asyncio
 import socket
 import struct
 import threading
+from base64 import b64decode, b64encode
+from secrets import token_urlsafe
 from typing import Self
 
 import pytest
 
-from mailer.net.connection import Connection, Endpoint, SessionError, Timeouts
+from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.net.dns import Resolver
+from mailer.smtp.scram import MOST
 from mailer.testing import Server
 from mailer.trust.requirement import Requirement
 from tests.fakes.pauses import longest_turn
@@ -73,6 +76,63 @@ def test_answers_about_many_recipients_hold_up_nothing() -> None:
 
     with Loud("RCPT", b"550-" + b"x" * 500 + b"\r\n" + b"550-\n" * 1000 + b"550 y\r\n") as server:
         assert longest_turn(work) < LONGEST
+
+
+class Parrot(Server):
+    """Repeats what it is told in AUTH."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One AUTH."""
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(b"250-x\r\n250 AUTH XOAUTH2\r\n")
+        await reader.readline()
+        writer.write(b"334 \r\n")
+        told = (await reader.readline()).strip()
+        writer.write(b"501-you said\r\n501-" + told[:3900] + b"\r\n501 " + told[3900:] + b"\r\n")
+
+
+def test_a_password_that_is_repeated_holds_up_nothing() -> None:
+    """It is looked for in whatever the server says, and a token of OAuth may be long."""
+
+    async def work() -> None:
+        login = Login("me@example.org", lambda: token_urlsafe(3000), allow_plain=True, mechanism="OAUTH")
+        with pytest.raises(SessionError, match=r"\*\*\*"):
+            await Connection.open(Endpoint("mx.example.com", server.port, Requirement("none"), login), "127.0.0.1", QUICK)
+
+    with Parrot() as server:
+        assert longest_turn(work) < LONGEST
+
+
+class Costly(Server):
+    """Asks for as many iterations of SCRAM as it may, and refuses the proof; `proofs` are those that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proofs: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One AUTH."""
+        writer.write(b"220 x\r\n")
+        await reader.readline()
+        writer.write(b"250-x\r\n250 AUTH SCRAM-SHA-256\r\n")
+        nonce = b64decode((await reader.readline()).split()[-1]).partition(b",r=")[2]
+        writer.write(b"334 " + b64encode(b"r=" + nonce + b"x,s=c2FsdA==,i=%d" % MOST) + b"\r\n")
+        self.proofs.append(b64decode(await reader.readline()))
+        writer.write(b"535 5.7.8 no\r\n")
+
+
+def test_a_password_that_takes_long_to_prove_holds_up_nothing() -> None:
+    """The server says how many iterations it wants, RFC 5802 §5.1: they are computed beside the loop."""
+
+    async def work() -> None:
+        login = Login("me@example.org", lambda: "secret")
+        with pytest.raises(SessionError, match=r"5\.7\.8"):
+            await Connection.open(Endpoint("mx.example.com", server.port, Requirement("none"), login), "127.0.0.1", QUICK)
+
+    with Costly() as server:
+        assert longest_turn(work) < LONGEST
+    assert all(proof.startswith(b"c=biws,r=") for proof in server.proofs)
 
 
 def labels(at: int) -> bytes:

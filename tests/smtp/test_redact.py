@@ -45,6 +45,21 @@ def test_whatever_is_said_the_secret_is_not_in_it(text: str, secret: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("secret", "echo", "shown"),
+    [
+        ("s3cretΣ", "s3cretΣ and more", "*** and more"),
+        ("s3cretΣ", "S3CRETΣAND more", "***AND more"),
+        ("straße", "STRASSE", "***"),
+        ("abcdabcd", "ABCD abcd, abcd", "***, abcd"),
+        ("abcdabcd", "abcdabcdabcd", "***"),
+    ],
+)
+def test_capitals_make_no_difference(secret: str, echo: str, shown: str) -> None:
+    """Neither where they are longer than small letters, nor where a letter has another form at the end of a word."""
+    assert said(f"you said {echo}", secret) == f"you said {shown}"
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         ("you said s3cr", "et pass"),
