@@ -63,6 +63,7 @@ def longest_turn(work: Callable[[], Awaitable[object]]) -> float:
         loop = asyncio.get_running_loop()
         next_turn = loop.call_soon(turn)
         await work()
+        turn()  # the last piece of work had no turn behind it
         next_turn.cancel()
         return longest
 
