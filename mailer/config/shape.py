@@ -22,7 +22,7 @@ UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """The times that a rate may be over."""
 
 LEFT = "what the next section that matches says, else [delivery]"
-PHASES = ("connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
+PHASES = ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
 
 
 class Rate(NamedTuple):

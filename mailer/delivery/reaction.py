@@ -18,6 +18,7 @@ taken on (`held`).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,6 +49,8 @@ BREATH = 30.0  # seconds before a destination that was slowed down is slowed dow
 AGAIN = 30.0  # seconds until a message leaves by another source
 MENDED = 900.0  # seconds until it is looked whether what a relay refuses of ours has been mended
 QUOTA = 3600.0  # the same for what an account may send in a day
+LOGIN = (Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED)
+_QUOTE = re.compile(r" said: \d{3}|callout verification failed:", re.IGNORECASE)
 NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
 
 
@@ -78,7 +81,9 @@ class Reactions:
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
         formed = [(rule, tuple(map(form, rule.match))) for rule in rules]
         self.rules = [each for each in formed if each[0].action]
-        self.meanings = [each for each in formed if each[0].means]
+        own = len(config.reactions)
+        self.meanings = [each for each in formed[:own] if each[0].means], [each for each in formed[own:] if each[0].means]
+        """Those of the configuration, and those that come with the program."""
 
     # Before a job is taken on
 
@@ -152,13 +157,17 @@ class Reactions:
 
     def rule(self, key: str, outcome: Outcome) -> Reaction | None:
         """The first rule that holds for what the destination `key` said."""
-        if outcome.ours or not outcome.code or outcome.scope == "us":  # a password that is refused gives up nobody's mail
+        if outcome.ours or not outcome.code:
+            return None
+        if outcome.scope == "us" and (outcome.phase == "auth" or outcome.cause in LOGIN):  # a wrong password gives up nobody's mail
             return None
         return _first(self.rules, key, outcome.phase, outcome.code, outcome.reply)
 
     def meaning(self, key: str, phase: str, reply: Reply) -> Cause | None:
         """What a refusal by the destination `key` is known to mean."""
-        rule = _first(self.meanings, key, phase, reply.code, str(reply))
+        own, known = self.meanings
+        said = str(reply)
+        rule = _first(own, key, phase, reply.code, said) or _first(known, key, phase, reply.code, _without_quote(said))
         return CAUSES[rule.means] if rule else None
 
     def _done(self, rule: Reaction, destination: Destination, job: Job, outcome: Outcome, now: float) -> Outcome:
@@ -180,6 +189,11 @@ class Reactions:
             return outcome._replace(verdict="defer", due=until)
         patient = job.attempt.entry.history.tries.get(outcome.to, 0) < PATIENT
         return outcome._replace(verdict="defer", due=until) if patient else outcome
+
+
+def _without_quote(said: str) -> str:
+    """Without what another host said of whoever asked about the recipient: it is not about us. As Postfix and Exim write it."""
+    return _QUOTE.split(said, maxsplit=1)[0]
 
 
 def _first(rules: Iterable[tuple[Reaction, tuple[str, ...]]], key: str, phase: str, code: int, reply: str) -> Reaction | None:

@@ -189,6 +189,7 @@ CAUSED: dict[Cause, Explanation] = {
     Cause.NO_MAILBOX: ENHANCED["1.1"],
     Cause.MAILBOX_FULL: ENHANCED["2.2"],
     Cause.MAILBOX_DISABLED: ENHANCED["2.1"],
+    Cause.RESTRICTED: Explanation("The recipient takes mail from some senders only.", _ASK),
     Cause.GREYLISTED: Explanation("The other mail system does not know this sender yet, and wants to be asked again.", _LATER),
 }
 """By the cause; `UNFIT` is explained by its code, which says what does not fit."""

@@ -66,6 +66,7 @@ class Cause(StrEnum):
     NO_MAILBOX = "no_mailbox"
     MAILBOX_FULL = "mailbox_full"
     MAILBOX_DISABLED = "mailbox_disabled"
+    RESTRICTED = "restricted"  # whoever it is for takes mail from some senders only
     GREYLISTED = "greylisted"
 
     @property

@@ -131,6 +131,7 @@ def test_it_is_shown_as_it_is_read() -> None:
         (REACTION.replace('"slow"', '"fail"'), "c.toml:4: a message that is given up waits for nothing"),
         (REACTION + "codes = [250]\n", "c.toml:5: codes: 250 is no code of a refusal"),
         (REACTION + 'phases = ["hello"]\n', 'c.toml:5: phases: "hello" is none of'),
+        (REACTION + 'phases = ["connect"]\n', 'c.toml:5: phases: "connect" is none of'),
         ('[breaker]\nfirst = "2h"\n', "c.toml:1: this is shorter than first"),
         ("[breaker]\nthreshhold = 2\n", "c.toml:2: [breaker] has no setting threshhold; did you mean threshold?"),
     ],

@@ -94,6 +94,34 @@ rcpt greylisted 450 4.2.0 <you@example.net>: Recipient address rejected: Greylis
 body too_large 552 5.3.4 Message size exceeds fixed limit
 body unwanted 550 5.7.1 Message contains a virus
 body unwanted 552 5.7.0 This message was blocked because its content presents a potential security issue.
+auth none 454 4.7.0 Temporary authentication failure: Connection lost to authentication server
+rcpt no_mailbox 550 you@example.net User not listed in Domino Directory
+rcpt no_mailbox 550 5.1.1 <you@example.net>: Recipient address rejected: undeliverable address: host mx[::1] said: 554 Relay access denied
+rcpt none 450 4.1.1 <you@example.net>: Recipient address rejected: unverified address: host mx[::1] said: 454 4.7.1 Relay access denied
+rcpt none 550 Callout verification failed: 550 5.7.1 Client host blocked using zen.spamhaus.org
+rcpt no_mailbox 550 Recipient verification failed for <you@example.net>
+body no_mailbox 554 delivery error: dd This user doesn't have a yahoo.com account (you@yahoo.com)
+body no_mailbox 552 1 Requested mail action aborted, mailbox not found
+rcpt sender_unknown 550 5.1.0 <me@example.com>: Sender address rejected: User unknown in virtual mailbox table
+rcpt mailbox_disabled 550 Account is not active
+body mailbox_disabled 550 5.2.1 <you@example.net> account is disabled
+rcpt mailbox_full 552 5.2.2 Recipient has exceeded their quota limit
+rcpt mailbox_full 552 Mailbox limit exeeded for this email address
+rcpt too_fast 550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages
+rcpt restricted 550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required
+rcpt restricted 550 5.7.1 Sender not authorized to send to this recipient
+rcpt restricted 550 5.7.1 The recipient does not accept mail from unauthenticated senders
+rcpt restricted 550 5.7.2 Sender not allowed: this list accepts posts from members only
+rcpt restricted 550 5.7.1 Blacklisted by recipient
+body unwanted 554 5.7.1 Spam message rejected; DKIM_INVALID, DMARC_NONE, URIBL_BLOCKED
+body unwanted 550 5.7.1 Your email was rejected due to having a domain present in the Spamhaus DBL
+body unwanted 550 A URL in this email (example.com) is listed on https://list.example. Please resolve and retry
+body unwanted 550 5.7.1 Rejected: message contains links with bad reputation
+rcpt sender_refused 554 5.7.1 Service unavailable; Sender address [me@example.com] blocked using dbl.list.example
+rcpt none 554 5.7.1 Service unavailable; Recipient address [you@example.net] blocked using list.example
+mail account_disabled 421 Domain a.example is not allowed to send: Please activate your Mailgun account.
+rcpt login_wanted 530 5.7.0 Must issue an AUTH command first
+rcpt sender_unknown 450 4.1.8 <me@example.com>... Domain of sender address me@example.com does not resolve
 rcpt none 550 5.7.1 Rejected
 rcpt none 554 Transaction failed
 rcpt none 550 Requested action not taken

@@ -272,7 +272,9 @@ REPLIES = [
     (OTHER, 421, "4.7.0 too many connections from your host", None),
     (OTHER, 451, "4.7.1 Rate limit exceeded, slow down", "slow"),
     (OTHER, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", "source"),
+    (OTHER, 550, "5.7.1 Rejected: 192.0.2.1 is blacklisted at list.example", "source"),
     (OTHER, 550, "5.1.1 no such user", None),
+    (OTHER, 550, "a@example.net User not listed in Domino Directory", None),
     (OTHER, 552, "5.2.2 mailbox full", None),
     (OTHER, 452, "4.2.2 mailbox full", None),
     (OTHER, 421, "4.7.0 [TSS04] not from Yahoo", None),
@@ -320,6 +322,16 @@ def test_what_nobody_said_is_no_reply() -> None:
     reactions = Reactions(TermsTable(config_of("", rule("busy", "slow", "1h").encode())))
     assert reactions.rule(OTHER, said(450, "busy")._replace(cause=Cause.TIMEOUT)) is None
     assert reactions.rule(OTHER, said(535, "busy", "auth", "us")) is None
+
+
+def test_an_operator_has_the_last_word_on_what_is_ours() -> None:
+    """What a relay refuses of ours is given up where a rule of his says so."""
+    reactions = Reactions(TermsTable(config_of("", rule("relay access denied", "fail").encode())))
+    refused = said(554, "5.7.1 Relay access denied", scope="us")._replace(cause=Cause.RELAYING_DENIED, verdict="defer")
+    found = reactions.rule("relay:out", refused)
+    assert found is not None
+    assert found.action == "fail"
+    assert reactions.rule("relay:out", refused._replace(cause=Cause.LOGIN_WANTED)) is None
 
 
 def test_the_shipped_rules() -> None:
