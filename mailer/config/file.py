@@ -33,9 +33,9 @@ def load(path: str | None = None, spool: str | None = None) -> Config:
 
 
 def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collection[str] = ()) -> Config:
-    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78).
+    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78), also where there is no place for a spool.
 
-    With `only`, the other sections are left at their defaults, and what is wrong in them does not matter.
+    With `only`, the other sections are left at their defaults, and neither what is wrong in them matters nor whether there is a spool.
     """
     config, problems = examine(path, data, only=only)
     if config is None:
@@ -44,7 +44,7 @@ def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collect
     if spool:
         place = os.path.abspath(given(spool))
         config = replace(config, mailer=replace(config.mailer, spool=place), lines={**config.lines, "mailer.spool": 0})
-    if not config.spool:
+    if not config.spool and not only:
         raise defaults.nowhere()
     return config
 

@@ -66,8 +66,8 @@ class Slowed(NamedTuple):
 @lru_cache(1)
 def shipped() -> tuple[Reaction, ...]:
     """What mailer knows of the replies of others."""
-    found = [config_of(name, files(__package__).joinpath(name).read_bytes()).reactions for name in ("reactions.toml", "meanings.toml")]
-    return tuple(rule for rules in found for rule in rules)
+    found = [(name, files(__package__).joinpath(name).read_bytes()) for name in ("reactions.toml", "meanings.toml")]
+    return tuple(rule for name, data in found for rule in config_of(name, data, only=("reaction",)).reactions)
 
 
 class Reactions:

@@ -11,6 +11,7 @@ import pytest
 
 from mailer.config import defaults, load, values
 from mailer.config.quick import given, submission
+from mailer.delivery.reaction import shipped
 from mailer.mail.failure import Failure
 
 NOBODY_KNOWS = 4_242_424
@@ -45,6 +46,13 @@ def test_without_a_home_there_is_no_spool(home: str | None, monkeypatch: pytest.
     assert defaults.files() == (defaults.SYSTEM_FILE,)
     with pytest.raises(Failure, match="no place for a configuration: HOME"):
         defaults.new_file()
+
+
+@pytest.mark.usefixtures("nameless")
+def test_what_is_shipped_is_read_without_a_home() -> None:
+    """The daemon of a container, whose configuration says where the spool is, needs none."""
+    shipped.cache_clear()
+    assert shipped()
 
 
 @pytest.mark.parametrize("home", HOMELESS)
