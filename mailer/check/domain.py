@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.config.keyfile import read_key
+from mailer.config.owner import Owner, keeper_of
 from mailer.dkim.author import nearest
 from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain
@@ -110,7 +111,8 @@ async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
     by_domain: dict[str, list[Dkim]] = {}
     for key in scene.config.dkim:
         by_domain.setdefault(ascii_domain(key.domain), []).append(key)
-    used = [_used(key) for key in nearest(domain, by_domain) or ()]
+    keeper = keeper_of(scene.config.spool)
+    used = [_used(key, keeper) for key in nearest(domain, by_domain) or ()]
     answers = await scene.lookups.all([each.record.name for each in used], "TXT")
     return [(each, answers[each.record.name]) for each in used]
 
@@ -124,11 +126,11 @@ async def _provided(scene: Scene, domain: str) -> list[Answer]:
     return sorted(answers.values(), key=dkim.holds_key, reverse=True)
 
 
-def _used(key: Dkim) -> dkim.Used:
+def _used(key: Dkim, keeper: Owner) -> dkim.Used:
     """A key of the configuration, and what is wrong with its file."""
     state = "waiting" if key.waiting else "retired" if key.retired else "signs"
     needed = parse_rfc3339(key.retired) + key.expire if key.retired else 0.0
     try:
-        return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file), "", needed)
+        return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
     except Failure as failure:
         return dkim.Used(ascii_domain(key.domain), key.selector, state, None, str(failure), needed)

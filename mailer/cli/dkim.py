@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mailer.config import Config
+    from mailer.config.owner import Owner
     from mailer.dkim.verify import Claim
 
     from .dkim_keys import Published
@@ -29,7 +30,7 @@ def keygen(given: Given) -> int:
     domain = dkim_keys.domain_of(_one(given, "DOMAIN"))
     order = dkim_keys.ordered(given)
     path = given.path("--out") or dkim_keys.place(given.text("--config"), domain, order.selector)
-    made = dkim_keys.make(domain, order, os.path.abspath(path))
+    made = dkim_keys.make(domain, order, os.path.abspath(path), _keeper(given))
     _tell(given, [made])
     if not given.flag("--quiet") and not given.flag("--json"):
         show.say("")
@@ -50,11 +51,20 @@ def record(given: Given) -> int:
         domain, selector = dkim_keys.domain_of(_one(given, "DOMAIN")), given.text("--selector")
         if not selector:
             raise usage("--key needs --selector", "dkim record")
-        found = [dkim_keys.published(domain, dkim_keys.selector_of(selector), os.path.abspath(path))]
+        found = [dkim_keys.published(domain, dkim_keys.selector_of(selector), os.path.abspath(path), _keeper(given))]
     else:
         found = dkim_keys.configured(_config(given), given.operands, given.text("--selector"))
     _tell(given, found)
     return OK
+
+
+def _keeper(given: Given) -> Owner:
+    """Whose keys are looked at, and who gets a new one. A mistake in the daemon's part of the configuration does not matter."""
+    from mailer.config.owner import keeper_of
+    from mailer.config.quick import submission
+
+    spool = submission(given.text("--config"), given.text("--spool")).spool if os.geteuid() == 0 else ""  # others have their own keys
+    return keeper_of(spool)
 
 
 def _tell(given: Given, found: Iterable[Published]) -> None:
@@ -186,8 +196,8 @@ COMMANDS = {
         "dkim keygen",
         keygen,
         summary="make a key, and print its record and its part of the configuration",
-        about="The key goes into a file that only its owner may read; a file that exists is not touched. The daemon has to be able "
-        "to read it: if it runs as another user, chown the file to that user.\n\n"
+        about="The key goes into a file that only its owner may read; a file that exists is not touched. What root makes "
+        "belongs to the user whom the spool belongs to, for the daemon has to read it.\n\n"
         "To sign with both kinds of keys, make two; a message then gets two signatures. Without --selector the "
         "selector is the type and the date. Without --out the file is in the directory dkim beside the configuration.",
         operands="DOMAIN",

@@ -11,6 +11,7 @@ from mailer.config import defaults
 from mailer.config.keyfile import read_key
 from mailer.config.kinds import SELECTOR
 from mailer.config.literal import literal
+from mailer.config.owner import keeper_of
 from mailer.config.quick import find
 from mailer.dkim import key as keys
 from mailer.durable import sync_directory, write_new
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.config.dkim import Dkim
+    from mailer.config.owner import Owner
     from mailer.dkim.key import PrivateKey
 
     from .options import Given
@@ -142,17 +144,18 @@ def place(config: str | None, domain: str, selector: str) -> str:
     return f"{os.path.dirname(os.path.abspath(path))}/dkim/{domain}.{selector}.pem"
 
 
-def make(domain: str, order: Order, path: str) -> Published:
-    """A new key in a file that only its owner may read. Raises `Failure` (73) where there is a file already."""
+def make(domain: str, order: Order, path: str, keeper: Owner) -> Published:
+    """A new key in a file that only `keeper` may read. Raises `Failure` (73) where there is a file already."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         write_new(path, [_pem(order)])
+        keeper.give(path)
         sync_directory(os.path.dirname(path))
     except FileExistsError:
         raise Failure(f"{path} exists already; it stays as it is, for mail may be signed with it", CANNOT_CREATE) from None
     except OSError as error:
         raise from_os("cannot write the key", path, error) from None
-    return published(domain, order.selector, path)
+    return published(domain, order.selector, path, keeper)
 
 
 def _pem(order: Order) -> bytes:
@@ -164,9 +167,9 @@ def _pem(order: Order) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def published(domain: str, selector: str, path: str) -> Published:
-    """The key in the file at `path`. Raises `Failure`."""
-    return Published(domain, selector, path, read_key(path))
+def published(domain: str, selector: str, path: str, keeper: Owner) -> Published:
+    """The key in the file at `path`, which `keeper` has. Raises `Failure`."""
+    return Published(domain, selector, path, read_key(path, keeper.uid))
 
 
 def configured(config: Config, domains: Sequence[str], selector: str | None) -> list[Published]:
@@ -176,14 +179,15 @@ def configured(config: Config, domains: Sequence[str], selector: str | None) -> 
     if not chosen:
         which = "".join([f" of {wanted[0]}" if wanted else "", f" with the selector {selector}" if selector else ""])
         raise Failure(f"the configuration has no key{which}; `mailer dkim keygen DOMAIN` makes one", NO_SUCH)
-    return [in_use(key) for key in chosen]
+    keeper = keeper_of(config.spool)
+    return [in_use(key, keeper) for key in chosen]
 
 
-def in_use(key: Dkim) -> Published:
-    """A key of the configuration. Raises `Failure`."""
+def in_use(key: Dkim, keeper: Owner) -> Published:
+    """A key of the configuration, which `keeper` has. Raises `Failure`."""
     state = "waiting" if key.waiting else "retired" if key.retired else "signs"
     needed = parse_rfc3339(key.retired) + key.expire if key.retired else 0.0
-    return Published(ascii_domain(key.domain), key.selector, key.key_file, read_key(key.key_file), state, needed)
+    return Published(ascii_domain(key.domain), key.selector, key.key_file, read_key(key.key_file, keeper.uid), state, needed)
 
 
 def section(made: Published, **more: object) -> list[str]:

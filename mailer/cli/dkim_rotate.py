@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.check.judge.dkim import difference
 from mailer.config import edit, file
 from mailer.config.kinds import PERIOD
+from mailer.config.owner import keeper_of
 from mailer.config.quick import find
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, OK, TRY_AGAIN, USAGE, Failure
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.config.dkim import Dkim
+    from mailer.config.owner import Owner
 
     from .dkim_keys import Published
     from .options import Given
@@ -55,8 +57,9 @@ def rotate(given: Given, domain: str) -> int:
         raise Failure("there is no configuration file, so no key in use; `mailer dkim keygen` makes one", USAGE)
     config = file.config_of(path, data, given.text("--spool"))
     domain = dkim_keys.domain_of(domain)
+    keeper = keeper_of(config.spool)
     known = [
-        Known(number, section, dkim_keys.in_use(section))
+        Known(number, section, dkim_keys.in_use(section, keeper))
         for number, section in enumerate(config.dkim)
         if ascii_domain(section.domain) == domain
     ]
@@ -67,13 +70,13 @@ def rotate(given: Given, domain: str) -> int:
         return _switch(given, config, data.decode(), waiting, [one for one in known if one.section.signs])
     if not signing:
         raise Failure(f"no {kind or ''} key of {domain} signs mail; `mailer dkim keygen {domain}` makes one".replace("  ", " "), NO_SUCH)
-    return _prepare(given, path, data.decode(), signing, {one.key.selector for one in known})
+    return _prepare(given, path, data.decode(), signing, keeper, {one.key.selector for one in known})
 
 
 # The first step
 
 
-def _prepare(given: Given, path: str, text: str, signing: Iterable[Known], taken: set[str]) -> int:
+def _prepare(given: Given, path: str, text: str, signing: Iterable[Known], keeper: Owner, taken: set[str]) -> int:
     """Make a key beside each of `signing`, and let the configuration know them."""
     made = []
     for one in signing:
@@ -83,7 +86,7 @@ def _prepare(given: Given, path: str, text: str, signing: Iterable[Known], taken
             raise Failure(f"the selector {order.selector} is taken already; choose another with --selector", CANNOT_CREATE)
         taken.add(order.selector)
         directory = os.path.dirname(one.section.key_file)
-        made.append((one, dkim_keys.make(one.key.domain, order, f"{directory}/{one.key.domain}.{order.selector}.pem")))
+        made.append((one, dkim_keys.make(one.key.domain, order, f"{directory}/{one.key.domain}.{order.selector}.pem", keeper)))
     for one, new in made:
         more = {"expire": PERIOD.write(one.section.expire), "on_failure": one.section.on_failure, "waiting": True}
         text = "\n".join([text.rstrip("\n"), "", *dkim_keys.section(new, **more), ""])

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 LONGEST = 16384  # bytes; RSA-4096 has 3300, and there may be remarks beside it
 
 
-def read_key(path: str) -> PrivateKey:
-    """The key in the PEM file at `path`. Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read."""
+def read_key(path: str, owner: int | None = None) -> PrivateKey:
+    """The key in the PEM file at `path`; `owner` as for `read_private`.
+
+    Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read.
+    """
     from mailer.dkim.key import KeyProblem, private_key
 
-    pem = read_private(path, "the key file", LONGEST)
+    pem = read_private(path, "the key file", LONGEST, owner)
     try:
         return private_key(pem)
     except KeyProblem as problem:

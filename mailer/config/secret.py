@@ -56,10 +56,11 @@ def _from_file(place: tuple[str, ...]) -> bytes:
     return read_private(place[0], "the password file", LONGEST)
 
 
-def read_private(path: str, what: str, longest: int) -> bytes:
+def read_private(path: str, what: str, longest: int, owner: int | None = None) -> bytes:
     """What is in a file that nobody else may read: `longest` bytes and one more, to tell that there are more.
 
-    `what` is what errors call it. Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read.
+    `what` is what errors call it, and `owner` the user whose it may be besides root's, by default the one who asks. Raises `Failure`:
+    78 if it has to be set up better, 77 if it may not be read.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not make us wait
@@ -67,17 +68,17 @@ def read_private(path: str, what: str, longest: int) -> bytes:
         code = NO_PERMISSION if isinstance(error, PermissionError) else BAD_CONFIG
         raise Failure(f"cannot read {what} {path}: {error.strerror}", code) from None
     try:
-        _refuse_public(path, what, os.fstat(fd))
+        _refuse_public(path, what, os.fstat(fd), os.geteuid() if owner is None else owner)
         return os.read(fd, longest + 1)
     finally:
         os.close(fd)
 
 
-def _refuse_public(path: str, what: str, about: os.stat_result) -> None:
+def _refuse_public(path: str, what: str, about: os.stat_result, owner: int) -> None:
     """Others may neither read a secret nor put theirs in its place."""
     if not stat.S_ISREG(about.st_mode):
         raise Failure(f"{what} {path} is no file", BAD_CONFIG)
-    if about.st_uid not in (0, os.geteuid()):
+    if about.st_uid not in (0, owner):
         raise Failure(f"{what} {path} belongs to somebody else; chown it to the user that mailer runs as", BAD_CONFIG)
     if about.st_mode & 0o077:
         raise Failure(f"others can read {what} {path}; run: chmod 600 {path}", BAD_CONFIG)

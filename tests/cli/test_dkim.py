@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -20,6 +21,7 @@ from mailer.dkim.sign import Seal, sign
 from mailer.mail.message import normalise
 from tests.dkim.keys import pem
 from tests.fakes.nameserver import Nameserver
+from tests.fakes.users import NOBODY
 
 from .home import Home
 
@@ -180,6 +182,23 @@ def test_a_key_that_others_can_read_is_not_used(home: Home) -> None:
     path = key_file(home)
     path.chmod(0o644)
     home.refused(home.mailer("dkim", "record", "example.com", "--selector", "s1", "--key", path), 78, "others can read the key file")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_root_makes_and_looks_at_the_keys_of_the_daemons_user(home: Home, server: Nameserver) -> None:
+    """The spool is his, so a new key is his too, and his are no strangers' to root; those of a third user are."""
+    home.spool.prepare()
+    os.chown(home.spool.root, NOBODY, NOBODY)
+    (made,) = facts(home, "keygen", "example.com", "--selector", "s1")
+    path = Path(made["key_file"])
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (NOBODY, 0o600)
+    configure(home, server, section(path))
+    assert facts(home, "record")[0]["record"] == made["record"]
+    dkim(home, "rotate", "example.com", "--selector", "s2")
+    assert (path.parent / "example.com.s2.pem").stat().st_uid == NOBODY
+    assert "belongs to somebody else" not in home.mailer("check", "example.com").stdout.decode()
+    os.chown(path, NOBODY - 1, NOBODY - 1)
+    home.refused(home.mailer("dkim", "record"), 78, "belongs to somebody else")
 
 
 # verify
