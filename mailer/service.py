@@ -56,7 +56,7 @@ from mailer.net.dns import Resolver
 from mailer.net.endpoint import Timeouts
 from mailer.net.pool import Pool
 from mailer.notify import notify, reloading, watchdog_seconds
-from mailer.spool import Spool, doorbell
+from mailer.spool import Spool, calendar, doorbell
 from mailer.spool.sweep import sweep
 from mailer.status.catchup import catch_up, known_now, missed, settle_left
 from mailer.status.writer import NAME, StatusWriter
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 3600.0  # seconds
 LOG_PATIENCE = 2.0  # seconds that a log which nobody reads holds up the end
-BELIEVED = 86400.0  # seconds that a clock has to stand before anything is deleted by it
 CLOCK = 1.0  # seconds between two looks at the clock
 CHECKPOINT_EVERY = 1.0  # seconds
 PLENTY = Shares(1 << 30, FILES, QUESTIONS)
@@ -282,7 +281,7 @@ class Service:
         yield self._rescan()
         yield self._every(lambda: DISK, self.upkeep.disk)
         yield self._every(lambda: POLL, self.upkeep.network)
-        yield self._every(lambda: CLOCK, self.upkeep.clock)
+        yield self._every(lambda: CLOCK, self._look_at_clock)
         yield self._every(lambda: self.config.delivery.rescan, self.door.scan)
         yield self._every(lambda: SWEEP_EVERY, self._sweep, threaded=True)
         yield self._every(lambda: EVERY, self._post)
@@ -337,6 +336,11 @@ class Service:
                 await asyncio.sleep(9 * (time() - begin))
                 begin = time()
 
+    def _look_at_clock(self) -> None:
+        """Where it was set, what waits is told its new time at once."""
+        if self.upkeep.clock():
+            self._rescan_soon.set()
+
     async def _rescan(self) -> None:
         """Look through the queue from time to time, and when somebody says that all of it may have changed."""
         while True:
@@ -362,8 +366,7 @@ class Service:
     def _scan(self) -> None:
         """Find all that is there, at the start."""
         self.engine.expect_all((0.0, id) for id in self.spool.ids("queued"))
-        now = self.clock.now()
-        dues, ahead = deferred(self.spool, now)
+        dues, ahead = deferred(self.engine, self.clock.now())
         if ahead:
             self._alarm("clock", f"the clock was set back since {ahead} messages were put off: they wait as long as they were to")
         self.engine.expect_all(dues)
@@ -377,11 +380,11 @@ class Service:
             self.ledger.told(news)
 
     def _sweep(self) -> None:
-        if self.engine.steps and self.clock.waited(self.engine.stepped_at, 0.0) < BELIEVED:
-            return
-        config = self.config
-        sweep(self.spool, self.clock.now(), config.bounce.retention, config.submission.request_id_ttl)
-        self.status.forget(self.clock.now() - config.status.retention)
+        """Nothing is deleted by a clock that may be wrong."""
+        config, now = self.config, self.clock.now()
+        if calendar.believed(self.spool.root, now):
+            sweep(self.spool, now, config.bounce.retention, config.submission.request_id_ttl)
+            self.status.forget(now - config.status.retention)
 
     # Signals
 

@@ -106,9 +106,18 @@ def _explained(view: View | RemoteView, story: Story, config: Config | None, *, 
     for to, recipient in waiting:
         due = _due(story, to)
         blocked[to] = Standing(due, obstacles(facts, _domain(recipient), due, story.last(to)))
-    start = max(story.record.queued_at, story.entry.envelope.due if story.entry else 0.0)
-    gives_up = start + config.retry.expire if config and waiting else 0.0
-    return Explanation(story, facts, gives_up, blocked)
+    return Explanation(story, facts, _gives_up(story, config.retry.expire) if config and waiting else 0.0, blocked)
+
+
+def _gives_up(story: Story, expire: float) -> float:
+    """When it is given up: what was really waited is in its records, as far as there are any."""
+    from mailer.clock import SystemClock
+    from mailer.delivery.age import deadline
+
+    entry = story.entry
+    if entry is not None and entry.history.last:
+        return deadline(entry, SystemClock(), expire)
+    return max(story.record.queued_at, entry.envelope.due if entry else 0.0) + expire
 
 
 def _waits(recipient: RecipientRecord) -> bool:

@@ -23,12 +23,13 @@ from mailer.net.errors import beside, joined
 from mailer.smtp.queued import queue_id
 from mailer.smtp.reply import Reply
 
+from . import age
 from .verdict import OUR_LOGIN, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailer.clock import Clock
+    from mailer.clock import SteadyClock
     from mailer.mail.envelope import Envelope
     from mailer.net.connection import Connection
     from mailer.net.pool import Pool
@@ -84,7 +85,7 @@ def _nothing() -> None:
 class SmtpCourier:
     """Delivers by SMTP on connections of `pool`; `meaning` knows what a refusal means, by destination, phase and reply."""
 
-    def __init__(self, pool: Pool, clock: Clock, meaning: Callable[[str, str, Reply], Cause | None] = lambda *_: None) -> None:
+    def __init__(self, pool: Pool, clock: SteadyClock, meaning: Callable[[str, str, Reply], Cause | None] = lambda *_: None) -> None:
         self.pool = pool
         self.clock = clock
         self.meaning = meaning
@@ -110,7 +111,9 @@ class SmtpCourier:
 class SmtpSession:
     """Works off one destination's queue; keeps its connection from one job to the next."""
 
-    def __init__(self, pool: Pool, clock: Clock, stands: Callable[[], None], meaning: Callable[[str, str, Reply], Cause | None]) -> None:
+    def __init__(
+        self, pool: Pool, clock: SteadyClock, stands: Callable[[], None], meaning: Callable[[str, str, Reply], Cause | None]
+    ) -> None:
         self.pool = pool
         self.clock = clock
         self.meaning = meaning
@@ -229,7 +232,7 @@ class SmtpSession:
         asked, entry = asked_of(load.envelope), load.job.attempt.entry
         if asked.by is None:
             return asked
-        left = asked.by - int(self.clock.now() - max(entry.arrived, entry.envelope.due))
+        left = asked.by - int(age.since(entry, self.clock))
         return replace(asked, by=max(left, 1) if asked.by_return else max(left, -MAX_SECONDS))
 
     async def _transact(

@@ -15,6 +15,7 @@ the trouble is a bug of ours. The way to a destination's queue is in `dispatch`,
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
@@ -85,11 +86,11 @@ class Engine:
         self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
         self.dispatcher = Dispatcher(self)
         self.steps = 0
-        """How often somebody has set the clock, and `stepped_at` when last."""
-        self.stepped_at = 0.0
+        """How often somebody has set the clock."""
         self.redating = False
         """Whether the files of ``deferred/`` may say another time than that at which they are due."""
         self._wake = asyncio.Event()
+        self._sleeps_until = inf
         self.tasks: set[asyncio.Task[None]] = set()
         self.lines: set[Line] = set()
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
@@ -193,7 +194,6 @@ class Engine:
         if seconds:
             self.steps += 1
             self.redating = True
-            self.stepped_at = self.clock.now()
             self._blamed.clear()
             step.move(self, seconds)
             self.tell(Alarm(self.clock.now(), "clock", f"{step.words(seconds)}: what waits goes on waiting as long as it was to"))
@@ -202,12 +202,18 @@ class Engine:
         if until is not None and until <= self.clock.now():
             await asyncio.sleep(0)
             return
-        timeout = None if until is None else until - self.clock.now()
+        self._sleeps_until = inf if until is None else until
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(None if until is None else until - self.clock.now()):
                 await self._wake.wait()
         except TimeoutError:
             pass
+        self._sleeps_until = inf
+
+    @property
+    def overslept(self) -> bool:
+        """Whether it sleeps on, though it is time: no timer of the loop goes on while the machine sleeps."""
+        return self.clock.now() > self._sleeps_until
 
     async def stop(self, patience: float) -> None:
         """Begin nothing new, let what runs finish within `patience` seconds, break off the rest."""

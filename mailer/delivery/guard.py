@@ -23,6 +23,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from mailer.clock import STEP as STEP_OF_CLOCK
 from mailer.events import Alarm
 from mailer.spool import Claim, NoSuchMessage
 from mailer.spool.file import CorruptFile
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 LOST = 600.0  # seconds in memory, before the memory is searched for it: that takes some milliseconds
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
 READ = 100  # files read in one look, of those whose due time is strange
-TICK = 0.1  # seconds by which the time of a file may be behind: it is that of the kernel's last tick
+TICK = STEP_OF_CLOCK + 0.1  # seconds by which a file's time may be behind: it is of the kernel's last tick, by a clock put back a little
 STEP = 200  # names in one step
 TOLD = 5  # violations of one look that are told one by one
 

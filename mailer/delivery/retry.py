@@ -37,7 +37,3 @@ class Schedule:
         """When to try again after `attempts` tries (the first wait follows the first); `random` gives 0.0 to 1.0."""
         step = self.steps[min(max(attempts, 1), len(self.steps)) - 1]
         return now + step * (1 + self.jitter * (2 * random() - 1))
-
-    def expired(self, created: float, now: float) -> bool:
-        """Whether mail that arrived at `created` is too old to be tried again."""
-        return now - created >= self.expire

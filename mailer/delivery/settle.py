@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
@@ -21,6 +20,8 @@ from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.spool import Busy, NoSuchMessage, notes
 from mailer.spool.file import CorruptFile
 from mailer.submit import Request, submit
+
+from . import age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -126,27 +127,13 @@ class Settler:
         tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
         return self.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
 
-    def deadline(self, entry: Entry) -> float:
-        """When the message is given up, in seconds since the epoch. What was to wait has its whole time after that."""
-        asked = asked_of(entry.envelope)
-        if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
-            return self.clock.now() + min(asked.by, self.policy.schedule.expire) - self.clock.waited(_began(entry), inf)
-        return self.clock.now() + self.policy.schedule.expire - self.waited(entry)
-
     def waited(self, entry: Entry) -> float:
-        """For how many seconds somebody has really waited for it: by no clock that can be set.
+        """For how many seconds somebody has really waited for it."""
+        return age.waited(entry, self.clock, self.policy.schedule.expire)
 
-        That is what its last records say, and what has passed since, as far as this daemon has seen it pass; of the time before it was
-        started no more counts than was planned then. So neither a step of the clock nor a week without a daemon makes mail expire.
-        """
-        lasts = [last for last in entry.history.last.values() if not last.final]
-        if not lasts:
-            return self.clock.waited(_began(entry), 0.0)
-        return max(self._waited(entry, last) for last in lasts)
-
-    def _waited(self, entry: Entry, last: Outcome) -> float:
-        by_then = max(last.at - _began(entry), 0.0) if last.waited is None else last.waited
-        return by_then + self.clock.waited(last.at, max(last.due - last.at, 0.0))
+    def deadline(self, entry: Entry) -> float:
+        """When the message is given up, in seconds since the epoch."""
+        return age.deadline(entry, self.clock, self.policy.schedule.expire)
 
     def overdue(self, entry: Entry, now: float) -> bool:
         """Whether the sender wants it back rather than delivered now."""
@@ -369,11 +356,6 @@ class Settler:
         if not 0 <= now - self._told_at.get(what, -SPOOL_ALARMS) < SPOOL_ALARMS:
             self._told_at[what] = now
             self.tell(Alarm(now, what, problem))
-
-
-def _began(entry: Entry) -> float:
-    """Since when it could have left."""
-    return max(entry.arrived, entry.envelope.due)
 
 
 def _is_old_news(history: History, outcome: Outcome) -> bool:

@@ -58,12 +58,14 @@ class Upkeep:
             self.engine.redating = False
             yield from step.redate(self.engine)
 
-    def clock(self) -> None:
-        """Notice that the clock was set, also while nothing happens."""
-        before = self.engine.steps
-        self.engine.check_clock()
-        if self.engine.steps != before:
-            self.engine.wake()
+    def clock(self) -> bool:
+        """Notice, also while nothing happens, that the clock was set, or that the machine has slept; whether it was set."""
+        engine, before = self.engine, self.engine.steps
+        engine.check_clock()
+        stepped = engine.steps != before
+        if stepped or engine.overslept:
+            engine.wake()
+        return stepped
 
     def network(self) -> None:
         """Let go what waits for the network, if it is back."""

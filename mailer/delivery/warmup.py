@@ -67,10 +67,13 @@ class Book:
             self.trouble = f"{path} cannot be read, so warming up begins anew: {error}"
 
     def count(self, source: str, place: str, now: float) -> Count:
-        """Today, for a source and a place. A day on which nothing was sent there is not one of its days."""
+        """Today, for a source and a place. A day on which nothing was sent there is not one of its days.
+
+        A clock that was set back opens no new day; what was sent by a clock that was ahead was sent today, and tomorrow is a new day.
+        """
         count = self._counts.get((source, place), NOTHING)
         today = int(now // DAY)
-        return Count(count.day + 1, today, 0) if today > count.date else count  # a clock that was set back opens no new day
+        return Count(count.day + 1, today, 0) if today > count.date else count._replace(date=today)
 
     def sent(self, source: str, place: str, now: float, count: int) -> None:
         """So many more have left."""

@@ -359,24 +359,6 @@ class Spool:
         self._move(claim, "deferred")
         claim.entry.due = due
 
-    def redate(self, id: str, due: float) -> float:
-        """The clock was set: the deferred message `id` is due at `due`, unless its sender named a time; returns when.
-
-        A crash leaves the old time, which the guard finds if it is far off. Raises as `claim` does.
-        """
-        with self.claim(id, "deferred") as claim:
-            due = claim.entry.appointed or due
-            os.utime(claim.fd, (due, due))
-            claim.entry.due = due
-            return due
-
-    def redated(self, id: str, due: float) -> float:
-        """The same, as far as it can be done now: 0.0 if it cannot."""
-        try:
-            return self.redate(id, due)
-        except (Failure, CorruptFile, OSError):
-            return 0.0
-
     def fail(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
         """Write down the last outcomes and keep the message in ``failed/``.
 

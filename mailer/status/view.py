@@ -93,7 +93,8 @@ class View:
         if self._unreadable:
             notes.append(f"{self._unreadable} unreadable files of the spool are left out; the daemon sets them aside in corrupt/")
         if self._later:
-            notes.append(f"{len(self._later)} files of the spool are left out: a later version of mailer wrote them, and can deliver them")
+            files = "1 file" if len(self._later) == 1 else f"{len(self._later)} files"
+            notes.append(f"left out: {files} of the spool that a later version of mailer wrote, and can deliver")
         return notes
 
     @cached_property

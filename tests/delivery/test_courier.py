@@ -24,7 +24,7 @@ from mailer.net.pool import Pool
 from mailer.sink import Moods, Sink
 from mailer.spool import Entry
 from mailer.trust.requirement import Requirement
-from tests.fakes.mail import BODY, NOW, FakeClock, envelope
+from tests.fakes.mail import BODY, NOW, FakeClock, Machine, envelope
 from tests.fakes.script import Script
 
 from .post import play
@@ -375,6 +375,29 @@ def test_the_next_host_gets_what_is_left_of_the_time(options: dict[str, object],
             session.end()
             await courier.close()
         assert said in peer.received
+
+    play(run())
+
+
+def test_the_time_that_is_left_is_no_matter_of_the_wall_clock() -> None:
+    """RFC 2852: who wanted it there within two minutes gave us two minutes, though the clock is set by an hour meanwhile."""
+    script = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250 DELIVERBY 5\nC: MAIL *\nS: 451 4.7.1 later\n"
+
+    async def run() -> None:
+        machine = Machine()
+        courier = SmtpCourier(Pool(TIMEOUTS), machine.clock)
+        machine.passes(20.0)
+        machine.set(3600.0)
+        machine.clock.check()
+        machine.passes(30.0)
+        async with Script(script) as peer:
+            given = load([peer.port], "a@example.net")
+            given.job.attempt.entry.envelope.options = {"by": 120}
+            session = courier.session()
+            await session.deliver(given, lambda: None)
+            session.end()
+            await courier.close()
+        assert b"BY=70;R" in peer.received
 
     play(run())
 

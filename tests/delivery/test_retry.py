@@ -46,14 +46,6 @@ def test_always_later_and_never_far(steps: list[float], jitter: float, chance: f
     assert due - now >= min(steps) * (1 - jitter) - 1e-3
 
 
-def test_expiry() -> None:
-    """Mail is given up at its age of `expire`, not before; mail from the future is not old."""
-    schedule = Schedule([60], expire=3600)
-    assert not schedule.expired(created=1000.0, now=4599.9)
-    assert schedule.expired(created=1000.0, now=4600.0)
-    assert not schedule.expired(created=9000.0, now=4600.0)
-
-
 @pytest.mark.parametrize(("steps", "jitter"), [([], 0.2), ([0], 0.2), ([60, -1], 0.2), ([60], 1.0), ([60], -0.1)])
 def test_no_schedule(steps: list[float], jitter: float) -> None:
     """A schedule without waits, or with waits that may be nothing, would turn in circles: it is refused."""

@@ -201,18 +201,71 @@ def test_a_destination_that_rests_does_so_for_as_long_as_it_was_to(post: Post, m
     play(scenario())
 
 
+def test_each_recipient_is_tried_when_it_would_have_been(post: Post, machine: Machine) -> None:
+    """Also those who wait for longer than the others of the message; and the database hears of it, for whoever looks."""
+
+    async def scenario() -> None:
+        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        post.courier.script |= {
+            "a@one.example": ["defer", "delivered"],
+            "b@two.example": [outcome(0, "defer", due=NOW + 7000.0), "delivered"],
+        }
+        async with post.running():
+            id = post.put("a@one.example", "b@two.example", at=NOW)
+            await post.settled(id, "deferred")
+            post.written.clear()
+            machine.set(-DAY)
+            assert upkeep.clock()
+            await upkeep.look()
+            await post.until("written", lambda: ("settled deferred", ["deferred"]) in post.written)
+            history = post.spool.read(id).history
+            assert [history.last[to].due - machine.clock.now() for to in (0, 1)] == pytest.approx([60.0, 7000.0], abs=1.0)
+            assert history.tries == {0: 1, 1: 1}
+            await passes(post, machine, 61.0)
+            await post.until("the first", lambda: post.courier.tried[2:] == [(id, ["a@one.example"])])
+            await post.settled(id, "deferred")
+            await passes(post, machine, 6940.0)
+            await post.settled(id, None)
+
+    play(scenario())
+
+
+def test_a_machine_that_has_slept_delivers_when_it_wakes(post: Post, machine: Machine) -> None:
+    """The timers of a program do not go on while the machine sleeps, so somebody looks at the clock."""
+
+    async def scenario() -> None:
+        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        async with post.running():
+            (id,) = await put_off(post, machine)
+            machine.passes(59.0)
+            assert not upkeep.clock()
+            await asyncio.sleep(0.02)
+            assert post.tries(id) == 1
+            machine.passes(2.0)
+            assert not upkeep.clock()
+            await post.until("tried", lambda: post.tries(id) == 2)
+
+    play(scenario())
+
+
 def test_what_a_clock_that_was_ahead_put_off_is_found_at_the_start(tmp_path: Path) -> None:
     """The file was last changed in the future: it waits for as long as it was to, counted from now."""
-    post = Post(tmp_path)
-    id = put(post.spool, "a@example.com")
-    with post.spool.claim(id) as claim:
-        post.spool.defer(claim, [outcome(0, "defer", due=time.time() + 60)], time.time() + 60)
     now = time.time() - 3600
-    ((due, found),), ahead = deferred(post.spool, now)
-    assert (found, ahead) == (id, 1)
-    assert 0 < due - now < 70
-    assert post.spool.due(id) == pytest.approx(due)
-    assert deferred(post.spool, time.time() + 1)[1] == 0
+    post = Post(tmp_path, clock=Machine(now).clock)
+
+    async def scenario() -> None:
+        id = put(post.spool, "a@example.com")
+        with post.spool.claim(id) as claim:
+            post.spool.defer(claim, [outcome(0, "defer", due=time.time() + 60)], time.time() + 60)
+        ((due, found),), ahead = deferred(post.engine, now)
+        assert (found, ahead) == (id, 1)
+        assert 0 < due - now < 70
+        assert post.spool.due(id) == pytest.approx(due)
+        assert post.spool.read(id).history.due == pytest.approx(due, abs=1.0)
+        assert deferred(post.engine, time.time() + 1)[1] == 0
+        await post.ledger.close()
+
+    play(scenario())
 
 
 def test_a_due_time_that_nothing_can_give_is_mended_whenever_the_message_came(tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_a_clock_that_is_set_back_opens_no_new_day(tmp_path: Path) -> None:
     assert names(found, MORNING - 3 * DAY, 1) == ["-"]
 
 
+def test_a_clock_that_was_years_ahead_costs_a_day(tmp_path: Path) -> None:
+    """What was sent by it was sent today; tomorrow is the next day."""
+    found = sources(ONLY_NEW, tmp_path)
+    assert names(found, MORNING + 3650 * DAY, 2) == ["new", "new"]
+    wait = found.choose(way(), 1, MORNING)
+    assert isinstance(wait, Wait)
+    assert wait.until <= MORNING + DAY
+    found.book.sent("new", "mx:mx.example.net", MORNING, 1)
+    assert names(found, MORNING + DAY, 4) == ["new", "new", "new", "-"]
+
+
 def test_each_place_has_its_plan(tmp_path: Path) -> None:
     """What was sent to one is not counted for another; those that share a section are one place."""
     found = sources(NEW_AND_OLD + '[[shape]]\nmatch = ["*.mail.example"]\nshare = true\nwarm_up = [1]\n', tmp_path)

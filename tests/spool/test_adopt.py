@@ -304,6 +304,20 @@ def test_what_cannot_be_set_aside_stops_nothing(spool: Spool, drop: Path) -> Non
     assert len(os.listdir(drop)) == 2
 
 
+@pytest.mark.parametrize("more", [{}, {"priority": "urgent"}])
+def test_what_a_later_version_left_waits_for_it(spool: Spool, drop: Path, more: dict[str, str]) -> None:
+    """After a step back to an older version: it is no damaged file, but its maker's mail; the mail behind it is taken."""
+    path = drop / leave(drop, envelope(id=ID, **more))
+    if not more:
+        path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
+    later = leave(drop, envelope(id=LATER))
+    done = adopt(spool, TERMS)
+    assert (done.ids, done.refused, done.left) == ([later], [], {os.geteuid(): 1})
+    assert "a later version of mailer wrote it" in done.why[os.geteuid()]
+    assert os.listdir(drop) == [ID]
+    assert os.listdir(f"{spool.root}/corrupt") == []
+
+
 # One file, and the rest
 
 

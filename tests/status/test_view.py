@@ -141,6 +141,19 @@ def test_a_damaged_file_is_told_of_and_stops_no_list(office: Office) -> None:
         assert any("1 unreadable" in note for note in view.notes)
 
 
+def test_what_a_later_version_wrote_is_told_apart(office: Office) -> None:
+    """Nothing is wrong with it, so nobody is told that it is damaged: neither beside a list nor by name."""
+    first, later = office.put(at=NOW), office.put(at=NOW + 1)
+    path = Path(office.spool.path("queued", later))
+    path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
+    with pytest.raises(Failure, match="its format is 2, and this version knows 1"):
+        status_of(office, later)
+    with office.view() as view:
+        assert [record.id for record in view.messages()] == [first]
+        (note,) = (note for note in view.notes if "left out" in note)
+        assert note == "left out: 1 file of the spool that a later version of mailer wrote, and can deliver"
+
+
 # By name
 
 
