@@ -82,13 +82,15 @@ MAKING_GOOD = 0.005  # seconds at a time
 class Service:
     """One daemon on one spool. `given` is what the command line said: (path of the configuration, spool).
 
-    `missed` says whether SIGHUP came before there was anybody to hear it.
+    `hangups` takes whom each SIGHUP is to be told, at whatever moment it comes, or None where nobody is.
     """
 
-    def __init__(self, given: tuple[str | None, str | None], *, once: bool = False, missed: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, given: tuple[str | None, str | None], *, hangups: Callable[[Callable[[], object] | None], None], once: bool = False
+    ) -> None:
         self.given = given
         self.once = once
-        self.missed = missed
+        self.hangups = hangups
         self.config = load(*given)
         self._callings = callings(self.config)
         self.clock = SystemClock()
@@ -122,7 +124,6 @@ class Service:
         self._rescan_soon = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
         bell = self._hang_bell()
         try:
             self._tell("started", _summary(self.config, self.spool))
@@ -140,12 +141,12 @@ class Service:
                 self._open_door()
             notify("READY=1", f"STATUS=delivering from {self.spool.root}")
             self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in ("queued", "deferred", "held", "failed")))
-            if self.missed():
-                self.reload()
+            self.hangups(lambda: loop.call_soon_threadsafe(self.reload))
             await self._work()
             if self.engine.settler.undone:
                 raise Failure(f"the disk did not take what became of {self.engine.settler.undone} messages; run it again", TRY_AGAIN)
         finally:
+            self.hangups(None)
             if bell is not None:
                 loop.remove_reader(bell)
                 bell.close()

@@ -97,9 +97,9 @@ def _run(arguments: list[str]) -> int:
         code: int = load("sendmail").run(arguments[1:])
         return code
     if arguments[0] == "run":  # whose modules take a while to load: a SIGHUP in that time is none to die of
-        from .signals import MISSED
+        from .signals import HANGUP
 
-        MISSED.watch()
+        HANGUP.watch()
     command, rest = find(arguments)
     from .options import help_text, read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .options import Command, Option
-from .signals import MISSED
+from .signals import HANGUP
 
 if TYPE_CHECKING:
     from .options import Given
@@ -15,7 +15,10 @@ def run(given: Given) -> int:
     """Deliver until told to stop."""
     from mailer.service import Service
 
-    return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once"), missed=lambda: MISSED.heard).run()
+    try:
+        return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once"), hangups=HANGUP.listen).run()
+    finally:
+        HANGUP.ignore()
 
 
 COMMAND = Command(

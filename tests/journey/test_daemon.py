@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import sys
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,8 @@ from tests.fakes.mail import put
 from tests.fakes.processes import MAILER, free_port, wait_until
 
 from .world import World
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_second_daemon_is_refused(world: World) -> None:
@@ -99,6 +103,15 @@ def test_a_reload_that_comes_while_the_daemon_starts(world: World) -> None:
     daemon.says('"what":"reloaded"')
     world.send("you@there.example")
     sink.received(1)
+
+
+def test_a_reload_that_comes_while_the_daemon_ends(world: World) -> None:
+    """Not even after its loop is gone is a SIGHUP anything to die of: what was asked for is done, and 0 says so."""
+    world.configure(world.sink())
+    late = "import os, signal, sys, mailer.cli; code = mailer.cli.main(sys.argv); os.kill(os.getpid(), signal.SIGHUP); sys.exit(code)"
+    command = [sys.executable, "-c", late, "run", "--once"]
+    done = subprocess.run(command, env=world.env | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60)
+    assert done.returncode == 0, done
 
 
 def test_a_relay_that_was_mended_gets_the_mail_that_waited(world: World) -> None:
