@@ -59,6 +59,14 @@ def own_file() -> str:
     return base and base + "/mailer/config.toml"
 
 
+def is_foreign(path: str) -> bool:
+    """Whether the configuration at `path` is in the home of another user: who gives up root's rights often keeps root's HOME."""
+    try:
+        return path != SYSTEM_FILE and os.stat(home()).st_uid != os.geteuid()
+    except OSError as error:
+        return isinstance(error, PermissionError)
+
+
 def new_file() -> str:
     """Where a new configuration belongs: the machine's for root, the user's own for others. Raises `Failure` (78) without a home."""
     path = SYSTEM_FILE if os.geteuid() == 0 else own_file()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import values
+from .defaults import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,13 +162,13 @@ def _variable(value: object) -> str:
 
 
 def _command(value: object) -> tuple[str, ...]:
-    """A program and its arguments; a text is split as a shell would, but no shell runs it."""
+    """A program and its arguments; a text is split as a shell would, but no shell runs it. What begins with ``~/`` is a path, as there."""
     from shlex import split
 
     words = tuple(split(value)) if isinstance(value, str) else several(TEXT).read(value)
     if not words or not words[0]:
         raise ValueError("the command is empty")
-    return tuple(words)
+    return tuple(expanded(word) if word.startswith("~/") else word for word in words)
 
 
 def _selector(value: object) -> str:

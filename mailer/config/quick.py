@@ -177,7 +177,7 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
     """The configuration file in use and what it holds; two times nothing if there is none.
 
     The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
-    machine's. Raises `Failure` (78).
+    machine's. One in a home that is another's, and closed, is not the user's own. Raises `Failure` (78).
     """
     named = given(config_path or os.environ.get("MAILER_CONFIG", ""))
     for path in (named,) if named else defaults.files():
@@ -189,6 +189,8 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
                 why = "" if config_path else " (the environment variable MAILER_CONFIG names it)"
                 raise Failure(f"there is no configuration file {path}{why}", BAD_CONFIG) from None
         except OSError as error:
+            if not named and isinstance(error, PermissionError) and defaults.is_foreign(path):
+                continue
             raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
     return "", b""
 

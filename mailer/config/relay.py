@@ -68,7 +68,7 @@ class Relay:
     )
     password_command: tuple[str, ...] = setting(
         COMMAND,
-        "A command that prints the password. No shell runs it.",
+        "A command that prints the password. No shell runs it; a word that begins with ~/ is a path in the home directory.",
         (),
         example="pass show smtp.example.com",
         private=True,

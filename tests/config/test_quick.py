@@ -15,6 +15,7 @@ from mailer.config.model import Mailer, Submission
 from mailer.config.quick import LARGEST_FILE, READERS, SubmissionSettings, of, plain, submission
 from mailer.config.setting import settings as settings_of
 from mailer.mail.failure import Failure
+from tests.fakes.users import NOBODY, as_nobody, public_directory
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "tests/config/contract.toml").read_bytes()
@@ -237,6 +238,30 @@ def test_the_order_in_which_files_are_looked_for(tmp_path: Path, monkeypatch: py
     assert submission().hostname == load().hostname == "env.example"
     given_ = written("given/config.toml")
     assert submission(given_).hostname == load(given_).hostname == "given.example"
+
+
+def test_a_home_that_is_closed_is_not_ours() -> None:
+    """Who gave up root's rights and kept root's HOME goes by the machine's configuration; a file of his own that is closed is an error."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with public_directory() as place:
+        home, system = place / "home", place / "system.toml"
+        (home / ".config/mailer").mkdir(parents=True)
+        own = home / ".config/mailer/config.toml"
+        own.write_text('[mailer]\nhostname = "own.example"\n')
+        own.chmod(0o600)
+        system.write_text('[mailer]\nhostname = "system.example"\nspool = "/srv/spool"\n')
+        code = f"""
+from mailer.config import defaults, quick
+defaults.SYSTEM_FILE = {str(system)!r}
+os.environ["HOME"] = {str(home)!r}
+print(quick.submission().hostname)
+"""
+        home.chmod(0o700)
+        for owner, said in ((0, b"system.example"), (NOBODY, b"cannot read the configuration")):
+            os.chown(home, owner, owner)
+            done = as_nobody(code)
+            assert said in done.stdout + done.stderr, done
 
 
 def test_the_sender_of_mail_that_names_none(tmp_path: Path) -> None:

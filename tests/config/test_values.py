@@ -142,9 +142,11 @@ def test_what_is_taken(kind: kinds.Kind, value: object, result: object) -> None:
 
 
 def test_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path may begin with ~."""
+    """A path may begin with ~, also in a command, which no shell runs."""
     monkeypatch.setenv("HOME", "/home/me")
     assert values.path("~/spool") == "/home/me/spool"
+    for written in ("~/bin/secret -k ~/.keys '~other' a~/b", ["~/bin/secret", "-k", "~/.keys", "~other", "a~/b"]):
+        assert kinds.COMMAND.read(written) == ("/home/me/bin/secret", "-k", "/home/me/.keys", "~other", "a~/b")
 
 
 @pytest.mark.parametrize("kind", [kinds.SECRET_PATH, kinds.VARIABLE])
