@@ -16,7 +16,7 @@ from binascii import b2a_base64
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mailer.mail.domain import ascii_domain
+from mailer.mail.address import ascii_address
 
 from .errors import CommandError
 
@@ -88,7 +88,7 @@ def vrfy(text: str, *, utf8: bool = False) -> Command:
 
     Without that the domain of an address is asked for in its A-labels.
     """
-    return _question("VRFY", text if utf8 else _in_a_labels(text), utf8)
+    return _question("VRFY", text if utf8 else ascii_address(text), utf8)
 
 
 def expn(text: str, *, utf8: bool = False) -> Command:
@@ -99,16 +99,6 @@ def expn(text: str, *, utf8: bool = False) -> Command:
 def help_(topic: str = "") -> Command:
     """RFC 5321 §4.1.1.8."""
     return Command("HELP", b"HELP" + (b" " + _text("the topic", topic) if topic else b"") + b"\r\n")
-
-
-def _in_a_labels(text: str) -> str:
-    local, at, domain = text.rpartition("@")
-    if not at or domain.isascii():
-        return text
-    try:
-        return f"{local}@{ascii_domain(domain)}"
-    except ValueError:
-        return text
 
 
 def _question(verb: str, text: str, utf8: bool) -> Command:

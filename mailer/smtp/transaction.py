@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mailer.mail.address import ascii_address
 from mailer.mail.cause import Cause
 from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.request import NOTHING, Request
@@ -93,6 +94,8 @@ class Transaction:
         self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
         self._normal = self._content is content and body != "BINARYMIME"  # what was made of it is looked at once more
+        if not offered.smtputf8:  # then the domain at least can be written so that this host takes it
+            sender = ascii_address(sender)
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
         if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
             self._refusal = ("mail", "local", trouble)
@@ -104,12 +107,13 @@ class Transaction:
         """Write the script; recipients that this server cannot be asked about are answered already."""
         rcpts: list[Command] = []
         domains: set[str] = set()
-        for to, recipient in enumerate(recipients):
+        for to, written in enumerate(recipients):
+            recipient = written if offered.smtputf8 or written.isascii() else ascii_address(written)
             if not recipient.isascii() and not offered.smtputf8:
                 self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
                 continue
             try:
-                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(recipient), offered))
+                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(written), offered))
             except CommandError as error:
                 self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue
