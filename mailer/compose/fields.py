@@ -76,8 +76,8 @@ def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[
 
 
 def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | None) -> Iterator[Mailbox]:
-    """Each with the display name that stands before its bracket in `value`."""
-    for text, start, _, first, _ in boxes:
+    """Each with the display name that stands before its bracket in `value`, or in a comment behind it: the older way, RFC 5322 §3.4."""
+    for text, start, _, first, last in boxes:
         try:
             parsed = address.parse(text, _BARE)
         except address.AddressError as error:
@@ -85,7 +85,7 @@ def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | Non
                 raise EmailError(name, f"{name}: {error}") from None
             bad.append(text)
         else:
-            display = value[first : start - 1] if start > first else ""
+            display = value[first : start - 1] if start > first else address_list.comment(value, last)
             yield Mailbox(_unquoted(display.strip()), parsed.local if parsed.domain == _BARE else parsed.path)
 
 

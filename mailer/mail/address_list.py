@@ -65,6 +65,14 @@ def groups(value: str) -> Iterator[tuple[str, list[Box]]]:
         yield name, members
 
 
+def comment(value: str, at: int) -> str:
+    """The text of the comment that stands at `at` of `value`, behind a mailbox; empty if there is none."""
+    while value[at : at + 1] in (" ", "\t"):
+        at += 1
+    after = _after_comment(value, at) if value[at : at + 1] == "(" else 0
+    return value[at + 1 : after - 1] if after else ""
+
+
 def _read(value: str) -> Iterator[Box | str]:
     """Each box; the name of a group where one begins, and an empty text where it ends."""
     plain: list[Token] = []  # a display name, an address, or several

@@ -81,6 +81,10 @@ def test_a_hundred_recipients_are_folded() -> None:
         ("Anna <anna@bücher.example>", "Anna", "anna@xn--bcher-kva.example"),
         ("<anna@example.org>", "", "anna@example.org"),
         ('"a b"@example.org', "", '"a b"@example.org'),
+        ("anna@example.org (Anna Lee)", "Anna Lee", "anna@example.org"),
+        ("anna@example.org(Jörg (Jo))", "Jörg (Jo)", "anna@example.org"),
+        ("Anna <anna@example.org> (at home)", "Anna", "anna@example.org"),
+        ("(Lee) anna@example.org", "", "anna@example.org"),
     ],
 )
 def test_display_names(written: str, display: str | None, address: str | None) -> None:
