@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.mail.failure import Failure
 
 from . import defaults, quick
 from .judge import Problem
@@ -74,26 +74,25 @@ def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
 
 
 def _aliases(config: Config) -> Iterator[Problem]:
-    """Aliases that mail cannot follow: in the file, where nobody else looks at them all, and loops."""
+    """Aliases that mail cannot follow: submission reports them one by one, to those who write to them."""
     from mailer.identity import Rules
-    from mailer.identity.aliases import mistakes, read
+    from mailer.identity.aliases import read
 
     path, line = config.submission.aliases_file, config.lines.get("submission.aliases_file", 0)
-    names = [name for name, _ in config.submission.aliases]
+    told: set[str] = set()
+    places = dict.fromkeys((name for name, _ in config.submission.aliases), config.lines.get("submission.aliases", 0))
     try:
-        if path:
-            names += [name for name, _ in read(path)]
-            yield from (Problem(line, f"{path}:{at}: {text}") for at, text in mistakes(path))
+        for name, _ in read(path) if path else ():
+            places.setdefault(name, line)
     except Failure as failure:
+        told.add(str(failure))
         yield Problem(line, str(failure))
-        return
     rules = Rules(quick.of(config), str)
-    for name in names:
-        for trouble in rules.recipient(name).problems:
-            if trouble.code == BAD_MESSAGE:
-                yield Problem(line, f"the alias {name} leads nowhere: {trouble}")
-            elif "leads back" in str(trouble):  # the others stand in the file, and were told of
-                yield Problem(line, str(trouble))
+    for name, at in places.items():
+        for problem in map(str, rules.recipient(name).problems):
+            if problem not in told:
+                told.add(problem)
+                yield Problem(at, problem)
 
 
 def _writable(config: Config, key: str, path: str) -> Iterator[Problem]:

@@ -10,7 +10,6 @@ import os
 
 from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import boxes
-from mailer.mail.address_list import written as addresses_in
 
 from . import defaults
 
@@ -101,23 +100,29 @@ def address(value: object) -> str:
 
 
 def domains(value: object) -> tuple[str, ...]:
-    """A list of domains, in lower case."""
-    return tuple(domain(item).lower() for item in _items(value))
+    """A list of domains, as `_compared` writes them."""
+    return tuple(_compared(item) for item in _items(value))
+
+
+def _compared(value: object) -> str:
+    """A domain in A-labels and in lower case."""
+    return parse("x@" + domain(value)).host
 
 
 def kept(value: object) -> tuple[str, ...]:
-    """A list of domains, whole addresses, and names of users, in lower case."""
-    return tuple(_name(item) if "." not in text(item) or "@" in text(item) else domain(item).lower() for item in _items(value))
+    """A list of domains, as `_compared` writes them, and of whole addresses and names of users, in lower case."""
+    return tuple(_name(item) if "." not in text(item) or "@" in text(item) else _compared(item) for item in _items(value))
 
 
 def aliases(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """For each name or address, in lower case, those that mail for it goes to: one, or a list."""
+    """For each name or address, in lower case, those that mail for it goes to: one, or a list.
+
+    A target that leads nowhere is left to those who write to it (`mailer.identity`): it must not refuse all mail.
+    """
     found = []
     for name, targets in _pairs(value):
         listed = targets if isinstance(targets, list) else [targets]
-        if not listed:
-            raise ValueError(f"the alias {written(name)} stands for nobody")
-        found.append((_name(name), tuple(_target(name, target) for target in listed)))
+        found.append((_name(name), tuple(text(target) for target in listed)))
     if len({name for name, _ in found}) < len(found):
         raise ValueError("an alias stands twice, in small letters and in capitals")
     return tuple(found)
@@ -163,21 +168,7 @@ def _name(value: object) -> str:
         found = parse(name, "x.invalid")
     except AddressError as error:
         raise ValueError(f"{written(name)} is no name: {error.problem}") from None
-    return (found.local if found.domain == "x.invalid" else found.path).lower()
-
-
-def _target(name: str, value: object) -> str:
-    target = text(value)
-    if target == "/dev/null":
-        return target
-    if target.startswith(("|", "/", ":")):
-        raise ValueError(f"the alias {written(name)} leads to {written(target)}, and mail goes to addresses only")
-    try:
-        for one in addresses_in(target):
-            parse(one, "x.invalid")
-    except AddressError as error:
-        raise ValueError(f"the alias {written(name)} leads nowhere: {error}") from None
-    return target
+    return (found.local if found.domain == "x.invalid" else f"{found.local}@{found.host}").lower()
 
 
 def path(value: object) -> str:

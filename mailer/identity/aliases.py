@@ -69,18 +69,12 @@ def read(path: str) -> Iterator[tuple[str, Alias]]:
             yield name.lower(), Alias(targets, f"{path}:{line}")
 
 
-def mistakes(path: str) -> Iterator[tuple[int, str]]:
-    """The line and what is wrong with it, for each alias of a file that mail cannot follow. Raises `Failure` (78)."""
-    for name, alias in read(path):
-        for target in alias.targets:
-            if problem := refusal(target):
-                yield int(alias.where.rpartition(":")[2]), f"the alias {name} {problem}"
-
-
 def refusal(target: str) -> str:
     """Why mail cannot go to `target`; nothing if it can."""
     if target == DISCARD:
         return ""
+    if not target:
+        return "stands for nobody"
     if kind := _REFUSED.get(target[:1]):
         return f"leads to {kind}, and mail goes to addresses only"
     try:
@@ -131,4 +125,4 @@ def _divided(entry: str) -> list[str]:
 
 def _one_by_one(targets: Sequence[str]) -> list[str]:
     """The targets, several where addresses are written as one; what is no address is one, whatever stands in it."""
-    return [one for target in targets for one in ([target] if target[0] in _REFUSED else written(target))]
+    return [one for target in targets for one in ([target] if target[:1] in _REFUSED else written(target))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailer.machine.names import is_this_machine
 from mailer.mail.address import Address, AddressError, is_private, parse, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
-from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, Failure
+from mailer.mail.failure import BAD_CONFIG, Failure
 
 from .aliases import DISCARD, EVERYBODY, Aliases, refusal
 
@@ -61,37 +61,32 @@ class Rules:
         self._aliases = Aliases(settings.aliases, settings.aliases_file)
 
     def recipient(self, text: str) -> Became:
-        """Who gets mail for `text`."""
+        """Who gets mail for `text`; an alias that leads nowhere keeps nobody else from his. Raises `AddressError`."""
         found: dict[str, None] = {}
         why: dict[str, None] = {}
         problems: list[Failure] = []
-        self._try(text, (), found, why, problems)
+        try:
+            self._expand(text, (), found, why, problems)
+        except Failure as failure:
+            problems.append(failure)
         discards = DISCARD in found
         found.pop(DISCARD, None)
         return Became([*found], "; ".join(why), problems=problems, discards=discards)
 
-    def _try(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Failure]) -> None:
-        """Follow `text`; one that leads nowhere keeps nobody else from his mail."""
-        try:
-            self._expand(text, path, found, why, problems)
-        except AddressError as error:
-            problems.append(Failure(str(error), BAD_MESSAGE))
-        except Failure as failure:
-            problems.append(failure)
-
     def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Failure]) -> None:
         """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then.
 
-        Raises `AddressError`, and `Failure` (78) for an alias that leads nowhere.
+        Raises `AddressError`, and `Failure` (78) for an alias that is followed in circles, or cannot be read.
         """
         if path and text == DISCARD:
             found[text] = None
             return
         address = parse(text.removeprefix("\\") if path else text, _NOWHERE)
         local = self._is_local(address)
-        key = (address.local if local else address.path).lower()
+        whole = f"{address.local}@{address.host}".lower()
+        key = address.local.lower() if local else whole
         last = path and (key == path[-1] or text.startswith("\\"))
-        alias = None if last else self._aliases.get(address.path.lower(), local=False) or self._aliases.get(key, local=local)
+        alias = None if last else self._aliases.get(whole, local=False) or self._aliases.get(key, local=local)
         if alias is None and local and not last and EVERYBODY not in path:
             alias = self._aliases.get(EVERYBODY, local=True)
             path = (*path, EVERYBODY) if alias else path
@@ -104,18 +99,25 @@ class Rules:
         if f"alias {key}, {alias.where}" in why:
             return
         why[f"alias {key}, {alias.where}"] = None
-        for target in alias.targets:
-            if problem := refusal(target):
+        for target in alias.targets or [""]:
+            problem = refusal(target)
+            try:
+                if not problem:
+                    self._expand(target, (*path, key), found, why, problems)
+            except AddressError as error:
+                problem = f"leads nowhere: {error}"
+            except Failure as failure:
+                problems.append(failure)
+            if problem:
                 problems.append(Failure(f"{alias.where}: the alias {key} {problem}", BAD_CONFIG))
-            else:
-                self._try(target, (*path, key), found, why, problems)
 
     def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
         domain = self._settings.default_domain
         if address.domain != _NOWHERE and not (domain and self._is_local_only(address)):
             return address.path
+        path = parse(f"{address.local}@{domain}" if domain else text.removeprefix("\\")).path
         why["submission.default_domain"] = None
-        return parse(f"{address.local}@{domain}" if domain else text.removeprefix("\\")).path
+        return path
 
     def author(self, text: str, *, replace: bool = True) -> Became:
         """Who `text` is as an author; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
@@ -154,15 +156,19 @@ class Rules:
 
     def _above(self, address: Address) -> str:
         """The domain that stands for that of `address`, if one does."""
-        domain = address.domain.lower()
+        domain = address.host
         kept = self._settings.masquerade_except
-        if str(address).lower() in kept or address.local.lower() in kept or any(_is_below(domain, one) or domain == one for one in kept):
+        if (
+            f"{address.local}@{domain}".lower() in kept
+            or address.local.lower() in kept
+            or any(_is_below(domain, one) or domain == one for one in kept)
+        ):
             return ""
         return max((above for above in self._settings.masquerade if _is_below(domain, above)), key=len, default="")
 
     def _is_local(self, address: Address) -> bool:
         """Whether it is a name of this machine."""
-        return address.domain == _NOWHERE or is_this_machine(address.domain, self._settings.hostname)
+        return address.domain == _NOWHERE or is_this_machine(address.host, self._settings.hostname)
 
     def _is_local_only(self, address: Address) -> bool:
         """Whether it is one with a domain of this machine that is none to the world."""

@@ -47,6 +47,11 @@ class Address:
         needs SMTPUTF8. RFC 6531 §3.2"""
         return ascii_address(str(self))
 
+    @property
+    def host(self) -> str:
+        """The domain in A-labels and in lower case, as domains are compared."""
+        return ascii_address(f"x@{self.domain}").removeprefix("x@").lower()
+
     def __repr__(self) -> str:
         return f"Address({str(self)!r})"
 
@@ -195,8 +200,8 @@ def _check_domain(text: str, domain: str) -> None:
     labels = domain.split(".")
     for label in labels:
         _check_label(text, label)
-    if len(labels) > 1 and all(map(str.isdigit, labels)):  # RFC 1123 §2.1
-        raise AddressError(text, "numbers and dots are no domain; write an IP address in square brackets, as in user@[192.0.2.1]")
+    if len(labels) > 1 and labels[-1].isdigit():  # RFC 1123 §2.1
+        raise AddressError(text, "no domain ends in a number; write an IP address in square brackets, as in user@[192.0.2.1]")
 
 
 def _a_labels(text: str, domain: str) -> str:

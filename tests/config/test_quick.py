@@ -138,9 +138,12 @@ www-data = "Our shop <shop@example.com>"
     assert submission(str(path)).rules
 
 
-@pytest.mark.parametrize("word", ["aliases", "authors"])
+WRONG = ('"x"', "[]", "{ root = 1 }", '{ "" = "a@example.com" }', '{ "a b" = [] }')
+
+
 @pytest.mark.parametrize(
-    "value", ['"x"', "[]", "{ root = 1 }", '{ root = "a b" }', '{ "" = "a@example.com" }', '{ a = "|run" }', '{ "a b" = [] }']
+    ("word", "value"),
+    [*(("aliases", value) for value in WRONG), *(("authors", value) for value in (*WRONG, '{ root = "a b" }', '{ a = "|run" }'))],
 )
 def test_tables_of_addresses_say_what_is_wrong_with_them(tmp_path: Path, word: str, value: str) -> None:
     """An error with its line, as for any other setting."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.identity.aliases import Aliases, mistakes, read
+from mailer.identity.aliases import Aliases, read, refusal
 from mailer.mail.failure import Failure
 
 FILE = """\
@@ -81,13 +81,15 @@ def test_the_file_is_not_read_before_it_is_needed(tmp_path: Path) -> None:
 def test_what_mail_cannot_follow_is_found(tmp_path: Path) -> None:
     """Commands, files, lists in files, and what is no address."""
     (tmp_path / "aliases").write_text(FILE + "file: /dev/null/x\nbad: a b c\n")
-    assert [(line, text[:40]) for line, text in mistakes(str(tmp_path / "aliases"))] == [
-        (3, "the alias root leads nowhere: 'carol smi"),
-        (9, "the alias run leads to a command, and ma"),
-        (10, "the alias list leads to a list in a file"),
-        (15, "the alias file leads to a file, and mail"),
-        (16, "the alias bad leads nowhere: 'a b c' is "),
+    found = [(name, why) for name, alias in read(str(tmp_path / "aliases")) for target in alias.targets if (why := refusal(target))]
+    assert [(name, why[:25]) for name, why in found] == [
+        ("root", "leads nowhere: 'carol smi"),
+        ("run", "leads to a command, and m"),
+        ("list", "leads to a list in a file"),
+        ("file", "leads to a file, and mail"),
+        ("bad", "leads nowhere: 'a b c' is"),
     ]
+    assert refusal("") == "stands for nobody"
 
 
 def test_a_file_that_is_no_file_of_aliases(tmp_path: Path) -> None:
@@ -104,4 +106,4 @@ def test_any_file_can_be_read(tmp_path_factory: pytest.TempPathFactory, text: st
     for name, alias in read(str(path)):
         assert name
         assert alias.targets
-    list(mistakes(str(path)))
+        list(map(refusal, alias.targets))

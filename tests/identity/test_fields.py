@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.identity import identified
-from mailer.mail.address import parse
+from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Change, Message
 
@@ -88,8 +88,10 @@ def test_header_and_envelope_agree(value: str) -> None:
     (unfolded,) = before.values(b"to")
     wanted = []
     for text in in_header(unfolded):
-        became = some.recipient(text)
-        wanted += became.addresses or [text]
+        try:
+            wanted += some.recipient(text).addresses or [text]
+        except AddressError:
+            wanted.append(text)
     after = identified(before, some, changes)
     (unfolded,) = after.values(b"to")
     found = [*in_header(unfolded)]

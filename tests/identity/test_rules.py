@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mailer.config import values
 from mailer.config.quick import SubmissionSettings
 from mailer.identity import Rules
+from mailer.mail.address import AddressError
 from tests.fakes.nameplate import Nameplate
 
 
@@ -93,8 +95,8 @@ def test_every_other_name() -> None:
 def test_a_name_without_a_rule_is_refused() -> None:
     """No domain that nobody chose is put behind it, neither the host's nor anybody's."""
     for some in (rules(aliases=ALIASES), rules(aliases=ALIASES, masquerade=("example.com",)), rules(authors=(("*", "a@example.com"),))):
-        (problem,) = some.recipient("pi").problems
-        assert "'pi' is not an address: it has no domain" in str(problem)
+        with pytest.raises(AddressError, match="'pi' is not an address: it has no domain"):
+            some.recipient("pi")
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,17 @@ def test_masquerading(text: str, author: str) -> None:
     """A host below a domain is that domain, the nearest one; users, addresses and domains can keep theirs."""
     some = rules(masquerade=("example.com", "sub.example.com"), masquerade_except=("root", "lists.example.com", "me@y.example.com"))
     assert some.author(text).addresses == [author]
+
+
+def test_a_domain_is_the_same_in_either_labels() -> None:
+    """U-labels and A-labels, in the settings and in the address, before the @ whatever it is."""
+    found = values.domains(["bücher.example"]), values.kept(["Lists.Bücher.example", "me@x.bücher.example"])
+    some = rules(masquerade=found[0], masquerade_except=found[1], aliases=values.aliases({"jürgen@Bücher.example": "j@example.com"}))
+    for domain in ("bücher.example", "xn--bcher-kva.example"):
+        assert some.author(f"a@x.{domain}").addresses == ["a@xn--bcher-kva.example"]
+        assert some.author(f"a@lists.{domain}").addresses == ["a@lists.xn--bcher-kva.example"]
+        assert some.author(f"me@x.{domain}").addresses == ["me@x.xn--bcher-kva.example"]
+        assert some.recipient(f"jürgen@{domain}").addresses == ["j@example.com"]
 
 
 def test_recipients_are_not_masqueraded() -> None:

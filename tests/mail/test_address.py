@@ -56,7 +56,7 @@ def test_an_address_reads_as_it_was_written(text: str) -> None:
         ("user@[IPv6:1:2:3:4:5::192.0.2.1]", "less than two groups"),
         ("user@127.0.0.1", "no domain.*\\[192.0.2.1\\]"),
         ("user@127.1", "no domain"),
-        ("user@１２７.0.0.1", "numbers and dots"),
+        ("user@１２７.0.0.1", "no domain ends in a number"),
         ("user@℀.example", "no domain"),
         ("user@b ü.example", "no domain"),
         ("user@bücher。", "empty label"),

@@ -18,8 +18,8 @@ MAILBOXES = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN", "ISEMAIL_RFC5321"}
 IN_HEADERS = {"ISEMAIL_CFWS", "ISEMAIL_DEPREC"}
 """What RFC 5322 allows in a header besides: comments, folds, and forms of old."""
 
-NUMBERS = {24}
-"""A domain of numbers only, which RFC 5321 can write and no host can have: RFC 1123 §2.1."""
+NUMBERS = {23, 24}
+"""Domains whose last label is a number, which RFC 5321 can write and no host can have: RFC 1123 §2.1."""
 
 OLD_OCTETS = {58, 124, 125, 134, 138, 139}
 """Local parts with control characters, which no mail system of today may be sent."""
