@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from mailer.cli.queue_show import header as shown
 from mailer.client.letter import letter
 from mailer.config.intake import Submitter
+from mailer.delivery.dispatch import hops
 from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft
 from mailer.intake.rules import Rules
 from mailer.mail.address_list import in_header
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise
+from mailer.smtp.extension import Extensions
+from mailer.smtp.transaction import Transaction
 from mailer.spool import Spool
 from mailer.spool.admit import Stranger, Terms, admit
 from mailer.spool.file import CorruptFile
@@ -31,13 +34,14 @@ LINES = (
     b"From: a@one.example", b"from : b@two.example", b"From: c@three.example,\r\n d@four.example", b" (fold)", b"\t(fold)",
     b"Subject: s", b"X: y", b"",
     b" ", b"no field", b"From ceo@example.com Mon Nov 30 10:00:00 2026", b">From x: y", b"Fr\xc3\xb6m: x", b"Fr\xf6m: x", b": no name",
-    b"Two words: x", b"DKIM-Signature: v=1",
+    b"Two words: x", b"DKIM-Signature: v=1", b"Received: x", b"RECEIVED: y", "X: ü".encode(),
 )  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=9))
 def test_all_rooms_agree_where_the_header_ends(lines: list[bytes]) -> None:
-    """Splitter, signer, whoever finds the author, whoever judges him, the client library, and what an operator is shown."""
+    """Splitter, signer, whoever finds the author, whoever judges him, who counts hosts and who looks for UTF-8, the client library, and
+    what an operator is shown."""
     content = normalise(b"\r\n".join(lines))
     names = [name for name, _ in Message.split(content).fields()]
     authors = [list(in_header(value)) for value in Message.split(content).values(b"from")]
@@ -46,6 +50,9 @@ def test_all_rooms_agree_where_the_header_ends(lines: list[bytes]) -> None:
     drawn = draft(content, [Seal("one.example", "s", key("ed25519"), 60.0)], 0.0)
     (signed,) = re.findall(rb"\th=([^;]*);", drawn.parts[0].field)
     assert signed.replace(b"\r\n\t", b"").split(b":").count(b"from") == names.count(b"from") + 1
+    assert hops(content) == names.count(b"received")
+    asked = Transaction("me@example.com", ["you@example.net"], content, Extensions(eight_bit=True))
+    assert (asked.answers() == [None]) == Message.split(content).header.isascii()
     sent = letter(content, "me@example.com", ["you@example.net"], "host.example.com")
     assert [name for name, _ in Message.split(sent.content).fields() if name not in (b"date", b"message-id")] == names
     assert judged(content, *[text for found in authors for text in found])

@@ -122,6 +122,8 @@ def test_the_date_is_written_in_the_zone_of_this_machine(door: Door, monkeypatch
     [
         (b"", "", ""), (b"hello", "", "hello\r\n"), (b"hello\n", "", "hello\r\n"), (b"\nhello", "", "hello\r\n"), (b"a: b", "a: b", ""),
         (b"hello\nTo: x\n", "", "hello\r\nTo: x\r\n"), (b"From me Sat Nov 21\nSubject: x\n\nb", "Subject: x", "b\r\n"), (b"From ", "", ""),
+        (b">From x\nFrom y\nSubject: x\n\n>From z\n", "Subject: x", ">From z\r\n"),
+        (b" x\nSubject: x\n\nb", "", " x\r\nSubject: x\r\n\r\nb\r\n"),
     ],
 )  # fmt: skip
 def test_anything_becomes_a_message(door: Door, data: bytes, header: str, body: str) -> None:
@@ -296,7 +298,7 @@ def test_a_bad_sender_is_refused(door: Door, sender: str) -> None:
         (b"Resent-From: ann@example.net\nResent-Sender: office@example.net\nResent-To: x@example.net\n", "office@example.net"),
         (b"Resent-From: ann@example.net\nResent-From: earlier@example.net\nResent-Sender: earlier@example.net\n", "ann@example.net"),
         (b"Resent-From: ann@example.net\nReceived: x\nResent-Sender: earlier@example.net\n", "ann@example.net"),
-        (b"Resent-To: x@example.net\n", "me@example.com"),
+        (b"Resent-To: x@example.net\n", "root@host.example"),
     ],
 )
 def test_who_sends_it_on_gets_the_reports(door: Door, field: bytes, sender: str) -> None:
@@ -643,6 +645,8 @@ def test_mail_that_is_sent_on_says_when_and_under_which_name(door: Door) -> None
     assert [line.partition(":")[0] for line in lines] == ["Received", "Resent-Date", "Resent-Message-ID", ""]
     assert below == old + WHOLE
     assert [change.what for change in done.changes if change.action == "added"] == ["Resent-Date", "Resent-Message-ID"]
+    (line,) = (line for line in door.content(b"Resent-To: x@example.com\n" + WHOLE).split(b"\r\n") if line.startswith(b"Resent-From"))
+    assert line == b"Resent-From: root@host.example"
     again = done.content.replace(b"Received: by x\r\n", b"")
     assert door.content(again) == again
 

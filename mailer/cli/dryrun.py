@@ -48,7 +48,7 @@ def _relayed(given: Given, prepared: Prepared) -> Iterator[Change]:
     except Failure:
         return
     table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
-    ways = dict.fromkeys(table.find(to.domain).via[0] for to in prepared.envelope.recipients)
+    ways = dict.fromkeys(table.find(to.domain).via[0] for to in prepared.envelope.recipients if to.outcome is None)
     for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
         author, why = config.relays[name].author, f"relay.{name}.author"
         sender = prepared.envelope.sender
@@ -68,7 +68,8 @@ def _record(prepared: Prepared) -> dict[str, object]:
 def _blocks(prepared: Prepared) -> Iterator[look.Block]:
     envelope = prepared.envelope
     rows: list[tuple[str, look.Piece]] = [("sender", look.Cell(envelope.sender or "<>", "strong"))]
-    rows += [(f"recipient ({to.type})", look.Cell(to.address, "strong")) for to in envelope.recipients]
+    rows += [(f"recipient ({to.type})", look.Cell(to.address, "strong")) for to in envelope.recipients if to.outcome is None]
+    rows += [("gets nothing", look.Cell(to.address, "bad")) for to in envelope.recipients if to.outcome is not None]
     if envelope.subject:
         rows.append(("subject", envelope.subject))
     rows.append(("size", f"{len(prepared.content)} bytes"))

@@ -195,8 +195,10 @@ def _tell(given: Given, done: Submitted) -> None:
     Who gets no mail is named in any case.
     """
     for change in done.changes:
-        if given.flag("--verbose") or change.action == "refused" or (change.action == "left" and not given.flag("--quiet")):
+        if change.action != "refused" and (given.flag("--verbose") or (change.action == "left" and not given.flag("--quiet"))):
             complain(str(change), OK)
+    for line in done.refusals:
+        complain(line, OK)
 
 
 def as_json(done: Submitted) -> dict[str, object]:
@@ -222,7 +224,6 @@ def as_json(done: Submitted) -> dict[str, object]:
                 "address": recipient.address,
                 "type": recipient.type,
                 **outcome_of(recipient),
-                "host": None,
                 "updated_at": envelope.created,
             }
             for recipient in envelope.recipients
@@ -234,10 +235,12 @@ def as_json(done: Submitted) -> dict[str, object]:
 def outcome_of(recipient: Recipient) -> dict[str, object]:
     """What is known of a recipient when the message is queued."""
     if (outcome := recipient.outcome) is None:
-        return {"status": "queued", "code": None, "enhanced_code": None, "reply": None}
-    status = "failed" if outcome["verdict"] == "fail" else "sent"
-    reply = f"{outcome['code']} {outcome['enhanced']} {outcome['text']}"
-    return {"status": status, "code": outcome["code"], "enhanced_code": outcome["enhanced"], "reply": reply}
+        status, code, enhanced, text, cause = "queued", None, None, None, None
+    else:
+        status = "failed" if outcome["verdict"] == "fail" else "sent"
+        code, enhanced, text, cause = (outcome[name] for name in ("code", "enhanced", "text", "cause"))
+    reply = {"status": status, "code": code, "enhanced_code": enhanced, "reply": text, "host": None}
+    return {**reply, "ours": cause is not None, "cause": cause, "besides": None}
 
 
 def changes_of(changes: list[Change]) -> list[dict[str, str]]:

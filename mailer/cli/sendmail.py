@@ -80,11 +80,10 @@ def _send(asked: Asked) -> int:
         )
     with deaf():
         done = submit(request, settings, time.time())
-    for change in done.changes:
-        if change.action == "refused":
-            from . import complain
+    for line in done.refusals:
+        from . import complain
 
-            complain(str(change), OK)
+        complain(line, OK)
     if asked.verbose:
         _tell(done.envelope.id)
     if not done.heard:

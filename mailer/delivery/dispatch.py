@@ -14,8 +14,8 @@ from mailer import durable
 from mailer.events import Alarm, Changed, Corrupt, Seen
 from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
-from mailer.mail.message import header_end
-from mailer.mail.outcome import Outcome
+from mailer.mail.message import Message, header_end
+from mailer.mail.outcome import Outcome, foretold
 from mailer.spool import NoSuchMessage
 from mailer.spool.file import CorruptFile, LaterFile
 
@@ -90,7 +90,7 @@ class Dispatcher:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self.budget.keep(attempt, content, descriptor)
-        if _hops(content) > self.policy.max_hops:
+        if hops(content) > self.policy.max_hops:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._in_circles(attempt, now))
             return
@@ -169,7 +169,7 @@ class Dispatcher:
         for to in pending:
             recipient = entry.envelope.recipients[to]
             if recipient.outcome is not None:  # submission has said all
-                settled.append(Outcome.from_record(to, self.clock.now(), recipient.outcome)._replace(counts=False))
+                settled.append(foretold(to, self.clock.now(), recipient.outcome))
             else:
                 domains.setdefault(recipient.domain, []).append(to)
         attempt.open_jobs = len(domains) + bool(settled)
@@ -296,7 +296,8 @@ class Dispatcher:
             job.attempt.open_jobs -= 1
 
 
-def _hops(content: bytes) -> int:
+def hops(content: bytes) -> int:
     """How many hosts the message has passed: its Received fields, RFC 5321 §6.3."""
-    count = content.count(b"\nReceived:", 0, content.find(b"\r\n\r\n")) + content.startswith(b"Received:")
-    return count and content.count(b"\nReceived:", 0, header_end(content)) + content.startswith(b"Received:")
+    if b"received" not in content[: content.find(b"\r\n\r\n")].lower():  # as in nearly all mail, and sooner seen
+        return 0
+    return sum(name == b"received" for name, _ in Message(content[: header_end(content)], b"").fields())

@@ -28,6 +28,9 @@ class Cause(StrEnum):
     UNFIT = "unfit"  # the host does not take such a message, and said so before
     LOOP = "loop"  # it goes round in circles, or would come back to us
     CANCELLED = "cancelled"  # an operator has withdrawn it
+    MISWRITTEN = "miswritten"  # the recipient is written as no address is
+    ALIAS = "alias"  # an alias of ours leads nowhere
+    DISCARDED = "discarded"  # an alias of ours leads to /dev/null
     DNS = "dns"  # the DNS gave no answer
     NO_DOMAIN = "no_domain"  # there is no such domain
     NULL_MX = "null_mx"  # the domain says that it takes no mail, RFC 7505

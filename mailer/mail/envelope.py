@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PRIORITIES = ("high", "normal", "low")
 RECIPIENT_TYPES = ("to", "cc", "bcc")
 SETTLED = ("fail", "delivered")
-"""The verdicts that a recipient can have from its submission on."""
+SETTLED_BY = ("", "miswritten", "alias", "discarded")
+"""The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.cause`)."""
 
 LONGEST_TEXT = 512  # characters of what is said of such a recipient
 
@@ -219,8 +220,8 @@ def _recipient(item: object) -> Recipient:
 def _settled(item: dict[str, object]) -> Recipient:
     """A recipient that nothing is sent to."""
     address, given, type = _text(item, "address"), _object(item, "outcome"), _text(item, "type", "to")
-    code, outcome = given.get("code"), {name: _text(given, name, "") for name in ("verdict", "enhanced", "text")}
-    if outcome["verdict"] not in SETTLED or not isinstance(code, int) or not 200 <= code <= 599:
+    code, outcome = given.get("code"), {name: _text(given, name, "") for name in ("verdict", "enhanced", "text", "cause")}
+    if outcome["verdict"] not in SETTLED or outcome["cause"] not in SETTLED_BY or not isinstance(code, int) or not 200 <= code <= 599:
         raise EnvelopeError("the outcome of a recipient of the envelope is none")
     if any(not text.isprintable() or len(text) > LONGEST_TEXT for text in (address, *outcome.values())):
         raise EnvelopeError("the outcome of a recipient of the envelope is too long, or no text")

@@ -125,7 +125,9 @@ class Change:
         self.why = why
 
     def __str__(self) -> str:
-        went = {"added": self.after, "removed": self.before, "refused": self.before}.get(self.action, f"{self.before} → {self.after}")
+        if self.action == "refused":
+            return f"undeliverable: {self.before}: {self.why}" if not self.after else f"no sender: {self.before}: {self.why}"
+        went = {"added": self.after, "removed": self.before}.get(self.action, f"{self.before} → {self.after}")
         return f"{self.action} {self.what}: {went} ({self.why})" if self.before or self.after else f"{self.action} {self.what}: {self.why}"
 
 

@@ -26,7 +26,7 @@ def recipients(message: Message) -> dict[str, str]:
 
 
 def author(message: Message) -> str:
-    """The address text of who sends or re-sends it; empty if nobody is named."""
+    """The address text of who sends it, or of who re-sends it where somebody does; empty if nobody is named."""
     again = newest(message)
-    values = (*again.values(b"resent-sender"), *again.values(b"resent-from"), *message.values(b"from"))
+    values = (*again.values(b"resent-sender"), *again.values(b"resent-from")) if again.header else message.values(b"from")
     return next((text for value in values for text in in_header(value)), "")

@@ -153,6 +153,11 @@ class Outcome(NamedTuple):
         )
 
 
+def foretold(to: int, at: float, record: Mapping[str, object]) -> Outcome:
+    """What submission knew of recipient number `to`, whom nobody is asked about: the outcome in the envelope (`mailer.mail.envelope`)."""
+    return Outcome.from_record(to, at, record)._replace(counts=False)
+
+
 def reply_line(code: int, enhanced: str, text: str) -> str:
     """A reply as one line; code 0 is none."""
     return " ".join(part for part in (str(code) if code else "", enhanced, text) if part)

@@ -1,12 +1,16 @@
 """A message that somebody sends on as it is: who does so, when, and under which identifier; RFC 5322 §3.6.6.
 
-Its ``Resent-`` fields stand in blocks, the newest above. Whoever writes one must say when, and should name it; where a program did
-not, submission does.
+Its ``Resent-`` fields stand in blocks, the newest above. Whoever writes one must say who does so and when, and should name it; where a
+program did not, submission does.
 """
 
 from __future__ import annotations
 
 from .message import Change, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ONCE = frozenset({b"resent-from", b"resent-sender", b"resent-date", b"resent-message-id"})
 """What each block has once: where it stands again, another block has begun."""
@@ -15,11 +19,15 @@ TRACE = frozenset({b"received", b"return-path"})
 """What hosts put before a message: the block that stands below is older. RFC 5322 §3.6.7"""
 
 
-def resent(message: Message, date: str, message_id: str, changes: list[Change]) -> Message:
-    """`message` with `date` and `message_id` in its newest block of ``Resent-`` fields, where it has one that lacks them."""
+def resent(message: Message, author: Callable[[], str], date: str, message_id: str, changes: list[Change]) -> Message:
+    """`message` with what its newest block of ``Resent-`` fields lacks, where it has one; `author` says who we are."""
     block = {name for name, _ in newest(message).fields()}
+    if not block:
+        return message
     made = [("Resent-Date", date), ("Resent-Message-ID", message_id)]
-    added = [(name, value) for name, value in made if block and name.lower().encode() not in block]
+    added = [(name, value) for name, value in made if name.lower().encode() not in block]
+    if b"resent-from" not in block:
+        added.append(("Resent-From", author()))
     changes += [Change("added", name, "", value, "there was none") for name, value in added]
     lines = [f"{name}: {value}\r\n".encode() for name, value in added]
     fields = list(message.fields())

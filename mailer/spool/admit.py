@@ -2,7 +2,8 @@
 
 ``drop/`` and the socket give the same bytes, a spool file, and both are hostile until proven mail. What the sender's own
 program would have seen to is looked at once more here, for nobody had to use that program: line ends, addresses, options,
-limits in number and in bytes. What the sender may not say is replaced: who it is, and when it was if that is later than now.
+limits in number and in bytes. What the sender may not say is replaced: who it is, when it was if that is later than now, and subject
+and Message-ID, which are those of the header.
 Members of the envelope that nobody knows are left out.
 
 Nor may he choose what mail his goes before. An ID says when its message was put, and the spool is sorted by that; one that says
@@ -29,9 +30,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer import durable
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.envelope import LONGEST_REQUEST_ID, largest
+from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, largest
 from mailer.mail.message import Message, header_end, is_divided, is_normal
 from mailer.mail.request import MEMBERS, Request
+from mailer.mail.subject import shown_subject
 from mailer.mail.when import parse_rfc3339, rfc3339
 
 from . import file, keys
@@ -112,8 +114,10 @@ def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> st
         raise CorruptFile(f"its message has {len(content)} bytes, more than a message may have")
     if len(envelope.recipients) > terms.max_recipients:
         raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
-    _check(envelope, content, terms.max_header)
+    header = _checked(envelope, content, terms.max_header)
     _known(envelope)
+    envelope.subject = shown_subject(header)
+    envelope.message_id = (header.value(b"message-id") or "")[:LONGEST_MESSAGE_ID]
     for recipient in envelope.recipients:
         if recipient.outcome is None:
             recipient.address = address.ascii_address(recipient.address)
@@ -153,15 +157,16 @@ def named(id: str, who: Stranger) -> str:
     return encode((int(who.latest * 1000) << 80) | int.from_bytes(chance, "big"), 26)
 
 
-def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
-    """That the message is what submission makes of one. Raises `CorruptFile`."""
+def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:
+    """The header of the message, if that and its envelope are what submission makes of one. Raises `CorruptFile`."""
     if not is_normal(content):
         raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
     if content.find(b"\r\n\r\n", 0, max_header + 4) < 0:
         raise CorruptFile(f"the header of its message has more than {max_header} bytes, or no end")
     if not is_divided(content):
         raise CorruptFile("no empty line ends the header of its message")
-    if (count := sum(name == b"from" for name, _ in Message(content[: header_end(content)], b"").fields())) != 1:
+    header = Message(content[: header_end(content)], b"")
+    if (count := sum(name == b"from" for name, _ in header.fields())) != 1:
         raise CorruptFile(f"its message has {count} From fields, not one")
     if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
         raise CorruptFile("its request id is none")
@@ -175,6 +180,7 @@ def _check(envelope: Envelope, content: bytes, max_header: int) -> None:
         raise CorruptFile(str(error)) from None
     except ValueError as error:
         raise CorruptFile(f"the envelope's {error}") from None
+    return header
 
 
 def _known(envelope: Envelope) -> None:

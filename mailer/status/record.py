@@ -18,15 +18,13 @@ from mailer.mail.outcome import reply_line, told
 from mailer.mail.when import rfc3339
 from mailer.spool.layout import is_id
 
-from .rows import last_of, recipient_status, sent_at, status_of
+from .rows import last_of, outcome_of, recipient_status, sent_at, status_of
 from .schema import LATER, SCHEDULED, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mailer.mail.cause import Cause
-    from mailer.mail.envelope import Recipient
-    from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
 END = 253402300800 * 10**6  # the first microsecond of the year 10000
@@ -149,11 +147,12 @@ def of_entry(entry: Entry, *, sending: bool = False) -> Record:
         sent_at(entry) if status == "sent" else None,
         history.attempts,
         error.told if error else "",
-        [_recipient(entry, recipient, history.last.get(at)) for at, recipient in enumerate(envelope.recipients)],
+        [_recipient(entry, at) for at in range(len(envelope.recipients))],
     )
 
 
-def _recipient(entry: Entry, recipient: Recipient, last: Outcome | None) -> RecipientRecord:
+def _recipient(entry: Entry, to: int) -> RecipientRecord:
+    recipient, last = entry.envelope.recipients[to], outcome_of(entry, to)
     status = recipient_status(last, entry.state == "held")
     if last is None:
         return RecipientRecord(recipient.address, recipient.type, status, 0, "", "", "", entry.arrived)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Changed, Seen, Settled, Tried
 from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.outcome import foretold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -139,11 +140,11 @@ def sent_at(entry: Entry) -> float:
 def recipients(item: News) -> Iterator[Row]:
     """The rows of `email_recipients`."""
     entry = item.entry
-    id, history, held = entry.id, entry.history, entry.state == "held"
-    positions = range(history.count) if item.whole else sorted({outcome.to for outcome in item.outcomes.values()})
+    id, held = entry.id, entry.state == "held"
+    positions = range(entry.history.count) if item.whole else sorted({outcome.to for outcome in item.outcomes.values()})
     for position in positions:
         recipient = entry.envelope.recipients[position]
-        outcome = history.last.get(position)
+        outcome = outcome_of(entry, position)
         status = recipient_status(outcome, held)
         address = recipient.address
         domain = address.rpartition("@")[2].lower()
@@ -166,6 +167,14 @@ def recipients(item: News) -> Iterator[Row]:
                 outcome.cause,
                 outcome.besides[:LIMIT] or None,
             )
+
+
+def outcome_of(entry: Entry, to: int) -> Outcome | None:
+    """The last outcome of recipient number `to`: as the records say, else as submission said."""
+    last = entry.history.last.get(to)
+    if last is None and (known := entry.envelope.recipients[to].outcome) is not None:
+        return foretold(to, entry.arrived, known)
+    return last
 
 
 def recipient_status(last: Outcome | None, held: bool) -> str:

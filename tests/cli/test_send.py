@@ -42,13 +42,25 @@ def test_quiet_prints_nothing(home: Home) -> None:
     assert len(home.queued()) == 1
 
 
+def test_json_is_what_status_says(home: Home) -> None:
+    """Also of who can get nothing: the same members, and the same words, before anybody was asked."""
+    done = home.send("--json", "a@example.com", "nodomain@")
+    assert done.stderr.decode().splitlines()[0] == "mailer: undeliverable: nodomain@: nothing stands after the @"
+    told = json.loads(done.stdout)
+    known = json.loads(home.mailer("status", told["id"], "--json").stdout)
+    for mine, theirs in zip(told["recipients"], known["recipients"], strict=True):
+        assert {**mine, "updated_at": None} == {**theirs, "updated_at": None}
+    assert [one["status"] for one in told["recipients"]] == ["queued", "failed"]
+
+
 def test_json_is_a_message_of_the_contract(home: Home) -> None:
     """The members that `mailer status --json` has, with null for what is not known yet."""
     done = home.send("--json", "--request-id", "k", "-f", "s@example.com", "-t", "b@example.com", input=b"Cc: c@example.com\n" + WHOLE)
     (id,) = home.queued()
     shown = json.loads(done.stdout)
     envelope = home.spool.read(id).envelope
-    pending = {"status": "queued", "code": None, "enhanced_code": None, "reply": None, "host": None, "updated_at": envelope.created}
+    unknown = dict.fromkeys(("code", "enhanced_code", "reply", "host", "cause", "besides"))
+    pending = {"status": "queued", **unknown, "ours": False, "updated_at": envelope.created}
     assert shown == {
         "id": id,
         "message_id": envelope.message_id,

@@ -15,10 +15,17 @@ def test_one_bad_address_is_reported_and_the_others_get_it(world: World) -> None
     world.configure(sink, more=f'[submission]\naliases_file = "{aliases}"\n')
     done = world.mailer("sendmail", "-t", "--", "nobody", "ops", input=MESSAGE)
     assert done.code == 0
-    assert "refused envelope recipient: nodomain@ ('nodomain@' is not an address: nothing stands after the @)" in done.err
-    assert "the alias ops leads to a command" in done.err
+    assert "mailer: undeliverable: nodomain@: nothing stands after the @\n" in done.err
+    assert f"mailer: undeliverable: ops: {aliases}:2: the alias ops leads to a command, and mail goes to addresses only\n" in done.err
+    assert done.err.endswith("mailer: the message goes to the other 3 recipients, and a report to me@here.example\n")
     assert "nobody" not in done.err
     [id] = world.in_spool("queued")
+    before = {one["address"]: (one["status"], one["ours"]) for one in world.status(id)["recipients"]}
+    assert before["nobody"] == ("sent", True)
+    assert before["nodomain@"] == before["ops"] == ("failed", True)
+    assert before["good@example.net"] == ("queued", False)
+    explained = world.mailer("explain", id).out.partition("What it waits for")[2]
+    assert "nodomain@" not in explained
     world.once()
     mail, report = sorted(sink.received(2), key=lambda kept: kept.subject.startswith("Not delivered"))
     assert sorted(mail.recipients) == ["good@example.net", "ops@example.net", "third@example.net"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mailer.mail.envelope import Envelope
+from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import TRY_AGAIN, Failure
 from mailer.mail.when import rfc3339
 from mailer.spool import Spool
@@ -483,19 +483,41 @@ def crash(_path: str) -> None:
 
 def test_what_nobody_reads_is_not_kept(spool: Spool, drop: Path) -> None:
     """Members that no program of ours knows, and a subject beyond what is shown: they would be held for as long as the mail waits."""
+    body = b"From: me@example.com\r\nSubject: " + b"s" * 900 + b"\r\n " + b"s" * 900 + b"\r\nMessage-ID: <" + b"m" * 980 + b">\r\n\r\n"
     letter = envelope(
-        subject="s" * 5000,
-        message_id="<" + "m" * 5000,
         submitter={"uid": 1, "ip": "192.0.2.1", "x": "y"},
         options={"ret": "HDRS", "x": "y", "recipients": {"you@example.net": {"notify": "NEVER", "x": "y"}, "x@example.net": {}}},
     )
     letter.parent = "x" * 500
-    leave(drop, letter)
+    leave(drop, letter, body)
     (id,) = adopt(spool, TERMS).ids
     kept = spool.read(id).envelope
-    assert (len(kept.subject), len(kept.message_id), kept.parent) == (500, 998, "")
+    assert (len(kept.subject), len(kept.message_id), kept.parent) == (500, 982, "")
     assert kept.submitter == {"ip": "192.0.2.1", "uid": os.geteuid()}
     assert kept.options == {"ret": "HDRS", "recipients": {"you@example.net": {"notify": "NEVER"}}}
+
+
+def test_subject_and_message_id_are_those_of_the_header(spool: Spool, drop: Path) -> None:
+    """Whoever writes the file himself shows an operator nothing that the message does not have."""
+    body = b"From: me@example.com\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n"
+    for letter, content, shown in (
+        (envelope(subject="Your bill", message_id="<of@somebody.else>"), body, ("Grüße", "<1@example.com>")),
+        (envelope(subject="Your bill", message_id="<of@somebody.else>"), b"From: me@example.com\r\n\r\nhello\r\n", ("", "")),
+    ):
+        leave(drop, letter, content)
+        (id,) = adopt(spool, TERMS).ids
+        kept = spool.read(id).envelope
+        assert (kept.subject, kept.message_id) == shown
+
+
+def test_a_user_says_no_more_of_who_gets_nothing_than_submission_does(spool: Spool, drop: Path) -> None:
+    """The causes that submission has; one that would blame a host, or raise an alarm, makes it no message."""
+    outcome = {"verdict": "fail", "code": 550, "enhanced": "5.3.5", "text": "nobody", "cause": "alias"}
+    for cause, taken in (("alias", 1), ("login_refused", 0)):
+        letter = envelope()
+        letter.recipients.append(Recipient("root", "to", {**outcome, "cause": cause}))
+        leave(drop, letter)
+        assert len(adopt(spool, TERMS).ids) == taken
 
 
 # An ID that is taken
@@ -512,7 +534,7 @@ def test_an_id_that_another_message_has_is_refused(spool: Spool, drop: Path) -> 
 
 def test_what_a_crash_left_in_both_places_is_one_message(spool: Spool, drop: Path) -> None:
     """Adopted, but not yet taken out of drop/: the next round finds the same message and only tidies up."""
-    letter = envelope(id=ID, submitter={"uid": os.geteuid()})
+    letter = envelope(id=ID, submitter={"uid": os.geteuid()}, subject="a test")
     leave(drop, letter)
     Path(spool.path("queued", ID)).write_bytes(spool_file(letter))
     done = adopt(spool, TERMS)
