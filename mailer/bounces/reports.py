@@ -11,7 +11,8 @@ under the ID that comes with it. Who gets a report:
 - For recipients that were refused or whose time is up, unless the sender asked not to be told of them (``NOTIFY``, RFC 3461
   §4.1). Not for those that an operator cancelled: whoever does that knows.
 - For recipients whose mail was taken by a host that knows no reports, where the sender asked for ``SUCCESS``.
-- For recipients that are late, once a message: where the operator wants that, and after `LATE` where the sender asked for it.
+- For recipients that are late, once a message: where the operator wants that, after `LATE` where the sender asked for it, and where
+  mail waits for something of ours for longer than it may take otherwise.
 
 One report is about all recipients that an attempt gave up, however many causes there are: it groups them.
 
@@ -127,20 +128,25 @@ class Reports:
         told = (outcome for outcome in failed if wants(asked.of(envelope.recipients[outcome.to].address).notify, "FAILURE"))
         return sorted(told, key=lambda outcome: outcome.to)
 
-    def late(self, entry: Entry, age: float) -> list[Outcome]:
-        """The last outcomes of those recipients that wait, that are late after `age` seconds, and whose sender is to be warned."""
+    def late(self, entry: Entry, age: float, expire: float) -> list[Outcome]:
+        """The last outcomes of those recipients that wait, that are late after `age` seconds, and whose sender is to be warned.
+
+        What waits for something of ours is never given up; so its sender hears of it when it would have been, after `expire` seconds.
+        """
         if not entry.envelope.sender or not self.enabled:
             return []
         asked, last = asked_of(entry.envelope), entry.history.last
         return [
-            last[to] for to in entry.history.pending() if to in last and self._is_late(asked, entry.envelope.recipients[to].address, age)
+            last[to]
+            for to in entry.history.pending()
+            if to in last and self._is_late(asked, entry.envelope.recipients[to].address, age, expire if last[to].scope == "us" else 0.0)
         ]
 
-    def _is_late(self, asked: Request, address: str, age: float) -> bool:
+    def _is_late(self, asked: Request, address: str, age: float, longest: float) -> bool:
         notify = asked.of(address).notify
         if asked.by is not None and not asked.by_return and age >= asked.by:  # RFC 2852 §4.2: it goes on, and the sender is told
             return wants(notify, "DELAY")
-        after = self.delay_warning or (LATE if notify else 0.0)
+        after = self.delay_warning or (LATE if notify else 0.0) or longest
         return bool(after) and age >= after and wants(notify, "DELAY")
 
     def confirmations(self, entry: Entry, owed: Iterable[tuple[int, Kind]], content: bytes) -> list[Report]:
@@ -154,7 +160,7 @@ class Reports:
         return [self._write(entry, outcomes, kind, content) for kind, outcomes in kinds.items()]
 
     def warning_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes, until: float) -> Report:
-        """The warning about those who are `late`; they are tried `until` then (seconds since the epoch)."""
+        """The warning about those who are `late`; they are tried `until` then (seconds since the epoch, 0.0 for ever)."""
         return self._write(entry, outcomes, "delayed", content, until)
 
     def warning_id(self, id: str) -> str:

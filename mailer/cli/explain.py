@@ -33,14 +33,18 @@ MAX_DOMAINS = 20  # whose way is looked up
 
 
 class Standing(NamedTuple):
-    """What holds up one recipient, who waits until `due` (seconds since the epoch, 0.0 is now)."""
+    """What holds up one recipient until `due` (seconds since the epoch, 0.0 is now), or however long it takes where it is `ours`."""
 
     due: float
     obstacles: list[Obstacle]
+    ours: bool
 
 
 class Explanation(NamedTuple):
-    """A story, and what follows from it: where its mail would go now, when it is given up, and what holds up each recipient."""
+    """A story, and what follows from it: where its mail would go now, when it is given up, and what holds up each recipient.
+
+    What waits for something of ours is not given up; `gives_up` is 0.0 where all do.
+    """
 
     story: Story
     facts: Facts
@@ -104,9 +108,10 @@ def _explained(view: View | RemoteView, story: Story, config: Config | None, *, 
         facts.ways = _ways(config, list(domains)[:MAX_DOMAINS]) if ask else {}
     blocked = {}
     for to, recipient in waiting:
-        due = _due(story, to)
-        blocked[to] = Standing(due, obstacles(facts, _domain(recipient), due, story.last(to)))
-    return Explanation(story, facts, _gives_up(story, config.retry.expire) if config and waiting else 0.0, blocked)
+        due, last = _due(story, to), story.last(to)
+        blocked[to] = Standing(due, obstacles(facts, _domain(recipient), due, last), last is not None and last.scope == "us")
+    waits = config and not all(standing.ours for standing in blocked.values())
+    return Explanation(story, facts, _gives_up(story, config.retry.expire) if config and waits else 0.0, blocked)
 
 
 def _gives_up(story: Story, expire: float) -> float:

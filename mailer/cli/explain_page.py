@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mailer.status.record import Record
     from mailer.status.story import Story
 
-    from .explain import Explanation
+    from .explain import Explanation, Standing
     from .show import Block, Piece
 
 NAMED = 5  # recipients that are named where many share a fate
@@ -221,7 +221,7 @@ def _blocked(explanation: Explanation, now: float, whole: bool) -> Iterator[Bloc
         yield Line(["  " + _names([explanation.story.record.recipients[to].address for to in group], whole)])
         for obstacle in standing.obstacles:
             yield Fields(list(_obstacle(obstacle, now)))
-        yield Fields([(label, value) for label, value in _next(explanation, standing.due, now) if value])
+        yield Fields([(label, value) for label, value in _next(explanation, standing, now) if value])
 
 
 def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
@@ -231,11 +231,13 @@ def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
         yield f"      {'':<11}", f"→ {obstacle.remedy}"
 
 
-def _next(explanation: Explanation, due: float, now: float) -> Iterator[Field]:
+def _next(explanation: Explanation, standing: Standing, now: float) -> Iterator[Field]:
     if explanation.story.record.status == "deferred":
         label = "leaves" if explanation.story.record.scheduled else "next try"
-        yield f"      {label:<11}", when(due, now) if due > now else "now"
-    if explanation.gives_up:
+        yield f"      {label:<11}", when(standing.due, now) if standing.due > now else "now"
+    if standing.ours:
+        yield f"      {'given up':<11}", "not while it waits for that"
+    elif explanation.gives_up:
         late = explanation.gives_up <= now
         text = "with the next try that fails, for its time is up" if late else when(explanation.gives_up, now)
         yield f"      {'given up':<11}", f"{text} (retry.expire)"

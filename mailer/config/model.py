@@ -282,7 +282,8 @@ class Bounce:
     content: str = setting(choice("headers", "full"), "How much of the message the report carries.", "headers")
     delay_warning: float = setting(
         DURATION,
-        "After this time without delivery the sender is warned, once a message. With 0 only those are who asked for it, after 4 hours.",
+        "After this time without delivery the sender is warned, once a message. With 0 only those are who asked for it, after 4 hours, and "
+        "those whose mail waits for something of ours longer than retry.expire.",
         "0s",
     )
     max_per_hour: int = setting(COUNT, "The most reports that one sender gets in an hour. What is beyond that is told in the log.", 100)

@@ -31,7 +31,6 @@ class Blame(NamedTuple):
 BLAME: dict[Cause, Blame] = {
     Cause.CREDENTIAL: Blame("our login cannot be had", SECRET + CERTIFICATE),
     Cause.SETTING: Blame("a setting of ours cannot be used", ("mailer.hostname", "relay.ca_file", "tls.ca_file")),
-    Cause.SHORT: Blame("this machine has run out", (), "a higher limit of open files (LimitNOFILE), or more memory"),
     Cause.LOGIN: Blame("we cannot log in", ("relay.auth", "relay.tls", "relay.allow_plaintext_auth")),
     Cause.LOGIN_REFUSED: Blame("our login is refused", LOGIN + SECRET),
     Cause.LOGIN_WANTED: Blame("a login is wanted", LOGIN + SECRET),
@@ -57,9 +56,7 @@ BLAME: dict[Cause, Blame] = {
 
 
 def kind_of(cause: Cause) -> str:
-    """What the alarm and ``blocked_by`` call it: ``login``, ``refused``, or ``limit`` where this machine is short of something."""
-    if cause is Cause.SHORT:
-        return "limit"
+    """What the alarm and ``blocked_by`` call it: ``login`` or ``refused``."""
     return "login" if cause in (Cause.CREDENTIAL, Cause.LOGIN, Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED) else "refused"
 
 

@@ -59,8 +59,7 @@ class Breaker:
 
     def trip(self, now: float, reason: str) -> None:
         """Open at once, and it is our fault: whatever comes next would fail the same way."""
-        self.failures = max(self.failures, self.threshold - 1)
-        self.cohorts = max(self.cohorts, 1.0)
+        self.open_until = self.open_until or now
         self.failed(now, reason)
         self.ours = True
 

@@ -158,7 +158,7 @@ class Engine:
     def recall(self, relays: Collection[str]) -> None:
         """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
 
-        Where our login was refused, a reload is a word that it may be right again.
+        A reload is also a word that what of ours was refused may be right again.
         """
         now = self.clock.now()
         for destination in [*self.scheduler.destinations.values()]:
@@ -168,6 +168,10 @@ class Engine:
                 self.standstill.over(destination.key)
             elif destination.breaker.ours:
                 self.scheduler.try_now(destination, now)
+        for key in self.standstill.keys_behind():
+            known = self.scheduler.destinations.get(key)
+            if known is None or not known.rests(now):
+                self.standstill.over(key)
         self.wake()
 
     # The loop
@@ -280,8 +284,7 @@ class Engine:
         if isinstance(error, MemoryError):
             text, due = "there was not enough memory to deliver it", self.out_of_memory("a message could not be delivered")
             return [
-                Outcome(to, "defer", "message", 451, "4.3.0", text, phase, at=now, due=due, counts=False, cause=Cause.SHORT)
-                for to in recipients
+                Outcome(to, "defer", "us", 451, "4.3.0", text, phase, at=now, due=due, counts=False, cause=Cause.SHORT) for to in recipients
             ]
         text = f"{type(error).__name__}: {error}"
         self.tell(Alarm(now, "bug", text))
@@ -297,7 +300,10 @@ class Engine:
         if len(self._blamed) >= MOST_BLAMED:
             self._blamed = {each: until for each, until in self._blamed.items() if now < until}
         self._blamed[key, outcome.cause] = now + REMIND
-        text = f"{outcome.hop.host}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {mended(outcome.cause)}"
+        relay = key.removeprefix("relay:") if key.startswith("relay:") else ""
+        to_mend = mended(outcome.cause, relay=relay)
+        place = f"relay {relay}" if relay else outcome.hop.host
+        text = f"{place}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {to_mend}"
         self.tell(Alarm(now, kind_of(outcome.cause), text))
 
     def out_of_memory(self, what: str) -> float:

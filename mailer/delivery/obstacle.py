@@ -140,14 +140,17 @@ def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterat
         remedy = f"mailer queue resume {key}"
         until = standing.paused_until if standing.paused_until < FOREVER else 0.0
         yield Obstacle("pause", standing.pause_reason or f"{key} rests", until, remedy)
-    if standing.breaker == "open" and standing.open_until > facts.now:
+    if standing.breaker == "open" and standing.open_until > facts.now and not (last is not None and last.cause in BLAME):
         said = f" ({standing.breaker_reason})" if standing.breaker_reason else ""
-        yield Obstacle(
-            "breaker",
-            f"{key} failed {standing.failures} times in a row{said}; it is left alone",
-            standing.open_until,
-            f"then one session finds out whether it answers; mailer probe {_probed(key)} does so now",
+        ours = last is not None and last.scope == "us"
+        times = f" {standing.failures} times in a row" if standing.failures > 1 else ""
+        why = f"for {key} something of ours has to be mended first" if ours else f"{key} failed{times}"
+        remedy = (
+            f"what the daemon's last alarm about it names; then a reload, or mailer queue retry {facts.id}, tries at once"
+            if ours
+            else f"then one session finds out whether it answers; mailer probe {_probed(key)} does so now"
         )
+        yield Obstacle("breaker", f"{why}{said}; it is left alone", standing.open_until, remedy)
 
 
 def _probed(key: str) -> str:
@@ -164,7 +167,8 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
     if last.cause in BLAME:
         where = f"{last.host}: " if last.host else ""
         remedy = mended(last.cause, facts.config, _relay(facts, last))
-        yield Obstacle(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; then {now}")
+        again = f"then a reload, or mailer queue retry {facts.id}, tries at once"
+        yield Obstacle(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; {again}")
         return
     kind = _KINDS.get(last.cause, "retry")
     if kind == "retry":
@@ -180,6 +184,7 @@ _KINDS: dict[Cause | None, str] = {
     Cause.BREAKER: "breaker",
     Cause.CONGESTED: "limit",
     Cause.SOURCE_EXHAUSTED: "limit",
+    Cause.SHORT: "limit",
     Cause.OFFLINE: "offline",
     Cause.DNS: "route",
     Cause.NO_DOMAIN: "route",

@@ -16,6 +16,7 @@ from mailer.bounces import REPORTED, Quota
 from mailer.bounces.quota import EVERYBODY, worth_telling
 from mailer.bounces.reports import asked_of
 from mailer.events import Alarm, Settled, Tried
+from mailer.mail.cause import Cause
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.spool import Busy, NoSuchMessage, notes
 from mailer.spool.file import CorruptFile
@@ -219,15 +220,12 @@ class Settler:
         if not self.policy.reports.due(entry.envelope, outcomes):
             return [*outcomes]
         due = self.clock.now() + SHORT_PAUSE
-        return [
-            outcome._replace(verdict="defer", scope="us", counts=False, due=due) if outcome.verdict in REPORTED else outcome
-            for outcome in outcomes
-        ]
+        return [_kept_back(outcome, due) if outcome.verdict in REPORTED else outcome for outcome in outcomes]
 
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
         reported = attempt.reports
-        late = [] if self.short else self.policy.reports.late(attempt.entry, self.waited(attempt.entry))
+        late = [] if self.short else self.policy.reports.late(attempt.entry, self.waited(attempt.entry), self.policy.schedule.expire)
         try:
             if late or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
                 await asyncio.to_thread(self._write, attempt, outcomes, late)
@@ -272,7 +270,8 @@ class Settler:
                 return
         except CorruptFile:  # it was damaged since it was read: the next one to read it sets it aside
             return
-        self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, self.deadline(attempt.entry)))
+        until = 0.0 if all(outcome.scope == "us" for outcome in late) else self.deadline(attempt.entry)
+        self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, until))
         notes.add(claim, "warned", self.clock.now())
         os.fdatasync(claim.fd)
 
@@ -356,6 +355,12 @@ class Settler:
         if not 0 <= now - self._told_at.get(what, -SPOOL_ALARMS) < SPOOL_ALARMS:
             self._told_at[what] = now
             self.tell(Alarm(now, what, problem))
+
+
+def _kept_back(outcome: Outcome, due: float) -> Outcome:
+    """It waits with what the host said, for the reason is ours. RFC 3463 §3.4: mail system full"""
+    text = f"the disk of the spool has no room for the report that is due: {outcome.told}"
+    return outcome._replace(verdict="defer", scope="us", code=451, enhanced="4.3.1", text=text, counts=False, due=due, cause=Cause.SHORT)
 
 
 def _is_old_news(history: History, outcome: Outcome) -> bool:

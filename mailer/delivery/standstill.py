@@ -13,7 +13,8 @@ our own trouble, for which nothing expires. While something waits for that, the 
 a route, which sends nothing; if there is one, a single message finds out how far it gets, and when it gets further than the
 last time, all go. (Netlink would tell a second earlier, and not whether the name servers answer.)
 
-*Outages* of a relay are the breaker's to notice and to end; what was put off meanwhile, and was not tried, goes when it closes.
+*Outages* of a relay are the breaker's to notice and to end; what was put off meanwhile, and was not tried, goes when it closes. So does
+what waits until something of ours is mended, also at a reload.
 """
 
 from __future__ import annotations
@@ -147,13 +148,17 @@ class Standstill:
     # Outages
 
     def behind(self, id: str, key: str) -> None:
-        """Message `id` is put off while the breaker of the relay `key` is open."""
+        """Message `id` is put off while the breaker of the relay `key` is open, or until something of ours is mended."""
         waiting = self._behind.setdefault(key, {})
         if len(waiting) < REMEMBERED:
             waiting[id] = None
 
+    def keys_behind(self) -> list[str]:
+        """The destinations for which something is put off so."""
+        return [*self._behind]
+
     def over(self, key: str) -> None:
-        """The breaker of `key` has closed: what was put off because of it, and was not tried, goes as fast as it is taken."""
+        """The trouble at `key` has ended, or may have: what was put off because of it goes as fast as it is taken."""
         self.hurry(self._behind.pop(key, ()))
 
     def _try_now(self, concerned: Callable[[str], bool]) -> None:

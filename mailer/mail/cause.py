@@ -24,7 +24,7 @@ class Cause(StrEnum):
     UNSIGNED = "unsigned"  # it must not leave without a signature
     CREDENTIAL = "credential"  # what we log in with cannot be had: a password, a token, a certificate of ours
     SETTING = "setting"  # a setting or a file of ours cannot be used
-    SHORT = "short"  # this machine has no descriptor or memory left
+    SHORT = "short"  # this machine has no descriptor, memory or room on its disk left
     UNFIT = "unfit"  # the host does not take such a message, and said so before
     LOOP = "loop"  # it goes round in circles, or would come back to us
     CANCELLED = "cancelled"  # an operator has withdrawn it

@@ -88,6 +88,19 @@ def test_a_deferral_shows_what_was_said_what_it_means_and_when_it_is_tried_again
         assert text in page
 
 
+def test_what_waits_for_something_of_ours_is_not_given_up(world: World) -> None:
+    """And says so, with the setting that mends it, wherever it says what a message waits for."""
+    sink = world.sink("--reply", "rcpt=504 5.5.2 <web1>: Helo command rejected: need fully-qualified hostname")
+    world.configure(sink, schedule=["1h"])
+    id = world.send("you@example.net")
+    world.once()
+    story = told(world, id)
+    assert (story["expires_at"], blocked(story)) == (None, ["daemon", "refused"])
+    page = world.mailer("explain", id).out
+    for text in ("given up     not while it waits for that", "hostname of [mailer] (", "then a reload, or mailer queue retry"):
+        assert text in page
+
+
 def test_a_refusal_names_the_report_about_it(world: World) -> None:
     """The report is a message, and its story can be asked for."""
     sink = world.sink()

@@ -126,6 +126,17 @@ def test_an_open_breaker_says_what_it_saw_and_until_when() -> None:
     assert "mailer probe mx1.example.net" in obstacle.remedy
 
 
+def test_a_breaker_that_we_opened_leads_to_what_has_to_be_mended() -> None:
+    """Whose message met the trouble reads of that alone; who waits behind it does not read that a host fails to answer."""
+    ours = OPEN._replace(failures=1, breaker_reason="504 5.5.2 need fully-qualified hostname")
+    met = tried(scope="us", counts=False, code=504, enhanced_code="5.5.2", text="need a name", cause=Cause.NAME_REFUSED)
+    assert kinds(found(last=met, standings={KEY: ours})) == ["refused"]
+    behind = tried(scope="us", counts=False, host="", phase="connect", text="not tried", cause=Cause.BREAKER)
+    (obstacle,) = found(last=behind, standings={KEY: ours})
+    assert obstacle.detail.startswith(f"for {KEY} something of ours has to be mended first (504 5.5.2 need")
+    assert "in a row" not in found(due=0.0, standings={KEY: ours})[0].detail
+
+
 def test_a_breaker_is_found_by_the_host_that_was_tried_where_the_dns_was_not_asked() -> None:
     """The destination is the one that this host is of."""
     assert kinds(found(last=tried(), standings={KEY: OPEN}, ways={})) == ["breaker", "retry"]
@@ -175,6 +186,7 @@ def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str, setti
         (Cause.SUSPENDED, "pause"),
         (Cause.CONGESTED, "limit"),
         (Cause.SOURCE_EXHAUSTED, "limit"),
+        (Cause.SHORT, "limit"),
         (Cause.OFFLINE, "offline"),
     ],
 )

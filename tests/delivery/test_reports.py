@@ -12,6 +12,7 @@ import pytest
 from mailer.bounces import Reports
 from mailer.delivery import settle
 from mailer.events import Alarm
+from mailer.mail.cause import Cause
 from mailer.spool import Spool
 from tests.fakes.mail import outcome, put
 
@@ -86,6 +87,29 @@ def test_a_sender_is_warned_once(post: Post) -> None:
             assert "The body." not in text
             post.courier.gates["example.org"].set()
         assert post.spool.find(id) == "deferred"
+
+    play(scenario())
+
+
+@pytest.mark.parametrize(("cause", "told"), [(Cause.SENDER_REFUSED, 1), (None, 0)])
+def test_who_waits_for_something_of_ours_hears_when_his_time_would_be_up(post: Post, cause: Cause | None, told: int) -> None:
+    """Once, without a date, for nothing is given up then; what a host puts off is, and is reported as that."""
+    warning(post, 0.0)
+    post.courier.script["a@example.com"] = [outcome(0, "defer", scope="us" if cause else "recipient", cause=cause)]
+
+    async def scenario() -> None:
+        async with post.running():
+            held_back(post)
+            id = post.put("a@example.com", sender="me@example.org")
+            await tried_until(post, id, NOW + 2 * DAY - HOUR)
+            assert reports(post) == []
+            await tried_until(post, id, NOW + 3 * DAY, DAY / 8)
+            await post.until("a report", lambda: len(reports(post)) == 1)
+            (report,) = reports(post)
+            text = " ".join(post.spool.content(report).decode().split())
+            assert ("Action: delayed" in text, "It is still tried;" in text, "Will-Retry-Until" in text) == (bool(told), bool(told), False)
+            assert post.spool.find(id) == ("deferred" if told else "failed")
+            post.courier.gates["example.org"].set()
 
     play(scenario())
 
@@ -319,7 +343,9 @@ def test_a_disk_that_is_nearly_full_gets_no_reports(post: Post) -> None:
             size = Path(post.spool.path("deferred", id)).stat().st_size
             entry = Spool(post.spool.root).read(id)
             assert entry.history.pending() == [0]
-            assert entry.history.last[0].scope == "us"
+            last = entry.history.last[0]
+            assert (last.scope, last.cause, last.enhanced) == ("us", Cause.SHORT, "4.3.1")
+            assert "no room for the report that is due: 550" in last.reply
             for _ in range(3):
                 post.advance(settle.SHORT_PAUSE)
                 await asyncio.sleep(0.02)

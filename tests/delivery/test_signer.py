@@ -200,7 +200,7 @@ def test_mail_that_cannot_be_signed_waits_and_never_bounces(post: Post, tmp_path
 
     async def scenario() -> None:
         async with post.running():
-            id = post.put("a@example.net", body=mail(), at=NOW - 9 * DAY)
+            id = post.put("a@example.net", sender="", body=mail(), at=NOW - 9 * DAY)
             other = post.put("a@example.net", body=mail("x@example.org"))
             await post.settled(id, "deferred")
             await post.settled(other, None)

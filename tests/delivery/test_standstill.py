@@ -296,6 +296,24 @@ def test_a_reload_that_changes_nothing_there_changes_nothing(post: Post) -> None
     play(scenario())
 
 
+@pytest.mark.parametrize("cause", [Cause.SENDER_REFUSED, Cause.NAME_REFUSED])
+def test_what_waits_for_something_of_ours_goes_with_a_reload(post: Post, cause: Cause) -> None:
+    """Whatever the reload has changed: who mends it there need not change anything here."""
+
+    async def scenario() -> None:
+        refused = outcome(0, "defer", scope="us", code=550, text="no", phase="rcpt", due=NOW + DAY, cause=cause)
+        post.finder.ways["example.com"] = "relay:out"
+        post.courier.script = {f"{nth}@example.com": [refused, "delivered"] for nth in range(3)}
+        async with post.running():
+            ids = [post.put(f"{nth}@example.com") for nth in range(3)]
+            await all_settled(post, ids, "deferred")
+            post.courier.script = {}
+            post.engine.recall(set())
+            await all_settled(post, ids, None)
+
+    play(scenario())
+
+
 def test_a_resumed_destination_need_not_wait_for_its_breaker(post: Post) -> None:
     """Who lets mail go on has a reason to believe that it will be taken."""
 
