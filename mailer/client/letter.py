@@ -16,11 +16,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mailer.compose import Email, EmailError
-from mailer.mail import address
+from mailer.mail import address, named
 from mailer.mail.address import AddressError
-from mailer.mail.address_list import in_header
+from mailer.mail.address_list import in_header, written
 from mailer.mail.message import Message, header_end, normalise
 from mailer.mail.request import NOTHING, Request
+from mailer.mail.resent import newest, resent
 from mailer.mail.when import rfc5322
 
 from .errors import ErrorKind, SmtpError
@@ -100,16 +101,15 @@ class _Header:
                     yield value.decode("utf-8", "replace").strip()
 
 
-HIDDEN = frozenset({b"bcc", b"resent-bcc"})
+HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 
 def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> Letter:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
     have = {name for name, _ in header.fields}
     now = time.time()
-    added = []
-    if b"date" not in have:
-        added.append(f"Date: {rfc5322(now, time.localtime(now).tm_gmtoff // 60)}")
+    date = rfc5322(now, time.localtime(now).tm_gmtoff // 60)
+    added = [] if b"date" in have else [f"Date: {date}"]
     message_id = next(header.values(b"message-id"), "")
     gone = HIDDEN if message_id else HIDDEN | {b"message-id"}  # one that says nothing
     if not message_id:
@@ -117,8 +117,12 @@ def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[st
         added.append(f"Message-ID: {message_id}")
     before = header.message.header
     divided = content.startswith(b"\r\n", len(before))  # by the empty line between header and body
-    if added or have & HIDDEN or not divided:
-        changed = Message(before, b"").without(*gone).with_fields(*added).header
+    again = any(name.startswith(b"resent-") for name in have)
+    if added or again or have & HIDDEN or not divided:
+        made = Message(before, b"").without(*gone).with_fields(*added)
+        if again:
+            made = resent(made, lambda: sender, date, f"<{secrets.token_hex(16)}@{hostname}>", [])
+        changed = made.header
         content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
     return Letter(sender, recipients, content, message_id, request)
 
@@ -131,10 +135,10 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
     policy = mail.policy.clone(linesep="\r\n")
     if isinstance(policy, EmailPolicy) and _is_international(mail):
         policy = policy.clone(utf8=True)
-    written = BytesIO()
+    made = BytesIO()
     try:
-        BytesGenerator(written, mangle_from_=False, policy=policy).flatten(mail)  # whatever `as_bytes` of somebody's subclass takes
-        return written.getvalue()
+        BytesGenerator(made, mangle_from_=False, policy=policy).flatten(mail)  # whatever `as_bytes` of somebody's subclass takes
+        return made.getvalue()
     except Exception as error:  # whatever somebody else's class raises for its own contents, this message stops no other
         raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {type(error).__name__}: {error}") from error
 
@@ -146,27 +150,30 @@ def _is_international(mail: StandardMessage) -> bool:
 
 
 def _author(header: _Header) -> str:
-    """The author in the header; Sender goes before From, RFC 5322 §3.6.2."""
-    for value in header.values(b"sender", b"from"):
+    """Who sends it by its header, or sends it on; Sender goes before From, RFC 5322 §3.6.2."""
+    again = newest(header.message)
+    for value in (*again.values(b"resent-sender"), *again.values(b"resent-from"), *header.values(b"sender", b"from")):
         for found in in_header(value):
             return found
     raise SmtpError(ErrorKind.INVALID_FROM_ADDRESS, "the message has no From field with an address; say sender=")
 
 
 def _named(header: _Header) -> list[str]:
-    found = [text for value in header.values(b"to", b"cc", b"bcc") for text in in_header(value)]
+    found = [*named.recipients(header.message)]
     if not found:
         raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "the message has no To, Cc or Bcc field with an address; say recipients=")
     return found
 
 
 def _listed(recipients: Sequence[str] | str) -> Sequence[str]:
-    return [recipients] if isinstance(recipients, str) else recipients
+    """Each address of what a caller lists, as a program has it: ``Anna <anna@example.org>``, too, and several in one text."""
+    return [one for text in ([recipients] if isinstance(recipients, str) else recipients) for one in written(text)]
 
 
 def _reverse_path(text: str) -> str:
+    found = written(text)
     try:
-        return address.parse_reverse_path(text)
+        return address.parse_reverse_path(found[0] if len(found) == 1 else text)
     except AddressError as error:
         raise _bad(ErrorKind.INVALID_FROM_ADDRESS, "the sender ", error) from None
 

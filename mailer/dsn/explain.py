@@ -155,7 +155,7 @@ CAUSED: dict[Cause, Explanation] = {
     Cause.LOOP: Explanation("The message went round in circles, or would.", _OPERATOR),
     Cause.CANCELLED: Explanation("An operator of this mail system has withdrawn it.", _OPERATOR),
     Cause.MISWRITTEN: ENHANCED["1.3"],
-    Cause.ALIAS: Explanation("This mail system has another address for that name, and it leads nowhere.", _OPERATOR),
+    Cause.ALIAS: Explanation("An alias of this mail system leads nowhere, or one of those that it names does.", _OPERATOR),
     Cause.DISCARDED: Explanation("This mail system is told to discard mail for that name.", _OPERATOR),
     Cause.DNS: Explanation("The name service (DNS) gave no answer for the recipient's domain.", _LATER),
     Cause.NO_DOMAIN: ENHANCED["1.2"],

@@ -126,7 +126,7 @@ class Change:
 
     def __str__(self) -> str:
         if self.action == "refused":
-            return f"undeliverable: {self.before}: {self.why}" if not self.after else f"no sender: {self.before}: {self.why}"
+            return f"undeliverable: {self.before}: {self.why}" if not self.after else f"unusable sender: {self.before}: {self.why}"
         went = {"added": self.after, "removed": self.before}.get(self.action, f"{self.before} → {self.after}")
         return f"{self.action} {self.what}: {went} ({self.why})" if self.before or self.after else f"{self.action} {self.what}: {self.why}"
 

@@ -26,8 +26,8 @@ def resent(message: Message, author: Callable[[], str], date: str, message_id: s
         return message
     made = [("Resent-Date", date), ("Resent-Message-ID", message_id)]
     added = [(name, value) for name, value in made if name.lower().encode() not in block]
-    if b"resent-from" not in block:
-        added.append(("Resent-From", author()))
+    if b"resent-from" not in block and (who := author()):
+        added.append(("Resent-From", who))
     changes += [Change("added", name, "", value, "there was none") for name, value in added]
     lines = [f"{name}: {value}\r\n".encode() for name, value in added]
     fields = list(message.fields())

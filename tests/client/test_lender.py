@@ -190,16 +190,18 @@ def test_a_connection_that_waited_is_asked_before_it_is_used() -> None:
     """NOOP tells whether it lives; one that does not is replaced, and the message goes out in its first attempt."""
 
     async def run() -> None:
-        settings = PoolSettings(min_idle=0, health_check_interval=0.02)
+        settings = PoolSettings(min_idle=0, health_check_interval=300, idle_timeout=3600)
+        loop = asyncio.get_running_loop()
+        clock = loop.time
         async with Friendly() as server, client(server.port, pool=settings, retry=ONCE) as sending:
             await sending.send(mail())
             await sending.send(mail())
             assert b"NOOP" not in server.said
-            await asyncio.sleep(0.03)
+            loop.time = lambda: clock() + 301  # type: ignore[method-assign]
             await sending.send(mail())
             assert server.said.count(b"NOOP") == 1
             server.replies[b"NOOP"] = None
-            await asyncio.sleep(0.03)
+            loop.time = lambda: clock() + 602  # type: ignore[method-assign]
             assert (await sending.send(mail())).attempts == 1
             assert (server.said.count(b"NOOP"), server.sessions) == (2, 2)
 

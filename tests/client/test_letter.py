@@ -177,6 +177,22 @@ def test_files_are_read_when_they_are_attached(tmp_path: Any) -> None:
     assert caught.value.kind is ErrorKind.ATTACHMENT_ERROR
 
 
+def test_recipients_are_read_as_people_write_them() -> None:
+    """With names, as Django's `recipients()` gives them, several in one text, and none of them lost; the sender alike."""
+    made = make(PLAIN, sender="Me <me@example.com>", recipients=["Jörg <j@bücher.example>", "<a@example.net> <b@example.net>"])
+    assert (made.sender, made.recipients) == ("me@example.com", ("j@xn--bcher-kva.example", "a@example.net", "b@example.net"))
+    assert make(PLAIN, recipients="a@example.net, Anna <b@example.net>").recipients == ("a@example.net", "b@example.net")
+    assert refused(PLAIN, recipients=["Anna a@example.net"]).kind is ErrorKind.INVALID_RECIPIENT_ADDRESS
+
+
+def test_mail_that_is_sent_on_goes_to_those_it_is_sent_on_to() -> None:
+    """From who does so, RFC 5322 §3.6.6; the copy says when, and no Return-Path of its first journey."""
+    made = make(b"Return-Path: <x@example.org>\nResent-From: re@example.com\nResent-To: new@example.net\n" + PLAIN)
+    assert (made.sender, made.recipients) == ("re@example.com", ("new@example.net",))
+    fields = [line.partition(":")[0] for line in made.content.decode().split("\r\n")[:4]]
+    assert fields == ["Resent-Date", "Resent-Message-ID", "Resent-From", "Resent-To"]
+
+
 class Framework(MIMEText):
     """A message as web frameworks make them: its `as_bytes` takes what that of Django's messages takes, and no policy."""
 

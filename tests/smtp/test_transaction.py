@@ -40,15 +40,15 @@ def test_nobody_left_to_ask_about() -> None:
     assert [(a.kind, a.reply.enhanced) for a in transaction.answers()] == [("local", "5.6.7")]
 
 
-@pytest.mark.parametrize(("offer", "domain"), [((), "xn--bcher-kva.example"), (("SMTPUTF8",), "bücher.example")])
-def test_only_a_domain_beyond_ascii_needs_no_smtputf8(offer: tuple[str, ...], domain: str) -> None:
-    """Where it is missing the domain goes in A-labels, whoever wrote it; what was asked for a recipient still counts."""
+@pytest.mark.parametrize("offer", [(), ("SMTPUTF8",)])
+def test_only_a_domain_beyond_ascii_needs_no_smtputf8(offer: tuple[str, ...]) -> None:
+    """The domain goes in A-labels, whoever wrote it, for a host further on may lack it; what was asked for a recipient still counts."""
     client = ready("DSN", *offer)
     wanted = Request(recipients={"c@bücher.example": Wanted("NEVER")})
     transaction = Transaction("a@bücher.example", ["c@bücher.example", "ü@d.example"], CONTENT, client.extensions, request=wanted)
     mail, rcpt, *rest = (said.line.decode() for said in transaction.envelope(ready("PIPELINING")))
-    assert mail.startswith(f"MAIL FROM:<a@{domain}>")
-    assert rcpt == f"RCPT TO:<c@{domain}> NOTIFY=NEVER\r\n"
+    assert mail.startswith("MAIL FROM:<a@xn--bcher-kva.example>")
+    assert rcpt == "RCPT TO:<c@xn--bcher-kva.example> NOTIFY=NEVER\r\n"
     assert ("RCPT TO:<ü@d.example>\r\n" in rest) == bool(offer)
 
 
