@@ -186,6 +186,8 @@ def test_a_domain_is_the_same_in_either_labels() -> None:
         assert some.author(f"a@lists.{domain}").addresses == ["a@lists.xn--bcher-kva.example"]
         assert some.author(f"me@x.{domain}").addresses == ["me@x.xn--bcher-kva.example"]
         assert some.recipient(f"jürgen@{domain}").addresses == ["j@example.com"]
+        here = rules(hostname="xn--bcher-kva.example", aliases=(("root", ("anna@example.com",)),))
+        assert here.recipient(f"root@{domain}").addresses == ["anna@example.com"]
 
 
 def test_recipients_are_not_masqueraded() -> None:
