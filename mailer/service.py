@@ -16,7 +16,6 @@ import gc
 import os
 import random
 import signal
-import stat
 import sys
 from dataclasses import astuple
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from filelock import FileLock, Timeout
 from mailer.bounces import Reports
 from mailer.clock import SystemClock
 from mailer.config import load
+from mailer.config.owner import check_ancestors
 from mailer.config.quick import of
 from mailer.delivery.bulletin import EVERY, Bulletin
 from mailer.delivery.calling import callings, changed
@@ -48,7 +48,7 @@ from mailer.delivery.warmup import Book, Sources
 from mailer.events import Alarm, Daemon, Events
 from mailer.intake.door import Door
 from mailer.log import Log, open_stream
-from mailer.mail.failure import NO_PERMISSION, OK, TRY_AGAIN, Failure, from_os
+from mailer.mail.failure import OK, TRY_AGAIN, Failure, from_os
 from mailer.metrics.counts import Counts
 from mailer.metrics.outlet import Outlet
 from mailer.net import tls
@@ -539,20 +539,3 @@ def quieten_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-def check_ancestors(root: str) -> None:
-    """Refuse a spool that somebody else could swap for his own. Raises `Failure` (77).
-
-    Each directory above it must belong to us or to root, and others may write it only if it is sticky.
-    """
-    path = os.path.dirname(os.path.realpath(root))
-    while True:
-        known = os.stat(path)
-        if known.st_uid not in (0, os.geteuid()):
-            raise Failure(f"{path}, above the spool, belongs to user {known.st_uid}, who could replace the spool", NO_PERMISSION)
-        if known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
-            raise Failure(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", NO_PERMISSION)
-        if path == "/":
-            return
-        path = os.path.dirname(path)

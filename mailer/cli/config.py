@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailer.config import advice, defaults, edit, file, manual, quick, report
@@ -82,11 +83,18 @@ def _missing(given: Given, path: str, config: Config) -> list[Problem]:
         _say(given, f"looked at as {owner.name}, whom the spool {config.spool} belongs to, and so the daemon runs as")
         if path and not os.access(path, os.R_OK):
             return [Problem(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")]
+        config = _again(path, config)
     if not owner.is_foreign:
         return [*advice.missing(config)]
     if not given.flag("--quiet"):
         complain(f"warning: secrets and files are those of {owner.name}, whom the daemon runs as, and were not read: ask as root", OK)
     return []
+
+
+def _again(path: str, config: Config) -> Config:
+    """The same file as the daemon's user reads it, whose home ``~`` is then; of the spool he asks nobody."""
+    again, _ = file.examine(*find(path)) if path else (None, [])
+    return replace(again, mailer=replace(again.mailer, spool=config.spool)) if again else config
 
 
 def show(given: Given) -> int:

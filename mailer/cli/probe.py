@@ -42,7 +42,7 @@ def run(given: Given) -> int:
     relay = config.relays.get(given.operands[0])
     sender, known = _sender(config, relay, given.text("--from")), Reactions(TermsTable(config))
     if relay and (relay.secret or relay.oauth or relay.client_certificate):  # which are the daemon's to read
-        _become(config)
+        config = _config(_become(given, config), given.operands[0], None)
     found = asyncio.run(_probe(config, float(seconds), sender))
     if given.flag("--json"):
         show.json_line(_record(given.operands[0], found))
@@ -62,9 +62,13 @@ def _sender(config: Config, relay: Relay | None, wanted: str | None) -> str:
     return reverse_path(sender, relay.author) if relay.author else sender
 
 
-def _become(config: Config) -> None:
-    """Be the user whom the daemon runs as, if root asks: what works for root need not for him. His may not be the files of the library."""
+def _become(given: Given, config: Config) -> Config:
+    """Be the user whom the daemon runs as, if root asks: what works for root need not for him. Returns the configuration as he reads it.
+
+    His may not be the files of the library.
+    """
     from mailer.client import probe  # noqa: F401
+    from mailer.config import load
     from mailer.config.owner import owner_of
     from mailer.delivery import finder  # noqa: F401
     from mailer.net import oauth  # noqa: F401
@@ -72,7 +76,7 @@ def _become(config: Config) -> None:
     if show.terminal():
         import rich.console
         import rich.table  # noqa: F401
-    owner_of(config.spool).become()
+    return load(given.text("--config") or config.path, config.spool) if owner_of(config.spool).become() else config
 
 
 def _verdict(found: Finding, config: Config, known: Reactions) -> int:

@@ -31,7 +31,7 @@ COMMAND = Command(
         "SIGHUP reads the configuration again, also one that comes while the daemon starts; one with a mistake is reported and the "
         "old one stays. A stop begins nothing "
         "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
-        "notify protocol (Type=notify-reload)."
+        "notify protocol (Type=notify, or notify-reload from systemd 253 on)."
     ),
     options=(Option("--once", help="make one pass over everything that is due, then exit"),),
     epilog=(

@@ -11,7 +11,6 @@ from mailer.config.quick import submission
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, Failure
 from mailer.mail.when import parse_rfc3339
 from mailer.spool import Spool
-from mailer.spool.handover import NAME as INTAKE
 from mailer.status.filter import Filter
 from mailer.status.schema import FINAL, LATER, PENDING, SCHEDULED
 from mailer.status.view import View
@@ -63,7 +62,7 @@ def view_of(spool: Spool) -> View | RemoteView:
     try:
         return View(spool)
     except Failure as failure:
-        if failure.code != NO_PERMISSION or not os.path.lexists(f"{spool.root}/{INTAKE}"):
+        if failure.code != NO_PERMISSION or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
             raise
         from mailer.intake.remote import RemoteView
 

@@ -1,7 +1,7 @@
 """What a configuration that is right in itself still leaves to worry about.
 
-For ``mailer config check``: whether what the file refers to is there for the user whom the daemon runs as, and what is allowed but
-seldom meant. Reads secrets, so commands for them run; opens no connection.
+For ``mailer config check``: whether what the file refers to is there, and safe, for the user whom the daemon runs as; and what is
+allowed but seldom meant. Reads secrets, so commands for them run; opens no connection.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mailer.mail.failure import Failure
 
 from . import defaults, quick
 from .judge import Problem
+from .owner import check_ancestors
 from .relay import SECRETS
 from .secret import Secret
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 def missing(config: Config) -> Iterator[Problem]:
     """What mail would fail on, for the user of this process: secrets that cannot be read, files that are not there or not to be written."""
-    if not config.spool:
-        yield Problem(0, str(defaults.nowhere()))
+    yield from _spool(config)
     for name, relay in config.relays.items():
         yield from _secret(config, relay)
         yield from _readable(config, f"relay.{name}.client_key", relay.client_key, "the key")
@@ -43,6 +43,16 @@ def missing(config: Config) -> Iterator[Problem]:
     yield from _aliases(config)
     for at, key in enumerate(config.dkim):
         yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
+
+
+def _spool(config: Config) -> Iterator[Problem]:
+    if not config.spool:
+        yield Problem(0, str(defaults.nowhere()))
+        return
+    try:
+        check_ancestors(config.spool)
+    except Failure as failure:
+        yield Problem(config.lines.get("mailer.spool", 0), str(failure))
 
 
 def _secret(config: Config, relay: Relay) -> Iterator[Problem]:

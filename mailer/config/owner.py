@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
+
+from mailer.mail.failure import NO_PERMISSION, Failure
 
 
 class Owner:
@@ -57,3 +60,24 @@ def owner_of(spool: str) -> Owner:
     except OSError:
         return Owner(os.geteuid(), os.getegid())
     return Owner(about.st_uid, about.st_gid)
+
+
+def check_ancestors(spool: str) -> None:
+    """Refuse a spool that somebody else could swap for his own. Raises `Failure` (77).
+
+    Each directory above it must belong to us or to root, and others may write it only if it is sticky. Those that are still to be made
+    will.
+    """
+    path = os.path.dirname(os.path.realpath(spool))
+    while True:
+        try:
+            known = os.stat(path)
+        except FileNotFoundError:
+            known = None
+        if known and known.st_uid not in (0, os.geteuid()):
+            raise Failure(f"{path}, above the spool, belongs to user {known.st_uid}, who could replace the spool", NO_PERMISSION)
+        if known and known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
+            raise Failure(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", NO_PERMISSION)
+        if path == "/":
+            return
+        path = os.path.dirname(path)

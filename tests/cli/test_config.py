@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from mailer.config import load
 from mailer.config.manual import example
 from tests.fakes.nameserver import Nameserver
+from tests.fakes.processes import MAILER
 from tests.fakes.users import NOBODY, public_directory
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +147,28 @@ def test_root_looks_at_secrets_as_the_daemon_does(machine: Path, home: Path) -> 
     assert f"whom the spool {machine}/spool belongs to" in done.stdout
     path.chmod(0o600)
     assert "cannot read this file; run: chmod 644" in mailer(home, "check", str(path)).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
+def test_the_home_directory_is_that_of_the_daemons_user(machine: Path, home: Path) -> None:
+    """Root's is another, and what lies there is not what the daemon will read."""
+    (home / "s").write_text("hunter2")
+    (home / "s").chmod(0o600)
+    path = configured(machine, 'username = "me"\npassword_file = "~/s"\n')
+    place = pwd.getpwuid(NOBODY).pw_dir
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, f"cannot read the password file {place}/s" in done.stderr) == (78, True), done
+    done = subprocess.run([*MAILER, "probe", "out", "--config", path], capture_output=True, text=True, env={"HOME": str(home)})
+    assert f"{place}/s" in done.stderr, done
+
+
+def test_a_spool_that_others_could_exchange_is_a_mistake(machine: Path, home: Path) -> None:
+    """The daemon refuses it, so it is not right."""
+    path = configured(machine, "")
+    assert mailer(home, "check", str(path)).returncode == 0
+    machine.chmod(0o777)
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, f"{path}:3: others can write {machine}, above the spool" in done.stderr) == (78, True), done
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
