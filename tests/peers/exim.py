@@ -1,4 +1,4 @@
-"""A whole Exim: it has TLS and BDAT of its own, and the mechanisms of Cyrus SASL, one at each port for AUTH."""
+"""A whole Exim: it has TLS and BDAT of its own, the mechanisms of Cyrus SASL, and EXTERNAL; one at each port for AUTH."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fakes.processes import free_port
 
 from .letters import PASSWORD, READERS, USERNAME
 from .mailboxes import Mailboxes
-from .matrix import CYRUS
+from .matrix import CYRUS, EXIM
 from .root import Root
 
 CONFIGURATION = """\
@@ -21,6 +21,8 @@ tls_on_connect_ports = {implicit}
 tls_advertise_hosts = *
 tls_certificate = /etc/chain.pem
 tls_privatekey = /etc/chain.pem
+tls_verify_certificates = /etc/ca.pem
+tls_try_verify_hosts = *
 chunking_advertise_hosts = *
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
@@ -76,31 +78,46 @@ auth{port}:
   server_set_id = $auth1
 """
 
+EXTERNAL = """\
+external:
+  driver = external
+  public_name = EXTERNAL
+  server_advertise_condition = ${{if eq{{$received_port}}{{{port}}}{{$tls_in_certificate_verified}}}}
+  server_param2 = ${{certextract{{subj_altname,mail,>:}}{{$tls_in_peercert}}}}
+  server_condition = ${{if forany{{$auth2}}{{eq{{$item}}{{$auth1@peer.example}}}}}}
+  server_set_id = $auth1
+"""
+
 
 class Exim:
-    """Takes mail for the users of peer.example; ann's password is open-sesame. Start and stop it as a context manager."""
+    """Takes mail for the users of peer.example; ann's password is open-sesame, and a certificate for her address is as good.
 
-    def __init__(self, home: Path, chain: Path) -> None:
+    Start and stop it as a context manager.
+    """
+
+    def __init__(self, home: Path, chain: Path, ca_file: str) -> None:
         self.root = Root(home / "root")
-        self.ports = {door: free_port() for door in ("plain", "implicit", *CYRUS)}
+        self.ports = {door: free_port() for door in ("plain", "implicit", *EXIM)}
         self.ports["starttls"] = self.ports["plain"]
         for reader in READERS:
             self.root.directory(f"mail/{reader}", "Debian-exim")
         self.root.directory("var/spool/exim4", "Debian-exim")
         self.root.directory("var/log", "Debian-exim")
         self.root.write("etc/chain.pem", chain.read_text(), "Debian-exim").chmod(0o600)
+        self.root.write("etc/ca.pem", Path(ca_file).read_text(), "Debian-exim")
         self.mailboxes = Mailboxes(self.root.path / "mail")
         self._configure()
         self._register()
 
     def _configure(self) -> None:
-        auth_ports = [str(self.ports[mechanism]) for mechanism in CYRUS]
+        auth_ports = [str(self.ports[mechanism]) for mechanism in EXIM]
         text = CONFIGURATION.format(
             interfaces="; ".join(f"127.0.0.1.{port}" for port in set(self.ports.values())),
             implicit=self.ports["implicit"],
             auth_ports=":".join(auth_ports),
         )
         text += "".join(AUTHENTICATOR.format(name=mechanism, port=self.ports[mechanism]) for mechanism in CYRUS)
+        text += EXTERNAL.format(port=self.ports["EXTERNAL"])
         self.root.write("etc/exim4/exim4.conf", text)
 
     def _register(self) -> None:

@@ -25,6 +25,7 @@ ME = "me@here.example"
 TLS = ("plain", "starttls", "implicit")
 OPEN = (*TLS, "DATA")
 CYRUS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
+EXIM = (*CYRUS, "EXTERNAL")
 DOVECOT = (*CYRUS, "XOAUTH2", "OAUTHBEARER")
 
 
@@ -49,7 +50,7 @@ PEERS = {
         "PIPELINING SIZE 8BITMIME SMTPUTF8 ENHANCEDSTATUSCODES DSN CHUNKING",
         auth_needs=("dovecot",),
     ),
-    "exim": Peer(("exim",), (*OPEN, *CYRUS), "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING"),
+    "exim": Peer(("exim",), (*OPEN, *EXIM), "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING"),
     "opensmtpd": Peer(("opensmtpd",), TLS, "SIZE 8BITMIME ENHANCEDSTATUSCODES DSN"),
     "lmtp": Peer(("dovecot",), OPEN, "PIPELINING 8BITMIME ENHANCEDSTATUSCODES CHUNKING", protocol="lmtp", group="postfix"),
     "submission": Peer(

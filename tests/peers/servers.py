@@ -63,6 +63,8 @@ class Servers:
         self._chain = home / "chain.pem"
         authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(self._chain))
         self._chain.chmod(0o600)
+        self._own = str(home / "ann.pem")
+        authority.issue_cert(f"{USERNAME}@peer.example").private_key_and_cert_chain_pem.write_to_path(self._own)
         self.ca_file = str(home / "ca.pem")
         authority.cert_pem.write_to_path(self.ca_file)
 
@@ -72,9 +74,10 @@ class Servers:
         return self._running[name]
 
     def endpoint(self, name: str, door: str, secret: str | None = None) -> Endpoint:
-        """Where that door is, and what we bring; `secret` is another one than the right one."""
+        """Where that door is, and what we bring; `secret` is another one than the right one, or whom our certificate does not know."""
         mode = {"plain": "none", "DATA": "none", "implicit": "implicit"}.get(door, "starttls")
-        requirement = Requirement(mode, verify=mode != "none", ca_file=self.ca_file)
+        own = self._own if door == "EXTERNAL" else ""
+        requirement = Requirement(mode, verify=mode != "none", ca_file=self.ca_file, client_certificate=own)
         ports = self[name].ports
         return Endpoint(
             "localhost",
@@ -88,6 +91,8 @@ class Servers:
     def _login(self, name: str, door: str, secret: str | None) -> Login:
         if name == "postfix":
             self["dovecot"]  # which knows the passwords
+        if door == "EXTERNAL":
+            return Login("", lambda: "", mechanism=door, authorization=secret or USERNAME)
         return Login(USERNAME, lambda: self._secret(name, door) if secret is None else secret, mechanism=door.removeprefix("AUTH"))
 
     def handshakes(self, name: str, door: str) -> bool:
@@ -161,7 +166,7 @@ class Servers:
         return postfix
 
     def _exim(self) -> Exim:
-        return self._start("exim", lambda home: Exim(home, self._chain))
+        return self._start("exim", lambda home: Exim(home, self._chain, self.ca_file))
 
     def _opensmtpd(self) -> OpenSMTPD:
         return self._start("opensmtpd", lambda home: OpenSMTPD(home, self._chain))
