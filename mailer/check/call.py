@@ -10,18 +10,26 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mailer.net.endpoint import Endpoint, Timeouts
+from mailer.net.errors import SessionError
+from mailer.net.session import Session
+from mailer.trust.requirement import Requirement
 from mailer.trust.screen import allowed
 
 from .judge.host import Call
 from .judge.mx import hosts
-from .words import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from mailer.smtp.reply import Reply
+
     from .lookups import Lookups
 
 PATIENCE = 2.5  # seconds for one host, in which a healthy one has greeted
+FAREWELL = 0.5  # seconds for its answer to QUIT
+SHOWN = 200  # characters of a reply
+NO_TLS = Requirement("none")
 _SEEN = re.compile(r"\[?([0-9A-Fa-f.:]{7,45})\]?")
 
 
@@ -47,36 +55,24 @@ async def calls(
 
 
 async def _call(lookups: Lookups, host: str, address: str, port: int, hello: str, source: str | None) -> Call:
+    endpoint = Endpoint(host, port, NO_TLS, source=source or "", hello=hello, source6=source or "")
     until = min(lookups.until, asyncio.get_running_loop().time() + PATIENCE)
     try:
         async with asyncio.timeout_at(until):
-            reader, writer = await asyncio.open_connection(address, port, local_addr=(source, 0) if source else None)
-            try:
-                greeting = await _reply(reader)
-                if not greeting[0].startswith("2"):
-                    return Call(host, address, trouble=f"it says {greeting[-1]}")
-                writer.write(f"EHLO {hello}\r\n".encode())
-                offers = await _reply(reader)
-                writer.write(b"QUIT\r\n")
-                return Call(host, address, greeting[-1], seen=_seen(offers[0]))
-            finally:
-                writer.close()
+            session = await Session.open(endpoint, address, Timeouts(quit=FAREWELL))
     except TimeoutError:
         return Call(host, address, trouble="no answer")
-    except (OSError, ValueError, EOFError, asyncio.LimitOverrunError) as error:
-        return Call(host, address, trouble=reason(error))
+    except SessionError as error:
+        said = error.reply
+        return Call(host, address, trouble=said.text if said.cause else f"it says {_shown(said)}")
+    await session.close()
+    _, _, offers = session.prologue.said[-1]
+    return Call(host, address, _shown(session.greeting), seen=_seen(offers.lines[0]))
 
 
-async def _reply(reader: asyncio.StreamReader) -> list[str]:
-    """The lines of one reply. Raises `EOFError` and `ValueError`."""
-    lines: list[str] = []
-    while True:
-        line = (await reader.readuntil(b"\n")).decode("latin-1").rstrip()
-        if not re.match(r"[2-5]\d\d(?:[ -]|$)", line) or len(lines) > 100:
-            raise ValueError(f"it does not speak SMTP: {line[:40]}")
-        lines.append(line)
-        if line[3:4] != "-":
-            return lines
+def _shown(reply: Reply) -> str:
+    text = str(reply)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def _seen(line: str) -> str:
