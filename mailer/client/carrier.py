@@ -100,7 +100,7 @@ class Carrier:
         recipients = tuple(letter.recipients[to] for to in asked)
         while True:
             connection = await lane.lend(letter)
-            reused = connection.last_used > connection.opened_at
+            reused = connection.deliveries > 0
             try:
                 answers = await connection.deliver(
                     letter.sender, recipients, letter.content, request=letter.request, ahead=lane.ahead(connection, letter)

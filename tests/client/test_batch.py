@@ -11,6 +11,7 @@ from mailer import BreakerSettings, Email, PoolSettings, SendResult, SmtpError
 from mailer.mail.request import Request, Wanted
 from mailer.sink import Moods, Sink
 from mailer.testing import Script
+from tests.fakes import waiting
 
 from .letters import ONCE, Watched, client, mail
 
@@ -52,7 +53,7 @@ def test_the_next_envelope_goes_with_the_end_of_a_message() -> None:
             ]
             assert len(script.messages) == 2
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 KINDS = ["ok", "550", "451", "greylist", "body-554", "data-451", "drop", "not an address", "ok", "ok"]
@@ -73,7 +74,7 @@ def test_a_batch_says_what_single_sends_say(connections: int) -> None:
             assert sorted(taken) == sorted((person,) for person in people if person.startswith(("ok", "greylist")))
             assert sending.pool_status().in_use == sending.pool_status().pending == 0
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_batch_lets_others_through() -> None:
@@ -88,7 +89,7 @@ def test_a_batch_lets_others_through() -> None:
             batch = await task
             assert batch.succeeded == 300
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_promise_that_comes_to_nothing() -> None:
@@ -102,7 +103,7 @@ def test_a_promise_that_comes_to_nothing() -> None:
             people = [person for received in sink.messages for person in received.recipients]
             assert sorted(people) == sorted([*["bob@example.net"] * 5, *(f"greylist+{number}@example.net" for number in range(5))])
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_breaker_that_opens_within_a_batch() -> None:
@@ -115,7 +116,7 @@ def test_a_breaker_that_opens_within_a_batch() -> None:
             assert [result.kind for result in batch if isinstance(result, SmtpError)] == ["protocol"] * 3 + ["circuit_open"] * 7
             assert sending.pool_status().in_use == 0
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_cancelled_batch() -> None:
@@ -134,7 +135,7 @@ def test_a_cancelled_batch() -> None:
             assert all(received.content.endswith(b"\r\n\r\n" + b"x\r\n" * 5000) for received in sink.messages)
             await sending.send(mail())
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_shutdown_within_a_batch() -> None:
@@ -150,7 +151,7 @@ def test_shutdown_within_a_batch() -> None:
             assert batch.succeeded == sink.count < 200
             assert {result.kind for result in batch if isinstance(result, SmtpError)} == {"cancelled"}
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize("drops", [["after-body"], ["body"], ["after-mail"]])
@@ -162,7 +163,7 @@ def test_a_server_that_hangs_up_in_between(drops: list[str]) -> None:
             batch = await sending.send_batch([mail() for _ in range(10)])
             assert (batch.succeeded, sink.count) == (10, 10)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_messages_with_many_recipients() -> None:
@@ -176,7 +177,7 @@ def test_messages_with_many_recipients() -> None:
             assert sorted(len(received.recipients) for received in sink.messages) == [50, 50, 50, 100, 100, 100]
             assert sink.all == 1
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # What else can be asked for
@@ -206,7 +207,7 @@ def test_reports_can_be_asked_for() -> None:
                 await sending.send(mail(), request=Request(require_tls=True))
             assert caught.value.kind == "capability_mismatch"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_lmtp() -> None:
@@ -235,7 +236,7 @@ def test_lmtp() -> None:
             assert result.accepted == ("bob@example.net",)
             assert result.rejected == (("carol@example.net", 552, "5.2.2", "carol has no room"),)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_what_is_wrong_with_a_message_is_said_in_its_turn() -> None:
@@ -255,4 +256,4 @@ def test_what_is_wrong_with_a_message_is_said_in_its_turn() -> None:
             assert isinstance(odd.__cause__, ZeroDivisionError)
             assert sink.count == 2
 
-    asyncio.run(run())
+    waiting.run(run())

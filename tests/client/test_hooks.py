@@ -10,6 +10,7 @@ import pytest
 
 from mailer import Email, ErrorKind, Interceptor, PoolSettings, SmtpError, SmtpMessageError
 from mailer.sink import Sink
+from tests.fakes import waiting
 
 from .letters import client, mail
 
@@ -48,7 +49,7 @@ def test_they_hear_of_each_message() -> None:
                 await sending.send(mail("550@example.net"))
             assert lines[2:] == ["b error hello invalid_recipient_address", "a error hello invalid_recipient_address"]
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_they_hear_of_each_message_of_a_batch() -> None:
@@ -61,7 +62,7 @@ def test_they_hear_of_each_message_of_a_batch() -> None:
             await sending.send_batch([mail(subject=str(number)) for number in range(4)])
             assert lines == [f"a {when} {number}{end}" for number in range(4) for when, end in (("before", ""), ("after", " 1"))]
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_they_may_change_a_message() -> None:
@@ -79,7 +80,7 @@ def test_they_may_change_a_message() -> None:
             assert b"Subject: [test] [test] hello\r\n" in sink.messages[0].content
             assert original.subject == "hello"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_they_may_refuse_a_message() -> None:
@@ -97,7 +98,7 @@ def test_they_may_refuse_a_message() -> None:
             assert lines == ["a before hello", "a error hello message"]
             assert sink.count == 0
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_what_they_raise_afterwards_changes_nothing() -> None:
@@ -119,4 +120,4 @@ def test_what_they_raise_afterwards_changes_nothing() -> None:
                 await sending.send(mail("550@example.net"))
         assert heard == ["after", "error"]
 
-    asyncio.run(run())
+    waiting.run(run())

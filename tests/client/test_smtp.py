@@ -40,6 +40,7 @@ from mailer.sink import Moods, Sink
 from mailer.smtp import command
 from mailer.smtp.errors import CommandError
 from mailer.testing import Script
+from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
 from tests.net.conftest import NAME, Certificates
@@ -108,7 +109,7 @@ def test_the_server_s_own_name_for_a_message(said: str, name: str) -> None:
             result = await sending.send(mail())
             assert (result.response, result.server_id) == (said, name)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_some_recipients_are_refused() -> None:
@@ -122,7 +123,7 @@ def test_some_recipients_are_refused() -> None:
             assert result.rejected == (("no@example.net", 550, "5.1.1", "no such user"), ("full@example.net", 552, "5.2.2", "full"))
             assert result.attempts == 1
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_all_recipients_are_refused() -> None:
@@ -137,7 +138,7 @@ def test_all_recipients_are_refused() -> None:
             assert [rejected.code for rejected in error.rejected] == [550, 553]
             assert sink.count == 0
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_content_that_is_refused() -> None:
@@ -149,7 +150,7 @@ def test_content_that_is_refused() -> None:
             assert isinstance(error, SmtpProtocolError)
             assert (error.kind, error.phase, error.text) == (ErrorKind.PROTOCOL, "body", "this is spam")
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_what_the_server_cannot_take_is_not_sent() -> None:
@@ -160,7 +161,7 @@ def test_what_the_server_cannot_take_is_not_sent() -> None:
             error = await outcome(sending, mail(text="x" * 3000))
             assert error.kind is ErrorKind.MESSAGE_TOO_LARGE
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # Attempts
@@ -177,7 +178,7 @@ def test_a_greylisted_recipient_is_asked_about_again() -> None:
             assert [received.recipients for received in sink.messages] == [("bob@example.net",), ("greylist@example.net",)]
             assert len({received.content for received in sink.messages}) == 1, "the same message, with the same Message-ID"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_recipient_who_is_always_refused_for_now() -> None:
@@ -192,7 +193,7 @@ def test_a_recipient_who_is_always_refused_for_now() -> None:
             assert error.retryable
             assert error.temporary
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_more_recipients_than_fit_into_one_transaction() -> None:
@@ -206,7 +207,7 @@ def test_more_recipients_than_fit_into_one_transaction() -> None:
             assert result.attempts == 1
             assert sorted(len(received.recipients) for received in sink.messages) == [1, 3, 3]
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize("place", ["mail", "rcpt", "data", "content", "body"])
@@ -218,7 +219,7 @@ def test_a_connection_that_is_lost(place: str) -> None:
             result = await sending.send(mail(text="x" * 200_000))
             assert (result.attempts, sink.count) == (2, 1)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_used_connection_that_is_lost_with_the_message() -> None:
@@ -230,7 +231,7 @@ def test_a_used_connection_that_is_lost_with_the_message() -> None:
             sink.moods = Moods(drops=["body"], first=1)
             assert (await sending.send(mail())).attempts == 2
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_used_connection_that_is_lost_with_a_message_in_chunks() -> None:
@@ -257,7 +258,7 @@ def test_a_used_connection_that_is_lost_with_a_message_in_chunks() -> None:
             assert (error.kind, error.phase, error.retryable) == (ErrorKind.CONNECTION_RESET, "body", True)
             assert len(taken) == 2
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_server_that_says_goodbye() -> None:
@@ -270,7 +271,7 @@ def test_a_server_that_says_goodbye() -> None:
             error = await outcome(sending, mail())
             assert (error.kind, error.retryable) == (ErrorKind.SERVER_SHUTDOWN, True)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_an_idle_connection_that_the_server_has_closed() -> None:
@@ -284,7 +285,7 @@ def test_an_idle_connection_that_the_server_has_closed() -> None:
             assert result.attempts == 1
             assert len(server.messages) == 2
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_retries_can_be_switched_off() -> None:
@@ -294,7 +295,7 @@ def test_retries_can_be_switched_off() -> None:
         async with Sink() as sink, client(sink.port, retry=ONCE) as sending:
             assert (await outcome(sending, mail("greylist@example.net"))).code == 451
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # Servers that cannot be reached, or break off
@@ -309,7 +310,7 @@ def test_nobody_listens() -> None:
             assert isinstance(error, SmtpConnectionError)
             assert (error.kind, error.phase, error.retryable) == (ErrorKind.CONNECTION_REFUSED, "connect", True)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_name_without_an_address() -> None:
@@ -321,7 +322,7 @@ def test_a_name_without_an_address() -> None:
             assert (error.kind, error.phase) == (ErrorKind.DNS_RESOLUTION_FAILED, "dns")
             assert "no-such-host.invalid" in str(error)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,7 @@ def test_servers_that_do_not_talk(server: Hang, timeouts: dict[str, float], kind
             assert error.kind is kind
             assert isinstance(error, SmtpTimeoutError) is ("timeout" in kind)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 class Glutton(Friendly):
@@ -365,7 +366,7 @@ def test_a_server_that_does_not_take_the_message() -> None:
             for writer in server.writers:
                 writer.transport.abort()
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize(("number", "retryable"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)])
@@ -382,7 +383,7 @@ def test_a_name_that_nobody_knows_and_one_that_nobody_can_say(number: int, retry
             assert (error.kind, error.retryable) == (ErrorKind.DNS_RESOLUTION_FAILED, retryable)
             assert "said the resolver" in str(error)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_name_is_looked_up_now_and_then() -> None:
@@ -407,7 +408,7 @@ def test_a_name_is_looked_up_now_and_then() -> None:
                 assert isinstance(await outcome(sending, mail()), SmtpConnectionError)
             assert asked.count("localhost") == 2
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_which_addresses_are_called() -> None:
@@ -434,7 +435,7 @@ def test_which_addresses_are_called() -> None:
         with pytest.raises(ValueError, match="'only5'"):
             SmtpClient("mx.example.com", family="only5")
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # Who we are, and over which wire
@@ -451,7 +452,7 @@ def test_logging_in() -> None:
                 assert sink.messages[0].user == "anna"
                 assert (await sending.test_connection()).authenticated_as == "anna"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_wrong_password() -> None:
@@ -467,7 +468,7 @@ def test_a_wrong_password() -> None:
                 shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(sending) + repr(login)
                 assert "s3cret" not in shown
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_server_that_repeats_the_password() -> None:
@@ -483,7 +484,7 @@ def test_a_server_that_repeats_the_password() -> None:
             assert "s3cret" not in shown
             assert encoded.decode() not in shown
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_password_stays_here_without_tls() -> None:
@@ -493,7 +494,7 @@ def test_a_password_stays_here_without_tls() -> None:
         async with Sink(users={"anna": "x"}) as sink, client(sink.port, credentials=("anna", "x")) as sending:
             assert (await outcome(sending, mail())).kind is ErrorKind.AUTH_METHOD_NOT_SUPPORTED
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_server_that_wants_a_login() -> None:
@@ -503,7 +504,7 @@ def test_a_server_that_wants_a_login() -> None:
         async with Sink(users={"anna": "x"}) as sink, client(sink.port) as sending:
             assert (await outcome(sending, mail())).kind is ErrorKind.AUTHENTICATION_REQUIRED
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize("mode", ["starttls", "implicit"])
@@ -523,7 +524,7 @@ def test_over_tls(mode: str, certificates: Certificates) -> None:
             assert (info.tls, info.authenticated_as) == (result.tls, "anna")
             assert info.extensions.pipelining
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize(
@@ -545,7 +546,7 @@ def test_tls_that_is_not_good_enough(server: str, kind: ErrorKind, certificates:
             assert (error.kind, error.retryable) == (kind, False)
             assert sink.count == 0
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_tls_that_the_server_refuses_for_now() -> None:
@@ -561,7 +562,7 @@ def test_tls_that_the_server_refuses_for_now() -> None:
             assert error.kind in (ErrorKind.TLS_HANDSHAKE_FAILED, ErrorKind.TLS_VERSION_MISMATCH)
             assert not error.retryable
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_an_error_that_our_caller_is_busy_with_is_not_the_cause() -> None:
@@ -575,7 +576,7 @@ def test_an_error_that_our_caller_is_busy_with_is_not_the_cause() -> None:
             except ConnectionRefusedError:
                 assert (await outcome(sending, mail())).kind is ErrorKind.TLS
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # Batches
@@ -600,7 +601,7 @@ def test_a_batch_keeps_its_order() -> None:
             assert sending.pool_status().total <= 5
             assert (await sending.send_batch([])).results == ()
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_batch_with_something_that_is_no_message() -> None:
@@ -627,8 +628,8 @@ def test_a_batch_with_something_that_is_no_message() -> None:
             assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
 
     wrong: Any = None
-    asyncio.run(run({}, [1, mail(wrong), mail(text=wrong, html=b"x"), mail(text=b"x")]))
-    asyncio.run(run({"interceptors": [Guard()]}, [1, mail(subject="guarded")]))
+    waiting.run(run({}, [1, mail(wrong), mail(text=wrong, html=b"x"), mail(text=b"x")]))
+    waiting.run(run({"interceptors": [Guard()]}, [1, mail(subject="guarded")]))
 
 
 def test_a_list_of_messages_that_breaks_off() -> None:
@@ -647,7 +648,7 @@ def test_a_list_of_messages_that_breaks_off() -> None:
             assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
 
     for connections in (1, 2, 5):
-        asyncio.run(run(connections))
+        waiting.run(run(connections))
 
 
 # The breaker and the limits
@@ -672,7 +673,7 @@ def test_the_breaker_leaves_a_dead_server_alone() -> None:
                 await sending.send(mail())
                 assert (await sending.send_batch([mail()] * 5)).succeeded == 5, "it is closed: all may go at once"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_half_open_one_send_decides() -> None:
@@ -692,7 +693,7 @@ def test_half_open_one_send_decides() -> None:
                 await asyncio.gather(probe, return_exceptions=True)
                 await sending.send(mail())
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize("to", ["550@example.net", "451@example.net", "body-554@example.net"])
@@ -704,7 +705,7 @@ def test_refused_mail_opens_no_breaker(to: str) -> None:
             for _ in range(10):
                 assert (await outcome(sending, mail(to))).kind is not ErrorKind.CIRCUIT_OPEN
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_wrong_password_is_not_tried_for_ever() -> None:
@@ -715,7 +716,7 @@ def test_a_wrong_password_is_not_tried_for_ever() -> None:
             kinds = Counter([(await outcome(sending, mail())).kind for _ in range(7)])
             assert kinds == {ErrorKind.CREDENTIALS_INVALID: 5, ErrorKind.CIRCUIT_OPEN: 2}
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize("connections", [1, 5])
@@ -733,7 +734,7 @@ def test_a_rate_limit_that_rejects(connections: int) -> None:
             assert error.retry_after is not None
             assert 15 < error.retry_after <= 20
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_rate_limit_that_waits() -> None:
@@ -747,7 +748,7 @@ def test_a_rate_limit_that_waits() -> None:
             assert batch.duration > 0.29
             assert sink.count == 5
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_rate_limit_that_waits_for_a_while() -> None:
@@ -759,7 +760,7 @@ def test_a_rate_limit_that_waits_for_a_while() -> None:
             batch = await sending.send_batch([mail() for _ in range(4)])
             assert (batch.succeeded, batch.failed, sink.count) == (2, 2, 2)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_cancelled_wait_gives_its_turn_back() -> None:
@@ -776,7 +777,7 @@ def test_a_cancelled_wait_gives_its_turn_back() -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
             assert (await sending.send(mail())).duration < 1
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_limit_on_new_connections() -> None:
@@ -790,7 +791,7 @@ def test_a_limit_on_new_connections() -> None:
             results = await asyncio.gather(sending.send(mail()), sending.send(mail()), return_exceptions=True)
             assert sorted(type(result).__name__ for result in results) == ["SendResult", "SmtpRateLimitError"]
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 # Odds and ends
@@ -813,7 +814,7 @@ def test_a_server_that_talks_nonsense(greeting: bytes, kind: ErrorKind) -> None:
             assert (error.kind, error.phase, error.retryable) == (kind, "greeting", False)
             assert isinstance(error, SmtpProtocolError)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 @pytest.mark.parametrize(
@@ -865,7 +866,7 @@ def test_a_connection_can_be_tested() -> None:
             with pytest.raises(SmtpConnectionError):
                 await sending.test_connection()
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_server_can_be_asked() -> None:
@@ -887,7 +888,7 @@ def test_a_server_can_be_asked() -> None:
             assert sending.pool_status().in_use == 0
             await sending.send(mail())
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_ports_go_with_the_kind_of_tls() -> None:
@@ -926,7 +927,7 @@ def test_smuggling() -> None:
                     assert server.said[-3:] == [b"MAIL", b"RCPT", b"DATA"]
                     assert len(server.said) <= 4, "EHLO or nothing came before"
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_a_large_message() -> None:
@@ -939,4 +940,4 @@ def test_a_large_message() -> None:
             await sending.send(email)
             assert sink.messages[0].content.endswith(email.encode().partition(b"\r\n\r\n")[2])
 
-    asyncio.run(run())
+    waiting.run(run())

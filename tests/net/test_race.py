@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.net.race import race
+from tests.fakes import waiting
 
 Way = tuple[str, float, bool]  # its name, how long it takes, and whether it leads anywhere
 
@@ -50,7 +51,7 @@ def with_track(test: Callable[[Track], Coroutine[None, None, None]]) -> Track:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return track
 
-    return asyncio.run(run())
+    return waiting.run(run())
 
 
 def test_the_first_is_quick() -> None:
