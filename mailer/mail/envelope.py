@@ -39,7 +39,7 @@ class EnvelopeError(ValueError):
 
 
 class LaterEnvelope(EnvelopeError):
-    """It says something that only a later version of the program can mean."""
+    """An envelope that says what only a later version of the program can mean."""
 
 
 class Recipient:
