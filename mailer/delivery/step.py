@@ -70,7 +70,7 @@ def _moved(entry: Entry, by: float, now: float, waited: float) -> list[Outcome]:
     """What is known of the recipients that wait, with a time of the next try that is `by` seconds later. That is no attempt."""
     last = entry.history.last
     return [
-        last[to]._replace(at=now, due=last[to].due + by, counts=False, waited=waited, seconds=0.0, trace=None)
+        last[to]._replace(at=now, due=last[to].due + by, counts=False, waited=waited, seconds=0.0, moved=True)
         for to in entry.history.pending()
         if to in last and last[to].due
     ]

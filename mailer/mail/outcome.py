@@ -83,6 +83,7 @@ class Outcome(NamedTuple):
     waited: float | None = None  # seconds that its message had really waited by then; only with `defer`, None in older records
     cause: Cause | None = None  # why, where more is known than what the reply says; see `Cause`
     besides: str = ""  # what went wrong at other addresses, where it got less far
+    moved: bool = False  # the clock was set: only the times are new, the rest is what was learned before
 
     @property
     def final(self) -> bool:
@@ -119,6 +120,8 @@ class Outcome(NamedTuple):
             record["counts"] = False
         if self.waited is not None:
             record["waited"] = round(self.waited, 1)
+        if self.moved:
+            record["moved"] = True
         return record
 
     @classmethod
@@ -150,6 +153,7 @@ class Outcome(NamedTuple):
             waited=_number(record, "waited") if "waited" in record else None,
             cause=CAUSES.get(_text(record, "cause")),
             besides=_text(record, "besides"),
+            moved=record.get("moved") is True,
         )
 
 

@@ -76,7 +76,8 @@ def gather(events: Iterable[Event]) -> list[News]:
 def _learn(item: News, outcomes: Sequence[Outcome]) -> None:
     known = item.outcomes
     for outcome in outcomes:
-        known[id(outcome)] = outcome
+        if not outcome.moved:
+            known[id(outcome)] = outcome
 
 
 def email(item: News) -> Row:
@@ -190,7 +191,7 @@ def attempts(item: News) -> Iterator[Row]:
     """The rows of `attempts`."""
     id, envelope = item.entry.id, item.entry.envelope
     for outcome in item.outcomes.values():
-        to, verdict, scope, code, enhanced, text, phase, hop, at, seconds, _, queue_id, _, trace, _, _, cause, besides = outcome
+        to, verdict, scope, code, enhanced, text, phase, hop, at, seconds, _, queue_id, _, trace, _, _, cause, besides, _ = outcome
         host, ip, port, wanted, tls = hop
         yield (
             id,

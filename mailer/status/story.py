@@ -81,6 +81,8 @@ def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
     """Those of the database, and those that only the spool has. Whether one counts, only the spool says."""
     found = {(each.position, each.key): each for each in known}
     for outcome in entry.history.outcomes if entry else ():
+        if outcome.moved:
+            continue
         mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
         found.setdefault((mine.position, mine.key), mine).counts = outcome.counts
     return sorted(found.values(), key=lambda each: (each.at, each.position))

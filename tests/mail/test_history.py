@@ -98,6 +98,7 @@ def test_an_outcome_for_nobody_is_ignored() -> None:
         trace=st.none(),
         source=st.text(),
         waited=st.sampled_from([None, 0.0, 86_400.5]),
+        moved=st.booleans(),
     )
 )
 def test_a_record_holds_all_of_an_outcome(outcome: Outcome) -> None:

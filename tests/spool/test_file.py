@@ -35,6 +35,7 @@ OUTCOMES = st.lists(
         trace=st.none(),
         source=TEXT,
         waited=st.sampled_from([None, 0.0, 86_400.5]),
+        moved=st.booleans(),
         at=st.integers(0, 10**6).map(lambda micros: NOW + micros / 1e6),
         seconds=st.integers(0, 1000).map(float),
         due=st.sampled_from([0.0, NOW + 60.5]),

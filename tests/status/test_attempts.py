@@ -12,6 +12,7 @@ import pytest
 from mailer.mail.outcome import Hop
 from mailer.status import schema
 from mailer.status.reader import Reader
+from mailer.status.story import tell
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -162,3 +163,15 @@ def tamper(path: Path, statement: str, value: object) -> None:
     with db:
         db.execute(statement, (value,))
     db.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_that_the_clock_was_set_is_no_attempt(office: Office, known: bool) -> None:
+    """The message shows when it is due by the new clock, and its story has the one attempt that there was."""
+    id = office.deferred(known=known)
+    again = outcome(0, "defer", text="come back later", at=NOW + 9000, due=NOW + 9300, counts=False, waited=10.0, moved=True)
+    office.settle(id, again, known=known)
+    with office.view() as view:
+        record = view.message(id)
+        assert (record.attempts, record.next_attempt_at) == (1, NOW + 9300)
+        assert [(each.at, each.counts) for each in tell(view, record).attempts] == [(NOW + 5, True)]
