@@ -381,11 +381,7 @@ class Service:
             self.ledger.told(news)
 
     def _sweep(self) -> None:
-        """Nothing is deleted by a clock that may be wrong."""
-        config, now = self.config, self.clock.now()
-        if calendar.believed(self.spool.root, now):
-            sweep(self.spool, now, config.bounce.retention, config.submission.request_id_ttl)
-            self.status.forget(now - config.status.retention)
+        clear_out(self.spool, self.status, self.config, self.clock.now())
 
     # Signals
 
@@ -539,3 +535,10 @@ def quieten_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def clear_out(spool: Spool, status: StatusWriter, config: Config, now: float) -> None:
+    """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
+    if calendar.believed(spool.root, now):
+        sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)
+        status.forget(now - config.status.retention)

@@ -61,3 +61,13 @@ def test_a_time_that_was_shown_twice_was_the_last_of_them() -> None:
     machine.clock.check()
     machine.passes(60.0)
     assert machine.clock.waited(NOW + 3630.0, 0.0) == 30.0
+
+
+def test_a_time_of_several_earlier_clocks_was_the_last_of_them() -> None:
+    """Set back twice, and then years ahead."""
+    machine = Machine()
+    for step in (-3600.0, -3600.0, YEAR):
+        machine.passes(3600.0)
+        machine.set(step)
+        machine.clock.check()
+    assert machine.clock.waited(NOW + 1800.0, 0.0) == 1800.0

@@ -57,8 +57,9 @@ class Dispatcher:
 
     def load(self, id: str) -> None:
         """Read a message that is due and queue its parts for their destinations."""
+        now = self.clock.now()
         try:
-            entry, content, descriptor = self._read(id)
+            entry, content, descriptor = self._read(id, now)
         except NoSuchMessage:
             self.scheduler.forget(id)
             return
@@ -79,7 +80,6 @@ class Dispatcher:
         if entry.damaged:
             self._hold(id, descriptor)
             return
-        now = self.clock.now()
         if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.standstill.hurried:  # the clock was set back
             if descriptor >= 0:
                 durable.let_go(descriptor)
@@ -102,8 +102,8 @@ class Dispatcher:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
 
-    def _read(self, id: str) -> tuple[Entry, bytes, int]:
-        keep = self.budget.wants_file(self.clock.now())
+    def _read(self, id: str, now: float) -> tuple[Entry, bytes, int]:
+        keep = self.budget.wants_file(now)
         try:
             return self.spool.load(id, "queued", keep=keep)
         except NoSuchMessage:
@@ -189,7 +189,7 @@ class Dispatcher:
             else:
                 ways[way.key] = (way, recipients)
         for way, recipients in ways.values():
-            self._queue(attempt, way, recipients)
+            self._queue(attempt, way, recipients, now)
 
     async def _find_way(self, attempt: Attempt, domain: str, recipients: list[int]) -> None:
         try:
@@ -202,7 +202,7 @@ class Dispatcher:
         except Exception as error:
             await self.engine.finished(attempt, self.engine.our_fault(error, "dns", recipients))
         else:
-            self._queue(attempt, way, recipients)
+            self._queue(attempt, way, recipients, self.clock.now())
 
     def _unroutable(self, to: int, trouble: Unroutable, due: float) -> Outcome:
         """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
@@ -223,20 +223,20 @@ class Dispatcher:
         pending = attempt.entry.history.pending()
         return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False, cause=Cause.TOO_LATE) for to in pending]
 
-    def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int]) -> bool:
+    def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int], now: float) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
-        pause = self.standstill.pauses.of_way(key, self.clock.now())
+        pause = self.standstill.pauses.of_way(key, now)
         if pause is not None:
             self.engine.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
         return pause is not None
 
-    def _queue(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
+    def _queue(self, attempt: Attempt, way: Way, recipients: list[int], now: float) -> None:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
-        if self.standstill.pauses and self._is_paused(attempt, way.key, recipients):
+        if self.standstill.pauses and self._is_paused(attempt, way.key, recipients, now):
             return
         if attempt.urged:
-            self.scheduler.try_now(self.scheduler.destination(way), self.clock.now())
-        if not self.scheduler.admits(way, attempt.entry.id, self.clock.now()):
+            self.scheduler.try_now(self.scheduler.destination(way), now)
+        if not self.scheduler.admits(way, attempt.entry.id, now):
             self._no_room(attempt, way, recipients)
             return
         most = self.policy.reactions.table(way).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
@@ -280,9 +280,9 @@ class Dispatcher:
 
     def _queue_again(self, job: Job) -> None:
         """A job that was queued before its destination or some of its domains were paused."""
-        if self._is_paused(job.attempt, job.way.key, job.recipients):
-            return
         now, people = self.clock.now(), job.attempt.entry.envelope.recipients
+        if self._is_paused(job.attempt, job.way.key, job.recipients, now):
+            return
         left: list[int] = []
         for to in job.recipients:
             if pause := self.standstill.pauses.of_domain(people[to].domain, now):

@@ -22,6 +22,7 @@ STEPS = {"rename": 1, "unlink": 1, "fdatasync": 1, "fsync": 1, "pwrite64": 7}
 MOST = 100
 
 
+@pytest.mark.timeout(400)
 def test_the_daemon_may_die_at_any_step_of_settling(tmp_path: Path) -> None:
     """Killed at the first, second, … rename, unlink or sync of a pass, it finishes after a restart as if nothing had been.
 

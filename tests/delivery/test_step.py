@@ -14,6 +14,7 @@ from mailer.delivery.guard import Guard
 from mailer.delivery.step import deferred, words
 from mailer.delivery.upkeep import Upkeep
 from mailer.events import Alarm
+from mailer.mail.cause import Cause
 from mailer.mail.when import rfc3339
 from tests.fakes.mail import Machine, outcome, put
 
@@ -201,6 +202,20 @@ def test_a_destination_that_rests_does_so_for_as_long_as_it_was_to(post: Post, m
     play(scenario())
 
 
+def test_an_alarm_that_was_told_is_told_again_by_another_clock(post: Post, machine: Machine) -> None:
+    """What is told once in a quarter of an hour is not hushed for a year."""
+    wrong = outcome(0, "defer", scope="us", code=535, text="who are you", phase="auth", cause=Cause.LOGIN_REFUSED)
+
+    async def scenario() -> None:
+        for step, told in ((0.0, 1), (0.0, 1), (-YEAR, 2)):
+            machine.set(step)
+            post.engine.check_clock()
+            post.engine.blame("relay:r", wrong)
+            assert len(post.told("alarm")) - post.engine.steps == told
+
+    play(scenario())
+
+
 def test_each_recipient_is_tried_when_it_would_have_been(post: Post, machine: Machine) -> None:
     """Also those who wait for longer than the others of the message; and the database hears of it, for whoever looks."""
 
@@ -212,7 +227,7 @@ def test_each_recipient_is_tried_when_it_would_have_been(post: Post, machine: Ma
         }
         async with post.running():
             id = post.put("a@one.example", "b@two.example", at=NOW)
-            await post.settled(id, "deferred")
+            await post.until("written", lambda: ("settled deferred", ["deferred"]) in post.written)
             post.written.clear()
             machine.set(-DAY)
             assert upkeep.clock()
@@ -237,11 +252,13 @@ def test_a_machine_that_has_slept_delivers_when_it_wakes(post: Post, machine: Ma
         upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
         async with post.running():
             (id,) = await put_off(post, machine)
+            await post.until("nothing is under way", lambda: post.written and not post.engine.tasks)
+            await asyncio.sleep(0.02)
             machine.passes(59.0)
             assert not upkeep.clock()
+            machine.passes(2.0)
             await asyncio.sleep(0.02)
             assert post.tries(id) == 1
-            machine.passes(2.0)
             assert not upkeep.clock()
             await post.until("tried", lambda: post.tries(id) == 2)
 
