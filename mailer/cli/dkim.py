@@ -59,12 +59,18 @@ def record(given: Given) -> int:
 
 
 def _keeper(given: Given) -> Owner:
-    """Whose keys are looked at, and who gets a new one. A mistake in the daemon's part of the configuration does not matter."""
+    """Whose keys are looked at, and who gets a new one.
+
+    A mistake in the daemon's part of the configuration does not matter, nor that it is written only when the key is there.
+    """
     from mailer.config.owner import keeper_of
     from mailer.config.quick import submission
 
-    spool = submission(given.text("--config"), given.text("--spool")).spool if os.geteuid() == 0 else ""  # others have their own keys
-    return keeper_of(spool)
+    path, spool = given.text("--config"), given.text("--spool")
+    named = path or os.environ.get("MAILER_CONFIG", "")
+    if os.geteuid() == 0 and (os.path.exists(named) or not named):  # others have their own keys
+        spool = submission(path, spool).spool
+    return keeper_of(spool or "")
 
 
 def _tell(given: Given, found: Iterable[Published]) -> None:

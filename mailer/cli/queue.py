@@ -63,7 +63,7 @@ RETRY = Act(
     "retry",
     "due now",
     ("deferred",),
-    ("queued", "sending"),
+    ("queued", "sending", "sent"),  # who wants it tried has what he wants
     lambda spool, name: spool.retry(name),
     "release it with `mailer queue release`",
     (SCHEDULED,),  # its sender has said when
@@ -204,9 +204,10 @@ def _one(spool: Spool | RemoteSpool, record: Record, tally: Tally) -> None:
             tally.act.do(spool, record.id)
             spool.ring(record.id)
         tally.did(record)
-    except NoSuchMessage as failure:
+    except NoSuchMessage:
         if tally.given.operands:  # one that was selected has simply left meanwhile
-            tally.failed(record.id, failure)
+            text = f"message {record.id} has left the spool this moment; `mailer status {record.id}` says what became of it"
+            tally.failed(record.id, Failure(text, TRY_AGAIN))
     except (Busy, Failure) as failure:
         tally.failed(record.id, failure)
     except CorruptFile as error:

@@ -184,6 +184,13 @@ def test_a_key_that_others_can_read_is_not_used(home: Home) -> None:
     home.refused(home.mailer("dkim", "record", "example.com", "--selector", "s1", "--key", path), 78, "others can read the key file")
 
 
+def test_the_key_may_be_there_before_the_configuration(home: Home, tmp_path: Path) -> None:
+    """Where one names a place for it: the configuration that is to be written will name it."""
+    path = tmp_path / "key.pem"
+    dkim(home, "keygen", "example.com", "--config", str(tmp_path / "none.toml"), "--out", str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
 def test_root_makes_and_looks_at_the_keys_of_the_daemons_user(home: Home, server: Nameserver) -> None:
     """The spool is his, so a new key is his too, and his are no strangers' to root; those of a third user are."""

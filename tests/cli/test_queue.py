@@ -178,6 +178,9 @@ def test_what_makes_no_sense_is_refused_in_one_line(office: Office, shell: Shell
     assert shell("queue", "retry", held).code == 65
     assert office.spool.find(held) == "held"
     assert shell("queue", "hold", held) == (0, f"{held} is held already\n", "")
+    sent, failed = office.sent(), office.failed()
+    assert shell("queue", "retry", sent) == (0, f"{sent} is sent already\n", "")
+    assert shell("queue", "retry", failed).code == 65
 
 
 def test_filters_choose_what_is_touched_and_dry_run_touches_nothing(office: Office, shell: Shell) -> None:
