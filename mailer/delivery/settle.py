@@ -168,7 +168,8 @@ class Settler:
         entry = attempt.entry
         if self.short:
             attempt.unwritten = self._postponed(entry, attempt.unwritten)
-        outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome)]
+        expire = self.policy.schedule.expire
+        outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome, expire)]
         entry.history.add(attempt.unwritten)
         if attempt.owed and not self.short:
             await self._confirm(attempt)
@@ -363,12 +364,14 @@ def _kept_back(outcome: Outcome, due: float) -> Outcome:
     return outcome._replace(verdict="defer", scope="us", code=451, enhanced="4.3.1", text=text, counts=False, due=due, cause=Cause.SHORT)
 
 
-def _is_old_news(history: History, outcome: Outcome) -> bool:
+def _is_old_news(history: History, outcome: Outcome, expire: float) -> bool:
     """Whether a try that was none says only what the one before said: a night offline must not fill the file.
 
-    Once in `HEARD` it is written all the same where its time goes on: the file has to know how long was waited.
+    Once in a while it is written all the same, for the file has to know how long was waited: once in `HEARD` where its time to
+    `expire` goes on, four times in that time where the sender is only to be warned then.
     """
     last = history.last.get(outcome.to)
-    if last is not None and outcome.scope != "us" and (outcome.waited or 0.0) - (last.waited or 0.0) > HEARD:
+    heard = HEARD if outcome.scope != "us" else expire / 4
+    if last is not None and (outcome.waited or 0.0) - (last.waited or 0.0) > heard:
         return False
     return not outcome.final and not outcome.counts and last is not None and last.counts == outcome.counts and last.reply == outcome.reply

@@ -207,7 +207,7 @@ def play(scenario: Coroutine[Any, Any, None]) -> None:
     """Run it; a scenario that hangs is a failure."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario
 
     asyncio.run(bounded())

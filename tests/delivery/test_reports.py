@@ -13,8 +13,9 @@ from mailer.bounces import Reports
 from mailer.delivery import settle
 from mailer.events import Alarm
 from mailer.mail.cause import Cause
+from mailer.mail.outcome import Outcome
 from mailer.spool import Spool
-from tests.fakes.mail import outcome, put
+from tests.fakes.mail import Machine, outcome, put
 
 from .post import DAY, HOP, NOW, Post, play
 
@@ -87,6 +88,28 @@ def test_a_sender_is_warned_once(post: Post) -> None:
             assert "The body." not in text
             post.courier.gates["example.org"].set()
         assert post.spool.find(id) == "deferred"
+
+    play(scenario())
+
+
+def test_passes_a_few_hours_apart_warn_as_a_daemon_does(tmp_path: Path) -> None:
+    """Of what waits for something of ours: the file knows how long that is."""
+
+    async def scenario() -> None:
+        refused = outcome(0, "defer", scope="us", cause=Cause.SENDER_REFUSED)
+        id, warned = put(Spool(str(tmp_path / "spool")), "a@example.com", sender="me@example.org", at=NOW), 0
+        for nth in range(14):
+            at = NOW + nth * 4 * HOUR
+            await one_pass(post := warning(Post(tmp_path, clock=Machine(at).clock), 0.0), id, at, refused)
+            warned += post.courier.order.count("example.org")
+        assert warned == 1
+
+    async def one_pass(post: Post, id: str, at: float, said: Outcome) -> None:
+        post.clock.time = at
+        post.courier.script["a@example.com"] = [said]
+        async with post.running():
+            await post.until("tried", lambda: post.tries(id) and id not in post.scheduler.active)
+            await post.until("all is sent", lambda: not post.scheduler.active and reports(post) == [])
 
     play(scenario())
 
@@ -238,7 +261,7 @@ def test_ten_thousand_failures_are_no_storm(tmp_path: Path) -> None:
             post.engine.expect_all((0.0, id) for id in post.spool.ids("queued"))
             other = post.put("x@example.com", sender="you@example.net")
             await post.settled(other, "failed")
-            for _ in range(12):
+            for _ in range(50):
                 await asyncio.sleep(1.0)
                 if len(post.spool.ids("failed")) == 1201:
                     break
