@@ -46,6 +46,10 @@ sender:
 recipient:
   defer   local_parts = ^later
           message = 451 4.7.1 Come back later
+  deny    senders = *@nowhere.example
+          !verify = sender
+  deny    domains = elsewhere.example
+          message = relay not permitted
   deny    !verify = recipient
           message = 550 5.1.1 User unknown
   accept

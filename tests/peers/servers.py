@@ -51,6 +51,17 @@ class View(NamedTuple):
 S = TypeVar("S", bound=contextlib.AbstractContextManager[object])
 
 
+SUSPICIOUS: dict[str, dict[str, object]] = {
+    "refusing names": {"smtpd_helo_restrictions": "reject_non_fqdn_helo_hostname"},
+    "refusing clients": {"smtpd_client_restrictions": "check_client_access inline:{127.0.0.1=REJECT}"},
+    "refusing senders": {"smtpd_sender_restrictions": "reject_non_fqdn_sender, reject_unlisted_sender"},
+    "refusing others": {"smtpd_recipient_restrictions": "reject_unauth_destination"},
+    "refusing plain text": {"smtpd_tls_security_level": "encrypt"},
+    "refusing content": {"smtpd_data_restrictions": "reject"},
+}
+"""Doors of Postfix that refuse something, each in its own words."""
+
+
 class Servers:
     """Those that run, below the directory `home`; see the module."""
 
@@ -158,6 +169,13 @@ class Servers:
                 "implicit": {"smtpd_tls_wrappermode": "yes"},
                 "relay": {},
                 "strict": {"smtpd_hard_error_limit": 3},
+                **SUSPICIOUS,
+                "refusing senders of others": {
+                    **auth,
+                    "smtpd_sasl_mechanism_filter": "PLAIN",
+                    "smtpd_sender_login_maps": "inline:{bob@peer.example=bob}",
+                    "smtpd_sender_restrictions": "reject_sender_login_mismatch",
+                },
                 **{mechanism: {**auth, "smtpd_sasl_mechanism_filter": mechanism} for mechanism in DOVECOT},
             },
         )
