@@ -98,8 +98,8 @@ def test_what_others_hand_in_has_one_header_with_one_from(tmp_path: Path, header
     spool.prepare()
     made = envelope(at=time.time() - 60)
     body = header + b"body\r\n" if header.endswith(b"\r\n\r\n") else header
-    begun = time.monotonic()
+    begun = time.thread_time()
     with pytest.raises(CorruptFile, match=r"its message"):
         admit(spool, spool_file(made, body), made.id, Stranger(ANNA, time.time()), Terms(10_000_000, 10))
-    assert time.monotonic() - begun < 5
+    assert time.thread_time() - begun < 5
     assert spool.ids("queued") == []

@@ -69,6 +69,8 @@ def _measure(value: object, units: dict[str, int]) -> float:
 def domain(value: object) -> str:
     """A domain or host name, or an address literal such as ``[192.0.2.1]``."""
     name = text(value)
+    if not name:
+        raise ValueError("there is nothing in it")
     try:
         if parse("x@" + name).domain == name:
             return name

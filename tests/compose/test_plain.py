@@ -34,9 +34,9 @@ def test_any_text_is_html(html: str, text: str) -> None:
 
 def test_html_nested_without_end_has_its_words() -> None:
     """No depth makes it fail, or take long."""
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert text_of("<div>" * 5000 + "words") == "words\n"
-    assert time.monotonic() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 @given(

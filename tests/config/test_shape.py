@@ -171,9 +171,9 @@ def test_expressions_that_people_write(plain: str) -> None:
     """They are taken, and stay quick on the worst of texts."""
     compiled(plain)
     for text in ("a" * 5000, "ab" * 2500, "421 " * 1000, "1.1." * 1000):
-        began = time.perf_counter()
+        began = time.thread_time()
         found(plain, text)
-        assert time.perf_counter() - began < 1.0
+        assert time.thread_time() - began < 1.0
 
 
 @given(st.text(alphabet="ab.*+?{}()|[]1,2", max_size=14))
@@ -183,9 +183,9 @@ def test_no_expression_takes_long(expression: str) -> None:
         compiled(expression)
     except ValueError:
         return  # refused in words
-    began = time.perf_counter()
+    began = time.thread_time()
     found(expression, "ab" * 150 + "a" * 200)
-    assert time.perf_counter() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def test_capitals_make_no_difference() -> None:

@@ -157,6 +157,13 @@ def test_a_password_in_the_wrong_place_is_not_repeated(kind: kinds.Kind) -> None
     assert "hunter" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [kinds.HOST, kinds.DOMAIN, kinds.HOSTNAME])
+def test_a_name_that_is_empty_is_said_to_be(kind: kinds.Kind) -> None:
+    """A host has no @ after which something could stand."""
+    with pytest.raises(ValueError, match="there is nothing in it"):
+        kind.read("")
+
+
 def test_a_host_may_have_a_dot_at_its_end() -> None:
     """Kubernetes writes it so, to say that the name is whole; no certificate has it."""
     assert kinds.HOST.read("smtp.mail.svc.cluster.local.") == "smtp.mail.svc.cluster.local"

@@ -340,9 +340,9 @@ def test_no_octet_of_a_body_is_lost(body: bytes) -> None:
 def test_no_message_keeps_the_machine_busy(piece: bytes, count: int, before: bytes, after: bytes) -> None:
     """Fields, people, parameters, parts and depth without end: the cost grows with the length, and with nothing else."""
     message = Message.split(normalise(before + piece * count + after))
-    begun = time.monotonic()
+    begun = time.thread_time()
     repaired(message, [])
-    assert time.monotonic() - begun < 10
+    assert time.thread_time() - begun < 10
 
 
 def test_a_header_that_is_too_large_is_left() -> None:
