@@ -80,6 +80,13 @@ class Alarm(Event):
     what: str
     detail: str
 
+    @classmethod
+    def of(cls, at: float, error: BaseException) -> Alarm:
+        """That of an error which nobody expected: a ``bug`` of ours, or that ``memory`` is short."""
+        if isinstance(error, MemoryError):
+            return cls(at, "memory", "something was given up: this process gets no more memory")
+        return cls(at, "bug", f"{type(error).__name__}: {error}")
+
 
 @dataclass(slots=True)
 class Daemon(Event):

@@ -428,13 +428,15 @@ class Service:
         self.log.told(Daemon(self.clock.now(), what))
 
     def _alarm(self, what: str, detail: str) -> None:
-        """One that is about those who listen, or comes from another thread than theirs: the log and the figures bear that."""
-        alarm = Alarm(self.clock.now(), what, detail)
-        self.log.told(alarm)
-        self.counts.told(alarm)
+        self._tell_plainly(Alarm(self.clock.now(), what, detail))
 
     def _bug(self, error: Exception) -> None:
-        self._alarm("bug", f"{type(error).__name__}: {error}")
+        self._tell_plainly(Alarm.of(self.clock.now(), error))
+
+    def _tell_plainly(self, alarm: Alarm) -> None:
+        """One that is about those who listen, or comes from another thread than theirs: the log and the figures bear that."""
+        self.log.told(alarm)
+        self.counts.told(alarm)
 
 
 def policy_of(

@@ -165,6 +165,9 @@ def _overview() -> str:
 def _bug(error: Exception) -> int:
     import traceback
 
+    if isinstance(error, MemoryError):
+        return complain("there is not enough memory; try again, or allow it more (ulimit -v, MemoryMax= of a service)", TRY_AGAIN)
+
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{where.filename.rpartition('mailer/')[2]}:{where.lineno}"
     if "-v" in sys.argv or "--verbose" in sys.argv:

@@ -14,6 +14,7 @@ import os
 import signal
 import stat
 import time
+from _thread import allocate_lock
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,17 +88,22 @@ def _refuse_public(path: str, what: str, about: os.stat_result, owner: int) -> N
 def _from_command(place: tuple[str, ...]) -> bytes:
     """What the command prints. Its own complaints are not passed on: they could hold the secret.
 
-    It is the head of a process group, which ends as a whole where it takes too long or prints without end. Only at a terminal it stays in
-    that of whoever called it, where it may ask for a passphrase.
+    It is the head of a process group, which ends as a whole where it takes too long or prints without end, and with this program. Only at
+    a terminal it stays in that of whoever called it, where it may ask for a passphrase.
     """
+    import atexit
     import subprocess
 
     name, own = place[0], not os.isatty(0)
     until = time.monotonic() + PATIENCE
+    atexit.unregister(_end)
+    atexit.register(_end)
     try:
-        process = subprocess.Popen(
-            place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0 if own else None
-        )
+        with _starting:
+            process = subprocess.Popen(
+                place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0 if own else None
+            )
+            _running[process] = own
     except OSError as error:
         raise Failure(f"cannot run the password command {name}: {error.strerror}", BAD_CONFIG) from None
     try:
@@ -110,6 +116,7 @@ def _from_command(place: tuple[str, ...]) -> bytes:
         _kill(process, own=own)
         raise Failure(f"the password command {name} took longer than {PATIENCE:.0f} seconds", TRY_AGAIN) from None
     finally:
+        _running.pop(process, None)
         assert process.stdout is not None
         process.stdout.close()
     if code:
@@ -132,6 +139,18 @@ def _printed(process: Popen[bytes], until: float) -> bytes:
             break
         found += data
     return found
+
+
+_starting = allocate_lock()
+_running: dict[Popen[bytes], bool] = {}
+"""The commands that have been started and have not ended, and whether each heads a group."""
+
+
+def _end() -> None:
+    """This program ends, and whoever waited in a thread is not there to do it."""
+    _starting.acquire()  # for good: none is started any more
+    for process, own in [*_running.items()]:
+        _kill(process, own=own)
 
 
 def _kill(process: Popen[bytes], *, own: bool) -> None:

@@ -260,7 +260,7 @@ class Engine:
         self.tasks.discard(task)
         self.wake()
         if not task.cancelled() and (error := task.exception()):
-            self.tell(Alarm(self.clock.now(), "bug", f"{type(error).__name__}: {error}"))
+            self.tell(Alarm.of(self.clock.now(), error))
 
     # What both ask of it
 
@@ -286,9 +286,8 @@ class Engine:
             return [
                 Outcome(to, "defer", "us", 451, "4.3.0", text, phase, at=now, due=due, counts=False, cause=Cause.SHORT) for to in recipients
             ]
-        text = f"{type(error).__name__}: {error}"
-        self.tell(Alarm(now, "bug", text))
-        text = f"an error in mailer: {text}"
+        self.tell(Alarm.of(now, error))
+        text = f"an error in mailer: {type(error).__name__}: {error}"
         return [Outcome(to, "defer", "message", 451, "4.3.0", text, phase, at=now, cause=Cause.BUG) for to in recipients]
 
     def blame(self, key: str, outcome: Outcome) -> None:

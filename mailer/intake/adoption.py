@@ -129,7 +129,7 @@ class Adoption:
         self._alarm("spool", f"cannot adopt what is in drop/: {why}")
 
     def _bug(self, error: Exception) -> None:
-        self._alarm("bug", f"{type(error).__name__}: {error}")
+        self.tell(Alarm.of(self.clock.now(), error))
 
     def _alarm(self, what: str, detail: str) -> None:
         self.tell(Alarm(self.clock.now(), what, detail))

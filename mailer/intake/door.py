@@ -119,10 +119,7 @@ class Door:
                 pass
 
     def _bug(self, error: BaseException) -> None:
-        self._alarm("bug", f"{type(error).__name__}: {error}")
-
-    def _alarm(self, what: str, detail: str) -> None:
-        self.tell(Alarm(self.clock.now(), what, detail))
+        self.tell(Alarm.of(self.clock.now(), error))
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[list[str]], None], argument: list[str]) -> None:

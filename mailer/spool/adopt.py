@@ -16,8 +16,8 @@ descriptor or memory left, or the spool takes nothing from anybody, the pass end
 ==================  ====================================================================================
 taken               copied, never moved: its owner may still hold it open and could change what we checked
 refused             as `aside` says: kept in ``corrupt/`` unread, or deleted
-later               it cannot be opened this moment, it grows, the disk has no room for one of its size, or it
-                    is a directory that we may not remove; it is left
+later               it cannot be opened this moment, it grows, the disk has no room for one of its size or this process
+                    no memory, or it is a directory that we may not remove; it is left
 ==================  ====================================================================================
 
 ==========================================  =======================================================
@@ -139,6 +139,8 @@ class _Pass:
             self._refuse(found, str(error))
         except Later as why:
             self._leave(found, str(why))
+        except MemoryError:
+            self._leave(found, "there is not enough memory for it at the moment")
         except OSError:
             raise
         except Exception as error:  # whatever a file makes of us, the next one is looked at

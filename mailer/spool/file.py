@@ -27,8 +27,9 @@ from mailer.mail.when import parse_rfc3339, rfc3339
 from .put import MAGIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+PIECE = 1 << 20  # bytes of a body that is only checked, at a time
 HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
 MAX_RECORD = 64 * 1024  # bytes; what the next two allow fits in, whatever characters a reply has
 MAX_TEXT = 1000  # characters of a reply that are written; each takes 12 bytes at most
@@ -59,15 +60,37 @@ def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int
     Raises `LaterFile`, `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
     that is none, is too large, or belongs to another name.
     """
-    start, header_length, body_length, crc = _head(data[:HEAD_LIMIT])
-    middle, end = start + header_length, start + header_length + body_length
-    if end > len(data):
-        raise CorruptFile("the file is shorter than its first line says")
+    start, middle, end, crc = _places(data[:HEAD_LIMIT], len(data))
     if zlib.crc32(memoryview(data)[start:end]) != crc:
         raise CorruptFile("the checksum does not hold")
     line = data[start:middle]
     if recipients and (why := excess(line, recipients)):
         raise CorruptFile(why)
+    return _envelope(line, id), middle, end
+
+
+def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, int, int]:
+    """What `parse` finds in a file of `size` bytes, of which `read` gives those from one place up to another. The body is not kept."""
+    start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
+    line = read(start, middle)
+    known = zlib.crc32(line)
+    for at in range(middle, end, PIECE):
+        known = zlib.crc32(read(at, min(at + PIECE, end)), known)
+    if known != crc:
+        raise CorruptFile("the checksum does not hold")
+    return _envelope(line, id), middle, end
+
+
+def _places(first: bytes, size: int) -> tuple[int, int, int, int]:
+    """Where the envelope begins, the body, and what follows it; and the checksum."""
+    start, header_length, body_length, crc = _head(first)
+    middle, end = start + header_length, start + header_length + body_length
+    if end > size:
+        raise CorruptFile("the file is shorter than its first line says")
+    return start, middle, end, crc
+
+
+def _envelope(line: bytes, id: str) -> Envelope:
     try:
         envelope = Envelope.from_line(line)
     except LaterEnvelope as error:
@@ -76,7 +99,7 @@ def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int
         raise CorruptFile(str(error)) from None
     if envelope.id != id:
         raise CorruptFile("the file's name is not the ID in its envelope")
-    return envelope, middle, end
+    return envelope
 
 
 def _head(data: bytes) -> tuple[int, int, int, int]:

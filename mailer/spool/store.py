@@ -11,6 +11,7 @@ import fcntl
 import os
 import stat
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.envelope import Envelope
 
+SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -196,8 +198,8 @@ class Spool:
         return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
 
     def read(self, id: str, state: str | None = None) -> Entry:
-        """Message `id`, without its content. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
-        fd, entry, _ = self._load(id, state, _READ)
+        """Message `id`, without its content, which is never in memory as a whole. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
+        fd, entry, _ = self._load(id, state, _READ, whole=False)
         durable.let_go(fd)
         return entry
 
@@ -212,26 +214,27 @@ class Spool:
 
         Raises as `read` does.
         """
-        fd, entry, _ = self._load(id, None, _READ)
+        fd, entry, _ = self._load(id, None, _READ, whole=False)
         return fd, entry.length, entry.state, entry.due
 
-    def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False) -> tuple[int, Entry, bytes]:
+    def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True) -> tuple[int, Entry, bytes]:
+        """Its file, open; what it says; and its content, or nothing if it is not wanted `whole`."""
         if not layout.is_id(id):
             raise NoSuchMessage(id)
         if state is not None:
-            return self._open(id, state, flags, lock)
+            return self._open(id, state, flags, lock, whole)
         for _ in range(10):  # it may be renamed between the look and the open, but not for ever
-            if (found := self.find(id)) and (loaded := self._try(id, found, flags, lock)):
+            if (found := self.find(id)) and (loaded := self._try(id, found, flags, lock, whole)):
                 return loaded
         raise NoSuchMessage(id)
 
-    def _try(self, id: str, state: str, flags: int, lock: bool) -> tuple[int, Entry, bytes] | None:
+    def _try(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> tuple[int, Entry, bytes] | None:
         try:
-            return self._open(id, state, flags, lock)
+            return self._open(id, state, flags, lock, whole)
         except NoSuchMessage:
             return None
 
-    def _open(self, id: str, state: str, flags: int, lock: bool) -> tuple[int, Entry, bytes]:
+    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> tuple[int, Entry, bytes]:
         try:
             fd = os.open(self.path(state, id), flags)
         except FileNotFoundError:
@@ -241,12 +244,12 @@ class Spool:
                 raise CorruptFile("it is no regular file") from None
             raise
         try:
-            return fd, *self._parse(fd, id, state, lock)
+            return fd, *self._parse(fd, id, state, lock, whole)
         except BaseException:
             durable.let_go(fd)
             raise
 
-    def _parse(self, fd: int, id: str, state: str, lock: bool) -> tuple[Entry, bytes]:
+    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool) -> tuple[Entry, bytes]:
         if lock:
             _lock(fd, id)
         known = os.fstat(fd)
@@ -254,14 +257,19 @@ class Spool:
             self._still_there(id, state, known.st_ino)
         if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
             raise CorruptFile("it is no regular file with one name")
-        data = _read_all(fd, known.st_size)
-        envelope, start, end = file.parse(data, id)
-        outcomes, damaged = file.parse_records(data[end:])
+        if whole or known.st_size <= SMALL:
+            data = _read_all(fd, known.st_size)
+            envelope, start, end = file.parse(data, id)
+            size, content, tail = len(data), data[start:end], data[end:]
+        else:
+            envelope, start, end = file.skim(partial(_read_part, fd), known.st_size, id)
+            size, content, tail = known.st_size, b"", _read_part(fd, end, known.st_size)
+        outcomes, damaged = file.parse_records(tail)
         history = History(len(envelope.recipients), outcomes)
         due = known.st_mtime if state == "deferred" else 0.0
         arrived = _arrival(envelope)
-        entry = Entry(id, state, envelope, end - start, history, due, arrived, len(data), known.st_ino, damaged=damaged)
-        return entry, data[start:end]
+        entry = Entry(id, state, envelope, end - start, history, due, arrived, size, known.st_ino, damaged=damaged)
+        return entry, content
 
     def load(self, id: str, state: str | None = None, *, keep: bool = False) -> tuple[Entry, bytes, int]:
         """Message `id` with its content. Raises as `read` does.
@@ -461,6 +469,15 @@ def _read_all(fd: int, size: int) -> bytes:
     while data:
         data = os.read(fd, 1 << 20)
         parts.append(data)
+    return b"".join(parts)
+
+
+def _read_part(fd: int, start: int, end: int) -> bytes:
+    """What stands from `start` to `end`, or to the end of the file."""
+    parts = []
+    while start < end and (data := os.pread(fd, end - start, start)):
+        parts.append(data)
+        start += len(data)
     return b"".join(parts)
 
 

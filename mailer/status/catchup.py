@@ -103,7 +103,7 @@ def missed(spool: Spool, known: Mapping[str, str]) -> Iterator[Seen | None]:
                 continue
             try:
                 entry = spool.read(id, state)
-            except (NoSuchMessage, CorruptFile, OSError):  # the scan of the daemon reports it
+            except (NoSuchMessage, CorruptFile, OSError, MemoryError):  # the daemon reports it when it comes to it
                 continue
             yield Seen(entry.arrived, entry)
 

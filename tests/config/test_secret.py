@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -154,6 +155,24 @@ def test_a_command_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # nobody has the other end
     os.close(reader)
+
+
+def test_a_command_that_hangs_ends_with_the_program(tmp_path: Path) -> None:
+    """Nobody waits any more for what a thread had asked; nothing that the command has started is left running."""
+    os.mkfifo(fifo := tmp_path / "fifo")
+    command = ("sh", "-c", f"exec 3>{fifo}; sleep 600 & sleep 600")
+    program = f"""if True:
+        from threading import Thread
+        from mailer.config.secret import Secret
+        Thread(target=Secret("command", {command!r}), daemon=True).start()
+        input()
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as process, fifo.open() as end:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        assert end.read() == ""  # the last who could write there is gone
+        assert process.wait() == 0
 
 
 def test_a_command_that_prints_without_end_is_ended() -> None:

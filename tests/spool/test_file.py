@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.mail.envelope import Envelope
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Spool
-from mailer.spool.file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled
+from mailer.spool.file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled, skim
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
@@ -55,6 +57,24 @@ def test_a_good_file_is_read() -> None:
     letter, start, end = parse(GOOD + b"\n{}", ID)
     assert [recipient.address for recipient in letter.recipients] == ["a@example.com", "b@example.com"]
     assert (GOOD + b"\n{}")[start:end] == BODY
+
+
+@given(st.binary(max_size=3), st.integers(0, len(GOOD)), st.integers(0, len(GOOD)))
+def test_a_file_whose_body_is_passed_over_is_judged_alike(other: bytes, start: int, end: int) -> None:
+    """Whatever stands or is missing there: the same envelope, or the same objection."""
+    data = GOOD[:start] + other + GOOD[end:]
+    with pytest.MonkeyPatch.context() as pieces:
+        pieces.setattr("mailer.spool.file.PIECE", 7)
+        assert judged(lambda: skim(lambda start, end: data[start:end], len(data), ID)) == judged(lambda: parse(data, ID))
+
+
+def judged(look: Callable[[], tuple[Envelope, int, int]]) -> tuple[object, ...]:
+    """What is found, or what is said against it."""
+    try:
+        letter, *places = look()
+    except CorruptFile as error:
+        return type(error), str(error)
+    return letter.to_line(), *places
 
 
 @pytest.mark.parametrize("bit", [0x01, 0x10, 0x20, 0x80])

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,20 @@ def test_what_the_spool_knows_of_a_message_is_read_off_its_file_alone(spool: Spo
     assert (entry.status, entry.due) == ("deferred", pytest.approx(DUE, abs=1e-6))
     assert entry.history.last == {0: outcome(0), 1: outcome(1, "defer", due=DUE)}
     assert entry.history.pending() == [1]
+
+
+def test_whoever_asks_what_a_message_is_does_not_hold_all_of_it(spool: Spool) -> None:
+    """Its content is checked and passed over: a list of large messages needs no memory, and neither does a start of the daemon."""
+    id = put(spool, body=BODY + b"x" * 20_000_000)
+    spool.hold(id)
+    tracemalloc.start()
+    try:
+        entry = spool.read(id)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (entry.size, entry.state) == (len(BODY) + 20_000_000, "held")
+    assert peak < 4_000_000
 
 
 def test_the_status_of_a_held_message_is_held(spool: Spool) -> None:
