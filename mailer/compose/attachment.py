@@ -6,11 +6,10 @@ that is attached stays readable, for RFC 2046 §5.2.1 allows it no other encodin
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from typing import NamedTuple
 
 from mailer.mail.message import normalise
-from mailer.mail.mime import BASE64_LINE, is_plain, parameter
+from mailer.mail.mime import base64_lines, is_plain, parameter
 
 from .errors import EmailError
 from .fields import checked
@@ -77,5 +76,4 @@ def _encoded(type: str, data: bytes) -> tuple[str, str, bytes]:
         if is_plain(message):
             return "7bit", type, message
         type = UNKNOWN  # as a message it could not be sent to every server
-    lines = [b2a_base64(data[at : at + BASE64_LINE], newline=False) for at in range(0, len(data), BASE64_LINE)]
-    return "base64", type, b"\r\n".join([*lines, b""])
+    return "base64", type, b"".join(base64_lines(data, 0, len(data)))

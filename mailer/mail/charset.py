@@ -13,15 +13,28 @@ WESTERN = "windows-1252"
 ASCII = frozenset({"us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us", "unknown-8bit"})
 """Labels that are false, or say nothing, where there are octets above 127; RFC 1428 §3 has the last one."""
 
+PIECE = 1 << 16  # octets that are looked at together
+
 _LOW = bytes(range(128))
 _UNKNOWN = b"\x81\x8d\x8f\x90\x9d"
 _LETTERS = [chr(octet) if octet in _UNKNOWN else bytes((octet,)).decode(WESTERN) for octet in range(128, 256)]
 
 
-def charset_of(text: bytes) -> str:
-    """``utf-8`` or ``windows-1252``: by which of the two more octets above 127 of `text` can be read."""
-    well = text.decode("utf-8", "ignore").encode()
-    return "utf-8" if 2 * len(well.translate(None, _LOW)) >= len(text.translate(None, _LOW)) else WESTERN
+def charset_of(data: bytes, start: int = 0, end: int | None = None) -> str:
+    """``utf-8`` or ``windows-1252``: by which of the two more octets above 127 of this much of `data` can be read."""
+    decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+    last = len(data) if end is None else end
+    well = all = 0
+    for at in range(start, last, PIECE):
+        piece = data[at : min(at + PIECE, last)]
+        well += _count(decoder.decode(piece, final=at + PIECE >= last).encode())
+        all += _count(piece)
+    return "utf-8" if 2 * well >= all else WESTERN
+
+
+def _count(octets: bytes) -> int:
+    """Of those above 127."""
+    return len(octets.translate(None, _LOW))
 
 
 def readable(data: bytes) -> tuple[str, bool]:

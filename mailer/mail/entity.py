@@ -1,101 +1,111 @@
-"""A MIME entity, which is a message or a part of one, taken apart and put together again without a change to what is not touched.
+"""A MIME entity, which is a message or a part of one, found within the message that holds it: nothing is copied but its header.
 
-For those who encode parts of messages that others have made: `sevenbit`, `repair`. RFC 2045, RFC 2046.
+For those who encode parts of messages that others have made: `sevenbit`, `repair`. They read a message from left to right and write
+it anew; what stays as it is goes there straight from the message. RFC 2045, RFC 2046.
+
+Whoever sends a message may nest and divide it as he likes. So there are bounds (`MAX_DEPTH`, `multipart.MAX_PARTS`), a level costs no
+more than looking for its boundary, and what has to be known of the octets is looked up once for all levels (`lookout`).
 """
 
 from __future__ import annotations
 
-import re
-from binascii import b2a_base64
+from io import BytesIO
+from typing import NamedTuple
 
 from .charset import charset_of
-from .message import Message
-from .mime import BASE64_LINE, transfer
+from .message import Message, blocks, header_end
+from .mime import base64_lines, transferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 MAX_DEPTH = 50  # parts within parts; nobody nests so deep
-
-SIGNED = frozenset({b"dkim-signature", b"domainkey-signature", b"arc-message-signature", b"arc-seal"})
-"""Fields of a header that say that somebody has signed the message."""
 
 OPEN = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that encode nothing, RFC 2045 §6.2."""
 
-
-def kind_of(entity: Message, default: str) -> str:
-    """Its media type in lower case, without parameters."""
-    return (entity.value(b"content-type") or default).partition(";")[0].strip().lower()
+_SIGNED = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature", b"arc-seal")
 
 
-def encoding_of(entity: Message) -> str:
-    """Its transfer encoding in lower case; empty if it has none."""
-    return (entity.value(b"content-transfer-encoding") or "").partition("(")[0].strip().lower()
+class Entity(NamedTuple):
+    """One within a message: its `header`, a `divider` (the empty line, or nothing), and the place of its body, `start` to `end`."""
+
+    header: Message
+    divider: bytes
+    start: int
+    end: int
+
+    @classmethod
+    def within(cls, data: bytes, start: int, end: int) -> Entity:
+        """The one at this place of `data`, divided as `Message.split` does."""
+        at = header_end(data, start, end)
+        header = Message(data[start:at], b"")
+        if data.startswith(b"\r\n", at, end):
+            return cls(header, b"\r\n", at + 2, end)
+        return cls(header, b"\r\n" if data.find(b"\r\n", at, end) >= 0 else b"", at, end)
+
+    @property
+    def type(self) -> str:
+        """Its whole Content-Type, or nothing."""
+        return self.header.value(b"content-type") or ""
+
+    def kind(self, default: str) -> str:
+        """Its media type in lower case, without parameters; `default` if it does not say, or says nothing."""
+        return (self.type or default).partition(";")[0].strip().lower()
+
+    @property
+    def encoding(self) -> str:
+        """Its transfer encoding in lower case; empty if it has none."""
+        return (self.header.value(b"content-transfer-encoding") or "").partition("(")[0].strip().lower()
+
+    @property
+    def signed(self) -> bool:
+        """Whether its header says that somebody has signed it."""
+        return any(next(self.header.places(name), None) for name in _SIGNED)
 
 
-def body_of(entity: Message) -> bytes:
-    """What stands below the empty line."""
-    return entity.rest.removeprefix(b"\r\n")
+class Written(BytesIO):
+    """What is written anew. It has room for what becomes of `data` at most from the start, so that it is never moved."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.seek(2 * len(data))
+        self.write(b"\0")
+        self.seek(0)
+
+    def content(self) -> bytes:
+        """All of it."""
+        self.truncate()
+        return self.getvalue()
 
 
-def pieces(type: str, body: bytes) -> Iterator[tuple[bytes, str]] | None:
-    """A multipart in order: each ``part`` (with the line end of the line before it), ``delimiter``, and what is ``beside`` them.
-
-    `type` is the whole Content-Type; None if it names no boundary. What is beside, before the first and after the last
-    delimiter, nobody reads (RFC 2046 §5.1.1).
-    """
-    boundary = _BOUNDARY.search(type)
-    if boundary is None:
-        return None
-    return _pieces((boundary[1] or boundary[2]).replace("\\", "").rstrip().encode(), body)
+def encoded(kind: str, data: bytes, start: int, end: int) -> tuple[str, Iterable[bytes]]:
+    """A body in its new encoding: what is text stays readable if it can, RFC 2045 §6.7; all else keeps each octet, line ends too, §6.8."""
+    if kind.startswith("text/") and has_lines(data, start, end):
+        return transferred(data, start, end)
+    return "base64", base64_lines(data, start, end)
 
 
-def _pieces(name: bytes, body: bytes) -> Iterator[tuple[bytes, str]]:
-    mark = b"--" + name
-    at, inside, closed = 0, False, False
-    found = body.find(mark)
-    while found >= 0 and not closed:
-        rest = _REST.match(body, found + len(mark))
-        if rest and (not found or (found >= 2 and body.startswith(b"\r\n", found - 2))):
-            start = max(found - 2, 0)
-            yield body[at:start], "part" if inside else "beside"
-            yield body[start : rest.end()], "delimiter"
-            at, inside, closed = rest.end(), True, bool(rest[1])
-        found = body.find(mark, found + len(mark))
-    yield body[at:], "part" if inside and not closed else "beside"
+def has_lines(data: bytes, start: int, end: int) -> bool:
+    """Whether CR and LF are line ends only."""
+    return all(block.count(b"\r\n") == block.count(b"\n") == block.count(b"\r") for block in blocks(data, start, end))
 
 
-def default_of(kind: str) -> str:
-    """The type of the parts of a multipart that do not say theirs, RFC 2046 §5.1.5."""
-    return "message/rfc822" if kind == "multipart/digest" else "text/plain"
-
-
-def encoded(kind: str, body: bytes) -> tuple[str, bytes]:
-    """What is text stays readable if it can, RFC 2045 §6.7; all else keeps each octet, line ends too, RFC 2045 §6.8."""
-    if kind.startswith("text/") and body.count(b"\r\n") == body.count(b"\n") == body.count(b"\r"):
-        return transfer(body)
-    lines = (b2a_base64(body[at : at + BASE64_LINE], newline=False) + b"\r\n" for at in range(0, len(body), BASE64_LINE))
-    return "base64", b"".join(lines)
-
-
-def relabelled(entity: Message, encoding: str) -> bytes:
-    """The header with this Content-Transfer-Encoding, and the empty line."""
+def relabelled(header: Message, encoding: str) -> Message:
+    """The header with this Content-Transfer-Encoding."""
     label = f"Content-Transfer-Encoding: {encoding}\r\n".encode()
-    fields = [label if name == b"content-transfer-encoding" else field for name, field in entity.fields()]
-    if label not in fields:
-        fields.append(label)
-    return b"".join(fields) + b"\r\n"
+    made, at = [], 0
+    for start, end in header.places(b"content-transfer-encoding"):
+        made += [header.header[at:start], label]
+        at = end
+    made += [header.header[at:]] if made else [header.header, label]
+    return Message(b"".join(made), b"")
 
 
-def with_mime(entity: Message, body: bytes) -> Message:
-    """A message from before MIME: its text says from now on what it is taken for."""
-    lines = [f"Content-Type: text/plain; charset={charset_of(body)}"]
-    if entity.value(b"mime-version") is None:
+def with_mime(header: Message, data: bytes, start: int, end: int) -> Message:
+    """The header of a message from before MIME: its text says from now on what it is taken for."""
+    lines = [f"Content-Type: text/plain; charset={charset_of(data, start, end)}"]
+    if header.value(b"mime-version") is None:
         lines.insert(0, "MIME-Version: 1.0")
-    return entity.with_fields(*lines)
-
-
-_REST = re.compile(rb"(--)?[ \t]*(?=\r\n|\Z)")  # of the line of a delimiter
-_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)
+    return Message(header.with_fields(*lines).header, b"")

@@ -16,20 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MAX_LINE = 998  # octets without the line end, RFC 5321 §4.5.3.1.6
 PIECE = 1 << 16  # octets that are looked at together, so that they stay in the processor's cache and memory is not taken twice
+
+
+def blocks(data: bytes, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """``data[start:end]`` in pieces of `PIECE` octets, none of which ends within a CRLF."""
+    last = len(data) if end is None else end
+    while start < last:
+        stop = start + PIECE
+        stop += data[stop - 1 : stop + 1] == b"\r\n"
+        yield data[start : min(stop, last)]
+        start = stop
+
+
+def is_clean(block: bytes) -> bool:
+    """Whether `block` has CRLF line ends only, and no NUL."""
+    rest = block.replace(b"\r\n", b"")
+    return not (b"\r" in rest or b"\n" in rest or b"\0" in rest)
 
 
 def is_normal(data: bytes) -> bool:
     """Whether `data` has CRLF line ends only, ends in one, and has no NUL."""
-    start, size = 0, len(data)
-    while start < size:
-        end = start + PIECE
-        end += data[end - 1 : end + 1] == b"\r\n"  # which the border would divide
-        rest = data[start:end].replace(b"\r\n", b"")
-        if b"\r" in rest or b"\n" in rest or b"\0" in rest:
-            return False
-        start = end
-    return data.endswith(b"\r\n")
+    return all(map(is_clean, blocks(data))) and data.endswith(b"\r\n")
 
 
 def normalise(data: bytes) -> bytes:
@@ -52,29 +61,35 @@ def normalise(data: bytes) -> bytes:
 
 
 def has_long_line(data: bytes) -> bool:
-    """Whether a line of normalised `data` has more than 998 octets, RFC 5322 §2.1.1."""
-    at, end = 0, len(data)
-    while end - at > 1000:  # the longest line with its end; what is left is no longer than one
-        at = data.rfind(b"\r\n", at, at + 1000) + 2
-        if at < 2:
-            return True
-    return False
+    """Whether a line of normalised `data` has more than 998 octets, RFC 5322 §2.1.1. The end of `data` ends a line, too."""
+    return long_line(data) < len(data)
 
 
-def header_end(data: bytes, start: int = 0) -> int:
+def long_line(data: bytes, start: int = 0, end: int | None = None) -> int:
+    """Where the next line of more than 998 octets begins; `end` if there is none. `start` is where a line begins."""
+    last = len(data) if end is None else end
+    while last - start > MAX_LINE:
+        after = data.rfind(b"\r\n", start, min(start + MAX_LINE + 2, last)) + 2  # no more than the longest line with its end
+        if after < 2:
+            return start
+        start = after
+    return last
+
+
+def header_end(data: bytes, start: int = 0, end: int | None = None) -> int:
     """Where the header ends that begins at `start` of normalised `data`: behind its last field. All rooms ask here.
 
     The empty line ends it, and so does a line that is no field, RFC 5322 §2.2: a name of printable ASCII but ":", and a colon. A line
     that begins with a blank goes on with a field, so it is none where there is no field before. Blanks before the colon are the
-    obsolete form of §4.5 and still arrive: ``Bcc :`` is a Bcc.
+    obsolete form of §4.5 and still arrive: ``Bcc :`` is a Bcc. `end` is where the message ends that this is the header of.
     """
-    at = start
-    while (end := data.find(b"\r\n", at)) > at:
+    at, last = start, len(data) if end is None else end
+    while (stop := data.find(b"\r\n", at, last)) > at:
         if data[at] not in _BLANKS or at == start:
-            colon = data.find(b":", at, end)
+            colon = data.find(b":", at, stop)
             if colon <= at or not _is_name(data[at:colon]):
                 break
-        at = end + 2
+        at = stop + 2
     return at
 
 
@@ -177,10 +192,22 @@ class Message:
 
         Read as UTF-8; a byte that is not becomes U+FFFD.
         """
-        for found, field in self.fields():
-            if found == name:
-                value = field.partition(b":")[2].replace(b"\r\n", b"")
-                yield value.decode("utf-8", "replace").strip()
+        for start, end in self.places(name):
+            value = self.header[start:end].partition(b":")[2].replace(b"\r\n", b"")
+            yield value.decode("utf-8", "replace").strip()
+
+    def places(self, name: bytes) -> Iterator[tuple[int, int]]:
+        """Where in the header each field called `name` (lower case) begins and ends. Cheap, however many others there are."""
+        lines, begin = b"\r\n" + self.header.lower(), b"\r\n" + name
+        at = lines.find(begin)
+        while at >= 0:
+            end = at + len(begin)
+            is_it = not lines[end : lines.find(b":", end)].strip(b" \t")
+            while (end := lines.find(b"\r\n", end) + 2) < len(lines) and lines[end] in _BLANKS:
+                pass
+            if is_it:
+                yield at, end - 2
+            at = lines.find(begin, end - 2)
 
     def value(self, name: bytes) -> str | None:
         """The first value of `name` (lower case), or None."""

@@ -7,17 +7,19 @@ here is random, so the same parts make the same message.
 
 from __future__ import annotations
 
-from binascii import b2a_base64, b2a_qp
+from binascii import a2b_qp, b2a_base64, b2a_qp
+
+from .message import blocks, long_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MAX_LINE = 998  # octets without the line end, RFC 5322 §2.1.1
 MAX_WORD = 900  # of a field's value: with the name of the field it stays below MAX_LINE
 WIDTH = 76  # of our own lines
 PIECE = 60  # characters of a parameter's value on one line
 BASE64_LINE = 57  # octets that make 76 characters, RFC 2045 §6.8
+BLOCK = 1024 * BASE64_LINE  # octets that are encoded together
 
 _ATTRIBUTE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`{|}~")  # RFC 2231 §7
 
@@ -90,16 +92,64 @@ def transfer(data: bytes) -> tuple[str, bytes]:
     """(content transfer encoding, body) for `data`, normalised: as it is if that is plain, else the better one."""
     if is_plain(data):
         return "7bit", data
-    quoted = b2a_qp(data.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
-    if len(quoted) <= 2 * len(data):  # people can still read it
-        return "quoted-printable", quoted
-    lines = (b2a_base64(data[at : at + BASE64_LINE], newline=False) + b"\r\n" for at in range(0, len(data), BASE64_LINE))
-    return "base64", b"".join(lines)
+    encoding, made = transferred(data, 0, len(data))
+    return encoding, b"".join(made)
 
 
-def is_plain(data: bytes) -> bool:
-    """Whether every server takes normalised `data` as it is: ASCII, and no line too long."""
-    return data.isascii() and max(map(len, data.split(b"\r\n"))) <= MAX_LINE
+def transferred(data: bytes, start: int, end: int) -> tuple[str, Iterable[bytes]]:
+    """The same for the text in ``data[start:end]``, piece by piece, none of which takes long, whatever the lines are like."""
+    if is_plain(data, start, end):
+        return "7bit", blocks(data, start, end)
+    room = 2 * (end - start)  # people can still read what is no longer
+    for piece in quoted(data, start, end):
+        room -= len(piece)
+        if room < 0:
+            return "base64", base64_lines(data, start, end)
+    return "quoted-printable", quoted(data, start, end)
+
+
+def quoted(data: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Text as quoted-printable, RFC 2045 §6.7: the same as if it were encoded at once."""
+    while start < end:
+        stop = _line_end(data, start, end)
+        made = b2a_qp(data[start : stop or start + BLOCK].replace(b"\r\n", b"\n"))
+        if not stop:  # within a line: what would be on its last line is encoded with what follows
+            last = made[made.rfind(b"\n") + 1 :]
+            made, stop = made.removesuffix(last), start + BLOCK - len(a2b_qp(last))
+        yield made.replace(b"\n", b"\r\n")
+        start = stop
+
+
+def _line_end(data: bytes, start: int, end: int) -> int:
+    """Behind the last line end of what is encoded together; 0 if there is none."""
+    if end - start <= BLOCK:
+        return end
+    last = data.rfind(b"\r\n", start, start + BLOCK)
+    return last + 2 if last >= 0 else 0
+
+
+def base64_lines(data: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Octets as base 64 in lines, RFC 2045 §6.8."""
+    for first in range(start, end, BLOCK):
+        block = data[first : min(first + BLOCK, end)]
+        yield b"".join([b2a_base64(block[at : at + BASE64_LINE], newline=False) + b"\r\n" for at in range(0, len(block), BASE64_LINE)])
+
+
+def repacked(data: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Base 64 with whatever lines in lines of `WIDTH`."""
+    left = b""
+    for block in blocks(data, start, end):
+        text = left + block.translate(None, b" \t\r\n\v\f")
+        whole = len(text) - len(text) % WIDTH
+        yield b"".join([text[at : at + WIDTH] + b"\r\n" for at in range(0, whole, WIDTH)])
+        left = text[whole:]
+    yield left and left + b"\r\n"
+
+
+def is_plain(data: bytes, start: int = 0, end: int | None = None) -> bool:
+    """Whether every server takes this much of normalised `data` as it is: ASCII, and no line too long."""
+    last = len(data) if end is None else end
+    return all(block.isascii() for block in blocks(data, start, last)) and long_line(data, start, last) == last
 
 
 def part(type: str, data: bytes) -> bytes:

@@ -9,8 +9,10 @@ A message is left alone, and the answer is None, where encoding would break what
 
 from __future__ import annotations
 
-from .entity import MAX_DEPTH, OPEN, SIGNED, body_of, default_of, encoded, encoding_of, kind_of, pieces, relabelled, with_mime
-from .message import Message
+from .entity import MAX_DEPTH, OPEN, Entity, Written, encoded, relabelled, with_mime
+from .lookout import Lookout, odd_octet
+from .message import blocks
+from .multipart import MAX_PARTS, default_of, pieces
 
 
 class _Untouchable(Exception):
@@ -18,57 +20,87 @@ class _Untouchable(Exception):
 
 
 def seven_bit(content: bytes) -> bytes | None:
-    """`content` without an octet above 127, or None if that cannot be. Its lines end in CRLF, where it is no binary part."""
+    """`content` without an octet above 127, or None if that cannot be. Its lines end in CRLF, where it is no binary part.
+
+    No step of it takes long, so that in a thread it holds nobody up, however large `content` is.
+    """
+    encoder = _Encoder(content)
     try:
-        made = _message(content, 0)
+        encoder.message(0, len(content), 0)
     except _Untouchable:
         return None
-    return made if made.isascii() else None
+    return encoder.made.content()
 
 
-def _message(content: bytes, depth: int) -> bytes:
-    """A whole message, signed by nobody."""
-    message = Message.split(content)
-    if any(name in SIGNED for name, _ in message.fields()):
-        raise _Untouchable
-    return _entity(message, depth, "text/plain")
+class _Encoder:
+    """Reads `data` from left to right; `made` is what it has become so far."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.made = Written(data)
+        self._odd = Lookout(data, odd_octet)
+        self._parts = 0
+
+    def message(self, start: int, end: int, depth: int) -> None:
+        """A whole message, signed by nobody."""
+        entity = Entity.within(self.data, start, end)
+        if entity.signed:
+            raise _Untouchable
+        self._entity(entity, start, depth, "text/plain")
+
+    def _entity(self, entity: Entity, start: int, depth: int, default: str) -> None:
+        """A message or a part of one; `default` is its type if it does not say (RFC 2046 §5.1)."""
+        if not self._odd.sees(start, entity.end):
+            self._write(entity.header.header, entity.divider)
+            self._keep(entity.start, entity.end)
+            return
+        if depth > MAX_DEPTH or not entity.header.header.isascii():
+            raise _Untouchable
+        kind = entity.kind(default)
+        if entity.encoding not in OPEN:
+            raise _Untouchable  # it says that it is encoded, and is not
+        if kind.startswith("multipart/"):
+            self._write(relabelled(entity.header, "7bit").header, b"\r\n")
+            self._multipart(entity, kind, depth)
+        elif kind in ("message/rfc822", "message/global"):  # RFC 2046 §5.2.1: it may not be encoded, what is in it may
+            self._write(relabelled(entity.header, "7bit").header, b"\r\n")
+            self.message(entity.start, entity.end, depth + 1)
+        elif kind.startswith("message/") and not kind.startswith("message/global-"):
+            raise _Untouchable
+        else:
+            self._leaf(entity, kind, depth)
+
+    def _leaf(self, entity: Entity, kind: str, depth: int) -> None:
+        body = self.data, entity.start, entity.end
+        header = entity.header if entity.type or depth else with_mime(entity.header, *body)
+        encoding, made = encoded(kind, *body)
+        self._write(relabelled(header, encoding).header, b"\r\n")
+        for piece in made:
+            self.made.write(piece)
+
+    def _multipart(self, entity: Entity, kind: str, depth: int) -> None:
+        divided = pieces(entity.type, self.data, entity.start, entity.end)
+        if kind == "multipart/signed" or divided is None:
+            raise _Untouchable
+        for start, end, role in divided:
+            self._parts += role == "part"
+            if self._parts > MAX_PARTS:
+                raise _Untouchable
+            if not self._odd.sees(start, end):
+                self._keep(start, end)
+            elif role == "part":  # with the line end of the line before it
+                self._keep(start, start + 2)
+                self._entity(Entity.within(self.data, start + 2, end), start + 2, depth + 1, default_of(kind))
+            else:
+                for block in blocks(self.data, start, end):
+                    self._write(block.translate(_ASCII))  # nobody reads what is beside the parts, RFC 2046 §5.1.1
+
+    def _keep(self, start: int, end: int) -> None:
+        self.made.write(memoryview(self.data)[start:end])
+
+    def _write(self, *parts: bytes) -> None:
+        for part in parts:
+            self.made.write(part)
 
 
-def _entity(entity: Message, depth: int, default: str) -> bytes:
-    """A message or a part of one; `default` is its type if it does not say (RFC 2046 §5.1)."""
-    if _is_plain(bytes(entity)):
-        return bytes(entity)
-    if depth > MAX_DEPTH or not entity.header.isascii():
-        raise _Untouchable
-    given = entity.value(b"content-type")
-    kind, encoding, body = kind_of(entity, default), encoding_of(entity), body_of(entity)
-    if encoding not in OPEN:
-        raise _Untouchable  # it says that it is encoded, and is not
-    if kind.startswith("multipart/"):
-        return relabelled(entity, "7bit") + _multipart(kind, given or "", body, depth)
-    if kind in ("message/rfc822", "message/global"):  # RFC 2046 §5.2.1: it may not be encoded, what is in it may
-        return relabelled(entity, "7bit") + _message(body, depth + 1)
-    if kind.startswith("message/") and not kind.startswith("message/global-"):
-        raise _Untouchable
-    new, made = encoded(kind, body)
-    return relabelled(entity if given or depth else with_mime(entity, body), new) + made
-
-
-def _multipart(kind: str, type: str, body: bytes, depth: int) -> bytes:
-    divided = pieces(type, body)
-    if kind == "multipart/signed" or divided is None:
-        raise _Untouchable
-    return b"".join(piece if role == "delimiter" else _between(piece, role == "part", depth, default_of(kind)) for piece, role in divided)
-
-
-def _between(text: bytes, is_part: bool, depth: int, default: str) -> bytes:
-    """A part, with the line end of the line before it; or what nobody reads, before the first and after the last (RFC 2046 §5.1.1)."""
-    if _is_plain(text):
-        return text
-    if not is_part:
-        return bytes(octet if octet < 128 else 63 for octet in text)
-    return b"\r\n" + _entity(Message.split(text[2:]), depth + 1, default)
-
-
-def _is_plain(data: bytes) -> bool:
-    return data.isascii() and b"\0" not in data and data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")
+_ASCII = bytes(octet if octet < 128 else 63 for octet in range(256))

@@ -6,7 +6,7 @@ import os
 
 from mailer.mail.envelope import PRIORITIES, Envelope
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.mail.message import Message, has_long_line, normalise
+from mailer.mail.message import Message, header_end, normalise
 from mailer.mail.subject import shown_subject
 from mailer.mail.when import rfc3339
 from mailer.spool import doorbell, layout, space
@@ -66,11 +66,11 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
         message = identified(message, rules, changes)
     digest = _digest(sender, recipients, message) if request.request_id else ""
     message = steps.complete(message, lambda: author_of(request, sender, settings, rules), settings, now, changes)
-    content = bytes(message)
-    if has_long_line(content) or not (content.isascii() or steps.says_8bit(message)):
-        message = steps.mended(message, changes, strict=settings.strict)
-        content = bytes(message)
+    own_id = came.value(b"message-id") or ""
+    del came  # a large message is not to be there once more than it has to
+    content = steps.mended(message, changes, strict=settings.strict) if steps.needs_mending(message) else bytes(message)
     check_size(len(content), settings)
+    message = Message(content[: header_end(content)], b"")
     if len(message.header) > settings.max_header_size:
         limit = f"{settings.max_header_size} bytes (submission.max_header_size)"
         raise Failure(f"the header of the message is larger than {limit}; nothing was queued", BAD_MESSAGE)
@@ -86,7 +86,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
         submitter={"uid": os.getuid()},
         options=request.options,
     )
-    return Prepared(envelope, content, changes, digest, came.value(b"message-id") or "")
+    return Prepared(envelope, content, changes, digest, own_id)
 
 
 def check_size(size: int, settings: SubmissionSettings) -> None:
@@ -118,4 +118,6 @@ def _digest(sender: str, recipients: list[Recipient], message: Message) -> str:
     from hashlib import sha256
 
     envelope = "\n".join((sender, *sorted(same(recipient.address) for recipient in recipients)))
-    return sha256(envelope.encode() + b"\n\n" + bytes(message)).hexdigest()
+    found = sha256(envelope.encode() + b"\n\n" + message.header)
+    found.update(message.rest)
+    return found.hexdigest()

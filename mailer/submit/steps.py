@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.mail.message import Change
+from mailer.mail.message import Change, has_long_line
 from mailer.mail.when import rfc5322
 from mailer.spool import layout
 
@@ -25,9 +25,10 @@ ENVELOPE = (
 
 def without_from_line(data: bytes) -> bytes:
     """An mbox "From " line is no header field; programs that read a mailbox leave it in, and those that quote one add another."""
-    while data.startswith((b"From ", b">From ")):
-        data = data.partition(b"\n")[2]
-    return data
+    at = 0
+    while data.startswith((b"From ", b">From "), at):
+        at = data.find(b"\n", at) + 1 or len(data)
+    return data[at:] if at else data
 
 
 def single_fields(message: Message, changes: list[Change], *, strict: bool) -> Message:
@@ -72,7 +73,14 @@ def complete(message: Message, author: Callable[[], str], settings: SubmissionSe
     return message.with_fields(*added) if added or not message.rest else message
 
 
-def says_8bit(message: Message) -> bool:
+def needs_mending(message: Message) -> bool:
+    """Whether not every server would take it as it is, as far as can be seen at once."""
+    header, rest = message.header, message.rest
+    raw = not (header.isascii() and rest.isascii())
+    return has_long_line(header) or has_long_line(rest) or (raw and not _says_8bit(message))
+
+
+def _says_8bit(message: Message) -> bool:
     """Whether 8-bit text says so in as many words, where that can be seen at once."""
     encoding = message.value(b"content-transfer-encoding") or ""
     kind = (message.value(b"content-type") or "").lower()
@@ -80,15 +88,15 @@ def says_8bit(message: Message) -> bool:
     return encoding.lower() == "8bit" and labelled and message.header.isascii()
 
 
-def mended(message: Message, changes: list[Change], *, strict: bool) -> Message:
+def mended(message: Message, changes: list[Change], *, strict: bool) -> bytes:
     """What not every server would take, in a form that it does. Raises `Failure` (65) if that is not wanted."""
     from mailer.mail.repair import repaired
 
     done: list[Change] = []
-    message = repaired(message, done)
+    content = repaired(message, done)
     _check_strict(done, strict=strict)
     changes += done
-    return message
+    return content
 
 
 def _check_strict(done: list[Change], *, strict: bool) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.charset import charset_of, readable
+from mailer.mail.charset import WESTERN, charset_of, readable
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,16 @@ def test_no_octet_is_lost(data: bytes) -> None:
     """Whatever it is, it can be written as UTF-8, and what is ASCII stays where it is."""
     text, _ = readable(data)
     assert text.encode().translate(None, bytes(range(128, 256))) == data.translate(None, bytes(range(128, 256)))
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.sampled_from([b"x" * 65_535, b"\xc3", b"\xbc", b"\xe2\x82", b"\xac", b"\xf0\x9f\x98\x80", b"\xff", b"a"]), max_size=20).map(
+        b"".join
+    )
+)
+def test_the_pieces_in_which_a_text_is_looked_at_do_not_matter(text: bytes) -> None:
+    """A character may stand on their border."""
+    well = text.decode("utf-8", "ignore").encode()
+    raw = [sum(octet > 127 for octet in data) for data in (well, text)]
+    assert charset_of(text) == ("utf-8" if 2 * raw[0] >= raw[1] else WESTERN)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import email
 from base64 import b64decode
+from binascii import b2a_qp
 from email.header import decode_header, make_header
 from quopri import decodestring
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.mail.address import ascii_address
 from mailer.mail.message import normalise
-from mailer.mail.mime import encoded, field, multipart, part, phrase, transfer
+from mailer.mail.mime import base64_lines, encoded, field, multipart, part, phrase, quoted, transfer
 
 printable_ascii = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=500)
 readable = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=300)
@@ -108,3 +109,16 @@ def test_a_boundary_in_a_part_ends_nothing() -> None:
 def test_a_domain_becomes_ascii_where_that_helps(text: str, form: str) -> None:
     """A domain beyond ASCII is written in its ASCII form, unless there is none or the rest needs SMTPUTF8 anyway."""
     assert ascii_address(text) == form
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.sampled_from([b"x" * 99, b"=", b"\xff" * 70_000, b" ", b".", b"\r\n", b"a " * 40_000, b"y" * 65_000]), max_size=8).map(
+        b"".join
+    )
+)
+def test_text_of_any_length_is_encoded_as_if_at_once(text: bytes) -> None:
+    """However long its lines are: the pieces that it is encoded in are not to be seen."""
+    whole = b2a_qp(text.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    assert b"".join(quoted(b"before" + text + b"after", 6, 6 + len(text))) == whole
+    assert b64decode(b"".join(base64_lines(text, 0, len(text)))) == text

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gc
+import quopri
 import time
+import tracemalloc
+from binascii import b2a_base64
+from collections.abc import Callable
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.mail.header_repair import MOST_CHANGES
 from mailer.mail.message import Change, Message, has_long_line, normalise
+from mailer.mail.multipart import MAX_PARTS
 from mailer.mail.repair import repaired
+from mailer.mail.sevenbit import seven_bit
+from tests.fakes.pauses import longest_pause
 
 LONG = b"x" * 999
 LONG_WORDS = b"word " * 300
@@ -351,3 +360,108 @@ def test_a_header_that_is_too_large_is_left() -> None:
     made, (change,) = mend(data)
     assert made == data
     assert (change.action, change.what) == ("left", "header")
+
+
+@pytest.mark.parametrize("value", ["multipart/mixed", 'multipart/mixed; boundary=""', "multipart/mixed; boundary=x"])
+@pytest.mark.parametrize("body", [b"gr\xfc\xdfe\r\n", LONG + b"\r\n", b"--y\r\n\r\ngr\xfc\xdfe\r\n--y--\r\n"])
+def test_a_multipart_whose_boundary_is_nowhere_keeps_its_text(value: str, body: bytes) -> None:
+    """Nobody knows what it is, so nobody throws it away."""
+    data = f"Content-Type: {value}\r\n\r\n".encode() + body
+    made, (change,) = mend(data)
+    assert made == data
+    assert (change.action, change.what) == ("left", "body")
+
+
+@pytest.mark.parametrize("end", ["=0D", "=0A", "=0D=0D=0A"])
+def test_a_line_end_alone_in_encoded_text_stays_encoded(end: str) -> None:
+    """A bare CR or LF may be in a text, and never in a message."""
+    made, _ = mend(f"Content-Transfer-Encoding: quoted-printable\r\n\r\na{end}b{'x' * 999}\r\n".encode())
+    payload = read(made).get_payload(decode=True)
+    assert payload == b"a" + quopri.decodestring(end) + b"b" + LONG + b"\r\n"
+
+
+def test_a_part_without_anything_stays_so() -> None:
+    """Two delimiters, one right after the other."""
+    made, (change,) = mend(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b\r\n\r\n" + LONG + b"\r\n--b--\r\n")
+    assert made.startswith(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b\r\n")
+    assert change.what == "part 2"
+
+
+def test_a_message_of_too_many_parts_is_left() -> None:
+    """No reader goes through all of them."""
+    data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n\xff\r\n" * (MAX_PARTS + 1) + b"--b--\r\n"
+    changes: list[Change] = []
+    assert repaired(Message.split(data), changes) == data
+    assert [(change.action, change.why) for change in changes] == [("left", "it has more than 10000 parts")]
+
+
+def test_changes_without_end_are_not_named_one_by_one() -> None:
+    """A header may have a hundred thousand fields to mend."""
+    _, changes = mend(b"X: \xc3\xbc\r\n" * (MOST_CHANGES + 100) + b"\r\n")
+    assert len(changes) == MOST_CHANGES + 1
+    assert (changes[-1].action, changes[-1].what) == ("mended", "further places")
+
+
+LEAVES = st.tuples(
+    st.sampled_from(["text/plain", "text/html; charset=iso-8859-1", "application/x", "image/png"]),
+    st.sampled_from(["", "7bit", "8bit", "base64"]),
+    st.lists(st.sampled_from([b"short", b"--b1", b"--b1x", "grüße".encode(), b"\xfc", LONG, b"", b"."]), max_size=8).map(b"\r\n".join),
+)
+
+
+def leaf(type: str, encoding: str, text: bytes) -> bytes:
+    label = f"Content-Transfer-Encoding: {encoding}\r\n" if encoding else ""
+    body = b2a_base64(text) if encoding == "base64" else text.replace(b"--b", b"- b")
+    return f"Content-Type: {type}\r\n{label}\r\n".encode() + body
+
+
+def nested(parts: list[tuple[str, str, bytes]], depth: int) -> bytes:
+    """The parts in a multipart, in a multipart in a message in a multipart, and so on."""
+    inner = b"\r\n".join(b"--b\r\n" + leaf(*part) for part in parts) + b"\r\n--b--"
+    made = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + inner
+    for level in range(depth):
+        made = b"Content-Type: multipart/alternative; boundary=b%d\r\n\r\n--b%d\r\n%b\r\n--b%d--" % (level, level, made, level)
+        if level % 3 == 1:
+            made = b"Content-Type: message/rfc822\r\n\r\n" + made
+    return normalise(b"Subject: x\r\nMIME-Version: 1.0\r\n" + made + b"\r\n")
+
+
+def leaves(data: bytes) -> list[tuple[str, bytes]]:
+    """Type and contents of each part that has no parts, as a reader sees them."""
+    found = [part for part in email.message_from_bytes(data).walk() if not part.is_multipart()]
+    return [(part.get_content_type(), part.get_payload(decode=True).replace(b"\r\n", b"\n")) for part in found]  # type: ignore[union-attr]
+
+
+@given(st.lists(LEAVES, min_size=1, max_size=4), st.integers(0, 12))
+def test_each_part_of_each_level_comes_through(parts: list[tuple[str, str, bytes]], depth: int) -> None:
+    """Mended, and made 7-bit, it holds the same parts with the same contents, and no octet and no line is left that not all take."""
+    data = nested(parts, depth)
+    made, changes = mend(data)
+    assert leaves(made) == leaves(data)
+    assert all(change.action == "mended" for change in changes)
+    assert not has_long_line(made)
+    narrow = seven_bit(data)
+    assert narrow is not None
+    assert narrow.isascii()
+    assert leaves(narrow) == leaves(data)
+
+
+@pytest.mark.parametrize("act", [lambda data: repaired(Message.split(data), []), seven_bit], ids=["mended", "7-bit"])
+def test_memory_grows_with_the_size_and_not_with_the_depth(act: Callable[[bytes], object]) -> None:
+    """Fifty levels take no more than one: what stays is not copied on each."""
+    data = nested([("text/plain; charset=utf-8", "", "Grüße aus Köln\r\n".encode() * 40_000)], 24)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        assert act(data) is not None
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("act", [lambda message: repaired(message, []), lambda message: seven_bit(bytes(message))], ids=["mended", "7-bit"])
+@pytest.mark.parametrize("text", ["Grüße aus Köln\r\n", "ü", "ü\r\n" + "\r\n" * 50])
+def test_no_message_holds_the_interpreter(text: str, act: Callable[[Message], object]) -> None:
+    """In a thread, whatever it is, it lets the others go on."""
+    message = Message(b"Content-Type: text/plain; charset=utf-8\r\n", normalise(b"\r\n" + text.encode() * (3_000_000 // len(text))))
+    assert longest_pause(lambda: act(message)) < 0.05
