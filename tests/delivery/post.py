@@ -177,7 +177,7 @@ class Post:
 
     async def until(self, what: str, asked: Callable[[], T]) -> T:
         """Wait until the answer is true."""
-        for _ in range(1500):
+        for _ in range(15_000):  # a busy machine takes its time
             if answer := asked():
                 return answer
             await asyncio.sleep(0.001)

@@ -350,9 +350,9 @@ def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> No
             await asyncio.sleep(0.02)
             assert len(post.finder.asked) == asked  # no route: nothing is even looked up
             online = True
-            for _ in range(3):  # a route, but the name servers do not answer yet: one message at a time asks
+            for nth in range(3):  # a route, but the name servers do not answer yet: one message at a time asks
                 post.engine.standstill.poll()
-                await asyncio.sleep(0.02)
+                await post.until("one asks", lambda nth=nth: len(post.finder.asked) == asked + nth + 1 and not post.scheduler.active)
             assert len(post.finder.asked) == asked + 3
             post.finder.troubles.clear()
             post.engine.standstill.poll()
