@@ -9,7 +9,6 @@ import re
 import select
 import subprocess
 import sys
-import time
 from typing import Any, NamedTuple
 
 import pytest
@@ -56,16 +55,25 @@ class Shell:
         argv = [sys.executable, "-m", "mailer", *arguments, "--spool", self.office.spool.root]
         process = subprocess.Popen(argv, stdin=secondary, stdout=secondary, stderr=subprocess.PIPE, env=env, start_new_session=True)
         os.close(secondary)
-        said = b""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and select.select([primary], [], [], 20)[0]:
-            try:
-                said += os.read(primary, 65536)
-            except OSError:  # EIO: the other end is closed
-                break
-            if interrupt_at and interrupt_at in said.decode(errors="replace"):
-                process.send_signal(2)
-                interrupt_at = ""
-        os.close(primary)
-        err = process.communicate(timeout=20)[1]
+        try:
+            said = _heard(primary, process, interrupt_at)
+            os.close(primary)
+            err = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()  # one that watches ends in no other way
+            process.wait()
         return Said(process.returncode, said.decode().replace("\r\n", "\n"), err.decode())
+
+
+def _heard(terminal: int, process: subprocess.Popen[bytes], interrupt_at: str) -> bytes:
+    """What `process` writes until it ends, or has said nothing for a minute; Ctrl-C is typed when `interrupt_at` appears."""
+    said = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if interrupt_at and interrupt_at in said.decode(errors="replace"):
+            process.send_signal(2)
+            interrupt_at = ""
+    return said
