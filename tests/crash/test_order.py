@@ -75,6 +75,6 @@ def test_adopt_syncs_a_copy_that_a_crash_left_before_it_takes_the_file_away(tmp_
     root = wreck.prepared(tmp_path, "drop")
     left = root.joinpath("drop", victim.ID).stat()
     line = victim.envelope(named(victim.ID, Stranger(left.st_uid, left.st_ctime)))
-    line.submitter = {"uid": left.st_uid}
+    line.submitter, line.subject = {"uid": left.st_uid}, "a test"  # as it is admitted: who, and what the header says
     root.joinpath("queued", line.id).write_bytes(victim.spool_file(line))
     assert steps(victim_at, "adopt", root) == ["fsync queued", "unlink drop", "fsync drop"]
