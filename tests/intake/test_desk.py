@@ -57,7 +57,9 @@ class Counter:
         return head.decode(), [json.loads(one) for one in rest.splitlines()]
 
     def put(self, uid: int, letter: Envelope, digest: str = "", body: bytes = BODY) -> str:
-        """Hand a message over; the first line of the answer."""
+        """Hand a message over, with its Message-ID in its header; the first line of the answer."""
+        if letter.message_id:
+            body = f"Message-ID: {letter.message_id}\r\n".encode() + body
         claim = b'\n{"digest":"%s"}' % sha256(digest.encode()).hexdigest().encode() if digest else b""
         return self.ask(uid, f"put {letter.id}", spool_file(letter, body) + claim)[0]
 
