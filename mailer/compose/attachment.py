@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mailer.mail.charset import is_utf8
 from mailer.mail.message import normalise
 from mailer.mail.mime import base64_lines, is_plain, parameter
 
@@ -49,17 +50,9 @@ def _type(file: Attachment, name: str) -> str:
     major, _, minor = kind.strip().partition("/")
     if not (major and minor and _TOKEN.issuperset(major + minor)) or not type.isascii() or len(type) > 200 or major.lower() == "multipart":
         raise EmailError("attachment", f"{type!r} is no type of an attachment; they look like application/pdf")
-    if major.lower() == "text" and "charset" not in rest.lower() and _is_utf8(file.data):
+    if major.lower() == "text" and "charset" not in rest.lower() and is_utf8(file.data):
         type += "; charset=utf-8"
     return type
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _content_id(text: str) -> str:

@@ -37,6 +37,15 @@ def _count(octets: bytes) -> int:
     return len(octets.translate(None, _LOW))
 
 
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is UTF-8 as a whole."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def readable(data: bytes) -> tuple[str, bool]:
     """`data` as its readers would guess, and whether it was a guess: UTF-8 is none."""
     try:

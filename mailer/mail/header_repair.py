@@ -7,7 +7,7 @@ from binascii import a2b_qp
 
 from .address import ascii_address
 from .address_list import boxes
-from .charset import WESTERN, readable
+from .charset import WESTERN, is_utf8, readable
 from .message import Change, Message, has_long_line
 from .mime import MAX_WORD, field, parameter, phrase
 from .mime import encoded as encoded_words
@@ -83,7 +83,7 @@ def _field(name: bytes, one: bytes, value: str) -> bytes | None:
     """
     if name in _PEOPLE:
         made = _people(value)
-        if not made.isascii() and not _is_utf8(one):  # then such an address is nobody's
+        if not made.isascii() and not is_utf8(one):  # then such an address is nobody's
             made = _escaped(made)
         if not made.isascii() and not has_long_line(one):
             return one
@@ -98,14 +98,6 @@ def _field(name: bytes, one: bytes, value: str) -> bytes | None:
 def _is_free(name: bytes) -> bool:
     """Whether people read it, and nobody else."""
     return name == b"content-description" or not (name in _PROGRAMS or name in _PEOPLE or name.startswith((b"content-", b"list-")))
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _decoded(raw: bytes, given: str) -> tuple[str, bool]:
