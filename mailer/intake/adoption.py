@@ -4,7 +4,7 @@ One thread takes the files, a pass at a time, so that none is adopted twice at o
 everything waits, and so many names; whoever rings the doorbell makes no queue.
 
 What was refused and kept is told of one by one, for there is only so much of that. The rest, which a user can make any number of, is
-told of in a line for each user, once a minute.
+told of in a line for each user, once a minute: what was deleted, what was left, and what has another ID than its user gave it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Corrupt
-from mailer.spool.adopt import adopt
+from mailer.spool.adopt import Stuck, adopt
 from mailer.spool.drop import named
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Adoption:
         self.look = look
         self.tell = tell
         self.refusals = Refusals()
+        self.stuck = Stuck()
         self._all = False
         self._names: dict[str, None] = {}
         self._thread = ThreadPoolExecutor(1, "adopt")
@@ -61,7 +63,7 @@ class Adoption:
         while more:
             began = time.time()
             try:
-                done = adopt(self.spool, self.terms(), ROUND, until=until)
+                done = adopt(self.spool, self.terms(), ROUND, until=until, stuck=self.stuck)
             except OSError as error:
                 self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
                 return
@@ -100,7 +102,8 @@ class Adoption:
                 self._all = False
             self._names = {}
             try:
-                done = await asyncio.get_running_loop().run_in_executor(self._thread, adopt, self.spool, self.terms(), ROUND, names)
+                take = partial(adopt, self.spool, self.terms(), ROUND, names, stuck=self.stuck)
+                done = await asyncio.get_running_loop().run_in_executor(self._thread, take)
             except OSError as error:
                 self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
             except Exception as error:
@@ -136,10 +139,11 @@ class Adoption:
 
 
 class Refusals:
-    """What was deleted and what was left since it was last told, by user."""
+    """What was deleted, what was left and what was renamed since it was last told, by user."""
 
     def __init__(self) -> None:
         self._deleted: Counter[int] = Counter()
+        self._renamed: Counter[int] = Counter()
         self._left: dict[int, int] = {}  # those that the last pass found
         self._left_told: dict[int, int] = {}
         self._why: dict[int, str] = {}
@@ -150,6 +154,9 @@ class Refusals:
         self._deleted += done.deleted
         for uid, count in done.left.items():
             self._left[uid] = max(count, self._left.get(uid, 0))
+        for name, uid, id in done.renamed:
+            self._renamed[uid] += 1
+            done.why.setdefault(uid, f"{name} says another time than that at which it was left, and is {id} now")
         self._why = {**done.why, **self._why}
 
     def lines(self, now: float) -> list[str]:
@@ -159,10 +166,12 @@ class Refusals:
 
     def _line(self, uid: int, now: float) -> str:
         deleted, left, why = self._deleted.pop(uid, 0), self._left.pop(uid, 0), self._why.pop(uid)
+        renamed = self._renamed.pop(uid, 0)
         new = left > self._left_told.get(uid, 0)
         self._left_told[uid] = left
-        if not deleted and not new:
+        if not deleted and not new and not renamed:
             return ""
         self._again[uid] = now + QUIET
-        counts = " and ".join([f"{deleted} deleted"] * bool(deleted) + [f"{left} left there"] * bool(left))
-        return f"user {uid} left in drop/ what cannot be taken: {counts}; {why}"
+        counts = {"deleted": deleted, "left there": left, "taken under another ID": renamed}
+        said = " and ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f"user {uid} left in drop/ what cannot be taken as it is: {said}; {why}"

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from mailer.mail.failure import NO_SUCH, Failure
+from mailer.spool.admit import tail_of
 from mailer.spool.layout import is_id
 from mailer.status.filter import EVERYTHING
 from mailer.status.reader import Undelivered
@@ -51,11 +52,12 @@ class OwnMail:
         return record
 
     def find(self, name: str) -> list[Record]:
-        """His messages that `name` means: an ID, else a Message-ID or a request id; oldest first."""
+        """His messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
         id = name.upper()
         if is_id(id):
-            record = self.view.message(id) if self.owns(id) else None
-            return [record] if record else []
+            tail = tail_of(id, self.uid)
+            ids = [id] if self.owns(id) else [other for other in self._ids() if other.endswith(tail)]
+            return list(self._records(ids))
         names = {name, f"<{name}>"}
         records = self._records(self.view.reader.named_of(self.uid, name)[:MOST])
         return [record for record in records if record.message_id in names or record.request_id == name]

@@ -7,7 +7,8 @@ and Message-ID, which are those of the header.
 Members of the envelope that nobody knows are left out.
 
 Nor may he choose what mail his goes before. An ID says when its message was put, and the spool is sorted by that; one that says
-something else is replaced by one of ours, which follows from his, so that the same message handed over again has the same.
+something else is replaced by one of ours, which follows from his, so that the same file has the same when it is looked at again, and
+he finds the message by the one that he knows.
 
 ==========================================  =======================================================
 step                                        what a crash right after it leaves
@@ -153,8 +154,12 @@ def named(id: str, who: Stranger) -> str:
     """The ID that the message gets which came with `id`: that one, unless it lies about when it was put."""
     if abs(put_at(id) - who.latest) <= NEAR:
         return id
-    chance = sha256(f"{who.uid} {id}".encode()).digest()[:10]
-    return encode((int(who.latest * 1000) << 80) | int.from_bytes(chance, "big"), 26)
+    return encode(int(who.latest * 1000), 10) + tail_of(id, who.uid)
+
+
+def tail_of(id: str, uid: int) -> str:
+    """The last 16 symbols of what `named` makes of `id`: by them a user finds his message under the ID that he knows."""
+    return encode(int.from_bytes(sha256(f"{uid} {id}".encode()).digest()[:10], "big"), 16)
 
 
 def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:

@@ -15,9 +15,10 @@ descriptor or memory left, or the spool takes nothing from anybody, the pass end
 
 ==================  ====================================================================================
 taken               copied, never moved: its owner may still hold it open and could change what we checked
-refused             as `aside` says: kept in ``corrupt/`` unread, or deleted
+refused             as `aside` says: kept in ``corrupt/`` unread, or deleted if there is nothing in it
 later               it cannot be opened this moment, it grows, the disk has no room for one of its size or this process
-                    no memory, or it is a directory that we may not remove; it is left
+                    no memory, it was refused and its owner's share of ``corrupt/`` is full, or it is a directory that we
+                    may not remove; it is left
 ==================  ====================================================================================
 
 ==========================================  =======================================================
@@ -26,6 +27,9 @@ step                                        what a crash right after it leaves
 admit it                                    both files; the next adoption finds the ID and removes the one in ``drop/``
 unlink ``drop/ID``, fsync ``drop/``         the message, once
 ==========================================  =======================================================
+
+What was read once and is left for what it says is not read again until it changes or somebody may judge otherwise, see `Stuck`: a
+thousand such files cost a look at each.
 
 A message that was delivered between the two steps is known to the status database, which the judge's `Terms` ask: it is not
 taken twice.
@@ -43,7 +47,7 @@ from mailer import durable
 from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
 
 from .admit import Stranger, Terms, admit
-from .aside import Aside
+from .aside import Aside, ShareFull
 from .drop import Found, Listing, named
 from .file import CorruptFile, LaterFile
 from .layout import is_id
@@ -72,18 +76,55 @@ class Refused(NamedTuple):
     path: str
 
 
+class Renamed(NamedTuple):
+    """A message that has the ID `id` and not the `name` under which its user left it, which says another time."""
+
+    name: str
+    uid: int
+    id: str
+
+
+class Stuck:
+    """Files in ``drop/`` that were read, are no mail and are left there, with what was said of them under the `terms` of then."""
+
+    MOST = 20_000  # files; when there are more, all are read once more
+
+    def __init__(self) -> None:
+        self._terms: Terms | None = None
+        self._said: dict[tuple[str, int, int], tuple[type[CorruptFile], str]] = {}
+
+    def under(self, terms: Terms) -> None:
+        """Other terms may take what was refused."""
+        if terms is not self._terms:
+            self._terms, self._said = terms, {}
+
+    def note(self, file: tuple[str, int, int], error: CorruptFile) -> None:
+        """What is wrong with a file: its name, inode and ctime (ns)."""
+        if len(self._said) >= self.MOST:
+            self._said.clear()
+        self._said[file] = type(error), str(error)
+
+    def look(self, file: tuple[str, int, int]) -> None:
+        """Raises what was said of it, if that is known."""
+        if (said := self._said.get(file)) is not None:
+            kind, text = said
+            raise kind(text)
+
+
 class Adopted:
     """What one pass did.
 
     `ids` are now in the spool, `refused` in ``corrupt/``. By user: how many were `deleted` and `left`, and `why` for one of them.
-    `trouble` is what the spool has no room for, `bugs` are errors of ours. There may be `more` to take.
+    `renamed` are those of `ids` that came under others. `trouble` is what the spool has no room for, `bugs` are errors of ours. There
+    may be `more` to take.
     """
 
-    __slots__ = ("bugs", "deleted", "ids", "left", "more", "refused", "trouble", "why")
+    __slots__ = ("bugs", "deleted", "ids", "left", "more", "refused", "renamed", "trouble", "why")
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.refused: list[Refused] = []
+        self.renamed: list[Renamed] = []
         self.deleted: Counter[int] = Counter()
         self.left: Counter[int] = Counter()
         self.why: dict[int, str] = {}
@@ -97,12 +138,20 @@ class Adopted:
         return len(self.ids) + len(self.refused) + self.deleted.total()
 
 
-def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | None = None, *, until: float = float("inf")) -> Adopted:
-    """Take up to `limit` files out of ``drop/`` that came before `until`, or those of `names`.
+def adopt(
+    spool: Spool,
+    terms: Terms,
+    limit: int = 1000,
+    names: Iterable[str] | None = None,
+    *,
+    until: float = float("inf"),
+    stuck: Stuck | None = None,
+) -> Adopted:
+    """Take up to `limit` files out of ``drop/`` that came before `until`, or those of `names`. `stuck` is what earlier passes left.
 
     Raises `OSError` only for errors of the spool itself; then what was not yet taken is still in ``drop/``.
     """
-    work = _Pass(spool, terms)
+    work = _Pass(spool, terms, stuck or Stuck())
     listing = Listing(spool, until) if names is None else named(spool, names)
     for found in listing:
         if work.done.gone >= limit:
@@ -119,10 +168,13 @@ def adopt(spool: Spool, terms: Terms, limit: int = 1000, names: Iterable[str] | 
 class _Pass:
     """One pass over ``drop/``; `done` says what came of it."""
 
-    def __init__(self, spool: Spool, terms: Terms) -> None:
+    def __init__(self, spool: Spool, terms: Terms, stuck: Stuck) -> None:
         self.spool = spool
         self.terms = terms
+        self.stuck = stuck
+        self.stuck.under(terms)
         self.done = Adopted()
+        self._file = ("", 0, 0)  # the one that was opened last, as `Stuck` knows it
         self._room = float("inf")  # bytes that the spool did not take
         self._aside = Aside(spool)
         drop = os.stat(f"{spool.root}/drop") if os.path.isdir(f"{spool.root}/drop") else None
@@ -133,10 +185,13 @@ class _Pass:
         try:
             if id := self._take(found.name):
                 self.done.ids.append(id)
+                if id != found.name:
+                    self.done.renamed.append(Renamed(found.name, found.uid, id))
         except LaterFile as error:
             self._leave(found, str(error))
+            self.stuck.note(self._file, error)
         except CorruptFile as error:
-            self._refuse(found, str(error))
+            self._refuse(found, error)
         except Later as why:
             self._leave(found, str(why))
         except MemoryError:
@@ -191,7 +246,9 @@ class _Pass:
             return None
         try:
             known = os.fstat(fd)
+            self._file = os.path.basename(path), known.st_ino, known.st_ctime_ns
             self._check(known)
+            self.stuck.look(self._file)
             data = _read_all(fd, known.st_size)
         except OSError as error:
             raise Later(f"it cannot be read: {error.strerror}") from None
@@ -216,15 +273,20 @@ class _Pass:
 
     # Refused
 
-    def _refuse(self, found: Found, reason: str) -> None:
+    def _refuse(self, found: Found, reason: CorruptFile) -> None:
         try:
             path = self._aside.take(found.name)
+        except ShareFull as full:
+            self._leave(found, f"{reason}; {full}")
+            if found.name == self._file[0]:
+                self.stuck.note(self._file, reason)
+            return
         except OSError as error:
             if os.path.lexists(f"{self.spool.root}/drop/{found.name}"):  # else its owner took it back
                 self._leave(found, f"{reason} ({error.strerror})")
             return
         if path:
-            self.done.refused.append(Refused(found.name, found.uid, reason, path))
+            self.done.refused.append(Refused(found.name, found.uid, str(reason), path))
         else:
             self.done.deleted[found.uid] += 1
             self.done.why.setdefault(found.uid, f"{found.name}: {reason}")

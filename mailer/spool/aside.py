@@ -1,8 +1,8 @@
 """Aside: what users left in ``drop/`` and is no message, or none that they may send.
 
 What somebody may want to see is kept in ``corrupt/``, which nobody empties but a person, so there is only so much of each user; the
-user is the file's owner, who may still change it and is charged for its space. The rest is deleted: what has no content, links and
-their like, and whatever a user leaves beyond his share.
+user is the file's owner, who may still change it and is charged for its space. Beyond that it stays where its owner left it, for he may
+want it back. What has no content, links and their like are deleted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ KEPT = 1000  # files of one user
 KEPT_BYTES = 1 << 28  # of one user
 
 
+class ShareFull(Exception):
+    """There is as much in ``corrupt/`` of its owner as is kept of one user."""
+
+
 class Aside:
     """Takes away what was refused in one pass over ``drop/``."""
 
@@ -30,13 +34,15 @@ class Aside:
     def take(self, name: str) -> str:
         """Take the file `name` out of ``drop/``; returns where it is kept, or "" if it is deleted.
 
-        Raises `OSError`, also for the directory of somebody else that is not empty.
+        Raises `ShareFull`, and `OSError`, also for the directory of somebody else that is not empty.
         """
         path = f"{self.spool.root}/drop/{name}"
         known = os.lstat(path)
         if stat.S_ISDIR(known.st_mode):
             os.rmdir(path)
-        elif self._worth_keeping(known):
+        elif stat.S_ISREG(known.st_mode) and known.st_nlink == 1 and known.st_size:
+            if not self._has_room(known):
+                raise ShareFull(f"corrupt/ holds as much of user {known.st_uid} as is kept of one")
             kept = self.spool.set_aside("drop", name)
             self._count(known.st_uid, known.st_size)
             return kept
@@ -44,9 +50,7 @@ class Aside:
             os.unlink(path)
         return ""
 
-    def _worth_keeping(self, known: os.stat_result) -> bool:
-        if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1 or not known.st_size:
-            return False
+    def _has_room(self, known: os.stat_result) -> bool:
         if self._kept is None:
             self._kept = {}
             for uid, size in _owners(f"{self.spool.root}/corrupt"):

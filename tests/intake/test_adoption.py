@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.intake.adoption import QUIET, Refusals
-from mailer.spool.adopt import Adopted
+from mailer.spool.adopt import Adopted, Renamed
 
 
 def found(**more: dict[int, int]) -> Adopted:
@@ -21,8 +21,8 @@ def test_a_user_is_told_of_in_one_line() -> None:
     refusals.add(found(deleted={1000: 19_999, 1001: 1}, left={1000: 2}))
     refusals.add(found(deleted={1000: 1}, left={1000: 2}))
     assert refusals.lines(0.0) == [
-        "user 1000 left in drop/ what cannot be taken: 20000 deleted and 2 left there; x: it is no regular file",
-        "user 1001 left in drop/ what cannot be taken: 1 deleted; x: it is no regular file",
+        "user 1000 left in drop/ what cannot be taken as it is: 20000 deleted and 2 left there; x: it is no regular file",
+        "user 1001 left in drop/ what cannot be taken as it is: 1 deleted; x: it is no regular file",
     ]
     assert refusals.lines(QUIET) == []
 
@@ -39,6 +39,19 @@ def test_a_user_who_goes_on_fills_no_log() -> None:
     assert ["user 1001" in line for line in refusals.lines(QUIET - 1)] == [True]
     (line,) = refusals.lines(QUIET)
     assert "50 deleted" in line
+
+
+def test_an_id_of_ours_is_told() -> None:
+    """In the same line: under which the user left his message, and what it is called now."""
+    refusals = Refusals()
+    done = Adopted()
+    done.renamed = [Renamed("0" * 26, 1000, "01" + "A" * 24), Renamed("0" * 25 + "1", 1000, "01" + "B" * 24)]
+    refusals.add(done)
+    (line,) = refusals.lines(0.0)
+    assert line.startswith("user 1000 ")
+    assert f"2 taken under another ID; {'0' * 26} says another time" in line
+    assert line.endswith(f"is {'01' + 'A' * 24} now")
+    assert refusals.lines(QUIET) == []
 
 
 def test_what_is_left_is_told_once() -> None:

@@ -106,6 +106,16 @@ def test_a_message_that_is_handed_in_again_is_one(counter: Counter) -> None:
     assert counter.spool.ids("queued") == []
 
 
+def test_a_message_is_found_by_the_id_that_its_sender_chose(counter: Counter) -> None:
+    """It says another time, so the message has one of ours; nobody else finds it by his."""
+    chosen = "0" * 25 + "1"
+    answer = counter.put(ANNA, letter(id=chosen))
+    id = answer.removeprefix("ok ")
+    assert id != chosen
+    assert [record["id"] for record in counter.ask(ANNA, f"find {chosen}")[1]] == [id]
+    assert counter.ask(BOB, f"find {chosen}")[1] == []
+
+
 def test_an_id_of_somebody_else_is_not_to_be_had(counter: Counter) -> None:
     """Neither while his message waits, nor afterwards: nobody rewrites another one's history."""
     sent = letter()

@@ -19,7 +19,7 @@ from mailer.mail.failure import TRY_AGAIN, Failure
 from mailer.mail.when import rfc3339
 from mailer.spool import Spool
 from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt
+from mailer.spool.adopt import Stuck, adopt
 from mailer.spool.aside import KEPT, KEPT_BYTES
 from mailer.spool.file import render_records
 from mailer.spool.layout import put_at
@@ -181,7 +181,6 @@ WORTHLESS: dict[str, Callable[[Path], object]] = {
     "device": device,
     "directory": os.mkdir,
     "0 bytes": lambda path: path.touch(),
-    "1 TiB of nothing": huge,
 }
 STRANGE: dict[str, Callable[[Path], object]] = {
     "a large envelope": lambda path: with_subject(path, "x" * (1 << 20)),
@@ -229,7 +228,7 @@ def test_what_is_no_mail_is_set_aside_unread(spool: Spool, drop: Path, strange: 
 
 
 @pytest.mark.parametrize("strange", WORTHLESS.values(), ids=WORTHLESS)
-def test_what_has_no_content_or_too_much_is_deleted(spool: Spool, drop: Path, strange: Callable[[Path], object]) -> None:
+def test_what_has_no_content_is_deleted(spool: Spool, drop: Path, strange: Callable[[Path], object]) -> None:
     """Nobody wants to see it; it is counted, with whose it was and why, and what comes after it is taken."""
     strange(drop / ID)
     uid = os.lstat(drop / ID).st_uid
@@ -240,6 +239,15 @@ def test_what_has_no_content_or_too_much_is_deleted(spool: Spool, drop: Path, st
     assert [os.listdir(f"{spool.root}/{place}") for place in ("drop", "corrupt", "tmp")] == [[], [], []]
     if strange is hard_link:
         assert Path(spool.root, "secret").exists()
+
+
+def test_what_is_larger_than_all_that_is_kept_stays_there(spool: Spool, drop: Path) -> None:
+    """It is not read, and what comes after it is taken."""
+    huge(drop / ID)
+    later = leave(drop, envelope(id=LATER))
+    done = adopt(spool, TERMS)
+    assert (done.ids, done.refused, done.deleted, done.left) == ([later], [], {}, {os.geteuid(): 1})
+    assert os.listdir(drop) == [ID]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -418,17 +426,43 @@ def test_every_user_gets_his_turn(spool: Spool, drop: Path) -> None:
 
 
 def test_what_is_kept_of_one_user_has_a_bound(spool: Spool, drop: Path) -> None:
-    """In number and in bytes; beyond it, it is deleted and counted."""
+    """In number and in bytes; beyond it, it stays where its owner left it, and nothing is lost."""
     for at in range(KEPT - 1):
         Path(spool.root, "corrupt", str(at)).touch()
     for at in range(3):
         (drop / f"README{at}").write_bytes(b"x")
     done = adopt(spool, TERMS)
-    assert ([refused.name for refused in done.refused], done.deleted) == (["README0"], {os.geteuid(): 2})
+    assert ([refused.name for refused in done.refused], done.deleted, done.left) == (["README0"], {}, {os.geteuid(): 2})
+    assert sorted(os.listdir(drop)) == ["README1", "README2"]
+    assert "corrupt/ holds as much" in done.why[os.geteuid()]
     os.truncate(f"{spool.root}/corrupt/0", KEPT_BYTES)
-    os.unlink(f"{spool.root}/corrupt/1")
+    for at in (1, 2, 3):
+        os.unlink(f"{spool.root}/corrupt/{at}")
     (drop / "README").write_bytes(b"x")
-    assert adopt(spool, TERMS).deleted == {os.geteuid(): 1}
+    assert adopt(spool, TERMS).left == {os.geteuid(): 3}
+    os.unlink(f"{spool.root}/corrupt/0")
+    assert len(adopt(spool, TERMS).refused) == 3
+    assert os.listdir(drop) == []
+
+
+def test_what_is_left_is_read_once(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it was changed, or others judge."""
+    for at in range(KEPT):
+        Path(spool.root, "corrupt", str(at)).touch()
+    leave(drop, envelope(id=ID), b"no mail")
+    (drop / LATER).write_bytes(spool_file(envelope(id=LATER)).replace(b"mailer/1", b"mailer/2", 1))
+    read: list[int] = []
+    real_read = os.read
+    monkeypatch.setattr(os, "read", lambda fd, size: read.append(fd) or real_read(fd, size))
+    stuck = Stuck()
+    assert adopt(spool, TERMS, stuck=stuck).left == {os.geteuid(): 2}
+    cost = len(read)
+    assert adopt(spool, TERMS, stuck=stuck).left == {os.geteuid(): 2}
+    assert len(read) == cost > 0
+    assert adopt(spool, TERMS._replace(max_size=MAX + 1), stuck=stuck).left == {os.geteuid(): 2}
+    assert len(read) == 2 * cost
+    (drop / ID).write_bytes(spool_file(envelope(id=ID)))
+    assert adopt(spool, TERMS, stuck=stuck).ids == [ID]
 
 
 # Whose it is
