@@ -168,7 +168,7 @@ class Sink:
             return Act(_TOO_MANY)
         recipients = question.recipients if isinstance(question, Body) else machine.recipients
         sender = question.sender if isinstance(question, Body) else machine.sender
-        return self.temper.act(question, sender, recipients, time.monotonic())
+        return self.temper.act(question, sender, recipients, asyncio.get_running_loop().time())
 
     def settle(self, question: Question, act: Act, session: Session) -> Reply | None:
         """The answer to `question`, and what follows from it on our side: a message is kept before it is acknowledged."""

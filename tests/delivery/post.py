@@ -183,6 +183,15 @@ class Post:
             await asyncio.sleep(0.001)
         raise AssertionError(f"never: {what}; told {self.told()[-20:]}; in the spool {self.places()}")
 
+    async def passes(self, seconds: float, what: str, asked: Callable[[], T]) -> T:
+        """Likewise, and time passes meanwhile, so many seconds at once."""
+
+        def later() -> T:
+            self.advance(seconds)
+            return asked()
+
+        return await self.until(what, later)
+
     async def settled(self, id: str, state: str | None) -> None:
         """Wait until the message is there and nobody holds it."""
         await self.until(f"{id} {state}", lambda: self.spool.find(id) == state and id not in self.scheduler.active)

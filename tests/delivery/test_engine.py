@@ -859,10 +859,7 @@ def test_whoever_meets_the_end_of_the_memory_is_put_off(post: Post, monkeypatch:
             elif place in ("courier", "signer"):
                 await post.settled(id, "deferred")
                 assert post.spool.read(id).history.attempts == 0
-            for _ in range(20):
-                post.advance(engine.SHORT_OF_MEMORY)
-                await asyncio.sleep(0.001)
-            await post.until("it has left", lambda: post.spool.find(id) is None)
+            await post.passes(engine.SHORT_OF_MEMORY, "it has left", lambda: post.spool.find(id) is None)
             destination = post.scheduler.destinations["example.com"]
             assert (destination.failures, destination.breaker.failures) == (0, 0)
         assert post.tries(id) == (2 if place in ("courier", "record") else 1)

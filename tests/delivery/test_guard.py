@@ -268,16 +268,18 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
         watchdog = Watchdog(post.engine)
         never = asyncio.Event()
         find, ever = post.finder.find, {"never.example"}
+        looked_up: list[str] = []
 
         async def finds(domain: str):  # type: ignore[no-untyped-def]
             if domain in ever:
+                looked_up.append(domain)
                 await never.wait()
             return await find(domain)
 
         post.finder.find = finds  # type: ignore[method-assign]
         async with post.running():
             id = post.put("a@never.example")
-            await asyncio.sleep(0.02)
+            await post.until("it is looked up", lambda: looked_up)
             watchdog.look(0.0)
             watchdog.look(post.engine.policy.attempt_limit + 1)
             await post.settled(id, "deferred")
@@ -326,10 +328,12 @@ def test_a_status_database_that_takes_nothing_is_no_storm(post: Post) -> None:
         async with post.running():
             for _ in range(5):
                 await post.settled(post.put("a@example.com"), None)
+            await post.until("an alarm", lambda: post.told("alarm"))
             await asyncio.sleep(0.2)
             assert post.told("alarm") == ["alarm status"]
             post.advance(61)
             await post.settled(post.put("a@example.com"), None)
+            await post.until("another alarm", lambda: len(post.told("alarm")) == 2)
             await asyncio.sleep(0.1)
         assert post.told("alarm") == ["alarm status"] * 2
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailer.delivery.ledger import DELAY, Ledger
+from mailer.delivery.ledger import Ledger
 from mailer.events import Daemon, Event
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, put
@@ -32,11 +31,14 @@ class Book:
         self.gone: list[str] = []
         self.problems: list[tuple[str, Exception]] = []
         self.error: Exception | None = None
-        self.slow = 0.0
+        self.disk = threading.Event()  # is free to write
+        self.disk.set()
+        self.waiting = threading.Event()  # a batch has come to the disk
         self.ledger = Ledger(spool, lambda events: partial(self.write, [*events]), self.done)
 
     def write(self, events: Sequence[Event]) -> None:
-        time.sleep(self.slow)
+        self.waiting.set()
+        assert self.disk.wait(60)
         self.threads.add(threading.get_ident())
         self.there.append(len(self.spool.ids("queued")))
         self.batches.append([getattr(event, "what", "") for event in events])
@@ -79,12 +81,13 @@ def test_what_comes_together_is_one_batch(book: Book) -> None:
     """Also what comes while the batch before is being written."""
 
     async def scenario() -> None:
-        book.slow = 0.05
+        book.disk.clear()
         for nth in range(3):
             book.ledger.told(Daemon(NOW, str(nth)))
-        await asyncio.sleep(DELAY + 0.02)  # the first batch is being written
+        await asyncio.to_thread(book.waiting.wait, 60)
         for nth in range(3, 100):
             book.ledger.told(Daemon(NOW, str(nth)))
+        book.disk.set()
         await book.ledger.close()
         assert book.batches == [[str(nth) for nth in range(3)], [str(nth) for nth in range(3, 100)]]
 
@@ -95,13 +98,13 @@ def test_a_slow_disk_holds_up_the_record_and_nothing_else(book: Book) -> None:
     """It is written in a thread of its own, always the same."""
 
     async def scenario() -> None:
-        book.slow = 0.1
+        book.disk.clear()
         book.ledger.told(Daemon(NOW, "x"))
-        await asyncio.sleep(DELAY + 0.02)
-        begun = time.monotonic()
+        await asyncio.to_thread(book.waiting.wait, 60)
         await asyncio.sleep(0)
         book.ledger.told(Daemon(NOW, "y"))
-        assert time.monotonic() - begun < 0.05
+        assert book.batches == []  # the loop has gone on, and the disk has not
+        book.disk.set()
         await book.ledger.close()
         assert len(book.threads) == 1
         assert threading.get_ident() not in book.threads

@@ -115,10 +115,7 @@ def test_connections_at_a_time(tmp_path: Path) -> None:
                 office.put(f"{nth}@example.com")
             await quiet(office, 5)
             gate.set()
-            for _ in range(30):
-                office.advance(1.1)
-                await asyncio.sleep(0.005)
-            await office.until("all are delivered", lambda: not office.places())
+            await office.passes(1.1, "all are delivered", lambda: not office.places())
             assert office.courier.most_busy == 5
 
     play(scenario())
@@ -212,10 +209,7 @@ def test_one_backlog_does_not_keep_the_others_out(tmp_path: Path) -> None:
             other = office.put("a@example.org")
             await asyncio.sleep(0.02)
             gate.set()
-            for _ in range(40):
-                office.advance(1.1)
-                await asyncio.sleep(0.005)
-            await office.until("all are delivered", lambda: not office.places())
+            await office.passes(1.1, "all are delivered", lambda: not office.places())
             order = [id for id, _ in office.courier.tried]
             assert order.index(other) < 5
             assert sorted(order) == sorted([*many, other])

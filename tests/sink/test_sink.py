@@ -19,6 +19,7 @@ from mailer.sink import Moods, Received, Sink, SinkThread
 from mailer.sink.certificate import context, self_signed
 from mailer.sink.moods import reply
 from mailer.sink.received import Refusal
+from tests.fakes import waiting
 from tests.sink.peer import Peer
 
 GOOD = [250, 250, 354, 250]
@@ -31,7 +32,7 @@ def with_sink(test: Callable[[Sink], Awaitable[None]], moods: Moods | None = Non
         async with Sink(moods, **settings) as sink:
             await asyncio.wait_for(test(sink), 30)
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def with_peer(test: Callable[[Sink, Peer], Awaitable[None]], moods: Moods | None = None, **settings: Any) -> None:
@@ -140,7 +141,7 @@ def test_closing_drops_whoever_is_connected() -> None:
             assert await waiting.gone()
             assert not sink.sessions
 
-    asyncio.run(run())
+    waiting.run(run())
 
 
 def test_in_a_thread_of_its_own() -> None:
