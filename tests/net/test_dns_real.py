@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
@@ -38,6 +37,7 @@ OTHER = """
 www.other.example. IN MX 5 mx1.example.com.
 loop2.other.example. IN CNAME loop.example.com.
 """
+ZONES = {"example.com": ZONE, "other.example": OTHER, "broken.example": ""}
 
 
 class Clock:
@@ -75,8 +75,7 @@ def trouble(awaitable: Awaitable[object]) -> str:
 
 @pytest.fixture(scope="module")
 def nsd() -> Iterator[Nsd]:
-    zones = {"example.com": ZONE, "other.example": OTHER, "broken.example": ""}
-    with scratch("nsd") as home, Nsd(home, zones, negative=40) as running:
+    with scratch("nsd") as home, Nsd(home, ZONES, negative=40) as running:
         yield running
 
 
@@ -94,7 +93,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def resolver(nsd: Nsd, clock: Clock) -> Resolver:
-    return Resolver([nsd.address], timeout=0.5, lifetime=1.0, clock=clock)
+    return Resolver([nsd.address], clock=clock)
 
 
 def test_records(resolver: Resolver) -> None:
@@ -132,28 +131,25 @@ def test_by_tcp(resolver: Resolver) -> None:
     assert MANY > MOST_HOSTS == len(run(resolver.mx("big.example.com")))
 
 
-def test_negative_ttl(nsd: Nsd, clock: Clock) -> None:
+def test_negative_ttl(clock: Clock) -> None:
     """An absence is remembered for as long as the zone's SOA says, a record for its own TTL: nobody is asked meanwhile."""
-    resolver = Resolver([nsd.address], timeout=0.2, lifetime=0.4, clock=clock)
-    missing(resolver.mx("nowhere.example.com"))
-    run(resolver.addresses("brief.example.com"))
-    nsd.freeze()
-    try:
-        clock.now += 1.9
-        assert run(resolver.addresses("brief.example.com")) == ["192.0.2.9"]
-        clock.now += 0.2
-        assert "in time" in trouble(resolver.addresses("brief.example.com"))
-        clock.now = 1039.0
-        assert missing(resolver.mx("nowhere.example.com")) == "nxdomain"
-        clock.now = 1041.0
-        assert "in time" in trouble(resolver.mx("nowhere.example.com"))
-    finally:
-        nsd.thaw()
+    with scratch("nsd") as home, Nsd(home, ZONES, negative=40) as nsd:
+        resolver = Resolver([nsd.address], clock=clock)
+        missing(resolver.mx("nowhere.example.com"))
+        run(resolver.addresses("brief.example.com"))
+    clock.now += 1.9
+    assert run(resolver.addresses("brief.example.com")) == ["192.0.2.9"]
+    clock.now += 0.2
+    assert "refused" in trouble(resolver.addresses("brief.example.com"))
+    clock.now = 1039.0
+    assert missing(resolver.mx("nowhere.example.com")) == "nxdomain"
+    clock.now = 1041.0
+    assert "refused" in trouble(resolver.mx("nowhere.example.com"))
 
 
 def test_another_server(nsd: Nsd, ignorant: Nsd, clock: Clock) -> None:
     """One that says nothing, refuses or is wrong alone does not matter while another answers."""
-    resolver = Resolver([ignorant.address, nsd.address], timeout=0.3, lifetime=2, clock=clock)
+    resolver = Resolver([ignorant.address, nsd.address], timeout=1, lifetime=30, clock=clock)
     assert run(resolver.mx("example.com"))[0] == (10, "mx1.example.com")  # NXDOMAIN is not believed of one alone
     ignorant.freeze()
     try:
@@ -166,12 +162,10 @@ def test_another_server(nsd: Nsd, ignorant: Nsd, clock: Clock) -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_deadline_for_the_whole(nsd: Nsd, clock: Clock, count: int) -> None:
     """However many servers say nothing, and whatever the look-up takes, it ends in time."""
-    resolver = Resolver([nsd.address] * count, timeout=10, lifetime=0.8, clock=clock)
+    resolver = Resolver([nsd.address] * count, timeout=600, lifetime=0.8, clock=clock)
     nsd.freeze()
     try:
-        begin = time.monotonic()
         assert "did not answer in time" in trouble(resolver.addresses("mx1.example.com"))
-        assert 0.7 < time.monotonic() - begin < 6
     finally:
         nsd.thaw()
 
