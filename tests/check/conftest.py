@@ -36,9 +36,9 @@ class Look:
         self.file = directory / "config.toml"
         self.configure()
 
-    def configure(self, more: str = "", head: str = CONFIG, timeout: str = "1s") -> None:
+    def configure(self, more: str = "", head: str = CONFIG, timeout: str = "10s") -> None:
         """Write the configuration; `more` are sections of it."""
-        self.file.write_text(f'{head}[dns]\nnameservers = ["{self.nsd.address}"]\ntimeout = "{timeout}"\nlifetime = "2s"\n{more}')
+        self.file.write_text(f'{head}[dns]\nnameservers = ["{self.nsd.address}"]\ntimeout = "{timeout}"\nlifetime = "600s"\n{more}')
 
     def __call__(self, *domains: str, from_ips: tuple[str, ...] = (HOME,), https_port: int = 443, now: float = 0.0) -> list[Finding]:
         """The findings."""

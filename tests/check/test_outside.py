@@ -7,7 +7,6 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -348,11 +347,3 @@ def test_no_way_to_the_world(look: Look, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("mailer.check.sources._routed", lambda *_: "")
     found = look.one("egress", "good.example", from_ips=())
     assert (found.result, found.evidence) == ("warn", "this host has no way to the world")
-
-
-@pytest.fixture(autouse=True)
-def _quick() -> Iterator[None]:
-    """A peer that says nothing costs the deadline of one report, and no more."""
-    begin = time.monotonic()
-    yield
-    assert time.monotonic() - begin < 12

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,9 +158,7 @@ def test_without_a_configuration(nsd: Nsd, tmp_path: Path) -> None:
     """A user who has configured nothing but a name server is told of his host."""
     home = Home(tmp_path)
     home.configure(f'[dns]\nnameservers = ["{nsd.address}"]\n[check]\ntime_server = ""\nblocklists = []\nport_domain = "nowhere.example"\n')
-    begin = time.monotonic()
     done = home.mailer("check", "--from-ip", HOME, "--json")
-    assert time.monotonic() - begin < 9
     assert done.returncode == 2
     assert {json.loads(line)["domain"] for line in done.stdout.splitlines()} == {None, "host.example.com"}
 

@@ -49,7 +49,7 @@ def facts(home: Home, *words: str | Path, code: int = 0, input: bytes = b"") -> 
 
 def configure(home: Home, server: Nameserver | None = None, *sections: str) -> None:
     """The name server, and keys."""
-    dns = f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "1s"\nlifetime = "2s"\n' if server else ""
+    dns = f'[dns]\nnameservers = ["{server.address}"]\n' if server else ""
     home.configure(dns + "\n".join(sections))
 
 
@@ -283,9 +283,8 @@ def test_a_silent_dns_takes_the_time_of_one_look_up(home: Home, server: Nameserv
     server.misbehave("*", "silent")
     home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "0.5s"\nlifetime = "2s"\n')
     fields = b"".join(sign(MESSAGE, [seal("ed25519", f"s{n}")], time.time()).removesuffix(MESSAGE) for n in range(5))
-    begin = time.monotonic()
     rows = facts(home, "verify", code=75, input=fields + MESSAGE)
-    assert time.monotonic() - begin < 8  # one after the other they would take ten
+    assert len({name for name, _, _ in server.asked[:5]}) == 5, "all are asked before the first is asked again"
     assert [row["result"] for row in rows] == ["temperror"] * 5
 
 
@@ -299,9 +298,8 @@ def test_a_dns_that_is_made_to_keep_us_busy(home: Home, server: Nameserver, key:
         "back.example.com. 60 IN CNAME circle._domainkey.example.com.\n"
     )
     configure(home, server)
-    begin = time.monotonic()
     (row,) = facts(home, "verify", code=75 if words == "temperror" else 65, input=sign(MESSAGE, [seal("ed25519", key)], time.time()))
-    assert (row["result"], time.monotonic() - begin < 8) == (words, True)
+    assert (row["result"], len(server.asked) <= 6) == (words, True)
 
 
 # rotate
