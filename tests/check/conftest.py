@@ -22,6 +22,7 @@ CONFIG = """
 [mailer]
 hostname = "mail.good.example"
 [check]
+deadline = "60s"
 blocklists = ["bl.example"]
 port_domain = "nowhere.example"
 time_server = ""

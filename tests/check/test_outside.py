@@ -109,7 +109,7 @@ def test_nobody_is_there(look: Look) -> None:
     assert (found.result, "refused" in found.evidence.lower()) == ("fail", True)
     assert "relay" in found.advice
     with Hang() as silent:
-        look.configure(PRIVATE.format(port=silent.port), BIG.replace("[check]", '[check]\ndeadline = "1s"'))
+        look.configure(PRIVATE.format(port=silent.port), BIG.replace('"60s"', '"3s"'))
         found = look.one("port 25", "good.example")
     assert (found.result, "no answer" in found.evidence) == ("fail", True)
 
@@ -246,7 +246,7 @@ def test_no_web_server(place: Place) -> None:
     place.configure("[delivery]\nallow_private = true\n")
     assert "refused" in place.one("MTA-STS", "tls.example", https_port=free_port()).evidence.lower()
     with Hang() as silent:
-        place.configure("[delivery]\nallow_private = true\n", CONFIG.replace("[check]", '[check]\ndeadline = "1s"'))
+        place.configure("[delivery]\nallow_private = true\n", CONFIG.replace('"60s"', '"3s"'))
         assert "did not answer in time" in place.one("MTA-STS", "tls.example", https_port=silent.port).evidence
 
 

@@ -321,7 +321,7 @@ def test_a_private_address_is_nobodys(look: Look) -> None:
 @pytest.mark.parametrize("timeout", ["0.5s", "600s"])
 def test_a_name_server_that_says_nothing(look: Look, timeout: str) -> None:
     """Then all is unknown, nothing fails that hangs on the DNS, and it ends at the deadline."""
-    head = CONFIG.replace("[check]", '[check]\ndeadline = "1s"')
+    head = CONFIG.replace('"60s"', '"1s"')
     look.configure(head=head, timeout=timeout)
     look.nsd.freeze()
     try:

@@ -32,6 +32,7 @@ via = ["relay:inside"]
 source4 = "198.51.100.10"
 source6 = "2001:db8::10"
 [check]
+deadline = "60s"
 blocklists = ["bl.example"]
 time_server = ""
 port_domain = "nowhere.example"
