@@ -318,7 +318,7 @@ class Session:
 
     def _trouble(self, kind: str, phase: str, reply: Reply) -> SessionError:
         """It did not get as far as mail; what was said until then goes with the error."""
-        transcript = Transcript(self.prologue, monotonic())
+        transcript = Transcript(self.prologue, self.prologue.until)
         transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         return SessionError(kind, phase, reply, self.hop, transcript)
 

@@ -120,10 +120,19 @@ def achieved(version: str, requirement: Requirement) -> str:
     return f"{version} {'verified' if requirement.verified else 'unverified'}"
 
 
+NOT_ACCEPTED = "the certificate is not accepted"
+"""What the reason begins with where that is it."""
+
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
+"""What OpenSSL calls it when words came in place of a record; an old version of TLS has another name."""
+
+
 def reason(error: Exception) -> str:
     """Why a handshake failed, in one line without OpenSSL's source positions."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not accepted: {error.verify_message.rstrip('.')}"
+        return f"{NOT_ACCEPTED}: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "what the host sent is no TLS"
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, TimeoutError):

@@ -62,13 +62,22 @@ class Prologue:
     def steps(self) -> str:
         """A JSON object without its end: milliseconds by phase. Made once for all messages of the session."""
         if not self._steps:
-            spent = {"connect": self.connect} if self.stands else {}
-            before = self.began
-            for at, command, _ in self.said:
-                _spend(spent, PHASE.get(command.verb, "starttls"), at - before)
-                before = at
-            self._steps = "{" + _members(spent)
+            self._steps = "{" + _members(self.spent())
         return self._steps
+
+    def spent(self) -> dict[str, float]:
+        """Seconds by phase."""
+        spent = {"connect": self.connect} if self.stands else {}
+        before = self.began
+        for at, command, _ in self.said:
+            _spend(spent, PHASE.get(command.verb, "starttls"), at - before)
+            before = at
+        return spent
+
+    @property
+    def until(self) -> float:
+        """When its last step was done (time.monotonic)."""
+        return self.said[-1][0] if self.said else self.began
 
     def entries(self) -> Iterator[Entry]:
         """What was said, from the connection on."""
@@ -128,19 +137,17 @@ class Transcript:
     def steps(self) -> str:
         """A JSON object: milliseconds by phase. Replies that came together count as the first of them."""
         if self._made is None:
-            before = self.prologue.steps()
             heard = self.heard
             if len(heard) == 2 and heard[1][1] and heard[1][1][0].command.verb == "CONTENT":  # as nearly always
                 began, middle = self.began, heard[0][0]
                 middle = max(middle, began)
-                self._made = f'{before},"mail":{(middle - began) * 1e3:.1f},"body":{(heard[1][0] - middle) * 1e3:.1f}}}'
+                self._made = f'{self.prologue.steps()},"mail":{(middle - began) * 1e3:.1f},"body":{(heard[1][0] - middle) * 1e3:.1f}}}'
             else:
-                own = _members(self._own_steps())
-                self._made = "{" + ",".join(part for part in (before[1:], own) if part) + "}"
+                self._made = "{" + _members(self._spent()) + "}"
         return self._made
 
-    def _own_steps(self) -> dict[str, float]:
-        spent: dict[str, float] = {}
+    def _spent(self) -> dict[str, float]:
+        spent = self.prologue.spent()
         before = self.began
         for at, answered in self._own():
             if answered:
@@ -196,7 +203,7 @@ class Transcript:
                     yield None, "us", _line(command)
                 yield from _reply((at - start) * 1e3, reply)
         for command in self.unanswered:
-            if open_end or command.verb not in _ENDS:
+            if command.line and (open_end or command.verb not in _ENDS):  # the greeting and a handshake are waited for without a word
                 yield None, "us", self._content(command) if command.verb in _ENDS else _line(command)
             if command.verb in _ENDS:
                 break  # what was said behind it belongs to the next message

@@ -179,10 +179,10 @@ def test_plain_speech_on_a_port_for_tls() -> None:
         async with Script([Turn("S", b"220 mx.example.com\r\n")]) as script:
             with pytest.raises(SessionError) as caught:
                 await Connection.open(Endpoint(NAME, script.port, Requirement("implicit", verify=False)), "127.0.0.1", TIMEOUTS)
-            return caught.value.kind, script.received
+            return str(caught.value.reply), script.received
 
-    kind, received = asyncio.run(attempt())
-    assert kind == "tls"
+    reply, received = asyncio.run(attempt())
+    assert reply == f"454 4.7.5 TLS with {NAME}: what the host sent is no TLS"
     assert b"EHLO" not in received
 
 

@@ -205,6 +205,16 @@ def test_a_host_that_was_tried_before_comes_first() -> None:
     assert list(json.loads(error.transcript.steps())) == ["connect"]
 
 
+@pytest.mark.parametrize(("turns", "phase"), [([], "greeting"), (HELLO[:2], "ehlo")])
+def test_the_step_that_a_session_breaks_in_took_the_time_that_was_waited_for_it(turns: list[Turn], phase: str) -> None:
+    """Whoever waited for a greeting sees how long, and no empty line as if something had been said."""
+    error = refused([*turns, Turn("C", b"what nobody says")])
+    assert error.transcript is not None
+    assert (error.kind, error.phase) == ("timeout", phase)
+    assert json.loads(error.transcript.steps())[phase] >= 250
+    assert "us: " not in said(error.transcript)
+
+
 def transcript(*replies: Reply) -> Transcript:
     """One in which MAIL got the first reply, and each RCPT one of the others."""
     made = Transcript(Prologue(HOP, 1.0, 0.1), 2.0)
