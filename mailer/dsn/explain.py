@@ -143,7 +143,9 @@ SMTP: dict[int, Explanation] = {
 CAUSED: dict[Cause, Explanation] = {
     Cause.PAUSED: Explanation("An operator of this mail system lets mail for that destination wait.", _LATER),
     Cause.SUSPENDED: Explanation("The other mail system asked for a rest, so that its mail waits.", _LATER),
-    Cause.BREAKER: Explanation("The other mail system did not answer, several times in a row: it is left alone for a while.", _LATER),
+    Cause.BREAKER: Explanation(
+        "No mail could be handed to the other mail system, several times in a row: it is left alone for a while.", _LATER
+    ),
     Cause.CONGESTED: Explanation("Much mail waits for the same destination.", _LATER),
     Cause.SOURCE_EXHAUSTED: Explanation("No address of this mail system may send more there for now.", _LATER),
     Cause.OFFLINE: Explanation("This mail system had no network.", _LATER),
@@ -206,6 +208,8 @@ def explain(code: int, enhanced: str, cause: Cause | None = None) -> Explanation
     if cause in CAUSED:
         return CAUSED[cause]
     kind, _, detail = enhanced.partition(".")
+    if code == 454 and enhanced in ("", "4.7.0"):  # RFC 3207 §4, RFC 4954 §6: about no other rule
+        return SMTP[454]
     for found in (CLASSED.get(enhanced), None if _says_nothing(detail) else ENHANCED.get(detail), SMTP.get(code), ENHANCED.get(detail)):
         if found is not None:
             return found

@@ -19,6 +19,7 @@ from mailer.mail.cause import Cause
         (550, "5.1.0", "recipient's address"),
         (452, "4.2.2", "mailbox is full"),
         (451, "4.7.1", "by its rules"),
+        (454, "4.7.0", "Encryption or sign-in was not available"),
         (451, "", "put off. The host gave no reason that we know"),
         (554, "5.7.1", "no reason that we know"),
         (556, "5.1.10", "receives no mail"),
