@@ -117,9 +117,11 @@ def grouped(attempts: Sequence[Attempted]) -> list[list[Attempted]]:
 def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, whole: bool) -> Iterator[Block]:
     first = attempts[0]
     place = f"  at {first.host} [{first.ip}] port {first.port}" if first.ip else f"  at {first.host}" if first.host else "  not tried"
-    yield Line([Cell(f"  #{number}  ", "quiet"), when(first.at, now), Cell(place, "strong" if first.host else "quiet")])
+    if again := first.verdict == "expire" and not first.counts and first.host != "":  # the words are those of the last session there
+        place = "  not tried again"
+    yield Line([Cell(f"  #{number}  ", "quiet"), when(first.at, now), Cell(place, "strong" if first.host and not again else "quiet")])
     facts = [("TLS", _tls(first)), ("steps", _steps(first)), ("took", _ms(first.seconds * 1e3) if first.host and not first.steps else "")]
-    yield Fields([(f"      {label:<8}", value) for label, value in facts if value])
+    yield Fields([(f"      {label:<8}", value) for label, value in facts if value and not again])
     alike: dict[tuple[str, str], list[Attempted]] = {}
     for each in attempts:
         alike.setdefault((each.verdict, each.told), []).append(each)

@@ -17,6 +17,8 @@ from .router import Way
 from .window import Window
 
 if TYPE_CHECKING:
+    from mailer.mail.outcome import Outcome
+
     from .attempt import Job
     from .newcomers import Guest
     from .terms import Terms
@@ -55,6 +57,9 @@ class Destination:
     """What it answered when something last went wrong, and `last_at` when; see `told`."""
 
     last_at: float = 0.0
+    trouble: Outcome | None = None
+    """What the last session met that found no host which would talk, without its dialog."""
+
     paused_until: float = 0.0
     """No session is opened before that; infinity: until somebody resumes it."""
 
@@ -186,6 +191,7 @@ class Destination:
         self.window.restart()
         self.paused_until = 0.0
         self.put_off = 0
+        self.trouble = None
 
     # What was learned
 

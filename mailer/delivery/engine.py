@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from mailer.clock import SteadyClock
     from mailer.events import Event
-    from mailer.mail.outcome import Scope
     from mailer.spool import Spool
 
     from .attempt import Attempt, Job
@@ -332,20 +331,28 @@ class Engine:
     def _put_off(self, job: Job, destination: Destination) -> None:
         """Nobody answers there: what waits is put off together, without a connection each and without counting.
 
-        Where that is our fault, nothing of it expires.
+        Where that is our fault, nothing of it expires. What has no time left is not tried again: then what the last session met there
+        is why, and no word about the breaker.
         """
-        now = self.clock.now()
-        breaker = destination.breaker
+        now, trouble = self.clock.now(), destination.trouble
         due = destination.rests_until + destination.spread(self.random())
-        suspended = now < destination.paused_until
-        reply = (destination.pause_reason if suspended else breaker.reason) or "the destination does not answer"
-        cause = Cause.SUSPENDED if suspended else Cause.BREAKER
-        scope: Scope = "us" if breaker.ours else "destination"
-        outcomes = [
-            Outcome(to, "defer", scope, 451, "4.4.1", f"not tried: {reply}", "connect",
-                    at=now, due=due, counts=False, cause=cause)
-            for to in job.recipients
-        ]  # fmt: skip
+        if now < destination.paused_until:
+            wait = _untried(destination.pause_reason, due, Cause.SUSPENDED)
+        elif trouble is None:
+            wait = _untried(destination.breaker.reason or "the destination does not answer", due, Cause.BREAKER)
+        elif destination.breaker.ours or now < self.settler.deadline(job.attempt.entry):
+            why = trouble.text if trouble.ours else trouble.reply
+            wait = _untried(why, due, Cause.BREAKER)._replace(besides=trouble.besides)
+        else:
+            wait = trouble._replace(verdict="defer", seconds=0.0, due=due, counts=False, source="")
+        if destination.breaker.ours:
+            wait = wait._replace(scope="us")
+        outcomes = [wait._replace(to=to, at=now) for to in job.recipients]
         if destination.way.relay:
             self.standstill.behind(job.attempt.entry.id, destination.key)
         self.finish(job.attempt, outcomes)
+
+
+def _untried(why: str, due: float, cause: Cause) -> Outcome:
+    """It waits, and that is no attempt. RFC 3463 §3.5: no answer from host"""
+    return Outcome(0, "defer", "destination", 451, "4.4.1", f"not tried: {why}", "connect", due=due, counts=False, cause=cause)

@@ -190,6 +190,7 @@ class Line:
             if was_open:
                 engine.standstill.over(self.destination.key)
             return
+        self.destination.trouble = trouble._replace(trace=None)
         engine.scheduler.failed(self.destination, engine.clock.now(), trouble.told, ours=trouble.scope == "us")
 
     def _has_rule(self, job: Job, outcome: Outcome) -> bool:

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.cause import Cause
 from mailer.mail.when import rfc3339
+from mailer.net.tls import NOT_ACCEPTED
 from mailer.spool.pauses import Pauses
 from mailer.status.destinations import FOREVER, hosts_of
 
@@ -202,9 +203,21 @@ def _advice(facts: Facts, last: Attempted) -> str:
         return f"; mailer probe {_relay(facts, last) or last.host} shows whether it answers"
     if last.phase == "starttls" and last.host:
         relay = _relay(facts, last)
+        if NOT_ACCEPTED in last.text:
+            return f"; mailer probe {relay or last.host} shows the certificate, and {_trusted(relay)}"
         setting = f"tls of [relay.{relay}]" if relay else "tls.mx"
         return f"; mailer probe {relay or last.host} shows what it offers, and {setting} says what is required"
     return ""
+
+
+def _trusted(relay: str) -> str:
+    """Which settings decide whether a certificate is accepted."""
+    if not relay:
+        return "ca_file of [tls] says whose certificates are trusted"
+    return (
+        f"ca_file of [relay.{relay}] (else of [tls]) says whose certificates are trusted, server_name which name they have to carry, "
+        "fingerprints which one counts whoever made it"
+    )
 
 
 def _relay(facts: Facts, last: Attempted) -> str:

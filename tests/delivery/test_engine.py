@@ -467,6 +467,27 @@ def test_mail_for_a_destination_that_stays_down_expires(post: Post) -> None:
     play(scenario())
 
 
+def test_what_expires_behind_a_breaker_tells_what_the_last_session_met(post: Post) -> None:
+    """The certificate is why it was not delivered, and not that it was left alone for a minute; what only waits says so once."""
+    met = HOST._replace(code=454, enhanced="4.7.5", text="the certificate is not accepted", cause=Cause.TLS, besides="192.0.2.2: refused")
+
+    async def scenario() -> None:
+        async with post.running():
+            for nth in range(5):
+                post.courier.script[f"{nth}@down.example"] = [met]
+                await post.settled(post.put(f"{nth}@down.example"), "deferred")
+            young, old = post.put("young@down.example"), post.put("old@down.example", sender="", at=NOW - 3 * DAY)
+            await post.settled(young, "deferred")
+            await post.settled(old, "failed")
+        assert ("young@down.example" in str(post.courier.tried), "old@down.example" in str(post.courier.tried)) == (False, False)
+        waits, expired = (post.spool.read(id).history.last[0] for id in (young, old))
+        assert (waits.told, waits.besides) == ("mailer: 451 4.4.1 not tried: the certificate is not accepted", "192.0.2.2: refused")
+        assert (expired.verdict, expired.reply, expired.hop, expired.cause) == ("expire", met.reply, HOP, Cause.TLS)
+        assert (expired.besides, expired.counts, expired.phase) == (met.besides, False, met.phase)
+
+    play(scenario())
+
+
 def test_no_destination_waits_for_another_ones_queue(tmp_path: Path) -> None:
     """One session in all, and a destination with a long queue: what comes for another goes in between."""
     post = Post(tmp_path, Limits(connections=1))

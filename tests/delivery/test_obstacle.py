@@ -75,6 +75,16 @@ def test_a_relay_is_probed_by_its_name(phase: str) -> None:
     assert "mailer probe out shows" in obstacle.remedy
 
 
+def test_a_certificate_that_is_not_accepted_names_what_decides_that() -> None:
+    """The file of authorities first: it is what is missing where a relay of one's own has a certificate of one's own."""
+    config = Config(relays={"out": Relay(name="out", host="mx1.example.net", port=25, tls="opportunistic")})
+    last = tried(
+        phase="starttls", text="TLS with mx1.example.net: the certificate is not accepted: self-signed certificate", cause=Cause.TLS
+    )
+    assert "ca_file of [relay.out] (else of [tls])" in found(last=last, config=config)[0].remedy
+    assert "ca_file of [tls]" in found(last=last)[0].remedy
+
+
 def test_held_mail_waits_for_an_operator_and_for_nothing_else() -> None:
     """Not for its next try, which does not come."""
     (obstacle,) = found("held", last=tried())
