@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from mailer.status.record import Record
+    from mailer.status.record import RecipientRecord, Record
     from mailer.submit import Submitted
 
 POLL = 0.02  # seconds between looks at the spool
@@ -92,13 +92,24 @@ def _no_daemon(spool: str) -> str:
 
 
 def _why(record: Record | None) -> str:
-    """The reason that is known, of the first who has not got it, and where more is to be had."""
-    without = [one for one in record.recipients if one.status != "sent"] if record else []
-    why = next((one for one in without if one.why), None)
-    if record is None or why is None:
-        return f": {record.error}" if record and record.error else ""
-    many = f"for {len(without)} of {len(record.recipients)} recipients, such as {why.address}" if len(record.recipients) > 1 else ""
-    return f"{' ' + many if many else ''}: {why.why}; `mailer explain {record.id}` says more"
+    """The reasons that are known, of the first who waits and of the first who gets nothing, and where more is to be had."""
+    if record is None:
+        return ""
+    waits = [one for one in record.recipients if one.status not in FINAL]
+    lost = [one for one in record.recipients if one.status in FINAL and one.status != "sent"]
+    reasons = [reason for part in (waits, lost) if (reason := _of(part, len(record.recipients)))]
+    if not reasons:
+        return f": {record.error}" if record.error else ""
+    return f"{', and given up'.join(reasons)}; `mailer explain {record.id}` says more"
+
+
+def _of(part: list[RecipientRecord], all: int) -> str:
+    """The reason of the first of them that has one, and for how many it stands."""
+    why = next((one for one in part if one.why), None)
+    if why is None:
+        return ""
+    many = f" for {len(part)} of {all} recipients, such as {why.address}" if all > 1 else ""
+    return f"{many}: {why.why}"
 
 
 def _record(spool: str, id: str, *, over: bool = False) -> Record | None:

@@ -120,17 +120,18 @@ def status_of(entry: Entry, told: str = "") -> str:
 
 
 def last_of(entry: Entry) -> tuple[Outcome | None, Outcome | None]:
-    """The last real attempt, and the last outcome that was no success and still stands."""
-    attempt = error = None
+    """The last real attempt, and the last outcome that was no success and still stands: of somebody who waits, where somebody does."""
+    attempt = waits = error = None
     last = entry.history.last
     for outcome in reversed(entry.history.outcomes):
         if attempt is None and outcome.counts:
             attempt = outcome
-        if error is None and outcome.verdict != "delivered" and last.get(outcome.to) is outcome:
-            error = outcome
-        if attempt is not None and error is not None:
+        if waits is None and outcome.verdict != "delivered" and last.get(outcome.to) is outcome:
+            error = error or outcome
+            waits = None if outcome.final else outcome
+        if attempt is not None and waits is not None:
             break
-    return attempt, error
+    return attempt, waits or error
 
 
 def sent_at(entry: Entry) -> float:

@@ -52,6 +52,13 @@ def test_absent_values_are_null(office: Office) -> None:
     ]  # fmt: skip
 
 
+def test_the_reason_of_a_message_that_waits_is_that_of_who_waits(office: Office) -> None:
+    """Whoever got nothing for good is no reason why the others still wait."""
+    id = office.put("a@example.net", "b@example.net", "c@example.net")
+    office.settle(id, outcome(0, "fail"), outcome(1, "defer", text="come back later", due=NOW + 60), outcome(2, "fail"))
+    assert of_entry(office.entry(id)).error.endswith("come back later")
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_spool_and_database_tell_of_a_message_in_the_same_words(office: Office, known: bool) -> None:
     """Whether its row is asked or its file makes no difference to who reads it."""
