@@ -321,7 +321,7 @@ def _connect(path: str, how: str) -> sqlite3.Connection | None:
     db.text_factory = lambda data: data.decode("utf-8", "replace")
     db.create_function("fits", 2, fits, deterministic=True)  # in place of LIKE and GLOB, which try all ways
     try:
-        if schema.version(db):
+        if schema.look_current(db):
             return db
         db.close()
         return None

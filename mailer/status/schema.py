@@ -193,6 +193,12 @@ STEPS = (FIRST, SECOND, THIRD, FOURTH)
 
 VERSION = len(STEPS)
 
+AS_FOURTH = """
+CREATE TEMP VIEW attempts AS SELECT *, NULL AS cause, NULL AS besides FROM main.attempts;
+CREATE TEMP VIEW email_recipients AS SELECT *, NULL AS cause, NULL AS besides FROM main.email_recipients;
+"""
+"""What makes a database of version 3 look like one of version 4 to a connection that may not write it: views with the tables' names."""
+
 
 class Unusable(Exception):
     """What is at the database's place is no database of this program; `str()` says why."""
@@ -215,3 +221,14 @@ def migrate(db: sqlite3.Connection) -> None:
             if db.in_transaction:
                 db.rollback()
             raise
+
+
+def look_current(db: sqlite3.Connection) -> bool:
+    """Let a connection that only reads see an older database as one of `VERSION`; False if there is nothing in it yet.
+
+    The daemon migrates the file; whoever reads it before the daemon has run must not have to wait for that. Raises `Unusable`, `sqlite3.Error`.
+    """
+    found = version(db)
+    if found == VERSION - 1:
+        db.executescript(AS_FOURTH)
+    return bool(found)
