@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
 import pytest
 
 from mailer.config.expression import says
 from mailer.config.file import config_of
 from mailer.delivery.blame import BLAME, mended
-from mailer.delivery.reaction import Reactions
+from mailer.delivery.reaction import Reactions, shipped
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.verdict import OURS_TO_MEND, judge
 from mailer.mail.cause import REFUSALS, Cause
 from mailer.smtp.reply import ReplyReader
 
+if TYPE_CHECKING:
+    from mailer.config.shape import Reaction
+
+MEANINGS = [rule for rule in shipped() if rule.means]
+EXCEPTED: dict[tuple[str, str], str | None] = {}
 KNOWN = Reactions(TermsTable(config_of("", b"")))
 
 REPLIES = """
@@ -122,12 +131,125 @@ rcpt none 554 5.7.1 Service unavailable; Recipient address [you@example.net] blo
 mail account_disabled 421 Domain a.example is not allowed to send: Please activate your Mailgun account.
 rcpt login_wanted 530 5.7.0 Must issue an AUTH command first
 rcpt sender_unknown 450 4.1.8 <me@example.com>... Domain of sender address me@example.com does not resolve
+rcpt address_refused 451 4.1.8 Client IP address [192.0.2.1] does not resolve
+rcpt address_refused 451 4.1.8 Possibly forged hostname for [192.0.2.1]
+rcpt address_refused 550 5.7.1 Fix reverse DNS for 192.0.2.1
+rcpt relaying_denied 550 5.7.1 <you@example.net>... Relaying denied
+rcpt login_wanted 550 5.7.1 <you@example.net>... Relaying denied. Proper authentication required.
+rcpt blocklisted 550 5.7.1 Rejected: 192.0.2.1 listed at dnsbl.example
+mail sender_refused 550 5.7.1 Mail from example.com refused by blackhole site rhsbl.example
+mail sender_unknown 550 5.1.2 Illegal MX record for host example.com
+ehlo name_refused 501 5.5.4 Invalid command arguments: Invalid domain name
+rcpt too_fast 421 4.3.2 Connection rate limit exceeded.
+body malformed 552 5.6.0 Headers too large (32768 max)
+rcpt sender_unknown 556 5.1.8 <me@example.com>: Sender address rejected: Domain example.com does not accept mail (nullMX)
+rcpt too_fast 450 4.7.1 Error: too much mail from 192.0.2.1
+rcpt address_refused 503 5.7.0 Error: access denied for unknown[192.0.2.1]
+auth login_refused 535 Incorrect authentication data
+rcpt sender_unknown 550 Sender verification failed
+mail sender_unknown 501 root: sender address must contain a domain
+rcpt unauthenticated 550 [SPF] 192.0.2.1 is not allowed to send mail from example.com
+rcpt sender_refused 550 sender envelope address me@example.com is locally blacklisted here.
+rcpt blocklisted 550 sender IP address 192.0.2.1 is locally blacklisted here.
+body malformed 550 maximum allowed line length is 998 octets, got 1200
+mail sender_unknown 553 5.1.7 Invalid command arguments: Sender address syntax error
+body unauthenticated 421 5.7.32 Your email was blocked because the From: header isn't aligned with either the SPF or DKIM domain
+body unauthenticated 550 5.7.40 Your message was blocked because the sending domain doesn't have a DMARC record
+auth none 504 5.7.40 Unrecognized authentication type.
+body tls_wanted 550 5.7.29 This message was blocked because it wasn't sent over a TLS connection.
+body address_refused 451 4.7.23 The sending IP address for this message doesn't have a PTR record
+rcpt account_disabled 550 5.7.0 Email relay denied 192.0.2.1. The sending email account has been temporarily suspended due to abuse.
+body blocklisted 550 5.7.1 This message is likely suspicious due to the very low reputation of the sending IP address. To protect from spam
+body malformed 552 5.3.4 Your message exceeded Google's message header size limits.
+body none 550 5.7.1 The user or domain that you are sending to (or from) has a policy that prohibits the email that you sent.
+rcpt no_mailbox 553 5.1.2 We weren't able to find the recipient domain.
+body quota_used_up 554 5.2.2 Submission quota exceeded
+rcpt no_mailbox 550 5.4.1 Recipient address rejected: Access denied
+rcpt no_mailbox 550 5.7.504 [you@example.net]: Recipient address rejected: Access denied
+rcpt restricted 550 5.7.12 Sender was not authenticated by organization
+rcpt restricted 550 5.7.513 Service unavailable, Client host [192.0.2.1] blocked by example.net using Customer Block list (AS16012607)
+body too_fast 432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded
+body sender_refused 550 5.7.750 Service unavailable. Client blocked from sending from unregistered domains
+rcpt address_refused 550 5.7.510 Access denied, [example.net] does not accept email over IPv6
+rcpt unauthenticated 550 SPF Sender Invalid - envelope rejected
+rcpt restricted 550 Administrative prohibition envelope blocked
+rcpt tls_wanted 553 This route requires encryption (TLS)
+rcpt relaying_denied 451 Open relay not allowed
+rcpt account_disabled 451 Account outbounds disabled
+greeting blocklisted 554 192.0.2.1 - None/bad reputation. Ask your postmaster for help or to contact tobr@rx.t-online.de for reset. (NOWL)
+greeting address_refused 554 gmx.net (mxgmx104) Nemesis ESMTP Service not available No SMTP service Bad DNS PTR resource record.
+greeting blocklisted 554 mx.example 192.0.2.1 blocked. See https://postmaster.comcast.net/smtp-error-codes.php#BL000001
+body unwanted 554 Message not allowed - [PH01] Email not accepted for policy reasons.
+body unauthenticated 554 5.7.1 [HME1] This message was blocked for failing both SPF and DKIM authentication checks.
+body account_disabled 554 Message rejected: Sending paused for this account.
+mail login_wanted 550 Unauthenticated senders not allowed
+body too_fast 452 Too many recipients received this hour (throttled)
+rcpt mailbox_disabled 550 5.2.1 <you@example.net>... Mailbox disabled for this recipient
+rcpt unauthenticated 550 SPF check failed.
+mail account_disabled 550 This account is locked
+body unwanted 550 5.7.1 No spam please
 rcpt none 550 5.7.1 Rejected
 rcpt none 554 Transaction failed
 rcpt none 550 Requested action not taken
 body none 451 4.3.0 Temporary System Problem. Try again later.
 body none 554 5.7.1 Message refused by policy
 rcpt none 550 5.1.0 Address rejected.
+"""
+ORDINARY = """
+both 550 5.1.1 <you@example.net>: Recipient address rejected: User unknown in virtual mailbox table
+both 550 5.1.1 <you@example.net>... User unknown
+rcpt 550 5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address
+both 550 No such user here
+both 550 5.1.1 <you@example.net> User doesn't exist: you@example.net
+both 550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup
+both 550 5.5.0 Requested action not taken: mailbox unavailable
+both 550 5.4.1 Recipient address rejected: Access denied
+both 550 Requested action not taken: mailbox unavailable
+rcpt 550 <you@example.net>: inactive user
+both 551 User not local; please try <you@example.org>
+both 551 5.7.1 User has moved; please try you@example.org
+both 552 5.2.2 <you@example.net>: user is over quota
+rcpt 552 5.2.2 The email account that you tried to reach is over quota.
+both 452 4.2.2 Mailbox full
+both 422 4.2.2 <you@example.net> Quota exceeded (mailbox for user is full)
+both 552 Mail size limit exceeded
+both 552 5.3.4 Message size exceeds fixed limit
+rcpt 550 5.2.1 The email account that you tried to reach is disabled.
+both 550 5.2.1 <you@example.net>... Mailbox disabled for this recipient
+rcpt 550 This account has been disabled or discontinued
+rcpt 550 account closed
+both 550 5.7.1 You are not allowed to post to this mailing list
+both 550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed
+both 550 5.7.1 RESOLVER.RST.AuthRequired; authentication required
+both 550 5.7.1 RESOLVER.RST.NotAuthorized; not authorized
+both 550 5.7.124 Sender not in allowed-senders list
+both 554 5.7.1 <you@example.net>: Recipient address rejected: Access denied
+both 450 4.2.0 <you@example.net>: Recipient address rejected: Greylisted, see http://postgrey.example/help
+both 450 4.1.1 <you@example.net>: Recipient address rejected: unverified address: Address verification in progress
+both 451 4.7.1 Greylisting in action, please come back in 00:05:00
+body 550 5.7.1 Message contains spam or virus
+body 554 5.7.1 Message refused, URL blacklisted by SURBL
+body 552 5.7.0 This message was blocked because its content presents a potential security issue.
+body 550 5.7.1 This message is likely unsolicited email. To reduce the amount of spam sent to Gmail, this message has been blocked.
+body 550 5.7.1 Attachment of type .exe is not allowed
+body 554 5.4.6 Message exceeded 50 hops, this may indicate an email loop.
+body 554 5.4.14 Hop count exceeded - possible mail loop
+both 452 4.5.3 Error: too many recipients
+both 450 4.2.1 The user you are trying to contact is receiving mail too quickly.
+both 550 5.2.121 Recipient's per hour message receive limit from specific sender exceeded
+both 432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded
+both 451 4.3.0 Temporary lookup failure
+both 451 4.3.5 Server configuration error
+both 452 4.3.1 Insufficient system storage
+both 556 5.1.10 <you@example.net>: Recipient address rejected: Domain example.net does not accept mail (nullMX)
+both 550 5.1.2 <you@example.net>: Recipient address rejected: Domain not found
+both 504 5.5.2 <you>: Recipient address rejected: need fully-qualified address
+both 501 5.1.3 Bad recipient address syntax
+both 550 5.7.507 Access denied, rejected by recipient
+both 550 Envelope blocked - User Entry
+both 550 5.7.1 Rejected due to user rules
+body 550 5.6.0 Lone CR or LF in headers or body
+body 554 5.6.0 Email message is malformed. Not accepted.
 """
 TABLE = [line.split(" ", 2) for line in REPLIES.strip().splitlines()]
 
@@ -137,6 +259,58 @@ def test_what_others_say_is_known(phase: str, means: str, line: str) -> None:
     """By words and enhanced codes that say it; what says nothing means nothing."""
     (reply,) = ReplyReader().feed(line.encode() + b"\r\n")
     assert (KNOWN.meaning("relay:out", phase, reply) or "none") == means
+
+
+@pytest.mark.parametrize("line", ORDINARY.strip().splitlines())
+def test_ordinary_refusals_are_not_ours(line: str) -> None:
+    """What hosts say of recipients, of messages and of themselves keeps nothing waiting, and blames no setting."""
+    phase, _, said = line.partition(" ")
+    (reply,) = ReplyReader().feed(said.encode() + b"\r\n")
+    for each in ("rcpt", "body") if phase == "both" else (phase,):
+        assert KNOWN.meaning("relay:out", each, reply) not in OURS_TO_MEND
+
+
+def matched(phase: str, line: str) -> Reaction | None:
+    """The first rule of the shipped ones that says what a reply means."""
+    (reply,) = ReplyReader().feed(line.encode() + b"\r\n")
+    said = str(reply).lower()
+    rules = (rule for rule in MEANINGS if reply.code in (rule.codes or (reply.code,)) and phase in (rule.phases or (phase,)))
+    return next((rule for rule in rules if any(says(words, said) for words in rule.words)), None)
+
+
+def test_every_rule_has_a_reply_that_it_and_no_earlier_one_explains() -> None:
+    """None is there that is not reached by what somebody says."""
+    reached = {id(matched(phase, line)) for phase, _, line in TABLE}
+    assert [rule.words[:3] for rule in MEANINGS if id(rule) not in reached] == []
+
+
+def test_all_words_are_reached() -> None:
+    """Each phrase says what its rule does, in the first phase that the rule names: none is hidden by a rule before it that means else."""
+    hidden = {}
+    for rule in MEANINGS:
+        code = (rule.codes or (550,))[0]
+        for words in rule.words:
+            said = words.replace(" * ", " x ")
+            line = said if said[:3].isdigit() else f"{code} {said}"
+            for phase in rule.phases or ("mail", "rcpt", "body"):
+                first = matched(phase, line + " x")
+                if first is None or first.means != rule.means:
+                    hidden[words, phase] = first and first.means
+    assert hidden == EXCEPTED
+
+
+def test_all_words_name_who_says_them() -> None:
+    """Above each group: a program, a provider with its page, a standard, or that they were seen. What is just plain is never ours."""
+    text = files("mailer.delivery").joinpath("meanings.toml").read_text()
+    head, *rules = text.split("\n[[reaction]]")
+    sources = head.partition("Only words")[0]
+    for rule in rules:
+        groups = re.split(r"\n    # ", rule[rule.index("words = [") : rule.index("\n]\n")])
+        assert groups[0].strip() == "words = [", f"words without a source: {groups[0]!r}"
+        assert not ("\n    # Plain\n" in rule and re.search(r'means = "(\w+)"', rule)[1] in OURS_TO_MEND)  # type: ignore[index]
+        for group in groups[1:]:
+            names = re.split(r", |; ", re.sub(r" \[.*?\]|[:.] .*| \d[\d.]*| §.*", "", group.partition("\n")[0]))
+            assert all(re.search(rf"\b{name.strip('.')}\b", sources) for name in names), group.partition("\n")[0]
 
 
 @pytest.mark.parametrize("cause", sorted(OURS_TO_MEND))
