@@ -335,7 +335,7 @@ def test_a_full_disk_is_told_when_it_has_room_again(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("mailer.log.writer.os.write", no_room)
     log.told(Daemon(NOW, "gone"))
-    assert refused.wait(5)
+    assert refused.wait(60)
     log.told(Daemon(NOW, "there"))
     log.close(5)
     os.close(full)

@@ -125,8 +125,9 @@ def test_the_lines_of_a_script() -> None:
 
 def test_a_server_that_is_silent() -> None:
     """It answers as often as it was told to, and then lets its client wait."""
-    with Hang(b"220 x\r\n", [b"250 x\r\n"]) as server, smtplib.SMTP("127.0.0.1", server.port, timeout=0.1) as session:
+    with Hang(b"220 x\r\n", [b"250 x\r\n"]) as server, smtplib.SMTP("127.0.0.1", server.port, timeout=60) as session:
         session.ehlo()
+        session.sock.settimeout(0.1)
         with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
             session.noop()
         session.close()

@@ -165,7 +165,7 @@ class Web:
         while True:
             peer, _ = self._door.accept()
             with peer:
-                peer.settimeout(5)
+                peer.settimeout(60)
                 try:
                     with self._context.wrap_socket(peer, server_side=True) as stream:
                         self.requests.append(stream.recv(65536))

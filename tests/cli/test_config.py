@@ -46,7 +46,7 @@ def mailer(home: Path, *arguments: str, **environment: str) -> subprocess.Comple
     """``mailer config`` as a user of that home runs it; the machine's own file is out of the game."""
     where = {"HOME": str(home), "PATH": os.environ["PATH"], "XDG_CONFIG_HOME": str(home / ".config"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", START, str(home / "etc/mailer/config.toml"), "config", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=where | environment, timeout=30, cwd=home)
+    return subprocess.run(command, capture_output=True, text=True, env=where | environment, timeout=60, cwd=home)
 
 
 def own_file(home: Path) -> Path:

@@ -63,7 +63,7 @@ def server() -> Iterator[Nameserver]:
 @pytest.fixture
 def route(server: Nameserver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Program:
     file = tmp_path / "config.toml"
-    file.write_text(f'{CONFIG}[dns]\nnameservers = ["{server.address}"]\ntimeout = "1s"\n')
+    file.write_text(f'{CONFIG}[dns]\nnameservers = ["{server.address}"]\n')
     return Program(file, capsys)
 
 
@@ -202,7 +202,7 @@ def test_each_limit_has_its_line(route: Program) -> None:
     """What a section says, what [delivery] says, and what nobody says; what destinations have together, and what is for all the world."""
     with route.file.open("a") as file:
         file.write(SHAPED)
-    head = len((CONFIG + "[dns]\nnameservers\ntimeout\n").splitlines())
+    head = len((CONFIG + "[dns]\nnameservers\n").splitlines())
     code, out, _ = route("you@example.com")
     lines = dict(line.split("  ", 1) for line in out.splitlines())
     found = {name: text.strip() for name, text in lines.items()}

@@ -377,7 +377,7 @@ def test_waiting_with_json_prints_the_outcome(home: Home, act: Callable[[Spool, 
         process.stdin = None
         (id,) = wait_until("the bell", lambda: listen(bell))
         act(home.spool, id)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     told = json.loads(out)
     assert (process.returncode, told["id"], told["status"]) == (code, id, status)
     assert code == 0 or told["recipients"][0]["reply"]
@@ -421,7 +421,7 @@ def test_waiting_tells_what_became_of_it(home: Home, act: Callable[[Spool, str],
         process.stdin = None
         (id,) = wait_until("the bell", lambda: listen(bell))
         act(home.spool, id)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out.decode()) == (code, f"{id}\n")
     assert says in err.decode()
     assert err.count(b"\n") == (1 if says else 0)

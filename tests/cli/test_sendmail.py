@@ -253,7 +253,7 @@ def test_a_dot_is_heard_while_the_writer_waits(home: Home, size: int) -> None:
         process.stdin.write(text[at : at + size])
         process.stdin.flush()
         select.select([], [], [], 0.002)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.communicate()
     assert home.spool.content(home.queued()[0]).endswith(b"\r\n\r\nhello\r\n")
 

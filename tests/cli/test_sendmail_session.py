@@ -200,7 +200,7 @@ def test_a_person_at_a_terminal_may_type(home: Home) -> None:
     process = home.start("sendmail", "-bs", stdin=slave, stdout=subprocess.PIPE)
     os.close(slave)
     os.write(master, (HELLO + ENVELOPE + TEXT + END + QUIT).replace(b"\r\n", b"\n"))
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     os.close(master)
     assert codes(said.decode()) == [220, 250, 250, 250, 354, 250, 221]
     assert len(home.queued()) == 1
@@ -214,7 +214,7 @@ def test_who_says_nothing_is_left(home: Home) -> None:
     ) as process:
         assert process.stdout is not None
         assert codes(process.stdout.read().decode()) == [220, 421]
-        assert process.wait(20) == 75
+        assert process.wait(60) == 75
 
 
 def test_a_closed_stream_is_said(home: Home) -> None:

@@ -44,7 +44,7 @@ class Running:
         """End it; returns what it still said."""
         self.process.send_signal(number)
         rest = self.out.read()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(60) == 0
         return rest
 
 
@@ -67,14 +67,14 @@ def refused(*options: str) -> tuple[int, str]:
     """The exit code and the complaint of a sink that does not start."""
     with tempfile.TemporaryDirectory() as scratch:
         env = {**os.environ, "TMPDIR": scratch}
-        done = subprocess.run([*MAILER, "sink", "--port", "0", *options], capture_output=True, text=True, timeout=20, env=env)
+        done = subprocess.run([*MAILER, "sink", "--port", "0", *options], capture_output=True, text=True, timeout=60, env=env)
         assert not os.listdir(scratch)
     assert done.stderr.count("\n") == 1
     return done.returncode, done.stderr
 
 
 def deliver(port: int, recipient: str = "c@d.example") -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         client.sendmail("a@b.example", recipient, "Subject: x\n\ny\n")
 
 
@@ -128,7 +128,7 @@ def test_what_came_from_outside_cannot_act_on_the_terminal(tmp_path: Path) -> No
     nasty = ("MAIL FROM:<\x1b[31m@b.example>", "MAIL FROM:<a\rb@c.example>", "MAIL FROM:<a\u202eb@c.example> SMTPUTF8")
     with sink(tmp_path) as running:
         running.line()
-        with smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
             client.ehlo()
             for command in nasty:
                 client.send(command.encode() + b"\r\n")
@@ -145,7 +145,7 @@ def test_moods_from_the_command_line(tmp_path: Path) -> None:
         "--reply", "vrfy=550 5.7.1 no", "--delay", "noop=0.05", "--drop", "body", "--first", "1", "--hide", "pipelining",
         "--offer", "DSN", "--max-size", "99", "--defer", "@later.example", "--no-magic",
     )  # fmt: skip
-    with sink(tmp_path, *told) as running, smtplib.SMTP("127.0.0.1", running.port, timeout=10) as client:
+    with sink(tmp_path, *told) as running, smtplib.SMTP("127.0.0.1", running.port, timeout=60) as client:
         client.ehlo()
         assert "pipelining" not in client.esmtp_features
         assert client.esmtp_features["size"] == "99"
@@ -169,7 +169,7 @@ def test_tls_and_authentication(tmp_path: Path) -> None:
     secret.write_text("pa ss\n")
     with sink(tmp_path, "--tls", "--user", "ann", "--password-file", str(secret), "--count") as running:
         certificate = running.line().removeprefix("showing the certificate ")
-        with smtplib.SMTP("localhost", running.port, timeout=10) as client:
+        with smtplib.SMTP("localhost", running.port, timeout=60) as client:
             client.starttls(context=ssl.create_default_context(cafile=certificate))
             with pytest.raises(smtplib.SMTPSenderRefused):
                 client.sendmail("a@b.example", "c@d.example", "x")
@@ -226,7 +226,7 @@ def test_a_scratch_directory_without_messages_does_not_stay(tmp_path: Path) -> N
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """The second sink on a port says so and exits 69."""
     with sink(tmp_path) as running:
-        done = subprocess.run([*MAILER, "sink", "--count", "--port", str(running.port)], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([*MAILER, "sink", "--count", "--port", str(running.port)], capture_output=True, text=True, timeout=60)
         assert done.returncode == 69
         assert "--port" in done.stderr
 
@@ -238,7 +238,7 @@ def test_it_ends_with_its_reader(tmp_path: Path) -> None:
         running.out.close()
         with suppress(smtplib.SMTPServerDisconnected):  # it may be gone before it answers QUIT
             deliver(port)
-        assert running.process.wait(10) == 0
+        assert running.process.wait(60) == 0
         wait_until("the port is free", lambda: _closed(port))
 
 

@@ -30,7 +30,7 @@ from .letters import ONCE, Watched, client, mail
 
 async def until(condition) -> None:  # type: ignore[no-untyped-def]
     """Wait until it holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from mailer.mail.when import rfc3339
 from mailer.spool import pauses
 from tests.fakes.mail import Machine, put
 
@@ -47,6 +49,17 @@ def test_passes_give_up_in_time(tmp_path: Path, every: float, after: float) -> N
     id = first_pass(tmp_path)
     at = next(at for at in count(NOW + every, every) if a_pass(tmp_path, at).spool.find(id) != "deferred")
     assert at - NOW == after
+
+
+def test_what_has_waited_for_its_time_has_its_whole_time_after_that(tmp_path: Path) -> None:
+    """It is given up two days after it was due, not after it was put."""
+    spool, due = Post(tmp_path).spool, NOW + 3 * DAY
+    id = put(spool, "a@example.com", sender="", at=NOW, options={"at": rfc3339(due)})
+    os.utime(spool.path("queued", id), (due, due))
+    os.rename(spool.path("queued", id), spool.path("deferred", id))
+    assert a_pass(tmp_path, due - HOUR).courier.tried == []
+    at = next(at for at in count(due, HOUR) if a_pass(tmp_path, at).spool.find(id) != "deferred")
+    assert at - due == 2 * DAY
 
 
 def test_what_is_paused_grows_old_too(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def check(agent: Agent, wanted: list[Wanted]) -> None:
 def ask_until_made(agent: Agent, wanted: list[Wanted]) -> None:
     """Ask for the oldest ones, over and over, until the agent has made one of the others."""
     rest = wanted[PLENTY:]
-    wait_until("the agent has made a signature", lambda: agent.signature(wanted[0]) and any(one.made for one in rest), 15)
+    wait_until("the agent has made a signature", lambda: agent.signature(wanted[0]) and any(one.made for one in rest))
 
 
 def test_signatures_are_made_elsewhere(agent: Agent) -> None:
@@ -174,7 +174,7 @@ def test_it_ends_with_the_daemon(agent: Agent) -> None:
     assert done.returncode == -signal.SIGKILL
     pid = int(done.stdout)
     with suppress(ProcessLookupError):
-        wait_until("the agent has ended", lambda: not alive(pid), 10)
+        wait_until("the agent has ended", lambda: not alive(pid))
 
 
 def alive(pid: int) -> bool:

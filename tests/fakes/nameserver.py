@@ -124,7 +124,7 @@ class Nameserver:
         """One question a connection: all that a resolver with one question needs."""
         connection, _ = self._tcp.accept()
         with connection, connection.makefile("rb") as file:
-            connection.settimeout(5)
+            connection.settimeout(60)
             (length,) = struct.unpack("!H", _exactly(file.read(2), 2))
             if (answer := self._answer(_exactly(file.read(length), length), "tcp")) is not None:
                 connection.sendall(struct.pack("!H", len(answer)) + answer)

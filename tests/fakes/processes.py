@@ -38,7 +38,11 @@ def which(program: str) -> str:
     return path
 
 
-def wait_until(what: str, asked: Callable[[], T], seconds: float = 15.0, every: float = 0.01) -> T:
+PATIENCE = 60.0
+"""Seconds that a test waits for what has to come: far more than it takes, so that a busy machine is no failure."""
+
+
+def wait_until(what: str, asked: Callable[[], T], seconds: float = PATIENCE, every: float = 0.01) -> T:
     """Ask until the answer is true and return it; raises `AssertionError` that names `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := asked()):
@@ -96,7 +100,7 @@ class Program:
         """Everything that it wrote so far."""
         return self.log.read_text(errors="replace")
 
-    def says(self, text: str, seconds: float = 15.0) -> None:
+    def says(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until it wrote `text`; if it ends before that, fail with what it wrote instead."""
 
         def heard() -> bool:
@@ -108,7 +112,7 @@ class Program:
 
         wait_until(f"{self.argv} says {text!r}", heard, seconds)
 
-    def accepts(self, *ports: int, seconds: float = 15.0) -> None:
+    def accepts(self, *ports: int, seconds: float = PATIENCE) -> None:
         """Wait until it accepts connections at all of `ports`; if it does not, end it, and fail with what it wrote."""
         deadline = time.monotonic() + seconds
         try:
@@ -124,7 +128,7 @@ class Program:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 15.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code; negative for the signal that ended it."""
         return self.process.wait(seconds)
 
@@ -133,7 +137,7 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, seconds: float = 15.0) -> int:
+    def stop(self, seconds: float = PATIENCE) -> int:
         """Ask it to end; insist when it does not. Returns the exit code."""
         if self.running:
             self.process.terminate()

@@ -267,7 +267,7 @@ def test_an_interrupted_sender_queues_nothing(world: World) -> None:
         # It is reading once it has blocked in read(2) with our bytes taken out of the pipe.
         world.until("it has read what there is", lambda: _empty(sender.stdin.fileno()))
         sender.terminate()
-        sender.wait(15)
+        sender.wait(60)
         assert sender.returncode == 75
         assert len(sender.stderr.read().splitlines()) == 1
     assert world.in_spool() == []

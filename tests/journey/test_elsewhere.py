@@ -62,7 +62,7 @@ def test_the_sender_is_told(world: World, server: Nameserver, domain: str, enhan
     taken = world.sink()
     world.config.write_text(
         f'[mailer]\nhostname = "host.here.example"\nspool = "{world.spool}"\n'
-        f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "1s"\nlifetime = "2s"\n'
+        f'[dns]\nnameservers = ["{server.address}"]\n'
         f'[relay.sink]\nhost = "127.0.0.1"\nport = {taken.port}\ntls = "none"\n'
         '[[route]]\nmatch = "here.example"\nvia = ["relay:sink"]\n'
     )

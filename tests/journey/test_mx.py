@@ -32,7 +32,7 @@ def configure(world: World, nameserver: str, port: int, *, private: bool = True)
     """All mail goes to MX hosts, which may be here."""
     world.config.write_text(
         f'[mailer]\nhostname = "here.example"\nspool = "{world.spool}"\n'
-        f'[dns]\nnameservers = ["{nameserver}"]\ntimeout = "1s"\nlifetime = "1s"\n'
+        f'[dns]\nnameservers = ["{nameserver}"]\n'
         f"[delivery]\nmx_port = {port}\nallow_private = {str(private).lower()}\n"
         '[retry]\nschedule = ["1s"]\njitter = 0.0\n'
     )

@@ -136,7 +136,7 @@ def test_the_manager_is_told_that_the_daemon_comes_on(world: World, tmp_path: Pa
     world.configure(sink)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(15)
+        manager.settimeout(60)
         world.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
         world.daemon()
         said = [manager.recv(1000) for _ in range(4)]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.fakes.processes import MAILER, Program, wait_until
+from tests.fakes.processes import MAILER, PATIENCE, Program, wait_until
 
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 STATES = ("queued", "deferred", "held", "failed")
@@ -51,7 +51,7 @@ class Sink:
         self.maildir = maildir
         self.port = int(self.events("listening", 1)[0]["port"])
 
-    def events(self, name: str, count: int, seconds: float = 15.0) -> list[dict[str, Any]]:
+    def events(self, name: str, count: int, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Wait until it told `count` events of that name, and return them."""
         self.program.says(f'"{name}"', seconds)
         return wait_until(f"{count} times {name}: {self.program.said}", lambda: len(found := self.told(name)) >= count and found, seconds)
@@ -67,7 +67,7 @@ class Sink:
         """The messages so far, in the order in which they were told."""
         return [_kept(Path(event["file"]).read_bytes()) for event in self.told("taken")]
 
-    def received(self, count: int, seconds: float = 15.0) -> list[Kept]:
+    def received(self, count: int, seconds: float = PATIENCE) -> list[Kept]:
         """Wait until it has `count` messages, and return all that it has."""
         self.events("taken", count, seconds)
         return self.kept
@@ -153,7 +153,7 @@ class World:
         told: dict[str, Any] = json.loads(done.out)
         return told
 
-    def becomes(self, id: str, status: str, seconds: float = 15.0) -> dict[str, Any]:
+    def becomes(self, id: str, status: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until the message has that status, and return what is said of it then."""
         last: dict[str, Any] = {}
 
@@ -177,7 +177,7 @@ class World:
         """The IDs in these directories of the spool, all of them without a name."""
         return sorted(path.name for state in states or STATES for path in (self.spool / state).glob("*"))
 
-    def until(self, what: str, asked: Callable[[], object], seconds: float = 15.0) -> None:
+    def until(self, what: str, asked: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait for something that the world shows."""
         wait_until(what, asked, seconds)
 

@@ -20,7 +20,7 @@ def test_those_who_ask_the_same_wait_for_one_answer() -> None:
 
         def source() -> str:
             asked.append(1)
-            go.wait(10)
+            go.wait(60)
             return "secret"
 
         waiters = [asyncio.create_task(aside(source)) for _ in range(50)]
@@ -39,7 +39,7 @@ def test_one_that_hangs_stops_neither_another_one_nor_the_disk() -> None:
 
     async def scenario() -> None:
         go = threading.Event()
-        hanging = [asyncio.create_task(aside(lambda nth=nth: go.wait(10) and nth)) for nth in range(40)]  # type: ignore[misc]
+        hanging = [asyncio.create_task(aside(lambda nth=nth: go.wait(60) and nth)) for nth in range(40)]  # type: ignore[misc]
         await asyncio.sleep(0)
         assert await aside(lambda: "other") == "other"
         assert await asyncio.to_thread(lambda: "written") == "written"
@@ -56,7 +56,7 @@ def test_what_it_raises_is_raised_to_all_and_told_to_nobody_else(caplog: pytest.
         go = threading.Event()
 
         def source() -> str:
-            go.wait(10)
+            go.wait(60)
             raise Failure("no", 75)
 
         waiters = [asyncio.create_task(aside(source)) for _ in range(2)]

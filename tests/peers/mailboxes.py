@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.fakes.processes import wait_until
+from tests.fakes.processes import PATIENCE, wait_until
 
 MARK = b"X-Test: "
 HEAD = 65536  # octets in which the mark is found, below what delivery wrote above it
@@ -23,7 +23,7 @@ class Mailboxes:
         self.newline = newline
         self._marks: dict[Path, str] = {}
 
-    def arrived(self, mark: str, who: Iterable[str], seconds: float = 30.0) -> dict[str, list[bytes]]:
+    def arrived(self, mark: str, who: Iterable[str], seconds: float = PATIENCE) -> dict[str, list[bytes]]:
         """Wait until each of `who` has the message `mark`; then all that anybody has of it, as it was sent.
 
         What delivery wrote above (Return-Path to Received) is taken off: our tests' messages begin with ``X-Test``.
@@ -44,7 +44,7 @@ class Mailboxes:
             stored = {path: path.read_bytes() for path in self.path.glob(f"{who}/new/*") if path.stat().st_size < HEAD}
             return [text.decode() for path, text in stored.items() if mark.encode() in text and _mark(path) != mark]
 
-        return wait_until(f"{who} has a report about the message {mark}", arrived, 30.0, every=0.05)
+        return wait_until(f"{who} has a report about the message {mark}", arrived, every=0.05)
 
     def _with(self, mark: str) -> dict[str, list[Path]]:
         """The files of that message, by owner. Each file is looked into once, however often we ask."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.fakes.processes import Program, free_port, listens, wait_until
+from tests.fakes.processes import PATIENCE, Program, free_port, listens, wait_until
 
 from .mailboxes import Mailboxes
 
@@ -177,7 +177,7 @@ class Postfix:
             virtual_minimum_uid=1,
         )
 
-    def received(self, user: str, mark: str, seconds: float = 15.0) -> list[bytes]:
+    def received(self, user: str, mark: str, seconds: float = PATIENCE) -> list[bytes]:
         """Wait until `user` has a message whose field ``X-Test`` is `mark`; returns all of those, as they were sent."""
         return self.mailboxes.arrived(mark, [user], seconds)[user]
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from mailer.smtp.reply import Reply, ReplyReader
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Peer:

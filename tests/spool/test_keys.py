@@ -111,14 +111,14 @@ def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: Spool, 
     def fails_once(path: str) -> None:
         if path.endswith("/queued") and not failing.is_set():
             failing.set()
-            may_fail.wait(10)
+            may_fail.wait(60)
             raise OSError(errno.EIO, "the disk is ill", path)
         sync(path)
 
     monkeypatch.setattr(durable, "sync_directory", fails_once)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask, spool)
-        assert failing.wait(10)
+        assert failing.wait(60)
         second = pool.submit(ask, spool)
         assert spool.ids("queued")  # renamed, and not yet synced
         assert not wait([second], 0.3).done
