@@ -182,7 +182,7 @@ class Dispatcher:
                 continue
             way = self.policy.router.known(domain, now)
             if way is None:
-                self.engine.spawn(self._find_way(attempt, domain, recipients))
+                self.engine.find(self._find_way(attempt, domain, recipients))
             elif way.key in ways:
                 ways[way.key][1].extend(recipients)
                 attempt.open_jobs -= 1

@@ -91,6 +91,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._sleeps_until = inf
         self.tasks: set[asyncio.Task[None]] = set()
+        self._finding: set[asyncio.Task[None]] = set()  # of those, the ones that look for a way: nobody was called yet
         self.lines: set[Line] = set()
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
         self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
@@ -219,9 +220,11 @@ class Engine:
         return self.clock.now() > self._sleeps_until
 
     async def stop(self, patience: float) -> None:
-        """Begin nothing new, let what runs finish within `patience` seconds, break off the rest."""
+        """Begin nothing new, let what runs finish within `patience` seconds, break off the rest, and at once who only looks for a way."""
         self.stopping = self.settler.stopping = True
         self.wake()
+        for task in self._finding:
+            task.cancel()
         if self.tasks:
             _, late = await asyncio.wait(self.tasks, timeout=patience)
             for task in late:
@@ -249,11 +252,18 @@ class Engine:
             self.stuck[line.task] = (whereabouts(line.task)[0], f"no answer for {seconds:.0f} s, while mail for others waited")
             line.task.cancel()
 
-    def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+    def spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Let it run beside everything else; what goes wrong with it is told."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    def find(self, coroutine: Coroutine[None, None, None]) -> None:
+        """Likewise for what looks for a way, which no stop waits for: silent name servers would hold it up."""
+        task = self.spawn(coroutine)
+        self._finding.add(task)
+        task.add_done_callback(self._finding.discard)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

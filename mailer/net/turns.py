@@ -6,7 +6,9 @@ thousand of these hold up nobody else:
 - half of the room is for questions that have just begun. One that is not answered within `PATIENCE` seconds, while others wait, goes over
   to the other half; where that is full, the one that has waited longest is called off there, and is nobody's fault but its own;
 - those that wait are taken by zone (the last two labels of the name), in turns, and a zone has a quarter of the room at most;
-- names that could not be looked up lately come last.
+- every other turn goes to the zone that came last, of those that have had fewer than `FEW` since: what comes behind a thousand waits for
+  none of them, and who came first is at the front nevertheless;
+- names that could not be looked up lately come after the others, and have one turn in `UNKNOWN` where these are many.
 
 All of it costs the same however many wait. Used by `query`.
 """
@@ -19,11 +21,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 PATIENCE = 0.5  # seconds; most answers that come at all take less
 LATELY = 900.0  # seconds for which it is remembered that a name could not be looked up
 REMEMBERED = 10_000  # names
+FEW = 4  # turns: enough for the MX records and the addresses of a host
+UNKNOWN = 4  # turns, of which names that failed lately have one: whoever always has new names must not keep back those of others
 
 
 class Turn:
@@ -42,18 +46,41 @@ class Line:
 
     def __init__(self) -> None:
         self._zones: dict[str, deque[asyncio.Future[None]]] = {}
+        self._new: dict[str, int] = {}  # zones that have had few turns, and how many; the last came last
+        self._last = True  # whether the turn before was that of the zone that came last
 
     def __bool__(self) -> bool:
         return bool(self._zones)
 
     def add(self, zone: str, waiter: asyncio.Future[None]) -> None:
         """Behind the others of its zone; a new zone is the last one."""
-        self._zones.setdefault(zone, deque()).append(waiter)
+        if zone not in self._zones:
+            self._zones[zone] = deque()
+            self._new[zone] = 0
+        self._zones[zone].append(waiter)
 
     def take(self, taken: Counter[str], most: int) -> tuple[str, asyncio.Future[None]] | None:
         """The next one of a zone that has fewer than `most` turns; its zone is the last one then."""
+        zone = self._next(reversed(self._new), taken, most) if not self._last else None
+        self._last = zone is not None
+        if zone is None and (zone := self._next(iter(self._zones), taken, most)) is None:
+            return None
+        waiters = self._zones.pop(zone)
+        waiter = waiters.popleft()
+        turns = self._new.get(zone, FEW) + 1
+        if waiters:
+            self._zones[zone] = waiters
+        if waiters and turns < FEW:
+            self._new[zone] = turns
+        else:
+            self._new.pop(zone, None)
+        return zone, waiter
+
+    def _next(self, zones: Iterator[str], taken: Counter[str], most: int) -> str | None:
+        """The first of `zones` that may have a turn. Those where nobody waits any more leave."""
         left, found = [], None
-        for zone, waiters in self._zones.items():
+        for zone in zones:
+            waiters = self._zones[zone]
             while waiters and waiters[0].done():  # whose time is up
                 waiters.popleft()
             if not waiters:
@@ -63,13 +90,8 @@ class Line:
                 break
         for zone in left:
             del self._zones[zone]
-        if found is None:
-            return None
-        waiters = self._zones.pop(found)
-        waiter = waiters.popleft()
-        if waiters:
-            self._zones[found] = waiters
-        return found, waiter
+            self._new.pop(zone, None)
+        return found
 
 
 class Turns:
@@ -84,6 +106,7 @@ class Turns:
         self._taken: Counter[str] = Counter()
         self._all = 0
         self._lines = (Line(), Line())  # of those that failed lately is the second
+        self._given = 0  # turns to those that wait
         self._failed: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -152,9 +175,11 @@ class Turns:
         while any(self._lines):
             if self._free <= 0 and not self._make_room():
                 return
-            found = self._lines[0].take(self._taken, self._zone_most) or self._lines[1].take(self._taken, self._zone_most)
+            first, second = self._lines if (self._given + 1) % UNKNOWN else self._lines[::-1]
+            found = first.take(self._taken, self._zone_most) or second.take(self._taken, self._zone_most)
             if found is None:
                 return
+            self._given += 1
             zone, waiter = found
             self._take(zone)
             waiter.set_result(None)

@@ -15,6 +15,7 @@ import pytest
 from mailer.delivery import attempt, dispatch, engine, line, memory, settle
 from mailer.delivery.nexthop import Unroutable
 from mailer.delivery.retry import Schedule
+from mailer.delivery.router import Way
 from mailer.delivery.scheduler import Limits
 from mailer.events import Alarm, Corrupt, Settled
 from mailer.mail.cause import Cause
@@ -986,6 +987,28 @@ def test_a_disk_that_stays_full_holds_up_no_stop(post: Post, monkeypatch: pytest
         await post.ledger.close()
         assert post.places() == {"queued": [id]}
         assert post.told("settled") == []
+
+    play(scenario())
+
+
+def test_name_servers_that_are_silent_hold_up_no_stop(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who only looks for a way has called nobody, and is not waited for; what others of that message have received is on record."""
+
+    async def scenario() -> None:
+        find = post.finder.find
+
+        async def silent(domain: str) -> Way:
+            return await (asyncio.get_running_loop().create_future() if domain == "silent.example" else find(domain))
+
+        monkeypatch.setattr(post.finder, "find", silent)
+        id = post.put("a@example.com", "b@silent.example")
+        run = asyncio.create_task(post.engine.run())
+        await post.until("one of two", lambda: post.told("tried"))
+        await asyncio.wait_for(post.engine.stop(1000.0), 5)
+        await run
+        await post.ledger.close()
+        assert post.places() == {"queued": [id]}
+        assert post.spool.read(id).history.pending() == [1]
 
     play(scenario())
 

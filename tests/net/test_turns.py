@@ -70,14 +70,63 @@ def test_one_zone_takes_a_quarter_and_the_others_go_in_turns() -> None:
 
 
 def test_zones_take_turns() -> None:
-    """Not the order in which they came, but one of each."""
+    """Not the order in which they came: by turns the first, which is the last then, and the one that came last."""
 
     async def scenario() -> None:
         house = House(2)
         await house.ask("first.test", "1.x.example", "2.x.example", "3.x.example", "1.y.example", "1.z.example")
-        for name in ("first.test", "1.x.example", "1.y.example", "1.z.example", "2.x.example"):
+        for name in ("first.test", "1.x.example", "1.z.example", "1.y.example", "2.x.example"):
             await house.let_go(name)
-        assert house.order[1:] == ["1.x.example", "1.y.example", "1.z.example", "2.x.example", "3.x.example"]
+        assert house.order[1:] == ["1.x.example", "1.z.example", "1.y.example", "2.x.example", "3.x.example"]
+        await house.close()
+
+    play(scenario())
+
+
+def test_who_comes_behind_a_thousand_is_the_next_but_one_and_the_first_is_not_forgotten() -> None:
+    """Also where each of the thousand has a zone of its own."""
+
+    async def scenario() -> None:
+        house = House(2)
+        await house.ask("first.test", *(f"silent{nth}.example" for nth in range(1000)))
+        await house.let_go("first.test")
+        for name in ("good.example", "host.better.example"):
+            await house.ask(name)
+            for _ in range(2):
+                await house.let_go(house.order[-1])
+            assert name in house.order[-2:]
+        assert "silent1.example" in house.order
+        await house.close()
+
+    play(scenario())
+
+
+def test_a_domain_that_comes_last_has_all_of_its_questions_answered_soon() -> None:
+    """Its host has two families of addresses; a zone with more names than that waits like others."""
+
+    async def scenario() -> None:
+        house = House(8)
+        await house.ask(*(f"silent{nth}.example" for nth in range(100)))
+        names = [f"{nth}.good.example" for nth in range(turns.FEW + 1)]
+        await house.ask(*names)
+        for _ in range(2 * turns.FEW):
+            await house.let_go(house.order[-1])
+        assert [name for name in house.order if "good" in name] == names[:-1]
+        await house.close()
+
+    play(scenario())
+
+
+def test_a_name_that_failed_has_its_turn_though_new_ones_never_end() -> None:
+    """One in so many."""
+
+    async def scenario() -> None:
+        house = House(2)
+        house.turns.failed("mended.test")
+        await house.ask("first.example", "mended.test", *(f"new{nth}.example" for nth in range(50)))
+        for _ in range(turns.UNKNOWN):
+            await house.let_go(house.order[-1])
+        assert "mended.test" in house.order
         await house.close()
 
     play(scenario())
@@ -108,10 +157,9 @@ def test_who_is_not_answered_makes_room(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def scenario() -> None:
         house = House(4)
-        names = [f"n{nth}.z{nth}" for nth in range(10)]
-        await house.ask(*names)
-        assert house.order == names
-        assert house.over == names[:6]
+        await house.ask(*(f"n{nth}.z{nth}" for nth in range(10)))
+        assert len(house.order) == 10
+        assert house.over == house.order[:6]
         await house.close()
         assert house.turns._all == 0
 
