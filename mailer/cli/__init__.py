@@ -7,6 +7,7 @@ package, print. All text goes through `show`, the only place that knows how thin
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -97,7 +98,7 @@ def _run(arguments: list[str]) -> int:
         code: int = load("sendmail").run(arguments[1:])
         return code
     if arguments[0] == "run":  # whose modules take a while to load: a SIGHUP in that time is none to die of
-        from .signals import HANGUP
+        from .hangup import HANGUP
 
         HANGUP.watch()
     command, rest = find(arguments)
@@ -133,9 +134,18 @@ def find(arguments: list[str]) -> tuple[Command, list[str]]:
 
 
 def load(name: str):  # type: ignore[no-untyped-def]
-    """The module of a command, imported now. (`importlib` would be a second import system to load.)"""
+    """The module of a command, imported now. (`importlib` would be a second import system to load.)
+
+    Nothing that is made meanwhile becomes garbage, so nobody looks for any: that costs as much as importing two or three modules.
+    """
     module = f"{__name__}.{name}"
-    __import__(module)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        __import__(module)
+    finally:
+        if collecting:
+            gc.enable()
     return sys.modules[module]
 
 

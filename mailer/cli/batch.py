@@ -20,8 +20,8 @@ from mailer.submit import Prepared, Request, prepare
 
 from . import bundle, later, mute
 from .options import usage
+from .patience import Patient
 from .send import COMPOSING, changes_of
-from .signals import Patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from mailer.spool.daemons import elsewhere
 
 NAMED = 3  # spools
@@ -12,11 +10,11 @@ NAMED = 3  # spools
 def note(root: str) -> str:
     """Where a daemon runs instead of on the spool at `root`; empty if one runs there, or none anywhere that this user can see.
 
-    Who names a configuration in the environment has chosen. Never raises: what was queued is queued, and no trouble here may read as
-    one with the message.
+    Who names a configuration has chosen, and is not to be told. Never raises: what was queued is queued, and no trouble here may read
+    as one with the message.
     """
     try:
-        spools = [] if os.environ.get("MAILER_CONFIG") else elsewhere(root)
+        spools = elsewhere(root)
     except OSError:
         return ""
     if not spools:

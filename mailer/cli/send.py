@@ -71,7 +71,7 @@ def run(given: Given) -> int:
 
 def _warn(given: Given, spool: str) -> None:
     """Say where a daemon runs instead, unless somebody said which spool or which configuration is meant."""
-    if any(map(given.flag, ("--quiet", "--spool", "--config"))):
+    if any(map(given.flag, ("--quiet", "--spool", "--config"))) or os.environ.get("MAILER_CONFIG"):
         return
     from .elsewhere import note
 

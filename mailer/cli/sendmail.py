@@ -92,6 +92,8 @@ def _send(asked: Asked) -> int:
 
 
 def _warn(spool: str) -> None:
+    if os.environ.get("MAILER_CONFIG"):  # who names a configuration there has chosen
+        return
     from .elsewhere import note
 
     if text := note(spool):

@@ -1,5 +1,5 @@
 """Signals while a message comes in: before it is whole they end the program with a line and nothing queued,
-and while it is put they wait.
+and while it is put they wait. `patience` is for many messages, `hangup` for the daemon.
 
 `_signal` instead of `signal`, whose import builds enumerations that nobody here needs.
 """
@@ -14,52 +14,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NAMES = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
+NAMES = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
 
 
-class _Hangup:
-    """SIGHUP as the daemon hears it, from the first line of the program to its last: it ends nobody.
+class Handled:
+    """Within it, `handler` has the three signals, except those that our caller has set to be ignored."""
 
-    A death by SIGHUP is a clean end to systemd, which then starts nothing anew. So it is not left to the event loop, which is there
-    later and leaves earlier. One that comes while nobody listens is noted for the next who does.
-    """
-
-    def __init__(self) -> None:
-        self._listener: Callable[[], object] | None = None
-        self._noted = False
-
-    def watch(self) -> None:
-        """From now on."""
-        signal(SIGHUP, self._heard)
-
-    def listen(self, listener: Callable[[], object] | None) -> None:
-        """Let `listener` be called for each, from a signal handler; with None, nobody."""
-        self._listener = listener
-        if self._noted and listener is not None:
-            self._noted = False
-            listener()
-
-    def ignore(self) -> None:
-        """For what is left of the process: its end gives other handlers up."""
-        signal(SIGHUP, SIG_IGN)
-
-    def _heard(self, _number: int, _frame: object) -> None:
-        if self._listener is None:
-            self._noted = True
-        else:
-            self._listener()
-
-
-HANGUP = _Hangup()
-
-
-class _Handled:
     def __init__(self, handler: Callable[[int, object], None] | int) -> None:
         self.handler = handler
         self.before: dict[int, object] = {}
 
     def __enter__(self) -> None:
-        for number in _NAMES:
+        for number in NAMES:
             before = signal(number, self.handler)
             if before is SIG_IGN or before == SIG_IGN:  # nohup(1): our caller decided
                 signal(number, before)
@@ -71,36 +37,15 @@ class _Handled:
             signal(number, before)
 
 
-def refusing(doing: str) -> _Handled:
+def refusing(doing: str) -> Handled:
     """Within it, SIGINT, SIGTERM and SIGHUP raise a `Failure` (75) that says what was going on."""
 
     def handler(number: int, _frame: object) -> None:
-        raise Failure(f"{_NAMES[number]} while {doing}; nothing was queued", TRY_AGAIN)
+        raise Failure(f"{NAMES[number]} while {doing}; nothing was queued", TRY_AGAIN)
 
-    return _Handled(handler)
+    return Handled(handler)
 
 
-def deaf() -> _Handled:
+def deaf() -> Handled:
     """Within it, the same signals are ignored: a message is put in milliseconds, and then it is put."""
-    return _Handled(SIG_IGN)
-
-
-class Patient(_Handled):
-    """Like `refusing`; but a signal that comes while `calm` is set is acted upon by `settle`, when what must not be torn is whole."""
-
-    def __init__(self, doing: str) -> None:
-        super().__init__(self._heard)
-        self.doing = doing
-        self.calm = False
-        self.asked = 0
-
-    def _heard(self, number: int, _frame: object) -> None:
-        self.asked = number
-        if not self.calm:
-            self.settle()
-
-    def settle(self) -> None:
-        """What was put off happens now. Raises `Failure` (75)."""
-        self.calm = False
-        if self.asked:
-            raise Failure(f"{_NAMES[self.asked]} while {self.doing}", TRY_AGAIN)
+    return Handled(SIG_IGN)

@@ -52,6 +52,9 @@ READERS: dict[str, dict[str, Callable[[object], object]]] = {
 }
 """The settings of the two tables; a test holds that `model` has the same."""
 
+ANY: dict[str, Callable[[object], object]] = {}
+"""Stands for the readers of a table whose keys are anybody's: they are read when all of them are there."""
+
 BELOW = {"submission.aliases": "aliases", "submission.authors": "authors"}
 """Settings that are tables, by the header that may stand for them."""
 
@@ -213,7 +216,7 @@ def plain(data: bytes) -> dict[str, object] | None:
         return None
     found: dict[str, object] = {}
     seen: dict[str, dict[str, object]] = {}
-    readers: Mapping[str, Callable[[object], object]] | _Any | None = {}  # None: in a table of others
+    readers: Mapping[str, Callable[[object], object]] | None = {}  # None: in a table of others
     into = found
     for raw in lines:
         line = raw.strip(" \t")
@@ -224,25 +227,12 @@ def plain(data: bytes) -> dict[str, object] | None:
             readers = READERS.get(name)
             into = found
             if name in BELOW:
-                readers, into = _ANY, {}
+                readers, into = ANY, {}
             if readers is not None:
                 seen[name] = into
         elif readers is not None and line and not _take(line, readers, into):
             return None
     return found if all(_settle(found, BELOW[name], table) for name, table in seen.items() if name in BELOW) else None
-
-
-class _Any:
-    """The readers of a table whose keys are anybody's: they are read when all of them are there."""
-
-    def __contains__(self, key: str) -> bool:
-        return bool(key)
-
-    def __getitem__(self, key: str) -> Callable[[object], object]:
-        return lambda value: value
-
-
-_ANY = _Any()
 
 
 def _settle(found: dict[str, object], key: str, table: dict[str, object]) -> bool:
@@ -269,21 +259,21 @@ def _header(line: str) -> str | None:
     return None if first in READERS or header not in (f"[{name}]", f"[[{name}]]") else ""
 
 
-def _take(line: str, readers: Mapping[str, Callable[[object], object]] | _Any, found: dict[str, object]) -> bool:
+def _take(line: str, readers: Mapping[str, Callable[[object], object]], found: dict[str, object]) -> bool:
     """Read one line of the two tables into `found`; whether that could be done."""
     if line.startswith("#"):
         return _printable(line)
     key, equals, rest = line.partition("=")
     key = key.rstrip(" \t")
-    if isinstance(readers, _Any):
+    if readers is ANY:
         key = _key(key)
-    if not equals or key not in readers or key in found:
+    if not equals or not key or key in found or (key not in readers and readers is not ANY):
         return False
     value = _value(rest.lstrip(" \t"))
     if value is None:
         return False
     try:
-        found[key] = readers[key](value)
+        found[key] = value if readers is ANY else readers[key](value)
     except ValueError:
         return False
     return True

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from .address_list import in_header
 from .message import Message
-from .resent import newest
 
 
 def recipients(message: Message) -> dict[str, str]:
     """Each address text of To, Cc and Bcc, or of Resent-To and so on, with the field that names it first: to, cc or bcc."""
-    again = newest(message)
+    again = _newest(message)
     fields = message
     prefix = b""
     if any(again.value(b"resent-" + type) for type in (b"to", b"cc", b"bcc")):
@@ -27,6 +26,15 @@ def recipients(message: Message) -> dict[str, str]:
 
 def author(message: Message) -> str:
     """The address text of who sends it, or of who re-sends it where somebody does; empty if nobody is named."""
-    again = newest(message)
+    again = _newest(message)
     values = (*again.values(b"resent-sender"), *again.values(b"resent-from")) if again.header else message.values(b"from")
     return next((text for value in values for text in in_header(value)), "")
+
+
+def _newest(message: Message) -> Message:
+    """The fields of who sent it on last; none where nobody did, and then what finds them is not imported."""
+    if b"resent-" not in message.header.lower():
+        return Message(b"", b"")
+    from .resent import newest
+
+    return newest(message)

@@ -20,7 +20,7 @@ import zlib
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mailer.mail.envelope import Envelope, EnvelopeError, LaterEnvelope, excess
+from mailer.mail.envelope_reader import EnvelopeError, LaterEnvelope, excess, from_line
 from mailer.mail.outcome import VERDICTS, Outcome
 from mailer.mail.when import parse_rfc3339, rfc3339
 
@@ -28,6 +28,8 @@ from .put import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from mailer.mail.envelope import Envelope
 
 PIECE = 1 << 20  # bytes of a body that is only checked, at a time
 HEAD_LIMIT = 64  # bytes of the first line; three numbers fit
@@ -92,7 +94,7 @@ def _places(first: bytes, size: int) -> tuple[int, int, int, int]:
 
 def _envelope(line: bytes, id: str) -> Envelope:
     try:
-        envelope = Envelope.from_line(line)
+        envelope = from_line(line)
     except LaterEnvelope as error:
         raise LaterFile(f"{LATER}: {error}") from None
     except EnvelopeError as error:

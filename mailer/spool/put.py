@@ -99,6 +99,15 @@ def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None,
     return id
 
 
+def announce(root: str, id: str) -> bool:
+    """Ring the doorbell for message `id`; whether a daemon heard. Where none hangs, nobody would, and what rings it is not imported."""
+    if not os.path.lexists(f"{root}/doorbell"):
+        return False
+    from . import doorbell
+
+    return doorbell.ring(root, id)
+
+
 def forget(path: str) -> None:
     """Unlink `path` if it is there."""
     try:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.mail.cause import CAUSES
-from mailer.mail.envelope import PRIORITIES, RECIPIENT_TYPES
+from mailer.mail.envelope import PRIORITIES
+from mailer.mail.envelope_reader import RECIPIENT_TYPES
 from mailer.mail.outcome import reply_line, told
 from mailer.mail.when import rfc3339
 from mailer.spool.layout import is_id

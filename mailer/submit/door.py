@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 
-from mailer.mail.envelope import PRIORITIES, Envelope
+from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.message import Message, header_end, normalise
-from mailer.mail.subject import shown_subject
 from mailer.mail.when import rfc3339
-from mailer.spool import doorbell, layout, space
-from mailer.spool.put import put
+from mailer.spool import layout, space
+from mailer.spool.put import announce, put
 
 from . import steps
-from .names import rules_for
-from .recipients import recipients_of, same
+from .people import recipients_of, rules_for, same, sender_of
 from .request import Prepared, Request, Submitted
-from .sender import author_of, sender_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mailer.config.quick import SubmissionSettings
+    from mailer.identity import Rules
     from mailer.mail.envelope import Recipient
 
 
@@ -41,7 +39,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     repeat = done != envelope.id
     if repeat:
         envelope.id, envelope.message_id = done, prepared.own_id
-    heard = doorbell.ring(settings.spool, done)
+    heard = announce(settings.spool, done)
     return Submitted(envelope, prepared.content, heard=heard, repeat=repeat, changes=prepared.changes)
 
 
@@ -65,7 +63,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
 
         message = identified(message, rules, changes)
     digest = _digest(sender, recipients, message) if request.request_id else ""
-    message = steps.complete(message, lambda: author_of(request, sender, settings, rules), settings, now, changes)
+    message = steps.complete(message, lambda: _author(request, sender, settings, rules), settings, now, changes)
     own_id = came.value(b"message-id") or ""
     del came  # a large message is not to be there once more than it has to
     content = steps.mended(message, changes, strict=settings.strict) if steps.needs_mending(message) else bytes(message)
@@ -111,6 +109,13 @@ def _check_options(options: Mapping[str, object]) -> None:
         Asked.read(options)
     except ValueError as error:
         raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+
+
+def _author(request: Request, sender: str, settings: SubmissionSettings, rules: Rules | None) -> str:
+    """Who writes a message that names nobody; few do."""
+    from .author import author_of
+
+    return author_of(request, sender, settings, rules)
 
 
 def _digest(sender: str, recipients: list[Recipient], message: Message) -> str:

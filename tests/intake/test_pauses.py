@@ -13,7 +13,7 @@ import pytest
 from mailer.config.intake import Submitter
 from mailer.intake.desk import Desk
 from mailer.intake.rules import Rules
-from mailer.mail.envelope import LEAST_MARKS, MARKS_EACH, largest
+from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
 from mailer.spool import Spool
 from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt

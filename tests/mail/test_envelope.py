@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.envelope import Envelope, EnvelopeError, Recipient, dump_json
+from mailer.mail.envelope import Envelope, Recipient, dump_json
+from mailer.mail.envelope_reader import EnvelopeError, from_line
 
 GOOD = {
     "id": "01M7XZE2ZPFN5M9C7PXGDNNSF8",
@@ -21,7 +22,7 @@ GOOD = {
 def read(**changes: object) -> Envelope:
     """The envelope `GOOD` with some members changed; None removes one."""
     document = {name: value for name, value in (GOOD | changes).items() if value is not None}
-    return Envelope.from_line(json.dumps(document).encode())
+    return from_line(json.dumps(document).encode())
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -41,7 +42,7 @@ def test_what_is_written_is_read_again() -> None:
     line = envelope.to_line()
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    again = Envelope.from_line(line)
+    again = from_line(line)
     assert again.to_line() == line
     assert again.recipients == envelope.recipients
     assert again.subject == envelope.subject
@@ -66,7 +67,7 @@ def test_the_minimum_of_the_contract_is_enough() -> None:
 def test_garbage_is_one_kind_of_error(line: bytes) -> None:
     """No JSON, nesting without end, doubled members and numbers without end are refused alike."""
     with pytest.raises(EnvelopeError):
-        Envelope.from_line(line)
+        from_line(line)
 
 
 @pytest.mark.parametrize(

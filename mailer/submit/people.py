@@ -1,10 +1,15 @@
-"""Whom the envelope names as recipients: all who were written, also those who can get nothing, with the reason."""
+"""Whom the envelope names: who sends a message, who gets it, and whether one of them is a name of this machine.
+
+All who were written are there, also those who can get nothing, with the reason.
+"""
 
 from __future__ import annotations
 
-from mailer.mail import address, named
+import os
+
+from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.address_list import written
+from mailer.mail.address_list import in_header, written
 from mailer.mail.envelope import Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Change
@@ -21,6 +26,47 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # bad addresses that a refusal names
 
+AUTHORS = frozenset({b"from", b"sender", b"reply-to", b"resent-from", b"resent-sender", b"resent-reply-to"})
+PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
+"""The fields that name people, and are shown; of those, the ones that name who writes, and who is answered."""
+
+
+def rules_for(request: Request, message: Message, settings: SubmissionSettings) -> Rules | None:
+    """The rules of identity; None where they would change nothing: there are none but for names without a domain, and no such name."""
+    if not (settings.rules or _has_bare_name(request, message, everywhere=bool(settings.default_domain))):
+        return None
+    from mailer.identity import Rules
+
+    return Rules(settings, _user)
+
+
+def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> bool:
+    """Whether an author has no domain, or one that means something here only; or `everywhere` somebody else."""
+    sender = [request.sender] if request.sender and "@" in request.sender else []
+    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*written_in(request), *request.bcc, request.sender or "@x.y")))):
+        return True
+    for name, field in message.fields():
+        if name in AUTHORS or (everywhere and name in PEOPLE):
+            value = field.partition(b":")[2].decode("utf-8", "replace")
+            if any(map(_is_bare, in_header(value))):
+                return True
+    return False
+
+
+def _is_bare(text: str) -> bool:
+    """Whether the address `text` has no domain, or one that may be this machine's and no one's elsewhere."""
+    return "@" not in text or address.is_private(text.strip(" \t<>").rpartition("@")[2])
+
+
+def _user() -> str:
+    """The name of the user who submits."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container with a user that nobody has named
+        return f"uid-{os.getuid()}"
+
 
 def recipients_of(
     request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]
@@ -30,7 +76,11 @@ def recipients_of(
     Who cannot get mail is among them, with the outcome that this has: the others get theirs, and the sender a report. Raises `Failure`
     where that is not wanted, and where nobody is left.
     """
-    types = named.recipients(message) if request.from_header else {}
+    types: dict[str, str] = {}
+    if request.from_header:  # whoever names sender and recipients has no use for what finds them in a header
+        from mailer.mail import named
+
+        types = named.recipients(message)
     for text in request.bcc:
         types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
@@ -113,3 +163,44 @@ def same(text: str) -> str:
     """What two addresses of one mailbox share: the domain does not tell upper from lower case."""
     local, _, domain = text.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def sender_of(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
+    """The reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Failure` (65).
+
+    A program that writes a bad From cannot mend it either: its mail goes, and reports come to who we are.
+    """
+    if request.sender is not None:
+        text = one[0] if len(one := written(request.sender)) == 1 else request.sender
+        return _reverse_path(text, settings, rules, changes)
+    from mailer.mail import named
+
+    text = named.author(message)
+    try:
+        if text:
+            return _reverse_path(text, settings, rules, changes)
+    except Failure as failure:
+        if request.whole or settings.strict:
+            raise
+        shown = address.printable(text)
+        why = str(failure).removesuffix("; nothing was queued").removeprefix(f"the sender {shown!r} is not an address: ")
+        sender = _own(settings, rules, changes)
+        changes.append(Change("refused", "envelope sender", shown, sender, f"{why}; reports go to {sender}"))
+        return sender
+    return _own(settings, rules, changes)
+
+
+def _own(settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
+    return _reverse_path((rules and rules.own()) or settings.sender(), settings, rules, changes)
+
+
+def _reverse_path(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
+    try:
+        if rules is None or text.strip(" \t") in ("", "<>"):
+            return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
+        became = rules.author(text)
+    except AddressError as error:
+        raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
+    if became.why:
+        changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
+    return became.addresses[0]
