@@ -6,9 +6,13 @@ take. So nobody is given more than this before he has proved himself:
 - sessions that do not stand yet (no greeting, no EHLO, no TLS) are half of all, at most;
 - of those, and of the sessions with destinations that have not taken anything yet, one network (/24, /48) has as many as a destination may
   have, and one address half of that. A network where mail was taken is trusted, until a host in it does not answer;
-- while others wait for one of these places, or all sessions are taken, who has been silent for `PATIENCE` seconds is called off.
+- while others wait for one of these places, or all sessions are taken, who has been silent for `PATIENCE` seconds is called off. A fifth of
+  the half is kept moving: while others wait for it, and more than four fifths are taken, the oldest is called off after `QUICK` seconds,
+  so that who answers at once need not wait until sixty others were given ten seconds. Where as many as that keep coming, each
+  has still four or five.
 
-A destination that finds no place waits in a crowd, in order, and takes no session from those that can use one. Relays are the operator's
+A destination that finds no place waits in a crowd, and takes no session from those that can use one. They leave it in order; those that
+were not called yet, or answered when they were, before the others, who have one place in `OTHERS`. Relays are the operator's
 own word, and hosts on this machine nobody's attack: they are not counted. Part of the scheduler.
 """
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from .router import Way
 
 PATIENCE = 10.0  # seconds; who makes strangers wait before the greeting, to see whether they talk first, does it for less
+QUICK = 1.0  # seconds; who answers at once has done so by then
+OTHERS = 4  # places that are given to a crowd, of which those that failed, or have a session, get one where the rest wants all
 CALLED = 5  # addresses of a way that count: as many as are called in one attempt
 TRUSTED = 10_000  # networks and addresses
 HALF = "half"
@@ -46,6 +52,28 @@ class Guest:
         self.calls = deque(at + seconds for at in self.calls)
 
 
+class Crowd:
+    """Destinations that wait for the same place."""
+
+    def __init__(self) -> None:
+        self._new: deque[Destination] = deque()  # without a session, and none has failed since one answered
+        self._others: deque[Destination] = deque()
+        self._given = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._new or self._others)
+
+    def add(self, destination: Destination) -> None:
+        """It waits behind the others of its kind."""
+        (self._others if destination.running or destination.breaker.failures else self._new).append(destination)
+
+    def pop(self) -> Destination:
+        """The next one; there has to be one."""
+        self._given += 1
+        first, second = (self._others, self._new) if self._given % OTHERS == 0 else (self._new, self._others)
+        return (first or second).popleft()
+
+
 class Newcomers:
     """All of them. `connections` sessions are allowed in all, `per_destination` with one destination."""
 
@@ -54,12 +82,13 @@ class Newcomers:
         self._taken: Counter[str] = Counter()
         self._trusted: dict[str, None] = {}
         self._callers: dict[Destination, None] = {}
-        self._crowds: dict[str, deque[Destination]] = {}
+        self._crowds: dict[str, Crowd] = {}
         self.limit(connections, per_destination)
 
     def limit(self, connections: int, per_destination: int) -> None:
         """Other limits hold from now on."""
         self._half = max(connections // 2, 1)
+        self._lasting = self._half - self._half // 5
         self._network = max(per_destination, 1)
         self._address = max(per_destination // 2, 1)
 
@@ -148,9 +177,9 @@ class Newcomers:
         return (self._network if "/" in crowd else self._address) - self._taken[crowd]
 
     def wait(self, destination: Destination, crowd: str) -> None:
-        """It waits there, behind the others."""
+        """It waits there."""
         destination.line = "crowd"
-        self._crowds.setdefault(crowd, deque()).append(destination)
+        self._crowds.setdefault(crowd, Crowd()).add(destination)
 
     @property
     def waiting(self) -> bool:
@@ -158,12 +187,12 @@ class Newcomers:
         return bool(self._crowds)
 
     def let_out(self) -> list[Destination]:
-        """Those for whom there is a place now, the first first. Who has no mail any more has left."""
+        """Those for whom there is a place now, in order. Who has no mail any more has left."""
         found = []
         for crowd, line in [*self._crowds.items()]:
             room = self._room(crowd)
             while line and room > 0:
-                destination = line.popleft()
+                destination = line.pop()
                 if destination.line == "crowd":
                     destination.line = ""
                     if len(destination):
@@ -179,10 +208,11 @@ class Newcomers:
         """Whose sessions are to be called off if anybody waits for their places, or (`all`) for a session, and when; the oldest first."""
         wanted = set(self._crowds)
         calls = sorted((since, nth, each) for nth, each in enumerate(self._callers) if each.guest for since in each.guest.calls)
-        for since, _, destination in calls:
+        moving = len(calls) - self._lasting if HALF in wanted else 0
+        for nth, (since, _, destination) in enumerate(calls):
             assert destination.guest is not None
             if all or HALF in wanted or not wanted.isdisjoint(destination.guest.places):
-                yield destination, since + PATIENCE
+                yield destination, since + (QUICK if nth < moving else PATIENCE)
 
     def call_off(self, destination: Destination) -> None:
         """The oldest of its sessions that do not stand is called off: its place is free when it is over, and it is not named again."""

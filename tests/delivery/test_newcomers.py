@@ -10,7 +10,7 @@ import pytest
 
 from mailer.delivery.attempt import Attempt, Job
 from mailer.delivery.destination import Destination
-from mailer.delivery.newcomers import PATIENCE, places
+from mailer.delivery.newcomers import PATIENCE, QUICK, places
 from mailer.delivery.router import Stop, Way
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.mail.history import History
@@ -123,6 +123,44 @@ def test_who_is_silent_is_called_off_when_others_wait() -> None:
     assert [each.key for each in plan.call_off] == ["silent1"]
     assert opened(scheduler, NOW + 16) == ["waits"]
     assert scheduler.plan(NOW + 17).call_off == []
+
+
+def test_a_fifth_of_the_places_is_kept_moving_for_who_answers_at_once() -> None:
+    """Sixty silent networks have all places: a second later the oldest ten are called off, the others have their ten seconds."""
+    scheduler = Scheduler(Limits(connections=100))
+    crowd(scheduler, [f"198.51.{nth}.1" for nth in range(60)])
+    assert len(opened(scheduler)) == 50
+    queue(scheduler, "good", "203.0.113.1")
+    assert opened(scheduler) == []
+    assert scheduler.plan(NOW + 0.1).again == NOW + QUICK
+    plan = scheduler.plan(NOW + QUICK)
+    assert [each.key for each in plan.call_off] == [f"silent{nth}" for nth in range(10)]
+    for each in plan.call_off:
+        scheduler.failed(each, NOW + QUICK, "451 4.4.2 silent")
+        scheduler.session_ended(each)
+    plan = scheduler.plan(NOW + QUICK)
+    assert [each.key for each, _ in plan.open] == [f"silent{nth}" for nth in range(50, 60)]
+    assert [each.key for each in plan.call_off] == [f"silent{nth}" for nth in range(10, 20)]  # "good" waits still
+    for each in plan.call_off:
+        scheduler.session_ended(each)
+    assert opened(scheduler, NOW + QUICK) == ["good"]
+    assert scheduler.plan(NOW + PATIENCE - 0.1).call_off == []  # nobody waits
+
+
+def test_who_was_called_and_said_nothing_waits_behind_who_was_not() -> None:
+    """And is not forgotten: one place in four is his."""
+    scheduler = Scheduler(Limits(connections=2, start_mx=1))
+    crowd(scheduler, ["198.51.1.1", "198.51.1.1", *(f"198.51.{nth}.1" for nth in range(2, 12))])
+    scheduler.destinations["silent0"].breaker.threshold = 99
+    queue(scheduler, "silent0", "198.51.1.1")
+    order, now = [], NOW
+    for _ in range(6):
+        (destination,) = (destination for destination, _ in scheduler.plan(now).open)
+        order.append(destination.key)
+        scheduler.failed(destination, now, "451 4.4.2 silent")
+        scheduler.session_ended(destination)
+        now += 1
+    assert order == ["silent0", "silent1", "silent2", "silent3", "silent0", "silent4"]
 
 
 def test_the_plan_says_when_somebody_has_been_silent_for_long_enough() -> None:
