@@ -32,7 +32,8 @@ from tests.benchmarks.measure import RECIPIENT, SENDER, cost, figure, in_turns, 
 from tests.peers.postfix import DAEMONS, Postfix, scratch
 
 SENDMAIL, POSTFIX = "sendmail of mailer", "postfix sendmail -t"
-BOUNDS = {"mailer send": "must be at most 2.2, aim 1.8", SENDMAIL: "must be at most 1.7, aim 1.4"}
+BOUNDS = {"mailer send": "must be at most 1.4", "mailer sendmail -t": "must be at most 1.2", SENDMAIL: "must be at most 1.2"}
+"""Of the processor's time; the clock also counts whatever else the machine does, and the disk."""
 
 
 def main() -> None:
@@ -92,12 +93,14 @@ def singles(commands: dict[str, list[str]], text: Path, rounds: int) -> None:
     """One at a time, in turns."""
     cases: dict[str, Callable[[], object]] = {name: lambda argv=argv: cost(argv, text) for name, argv in commands.items()}
     measured = in_turns(cases, rounds)
+    cpu = {name: 1000 * median([one.cpu for one in costs]) for name, costs in measured.items()}
     wall = {
-        name: figure(f"one {name}", [1000 * c.wall for c in costs], "ms", 2, cpu_ms=f"{1000 * median([c.cpu for c in costs]):.2f}")
+        name: figure(f"one {name}", [1000 * one.wall for one in costs], "ms", 2, cpu_ms=f"{cpu[name]:.2f}")
         for name, costs in measured.items()
     }
     for name in submitting(commands):
-        ratio(f"{name} / python3 -c pass", wall[name], wall["python3 -c pass"], BOUNDS.get(name, ""))
+        ratio(f"{name} / python3 -c pass, of the clock", wall[name], wall["python3 -c pass"])
+        ratio(f"{name} / python3 -c pass, of the processor", cpu[name], cpu["python3 -c pass"], BOUNDS[name])
         if POSTFIX in wall:
             ratio(f"{name} / {POSTFIX}", wall[name], wall[POSTFIX])
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mailer.spool import doorbell, layout
+
 from .home import WHOLE, Home
 
 COSTLY = {
@@ -15,6 +17,20 @@ COSTLY = {
     "click", "argparse", "email", "subprocess", "tempfile", "collections", "functools", "inspect", "signal", "ipaddress", "datetime",
     "filelock", "uvloop", "difflib", "textwrap", "traceback", "threading", "shutil", "random", "decimal",
 }  # fmt: skip
+PLAIN = {
+    "mailer", "mailer.cli", "mailer.cli.signals",
+    "mailer.config", "mailer.config.defaults", "mailer.config.quick", "mailer.config.values",
+    "mailer.durable",
+    "mailer.mail", "mailer.mail.address", "mailer.mail.address_list", "mailer.mail.envelope", "mailer.mail.failure", "mailer.mail.message",
+    "mailer.mail.when",
+    "mailer.spool", "mailer.spool.layout", "mailer.spool.put", "mailer.spool.space",
+    "mailer.submit", "mailer.submit.people", "mailer.submit.request", "mailer.submit.steps",
+}  # fmt: skip
+"""What a plain message needs, all told. Each module more costs a seventieth of the start of Python."""
+
+FOREIGN = {"__future__", "gc", "zlib", "_signal", "time"}
+"""What is needed beside it that a bare interpreter may not have; all but the first are C."""
+
 ROOT = Path(__file__).parents[2]
 CONFIG = """
 [submission]
@@ -28,11 +44,47 @@ via = ["relay:out"]
 """
 
 
-def imported(home: Home, *argv: str) -> set[str]:
-    """The modules that a run imports, by their first name, with those that every run of this interpreter has."""
+def modules(home: Home, *argv: str) -> set[str]:
+    """The modules that a run imports, with those that every run of this interpreter has."""
     done = subprocess.run([sys.executable, "-X", "importtime", *argv], input=WHOLE, capture_output=True, env=home.env, check=True)
     lines = [line for line in done.stderr.decode().splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    return {line.rpartition("|")[2].strip() for line in lines} - {"imported package"}
+
+
+def imported(home: Home, *argv: str) -> set[str]:
+    """The same by their first name."""
+    return {name.partition(".")[0] for name in modules(home, *argv)}
+
+
+def mailer() -> list[str]:
+    """How ``mailer`` is started: by the script that is installed, where one is."""
+    script = Path(sys.executable).with_name("mailer")
+    return [str(script)] if script.exists() else ["-c", "import sys; from mailer.cli import start; start(['mailer', *sys.argv[1:]])"]
+
+
+@pytest.mark.parametrize("with_daemon", [False, True], ids=["alone", "beside a daemon"])
+@pytest.mark.parametrize(
+    ("argv", "besides"),
+    [
+        (["send", "-f", "me@example.com", "a@example.com"], {"mailer.cli.options", "mailer.cli.send"}),
+        (["sendmail", "-t", "-f", "me@example.com"], {"mailer.cli.sendmail", "mailer.cli.sendmail_argv", "mailer.mail.named"}),
+    ],
+    ids=["send", "sendmail"],
+)
+def test_a_plain_message_imports_these_modules_and_no_other(home: Home, argv: list[str], besides: set[str], *, with_daemon: bool) -> None:
+    """One that needs no rule and no mending; a daemon hears of it by a socket, which nobody else needs."""
+    home.configure(CONFIG)
+    needed = PLAIN | besides
+    if with_daemon:
+        layout.prepare(home.spool.root)
+        bell = doorbell.hang(home.spool.root)
+        needed |= {"mailer.spool.doorbell"}
+    loaded = modules(home, *mailer(), *argv) - modules(home, "-c", "pass")
+    if with_daemon:
+        assert len(doorbell.listen(bell)) == 1
+        bell.close()
+    assert {name for name in loaded if name.partition(".")[0] == "mailer"} - {"mailer.__main__"} == needed
+    assert {name for name in loaded if name.partition(".")[0] != "mailer"} <= FOREIGN | ({"_socket"} if with_daemon else set())
 
 
 @pytest.mark.parametrize(
@@ -47,8 +99,7 @@ def imported(home: Home, *argv: str) -> set[str]:
 def test_sending_imports_nothing_costly(home: Home, arguments: list[str]) -> None:
     """Neither a message on standard input nor a plain configuration file needs a module that takes time to load."""
     home.configure(CONFIG)
-    script = Path(sys.executable).with_name("mailer")
-    start = [str(script)] if script.exists() else ["-m", "mailer"]
+    start = mailer()
     bare = imported(home, "-c", "pass")
     if "--wait=0" in arguments:
         start = ["-c", "import sys; from mailer.cli import main; main(['mailer', *sys.argv[1:]])"]  # it exits with 75
