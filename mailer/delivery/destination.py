@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NOWHERE = Way("", (), relay=False)
 LOW_WATER = 2  # jobs left in the queue when more messages are read
 WORD = 1.0  # seconds in which the words of an operator are one: he may have meant two thousand messages
+REMEMBERED = 100_000  # messages that met nobody
 LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
@@ -59,6 +60,9 @@ class Destination:
     last_at: float = 0.0
     trouble: Outcome | None = None
     """What the last session met that found no host which would talk, without its dialog."""
+
+    in_vain: dict[str, None] = field(default_factory=dict)
+    """Messages that have found no host here which would talk, since one did: for a relay, which may get another host."""
 
     paused_until: float = 0.0
     """No session is opened before that; infinity: until somebody resumes it."""
@@ -192,12 +196,20 @@ class Destination:
         self.paused_until = 0.0
         self.put_off = 0
         self.trouble = None
+        self.in_vain = {}
+
+    def met_nobody(self, id: str) -> None:
+        """Message `id` has found no host which would talk."""
+        if self.way.relay and len(self.in_vain) < REMEMBERED:
+            self.in_vain[id] = None
 
     # What was learned
 
     def succeeded(self) -> bool:
         """A host talked to us about a message; whether there may be more sessions than before."""
         self.successes += 1
+        if self.in_vain:
+            self.in_vain = {}
         if self.breaker.failures and self.breaker.succeeded():
             self.window.restart()
             self.put_off = 0

@@ -158,14 +158,17 @@ class Engine:
     def recall(self, relays: Collection[str]) -> None:
         """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
 
-        A reload is also a word that what of ours was refused may be right again.
+        That goes for what has been tried at a relay, too: whom it met says nothing about whom it will. A reload is also a word that what
+        of ours was refused may be right again.
         """
         now = self.clock.now()
         for destination in [*self.scheduler.destinations.values()]:
             legs = [leg.partition(":") for leg in destination.key.split(" ")]
             if any((name if kind == "relay" else "") in relays for kind, _, name in legs):
+                tried = [id for id in destination.in_vain if self.scheduler.knows(id)]
                 self.scheduler.reopen(destination)
                 self.standstill.over(destination.key)
+                self.standstill.hurry(tried, all=True)
             elif destination.breaker.ours:
                 self.scheduler.try_now(destination, now)
         for key in self.standstill.keys_behind():

@@ -155,6 +155,8 @@ class Line:
             self._learn(outcomes)
             if outcomes[0].scope == "us":
                 engine.standstill.behind(job.attempt.entry.id, self.destination.key)
+            elif outcomes[0].scope == "host":
+                self.destination.met_nobody(job.attempt.entry.id)
             for outcome in outcomes:
                 if outcome.verdict != "delivered":
                     outcomes = self._react(job, outcomes)
