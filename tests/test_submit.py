@@ -606,6 +606,12 @@ def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
         ("Message-ID: <1@x>\nMessage-Id: <2@x>\n", ["Message-ID: <1@x>"]),
         ("Date: Sat, 21 Nov 2026 00:00:00 +0000\nDate: now\n", ["Date: Sat, 21 Nov 2026 00:00:00 +0000"]),
         ("Reply-To: a@x.example\nReply-To: b@x.example\nSender: \nIn-Reply-To: <>\n", ["Reply-To: a@x.example"]),
+        ("To: <a@example.net> <b@example.net>\n", ["To: <a@example.net>, <b@example.net>"]),
+        ("Cc: B <b@example.net> (x, y) c@example.net\n d@example.net\n", ["Cc: B <b@example.net>, (x, y) c@example.net, d@example.net"]),
+        (
+            "To: T: a@example.net b@example.net;\nTo: c@x.example d@x.example\n",
+            ["To: T: a@example.net, b@example.net;, c@x.example, d@x.example"],
+        ),
         ("Content-Type: text/html\nContent-Type: text/plain\nMIME-Version:\n", ["Content-Type: text/html", "MIME-Version: 1.0"]),
     ],
 )
@@ -621,7 +627,16 @@ def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list
     assert door.refused(header.encode() + b"\nhello\n").code == 65
 
 
-@pytest.mark.parametrize("header", ["Subject: \n", "Received: a\nReceived: b\n", "To: undisclosed-recipients:;\n", "X-A:\nX-A: b\n"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Subject: \n",
+        "Received: a\nReceived: b\n",
+        "To: undisclosed-recipients:;\n",
+        "X-A:\nX-A: b\n",
+        'To: "a@x.example" <b@example.net>, c@example.net\n',
+    ],
+)
 def test_what_may_be_empty_or_twice_stays(door: Door, header: str) -> None:
     """A mail without a subject is one."""
     door.settings.strict = True

@@ -66,7 +66,8 @@ def parse(text: str, default_domain: str = "") -> Address:
     """The address that `text` writes, with or without angle brackets.
 
     A bare word gets `default_domain`; where that is empty, it is refused, so that mail for ``root``
-    never leaves for a domain that nobody chose. Raises `AddressError`.
+    never leaves for a domain that nobody chose. A dot behind the domain says only that it is whole (RFC 1034 §3.1), has no place in an
+    envelope (RFC 5321 §4.1.2), and falls away. Raises `AddressError`.
     """
     inner = text.strip(" \t")
     if inner.startswith("<") and inner.endswith(">"):
@@ -78,6 +79,7 @@ def parse(text: str, default_domain: str = "") -> Address:
         if not default_domain:
             raise AddressError(text, "it has no domain (set submission.default_domain, or write user@domain)")
         domain = default_domain
+    domain = domain.removesuffix(".")
     _check_domain(text, domain)
     address = Address(local, domain)
     if len(address.path.encode()) > MAX_ADDRESS:

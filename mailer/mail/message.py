@@ -114,7 +114,13 @@ ONCE = frozenset({
 """Fields that may stand once, RFC 5322 §3.6, RFC 2045 §3; and Bcc, which does not travel."""
 
 MERGED = frozenset({b"to", b"cc"})
+LISTS = frozenset({b"from", b"reply-to", *MERGED})
 _FREE = frozenset({b"subject", b"content-description"})
+
+
+def _crowded(name: bytes, field: bytes) -> bool:
+    """Whether there may be more addresses in `field` than its commas divide."""
+    return name in LISTS and field.count(b"@") > field.count(b",") + 1
 
 
 def says_nothing(name: bytes, field: bytes) -> bool:
@@ -183,8 +189,8 @@ class Message:
             yield name.rstrip(b" \t").lower(), self.header[start:end]
 
     def is_single(self) -> bool:
-        """Whether each field that may stand once does, and says something; see `once`."""
-        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field)]
+        """Whether each field that may stand once does, says something, and surely lacks no comma; see `once`."""
+        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field) and not _crowded(name, field)]
         return len({*names}) == sum(name in ONCE for name, _ in self.fields())
 
     def values(self, name: bytes) -> Iterator[str]:

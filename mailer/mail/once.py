@@ -1,12 +1,16 @@
-"""Fields that may stand once, and stand twice or say nothing: mended, for large receivers refuse such mail (RFC 5322 §3.6).
+"""Fields that may stand once, and stand twice, say nothing or lack commas: mended, for large receivers refuse such mail (RFC 5322 §3.6).
 
 Recipients are put together, since nobody may be lost; of all else the first that says something is kept, which is what most readers
-show. What is empty is taken away; submission fills in what it can. A subject may be empty, and so may a description.
+show. What is empty is taken away; submission fills in what it can. A subject may be empty, and so may a description. Addresses
+without a comma between them, which all get the mail (`address_list`), are a list with one.
 """
 
 from __future__ import annotations
 
-from .message import MERGED, ONCE, Change, Message, says_nothing
+import re
+
+from .address_list import boxes
+from .message import LISTS, MERGED, ONCE, Change, Message, says_nothing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def single(message: Message, changes: list[Change]) -> Message:
-    """`message` with each field of `ONCE` standing once at most; what was done is added to `changes`."""
+    """`message` with each field of `ONCE` standing once at most, and its lists with commas; what was done is added to `changes`."""
     found: dict[bytes, list[bytes]] = {}
     for name, field in message.fields():
         if name in ONCE:
             found.setdefault(name, []).append(field)
-    kept = {name: _one(name, fields, changes) for name, fields in found.items()}
+    kept = {name: _divided(name, _one(name, fields, changes), changes) for name, fields in found.items()}
     made = []
     for name, field in message.fields():
         if name not in kept:
@@ -46,6 +50,28 @@ def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
     made = full[0].partition(b":")[0] + b": " + b",\r\n ".join(values) + b"\r\n"
     changes.append(Change("mended", label, " | ".join(map(_shown, full)), _shown(made), "it may stand once"))
     return made
+
+
+def _divided(name: bytes, field: bytes, changes: list[Change]) -> bytes:
+    """The field with a comma between each two addresses that have none."""
+    if name not in LISTS or field.count(b"@") < 2:
+        return field
+    label, _, given = field.partition(b":")
+    value = given.decode("utf-8", "surrogateescape")
+    made, at, last = "", 0, -1  # what is written, up to where, and where the mailbox before ends
+    for text, _, _, first, end in boxes(value):
+        if last >= 0 and "@" in text and not _DIVIDER.search(_COMMENT.sub("", value[last:first])):
+            made, at = f"{made}{value[at:last]},", last
+        last = end if "@" in text else -1
+    if not at:
+        return field
+    new = label + b":" + (made + value[at:]).encode("utf-8", "surrogateescape")
+    changes.append(Change("mended", label.decode().strip(), _shown(field), _shown(new), "a comma is missing between two addresses"))
+    return new
+
+
+_DIVIDER = re.compile(r"[,;:]")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*+\)")
 
 
 def _shown(field: bytes) -> str:

@@ -30,6 +30,12 @@ def test_an_address_reads_as_it_was_written(text: str) -> None:
     assert str(parse(text)) == text.strip("<>")
 
 
+def test_a_dot_behind_a_domain_falls_away() -> None:
+    """It says only that the name is whole, as the DNS writes it; in an envelope it has no place."""
+    for text in ("root@VM", "a@example.com", "a@bücher.example"):
+        assert str(parse(f"{text}.")) == str(parse(f"<{text}.>")) == text
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -44,7 +50,7 @@ def test_an_address_reads_as_it_was_written(text: str) -> None:
         ("user@exa mple.com", "' '"),
         ("user@-example.com", "hyphen"),
         ("user@example..com", "empty label"),
-        ("user@example.com.", "empty label"),
+        ("user@example.com..", "empty label"),
         ("user@" + "a" * 64 + ".com", "63"),
         ("a" * 65 + "@example.com", "64"),
         ("user@" + ".".join(["a" * 60] * 5), "255"),

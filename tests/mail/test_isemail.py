@@ -25,6 +25,7 @@ OLD_OCTETS = {58, 124, 125, 134, 138, 139}
 """Local parts with control characters, which no mail system of today may be sent."""
 
 LENIENT = {
+    35: "a dot behind the domain, which only says that it is whole",
     157: "a blank before the address, which nobody means",
     158: "a blank behind it",
 }
@@ -76,5 +77,5 @@ def test_a_header_hides_nothing_bad(number: int, text: str, category: str) -> No
     found = [*in_header(text)]
     if category in MAILBOXES:
         assert found == [text]
-    elif category == "ISEMAIL_ERR" and found == [text]:
+    elif category == "ISEMAIL_ERR" and found == [text] and number not in LENIENT:
         assert not is_address(found[0])
