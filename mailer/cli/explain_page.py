@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.dsn.explain import explain
+from mailer.machine.users import called
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES
 from mailer.mail.when import rfc3339
@@ -79,14 +80,7 @@ def _facts(story: Story, now: float) -> Iterator[Field]:
 
 
 def _by(story: Story) -> str:
-    if story.uid is None:
-        return ""
-    import pwd
-
-    try:
-        return f"  by {pwd.getpwuid(story.uid).pw_name} (user {story.uid})"
-    except (KeyError, OverflowError):
-        return f"  by user {story.uid}"
+    return "" if story.uid is None else f"  by {called(story.uid)}"
 
 
 # What happened

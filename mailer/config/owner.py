@@ -11,6 +11,7 @@ import os
 import pwd
 import stat
 
+from mailer.machine.users import called
 from mailer.mail.failure import NO_PERMISSION, Failure
 
 
@@ -75,7 +76,7 @@ def check_ancestors(spool: str) -> None:
         except FileNotFoundError:
             known = None
         if known and known.st_uid not in (0, os.geteuid()):
-            raise Failure(f"{path}, above the spool, belongs to user {known.st_uid}, who could replace the spool", NO_PERMISSION)
+            raise Failure(f"{path}, above the spool, belongs to {called(known.st_uid)}, who could replace the spool", NO_PERMISSION)
         if known and known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
             raise Failure(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", NO_PERMISSION)
         if path == "/":

@@ -273,6 +273,7 @@ class Dispatcher:
 
     def mind_pauses(self) -> None:
         """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
+        self.engine.check_clock()  # before: what is known of pauses until now was said by the old one
         if self.standstill.read() and self.standstill.pauses:
             for destination in [*self.scheduler.destinations.values()]:
                 for job in destination.take_all():

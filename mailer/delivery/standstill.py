@@ -20,6 +20,7 @@ what waits until something of ours is mended, also at a reload.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,18 @@ class Standstill:
         self._version = version
         self._take_over(known)
         return True
+
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: a pause for an hour is one of an hour, in memory and in the file."""
+        targets = {target for target, pause in self.pauses.by_target.items() if pause.until < math.inf}
+        if not targets:
+            return
+        moved = (pause._replace(until=pause.until + seconds, at=pause.at + seconds) for pause in self.pauses)
+        self.pauses = Pauses(moved)
+        try:
+            pauses.move(self.root, targets, seconds, self.clock.now())
+        except Failure as failure:
+            self.tell(Alarm(self.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
 
     def _take_over(self, known: Pauses) -> None:
         before, self.pauses = self.pauses, known

@@ -32,6 +32,7 @@ def move(engine: Engine, seconds: float) -> None:
     engine.scheduler.move(seconds)
     for line in engine.lines:
         line.began += seconds
+    engine.standstill.move(seconds)
     engine.policy.router.forget()  # what was found is known until a time
     if engine.policy.reactions is not None:
         engine.policy.reactions.move(seconds)

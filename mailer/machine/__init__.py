@@ -5,5 +5,5 @@ write mail from and to any of these. One name is what it is called in mail (``ma
 the world, where ``root@web1`` and ``root@localhost.localdomain`` are nobody.
 
 ``names``      the names, and the one that stands for all     ``own``   whether an address is this machine's
-``hostsfile``  the system's own list of hosts
+``hostsfile``  the system's own list of hosts   ``users``  what its users are called
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mailer.machine.users import called
 from mailer.mail.failure import NO_PERMISSION, Failure, from_os
 
 STATES = ("queued", "deferred", "held", "failed")
@@ -95,7 +96,7 @@ def _make(path: str) -> None:
 def check_owner(root: str) -> None:
     """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Failure` (77)."""
     if os.geteuid() == 0 and (owner := os.stat(root).st_uid):
-        raise ForeignSpool(f"the spool {root} belongs to user {owner}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
+        raise ForeignSpool(f"the spool {root} belongs to {called(owner)}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
 
 
 def share(root: str) -> None:

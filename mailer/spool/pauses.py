@@ -31,6 +31,7 @@ from . import doorbell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
 NAME = "pauses"
 """The file's name, and what the doorbell says when it has changed: no ID looks like that."""
@@ -153,6 +154,20 @@ def resume(root: str, target: str, now: float) -> bool:
             raise Failure(f"{target} is not paused; `mailer queue pauses` lists what is", NO_SUCH)
 
     return _change(root, now, forget)
+
+
+def move(root: str, targets: AbstractSet[str], seconds: float, now: float) -> None:
+    """The clock was set, and shows so many seconds more: the pauses of `targets`, which were said before, last as long as they were to.
+
+    `now` is by the clock as it is. Raises `Failure`.
+    """
+
+    def later(known: dict[str, Pause]) -> None:
+        for target in targets & known.keys():
+            each = known[target]
+            known[target] = each._replace(until=each.until + seconds, at=each.at + seconds)
+
+    _change(root, min(now, now - seconds), later)
 
 
 def _change(root: str, now: float, change: Callable[[dict[str, Pause]], None]) -> bool:

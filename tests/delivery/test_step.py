@@ -16,6 +16,7 @@ from mailer.delivery.upkeep import Upkeep
 from mailer.events import Alarm
 from mailer.mail.cause import Cause
 from mailer.mail.when import rfc3339
+from mailer.spool import pauses
 from tests.fakes.mail import Machine, outcome, put
 
 from .post import DAY, NOW, Post, play
@@ -308,3 +309,41 @@ def test_how_far_it_was_set_is_said_in_words() -> None:
     assert words(10 * YEAR) == "the clock of this machine was set ahead by 3650.0 days"
     assert words(-3600.0) == "the clock of this machine was set back by 1.0 hours"
     assert words(5.5) == "the clock of this machine was set ahead by 5.5 seconds"
+
+
+@pytest.mark.parametrize("step", [YEAR, 8.0, -3600.0])
+def test_a_pause_for_a_time_lasts_for_that_time(post: Post, machine: Machine, step: float) -> None:
+    """Whichever way the clock is set meanwhile, in memory and in the file."""
+
+    async def scenario() -> None:
+        async with post.running():
+            pauses.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
+            post.engine.look([pauses.NAME])
+            id = post.put("a@example.com", sender="", at=machine.clock.now())
+            await post.settled(id, "deferred")
+            machine.set(step)
+            await passes(post, machine, 50)
+            for known in (post.engine.standstill.pauses, pauses.read(post.spool.root)):
+                assert known.by_target["example.com"].until - machine.clock.now() == pytest.approx(10, abs=1)
+            assert post.spool.find(id) == "deferred"
+            await passes(post, machine, 40)
+            await post.settled(id, None)
+
+    play(scenario())
+
+
+def test_a_pause_that_is_said_by_the_new_clock_is_as_long_as_it_says(post: Post, machine: Machine) -> None:
+    """Also before anybody noticed that it was set; the one of before is moved."""
+
+    async def scenario() -> None:
+        async with post.running():
+            pauses.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
+            post.engine.look([pauses.NAME])
+            machine.set(-3600.0)
+            wall = machine.up + machine.ahead
+            pauses.pause(post.spool.root, "example.net", wall + 300, "", wall)
+            post.engine.look([pauses.NAME])
+            until = {pause.target: pause.until - wall for pause in pauses.read(post.spool.root)}
+            assert until == {"example.com": pytest.approx(60, abs=1), "example.net": pytest.approx(300, abs=1)}
+
+    play(scenario())

@@ -45,6 +45,18 @@ def test_a_pause_ends_by_itself(spool: Spool) -> None:
     assert names(spool.root) == ["example.org"]
 
 
+@pytest.mark.parametrize("step", [3600.0, -3600.0, 5 * 365 * 86400.0])
+def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: Spool, step: float) -> None:
+    """What was said before is moved with the clock; what has no end, and what was said by the new clock, stays."""
+    pauses.pause(spool.root, "relay:out", NOW + 60, "", NOW)
+    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+    pauses.pause(spool.root, "example.org", NOW + step + 600, "", NOW)
+    pauses.move(spool.root, {"relay:out", "gone.example"}, step, NOW + step)
+    known = pauses.read(spool.root).by_target
+    assert (known["relay:out"].until, known["example.net"].until) == (NOW + step + 60, math.inf)
+    assert known["example.org"].until == NOW + step + 600
+
+
 def test_who_is_held_by_a_pause() -> None:
     """A relay by its name, an MX set by one of its hosts or by all, a domain, and the domains below one."""
     known = Pauses(Pause(target, math.inf, "", NOW) for target in ("relay:out", "mx:mx1.a.example", "b.example", "*.c.example"))
