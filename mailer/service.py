@@ -266,6 +266,8 @@ class Service:
             self._tell("stopping")
             await self.engine.stop(self.config.delivery.stop_timeout)
             await engine
+            if self.once and not self.stopping.is_set():
+                await self._last_sweep()
         finally:
             for task in (*chores, stopping, engine):
                 task.cancel()
@@ -273,6 +275,13 @@ class Service:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    async def _last_sweep(self) -> None:
+        """Where no daemon ever runs, each pass clears out what is past its time."""
+        try:
+            await asyncio.to_thread(self._sweep)
+        except OSError as error:
+            self._spool_alarm(error)
 
     def _chores(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._every(lambda: CHECKPOINT_EVERY, self.status.checkpoint, threaded=True)

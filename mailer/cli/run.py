@@ -31,7 +31,10 @@ COMMAND = Command(
         "SIGHUP reads the configuration again, also one that comes while the daemon starts; one with a mistake is reported and the "
         "old one stays. A stop begins nothing "
         "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
-        "notify protocol (Type=notify, or notify-reload from systemd 253 on)."
+        "notify protocol (Type=notify, or notify-reload from systemd 253 on).\n\n"
+        "What is past its time (failed mail after bounce.retention, history after status.retention) goes every hour, and at the end of "
+        "each pass with --once. Nothing is deleted before the clock has stood for a day; where passes are more than four days apart, "
+        "nothing is."
     ),
     options=(Option("--once", help="make one pass over everything that is due, then exit"),),
     epilog=(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
-from mailer.mail.when import parse_rfc3339
+from mailer.mail.when import parse_rfc3339, rfc3339
 
 from .world import World
 
@@ -49,6 +50,19 @@ def test_one_pass_delivers_what_is_due_and_ends(world: World) -> None:
     world.once()
     assert sorted(kept.subject for kept in sink.received(3)) == ["0", "1", "2"]
     assert [world.status(id)["status"] for id in ids] == ["sent"] * 3
+
+
+def test_one_pass_clears_out_what_is_past_its_time(world: World) -> None:
+    """Where no daemon ever runs, mail that failed is not kept for ever."""
+    world.configure(world.sink())
+    id = world.send("550@there.example")
+    world.once()
+    kept, now = world.spool / "failed" / id, time.time()
+    assert kept.exists()
+    os.utime(kept, (now - 8 * 86400, now - 8 * 86400))
+    (world.spool / "clock").write_text(f"{rfc3339(now - 2 * 86400)} {rfc3339(now - 3600)}\n")
+    world.once()
+    assert not kept.exists()
 
 
 def test_the_doorbell_makes_delivery_immediate(world: World) -> None:
