@@ -11,6 +11,7 @@ from pathlib import Path
 
 TITLES = {
     821: "Simple Mail Transfer Protocol (1982)",
+    1034: "Domain Names: Concepts and Facilities",
     1035: "Domain Names: Implementation and Specification",
     1123: "Requirements for Internet Hosts: Application and Support",
     1122: "Requirements for Internet Hosts: Communication Layers",

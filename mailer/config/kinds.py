@@ -226,6 +226,16 @@ def several(kind: Kind, *, least: int = 0) -> Kind:
     return Kind(f"list of {kind.name}", read, lambda items: [kind.write(item) for item in items])
 
 
+def one_or_several(kind: Kind) -> Kind:
+    """The same, where one may stand alone."""
+    listed = several(kind, least=1)
+
+    def read(value: object) -> tuple[Any, ...]:
+        return (kind.read(value),) if isinstance(value, str) else tuple(listed.read(value))
+
+    return Kind(f"{listed.name}, or one of them", read, listed.write)
+
+
 def _table(pairs: Any) -> dict[str, Any]:
     """As the file writes it: one target as a text, several as a list."""
     return {name: (value[0] if len(value) == 1 else [*value]) if isinstance(value, tuple) else value for name, value in pairs}

@@ -38,6 +38,7 @@ from .kinds import (
     SOURCE,
     SWITCH,
     choice,
+    one_or_several,
     several,
 )
 from .metrics import Metrics
@@ -129,7 +130,8 @@ class Submission:
     masquerade_except: tuple[str, ...] = setting(KEPT, "Users, addresses and domains that keep theirs.", (), example="lists.example.com")
     strict: bool = setting(
         SWITCH,
-        "Whether a message is refused instead of mended: lines too long, octets that do not say what they are, fields that stand twice.",
+        "Whether a message is refused instead of mended: lines too long, octets that do not say what they are, fields that stand twice, "
+        "addresses without a comma between them.",
         False,
     )
     max_header_size: int = setting(SIZE, "The largest header that a message may have.", defaults.MAX_HEADER_SIZE)
@@ -156,7 +158,7 @@ class Route:
 
     match: str = setting(PATTERN, 'A domain, "*.domain" for everything below it, or "*".', example="*.example.net")
     via: tuple[str, ...] = setting(
-        several(HOP, least=1),
+        one_or_several(HOP),
         'Ways out in order of preference: "relay:NAME", or "mx" for the MX hosts of the domain.',
         example="relay:out",
     )

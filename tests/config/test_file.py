@@ -80,6 +80,11 @@ def test_a_relay_alone_takes_everything() -> None:
     assert read(RELAY).routes == (Route(match="*", via=("relay:out",)),)
 
 
+def test_one_way_out_needs_no_list() -> None:
+    """As the hint for a route without one writes it."""
+    assert read(RELAY + '[[route]]\nmatch = "example.net"\nvia = "relay:out"\n').routes[0].via == ("relay:out",)
+
+
 def test_a_route_for_everything_stays_the_last() -> None:
     """Nothing is added behind a route for ``*``."""
     text = RELAY + '[[route]]\nmatch = "*"\nvia = ["relay:out", "mx"]\n'
