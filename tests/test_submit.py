@@ -666,6 +666,20 @@ def test_mail_that_is_sent_on_says_when_and_under_which_name(door: Door) -> None
     assert door.content(again) == again
 
 
+def test_who_says_twice_that_it_is_sent_on_still_names_the_recipients(door: Door) -> None:
+    """Those of the newest block that names some; whoever got it before does not get it again."""
+    data = b"Resent-From: b@example.net\nResent-From: a@example.net\nResent-To: c@example.net\nTo: old@example.net\n"
+    envelope = door.submit(data + WHOLE, from_header=True).envelope
+    assert [person.address for person in envelope.recipients] == ["you@example.net", "c@example.net"]
+    assert envelope.sender == "b@example.net"
+
+
+@pytest.mark.parametrize("preface", [b"\xef\xbb\xbf", b"\xef\xbb\xbfFrom me Mon\n", b"From me Mon\n>From me Tue\n"])
+def test_what_stands_before_a_message_is_no_part_of_it(door: Door, preface: bytes) -> None:
+    """The byte order mark of an editor, and the lines of a mailbox."""
+    assert door.content(preface + WHOLE) == WHOLE
+
+
 def test_a_return_path_does_not_travel(door: Door) -> None:
     """The host that delivers it writes one, RFC 5321 §4.4; that of an earlier journey says something else."""
     done = door.submit(b"Return-Path: <old@example.com>\r\n" + WHOLE)

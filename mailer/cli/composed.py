@@ -14,8 +14,8 @@ from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
 from mailer.compose import Attachment, Email, EmailError, Limits, Link
-from mailer.compose.payload import load
-from mailer.mail.charset import WESTERN, readable
+from mailer.compose.payload import load, whole
+from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
 from mailer.mail.message import Change
 from mailer.mail.text import one_line
@@ -77,6 +77,9 @@ class _Draft:
             payload = load(text.encode())
         except (ValueError, RecursionError) as error:
             raise Failure(f"{path}: this is no JSON: {error}; nothing was queued", BAD_MESSAGE) from None
+        payload, halves = whole(payload)
+        if halves:
+            self._mend(path, "it has halves of characters, shown as \ufffd")
         return Email.from_payload(payload)
 
     def from_options(self) -> Email:
@@ -104,7 +107,8 @@ class _Draft:
             name = self._said("--inline", os.path.basename(path))
             email.files.append(Attachment(self._read(path), name, content_id=self._said("--inline", id)))
         if not any(map(given.flag, TEXTS)):
-            email.header_fields(), email.hidden()  # a person hears what is wrong with them before the text is typed
+            bad: list[str] | None = None if _person() else []
+            email.header_fields(bad), email.hidden(bad)  # a person hears what is wrong with them before the text is typed
             email.text = self._typed()
         return email
 
@@ -159,12 +163,20 @@ class _Draft:
 
     def _decoded(self, what: str, data: bytes) -> str:
         """Octets as text; what is no UTF-8 is mended and told, or refused. Raises `Failure` (65)."""
-        text, guessed = readable(data.removeprefix(b"\xef\xbb\xbf"))
+        if (text := marked(data)) is not None:
+            return text
+        text, guessed = readable(data)
         if guessed:
-            if self.settings.strict:
-                raise Failure(f"{what}: it is no UTF-8; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
-            self.changes.append(Change("mended", what, "", "", f"it has octets that are no UTF-8, taken for {WESTERN}"))
+            self._mend(what, f"it has octets that are no UTF-8, taken for {WESTERN}")
         return text
+
+    def _mend(self, what: str, why: str) -> None:
+        """Tell that something was mended. Raises `Failure` (65) where that is not wanted."""
+        if self.settings.strict:
+            raise Failure(
+                f"{what}: {why.partition(', ')[0]}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE
+            )
+        self.changes.append(Change("mended", what, "", "", why))
 
     def _read(self, path: str) -> bytes:
         """What is in a file, or in standard input for ``-``. Raises `Failure` (65, 67, 74)."""
@@ -175,6 +187,11 @@ class _Draft:
                 return read_all(file.fileno(), self.settings)
         except OSError as error:
             raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
+
+
+def _person() -> bool:
+    """Whether somebody types on standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _no_input() -> bool:

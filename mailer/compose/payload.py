@@ -52,6 +52,26 @@ def load(text: bytes) -> object:
     return json.loads(text)
 
 
+def whole(payload: object) -> tuple[object, bool]:
+    """`payload` with U+FFFD for each half of a character, and whether there was one: what is left of one that was cut in two.
+
+    JSON can say a half (RFC 8259 §8.2), and no mail can.
+    """
+    if isinstance(payload, str):
+        try:
+            payload.encode()
+        except UnicodeEncodeError:
+            return payload.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), True
+        return payload, False
+    if isinstance(payload, list):
+        made = [whole(one) for one in payload]
+        return [one for one, _ in made], any(half for _, half in made)
+    if isinstance(payload, dict):
+        pairs = [(whole(name), whole(one)) for name, one in payload.items()]
+        return {name: one for (name, _), (one, _) in pairs}, any(a or b for (_, a), (_, b) in pairs)
+    return payload, False
+
+
 def parts(payload: object) -> dict[str, Any]:
     """The fields of the `Email` that `payload` describes. Raises `EmailError`."""
     members = _members(payload, (*TEXT, *LISTS, "attachments", "headers"), "the payload")

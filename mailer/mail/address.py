@@ -76,6 +76,8 @@ def parse(text: str, default_domain: str = "") -> Address:
     local, domain = _halves(text, inner)
     _check_local(text, local)
     if not domain:
+        if local.startswith("=?") and local.endswith("?="):
+            raise AddressError(text, "it is an encoded word, which no address may be (RFC 2047 §5)")
         if not default_domain:
             raise AddressError(text, "it has no domain (set submission.default_domain, or write user@domain)")
         domain = default_domain

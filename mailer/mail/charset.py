@@ -37,6 +37,23 @@ def _count(octets: bytes) -> int:
     return len(octets.translate(None, _LOW))
 
 
+def marked(data: bytes) -> str | None:
+    """The text of `data`, without its byte order mark, where that says truly which form of Unicode it is; None where there is none.
+
+    Windows writes UTF-16 so, which is neither UTF-8 nor windows-1252.
+    """
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            try:
+                return data[len(mark) :].decode(name)
+            except UnicodeDecodeError:
+                return None
+    return None
+
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
 def is_utf8(data: bytes) -> bool:
     """Whether `data` is UTF-8 as a whole."""
     try:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from binascii import a2b_qp
+from binascii import Error as Base64Error
+from binascii import a2b_base64, a2b_qp
 
 from .address import ascii_address
 from .address_list import boxes
 from .charset import WESTERN, is_utf8, readable
-from .message import Change, Message, has_long_line
+from .message import UNKNOWN_WORD, Change, Message, has_long_line
 from .mime import MAX_WORD, field, parameter, phrase
 from .mime import encoded as encoded_words
 
 LONG = "it has a line of more than 998 octets"
 RAW = "it has octets above 127 and does not say what they are"
+UNKNOWN = "it has words in a character set that is called unknown"
 LARGEST_HEADER = 1 << 20  # octets of a header in which something is mended; submission takes no larger one
 LONGEST_READ = 10_000  # characters of a field in which encoded words are read: more takes for ever
 MOST_CHANGES = 1000  # that are named one by one
@@ -53,7 +55,7 @@ def with_charset(type: str, charset: str) -> str:
 
 def mended_header(entity: Message, where: str, changes: list[Change]) -> Message:
     """The header of a message, or of part `where` of one; what was done, or should have been, is added to `changes`."""
-    if entity.header.isascii() and not has_long_line(entity.header):
+    if _is_fit(entity.header):
         return entity
     if len(entity.header) > LARGEST_HEADER:
         note(changes, Change("left", f"part {where} header" if where else "header", "", "", "it is too large to be looked at"))
@@ -61,12 +63,13 @@ def mended_header(entity: Message, where: str, changes: list[Change]) -> Message
     given = charset(entity.value(b"content-type") or "")
     made = []
     for name, one in entity.fields():
-        if one.isascii() and not has_long_line(one):
+        if _is_fit(one) or (name in _PROGRAMS and one.isascii() and not has_long_line(one)):
             made.append(one)
             continue
         what = (f"part {where} " if where else "") + one.partition(b":")[0].decode().strip()
         value, guessed = _decoded(one.partition(b":")[2].replace(b"\r\n", b"").strip(b" \t"), given)
-        why = LONG if one.isascii() else f"{RAW}, taken for {WESTERN}" if guessed else RAW
+        why = LONG if has_long_line(one) and one.isascii() else UNKNOWN if one.isascii() else RAW
+        why += f", taken for {WESTERN}" * guessed
         new = _field(name, one, value)
         if new is None:
             note(changes, Change("left", what, "", "", f"{why}, and it cannot be written otherwise"))
@@ -74,6 +77,11 @@ def mended_header(entity: Message, where: str, changes: list[Change]) -> Message
             note(changes, Change("mended", what, _shown(one), _shown(new), why))
         made.append(one if new is None else new)
     return Message(b"".join(made), entity.rest)
+
+
+def _is_fit(header: bytes) -> bool:
+    """Whether every server takes it, and every reader shows what it says."""
+    return header.isascii() and not has_long_line(header) and not (b"=?" in header and UNKNOWN_WORD in header.lower())
 
 
 def _field(name: bytes, one: bytes, value: str) -> bytes | None:
@@ -105,15 +113,32 @@ def _decoded(raw: bytes, given: str) -> tuple[str, bool]:
 
     In a word that is encoded, octets that should have been encoded too are of the set that it names.
     """
+    guesses: list[bool] = []
+    if b"=?" in raw and UNKNOWN_WORD in raw.lower():
+        raw = _UNKNOWN_WORDS.sub(lambda found: _known(found[0], guesses), raw)
     if not raw.isascii() and b"=?" in raw:
         raw = _WORD.sub(_whole_word, raw)
     for charset in ("utf-8", given):
         try:
-            return _printable(raw.decode(charset)), False
+            return _printable(raw.decode(charset)), any(guesses)
         except (ValueError, LookupError):
             continue
     text, guessed = readable(raw)
     return _printable(text), guessed
+
+
+def _known(words: bytes, guesses: list[bool]) -> bytes:
+    """Encoded words of an unknown set, one behind the other, as their readers would take the octets; whether that is a guess."""
+    octets = b""
+    for word in words.split():
+        encoding, _, said = word[len(UNKNOWN_WORD) : -2].partition(b"?")
+        try:
+            octets += a2b_qp(said, header=True) if encoding in b"qQ" else a2b_base64(said)
+        except Base64Error:
+            return words
+    text, guessed = readable(octets)
+    guesses.append(guessed)
+    return encoded_words(_printable(text)).encode() or words
 
 
 def _whole_word(found: re.Match[bytes]) -> bytes:
@@ -186,6 +211,7 @@ def _named(text: str) -> str:
 
 
 _BESIDE = re.compile(r'\((?:[^()\\]|\\.)*+\)?|[<>,:;]+|(?:"(?:[^"\\]|\\.)*+"?|[^<>,:;("])++', re.DOTALL)
+_UNKNOWN_WORDS = re.compile(rb"=\?unknown-8bit\?[bq]\?[!->@-~]*\?=(?:[ \t]+=\?unknown-8bit\?[bq]\?[!->@-~]*\?=)*", re.IGNORECASE)
 _WORD = re.compile(rb"=\?([!-<>@-~]{1,75})\?([bBqQ])\?([^?]*)\?=")
 
 

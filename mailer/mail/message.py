@@ -41,15 +41,21 @@ def is_normal(data: bytes) -> bool:
     return all(map(is_clean, blocks(data))) and data.endswith(b"\r\n")
 
 
+UNKNOWN_WORD = b"=?unknown-8bit?"
+"""How an encoded word begins whose writer did not know its character set, RFC 1428 §3: no reader shows it."""
+
+
 def normalise(data: bytes) -> bytes:
     """`data` with CRLF line ends only, ending in one.
 
-    LF, or CRLF, ends a line. A CR that no LF follows would end a line for some servers and not for
-    others; it becomes a space, and so does NUL, which RFC 5322 §4 no longer allows. Nothing is removed,
+    LF, or CRLF, ends a line; where there is none of either, CR does, as some programs still write. Any other CR would end a line for
+    some servers and not for others; it becomes a space, and so does NUL, which RFC 5322 §4 no longer allows. Nothing is removed,
     so no two lines become one. What is so already comes back as it is, which for a large message is the usual case.
     """
     if is_normal(data):
         return data
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     data = data.replace(b"\r\n", b"\n")
     if b"\r" in data:
         data = data.replace(b"\r", b" ")

@@ -11,11 +11,8 @@ from .message import Message
 
 def recipients(message: Message) -> dict[str, str]:
     """Each address text of To, Cc and Bcc, or of Resent-To and so on, with the field that names it first: to, cc or bcc."""
-    again = _newest(message)
-    fields = message
-    prefix = b""
-    if any(again.value(b"resent-" + type) for type in (b"to", b"cc", b"bcc")):
-        fields, prefix = again, b"resent-"
+    again = _resent(message, "naming")
+    fields, prefix = (again, b"resent-") if again.header else (message, b"")
     named: dict[str, str] = {}
     for type in ("to", "cc", "bcc"):
         for value in fields.values(prefix + type.encode()):
@@ -26,15 +23,15 @@ def recipients(message: Message) -> dict[str, str]:
 
 def author(message: Message) -> str:
     """The address text of who sends it, or of who re-sends it where somebody does; empty if nobody is named."""
-    again = _newest(message)
+    again = _resent(message, "newest")
     values = (*again.values(b"resent-sender"), *again.values(b"resent-from")) if again.header else message.values(b"from")
     return next((text for value in values for text in in_header(value)), "")
 
 
-def _newest(message: Message) -> Message:
-    """The fields of who sent it on last; none where nobody did, and then what finds them is not imported."""
+def _resent(message: Message, which: str) -> Message:
+    """The fields of who sent it on last, or of the last who named recipients; none where nobody did, and then nothing is imported."""
     if b"resent-" not in message.header.lower():
         return Message(b"", b"")
-    from .resent import newest
+    from . import resent
 
-    return newest(message)
+    return resent.newest(message) if which == "newest" else resent.naming(message)

@@ -10,10 +10,12 @@ from .message import Change, Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ONCE = frozenset({b"resent-from", b"resent-sender", b"resent-date", b"resent-message-id"})
 """What each block has once: where it stands again, another block has begun."""
+
+PEOPLE = (b"resent-to", b"resent-cc", b"resent-bcc")
 
 TRACE = frozenset({b"received", b"return-path"})
 """What hosts put before a message: the block that stands below is older. RFC 5322 §3.6.7"""
@@ -38,13 +40,28 @@ def resent(message: Message, author: Callable[[], str], date: str, message_id: s
 
 def newest(message: Message) -> Message:
     """The newest block, as a header; an empty one where nobody sent the message on."""
+    return next(_blocks(message), Message(b"", b""))
+
+
+def naming(message: Message) -> Message:
+    """The newest block that names recipients, as a header: those above it say only who. An empty one where there is none."""
+    return next((block for block in _blocks(message) if any(map(block.value, PEOPLE))), Message(b"", b""))
+
+
+def _blocks(message: Message) -> Iterator[Message]:
+    """The blocks that no host has put a line between, the newest first."""
+    if b"resent-" not in message.header.lower():
+        return
     block: list[bytes] = []
     seen: set[bytes] = set()
-    if b"resent-" in message.header.lower():
-        for name, field in message.fields():
-            if (name in seen and name in ONCE) or (block and name in TRACE):
-                break
-            if name.startswith(b"resent-"):
-                seen.add(name)
-                block.append(field)
-    return Message(b"".join(block), b"")
+    for name, field in message.fields():
+        if block and name in TRACE:
+            break
+        if name in seen and name in ONCE:
+            yield Message(b"".join(block), b"")
+            block, seen = [], set()
+        if name.startswith(b"resent-"):
+            seen.add(name)
+            block.append(field)
+    if block:
+        yield Message(b"".join(block), b"")

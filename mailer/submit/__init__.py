@@ -67,7 +67,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     if request.options:
         _check_options(request.options)
     changes = [*request.changes]
-    came = Message.split(normalise(steps.without_from_line(request.data)))
+    came = Message.split(normalise(steps.without_preface(request.data)))
     rules = rules_for(request, came, settings)
     recipients = recipients_of(request, came, settings, rules, changes)
     if not came.is_single():

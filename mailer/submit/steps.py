@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.mail.message import Change, has_long_line
+from mailer.mail.message import UNKNOWN_WORD, Change, has_long_line
 from mailer.mail.when import rfc5322
 from mailer.spool import layout
 
@@ -23,9 +23,15 @@ ENVELOPE = (
 """What only the envelope says when mail leaves."""
 
 
-def without_from_line(data: bytes) -> bytes:
-    """An mbox "From " line is no header field; programs that read a mailbox leave it in, and those that quote one add another."""
-    at = 0
+BOM = b"\xef\xbb\xbf"
+
+
+def without_preface(data: bytes) -> bytes:
+    """The message without what editors and mailboxes put before one, and what is no header field.
+
+    That is a byte order mark, and the mbox "From " line: programs that read a mailbox leave it in, and those that quote one add another.
+    """
+    at = len(BOM) if data.startswith(BOM) else 0
     while data.startswith((b"From ", b">From "), at):
         at = data.find(b"\n", at) + 1 or len(data)
     return data[at:] if at else data
@@ -77,6 +83,8 @@ def needs_mending(message: Message) -> bool:
     """Whether not every server would take it as it is, as far as can be seen at once."""
     header, rest = message.header, message.rest
     raw = not (header.isascii() and rest.isascii())
+    if b"=?" in header and UNKNOWN_WORD in header.lower():
+        return True
     return has_long_line(header) or has_long_line(rest) or (raw and not _says_8bit(message))
 
 

@@ -120,12 +120,52 @@ def test_where_there_is_no_input_there_is_no_text(home: Home) -> None:
     assert home.send(*TO, "-s", "x", "--attach", "/etc/hostname", input=b"").stderr == b""
 
 
-@pytest.mark.parametrize("wrong", [["--header", "X-A"], ["--to", "no address"], ["--attach", "/none"], ["--bcc", "<"], ["--inline", "x"]])
+@pytest.mark.parametrize("wrong", [["--header", "X-A"], ["--from", "no address"], ["--attach", "/none"], ["--inline", "x"]])
 def test_what_is_wrong_is_told_before_the_text_is_typed(home: Home, wrong: list[str]) -> None:
     """Nothing is read."""
     with home.start("send", *TO, *wrong) as process:
         assert process.wait(60) in (64, 65, 67)
     assert home.queued() == []
+
+
+@pytest.mark.parametrize("bad", [["--to", "no@"], ["--bcc", "<"], ["--cc", "a b c@"], ["no@"]])
+def test_one_bad_address_stops_no_text_that_is_piped_in(home: Home, bad: list[str]) -> None:
+    """The others get their mail, and its sender a report, as with every other way to name them; ``--strict`` refuses."""
+    done = home.send(*TO, "-s", "x", *bad, input=b"report\n")
+    assert done.returncode == 0, done
+    assert b"undeliverable" in done.stderr
+    (id,) = home.queued()
+    assert [one.address for one in home.spool.read(id).envelope.recipients if one.outcome is None] == ["you@example.net"]
+    assert home.spool.content(id).endswith(b"\r\n\r\nreport\r\n")
+    assert home.send(*TO, "-s", "x", *bad, "--strict", input=b"report\n").returncode == 65
+    assert home.queued() == [id]
+
+
+@pytest.mark.parametrize("form", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("options", [["--text-file", "-"], ["-s", "x"], ["--from-json", "-"]])
+def test_a_byte_order_mark_says_what_a_text_is(home: Home, form: str, options: list[str]) -> None:
+    """As Windows writes it: in a file, on standard input, and in JSON."""
+    mark = "\ufeff" if form == "utf-16-be" else ""  # the others write it themselves
+    text = "Gr\u00fc\u00dfe"
+    if "--from-json" in options:
+        text = json.dumps({"from_address": "me@example.com", "to_addresses": ["you@example.net"], "body_plain": text}, ensure_ascii=False)
+    message = sent(home, *(TO if "--from-json" not in options else []), *options, input=(mark + text).encode(form))
+    assert message.get_content().splitlines() == ["Gr\u00fc\u00dfe"]
+
+
+def test_half_a_character_in_json_stops_no_mail(home: Home) -> None:
+    """What is left where a program cut a text within one; told, and refused where nothing is to be mended."""
+    said = {
+        "from_address": "me@example.com",
+        "to_addresses": ["you@example.net"],
+        "subject": "\udc00!",
+        "body_plain": "a \ud83d b \U0001f600",
+    }
+    payload = json.dumps(said).encode()
+    message = sent(home, "--from-json", "-", input=payload)
+    assert (message["Subject"], message.get_content()) == ("\ufffd!", "a \ufffd b \U0001f600\r\n")
+    assert b"halves of characters" in home.send("-v", "--from-json", "-", input=payload).stderr
+    assert home.send("--strict", "--from-json", "-", input=payload).returncode == 65
 
 
 ODD = "Gr\u00fc\u00dfe".encode() + b" caf\xe9"

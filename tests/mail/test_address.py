@@ -41,6 +41,7 @@ def test_a_dot_behind_a_domain_falls_away() -> None:
     [
         ("", "empty"),
         ("user", "no domain"),
+        ("=?utf-8?q?user=40example.com?=", "encoded word"),
         ("@example.com", "before the @"),
         ("user@", "after the @"),
         (".user@example.com", "dot"),

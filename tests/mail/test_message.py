@@ -48,6 +48,12 @@ def test_no_vector_of_smtp_smuggling_survives_as_another_line_end(vector: bytes)
     assert b"\n" not in done.replace(b"\r\n", b"")
 
 
+def test_carriage_returns_alone_end_lines_where_nothing_else_does() -> None:
+    """As Macs wrote it once; beside other line ends one is no end, and becomes a space."""
+    assert normalise(b"To: a@example.net\r\rhello\ryou\r") == b"To: a@example.net\r\n\r\nhello\r\nyou\r\n"
+    assert normalise(b"a\rb\n") == b"a b\r\n"
+
+
 def test_header_and_body_divide_at_the_empty_line() -> None:
     """The fields stand before it, and it belongs to the rest."""
     message = Message.split(b"A: 1\r\nB: 2\r\n\r\nbody\r\n")

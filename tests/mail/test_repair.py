@@ -234,6 +234,29 @@ def test_a_header_in_raw_octets_is_what_its_readers_would_guess(field: bytes, sh
 
 
 @pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        (b"Subject: =?unknown-8bit?q?gr=FC=DFe?=", "gr\u00fc\u00dfe"),
+        (b"Subject: a =?UNKNOWN-8BIT?B?w7w=?= z", "a \u00fc z"),
+        (b"Subject: =?unknown-8bit?q?=C3?=\r\n =?unknown-8bit?q?=BC?=", "\u00fc"),
+        (b"From: =?unknown-8bit?q?J=F6rg?= <jm@example.org>", "J\u00f6rg <jm@example.org>"),
+        (b"X-Note: =?unknown-8bit?q?a=0D=0AX-Other=3A_b?=", "a  X-Other: b"),
+    ],
+)
+def test_words_in_a_character_set_that_is_called_unknown_are_read(field: bytes, shown: str) -> None:
+    """No reader shows such, RFC 1428 \u00a73; several are one text, for their writer cut it anywhere."""
+    made, (change,) = mend(field + b"\r\n\r\nx\r\n")
+    assert (change.action, str(read(made)[change.what])) == ("mended", shown)
+    assert ("windows-1252" in change.why) == any(octet in field for octet in (b"=FC", b"=F6"))
+
+
+@pytest.mark.parametrize("field", [b"Subject: =?unknown-8bit?b?***?=", b"Message-ID: <=?unknown-8bit?q?=E9?=@x>"])
+def test_words_in_an_unknown_set_that_are_none_stay(field: bytes) -> None:
+    """Nobody can read them, or nobody should."""
+    assert mend(field + b"\r\n\r\nx\r\n")[0] == field + b"\r\n\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
     "field",
     [
         b'Content-Disposition: attachment; filename="gr\xfcn.pdf"',
