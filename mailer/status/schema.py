@@ -226,7 +226,8 @@ def migrate(db: sqlite3.Connection) -> None:
 def look_current(db: sqlite3.Connection) -> bool:
     """Let a connection that only reads see an older database as one of `VERSION`; False if there is nothing in it yet.
 
-    The daemon migrates the file; whoever reads it before the daemon has run must not have to wait for that. Raises `Unusable`, `sqlite3.Error`.
+    The daemon migrates the file; whoever reads it before the daemon has run must not have to wait for that.
+    Raises `Unusable`, `sqlite3.Error`.
     """
     found = version(db)
     if found == VERSION - 1:
