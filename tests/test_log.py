@@ -354,6 +354,24 @@ def test_a_fifo_that_nobody_reads_is_opened_without_a_wait(tmp_path: Path) -> No
         log.close(5)
 
 
+def test_a_reload_gives_a_reader_that_stalls_no_second_thread_to_hold_up(tmp_path: Path) -> None:
+    """However often: what waits, waits once, and is in order when somebody reads again."""
+    os.mkfifo(tmp_path / "log")
+    log = Log(open_stream(str(tmp_path / "log")), form="json", apart=True)
+    log.told(Daemon(NOW, "ready"))
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    for nth in range(40):
+        for _ in range(100):
+            log.told(Daemon(NOW, str(nth), "x" * 100))
+        log.change(open_stream(str(tmp_path / "log")), form="json", level="info")
+    assert threading.active_count() <= threads
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    with open(tmp_path / "log", encoding="utf-8") as reader:
+        assert json.loads(reader.readline())["what"] == "ready"
+        assert [json.loads(reader.readline())["what"] for _ in range(4000)] == [str(nth) for nth in range(40) for _ in range(100)]
+        log.close(5)
+
+
 def test_a_log_that_is_replaced_is_written_to_its_end(tmp_path: Path) -> None:
     """What was told before the change is in the old one, which is closed then."""
     old = open_stream(str(tmp_path / "old"))

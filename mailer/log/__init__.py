@@ -59,9 +59,16 @@ class Log:
         self._use(stream, form, level)
 
     def change(self, stream: TextIO, *, form: str, level: str) -> None:
-        """Write to `stream` from now on, and close the one before unless it is a standard stream."""
+        """Write to `stream` from now on, and close the one before unless it is a standard stream.
+
+        Where both are the same file, the one before goes on, for what waits may wait for ever: one more of it for each reload, with a
+        thread and a descriptor, would be too much.
+        """
         self.flush()
         before = self._stream
+        if self._writer is not None and stream is not before and _same(before, stream):
+            stream.close()
+            stream = before
         self._use(stream, form, level)
         if before is stream:
             return
@@ -137,6 +144,13 @@ class Log:
         words = [f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None)]
         text = f"{at[11:19]} {event:<10} {' '.join(words)}"
         return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
+
+
+def _same(one: TextIO, other: TextIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
+    except (OSError, ValueError):  # one is closed, or no file
+        return False
 
 
 def _json(lines: list[dict[str, object]]) -> str:
