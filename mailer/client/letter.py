@@ -1,7 +1,8 @@
 """What a program hands in, as what an SMTP session needs: an envelope and the octets of a message.
 
 A message is an `Email`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
-has it: a Date and a Message-ID if they are missing, no Bcc, and line ends that nobody can take for something else.
+has it: a Date and a Message-ID if they are missing, no Bcc, and line ends that nobody can take for something else. What the library
+writes is mended where it lets through what hosts refuse; finished bytes are not, for they may be signed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from mailer.compose import Email, EmailError
 from mailer.mail import address, named
 from mailer.mail.address import AddressError
 from mailer.mail.address_list import in_header, written
-from mailer.mail.message import Message, header_end, normalise
+from mailer.mail.header_repair import mended_header
+from mailer.mail.message import Message, header_end, normalise, without_preface
+from mailer.mail.once import single
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.resent import newest, resent
 from mailer.mail.when import rfc5322
@@ -66,11 +69,19 @@ def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | Non
     """
     if isinstance(mail, Email):
         return _from_email(mail, sender, recipients, hostname, request)
-    content = normalise(_octets(mail))
+    content = _fit(_octets(mail)) if isinstance(mail, StandardMessage) else normalise(without_preface(_octets(mail)))
     header = _Header(content)
     who = _author(header) if sender is None else sender
     whom = _named(header) if recipients is None else _listed(recipients)
     return _complete(content, header, _reverse_path(who), _checked(whom), hostname, request)
+
+
+def _fit(data: bytes) -> bytes:
+    """What the library wrote, with what it lets through and hosts refuse mended: fields twice, raw octets, domains that are not ASCII."""
+    message = Message.split(normalise(data))
+    if message.value(b"dkim-signature") is not None:  # what is signed stays as it is
+        return bytes(message)
+    return bytes(mended_header(single(message, []), "", []))
 
 
 def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request) -> Letter:
@@ -101,6 +112,7 @@ class _Header:
                     yield value.decode("utf-8", "replace").strip()
 
 
+ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc")
 HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 
@@ -133,7 +145,7 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
     if not isinstance(mail, StandardMessage):
         raise TypeError(f"an Email, an email.message.Message or bytes can be sent, not {type(mail).__name__}")
     policy = mail.policy.clone(linesep="\r\n")
-    if isinstance(policy, EmailPolicy) and _is_international(mail):
+    if isinstance(policy, EmailPolicy) and _is_international(mail):  # else the library would write encoded words in them
         policy = policy.clone(utf8=True)
     made = BytesIO()
     try:
@@ -144,9 +156,9 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
 
 
 def _is_international(mail: StandardMessage) -> bool:
-    """Whether an address has letters beyond ASCII before the @: the library would write them as encoded words, which are none there."""
-    values = [str(value) for name in ("from", "to", "cc", "reply-to") for value in mail.get_all(name, [])]
-    return any(not found.rpartition("@")[0].isascii() for value in values for found in in_header(value))
+    """Whether an address has letters beyond ASCII."""
+    values = [str(value) for name in ADDRESSES for value in mail.get_all(name, [])]
+    return any(not found.isascii() for value in values for found in in_header(value))
 
 
 def _author(header: _Header) -> str:

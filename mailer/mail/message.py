@@ -66,6 +66,20 @@ def normalise(data: bytes) -> bytes:
     return data.replace(b"\n", b"\r\n")
 
 
+BOM = b"\xef\xbb\xbf"
+
+
+def without_preface(data: bytes) -> bytes:
+    """The message without what editors and mailboxes put before one, and what is no header field.
+
+    That is a byte order mark, and the mbox "From " line: programs that read a mailbox leave it in, and those that quote one add another.
+    """
+    at = len(BOM) if data.startswith(BOM) else 0
+    while data.startswith((b"From ", b">From "), at):
+        at = data.find(b"\n", at) + 1 or len(data)
+    return data[at:] if at else data
+
+
 def has_long_line(data: bytes) -> bool:
     """Whether a line of normalised `data` has more than 998 octets, RFC 5322 §2.1.1. The end of `data` ends a line, too."""
     return long_line(data) < len(data)

@@ -20,7 +20,7 @@ import os
 
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.mail.message import Message, header_end, normalise
+from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.when import rfc3339
 from mailer.spool import layout, space
 from mailer.spool.put import announce, put
@@ -67,7 +67,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     if request.options:
         _check_options(request.options)
     changes = [*request.changes]
-    came = Message.split(normalise(steps.without_preface(request.data)))
+    came = Message.split(normalise(without_preface(request.data)))
     rules = rules_for(request, came, settings)
     recipients = recipients_of(request, came, settings, rules, changes)
     if not came.is_single():

@@ -23,20 +23,6 @@ ENVELOPE = (
 """What only the envelope says when mail leaves."""
 
 
-BOM = b"\xef\xbb\xbf"
-
-
-def without_preface(data: bytes) -> bytes:
-    """The message without what editors and mailboxes put before one, and what is no header field.
-
-    That is a byte order mark, and the mbox "From " line: programs that read a mailbox leave it in, and those that quote one add another.
-    """
-    at = len(BOM) if data.startswith(BOM) else 0
-    while data.startswith((b"From ", b">From "), at):
-        at = data.find(b"\n", at) + 1 or len(data)
-    return data[at:] if at else data
-
-
 def single_fields(message: Message, changes: list[Change], *, strict: bool) -> Message:
     """The message with each field once that may stand once. Raises `Failure` (65) if that is not wanted."""
     from mailer.mail.once import single

@@ -185,6 +185,42 @@ def test_recipients_are_read_as_people_write_them() -> None:
     assert refused(PLAIN, recipients=["Anna a@example.net"]).kind is ErrorKind.INVALID_RECIPIENT_ADDRESS
 
 
+def test_a_domain_beyond_ascii_is_one_in_a_message_of_the_library_too() -> None:
+    """Its writer would make an encoded word of it; the field has A-labels as the envelope has, and the name beside is encoded."""
+    mail = email.message.EmailMessage()
+    mail["From"] = "J\u00f6rg <me@b\u00fccher.example>"
+    mail["To"] = "you@b\u00fccher.example"
+    mail["Subject"] = "\u00fc"
+    mail.set_content("x")
+    made = make(mail)
+    assert (made.sender, made.recipients) == ("me@xn--bcher-kva.example", ("you@xn--bcher-kva.example",))
+    assert made.content.isascii()
+    read = email.message_from_bytes(made.content, policy=email.policy.default)
+    assert (read["From"], read["Subject"]) == ("J\u00f6rg <me@xn--bcher-kva.example>", "\u00fc")
+
+
+def test_what_the_library_lets_through_is_mended() -> None:
+    """A field that was set twice, which it adds instead, and octets that it never read; what is signed stays as it is."""
+    mail = email.message_from_bytes(b"From: J\xe9 <me@example.com>\nTo: a@example.net\nSubject: caf\xe9\n\nx\n")
+    mail["To"] = "b@example.net"
+    mail["Subject"] = "again"
+    made = make(mail)
+    assert made.recipients == ("a@example.net", "b@example.net")
+    read = email.message_from_bytes(made.content, policy=email.policy.default)
+    assert (read.get_all("To"), read.get_all("Subject")) == (["a@example.net, b@example.net"], ["caf\u00e9"])
+    assert made.content.isascii()
+    mail["DKIM-Signature"] = "v=1"
+    assert b"Subject: again" in make(mail).content
+
+
+@pytest.mark.parametrize("preface", [b"\xef\xbb\xbf", b"From me Mon\n"])
+def test_what_stands_before_a_message_is_no_part_of_it(preface: bytes) -> None:
+    """The byte order mark of an editor, and the line of a mailbox."""
+    made = make(preface + PLAIN)
+    assert made.sender == "anna@example.org"
+    assert made.content.startswith(b"From: Anna ")
+
+
 def test_mail_that_is_sent_on_goes_to_those_it_is_sent_on_to() -> None:
     """From who does so, RFC 5322 §3.6.6; the copy says when, and no Return-Path of its first journey."""
     made = make(b"Return-Path: <x@example.org>\nResent-From: re@example.com\nResent-To: new@example.net\n" + PLAIN)
