@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from mailer.mail.address import AddressError, parse
-from mailer.mail.address_list import boxes
 
 from . import defaults
 
@@ -145,6 +144,8 @@ def mailbox(value: object) -> str:
     author = text(value)
     if not author:
         return author
+    from mailer.mail.address_list import boxes
+
     if len(found := [*boxes(author)]) != 1 or found[0][3] or author[found[0][2] :] not in ("", ">"):
         raise ValueError(f'{written(author)} is no author; write "anna@example.org" or "Anna <anna@example.org>"')
     address(found[0][0])

@@ -9,11 +9,16 @@ fields and wherever else people write several.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 §4.5.3.1.2
 MAX_ADDRESS = 254  # octets: a path of 256 less its angle brackets, RFC 5321 §4.5.3.1.3
 
 _ATEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
+_PLAIN = _ATEXT | {".", "@"}
 _LDH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 
 PRIVATE = frozenset({"localdomain", "localdomain4", "localdomain6", "localhost", "local", "internal", "lan", "arpa"})
@@ -121,6 +126,21 @@ def is_private(domain: str) -> bool:
     """Whether `domain` can mean something only where it is written: it has no dot, or the last label is one of `PRIVATE`."""
     above, _, last = domain.removesuffix(".").rpartition(".")
     return (not above or last.lower() in PRIVATE) and not domain.startswith("[")
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` is one word in which nothing is to be found but, perhaps, an address: no name, no comment, no other address."""
+    return _PLAIN.issuperset(text)
+
+
+def listed(value: str) -> Iterable[str]:
+    """The addresses in the value of a field, as `address_list.in_header` finds them; for one that stands alone it is not imported."""
+    text = value.strip(" \t\r\n")
+    if is_plain(text):
+        return (text,) if text else ()
+    from .address_list import in_header
+
+    return in_header(value)
 
 
 def printable(text: str) -> str:

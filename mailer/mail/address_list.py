@@ -12,7 +12,7 @@ The law: every address that is written comes out, or a text that `parse` refuses
 
 from __future__ import annotations
 
-from .address import dot_string
+from .address import dot_string, is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Box = tuple[str, int, int, int, int]
     """An address, where it begins and ends (within its brackets, if it has some), and where its whole mailbox does."""
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.@")
 
 
 def in_header(value: str) -> Iterator[str]:
@@ -38,7 +36,7 @@ def written(text: str) -> list[str]:
 
     No program folds what it writes there: a line end, or another control character, makes it one text, which `parse` refuses.
     """
-    if _PLAIN.issuperset(text) or not text.replace("\t", " ").isprintable():
+    if is_plain(text) or not text.replace("\t", " ").isprintable():
         return [text]
     return list(in_header(text)) or [text]
 

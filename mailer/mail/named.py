@@ -5,7 +5,7 @@ Where it was sent on, those of the last time are meant: To, Cc and From say who 
 
 from __future__ import annotations
 
-from .address_list import in_header
+from .address import listed
 from .message import Message
 
 
@@ -16,7 +16,7 @@ def recipients(message: Message) -> dict[str, str]:
     named: dict[str, str] = {}
     for type in ("to", "cc", "bcc"):
         for value in fields.values(prefix + type.encode()):
-            for text in in_header(value):
+            for text in listed(value):
                 named.setdefault(text, type)
     return named
 
@@ -25,7 +25,7 @@ def author(message: Message) -> str:
     """The address text of who sends it, or of who re-sends it where somebody does; empty if nobody is named."""
     again = _resent(message, "newest")
     values = (*again.values(b"resent-sender"), *again.values(b"resent-from")) if again.header else message.values(b"from")
-    return next((text for value in values for text in in_header(value)), "")
+    return next((text for value in values for text in listed(value)), "")
 
 
 def _resent(message: Message, which: str) -> Message:

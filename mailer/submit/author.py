@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from mailer.config.quick import SubmissionSettings
     from mailer.identity import Rules
 
-    from .request import Request
+    from . import Request
 
 
 def author_of(request: Request, sender: str, settings: SubmissionSettings, rules: Rules | None) -> str:

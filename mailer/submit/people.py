@@ -9,7 +9,6 @@ import os
 
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.address_list import in_header, written
 from mailer.mail.envelope import Recipient
 from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Change
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from mailer.identity import Rules
     from mailer.mail.message import Message
 
-    from .request import Request
+    from . import Request
 
 SHOWN = 5  # bad addresses that a refusal names
 
@@ -48,7 +47,7 @@ def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> b
     for name, field in message.fields():
         if name in AUTHORS or (everywhere and name in PEOPLE):
             value = field.partition(b":")[2].decode("utf-8", "replace")
-            if any(map(_is_bare, in_header(value))):
+            if any(map(_is_bare, address.listed(value))):
                 return True
     return False
 
@@ -110,7 +109,16 @@ def written_in(request: Request) -> list[str]:
         if char:
             error = AddressError(argument, f"it holds the control character U+{ord(char):04X}")
             raise Failure(f"{error}; nothing was queued", BAD_MESSAGE)
-    return [text for argument in request.recipients for text in written(argument)]
+    return [text for argument in request.recipients for text in _written(argument)]
+
+
+def _written(text: str) -> list[str]:
+    """The addresses in an argument; for one that stands alone, what finds several is not imported."""
+    if address.is_plain(text):
+        return [text]
+    from mailer.mail.address_list import written
+
+    return written(text)
 
 
 def _stands_for(
@@ -171,7 +179,7 @@ def sender_of(request: Request, message: Message, settings: SubmissionSettings, 
     A program that writes a bad From cannot mend it either: its mail goes, and reports come to who we are.
     """
     if request.sender is not None:
-        text = one[0] if len(one := written(request.sender)) == 1 else request.sender
+        text = one[0] if len(one := _written(request.sender)) == 1 else request.sender
         return _reverse_path(text, settings, rules, changes)
     from mailer.mail import named
 

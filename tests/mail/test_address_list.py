@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.address import AddressError, parse
+from mailer.mail.address import AddressError, listed, parse
 from mailer.mail.address_list import boxes, groups, in_header, written
 
 
@@ -181,3 +181,9 @@ def test_the_cost_of_a_hostile_field_grows_with_its_length_only() -> None:
     assert len(list(in_header("<a@b.example> " * 20_000))) == 20_000
     assert len(list(in_header("a@b.example " * 20_000))) == 20_000
     assert len(list(in_header('"a".' * 20_000 + "b@x.example"))) == 1
+
+
+@given(st.text('ab.@-"(<>,;: \t\r\nä', max_size=12))
+def test_one_that_stands_alone_is_found_without_the_reader_of_lists(value: str) -> None:
+    """And is what that would find."""
+    assert list(listed(value)) == list(in_header(value))
