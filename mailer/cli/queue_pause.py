@@ -97,8 +97,8 @@ COMMANDS = {
         summary="let mail for a destination wait",
         about=(
             "Mail for it stays in the queue, without an attempt and without a connection; everything else flows. What is under way is "
-            "finished. Waiting counts against retry.expire as ever. A pause for an hour is one of an hour, whoever sets the clock meanwhile; "
-            "it outlives the daemon, and can be said while none runs.\n\n" + WHAT
+            "finished. Waiting counts against retry.expire as ever. A pause for an hour is one of an hour, whoever sets the clock "
+            "meanwhile; it outlives the daemon, and can be said while none runs.\n\n" + WHAT
         ),
         operands="DESTINATION",
         options=(
