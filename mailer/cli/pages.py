@@ -200,7 +200,7 @@ def summary(what: Summary, now: float, elsewhere: Sequence[str] = ()) -> Iterato
 def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:
     if what.daemon.running:
         return Cell(f"running (pid {what.daemon.pid})" if what.daemon.pid else "running", "good")
-    waiting = sum(count for word, count in what.counts.items() if word not in FINAL and word != "held")
+    waiting = sum(count for word, count in what.counts.items() if word not in FINAL and word != "held") + what.handed_in
     advice = "; `mailer run` delivers what waits" if waiting else ""
     if elsewhere:
         advice = f" here, but on {', '.join(elsewhere)}: is that the spool that is meant? (--config, --spool, mailer.spool)"
@@ -217,7 +217,11 @@ def _detail(what: Summary, word: str, now: float) -> str:
 
 
 def _warnings(what: Summary) -> Iterator[Block]:
-    if not any(what.counts.values()):
+    if what.handed_in:
+        yield BLANK
+        messages = "1 message waits" if what.handed_in == 1 else f"{what.handed_in} messages wait"
+        yield Line([Cell(f"{messages} in {what.spool}/drop, where other users left them, for a daemon to take them in.", "wait")])
+    elif not any(what.counts.values()) and what.whole:
         yield BLANK
         there = "" if os.path.isdir(what.spool) else " There is no such directory yet: the first message, or `mailer run`, makes it."
         yield Line([f"Nothing is queued, and nothing was sent yet.{there}"])
@@ -238,6 +242,7 @@ def summary_json(what: Summary, elsewhere: Sequence[str] = ()) -> dict[str, obje
         "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
         "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
         "leaves_at": None if what.leaves_at is None else rfc3339(what.leaves_at),
+        "handed_in": what.handed_in,
         "corrupt": what.corrupt,
         "failures": [failure.as_json() for failure in what.failures],
     }

@@ -226,7 +226,7 @@ def _certificate(found: Finding) -> Iterator[tuple[str, show.Piece]]:
 def _login(found: Finding, username: str) -> show.Piece:
     if found.logged_in:
         return show.Cell(f"accepted for {username}", "good")
-    refused = found.error is not None and found.error.phase == "auth"
+    refused = found.error is not None and found.error.phase == "auth" and not found.ours
     return show.Cell(f"refused for {username}", "bad") if refused else f"not tried for {username}"
 
 

@@ -61,6 +61,7 @@ class Finding:
     certificates: list[Certificate] = field(default_factory=list)  # the server's own first
     logged_in: bool = False
     error: SmtpError | None = None
+    ours: bool = False  # whether no host is at fault: what we log in with cannot be had, or a setting cannot be used
     sender: str = ""  # whom the server was asked about, as sender and as recipient
     taken: bool = False  # whether it would take mail from that address to that address
     refusal: tuple[str, Reply] | None = None  # the phase and the reply, where it would not
@@ -118,6 +119,7 @@ async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts, sender:
     except SessionError as error:
         found.hop = error.hop
         found.error = from_session(error)
+        found.ours = error.kind == "ours"
         return found
     found.hop = connection.hop
     found.logged_in = endpoint.login is not None

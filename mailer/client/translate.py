@@ -11,6 +11,8 @@ import re
 import ssl
 from typing import TYPE_CHECKING
 
+from mailer.mail.outcome import told
+
 from .codes import kind_of
 from .errors import KINDS, ErrorKind, SmtpAuthenticationError, SmtpError
 
@@ -49,7 +51,7 @@ def from_session(error: SessionError) -> SmtpError:
     """A session that did not come about."""
     reply, phase = error.reply, error.phase
     kind, retryable = _session(error)
-    return _made(kind, f"{phase}: {reply}", reply, where(error.hop), phase, retryable)
+    return _made(kind, f"{phase}: {told(str(reply), reply.cause)}", reply, where(error.hop), phase, retryable)
 
 
 def from_answer(answer: Answer, hop: Hop, address: str) -> SmtpError:
@@ -57,7 +59,9 @@ def from_answer(answer: Answer, hop: Hop, address: str) -> SmtpError:
     reply, phase = answer.reply, answer.phase
     theirs = answer.kind in ("reply", "again")
     kind = kind_of(reply, phase) if theirs or answer.kind == "local" else _broken(answer.kind, phase, reply)
-    return _made(kind, f"{phase} for {address}: {reply}", reply, where(hop), phase, _again(kind, reply, theirs=theirs))
+    return _made(
+        kind, f"{phase} for {address}: {told(str(reply), reply.cause)}", reply, where(hop), phase, _again(kind, reply, theirs=theirs)
+    )
 
 
 def _made(kind: ErrorKind, message: str, reply: Reply, host: str, phase: str, retryable: bool) -> SmtpError:

@@ -48,7 +48,8 @@ class Summary:
     """The whole spool at a glance. `counts` go by the words that people use, so what is scheduled is not deferred.
 
     `oldest` is when the oldest message of a state was put, `next_attempt_at` when the first that is deferred is due, and `leaves_at`
-    when the first that is scheduled is.
+    when the first that is scheduled is. `handed_in` are files that other users have left in ``drop/`` and no daemon has taken yet;
+    `whole` is whether the database could be read, which knows what has left the spool.
     """
 
     spool: str
@@ -59,6 +60,8 @@ class Summary:
     leaves_at: float | None
     corrupt: int
     failures: list[Undelivered] = field(default_factory=list)
+    handed_in: int = 0
+    whole: bool = True
 
 
 class View:
@@ -270,6 +273,8 @@ class View:
             min((due for later, due in dues if later), default=None),
             sum(1 for _ in self.spool.names("corrupt")),
             list(islice(self.undelivered(), failures)),
+            len(self.spool.ids("drop")),
+            not self.reader.trouble,
         )
 
     def _scheduled(self) -> set[str]:

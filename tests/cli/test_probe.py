@@ -193,6 +193,14 @@ def test_a_relay_with_a_certificate_of_nobody(probe: Program, relay: SinkThread,
     assert "login       not tried for anna" in probe("out")[1]
 
 
+def test_a_password_that_cannot_be_had_is_nobodys_refusal(probe: Program, relay: SinkThread, tmp_path: Path) -> None:
+    """The words are ours, and are not shown as if the server had said them."""
+    (tmp_path / "secret").chmod(0o644)
+    _, out, _ = probe("out")
+    assert "login    not tried for anna" in out
+    assert "auth: mailer: 454 4.7.0 others can read the password file" in out
+
+
 def test_a_host(probe: Program, authority: Authority) -> None:
     """Without a login, whatever its certificate; but whether that would do is said."""
     with SinkThread(tls=authority.server("mx.example.com")) as sink:

@@ -171,6 +171,29 @@ def test_the_summary_counts_and_warns(office: Office, shell: Shell) -> None:
         assert expected in text
 
 
+def test_what_others_left_while_no_daemon_ran_is_not_nothing(office: Office, shell: Shell) -> None:
+    """It waits where they may write; what is still being written there is no message yet."""
+    drop = Path(office.spool.root, "drop")
+    drop.mkdir()
+    for name in ("01KAHGWV7J5ZQ0C9XK3M2T8B4R", ".01KAHGWV7J5ZQ0C9XK3M2T8B4S"):
+        (drop / name).touch()
+    said = " ".join(shell("status").out.split())
+    assert "`mailer run` delivers what waits" in said
+    assert f"1 message waits in {drop}, where other users left them" in said
+    assert "Nothing is queued" not in said
+    assert shell("status", "--json").objects[0]["handed_in"] == 1
+
+
+def test_without_the_database_nobody_says_that_nothing_was_sent(office: Office, shell: Shell) -> None:
+    """It is not known."""
+    office.sent()
+    for file in Path(office.spool.root).glob("status.sqlite3*"):
+        file.unlink()
+    Path(office.spool.root, "status.sqlite3").write_bytes(b"no database" * 1000)
+    said = shell("status")
+    assert ("cannot be read" in said.err, "nothing was sent" in said.out) == (True, False)
+
+
 def test_the_summary_as_json(office: Office, shell: Shell) -> None:
     """One object."""
     office.put(at=NOW), office.failed()
