@@ -81,6 +81,8 @@ class SmtpClient:
         check_numbers(timeouts)
         if protocol not in ("smtp", "lmtp") or family not in FAMILIES:
             raise ValueError(f"protocol {protocol!r} or family {family!r} is none")
+        if not isinstance(host, str):
+            raise ValueError(f"{host!r} is no host")
         host = host.removesuffix(".")  # it says that the name is whole; no certificate has it
         if not host or not host.isprintable() or " " in host:
             raise ValueError(f"{host!r} is no host")

@@ -15,12 +15,14 @@ import stringprep
 import unicodedata
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
 
 from .errors import CommandError
 from .mechanism import ANY, Channel, Mechanism
 
 LEAST = 4096  # iterations, RFC 7677 §4: fewer make a stolen exchange cheap to guess from
 MOST = 600_000  # about half a second of computing: the driver answers in a thread
+KEPT = 32  # passwords with their salts whose keys are remembered: a relay has one, and a server may make up others
 
 
 class Scram(Mechanism):
@@ -114,11 +116,17 @@ class ScramPlus(Scram):
 
 def proofs(password: bytes, salt: bytes, count: int, signed: bytes) -> tuple[bytes, bytes]:
     """The client's proof and the server's signature, RFC 5802 §3."""
-    salted = hashlib.pbkdf2_hmac("sha256", password, salt, count)
-    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    client_key, server_key = keys(password, salt, count)
     client_signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
     proof = bytes(a ^ b for a, b in zip(client_key, client_signature, strict=True))
-    return proof, hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), signed, "sha256")
+    return proof, hmac.digest(server_key, signed, "sha256")
+
+
+@lru_cache(KEPT)
+def keys(password: bytes, salt: bytes, count: int) -> tuple[bytes, bytes]:
+    """ClientKey and ServerKey, RFC 5802 §3. Remembered as its §5.1 advises, for a server has one salt for a password."""
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, count)
+    return hmac.digest(salted, b"Client Key", "sha256"), hmac.digest(salted, b"Server Key", "sha256")
 
 
 def attributes(message: bytes) -> dict[str, bytes]:

@@ -818,7 +818,7 @@ def test_a_server_that_talks_nonsense(greeting: bytes, kind: ErrorKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"host": ""}, {"host": "mx.example.com\r\nx"}, {"host": "a b"}, {"hello": "me\r\nBcc: x"}, {"port": -1}]
+    "settings", [{"host": ""}, {"host": None}, {"host": "mx.example.com\r\nx"}, {"host": "a b"}, {"hello": "me\r\nBcc: x"}, {"port": -1}]
 )
 def test_settings_that_cannot_be_meant(settings: dict[str, Any]) -> None:
     """They are refused when the client is made: a line end in a name gets into no command, no header and no error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from binascii import a2b_base64, b2a_base64
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from mailer.smtp.credentials import Exchange, Known
 from mailer.smtp.errors import CommandError
 from mailer.smtp.mechanism import Channel
-from mailer.smtp.scram import LEAST, MOST, Scram, ScramPlus, prepared
+from mailer.smtp.scram import LEAST, MOST, Scram, ScramPlus, keys, prepared
 
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 FIRST = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -29,6 +30,23 @@ def test_the_example_of_the_standard() -> None:
     assert scram.answer(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=") == b""
     assert scram.proved
     assert scram.answer(b"more") is None
+
+
+def test_the_keys_of_one_password_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 5802 \u00a75.1: however many sessions log in with it, for a server has one salt; another password, salt or count is another."""
+    calls: list[int] = []
+    real = hashlib.pbkdf2_hmac
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", lambda *given: calls.append(given[3]) or real(*given))
+    keys.cache_clear()
+    salt = FIRST.replace(b"W22Z", b"AAAA")
+    for secret, first in [("once", FIRST)] * 3 + [
+        ("twice", FIRST),
+        ("once", salt),
+        ("once", salt.replace(b"4096", b"4097")),
+        ("once", FIRST),
+    ]:
+        assert b",p=" in (Scram("user", secret, Channel(NONCE)).answer(first) or b"")
+    assert calls == [4096, 4096, 4096, 4097]
 
 
 @pytest.mark.parametrize("final", [b"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", b"v=", b"v=***", b"x", b"", b"m=1,v=1"])
