@@ -45,4 +45,8 @@ def ascii_domain(domain: str) -> str:
 def _a_label(label: str) -> str:
     """RFC 5891 §5.5; the form before it is RFC 5895 §2: small letters, plain widths, composed."""
     plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", label).lower())
-    return plain if plain.isascii() else "xn--" + plain.encode("punycode").decode("ascii")
+    if plain.isascii():
+        return plain
+    if plain[0] == "-" or plain[-1] == "-":  # RFC 5891 §4.2.3.1
+        raise ValueError(f"the label {plain!r} of the domain begins or ends with a hyphen")
+    return "xn--" + plain.encode("punycode").decode("ascii")

@@ -37,7 +37,7 @@ def test_the_newer_standard(written: str, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", ".", "a..b", ".a", "a" * 64, "ü" * 64, ".".join(["a" * 60] * 5), "a b.c", "a/b", "℀.example", "a\0b"]
+    "written", ["", ".", "a..b", ".a", "a" * 64, "ü" * 64, ".".join(["a" * 60] * 5), "a b.c", "a/b", "℀.example", "a\0b", "-ü.de", "ü-.de"]
 )
 def test_what_is_no_domain(written: str) -> None:
     """What cannot stand in the DNS is a ValueError, also where it only becomes that on the way."""
