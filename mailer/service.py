@@ -210,6 +210,7 @@ class Service:
             random.random,
             self.shares.files,
         )
+        self.engine.settler.known = self.status.knows
         self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
         self.outlet = Outlet(self.counts, self.events, self.engine.scheduler, self.upkeep.guard, self.clock)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)

@@ -74,6 +74,8 @@ class Settler:
         self.once = False
         """Whether what the disk does not take now is left to the next run; then `undone` says how much was."""
         self.undone = 0
+        self.known: Callable[[str], bool] = lambda _: False
+        """Whether a message of that ID was in the spool once, as far as anybody remembers."""
         self.away: set[str] = set()
         """Messages that an operator has this moment."""
         self.short = ""
@@ -277,9 +279,12 @@ class Settler:
         os.fdatasync(claim.fd)
 
     def _report(self, attempt: Attempt, report: Report) -> None:
-        """Put a report, unless it was put before a crash, or there were enough of them. Raises `Failure` if it has to be tried again."""
+        """Put a report, unless it was put before, also by a run that could not write that down, or there were enough of them.
+
+        Raises `Failure` if it has to be tried again.
+        """
         entry, now = attempt.entry, self.clock.now()
-        if report.id in attempt.reports or self.spool.find(report.id):
+        if report.id in attempt.reports or self.spool.find(report.id) or self.known(report.id):
             return
         sender = entry.envelope.sender
         if self._over_quota(sender, now):

@@ -267,6 +267,13 @@ class StatusWriter:
         row = self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone())
         return (True, row[0]) if row else (False, None)
 
+    def knows(self, id: str) -> bool:
+        """Whether anything is known of message `id`; not, if the database cannot be read."""
+        try:
+            return self.submitter(id)[0]
+        except (sqlite3.Error, OSError):
+            return False
+
     def _adopted(self, id: str, uid: int) -> None:
         with self.transaction() as db:
             db.execute(PUT_SUBMITTER, (id, uid))

@@ -68,3 +68,18 @@ def struck(world: World, ids: list[str], step: str, nth: int) -> bool:
         if died == 0:
             assert len(copies) == 2
     return died != 0
+
+
+@pytest.mark.timeout(400)
+def test_a_sender_is_told_once_though_the_disk_takes_no_record_of_it(world: World) -> None:
+    """The report has left when the next run tries to write down what it is about; the run after that can, and tells nobody again."""
+    with SinkThread() as sink:
+        world.configure(sink.port, schedule=("1h",))
+        id = world.send("550@there.example")
+        victim = Victim([*MAILER, "run", "--once"], world.home / "trace", env=world.env)
+        for _ in range(2):
+            done = victim.strace("-e", "trace=write", "-e", "inject=write:error=EIO", "-P", str(world.spool / "queued" / id))
+            assert (done.code, world.where(id)) == (75, "queued"), done
+        world.once()
+        assert world.where(id) == "failed"
+        assert [message.recipients for message in sink.messages] == [("me@here.example",)]
