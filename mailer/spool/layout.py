@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from mailer.machine.users import called
 from mailer.mail.failure import NO_PERMISSION, Failure, from_os
 
 STATES = ("queued", "deferred", "held", "failed")
@@ -60,7 +59,17 @@ def is_id(name: str) -> bool:
 
 
 class ForeignSpool(Failure):
-    """We are root, and the spool is another user's (77)."""
+    """We are root, and the spool is another user's (77). What he is called is looked up where it is said: `put` has another way."""
+
+    def __init__(self, root: str, owner: int) -> None:
+        super().__init__(root, NO_PERMISSION)
+        self.root = root
+        self.owner = owner
+
+    def __str__(self) -> str:
+        from mailer.machine.users import called
+
+        return f"the spool {self.root} belongs to {called(self.owner)}: run this as that user (`sudo -u '#{self.owner}' …`)"
 
 
 def prepare(root: str) -> None:
@@ -96,7 +105,7 @@ def _make(path: str) -> None:
 def check_owner(root: str) -> None:
     """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Failure` (77)."""
     if os.geteuid() == 0 and (owner := os.stat(root).st_uid):
-        raise ForeignSpool(f"the spool {root} belongs to {called(owner)}: run this as that user (`sudo -u '#{owner}' …`)", NO_PERMISSION)
+        raise ForeignSpool(root, owner)
 
 
 def share(root: str) -> None:
