@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 import stat
 import sys
 import threading
@@ -301,6 +302,20 @@ def test_a_reader_that_stalls_holds_up_nothing() -> None:
         log.told(Daemon(NOW, str(nth)))
     log.close(0.05)  # the end does not wait for ever either
     assert [line["what"] for line in all_lines(end)] == [str(nth) for nth in range(1000)]
+
+
+def test_a_busy_log_is_written_in_few_pieces() -> None:
+    """Lines that come while it rests are one write; all are there, in order."""
+    reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each write is a packet
+    with reader, writer.makefile("w") as stream:
+        writer.close()
+        log = Log(stream, form="json", apart=True)
+        for nth in range(100):
+            log.told(Daemon(NOW, str(nth)))
+        log.close(30)
+        pieces = [*iter(lambda: reader.recv(1 << 20), b"")]
+    assert [json.loads(line)["what"] for line in b"".join(pieces).splitlines()] == [str(nth) for nth in range(100)]
+    assert len(pieces) < 100
 
 
 def test_what_there_is_no_room_for_is_counted_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ The engine may learn more about a message while its rows are made in another thr
 read in single steps, so a row is at worst newer than its event, and the event that makes it so is on its way.
 
 This runs for every message that is delivered, so it is written to cost little: about ten microseconds for a
-message that was seen, tried and sent.
+message that was seen, tried and sent. Some columns get '' or 0 here and have NULL in the database, see the statements of `writer`.
 """
 
 from __future__ import annotations
@@ -88,19 +88,19 @@ def email(item: News) -> Row:
     attempt, error = last_of(entry)
     return (
         entry.id,
-        envelope.message_id[:LIMIT] or None,
-        envelope.request_id[:LIMIT] or None,
+        envelope.message_id[:LIMIT],
+        envelope.request_id[:LIMIT],
         envelope.sender,
-        envelope.subject[:LIMIT] or None,
+        envelope.subject[:LIMIT],
         entry.size,
         envelope.priority,
         status,
         micros(entry.arrived),
         micros(attempt.at) if attempt else None,
         micros(sent_at(entry)) if status == "sent" else None,
-        micros(item.due or history.due or entry.due) or None if status == "deferred" else None,
+        micros(item.due or history.due or entry.due) if status == "deferred" else 0,
         max(list(history.tries.values()), default=0),
-        error.told[:LIMIT] if error and status != "sent" else None,
+        error.told[:LIMIT] if error and status != "sent" else "",
     )
 
 
@@ -151,7 +151,7 @@ def recipients(item: News) -> Iterator[Row]:
         address = recipient.address
         domain = address.rpartition("@")[2].lower()
         if outcome is None:
-            yield id, position, address, recipient.type, domain, status, None, None, None, None, micros(entry.arrived), None, None
+            yield id, position, address, recipient.type, domain, status, None, None, None, None, micros(entry.arrived), "", ""
         else:
             code, enhanced, text, host = outcome.code or None, outcome.enhanced[:LIMIT], outcome.text[:LIMIT], outcome.hop.host[:LIMIT]
             yield (
@@ -166,8 +166,8 @@ def recipients(item: News) -> Iterator[Row]:
                 text or None,
                 host or None,
                 micros(outcome.at),
-                outcome.cause,
-                outcome.besides[:LIMIT] or None,
+                outcome.cause or "",
+                outcome.besides[:LIMIT],
             )
 
 
@@ -205,17 +205,17 @@ def attempts(item: News) -> Iterator[Row]:
             ip or None,
             port or None,
             wanted or None,
-            tls or None,
+            tls,
             phase or None,
             code or None,
             enhanced[:LIMIT] or None,
             text[:LIMIT] or None,
             seconds,
-            queue_id[:LIMIT] or None,
+            queue_id[:LIMIT],
             trace and trace.steps(),
-            trace and trace.reused,
-            cause,
-            besides[:LIMIT] or None,
+            trace and int(trace.reused),
+            cause or "",
+            besides[:LIMIT],
         )
 
 

@@ -56,8 +56,9 @@ SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
 
+# What a delivered message lacks comes as '' or 0: for each None sqlite3 looks for an adapter, which takes as long as ten texts.
 PUT_EMAIL = """
-INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO emails VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, NULLIF(?, ''))
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
     sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
     error_message = excluded.error_message
@@ -65,7 +66,7 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = exc
 
 # A report or a complaint that came for a recipient is news that the spool does not have: it stays.
 PUT_RECIPIENT = """
-INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
 ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
     enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
     mx_host = excluded.mx_host, last_update_time = excluded.last_update_time, cause = excluded.cause, besides = excluded.besides
@@ -73,14 +74,14 @@ ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_re
 """
 
 PUT_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, NULLIF(?, ''), NULLIF(?, ''))
 ON CONFLICT (email_id, position, at) DO NOTHING
 """
 
 
 def _of_rows(statement: str, size: int) -> str:
     """`statement`, which puts one row, for `size` of them."""
-    row = statement[statement.index("(?") : statement.index("?)") + 2]
+    row = statement[statement.index("(?") : statement.index("\nON CONFLICT")]
     return statement.replace(row, ", ".join([row] * size), 1)
 
 
