@@ -307,7 +307,7 @@ def _outcome(
     besides: str,
 ) -> Outcome:
     judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay, cause=cause)
-    reply = answer.reply
+    reply, text = answer.reply, answer.reply.brief
     ours = answer.kind == "local"  # what we refuse ourselves came from nowhere
     return Outcome(
         answer.to,
@@ -315,13 +315,13 @@ def _outcome(
         judgement.scope,
         reply.code,
         reply.enhanced,
-        reply.brief,
+        text,
         answer.phase,
         NOWHERE if ours else hop,
         now,
         now - began,
         0.0,
-        queue_id(reply.brief) if judgement.verdict == "delivered" else "",
+        queue_id(text) if judgement.verdict == "delivered" else "",
         True,
         None if ours else transcript,
         cause=cause,

@@ -299,6 +299,6 @@ class Dispatcher:
 
 def hops(content: bytes) -> int:
     """How many hosts the message has passed: its Received fields, RFC 5321 §6.3."""
-    if b"received" not in content[: content.find(b"\r\n\r\n")].lower():  # as in nearly all mail, and sooner seen
+    if content[: content.find(b"\r\n\r\n")].lower().find(b"received") < 0:  # as in nearly all mail, and sooner seen
         return 0
     return sum(name == b"received" for name, _ in Message(content[: header_end(content)], b"").fields())

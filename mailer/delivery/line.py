@@ -181,10 +181,12 @@ class Line:
     def _learn(self, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
         engine = self.engine
+        trouble = None
         for outcome in outcomes:
             if outcome.cause in BLAME:
                 engine.blame(self.destination.key, outcome)
-        trouble = next((o for o in outcomes if o.scope == "host" or (o.scope == "us" and stops_all(o.phase, o.cause))), None)
+            if trouble is None and (outcome.scope == "host" or (outcome.scope == "us" and stops_all(outcome.phase, outcome.cause))):
+                trouble = outcome
         if trouble is None:
             was_open = self.destination.breaker.open_until
             if engine.scheduler.succeeded(self.destination):

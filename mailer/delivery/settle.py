@@ -110,7 +110,7 @@ class Settler:
 
     def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
-        if all(outcome.final for outcome in outcomes):
+        if "defer" not in [outcome.verdict for outcome in outcomes]:
             return [*outcomes]
         entry, chance = attempt.entry, self.random()  # one for all: what was tried together is tried together again
         waited, deadline = self.waited(entry), self.deadline(entry)

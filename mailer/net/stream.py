@@ -132,7 +132,9 @@ class Stream(asyncio.Protocol):
                 self._check()
         if len(self._data) > PIECE:
             await asyncio.sleep(0)
-        data, self._data = self._data[:PIECE], self._data[PIECE:]
+            data, self._data = self._data[:PIECE], self._data[PIECE:]
+        else:
+            data, self._data = self._data, b""
         if self._resting and not self._data and not self.gone:
             self._resting = False
             self._wire.resume_reading()

@@ -155,6 +155,8 @@ PHASE = {
 }
 """Command → what `Outcome.phase` calls the time until it is answered."""
 
+_CLOSED = State.CLOSED  # a member that is looked up in its class is asked for by way of its metaclass, each time
+
 _HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
 """Command → the state that follows if it is accepted."""
 
@@ -228,7 +230,7 @@ class Client:
     @property
     def over(self) -> bool:
         """Whether nothing can be said any more."""
-        return self.state is State.CLOSED
+        return self.state is _CLOSED
 
     @property
     def ahead(self) -> State:
@@ -275,7 +277,7 @@ class Client:
         answered: list[Answered] = []
         try:
             for reply in self._reader.feed(data):
-                answered.append(self._pair(self._veiled(reply)))
+                answered.append(self._pair(reply if self.veil is OPEN else self._veiled(reply)))
                 if self.over:
                     self._pending.clear()
                     return answered
@@ -321,7 +323,7 @@ class Client:
 
     def _check_rest(self) -> None:
         self._reader.check()
-        if self._reader.partial and not self._pending and self.state is not State.CONTENT:
+        if not self._pending and self._reader.partial and self.state is not State.CONTENT:
             raise ProtocolError("bytes came that nobody asked for")
 
     def _pair(self, reply: Reply) -> Answered:

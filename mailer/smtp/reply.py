@@ -138,7 +138,11 @@ class ReplyReader:
                 self._add(line[:MAX_LINE], len(line), replies)
                 if self._full:
                     start = self._skip(data, start)
-        if not self._passed:
+        if self._passed:
+            return
+        if start == len(data) and not self._lines:  # nearly always
+            self._data = b""
+        else:
             self._begin(data[start : start + MAX_LINE], len(data) - start, replies)
 
     def _begin(self, line: bytes, length: int, replies: list[Reply]) -> None:

@@ -94,7 +94,7 @@ class Transaction:
         self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
         self._normal = self._content is content and body != "BINARYMIME"  # what was made of it is looked at once more
-        sender = ascii_address(sender)  # the domain at least can be written so that every host takes it
+        sender = sender if sender.isascii() else ascii_address(sender)  # the domain at least can be written so that every host takes it
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
         if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
             self._refusal = ("mail", "local", trouble)

@@ -16,6 +16,7 @@ file may be wrong: what does not add up is `CorruptFile`, and the caller sets it
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ LATER = "a later version of mailer wrote it"
 SEAL = b',"crc":"'
 SEALED = len(SEAL) + 10  # bytes from there to the end: eight digits, a quotation mark, a brace
 RELEASED = b'"note":"released"'
-_HEXADECIMAL = frozenset(b"0123456789abcdef")
+_FIRST = re.compile(rb"%b (\d+) (\d+) ([0-9a-f]{8})\n" % re.escape(MAGIC))
 
 
 class CorruptFile(Exception):
@@ -105,6 +106,9 @@ def _envelope(line: bytes, id: str) -> Envelope:
 
 
 def _head(data: bytes) -> tuple[int, int, int, int]:
+    """The length of the first line, of the envelope and of the body, and the checksum."""
+    if found := _FIRST.match(data):
+        return found.end(), int(found[1]), int(found[2]), int(found[3], 16)
     line, newline, _ = data.partition(b"\n")
     words = line.split(b" ")
     magic, slash, version = words[0].partition(b"/")
@@ -112,10 +116,7 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
         raise LaterFile(f"{LATER}: its format is {version.decode()}, and this version knows {MAGIC[-1:].decode()}")
     if not newline or len(words) != 4 or words[0] != MAGIC:
         raise CorruptFile("the file does not begin as a message of this version does")
-    numbers, crc = words[1:3], words[3]
-    if len(crc) != 8 or not _HEXADECIMAL.issuperset(crc) or not all(number.isdigit() for number in numbers):
-        raise CorruptFile("the first line is damaged")
-    return len(line) + 1, int(numbers[0]), int(numbers[1]), int(crc, 16)
+    raise CorruptFile("the first line is damaged")
 
 
 def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:

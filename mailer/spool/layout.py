@@ -18,7 +18,6 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SHARED = 0o3733
 """The mode of ``drop/``."""
 
-_SYMBOLS = frozenset(ALPHABET)
 _last = 0
 
 
@@ -55,7 +54,7 @@ def put_at(id: str) -> float:
 
 def is_id(name: str) -> bool:
     """Whether `name` can be the name of a message."""
-    return len(name) == 26 and _SYMBOLS.issuperset(name)
+    return len(name) == 26 and not name.strip(ALPHABET)
 
 
 class ForeignSpool(Failure):

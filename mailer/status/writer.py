@@ -408,7 +408,8 @@ def _make(path: str) -> None:
 def _identity(path: str) -> tuple[int, ...]:
     """Which files they are, the database and the log beside it; as long as it is open, both are there."""
     try:
-        return os.stat(path).st_dev, os.stat(path).st_ino, os.stat(f"{path}-wal").st_ino
+        known = os.stat(path)
+        return known.st_dev, known.st_ino, os.stat(f"{path}-wal").st_ino
     except OSError:
         return ()
 
