@@ -228,7 +228,9 @@ def run(given: Given, settings: SubmissionSettings) -> int:
     from_header = given.flag("--from-header") or not recipients
     keys = given.text("--request-id-from") or ""
     limits = (settings.max_attachments, settings.max_attachment_size, settings.max_subject_length)
-    wishes = bundle.Wishes(settings.max_message_size, given.text("--sender"), recipients, from_header, keys, options, limits)
+    wishes = bundle.Wishes(
+        settings.max_message_size, given.text("--sender"), recipients, from_header, keys, options, limits, settings.strict
+    )
     tally = Tally(given, bundle.total(path))
     try:
         with (signals := Patient("the batch was read")), Post(settings.spool) as post:

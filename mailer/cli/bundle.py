@@ -14,7 +14,7 @@ import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
-from mailer.mail.message import Message, normalise
+from mailer.mail.message import BOM, Change, Message, normalise
 from mailer.submit import Request
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Item(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What holds for all messages of a batch: `largest` in bytes, envelope, options, where each has its request id, and the `limits`
-    of what is composed."""
+    """What holds for all messages of a batch: `largest` in bytes, envelope, options, where each has its request id, the `limits`
+    of what is composed, and whether nothing is to be mended."""
 
     largest: int
     sender: str | None = None
@@ -41,6 +41,7 @@ class Wishes(NamedTuple):
     request_id_from: str = ""
     options: dict[str, object] | None = None
     limits: Sequence[int] = ()
+    strict: bool = False
 
 
 def open_input(path: str) -> IO[bytes]:
@@ -60,7 +61,7 @@ def items(path: str, wishes: Wishes) -> Iterator[Item]:
         return
     with open_input(path) as stream:
         try:
-            first = stream.readline(LINE)
+            first = stream.readline(LINE).removeprefix(BOM)
             while first and not first.strip():
                 first = stream.readline(LINE)
             if first.startswith(b"From "):
@@ -167,10 +168,16 @@ def _request(data: bytes, wishes: Wishes) -> Request | Failure:
 def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
     """The request for what a line of JSON describes."""
     from mailer.compose import Email, EmailError, Limits
-    from mailer.compose.payload import load
+    from mailer.compose.payload import load, whole
+    from mailer.mail.charset import WESTERN, is_utf8, readable
 
     try:
-        payload = load(line)
+        if guessed := not is_utf8(line):
+            line = readable(line)[0].encode()
+        payload, halves = whole(load(line))
+        why = f"it has octets that are no UTF-8, taken for {WESTERN}" if guessed else "it has halves of characters, shown as \ufffd"
+        if (guessed or halves) and wishes.strict:
+            return Failure(f"{why.partition(', ')[0]}, which is not to be mended (submission.strict)", BAD_MESSAGE)
         key = _member(payload, wishes.request_id_from)
         email = Email.from_payload(payload)
         Limits(*wishes.limits).check(email)
@@ -187,6 +194,7 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
             request_id=key,
             options=wishes.options,
             priority=QUEUE.get(email.priority, "normal"),
+            changes=[Change("mended", "the line", "", "", why)] if guessed or halves else [],
         )
     except EmailError as error:
         return Failure(str(error), BAD_MESSAGE)

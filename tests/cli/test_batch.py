@@ -198,6 +198,18 @@ def test_one_bad_message_stops_no_other(home: Home) -> None:
     assert recipients(home) == ["1@example.net", "4@example.net"]
 
 
+def test_odd_octets_and_halves_of_characters_stop_no_line(home: Home) -> None:
+    """As with ``--from-json``: mended, or refused where nothing is to be; a byte order mark is no part of the first line."""
+    data = lines(payload(1, body_plain="a \ud83d")) + lines(payload(2, body_plain="CAF")).replace(b"CAF", b"caf\xe9")
+    assert batch(home, "--strict", input=data).returncode == 65
+    assert home.queued() == []
+    assert batch(home, input=b"\xef\xbb\xbf" + data).returncode == 0
+    bodies = [home.spool.content(id).partition(b"\r\n\r\n")[2] for id in home.queued()]
+    assert bodies == [b"a =EF=BF=BD\r\n", b"caf=C3=A9\r\n"]
+    assert batch(home, "-t", input=b"\xef\xbb\xbf" + mbox(message(3), message(4))).returncode == 0
+    assert len(home.queued()) == 4
+
+
 def test_lines_that_are_no_payload(home: Home) -> None:
     """No JSON, no object, an unknown member, no recipient: each in its place."""
     data = lines(payload(1)) + b"{\n[]\n" + lines(payload(2, bcc_adresses=[]), payload(3, to_addresses=[]), payload(4))
