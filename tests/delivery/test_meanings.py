@@ -59,7 +59,7 @@ body sender_refused 553 Relaying disallowed as me@example.com
 mail sender_refused 553 Sender is not allowed to relay emails
 body sender_refused 551 5.7.1 Not authorised to send from this header address
 body sender_refused 550 5.7.0 From address is not one of your addresses.
-mail sender_refused 550 Sender address is not allowed.
+mail sender_refused 550 Requested action not taken: mailbox unavailable Sender address is not allowed.
 body sender_refused 550 5.7.1 The 'From' address you supplied is not a Sender Signature on your account.
 body sender_refused 554 5.7.1 Access denied: User is not authorized to perform `ses:SendRawEmail' on resource
 rcpt sender_unknown 550 5.1.8 <root@web1>: Sender address rejected: Domain not found
@@ -77,7 +77,6 @@ body quota_used_up 554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceed
 body quota_used_up 550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients
 rcpt quota_used_up 550 Domain example.com has exceeded the max emails per hour (100/100 (100%)) allowed.
 body account_disabled 550 5.1.8 Access denied, bad outbound sender AS(42004)
-body account_disabled 554 Message rejected: Sending suspended for this account.
 body account_disabled 550 5.4.6 Unusual sending activity detected. Please try after sometime
 mail address_refused 554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied
 rcpt address_refused 450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]
