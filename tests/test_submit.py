@@ -607,6 +607,7 @@ def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
         ("Date: Sat, 21 Nov 2026 00:00:00 +0000\nDate: now\n", ["Date: Sat, 21 Nov 2026 00:00:00 +0000"]),
         ("Reply-To: a@x.example\nReply-To: b@x.example\nSender: \nIn-Reply-To: <>\n", ["Reply-To: a@x.example"]),
         ("To: <a@example.net> <b@example.net>\n", ["To: <a@example.net>, <b@example.net>"]),
+        ("To: <root@web1.> (a, b.), c@example.net.\n", ["To: <root@web1> (a, b.), c@example.net"]),
         ("Cc: B <b@example.net> (x, y) c@example.net\n d@example.net\n", ["Cc: B <b@example.net>, (x, y) c@example.net, d@example.net"]),
         (
             "To: T: a@example.net b@example.net;\nTo: c@x.example d@x.example\n",
@@ -634,6 +635,7 @@ def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list
         "Received: a\nReceived: b\n",
         "To: undisclosed-recipients:;\n",
         "X-A:\nX-A: b\n",
+        "To: Anna Inc. <b@example.net> (and others.)\n",
         'To: "a@x.example" <b@example.net>, c@example.net\n',
     ],
 )

@@ -143,9 +143,11 @@ LISTS = frozenset({b"from", b"reply-to", *MERGED})
 _FREE = frozenset({b"subject", b"content-description"})
 
 
-def _crowded(name: bytes, field: bytes) -> bool:
-    """Whether there may be more addresses in `field` than its commas divide."""
-    return name in LISTS and field.count(b"@") > field.count(b",") + 1
+def _ill_written(name: bytes, field: bytes) -> bool:
+    """Whether there may be more addresses in `field` than its commas divide, or a domain with a dot behind it."""
+    if name not in LISTS:
+        return False
+    return field.count(b"@") > field.count(b",") + 1 or b".>" in field or b".," in field or field.endswith(b".\r\n")
 
 
 def says_nothing(name: bytes, field: bytes) -> bool:
@@ -214,8 +216,8 @@ class Message:
             yield name.rstrip(b" \t").lower(), self.header[start:end]
 
     def is_single(self) -> bool:
-        """Whether each field that may stand once does, says something, and surely lacks no comma; see `once`."""
-        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field) and not _crowded(name, field)]
+        """Whether each field that may stand once does, says something, and surely lacks no comma and has no dot too many; see `once`."""
+        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field) and not _ill_written(name, field)]
         return len({*names}) == sum(name in ONCE for name, _ in self.fields())
 
     def values(self, name: bytes) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Recipients are put together, since nobody may be lost; of all else the first that says something is kept, which is what most readers
 show. What is empty is taken away; submission fills in what it can. A subject may be empty, and so may a description. Addresses
-without a comma between them, which all get the mail (`address_list`), are a list with one.
+without a comma between them, which all get the mail (`address_list`), are a list with one, and no domain has a dot behind it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def single(message: Message, changes: list[Change]) -> Message:
-    """`message` with each field of `ONCE` standing once at most, and its lists with commas; what was done is added to `changes`."""
+    """`message` with each field of `ONCE` once at most, and its lists of addresses well written; what was done is added to `changes`."""
     found: dict[bytes, list[bytes]] = {}
     for name, field in message.fields():
         if name in ONCE:
             found.setdefault(name, []).append(field)
-    kept = {name: _divided(name, _one(name, fields, changes), changes) for name, fields in found.items()}
+    kept = {name: _well_written(name, _one(name, fields, changes), changes) for name, fields in found.items()}
     made = []
     for name, field in message.fields():
         if name not in kept:
@@ -52,21 +52,26 @@ def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
     return made
 
 
-def _divided(name: bytes, field: bytes, changes: list[Change]) -> bytes:
-    """The field with a comma between each two addresses that have none."""
-    if name not in LISTS or field.count(b"@") < 2:
+def _well_written(name: bytes, field: bytes, changes: list[Change]) -> bytes:
+    """The field with a comma between each two addresses that have none, and no dot behind a domain."""
+    if name not in LISTS or b"@" not in field:
         return field
     label, _, given = field.partition(b":")
     value = given.decode("utf-8", "surrogateescape")
-    made, at, last = "", 0, -1  # what is written, up to where, and where the mailbox before ends
-    for text, _, _, first, end in boxes(value):
-        if last >= 0 and "@" in text and not _DIVIDER.search(_COMMENT.sub("", value[last:first])):
-            made, at = f"{made}{value[at:last]},", last
-        last = end if "@" in text else -1
-    if not at:
+    made, at, last, why = "", 0, -1, ""  # what is written, up to where, and where the mailbox before ends
+    for text, _, end, first, after in boxes(value):
+        if "@" not in text:
+            last = -1
+            continue
+        if last >= 0 and not _DIVIDER.search(_COMMENT.sub("", value[last:first])):
+            made, at, why = f"{made}{value[at:last]},", last, "a comma is missing between two addresses"
+        if value[end - 1] == ".":  # RFC 5322 §3.4.1: a dot divides two words
+            made, at, why = made + value[at : end - 1], end, why or "a dot stands behind a domain"
+        last = after
+    if not why:
         return field
     new = label + b":" + (made + value[at:]).encode("utf-8", "surrogateescape")
-    changes.append(Change("mended", label.decode().strip(), _shown(field), _shown(new), "a comma is missing between two addresses"))
+    changes.append(Change("mended", label.decode().strip(), _shown(field), _shown(new), why))
     return new
 
 
