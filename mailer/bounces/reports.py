@@ -26,7 +26,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.dsn.report import report
-from mailer.mail.message import Message
+from mailer.mail.message import header_end
 from mailer.mail.request import NOTHING, Request
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Reports:
             envelope=entry.envelope,
             outcomes=outcomes,
             kind=kind,
-            header=Message.split(content).header,
+            header=content[: header_end(content)],
             content=content if full else b"",
             reporting_host=self.hostname,
             postmaster=self.postmaster,

@@ -34,10 +34,10 @@ def since(entry: Entry, clock: SteadyClock) -> float:
 
 def waited(entry: Entry, clock: SteadyClock, expire: float) -> float:
     """For how many seconds somebody has really waited for it, of the `expire` that it has."""
-    lasts = [last for last in entry.history.last.values() if not last.final]
+    lasts = {(last.at, last.due, last.waited): last for last in entry.history.last.values() if last.verdict == "defer"}
     if not lasts:
         return clock.waited(_began(entry), 0.0)
-    return max(_by(entry, last) + clock.waited(last.at, max(last.due - last.at, expire / 2)) for last in lasts)
+    return max(_by(entry, last) + clock.waited(last.at, max(last.due - last.at, expire / 2)) for last in lasts.values())
 
 
 def _by(entry: Entry, last: Outcome) -> float:

@@ -24,6 +24,7 @@ from mailer.smtp.queued import queue_id
 from mailer.smtp.reply import Reply
 
 from . import age
+from .portions import REFUSED, portions
 from .verdict import OUR_LOGIN, judge
 
 if TYPE_CHECKING:
@@ -189,15 +190,18 @@ class SmtpSession:
         left = recipients
         while left:
             answers, hop, transcript, besides = await self._transact(stop, addresses, load, left, after)
-            again = [answer.to for answer in answers if answer.kind == "again"]
+            again = {answer.to: None for answer in answers if answer.kind == "again"}
             if len(again) == len(left):  # not one was taken: then it is no limit but a refusal
-                again = []
+                again = {}
             now = self.clock.now()  # one moment for all of it: what was said there is kept once
-            for answer in answers:
-                if answer.to not in again:
-                    cause = None if answer.reply.code < 400 else self._cause(load.job, answer)
-                    outcomes.append(_outcome(answer, cause, stop, hop, began, now, transcript, besides))
-            left = again
+            heard = [answer for answer in answers if answer.to not in again] if again else answers
+            about = stop, hop, began, now, transcript, besides
+            if len(heard) > REFUSED and sum(answer.reply.code >= 400 for answer in heard) > REFUSED:
+                async for portion in portions(heard, REFUSED):
+                    outcomes += self._outcomes(load.job, portion, *about)
+            else:
+                outcomes += self._outcomes(load.job, heard, *about)
+            left = [*again]
         if load.envelope.options and self._connection is not None and not self._connection.extensions.dsn:
             self._owe(load, outcomes, lmtp=stop.endpoint.protocol == "lmtp")
         if self._connection is None:
@@ -205,6 +209,22 @@ class SmtpSession:
         else:
             addresses.remove(self._connection.address)
         return outcomes
+
+    def _outcomes(
+        self,
+        job: Job,
+        answers: Sequence[Answer],
+        stop: Stop,
+        hop: Hop,
+        began: float,
+        now: float,
+        transcript: Transcript | None,
+        besides: str,
+    ) -> list[Outcome]:
+        return [
+            _outcome(answer, None if answer.reply.code < 400 else self._cause(job, answer), stop, hop, began, now, transcript, besides)
+            for answer in answers
+        ]
 
     def _owe(self, load: Load, outcomes: Sequence[Outcome], *, lmtp: bool) -> None:
         """The host will report no success: where the sender asked for it, that is ours to do. RFC 3461 §5.2.2"""

@@ -8,6 +8,7 @@ than its share of the memory.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from mailer import durable
@@ -16,7 +17,8 @@ from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end
 from mailer.mail.outcome import Outcome, foretold
-from mailer.spool import NoSuchMessage
+from mailer.net.aside import LARGE, aside
+from mailer.spool import Large, NoSuchMessage
 from mailer.spool.file import CorruptFile, LaterFile
 
 from .attempt import Attempt, Job
@@ -56,27 +58,50 @@ class Dispatcher:
     # Reading
 
     def load(self, id: str) -> None:
-        """Read a message that is due and queue its parts for their destinations."""
+        """Read a message that is due and queue its parts for their destinations. A large one is read beside everything else."""
         now = self.clock.now()
         try:
-            entry, content, descriptor = self._read(id, now)
-        except NoSuchMessage:
-            self.scheduler.forget(id)
-            return
-        except LaterFile as error:
+            entry, content, descriptor = self._read(id, keep=self.budget.wants_file(now))
+            passed = hops(content)
+        except Large:
+            self.engine.spawn(self._load_apart(id))
+        except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
+            self._unreadable(id, error)
+        else:
+            self._loaded(entry, content, descriptor, passed, now)
+
+    async def _load_apart(self, id: str) -> None:
+        """In a thread, and one of them at a time: they share the memory that there is for such."""
+
+        def read() -> tuple[Entry, bytes, int]:
+            entry, content, _ = self._read(id, keep=False, most=inf)
+            return entry, content, hops(content)
+
+        try:
+            async with self.settler.apart:
+                entry, content, passed = await aside(read)
+        except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
+            self._unreadable(id, error)
+        else:
+            self._loaded(entry, content, -1, passed, self.clock.now())
+
+    def _unreadable(self, id: str, error: Exception) -> None:
+        """It is not there, is no message, or cannot be had now."""
+        if isinstance(error, LaterFile):
             self._leave(id, str(error))
-            return
-        except CorruptFile as error:
+        elif isinstance(error, CorruptFile):
             self.scheduler.forget(id)
             self._set_aside(id, self.spool.find(id) or "queued", str(error))
-            return
-        except OSError as error:
+        elif isinstance(error, OSError):
             self._later(id, f"cannot read message {id}: {error.strerror}")
-            return
-        except MemoryError:
+        else:
             self.scheduler.forget(id)
-            self.scheduler.expect(id, self.engine.out_of_memory(f"message {id} could not be read"))
-            return
+            if isinstance(error, MemoryError):
+                self.scheduler.expect(id, self.engine.out_of_memory(f"message {id} could not be read"))
+
+    def _loaded(self, entry: Entry, content: bytes, descriptor: int, passed: int, now: float) -> None:
+        """It was read, and has `passed` so many hosts."""
+        id = entry.id
         if entry.damaged:
             self._hold(id, descriptor)
             return
@@ -90,7 +115,7 @@ class Dispatcher:
             self.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self.budget.keep(attempt, content, descriptor)
-        if hops(content) > self.policy.max_hops:
+        if passed > self.policy.max_hops:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._in_circles(attempt, now))
             return
@@ -98,16 +123,15 @@ class Dispatcher:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._overdue(attempt, now))
             return
-        if self.policy.signer and attempt.content is not None:
+        if self.policy.signer and attempt.content is not None and entry.length <= LARGE:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
 
-    def _read(self, id: str, now: float) -> tuple[Entry, bytes, int]:
-        keep = self.budget.wants_file(now)
+    def _read(self, id: str, *, keep: bool, most: float = LARGE) -> tuple[Entry, bytes, int]:
         try:
-            return self.spool.load(id, "queued", keep=keep)
+            return self.spool.load(id, "queued", keep=keep, most=most)
         except NoSuchMessage:
-            return self.spool.load(id, "deferred", keep=keep)
+            return self.spool.load(id, "deferred", keep=keep, most=most)
 
     def _set_aside(self, id: str, state: str, reason: str) -> None:
         try:

@@ -7,15 +7,18 @@ out with the end of the message before. What comes back is learned for the desti
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.identity import relayed
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
+from mailer.net.aside import LARGE, aside
 
 from .blame import BLAME
 from .courier import Load
 from .policy import Unsigned
+from .portions import REFUSED, portions
 from .verdict import stops_all
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class Line:
         """Whether its host has yet to answer, since it `began`."""
         self.began = engine.clock.now()
         self._next: Load | None = None
+        self._large: Job | None = None
+        """What comes next, in place of that, if it takes long to make ready: then it is not known ahead of its time."""
 
     async def run(self) -> None:
         """Work off the destination's queue, one job after the other, while it is welcome."""
@@ -53,8 +58,8 @@ class Line:
         try:
             first, self.first = self.first, None
             assert first is not None
-            self._next = self._claim(first)
-            while (load := self._step()) is not None:
+            self._come(first)
+            while (load := await self._step()) is not None:
                 await self._deliver(session, load)
         finally:
             engine.lines.discard(self)
@@ -73,18 +78,29 @@ class Line:
 
     # From one job to the next
 
-    def _step(self) -> Load | None:
+    async def _step(self) -> Load | None:
         """Go on to the next job; None if there is none, or no more is welcome."""
         self.load, self._next = self._ahead(), None
+        while self.load is None and self._large is not None:
+            job, self._large = self._large, None
+            self.load = await self._claim_apart(job) or self._ahead()
+            self._next = None
         if self.engine.scheduler.drained(self.destination):
             self.engine.wake()
         return self.load
 
     def _ahead(self) -> Load | None:
-        """The next job, locked."""
-        while self._next is None and self._welcome() and (job := self.destination.take(self.engine.clock.now())):
-            self._next = self._claim(job)
+        """The next job, locked; None if it is a large one."""
+        while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.engine.clock.now())):
+            self._come(job)
         return self._next
+
+    def _come(self, job: Job) -> None:
+        """It is the next one."""
+        if job.attempt.entry.length > LARGE:
+            self._large = job
+        else:
+            self._next = self._claim(job)
 
     def _welcome(self) -> bool:
         """Whether the session may go on to the next job."""
@@ -100,10 +116,7 @@ class Line:
     def _claim(self, job: Job) -> Load | None:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
         engine = self.engine
-        reactions = engine.policy.reactions
-        if reactions is not None and reactions.watchful and (waits := reactions.held(job, engine.clock.now(), engine.random)):
-            engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
-            engine.finish(job.attempt, waits)
+        if self._waits(job):
             return None
         content = engine.settler.take(job.attempt)
         try:
@@ -116,6 +129,39 @@ class Line:
             outcomes = engine.our_fault(error, "mail", job.recipients)
         engine.finish(job.attempt, outcomes)
         return None
+
+    async def _claim_apart(self, job: Job) -> Load | None:
+        """The same for a large message."""
+        engine, author = self.engine, job.way.author
+        outcomes: list[Outcome] = []
+        if self._waits(job):
+            return None
+        try:
+            content = await engine.settler.take_apart(job.attempt)
+            if content is not None:
+                if author:
+                    content = await aside(partial(relayed, content, author))
+                if engine.policy.signer is not None:
+                    content = await engine.policy.signer.sign_apart(content, engine.clock.now())
+                return Load(job, content)
+        except Unsigned as trouble:
+            outcomes = self._unsigned(job, str(trouble))
+        except asyncio.CancelledError:
+            outcomes = engine.broken_off(job.recipients)
+        except Exception as error:
+            outcomes = engine.our_fault(error, "mail", job.recipients)
+        engine.finish(job.attempt, outcomes)
+        return None
+
+    def _waits(self, job: Job) -> bool:
+        """Whether it has to wait after all; then the job is over."""
+        engine = self.engine
+        reactions = engine.policy.reactions
+        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, engine.clock.now(), engine.random)):
+            return False
+        engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
+        engine.finish(job.attempt, waits)
+        return True
 
     def _signed(self, job: Job, content: bytes) -> bytes:
         """The content as it leaves, after all that changes it. Raises `Unsigned`."""
@@ -131,9 +177,10 @@ class Line:
 
     def _close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
-        if self._next is not None:
-            self.destination.give_back(self._next.job, self.engine.clock.now())
-            self.engine.scheduler.queue(self._next.job)
+        job = self._next.job if self._next is not None else self._large
+        if job is not None:
+            self.destination.give_back(job, self.engine.clock.now())
+            self.engine.scheduler.queue(job)
             self.engine.wake()
 
     # One job
@@ -159,7 +206,7 @@ class Line:
                 self.destination.met_nobody(job.attempt.entry.id)
             for outcome in outcomes:
                 if outcome.verdict != "delivered":
-                    outcomes = self._react(job, outcomes)
+                    outcomes = await self._react(job, outcomes)
                     break
         await engine.finished(job.attempt, offline or outcomes)
 
@@ -202,13 +249,18 @@ class Line:
         reactions = self.engine.policy.reactions
         return reactions is not None and reactions.rule(job.way.key, outcome) is not None
 
-    def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
+    async def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
         engine, now = self.engine, self.engine.clock.now()
         reactions = engine.policy.reactions
         if reactions is None:
             return outcomes
-        outcomes = reactions.react(self.destination, job, outcomes, now, engine.random)
+        if len(outcomes) <= REFUSED:
+            outcomes = reactions.react(self.destination, job, outcomes, now, engine.random)
+        else:
+            told, outcomes = outcomes, []
+            async for portion in portions(told, REFUSED):
+                outcomes += reactions.react(self.destination, job, portion, now, engine.random)
         if now < self.destination.paused_until:
             engine.scheduler.changed(self.destination)
         return outcomes

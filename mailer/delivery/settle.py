@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
@@ -18,11 +19,13 @@ from mailer.bounces.reports import asked_of
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.cause import Cause
 from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.net.aside import LARGE, aside
 from mailer.spool import Busy, NoSuchMessage, notes
 from mailer.spool.file import CorruptFile
 from mailer.submit import Request, submit
 
 from . import age
+from .portions import MANY, portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,6 +79,8 @@ class Settler:
         self.undone = 0
         self.known: Callable[[str], bool] = lambda _: False
         """Whether a message of that ID was in the spool once, as far as anybody remembers."""
+        self.apart = asyncio.Lock()
+        """Held by whoever reads a large message."""
         self.away: set[str] = set()
         """Messages that an operator has this moment."""
         self.short = ""
@@ -94,6 +99,23 @@ class Settler:
         except (Busy, NoSuchMessage, CorruptFile, OSError, MemoryError):
             attempt.gone = True
             return None
+
+    async def take_apart(self, attempt: Attempt) -> bytes | None:
+        """The same for a large message, which may have to be read once more: in a thread."""
+        async with self.apart:
+            if attempt.gone or attempt.claim is not None:
+                return self.take(attempt)
+            descriptor = self.budget.claimed(attempt)
+            claiming = asyncio.ensure_future(aside(partial(self.spool.claim_again, attempt.entry, attempt.content, descriptor)))
+            try:
+                attempt.claim = await asyncio.shield(claiming)
+            except asyncio.CancelledError:
+                claiming.add_done_callback(_let_go)
+                raise
+            except (Busy, NoSuchMessage, CorruptFile, OSError, MemoryError):
+                attempt.gone = True
+                return None
+            return attempt.claim.content
 
     async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through; the last one settles the message.
@@ -163,21 +185,22 @@ class Settler:
     async def settle(self, attempt: Attempt) -> None:
         """All parts are through: the message leaves the spool, is put off, or is given up."""
         if not attempt.gone and attempt.claim is None:
-            self.take(attempt)
+            if attempt.entry.length > LARGE:
+                await self.take_apart(attempt)
+            else:
+                self.take(attempt)
         if attempt.gone:
             self._give_back(attempt)
             return
         entry = attempt.entry
         if self.short:
             attempt.unwritten = self._postponed(entry, attempt.unwritten)
-        expire = self.policy.schedule.expire
-        outcomes = [outcome for outcome in attempt.unwritten if not _is_old_news(entry.history, outcome, expire)]
-        entry.history.add(attempt.unwritten)
+        outcomes = await self._learned(attempt)
         if attempt.owed and not self.short:
             await self._confirm(attempt)
         status = entry.history.status()
         if status == "sent":
-            self._tell_settled(attempt, outcomes, status)
+            await self._tell_settled(attempt, outcomes, status)
             assert attempt.claim is not None
             self.ledger.release(attempt.claim)  # `left` is called when it is gone
             return
@@ -190,8 +213,21 @@ class Settler:
             if not self._renewed(attempt):
                 self._give_back(attempt)
                 return
-        self._tell_settled(attempt, outcomes, status)
+        await self._tell_settled(attempt, outcomes, status)
         self._close(attempt)
+
+    async def _learned(self, attempt: Attempt) -> list[Outcome]:
+        """Take what was learned into the history; what of it is news."""
+        history, unwritten, expire = attempt.entry.history, attempt.unwritten, self.policy.schedule.expire
+        if len(unwritten) <= MANY:
+            news = [outcome for outcome in unwritten if not _is_old_news(history, outcome, expire)]
+            history.add(unwritten)
+            return news
+        news = []
+        async for portion in portions(unwritten):  # of each recipient there is one
+            news += [outcome for outcome in portion if not _is_old_news(history, outcome, expire)]
+            history.add(portion)
+        return news
 
     def _renewed(self, attempt: Attempt) -> bool:
         """Whether what could not be settled is still ours to settle: its file is where it was."""
@@ -210,13 +246,16 @@ class Settler:
         claim = attempt.claim
         assert claim is not None
         try:
-            for report in self.policy.reports.confirmations(attempt.entry, attempt.owed, claim.content):
-                await asyncio.to_thread(self._report, attempt, report)
+            await asyncio.to_thread(self._put_confirmations, attempt, claim.content)
         except (OSError, MemoryError, Failure) as error:
             self._alarm(f"cannot confirm message {attempt.entry.id}: {error}", "report")
         self.look(attempt.reports)
         while self._news:
             self.tell(self._news.pop(0))
+
+    def _put_confirmations(self, attempt: Attempt, content: bytes) -> None:
+        for report in self.policy.reports.confirmations(attempt.entry, attempt.owed, content):
+            self._report(attempt, report)
 
     def _postponed(self, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """No room for a report: who would be in one waits, and that is our fault, for which nobody's mail is given up."""
@@ -228,9 +267,10 @@ class Settler:
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
         reported = attempt.reports
-        late = [] if self.short else self.policy.reports.late(attempt.entry, self.waited(attempt.entry), self.policy.schedule.expire)
         try:
-            if late or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
+            if attempt.entry.history.count > MANY:
+                await asyncio.to_thread(lambda: self._write(attempt, outcomes, self._late(attempt)))
+            elif (late := self._late(attempt)) or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
                 await asyncio.to_thread(self._write, attempt, outcomes, late)
             else:  # nothing to sync, so nothing to wait for
                 self._write(attempt, outcomes, late)
@@ -249,6 +289,11 @@ class Settler:
             while self._news:
                 self.tell(self._news.pop(0))
         return True
+
+    def _late(self, attempt: Attempt) -> list[Outcome]:
+        """Of whom the sender is to hear that they are late."""
+        entry = attempt.entry
+        return [] if self.short else self.policy.reports.late(entry, self.waited(entry), self.policy.schedule.expire)
 
     def _write(self, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         """The steps on disk, in the order that `mailer-spool(5)` gives.
@@ -312,9 +357,12 @@ class Settler:
             self._news.append(Alarm(now, "reports", f"{problem}: {over} more were not written"))
         return over > 0
 
-    def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: str) -> None:
+    async def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: str) -> None:
         entry, now = attempt.entry, self.clock.now()
-        if outcomes:
+        if len(outcomes) > MANY:
+            async for portion in portions(outcomes):
+                self.tell(Tried(now, entry, portion))
+        elif outcomes:
             self.tell(Tried(now, entry, outcomes))
         self.tell(Settled(now, entry, status, entry.history.due if status == "deferred" else 0.0))
 
@@ -361,6 +409,12 @@ class Settler:
         if not 0 <= now - self._told_at.get(what, -SPOOL_ALARMS) < SPOOL_ALARMS:
             self._told_at[what] = now
             self.tell(Alarm(now, what, problem))
+
+
+def _let_go(claiming: asyncio.Future[Claim]) -> None:
+    """Nobody waits for it any more."""
+    if not claiming.cancelled() and claiming.exception() is None:
+        claiming.result().close()
 
 
 def _kept_back(outcome: Outcome, due: float) -> Outcome:

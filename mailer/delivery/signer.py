@@ -9,14 +9,16 @@ of the key says. Mail that waits does not age: the mistake is ours, and it leave
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.keyfile import read_key
 from mailer.dkim.author import domains, nearest
-from mailer.dkim.sign import Seal, draft
+from mailer.dkim.sign import Seal, draft, sign
 from mailer.events import Alarm
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import Failure
+from mailer.net.aside import aside
 
 from .agent import Agent, Wanted
 from .policy import Unsigned
@@ -77,6 +79,18 @@ class Signer:
             return signing.draft.signed([self._agent.signature(wanted) for wanted in signing.wanted])
         except Exception as error:
             self._without(signing.keys, f"{type(error).__name__}: {error}", at)
+            return content
+
+    async def sign_apart(self, content: bytes, at: float) -> bytes:
+        """As `sign`, for a large message: in a thread, and nothing of it was begun before. Raises `Unsigned`."""
+        keys = await aside(partial(self._chosen, content))
+        seals = [seal for key in keys if (seal := self._usable(key, at))]
+        if not seals:
+            return content
+        try:
+            return await aside(partial(sign, content, seals, at))
+        except Exception as error:
+            self._without(keys, f"{type(error).__name__}: {error}", at)
             return content
 
     def _signing(self, content: bytes, at: float) -> Signing | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WSP = b" \t"
+LINES = 1 << 14  # line ends that are written at a time
 
 FOLD = re.compile(rb"\r\n(?=[ \t])")
 _BLANKS = re.compile(rb"[ \t]+")
@@ -39,16 +40,58 @@ def simple_field(name: bytes, value: bytes) -> bytes:
 
 def relaxed_body(body: bytes) -> bytes:
     """Blanks at the ends of lines gone, other runs of them one space, empty lines at the end gone. RFC 6376 §3.4.4"""
+    body = _relaxed(body)
+    if body.endswith(b" "):
+        body = body[:-1]
+    end = _before_empty_lines(body)
+    return body[:end] + b"\r\n" if end else b""
+
+
+def _relaxed(body: bytes) -> bytes:
+    """What is done to blanks, but for one at the end."""
     if b"\t" in body:
         body = body.replace(b"\t", b" ")
     while b"  " in body:  # each turn halves the runs: cheaper than an expression that looks at each byte
         body = body.replace(b"  ", b" ")
     if b" \r\n" in body:
         body = body.replace(b" \r\n", b"\r\n")
-    if body.endswith(b" "):
-        body = body[:-1]
-    end = _before_empty_lines(body)
-    return body[:end] + b"\r\n" if end else b""
+    return body
+
+
+class RelaxedBody:
+    """`relaxed_body` of a body that comes in blocks of any size; what it makes of it goes to `take`, as soon as that is known."""
+
+    __slots__ = ("_any", "_held", "_lines", "_take")
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        self._take = take
+        self._held = b""  # the beginning of something at the end of the last block: a run of blanks, a line end
+        self._lines = 0  # line ends that count if anything follows them
+        self._any = False
+
+    def feed(self, block: bytes) -> None:
+        """One more block."""
+        text = _relaxed(self._held + block)
+        end = len(text) - next((len(tail) for tail in (b" \r", b"\r", b" ") if text.endswith(tail)), 0)
+        self._held = text[end:]
+        start = _before_empty_lines(text[:end])
+        self._say(text[:start])
+        self._lines += (end - start) // 2
+
+    def end(self) -> None:
+        """That was all."""
+        self._say(b"" if self._held == b" " else self._held)
+        if self._any:
+            self._take(b"\r\n")
+
+    def _say(self, text: bytes) -> None:
+        if not text:
+            return
+        while self._lines:
+            self._take(b"\r\n" * min(self._lines, LINES))
+            self._lines -= min(self._lines, LINES)
+        self._take(text)
+        self._any = True
 
 
 def simple_body(body: bytes) -> bytes:

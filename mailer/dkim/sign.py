@@ -21,10 +21,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.message import header_end
+from mailer.mail.message import PIECE, blocks, header_end
 from mailer.mail.sevenbit import seven_bit
 
-from .canonical import FOLD, WSP, relaxed_body, relaxed_value
+from .canonical import FOLD, WSP, RelaxedBody, relaxed_body, relaxed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,16 +94,22 @@ def draft(content: bytes, seals: Iterable[Seal], at: float) -> Draft:
     """
     if not content.isascii():
         content = seven_bit(content) or content
-    header, body = _halves(content)
-    names, fields = _selected(header)
-    digest = b64encode(sha256(relaxed_body(body)).digest())
+    end = header_end(content)
+    names, fields = _selected(content[: max(end - 2, 0)])
+    digest = b64encode(_body_hash(content, end + 2 if content.startswith(b"\r\n", end) else end))
     return Draft(content, [_part(seal, names, fields, digest, at) for seal in seals])
 
 
-def _halves(content: bytes) -> tuple[bytes, bytes]:
-    """The header without its last line end, and the body."""
-    end = header_end(content)
-    return content[: max(end - 2, 0)], content[end:].removeprefix(b"\r\n")
+def _body_hash(content: bytes, start: int) -> bytes:
+    """That of the body, which begins at `start`, RFC 6376 §3.7. A large one is never copied, nor is the interpreter held long for it."""
+    if len(content) - start <= PIECE:
+        return sha256(relaxed_body(content[start:])).digest()
+    made = sha256()
+    body = RelaxedBody(made.update)
+    for block in blocks(content, start):
+        body.feed(block)
+    body.end()
+    return made.digest()
 
 
 def _selected(header: bytes) -> tuple[bytes, bytes]:

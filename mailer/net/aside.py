@@ -1,10 +1,11 @@
-"""Aside: what may take long and is nobody's else, such as a command that tells a password, in a thread of its own.
+"""Aside: what may take long and is nobody's else, such as a command that tells a password, or a look through a large message, in a
+thread of its own.
 
 The loop's own threads are the disk's: two commands that hang would stop all that is written down. So each call has a thread, and there
 is one at a time for each source: whoever asks meanwhile waits for the same answer. A hundred sessions with a relay ask its password
 manager once.
 
-Used by `session`. The program does not wait for such a thread when it ends.
+Used by `session`, `connection`, and by `mailer.delivery`. The program does not wait for such a thread when it ends.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+LARGE = 1 << 17
+"""Bytes of a message; the loop looks through no more at a time."""
 
 _asked: dict[tuple[asyncio.AbstractEventLoop, Callable[[], Any]], asyncio.Future[Any]] = {}
 

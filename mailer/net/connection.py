@@ -8,7 +8,9 @@ A connection that is abandoned in the middle of anything (an error, a cancelled 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from mailer.smtp.errors import ProtocolError
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Answer, Transaction
 
+from .aside import LARGE, aside
 from .endpoint import Endpoint, Login, Timeouts
 from .errors import SessionError
 from .session import REACHED, Session, reach
@@ -26,6 +29,9 @@ from .stream import Stream
 from .transcript import Transcript
 
 __all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts", "reach"]
+
+IN_A_ROW = 8
+"""Blocks of a message that go out while nobody else has a turn, to a peer that takes them as fast as they come."""
 
 ANNOUNCED = 4096
 """Octets of an envelope that goes out early, at most. Haraka hangs up on 8192, and what became of the message before is lost."""
@@ -108,7 +114,7 @@ class Connection(Session):
         abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
         mail = Mail(sender, recipients, content, eight_bit, request)
-        transaction = self._begun(mail)
+        transaction = self._begun(mail) if len(content) <= LARGE or self.expecting else await self._begun_aside(mail)
         self.transcript = self._noted(len(content))
         if not self.usable:
             self._broken(transaction, "lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL", Cause.LOST))
@@ -152,6 +158,14 @@ class Connection(Session):
             raise RuntimeError("another message was to be delivered next")
         return transaction
 
+    async def _begun_aside(self, mail: Mail) -> Transaction:
+        """That of a large message, through which somebody has to look."""
+        try:
+            return await aside(partial(self._transaction, mail))
+        except BaseException:
+            self.abandon()
+            raise
+
     def _transaction(self, mail: Mail) -> Transaction:
         return Transaction(
             mail.sender,
@@ -178,10 +192,12 @@ class Connection(Session):
     async def _send(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
         """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
         client, stream = self._client, self._stream
-        for command in transaction.content():
+        for serial, command in enumerate(transaction.content(), 1):
             if stream.full:
                 self._allow("BLOCK")
                 await stream.drain()
+            elif serial % IN_A_ROW == 0:
+                await asyncio.sleep(0)
             if stream.unread:
                 self._tell(transaction, await stream.read())
                 if client.over:
@@ -192,8 +208,8 @@ class Connection(Session):
             stream.write(data)
 
     def _announce(self, mail: Mail | None) -> bytes:
-        """The envelope of the mail that comes next, if it is a short one."""
-        if mail is None:
+        """The envelope of the mail that comes next, if it is a short one. For a large message there is no time now."""
+        if mail is None or len(mail.content) > LARGE:
             return b""
         transaction = self._transaction(mail)
         commands = transaction.envelope(self._client)

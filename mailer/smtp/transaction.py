@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 class Transaction:
     """A message on its way to some recipients in one session."""
 
-    __slots__ = ("_accepted", "_answers", "_chunks", "_content", "_finals", "_heard", "_later", "_normal", "_order", "_refusal", "_script")
+    __slots__ = ("_accepted", "_answers", "_chunks", "_content", "_finals", "_heard", "_later", "_order", "_refusal", "_script")
 
     def __init__(
         self,
@@ -93,7 +93,8 @@ class Transaction:
         self._script: list[Command] = []  # what is still to be said before the message
         self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
-        self._normal = self._content is content and body != "BINARYMIME"  # what was made of it is looked at once more
+        if self._content is not content:  # what was made of it is looked at once more
+            self._content = normalise(self._content)
         sender = sender if sender.isascii() else ascii_address(sender)  # the domain at least can be written so that every host takes it
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
         if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
@@ -172,7 +173,7 @@ class Transaction:
             yield EMPTY
             return
         last = None
-        for block in dot.blocks(self._content, normal=self._normal):
+        for block in dot.blocks(self._content, normal=True):
             if last is not None:
                 yield Command("BLOCK", last)
             last = block

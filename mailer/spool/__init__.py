@@ -21,9 +21,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .store import Busy, Claim, Entry, NoSuchMessage, Spool
+    from .store import Busy, Claim, Entry, Large, NoSuchMessage, Spool
 
-__all__ = ["Busy", "Claim", "Entry", "NoSuchMessage", "Spool"]
+__all__ = ["Busy", "Claim", "Entry", "Large", "NoSuchMessage", "Spool"]
 
 
 def __getattr__(name: str) -> object:

@@ -84,6 +84,15 @@ def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelop
     return _envelope(line, id), middle, end
 
 
+def whole(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, bytes, int]:
+    """(envelope, body, its end) of such a file; no octet is copied or looked at by anything that keeps the interpreter."""
+    start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
+    line, body = read(start, middle), read(middle, end)
+    if zlib.crc32(body, zlib.crc32(line)) != crc:
+        raise CorruptFile("the checksum does not hold")
+    return _envelope(line, id), body, end
+
+
 def _places(first: bytes, size: int) -> tuple[int, int, int, int]:
     """Where the envelope begins, the body, and what follows it; and the checksum."""
     start, header_length, body_length, crc = _head(first)

@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
@@ -39,6 +40,10 @@ class NoSuchMessage(Failure):
 
     def __init__(self, id: str) -> None:
         super().__init__(f"no message {id} is in the spool", NO_SUCH)
+
+
+class Large(Exception):
+    """The message is larger than whoever wants it can wait for."""
 
 
 class Busy(Failure):
@@ -217,12 +222,14 @@ class Spool:
         fd, entry, _ = self._load(id, None, _READ, whole=False)
         return fd, entry.length, entry.state, entry.due
 
-    def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True) -> tuple[int, Entry, bytes]:
-        """Its file, open; what it says; and its content, or nothing if it is not wanted `whole`."""
+    def _load(
+        self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf
+    ) -> tuple[int, Entry, bytes]:
+        """Its file, open; what it says; and its content, or nothing if it is not wanted `whole`. `most` is how many bytes it may have."""
         if not layout.is_id(id):
             raise NoSuchMessage(id)
         if state is not None:
-            return self._open(id, state, flags, lock, whole)
+            return self._open(id, state, flags, lock, whole, most)
         for _ in range(10):  # it may be renamed between the look and the open, but not for ever
             if (found := self.find(id)) and (loaded := self._try(id, found, flags, lock, whole)):
                 return loaded
@@ -234,7 +241,7 @@ class Spool:
         except NoSuchMessage:
             return None
 
-    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> tuple[int, Entry, bytes]:
+    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool, most: float = inf) -> tuple[int, Entry, bytes]:
         try:
             fd = os.open(self.path(state, id), flags)
         except FileNotFoundError:
@@ -244,12 +251,12 @@ class Spool:
                 raise CorruptFile("it is no regular file") from None
             raise
         try:
-            return fd, *self._parse(fd, id, state, lock, whole)
+            return fd, *self._parse(fd, id, state, lock, whole, most)
         except BaseException:
             durable.let_go(fd)
             raise
 
-    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool) -> tuple[Entry, bytes]:
+    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool, most: float) -> tuple[Entry, bytes]:
         if lock:
             _lock(fd, id)
         known = os.fstat(fd)
@@ -257,26 +264,34 @@ class Spool:
             self._still_there(id, state, known.st_ino)
         if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
             raise CorruptFile("it is no regular file with one name")
-        if whole or known.st_size <= SMALL:
+        if known.st_size > most:
+            raise Large(id)
+        if known.st_size <= SMALL:
             data = _read_all(fd, known.st_size)
             envelope, start, end = file.parse(data, id)
-            size, content, tail = len(data), data[start:end], data[end:]
+            size, length, content, tail = len(data), end - start, data[start:end], data[end:]
         else:
-            envelope, start, end = file.skim(partial(_read_part, fd), known.st_size, id)
-            size, content, tail = known.st_size, b"", _read_part(fd, end, known.st_size)
+            size, read = known.st_size, partial(_read_part, fd)
+            if whole:
+                envelope, content, end = file.whole(read, size, id)
+                length = len(content)
+            else:
+                envelope, start, end = file.skim(read, size, id)
+                length, content = end - start, b""
+            tail = read(end, size)
         outcomes, damaged = file.parse_records(tail)
         history = History(len(envelope.recipients), outcomes)
         due = known.st_mtime if state == "deferred" else 0.0
         arrived = _arrival(envelope)
-        entry = Entry(id, state, envelope, end - start, history, due, arrived, size, known.st_ino, damaged=damaged)
+        entry = Entry(id, state, envelope, length, history, due, arrived, size, known.st_ino, damaged=damaged)
         return entry, content
 
-    def load(self, id: str, state: str | None = None, *, keep: bool = False) -> tuple[Entry, bytes, int]:
-        """Message `id` with its content. Raises as `read` does.
+    def load(self, id: str, state: str | None = None, *, keep: bool = False, most: float = inf) -> tuple[Entry, bytes, int]:
+        """Message `id` with its content. Raises as `read` does, and `Large` if its file has more than `most` bytes: nothing is read then.
 
         With `keep`, also the file's descriptor, open for `claim_again` and the caller's to close; otherwise -1.
         """
-        fd, entry, content = self._load(id, state, _CHANGE if keep else _READ)
+        fd, entry, content = self._load(id, state, _CHANGE if keep else _READ, most=most)
         if not keep:
             durable.let_go(fd)
             fd = -1
@@ -333,10 +348,8 @@ class Spool:
     @staticmethod
     def _body(fd: int, entry: Entry) -> bytes:
         """The content, of a file that is as long as it was."""
-        os.lseek(fd, 0, os.SEEK_SET)
-        data = _read_all(fd, entry.length)
-        _, start, end = file.parse(data, entry.id)
-        return data[start:end]
+        _, content, _ = file.whole(partial(_read_part, fd), entry.length, entry.id)
+        return content
 
     def _still_there(self, id: str, state: str, inode: int) -> int:
         """Make sure that a file that was locked is where it was opened, since its last owner may have moved it; returns its length."""

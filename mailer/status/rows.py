@@ -80,6 +80,20 @@ def _learn(item: News, outcomes: Sequence[Outcome]) -> None:
             known[id(outcome)] = outcome
 
 
+def portions(news: Iterable[News], most: int) -> Iterator[list[News]]:
+    """The same news in order, each time as many messages as have `most` recipients together, or one that has more."""
+    portion: list[News] = []
+    weight = 0
+    for item in news:
+        if portion and weight + item.entry.history.count > most:
+            yield portion
+            portion, weight = [], 0
+        portion.append(item)
+        weight += item.entry.history.count
+    if portion:
+        yield portion
+
+
 def email(item: News) -> Row:
     """The row of `emails`."""
     entry = item.entry

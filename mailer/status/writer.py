@@ -36,7 +36,7 @@ from .arrears import Arrears, Batch
 from .destinations import put_standings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mailer.events import Event
 
@@ -51,6 +51,7 @@ PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqli
            sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL)  # fmt: skip
 """What may be over the next time; anything else is about what was to be written."""
 
+HEAVY = 2000  # recipients of the messages in one batch; a single message may have more
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
 SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 21
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
@@ -215,19 +216,31 @@ class StatusWriter:
         self.prepare(events)()
 
     def prepare(self, events: Sequence[Event]) -> Callable[[], None]:
-        """The call that writes `events`: its rows are made here and now, since that takes the interpreter and not the disk."""
+        """The call that writes `events`: its rows are made here and now, since that takes the interpreter and not the disk.
+
+        Where they are very many, it makes them itself, for whoever has called may not wait so long, and writes them in several
+        transactions: so many rows are never in memory, and never hold up others for long.
+        """
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        batch = Batch(
-            [rows.email(item) for item in news],
-            [row for item in news for row in rows.recipients(item)],
-            [row for item in news for row in rows.attempts(item)],
-            [row for item in news if item.status != "sent" for row in rows.dialogs(item)],
-            [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None],
-            [event for event in events if isinstance(event, (Corrupt, Standings))],
-        )
+        others = [event for event in events if isinstance(event, (Corrupt, Standings))]
+        if sum([item.entry.history.count for item in news]) > HEAVY:
+            return lambda: self._take_all(rows.portions(news, HEAVY), others)
+        batch = _batch(news, others)
         return lambda: self._take(batch)
+
+    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[Corrupt | Standings]) -> None:
+        """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
+        trouble: sqlite3.Error | OSError | None = None
+        batches = chain(((portion, ()) for portion in portions), [((), others)])
+        for portion, rest in batches:
+            try:
+                self._take(_batch(portion, rest))
+            except (sqlite3.Error, OSError) as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
 
     def _take(self, batch: Batch) -> None:
         with self._lock:
@@ -353,6 +366,17 @@ class StatusWriter:
     def _forget_dialogs(self) -> None:
         with self.transaction() as db:
             db.execute(FORGET_OLD_DIALOGS, {"all": schema.DIALOGS})
+
+
+def _batch(news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> Batch:
+    return Batch(
+        [rows.email(item) for item in news],
+        [row for item in news for row in rows.recipients(item)],
+        [row for item in news for row in rows.attempts(item)],
+        [row for item in news if item.status != "sent" for row in rows.dialogs(item)],
+        [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None],
+        others,
+    )
 
 
 def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
