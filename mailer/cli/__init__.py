@@ -136,16 +136,17 @@ def find(arguments: list[str]) -> tuple[Command, list[str]]:
 def load(name: str):  # type: ignore[no-untyped-def]
     """The module of a command, imported now. (`importlib` would be a second import system to load.)
 
-    Nothing that is made meanwhile becomes garbage, so nobody looks for any: that costs as much as importing two or three modules.
+    What is made meanwhile stays, so nobody looks for garbage in it, now or later: that would cost as much as four modules more.
     """
     module = f"{__name__}.{name}"
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        __import__(module)
-    finally:
-        if collecting:
+    if module not in sys.modules and gc.isenabled():
+        gc.disable()
+        try:
+            __import__(module)
+        finally:
+            gc.freeze()
             gc.enable()
+    __import__(module)
     return sys.modules[module]
 
 
