@@ -97,6 +97,7 @@ TITLES = {
     7677: "SCRAM-SHA-256 and SCRAM-SHA-256-PLUS SASL Mechanisms",
     8058: "Signaling One-Click Functionality for List Email Headers",
     8215: "Local-Use IPv4/IPv6 Translation Prefix",
+    8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8301: "Cryptographic Algorithm and Key Usage Update to DomainKeys Identified Mail (DKIM)",
     8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8305: "Happy Eyeballs Version 2: Better Connectivity Using Concurrency",
