@@ -277,7 +277,7 @@ class Client:
         answered: list[Answered] = []
         try:
             for reply in self._reader.feed(data):
-                answered.append(self._pair(reply if self.veil is OPEN else self._veiled(reply)))
+                answered.append(self._pair(self._veiled(reply) if self.veil.forms else reply))
                 if self.over:
                     self._pending.clear()
                     return answered

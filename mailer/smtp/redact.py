@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 SHORTEST = 4  # characters; a shorter secret is found everywhere
+KEPT = 16  # replies that were looked through
 
 _WORD = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 
 
 class Veil:
-    """Hides `secret`, and what is added; hides nothing if it is empty or hardly a secret."""
+    """Hides `secret`, and what is added; hides nothing if it is empty or hardly a secret: then there are no `forms` of it."""
 
-    __slots__ = ("_forms", "_secret")
+    __slots__ = ("_harmless", "_secret", "forms")
 
     def __init__(self, secret: str = "") -> None:
         self._secret = secret.encode(errors="surrogatepass")
-        self._forms: set[str] = set()
+        self.forms: set[str] = set()
+        self._harmless: set[Reply] = set()  # a server says "250 2.1.5 Ok" all day long
         for form in _forms(secret) if len(secret) >= SHORTEST else ():
             self._hide(form)
 
@@ -45,7 +47,12 @@ class Veil:
 
     def reply(self, reply: Reply) -> Reply:
         """`reply` without any of it. Where it goes over several lines, none of them is left."""
-        if not self._forms or not self._shows("".join(reply.lines)):
+        if reply in self._harmless:
+            return reply
+        if not self._shows("".join(reply.lines)):
+            if len(self._harmless) >= KEPT:
+                self._harmless.clear()
+            self._harmless.add(reply)
             return reply
         lines = tuple(map(self.text, reply.lines))
         return reply._replace(lines=(HIDDEN,) if self._shows("".join(lines)) else lines)
@@ -64,7 +71,7 @@ class Veil:
         bare = _bare(text)
         origin = [at for at, character in enumerate(text) if not character.isspace() for _ in character.casefold()]
         places: list[tuple[int, int]] = []
-        for start, end in sorted((origin[at], origin[at + len(form) - 1] + 1) for form in self._forms for at in _each(form, bare)):
+        for start, end in sorted((origin[at], origin[at + len(form) - 1] + 1) for form in self.forms for at in _each(form, bare)):
             if places and start < places[-1][1]:
                 places[-1] = places[-1][0], max(end, places[-1][1])
             else:
@@ -74,11 +81,12 @@ class Veil:
     def _hide(self, form: str) -> None:
         form = _bare(form)
         if len(form) >= SHORTEST:
-            self._forms.add(form)
+            self.forms.add(form)
+            self._harmless.clear()
 
     def _shows(self, text: str) -> bool:
         bare = _bare(text)
-        return any(form in bare for form in self._forms)
+        return any(form in bare for form in self.forms)
 
     def _word(self, found: re.Match[str]) -> str:
         return HIDDEN if self._secret in _decoded(found[0]) else found[0]
