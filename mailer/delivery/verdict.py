@@ -96,6 +96,8 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool, cause: Cause | No
     `relay` is true when the host is one that the configuration names: no refusal to talk is final there, and a
     login can be mended. An MX host that wants one (530) refuses the mail, and its sender has to know.
     """
+    if kind == "reply" and phase == "body" and reply.code // 100 == 2:  # 354 once more would not do
+        return DELIVERED
     if kind == "ours" or (relay and cause in OURS_TO_MEND):
         return Judgement("defer", "us")
     if kind == "auth" or (relay and reply.code in OUR_LOGIN):
@@ -110,8 +112,6 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool, cause: Cause | No
         return _broken(phase, reply, relay=relay)
     if phase in BEFORE_MAIL:
         return _broken(phase, reply, relay=relay)
-    if phase == "body" and reply.code // 100 == 2:  # 354 once more would not do
-        return DELIVERED
     if cause is Cause.NAME_REFUSED:
         return Judgement("defer", "message")
     if reply.permanent:

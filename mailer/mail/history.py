@@ -31,7 +31,8 @@ class History:
         self.last: dict[int, Outcome] = {}
         self.tries: dict[int, int] = {}
         self.weight = 0
-        self.add(outcomes)
+        if outcomes:
+            self.add(outcomes)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Take in what was learned; an outcome for a recipient that the envelope does not have is ignored."""

@@ -244,19 +244,18 @@ class Client:
     def send(self, commands: Iterable[Command]) -> bytes:
         """The bytes that say `commands`, in one piece. Raises `RuntimeError` for what may not be said now."""
         lines = []
+        pending, ahead = self._pending, self.ahead
         for command in commands:
             verb = command.verb
-            if self._pending:
+            if pending:
                 self._check_group(verb)
-            else:
-                self._ahead = self.state
-            if verb not in WHEN[self._ahead]:
-                raise RuntimeError(f"{verb} may not be said in the state {self._ahead}")
+            if verb not in WHEN[ahead]:
+                raise RuntimeError(f"{verb} may not be said in the state {ahead}")
             lines.append(command.line)
             self._last = verb
             if verb != "BLOCK":
-                self._pending.append(command)
-                self._ahead = _HOPED[verb] or self._ahead
+                pending.append(command)
+                self._ahead = ahead = _HOPED[verb] or ahead
         return b"".join(lines)
 
     def _check_group(self, verb: str) -> None:
@@ -271,14 +270,15 @@ class Client:
         Raises `ProtocolError`; as with `ReplyReader`, what was answered before the offence is returned
         first, and the state is CLOSED at once.
         """
-        self.check()
-        if self.over:
+        if self._error is not None:
+            raise self._error
+        if self.state is _CLOSED:
             return []  # the server is gone; what it still said changes nothing
         answered: list[Answered] = []
         try:
             for reply in self._reader.feed(data):
                 answered.append(self._pair(self._veiled(reply) if self.veil.forms else reply))
-                if self.over:
+                if self.state is _CLOSED:
                     self._pending.clear()
                     return answered
             self._check_rest()
