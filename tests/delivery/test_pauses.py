@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.bounces import Report, Reports
 from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.delivery.courier import SmtpCourier
@@ -24,17 +25,21 @@ from mailer.dkim.sign import sign
 from mailer.dkim.verify import claims
 from mailer.events import Event, Events, Settled, Tried
 from mailer.log import Log
+from mailer.mail.history import History
+from mailer.mail.outcome import Verdict
 from mailer.service import policy_of, pool_of
 from mailer.smtp.extension import Extensions
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Transaction
-from mailer.spool import Spool
+from mailer.spool import Entry, Spool
 from mailer.status.reader import Reader
 from mailer.status.writer import NAME, StatusWriter
 from mailer.testing import Server
 from tests.dkim.keys import key, pem, seal
-from tests.fakes.mail import outcome, put
+from tests.fakes.mail import NOW, envelope, outcome, put
 from tests.fakes.pauses import longest_pause, longest_turn
+
+from .post import HOP
 
 LONGEST = 0.05  # seconds
 MANY, SIZE = 10_000, 25_000_000
@@ -276,3 +281,24 @@ def test_to_look_through_a_large_message_holds_up_nothing(content: bytes, offers
     """Nor whether it is fit for a host, and to make it so."""
     offered = Extensions.parse(Reply(250, "", ("mx.example.net", offers)))
     assert longest_pause(lambda: Transaction("me@example.com", ["you@example.net"], content, offered)) < LONGEST
+
+
+@pytest.mark.parametrize("kind", ["fail", "expire", "defer"])
+def test_to_report_on_very_many_recipients_holds_up_nothing(kind: Verdict) -> None:
+    """Each with a reply of its own, and the header of a message that has a large one."""
+    reports = Reports("host.example", "postmaster@host.example")
+    letter = envelope(*people("refused", MANY))
+    entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
+    outcomes = [outcome(to, kind, text=f"{to} is nobody here {WORDS}", hop=HOP) for to in range(MANY)]
+    header = b"From: me@example.com\r\n" + b"a:b\r\n" * 60_000 + b"\r\nx\r\n"
+    made: list[Report | None] = []
+
+    def work() -> None:
+        if kind == "defer":
+            made.append(reports.warning_for(entry, outcomes, header, NOW))
+        else:
+            made.append(reports.report_for(entry, outcomes, header))
+
+    assert longest_pause(work) < LONGEST
+    assert made[0] is not None
+    assert made[0].message.count(b"Final-Recipient") == MANY

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config.intake import Submitter
+from mailer.events import Settled, Tried
 from mailer.intake.desk import Desk
 from mailer.intake.rules import Rules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
@@ -19,7 +20,7 @@ from mailer.spool.admit import Terms
 from mailer.spool.adopt import adopt
 from mailer.spool.put import head
 from mailer.status.writer import NAME, StatusWriter
-from tests.fakes.mail import BODY, envelope
+from tests.fakes.mail import BODY, envelope, outcome
 from tests.fakes.pauses import longest_pause
 
 LONGEST = 0.05  # seconds
@@ -93,12 +94,32 @@ def test_a_message_holds_up_nothing(house: House, body: bytes) -> None:
     assert longest_pause(lambda: house.ask(f"put {letter.id}", head(line, body) + line + body)) < LONGEST
 
 
-def test_a_question_holds_up_nothing(house: House) -> None:
-    """Patterns that fit almost, names without end; and the answers, of a message to thousands."""
-    letter = envelope(*(f"{'a' * 50}{at}@example.net" for at in range(3000)), at=time.time())
-    head_line = letter.to_line()
-    assert house.ask(f"put {letter.id}", head(head_line, BODY) + head_line + BODY) == b"ok " + letter.id.encode()
-    almost = json.dumps({"to": "*a" * 400 + "*b", "sender": "*m*e*@*.*m"}).encode()
-    asked = [("list", almost), ("bounces", almost), ("queue", b""), (f"find {'x' * 4000}", b""), (f"read {letter.id}", b"")]
-    for line, data in [*asked, (f"story {letter.id}", b"")]:
-        assert longest_pause(lambda line=line, data=data: house.ask(line, data)) < LONGEST
+QUESTIONS = {
+    "list": ("list", b"{}"),
+    "list, almost": ("list", json.dumps({"to": "*a" * 400 + "*b", "sender": "*m*e*@*.*m"}).encode()),
+    "bounces": ("bounces", b"{}"),
+    "queue": ("queue", b""),
+    "summary": ("summary", b""),
+    "find": ("find ID", b""),
+    "find nothing": (f"find {'x' * 4000}", b""),
+    "read": ("read ID", b""),
+    "story": ("story ID", b""),
+    "cancel": ("cancel ID", b""),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_a_question_holds_up_nothing(house: House, question: tuple[str, bytes]) -> None:
+    """Patterns that fit almost, names without end; and the answers, about a message to thousands, each put off in other words."""
+    letter = envelope(*(f"{'a' * 50}{at}@example.net" for at in range(MANY)), at=time.time())
+    line = letter.to_line()
+    assert house.ask(f"put {letter.id}", head(line, BODY) + line + BODY) == b"ok " + letter.id.encode()
+    late = [outcome(to, "defer", text=f"{to} {'w' * 400}", at=time.time(), due=time.time() + 3600) for to in range(MANY)]
+    with house.spool.claim(letter.id) as claim:
+        house.spool.defer(claim, late, time.time() + 3600)
+        claim.entry.history.add(late)
+        house.status.write([Tried(time.time(), claim.entry, late), Settled(time.time(), claim.entry, "deferred", time.time() + 3600)])
+    asked, data = question
+    answers: list[bytes] = []
+    assert longest_pause(lambda: answers.append(house.ask(asked.replace("ID", letter.id), data))) < LONGEST
+    assert answers[0].startswith(b"ok")

@@ -1,0 +1,49 @@
+"""A request for figures keeps the interpreter from nobody, however much there is to count."""
+
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+from mailer.delivery.guard import Guard
+from mailer.delivery.router import Way
+from mailer.events import Alarm, Tried
+from mailer.mail.history import History
+from mailer.metrics.counts import Counts
+from mailer.metrics.page import Page, serve
+from mailer.spool import Entry
+from tests.delivery.post import Post
+from tests.fakes.mail import NOW, envelope, outcome
+from tests.fakes.pauses import longest_pause
+
+LONGEST = 0.05  # seconds
+MANY = 10_000
+
+
+def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
+    """With as many messages and destinations as there may be in memory, and a message to very many."""
+    post, counts = Post(tmp_path), Counts()
+    for at in range(MANY):
+        post.scheduler.expect(f"{at:026}", NOW)
+        post.scheduler.destination(Way(f"{at}.example", (), relay=False))
+    letter = envelope(*(f"{at}@example.net" for at in range(MANY)))
+    entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
+    outcomes = [outcome(to, "fail") for to in range(MANY)]
+    server, thread = serve(Page(counts, post.scheduler, Guard(post.engine)), "127.0.0.1", 0)
+    page: list[bytes] = []
+
+    def work() -> None:
+        counts.told(Tried(NOW, entry, outcomes))
+        counts.told(Alarm(NOW, "status", ""))
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics", timeout=10) as answer:
+            page.append(answer.read())
+
+    try:
+        work()  # what is imported or made once is no work
+        assert longest_pause(work) < LONGEST
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert b'mailer_recipients_total{outcome="failed"} 20000.0' in page[1]
+    assert b"mailer_messages_waiting 10000.0" in page[1]
