@@ -226,7 +226,7 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
         "enhanced_code": outcome.enhanced or None,
         "phase": outcome.phase or None,
         "reply": _cut(outcome.text),
-        "delay": round(outcome.at - entry.arrived, 3),
+        "delay": round(max(outcome.at - entry.arrived, 0.0), 3),  # the clock may have been set back
         "seconds": round(outcome.seconds, 3),
         "queue_id": outcome.queue_id or None,
         "next": rfc3339(outcome.due) if outcome.due else None,

@@ -78,14 +78,18 @@ def _entry(view: View, id: str) -> Entry | None:
 
 
 def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
-    """Those of the database, and those that only the spool has. Whether one counts, only the spool says."""
+    """Those of the database, and those that only the spool has, in the order in which they were made: by the spool's records where it has
+    them, for the clock may have been set back meanwhile, else by time. Whether one counts, only the spool says.
+    """
     found = {(each.position, each.key): each for each in known}
+    ranks: dict[int, int] = {}
     for outcome in entry.history.outcomes if entry else ():
         if outcome.moved:
             continue
         mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
         found.setdefault((mine.position, mine.key), mine).counts = outcome.counts
-    return sorted(found.values(), key=lambda each: (each.at, each.position))
+        ranks.setdefault(mine.key, len(ranks))
+    return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
 
 
 def _reports(view: View, record: Record) -> list[Record]:

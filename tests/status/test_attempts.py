@@ -175,3 +175,19 @@ def test_that_the_clock_was_set_is_no_attempt(office: Office, known: bool) -> No
         record = view.message(id)
         assert (record.attempts, record.next_attempt_at) == (1, NOW + 9300)
         assert [(each.at, each.counts) for each in tell(view, record).attempts] == [(NOW + 5, True)]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_attempts_stand_in_the_order_in_which_they_were_made(office: Office, known: bool) -> None:
+    """Also where the clock was set back between two of them: the last one is the last one."""
+    id = office.put("a@example.net", "b@example.net")
+    office.settle(id, *(outcome(to, "defer", text="first", at=NOW + 3600, due=NOW + 3660) for to in (1, 0)), known=known)
+    office.settle(id, *(outcome(to, "defer", text="second", at=NOW + 30, due=NOW + 90) for to in (0, 1)), known=known)
+    with office.view() as view:
+        record = view.message(id)
+        assert record is not None
+        story = tell(view, record)
+    assert [(each.text, each.position) for each in story.attempts] == [("first", 0), ("first", 1), ("second", 0), ("second", 1)]
+    last = story.last(0)
+    assert last is not None
+    assert last.text == "second"
