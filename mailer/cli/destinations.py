@@ -16,7 +16,7 @@ from mailer.status.view import View
 
 from .bounces import general
 from .options import usage
-from .show import BLANK, Cell, Column, Line, Table, moment
+from .show import BLANK, ROOMY, Cell, Column, Line, Table, moment, terminal, width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.status.reader import Waiting
 
     from .options import Given
-    from .show import Block, Value
+    from .show import Block, Piece, Value
 
 BREAKERS = {"closed": "good", "half-open": "wait", "open": "bad"}
 """The style of each state of a breaker."""
@@ -159,16 +159,23 @@ def _reason(each: Waiting) -> str:
 # For people
 
 
+def _narrow() -> bool:
+    """Whether the columns of a line do not fit beside each other."""
+    return terminal() and width() < ROOMY
+
+
 def _shape(by: str, found: dict[str, Pile]) -> Table:
-    """As qshape(1): a line for each, and the sum of all above them."""
+    """As qshape(1): a line for each, and the sum of all above them. Ages that nobody has are left out where there is no room for them."""
     total = Pile([sum(pile.ages[at] for pile in found.values()) for at in range(len(HEADINGS))])
-    rows: list[Sequence[Value]] = [_row(Cell("TOTAL", "strong"), total)]
-    rows += [_row(Cell(name), pile) for name, pile in found.items()]
-    return Table([Column(by.upper()), Column("T", right=True), *(Column(heading, right=True) for heading in HEADINGS)], rows)
+    ages = [at for at in range(len(HEADINGS)) if total.ages[at] or not _narrow()]
+    rows: list[Sequence[Value]] = [_row(Cell("TOTAL", "strong"), total, ages)]
+    rows += [_row(Cell(name), pile, ages) for name, pile in found.items()]
+    return Table([Column(by.upper()), Column("T", right=True), *(Column(HEADINGS[at], right=True) for at in ages)], rows)
 
 
-def _row(name: Cell, pile: Pile) -> list[Value]:
-    return [name, str(pile.total), *(Cell(str(count), "" if count else "quiet") for count in pile.ages)]
+def _row(name: Cell, pile: Pile, ages: Sequence[int]) -> list[Value]:
+    counts = [pile.ages[at] for at in ages]
+    return [name, str(pile.total), *(Cell(str(count), "" if count else "quiet") for count in counts)]
 
 
 def _reasons(found: dict[tuple[str, str], Pile], now: float) -> Iterator[Block]:
@@ -189,6 +196,11 @@ def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Itera
     if not running:
         at = max(standing.updated_at for standing in standings)
         yield Line([Cell(f"No daemon runs. This is how it stood when the last one wrote it down, {moment(at, now)}:", "wait")])
+    if _narrow():
+        yield Table(
+            [Column("DUE", right=True), Column("SESSIONS", right=True), Column("DESTINATION")], [_stacked(each, now) for each in standings]
+        )
+        return
     columns = [
         Column("DESTINATION"),
         Column("DUE", right=True),
@@ -201,7 +213,16 @@ def _state(standings: Sequence[Standing], now: float, *, running: bool) -> Itera
     yield Table(columns, [_state_row(standing, now) for standing in standings])
 
 
-def _state_row(standing: Standing, now: float) -> list[Value]:
+def _stacked(standing: Standing, now: float) -> list[Value]:
+    """What a row has, one below the other."""
+    key, due, sessions, _, breaker, why, said = _state_row(standing, now)
+    lines = [Line([Cell(str(key), "strong")]), Line(["breaker ", breaker])]
+    lines += [Line(["waits: ", why])] if standing.wait else []
+    lines += [Line(["last reply: ", said])] if standing.last_reply else []
+    return [due, f"{sessions} of {int(standing.window)}", lines]
+
+
+def _state_row(standing: Standing, now: float) -> list[Piece]:
     breaker = standing.breaker + (f" until {moment(standing.open_until, now)}" if standing.breaker == "open" else "")
     if standing.breaker == "closed" and standing.failures:
         breaker = f"closed, {standing.failures} failed"

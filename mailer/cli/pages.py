@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from .show import Block, Piece, Value
 
-ROOMY = 110  # columns of a terminal from which on an ID has a column of its own
-
 
 def sender(address: str) -> str:
     """An envelope sender for a person."""
@@ -65,7 +63,7 @@ def messages(records: Iterable[Record], now: float) -> Table:
     if not show.terminal():
         columns = [Column(word) for word in ("STATUS", "ID", "QUEUED", "NEXT", "FROM", "TO", "WHY")]
         return Table(columns, [_plain_row(record, now) for record in records])
-    if show.width() >= ROOMY:
+    if show.width() >= show.ROOMY:
         columns = [Column("STATUS", cut=True), Column("QUEUED", right=True), Column("ID", cut=True), Column("MESSAGE")]
         rows: list[Sequence[Value]] = [[*_start(record, now), Cell(record.id), _story(record, now)] for record in records]
         return Table(columns, rows)

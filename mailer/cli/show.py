@@ -91,6 +91,9 @@ Block = Line | Fields | Table
 BLANK = Line()
 
 
+ROOMY = 110  # columns of a terminal from which on each thing has a column of its own
+
+
 def terminal() -> bool:
     """Whether a person looks at standard output."""
     return sys.stdout.isatty()

@@ -129,6 +129,20 @@ def test_what_does_not_go_together_is_said(shell: Shell, options: tuple[str, ...
     assert (said.code, said.err.count("\n")) == (64, 1)
 
 
+def test_no_name_is_broken_on_a_narrow_terminal(busy: Office, shell: Shell) -> None:
+    """What there is no room for beside each other stands below each other, and ages that nothing has are left out."""
+    said = " ".join(shell.at_terminal("status", "--destinations", columns=60).out.split())
+    assert said.count(BIG.key) == 2
+    for text in (
+        "DESTINATION T 5 10 1280+ TOTAL 5 3 1 1",
+        "2 of 2 mx:",
+        "waits: window: 2 at work",
+        "breaker open until",
+        "last reply: 451 no",
+    ):
+        assert text in said
+
+
 def test_it_can_be_watched(busy: Office, shell: Shell) -> None:
     """Until Ctrl-C."""
     said = shell.at_terminal("status", "--destinations", "--watch", columns=160, interrupt_at="relay:out")
