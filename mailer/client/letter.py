@@ -143,7 +143,8 @@ def _octets(mail: StandardMessage | bytes) -> bytes:
     if isinstance(mail, bytes):
         return mail
     if not isinstance(mail, StandardMessage):
-        raise TypeError(f"an Email, an email.message.Message or bytes can be sent, not {type(mail).__name__}")
+        hint = "; what its message() makes is one" if callable(getattr(mail, "message", None)) else ""  # as in web frameworks
+        raise TypeError(f"an Email, an email.message.Message or bytes can be sent, not a {type(mail).__qualname__}{hint}")
     policy = mail.policy.clone(linesep="\r\n")
     if isinstance(policy, EmailPolicy) and _is_international(mail):  # else the library would write encoded words in them
         policy = policy.clone(utf8=True)

@@ -162,7 +162,10 @@ def test_a_standard_message_that_cannot_be_written() -> None:
 
 def test_what_is_no_message_at_all() -> None:
     """That is a mistake in the program."""
-    with pytest.raises(TypeError, match="not str"):
+    framework = type("EmailMessage", (), {"message": lambda self: None})
+    with pytest.raises(TypeError, match=r"not a .*EmailMessage; what its message\(\) makes is one"):
+        make(framework())
+    with pytest.raises(TypeError, match="not a str$"):
         make("Subject: x")
 
 
