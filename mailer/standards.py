@@ -99,7 +99,6 @@ TITLES = {
     8215: "Local-Use IPv4/IPv6 Translation Prefix",
     8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8301: "Cryptographic Algorithm and Key Usage Update to DomainKeys Identified Mail (DKIM)",
-    8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
     8305: "Happy Eyeballs Version 2: Better Connectivity Using Concurrency",
     8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",
     8375: "Special-Use Domain 'home.arpa.'",

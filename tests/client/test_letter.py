@@ -165,7 +165,7 @@ def test_what_is_no_message_at_all() -> None:
     framework = type("EmailMessage", (), {"message": lambda self: None})
     with pytest.raises(TypeError, match=r"not a .*EmailMessage; what its message\(\) makes is one"):
         make(framework())
-    with pytest.raises(TypeError, match="not a str$"):
+    with pytest.raises(TypeError, match=r"not a str$"):
         make("Subject: x")
 
 
