@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from . import wreck
+from . import victim, wreck
 from .injected import ERRORS, Call, Victim, side_by_side
 
 pytestmark = pytest.mark.peer("strace")
 VictimAt = Callable[..., Victim]
 
 
-def adopted_next_time(victim_at: VictimAt, root: Path) -> None:
+def adopted_next_time(root: Path) -> None:
     """The next adoption finds the message queued once, and nothing left to adopt."""
     assert set(wreck.messages(root).values()) <= {"queued"}
-    assert victim_at("adopt", root).run().code == 0
+    victim.again("adopt", root)
     assert list(wreck.messages(root).values()) == ["queued"]  # under an ID of ours: its own is of another day
     assert not any(root.joinpath("drop").iterdir())
 
@@ -29,7 +29,7 @@ def test_dying_anywhere_in_adopt_loses_nothing_and_doubles_nothing(tmp_path: Pat
     def dies(call: Call) -> None:
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}", "drop")
         victim_at("adopt", root).die_at(call)
-        adopted_next_time(victim_at, root)
+        adopted_next_time(root)
 
     side_by_side(dies, victim_at("adopt", wreck.prepared(tmp_path / "watched", "drop")).calls())
 
@@ -41,6 +41,6 @@ def test_an_error_anywhere_in_adopt_loses_nothing_and_doubles_nothing(tmp_path: 
         call, error = case
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}-{error}", "drop")
         victim_at("adopt", root).fail_at(call, error)
-        adopted_next_time(victim_at, root)
+        adopted_next_time(root)
 
     side_by_side(fails, product(victim_at("adopt", wreck.prepared(tmp_path / "watched", "drop")).calls(), ERRORS))

@@ -53,7 +53,7 @@ def test_a_message_whose_id_was_chosen_is_put_again_after_a_crash(tmp_path: Path
     def dies(call: Call) -> None:
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}")
         victim_at("put", root).die_at(call)
-        assert victim_at("put", root).run().code == 0, call
+        victim.again("put", root)
         assert wreck.messages(root) == {victim.ID: "queued"}, call
 
     side_by_side(dies, victim_at("put", wreck.prepared(tmp_path / "watched")).calls())
@@ -66,7 +66,7 @@ def test_a_request_made_again_after_a_crash_is_in_the_spool_once(tmp_path: Path,
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}")
         victim_at("put_once", root).die_at(call)
         assert len(wreck.messages(root)) <= 1, call
-        assert victim_at("put_once", root, AGAIN).run().code == 0, call
+        victim.again("put_once", root, AGAIN)
         assert list(wreck.messages(root).values()) == ["queued"], call
 
     side_by_side(dies, victim_at("put_once", wreck.prepared(tmp_path / "watched")).calls())
@@ -80,7 +80,7 @@ def test_a_request_made_again_after_an_error_is_in_the_spool_once(tmp_path: Path
         root = wreck.prepared(tmp_path / f"{call.name}-{call.nth}-{error}")
         done = victim_at("put_once", root).fail_at(call, error)
         assert list(wreck.messages(root).values()) == ([] if done.code else ["queued"]), case
-        assert victim_at("put_once", root, AGAIN).run().code == 0, case
+        victim.again("put_once", root, AGAIN)
         assert list(wreck.messages(root).values()) == ["queued"], case
 
     side_by_side(fails, product(victim_at("put_once", wreck.prepared(tmp_path / "watched")).calls(), ERRORS))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
@@ -46,42 +48,50 @@ def outcome(to: int, verdict: Verdict, code: int) -> Outcome:
     return Outcome(to, verdict, "recipient", code, "", "a reply", "rcpt", at=AT, due=DUE if verdict == "defer" else 0.0)
 
 
-def operation(name: str, root: str, id: str) -> Callable[[], object]:
+@contextmanager
+def operation(name: str, root: str, id: str) -> Iterator[Callable[[], object]]:
     """What is to be done between the marks; what it needs is done now."""
     spool = Spool(root)
     line, request_line = envelope(id).to_line(), envelope(id, REQUEST).to_line()
     if name == "put":
-        return lambda: ring(root, put(root, id, line, BODY))
-    if name == "put_once":
+        yield lambda: ring(root, put(root, id, line, BODY))
+    elif name == "put_once":
         keys.path_of(root, REQUEST)  # loads the hash function's library
-        return lambda: ring(root, put(root, id, request_line, BODY, (REQUEST, "digest")))
-    if name in ("hold", "release", "retry"):
-        return lambda: getattr(spool, name)(id)
-    if name == "cancel":
-        return lambda: spool.cancel(id, AT)
-    if name == "adopt":
-        return lambda: adopt(spool, Terms(1 << 20, 100))
-    claim = spool.claim(id)
-    return {
-        "record": lambda: spool.record(claim, [outcome(0, "delivered", 250)]),
-        "defer": lambda: spool.defer(claim, [outcome(0, "delivered", 250), outcome(1, "defer", 451)], DUE),
-        "fail": lambda: spool.fail(claim, [outcome(0, "fail", 550), outcome(1, "fail", 550)]),
-        "drop": lambda: spool.drop(claim),
-    }[name]
+        yield lambda: ring(root, put(root, id, request_line, BODY, (REQUEST, "digest")))
+    elif name in ("hold", "release", "retry"):
+        yield lambda: getattr(spool, name)(id)
+    elif name == "cancel":
+        yield lambda: spool.cancel(id, AT)
+    elif name == "adopt":
+        yield lambda: adopt(spool, Terms(1 << 20, 100))
+    else:
+        with spool.claim(id) as claim:
+            yield {
+                "record": lambda: spool.record(claim, [outcome(0, "delivered", 250)]),
+                "defer": lambda: spool.defer(claim, [outcome(0, "delivered", 250), outcome(1, "defer", 451)], DUE),
+                "fail": lambda: spool.fail(claim, [outcome(0, "fail", 550), outcome(1, "fail", 550)]),
+                "drop": lambda: spool.drop(claim),
+            }[name]
+
+
+def again(name: str, root: Path, id: str = ID) -> None:
+    """The same operation by whoever comes next, undisturbed, in this process."""
+    with operation(name, str(root), id) as act:
+        act()
 
 
 def main(name: str, root: str, id: str = ID) -> int:
-    act = operation(name, root, id)
-    os.access("/mark/begin", os.F_OK)
-    try:
-        act()
-    except Failure as failure:
-        sys.stderr.write(f"{failure}\n")
-        return failure.code
-    except OSError as error:
-        sys.stderr.write(f"{error}\n")
-        return 74
-    os.access("/mark/end", os.F_OK)
+    with operation(name, root, id) as act:
+        os.access("/mark/begin", os.F_OK)
+        try:
+            act()
+        except Failure as failure:
+            sys.stderr.write(f"{failure}\n")
+            return failure.code
+        except OSError as error:
+            sys.stderr.write(f"{error}\n")
+            return 74
+        os.access("/mark/end", os.F_OK)
     os.write(1, b"ok\n")
     return 0
 
