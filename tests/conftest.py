@@ -38,6 +38,7 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_"))]:
         del os.environ[name]  # nor has what is configured on this machine, or for who started them, a part in the tests
     os.environ["MAILER_CONFIG"] = os.devnull
+    os.umask(0o022)  # the users and servers of the tests read what the tests write
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -94,7 +94,7 @@ def explained(taken: dict[str, list[float]], killed: list[float]) -> None:
     for address, moments in taken.items():
         for first, second in pairwise(moments):
             # The sink may have read what a daemon had written a moment before it died.
-            assert any(abs(at - first) < 1 and at < second for at in killed), f"{address} was taken at {first} and {second}"
+            assert any(abs(at - first) < 5 and at < second for at in killed), f"{address} was taken at {first} and {second}"
             doubles += 1
     print(f"{doubles} of {MESSAGES} messages came twice, after {len(killed)} kills")
     assert doubles <= len(killed) * CONNECTIONS * 3
