@@ -30,10 +30,14 @@ for directory in usr etc; do
   mount -t overlay callers -o "lowerdir=$lower:/$directory" "/$directory"
 done
 for directory in var/spool var/cache run; do mount --bind "$own/$directory" "/$directory"; done
+[ ! -d ~root/.config/mailer ] || mount -t tmpfs callers ~root/.config/mailer
 cd "$own/root"
 exec "$@"
 """
-"""Only lower layers, so the overlays cannot be written to, and can lie over any file system."""
+"""Only lower layers, so the overlays cannot be written to, and can lie over any file system.
+
+Some programs start their children with the home directory that is in passwd(5); what root has configured there is not seen.
+"""
 
 CONFIGURATION = """\
 [mailer]
