@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.envelope import dump_json
 from mailer.mail.failure import BAD_MESSAGE, OK, Failure
 from mailer.mail.text import one_line
-from mailer.spool import doorbell, space
+from mailer.spool import doorbell, layout
 from mailer.spool.sack import Letter, Post, Sack
 from mailer.submit import Prepared, Request, prepare
 
@@ -107,7 +107,7 @@ class Batch:
     def _need_space(self) -> None:
         """There is room for another sack. Raises `Failure` (75)."""
         settings = self.settings
-        space.check(settings.spool, settings.min_free_space, settings.min_free_inodes, LARGEST_SACK)
+        layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, LARGEST_SACK)
 
     def finish(self) -> None:
         """All of it is durable, and said."""

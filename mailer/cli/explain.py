@@ -146,7 +146,7 @@ def _due(story: Story, to: int) -> float:
 
 def _facts(view: View | RemoteView, story: Story, config: Config | None) -> Facts:
     from mailer.delivery.obstacle import Facts
-    from mailer.spool import pauses, space
+    from mailer.spool import layout, pauses
 
     submission = config.submission if config else None
     try:
@@ -161,7 +161,7 @@ def _facts(view: View | RemoteView, story: Story, config: Config | None) -> Fact
         now,
         view.daemon.running,
         leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
-        shortage=space.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
+        shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
         pauses=paused,
         standings={standing.key: standing for standing in view.reader.standings()},
         config=config,

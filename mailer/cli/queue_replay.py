@@ -10,7 +10,7 @@ from mailer.config.quick import submission
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, OK, TRY_AGAIN, Failure
-from mailer.spool import Busy, NoSuchMessage, Spool, space
+from mailer.spool import Busy, NoSuchMessage, Spool, layout
 from mailer.spool.file import CorruptFile
 from mailer.spool.replay import replay
 from mailer.status.view import View
@@ -34,7 +34,7 @@ def run(given: Given) -> int:
         raise usage("say which messages: IDs, a selection such as --domain, or --all", given.command.name)
     spool, people = spool_of(given), _people(given)
     settings = submission(given.text("--config"), given.text("--spool"))
-    space.check(spool.root, settings.min_free_space, settings.min_free_inodes, 0)
+    layout.check_space(spool.root, settings.min_free_space, settings.min_free_inodes, 0)
     codes: set[int] = set()
     with View(spool) as view:
         targets = _named(given, view, codes) if given.operands else list(view.queue(_selected(given)))

@@ -84,7 +84,7 @@ class Settler:
         self.away: set[str] = set()
         """Messages that an operator has this moment."""
         self.short = ""
-        """What the disk of the spool lacks; empty while it has room. See `spool.space`."""
+        """What the disk of the spool lacks; empty while it has room. See `spool.layout`."""
         self._told_at: dict[str, float] = {}
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 

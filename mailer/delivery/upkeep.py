@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
-from mailer.spool import space
+from mailer.spool import layout
 
 from . import step
 from .guard import Guard
@@ -74,7 +74,7 @@ class Upkeep:
     def disk(self) -> None:
         """Ask the disk of the spool; say so when it runs short, and when it has room again."""
         engine, settings = self.engine, self.engine.policy.submission
-        lack = space.shortage(engine.spool.root, settings.min_free_space, settings.min_free_inodes)
+        lack = layout.shortage(engine.spool.root, settings.min_free_space, settings.min_free_inodes)
         before, engine.settler.short = engine.settler.short, lack
         now = engine.clock.now()
         if lack and not before:

@@ -12,7 +12,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
-from mailer.spool import layout, space
+from mailer.spool import layout
 from mailer.spool.admit import Terms
 
 from .adoption import Adoption
@@ -62,7 +62,7 @@ class Door:
 
         def judge(envelope: Envelope, content: bytes, uid: int) -> None:
             rules.judge(envelope, content, uid)
-            space.check(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
+            layout.check_space(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
 
         sizes = submission.max_message_size, submission.max_recipients
         writers = frozenset({0, os.geteuid()})

@@ -22,7 +22,7 @@ from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.when import rfc3339
-from mailer.spool import layout, space
+from mailer.spool import layout
 from mailer.spool.put import announce, put
 
 from . import steps
@@ -137,7 +137,7 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     """
     prepared = prepare(request, settings, now, id=id)
     envelope = prepared.envelope
-    space.check(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
+    layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (request.request_id, prepared.digest) if request.request_id else None
     done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due)
     repeat = done != envelope.id

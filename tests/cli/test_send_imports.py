@@ -23,7 +23,7 @@ PLAIN = {
     "mailer.durable",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.failure", "mailer.mail.message",
     "mailer.mail.when",
-    "mailer.spool", "mailer.spool.layout", "mailer.spool.put", "mailer.spool.space",
+    "mailer.spool", "mailer.spool.layout", "mailer.spool.put",
     "mailer.submit", "mailer.submit.people", "mailer.submit.steps",
 }  # fmt: skip
 """What a plain message needs, all told. Each module more costs a seventieth of the start of Python."""
