@@ -6,6 +6,7 @@ import email
 import email.policy
 import os
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -446,6 +447,19 @@ def test_a_header_over_the_limit_is_refused(tmp_path: Path) -> None:
     """65, and the limit's name."""
     failure = Door(tmp_path, max_header_size=500).refused(WHOLE.replace(b"Subject: x", b"Subject: " + b"x y " * 100))
     assert (failure.code, "larger than 500 bytes (submission.max_header_size)" in str(failure)) == (65, True)
+
+
+def test_a_header_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    """Field by field it would take thirty times its memory, before it is refused all the same."""
+    data = b"X:\xfc\r\n" * 60_000 + b"To: a@example.com\r\n" * 10_000 + b"\r\nx\r\n"
+    door = Door(tmp_path, max_header_size=100_000)
+    door.refused(WHOLE, "nobody@")  # what is imported or made once is no memory of the message
+    tracemalloc.start()
+    try:
+        assert "larger than 100000 bytes (submission.max_header_size)" in str(door.refused(data))
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 def test_preparing_writes_nothing(door: Door) -> None:

@@ -61,10 +61,10 @@ def mended_header(entity: Message, where: str, changes: list[Change]) -> Message
         note(changes, Change("left", f"part {where} header" if where else "header", "", "", "it is too large to be looked at"))
         return entity
     given = charset(entity.value(b"content-type") or "")
-    made = []
+    made = bytearray()
     for name, one in entity.fields():
         if _is_fit(one) or (name in _PROGRAMS and one.isascii() and not has_long_line(one)):
-            made.append(one)
+            made += one
             continue
         what = (f"part {where} " if where else "") + one.partition(b":")[0].decode().strip()
         value, guessed = _decoded(one.partition(b":")[2].replace(b"\r\n", b"").strip(b" \t"), given)
@@ -75,8 +75,8 @@ def mended_header(entity: Message, where: str, changes: list[Change]) -> Message
             note(changes, Change("left", what, "", "", f"{why}, and it cannot be written otherwise"))
         elif new != one:
             note(changes, Change("mended", what, _shown(one), _shown(new), why))
-        made.append(one if new is None else new)
-    return Message(b"".join(made), entity.rest)
+        made += one if new is None else new
+    return Message(bytes(made), entity.rest)
 
 
 def _is_fit(header: bytes) -> bool:

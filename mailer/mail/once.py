@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from .address_list import boxes
+from .header_repair import MOST_CHANGES, note
 from .message import LISTS, MERGED, ONCE, Change, Message, says_nothing
 
 TYPE_CHECKING = False
@@ -24,14 +25,14 @@ def single(message: Message, changes: list[Change]) -> Message:
         if name in ONCE:
             found.setdefault(name, []).append(field)
     kept = {name: _well_written(name, _one(name, fields, changes), changes) for name, fields in found.items()}
-    made = []
+    made = bytearray()
     for name, field in message.fields():
         if name not in kept:
-            made.append(field)
+            made += field
         elif name in found:  # where the first of them stands
             del found[name]
-            made.append(kept[name])
-    return Message(b"".join(made), message.rest)
+            made += kept[name]
+    return Message(bytes(made), message.rest)
 
 
 def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
@@ -44,11 +45,13 @@ def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
         return new
     if len(full) == 1 or name not in MERGED:
         why = "it may stand once" if len(full) > 1 else "it is empty"
-        changes += [Change("removed", label, _shown(field), "", why) for field in fields if len(fields) > 1 and field is not full[0]]
+        for field in fields:
+            if len(fields) > 1 and field is not full[0]:
+                note(changes, Change("removed", label, _shown(field), "", why))
         return full[0]
     values = [field.partition(b":")[2].strip(b" \t\r\n,") for field in full]
     made = full[0].partition(b":")[0] + b": " + b",\r\n ".join(values) + b"\r\n"
-    changes.append(Change("mended", label, " | ".join(map(_shown, full)), _shown(made), "it may stand once"))
+    changes.append(Change("mended", label, " | ".join(map(_shown, full[:MOST_CHANGES])), _shown(made), "it may stand once"))
     return made
 
 

@@ -156,6 +156,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
         _check_options(request.options)
     changes = [*request.changes]
     came = Message.split(normalise(without_preface(request.data)))
+    _check_header(came.header, settings)  # much more than it has would be made of it
     rules = rules_for(request, came, settings)
     recipients = recipients_of(request, came, settings, rules, changes)
     if not came.is_single():
@@ -173,9 +174,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     content = steps.mended(message, changes, strict=settings.strict) if steps.needs_mending(message) else bytes(message)
     check_size(len(content), settings)
     message = Message(content[: header_end(content)], b"")
-    if len(message.header) > settings.max_header_size:
-        limit = f"{settings.max_header_size} bytes (submission.max_header_size)"
-        raise Failure(f"the header of the message is larger than {limit}; nothing was queued", BAD_MESSAGE)
+    _check_header(message.header, settings)
     envelope = Envelope(
         id or layout.new_id(now),
         rfc3339(now),
@@ -197,6 +196,13 @@ def check_size(size: int, settings: SubmissionSettings) -> None:
         raise Failure(
             f"the message is larger than {settings.max_message_size} bytes (submission.max_message_size); nothing was queued", BAD_MESSAGE
         )
+
+
+def _check_header(header: bytes, settings: SubmissionSettings) -> None:
+    """Refuse a header of more than `max_header_size` bytes. Raises `Failure` (65)."""
+    if len(header) > settings.max_header_size:
+        limit = f"{settings.max_header_size} bytes (submission.max_header_size)"
+        raise Failure(f"the header of the message is larger than {limit}; nothing was queued", BAD_MESSAGE)
 
 
 def check_recipient(text: str, settings: SubmissionSettings) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mailer.mail.header_repair import MOST_CHANGES
 from mailer.mail.message import Change, Message, has_long_line, normalise
 from mailer.mail.multipart import MAX_PARTS
+from mailer.mail.once import single
 from mailer.mail.repair import repaired
 from mailer.mail.sevenbit import seven_bit
 from tests.fakes.pauses import longest_pause
@@ -478,6 +479,19 @@ def test_memory_grows_with_the_size_and_not_with_the_depth(act: Callable[[bytes]
     try:
         assert act(data) is not None
         assert tracemalloc.get_traced_memory()[1] < 4 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("act", [repaired, single], ids=["mended", "single"])
+def test_memory_grows_with_a_header_and_not_with_its_fields(act: Callable[[Message, list[Change]], object]) -> None:
+    """A field may have five octets; what is made of it has more, but nothing is kept of each."""
+    message, changes = Message.split(b"Subject: a\r\n" * 2 + b"X:\xfc\r\n" * 40_000 + b"\r\n"), [Change("", "", "", "", "")] * MOST_CHANGES
+    gc.collect()
+    tracemalloc.start()
+    try:
+        act(message, changes)
+        assert tracemalloc.get_traced_memory()[1] < 18 * len(message)
     finally:
         tracemalloc.stop()
 
