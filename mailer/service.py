@@ -33,6 +33,7 @@ from mailer.delivery.courier import SmtpCourier
 from mailer.delivery.descriptors import FILES, QUESTIONS, Shares, shares
 from mailer.delivery.engine import Engine
 from mailer.delivery.finder import Finder
+from mailer.delivery.inherited import inherited
 from mailer.delivery.ledger import Ledger
 from mailer.delivery.policy import Policy
 from mailer.delivery.reaction import Reactions
@@ -327,8 +328,11 @@ class Service:
     # Chores
 
     async def _make_good(self) -> None:
-        """Write down what the database missed, at the start, and whenever it was begun anew or has lost something."""
+        """Take up what the daemon before had put off, and write down what the database missed, at the start; the latter also whenever it
+        was begun anew or has lost something.
+        """
         known, self._known = self._known, None
+        self.engine.standstill.hurry(await asyncio.to_thread(inherited, f"{self.spool.root}/{NAME}", self.config))
         await self._tell_missed(known)
         while True:
             await asyncio.sleep(CHECKPOINT_EVERY)

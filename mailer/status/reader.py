@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
-from mailer.mail.cause import CAUSES
+from mailer.mail.cause import CAUSES, Cause
 from mailer.mail.outcome import told
 from mailer.mail.pattern import fits
 from mailer.mail.when import rfc3339
@@ -66,6 +66,10 @@ BEGINNING = "SELECT id FROM emails WHERE id >= :start AND id < :end ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
 SCHEDULED = """
 SELECT id FROM emails WHERE status = 'deferred' AND retry_count = 0 AND error_message IS NULL AND next_attempt_time IS NOT NULL
+"""
+PUT_OFF = """
+SELECT r.email_id, r.domain, r.cause FROM emails e JOIN email_recipients r ON r.email_id = e.id
+    WHERE e.status = 'deferred' AND r.status = 'deferred' AND r.cause IS NOT NULL
 """
 REPORTED = """
 SELECT email_id FROM email_recipients WHERE last_update_time >= 0
@@ -239,6 +243,10 @@ class Reader:
     def scheduled(self) -> Iterator[str]:
         """The messages that are to leave later and were not tried yet, in no order; `Record.scheduled` says the same of one."""
         return self._ids(SCHEDULED, {})
+
+    def put_off(self) -> Iterator[tuple[str, str, Cause | None]]:
+        """Each recipient who waits for a reason that has a name: message, domain and cause, in no order."""
+        return self._good(PUT_OFF, {}, lambda row: (id_of(row[0]), str(row[1]), CAUSES.get(str(row[2]))))
 
     def reported(self) -> Iterator[str]:
         """The messages of which a recipient bounced or complained later, in no order; some twice."""
