@@ -82,7 +82,7 @@ def test_a_message_is_sent() -> None:
             assert result.response.startswith("250 2.0.0")
             assert result.host == f"127.0.0.1[127.0.0.1]:{sink.port}"
             assert (result.tls_wanted, result.tls, result.attempts) == ("none", "", 1)
-            assert 0 < result.duration < 5
+            assert result.duration > 0
 
     asyncio.run(run())
 

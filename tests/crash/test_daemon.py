@@ -22,7 +22,7 @@ STEPS = {"rename": 1, "unlink": 1, "fdatasync": 1, "fsync": 1, "pwrite64": 7}
 MOST = 100
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_the_daemon_may_die_at_any_step_of_settling(tmp_path: Path) -> None:
     """Killed at the first, second, … rename, unlink or sync of a pass, it finishes after a restart as if nothing had been.
 
@@ -70,7 +70,7 @@ def struck(world: World, ids: list[str], step: str, nth: int) -> bool:
     return died != 0
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_sender_is_told_once_though_the_disk_takes_no_record_of_it(world: World) -> None:
     """The report has left when the next run tries to write down what it is about; the run after that can, and tells nobody again."""
     with SinkThread() as sink:

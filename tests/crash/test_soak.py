@@ -43,7 +43,7 @@ def send_all(spool: str, recipients: list[str]) -> None:
         ring(spool, id)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_stuck_or_doubled_without_a_reason(world: World) -> None:
     """Each message reaches its recipient or comes back to its sender; a second copy has a crash between it and the first."""
     sink = world.sink("--delay", "body=0.015")  # slow enough that every kill strikes in the middle

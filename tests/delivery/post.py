@@ -216,7 +216,7 @@ def play(scenario: Coroutine[Any, Any, None]) -> None:
     """Run it; a scenario that hangs is a failure."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await scenario
 
     asyncio.run(bounded())
