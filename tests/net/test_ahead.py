@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from mailer.net.connection import Answer, Connection, Endpoint, Mail, Timeouts
 from mailer.net.pool import Pool
 from mailer.trust.requirement import Requirement
+from tests.fakes import waiting
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script
 
@@ -48,14 +48,14 @@ def run(turns: Sequence[Turn], work: Callable[[Connection], object]) -> None:
     async def main() -> None:
         async with Script(turns) as server:
             endpoint = Endpoint("127.0.0.1", server.port, Requirement("none"), hello="here.example")
-            connection = await Connection.open(endpoint, "127.0.0.1", Timeouts(*[3.0] * 9))
+            connection = await Connection.open(endpoint, "127.0.0.1", Timeouts(*[60.0] * 9))
             try:
                 await work(connection)  # type: ignore[misc]
             finally:
                 connection.abandon()
             assert server.wrong == ""
 
-    asyncio.run(main())
+    waiting.run(main())
 
 
 async def both(connection: Connection) -> tuple[list[Answer], list[Answer]]:

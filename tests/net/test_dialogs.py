@@ -8,6 +8,7 @@ import pytest
 
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.trust.requirement import Requirement
+from tests.fakes import waiting
 from tests.fakes.dialog import HELLO, Dialog, all_dialogs
 from tests.fakes.script import Script
 from tests.net.conftest import NAME, Certificates
@@ -20,7 +21,7 @@ def test_over_the_loopback(name: str, certificates: Certificates, monkeypatch: p
     """A connection says what the dialog says, octet by octet, and finds what it finds."""
     if DIALOGS[name].nonce:
         monkeypatch.setattr("mailer.net.session.token_urlsafe", lambda _: DIALOGS[name].nonce)
-    results, wrong = asyncio.run(play(DIALOGS[name], certificates))
+    results, wrong = waiting.run(play(DIALOGS[name], certificates))
     assert wrong == ""
     assert len(results) == len(DIALOGS[name].results), results
     for result, wanted in zip(results, DIALOGS[name].results, strict=True):

@@ -15,7 +15,7 @@ from mailer.sink.received import Received
 from mailer.sink.server import Sink
 from mailer.trust.requirement import Requirement
 
-QUICK = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
+QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 EIGHT = "Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()
 DOTS = b"Subject: x\r\n\r\n.\r\n..\r\n.QUIT\r\n"
 TO = ["bob@example.com", "body-550@example.com", "carol@example.com"]

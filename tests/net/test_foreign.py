@@ -15,7 +15,7 @@ from mailer.net.connection import Connection, Endpoint, Login, SessionError, Tim
 from mailer.trust.requirement import Requirement
 from tests.net.conftest import NAME, Certificates
 
-TIMEOUTS = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
+TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 
 
 class Keeper:

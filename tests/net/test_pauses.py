@@ -20,7 +20,7 @@ from mailer.trust.requirement import Requirement
 from tests.fakes.pauses import longest_turn
 
 LONGEST = 0.05  # seconds
-QUICK = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
+QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 PEOPLE = [f"{at}@example.net" for at in range(1000)]
 USUAL = {"": b"220 x\r\n", "EHLO": b"250-x\r\n250 PIPELINING\r\n", "MAIL": b"250 x\r\n", "RCPT": b"250 x\r\n", "DATA": b"354 x\r\n"}
 SAID: dict[str, bytes] = {

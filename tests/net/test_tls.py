@@ -18,7 +18,7 @@ from tests.fakes.dialog import Turn
 from tests.fakes.script import Script, Server
 from tests.net.conftest import NAME, Certificates
 
-TIMEOUTS = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
+TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
 PLAIN = [
     Turn("S", b"220 mx.example.com\r\n"),
