@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.spool import Spool
     from mailer.spool.admit import Terms
-    from mailer.spool.adopt import Adopted
+    from mailer.spool.adopt import Adopted, Rest
 
 ROUND = 1000  # files that are taken before others get their turn
 NAMES = 1000  # that wait to be looked at; when there are more, everything is
@@ -53,22 +53,24 @@ class Adoption:
         self.refusals = Refusals()
         self.stuck = Stuck()
         self._all = False
+        self._rest: Rest | None = None  # of the last look at everything
+        self._closing = False
         self._names: dict[str, None] = {}
         self._thread = ThreadPoolExecutor(1, "adopt")
         self._task: asyncio.Task[None] | None = None
 
     def now(self) -> None:
         """Take everything that was there when this began, and return when that is done. What there is no room for stays there."""
-        until, more = float("inf"), True
+        until, more, rest = float("inf"), True, None
         while more:
             began = time.time()
             try:
-                done = adopt(self.spool, self.terms(), ROUND, until=until, stuck=self.stuck)
+                done = adopt(self.spool, self.terms(), ROUND, until=until, stuck=self.stuck, rest=rest)
             except OSError as error:
                 self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
                 return
             self._told(done)
-            more, until = done.more, min(until, began)
+            more, until, rest = done.more, min(until, began), done.rest
 
     def scan(self) -> None:
         """Take everything."""
@@ -84,25 +86,30 @@ class Adoption:
         self._go()
 
     async def close(self) -> None:
-        """Take no more."""
-        self._all, self._names = False, {}
+        """Take no more than this moment."""
+        self._closing = True
         if self._task:
             await self._task
         await asyncio.to_thread(self._thread.shutdown)
         self._tell_refusals(last=True)
 
+    @property
+    def _wanted(self) -> bool:
+        return bool(self._names or self._rest or self._all) and not self._closing
+
     def _go(self) -> None:
-        if (self._all or self._names) and (self._task is None or self._task.done()):
+        if self._wanted and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
-        while self._all or self._names:
-            names = list(self._names) if self._names else None
-            if names is None:
-                self._all = False
+        while self._wanted:
+            names, rest = [*self._names] or None, None
             self._names = {}
+            if names is None:
+                rest, self._rest = self._rest, None
+                self._all &= rest is not None  # what is to be looked at anew waits for the rest of the look before
             try:
-                take = partial(adopt, self.spool, self.terms(), ROUND, names, stuck=self.stuck)
+                take = partial(adopt, self.spool, self.terms(), ROUND, names, stuck=self.stuck, rest=rest)
                 done = await asyncio.get_running_loop().run_in_executor(self._thread, take)
             except OSError as error:
                 self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
@@ -110,7 +117,9 @@ class Adoption:
                 self._bug(error)
             else:
                 self._told(done)
-                self._all |= done.more
+                if names is None:
+                    self._rest = done.rest
+                self._all |= done.more and self._rest is None
 
     def _told(self, done: Adopted) -> None:
         for error in done.bugs[:1]:

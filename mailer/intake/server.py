@@ -35,7 +35,7 @@ ANSWERS = 8  # under way at once; each holds what is known of one message
 LARGE = 1 << 19  # bytes: of questions beyond it only so many are held at once:
 LARGE_AT_ONCE = 4
 SMALL = 1 << 14  # bytes of a question that only looks; a filter fits in
-REST = 3.0  # times as long as a piece of an answer took of the processor, until the next one is made
+REST = 5.0  # times as long as a piece of an answer took of the processor, until the next: deliveries keep five sixths of the interpreter
 PAUSE = 1.0  # seconds without accepting when the process has no descriptor left
 _PEER = struct.Struct("3i")  # pid, uid, gid: unix(7)
 

@@ -53,7 +53,7 @@ from .file import CorruptFile, LaterFile
 from .layout import is_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .store import Spool
 
@@ -111,15 +111,26 @@ class Stuck:
             raise kind(text)
 
 
+class Rest:
+    """What is left of one look at ``drop/``: `files`, and whether it was `cut`, and whether anything of it has `gained` a place."""
+
+    __slots__ = ("cut", "files", "gained")
+
+    def __init__(self, files: Iterator[Found], *, cut: bool = False) -> None:
+        self.files = files
+        self.cut = cut
+        self.gained = False
+
+
 class Adopted:
     """What one pass did.
 
     `ids` are now in the spool, `refused` in ``corrupt/``. By user: how many were `deleted` and `left`, and `why` for one of them.
     `renamed` are those of `ids` that came under others. `trouble` is what the spool has no room for, `bugs` are errors of ours. There
-    may be `more` to take.
+    may be `more` to take; `rest` is what of it was found by the same look at ``drop/``.
     """
 
-    __slots__ = ("bugs", "deleted", "ids", "left", "more", "refused", "renamed", "trouble", "why")
+    __slots__ = ("bugs", "deleted", "ids", "left", "more", "refused", "renamed", "rest", "trouble", "why")
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -131,6 +142,7 @@ class Adopted:
         self.trouble = ""
         self.bugs: list[Exception] = []
         self.more = False
+        self.rest: Rest | None = None
 
     @property
     def gone(self) -> int:
@@ -146,20 +158,28 @@ def adopt(
     *,
     until: float = float("inf"),
     stuck: Stuck | None = None,
+    rest: Rest | None = None,
 ) -> Adopted:
     """Take up to `limit` files out of ``drop/`` that came before `until`, or those of `names`. `stuck` is what earlier passes left.
+
+    With the `rest` of the pass before, it goes on with that one: to look at a directory takes as long as there are files in it.
 
     Raises `OSError` only for errors of the spool itself; then what was not yet taken is still in ``drop/``.
     """
     work = _Pass(spool, terms, stuck or Stuck())
-    listing = Listing(spool, until) if names is None else named(spool, names)
-    for found in listing:
-        if work.done.gone >= limit:
-            work.done.more = True
-            break
+    if names is not None:
+        rest = Rest(named(spool, names))
+    elif rest is None:
+        listing = Listing(spool, until)
+        rest = Rest(iter(listing), cut=listing.cut)
+    while (found := next(rest.files, None)) is not None:
         work.look(found)
+        rest.gained |= work.done.gone > 0
+        if work.done.gone >= limit:
+            work.done.more, work.done.rest = True, rest
+            break
     else:
-        work.done.more = isinstance(listing, Listing) and listing.cut and work.done.gone > 0
+        work.done.more = rest.cut and rest.gained
     if work.done.ids:
         durable.sync_directory(f"{spool.root}/drop")
     return work.done

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from .store import Spool
 
-SHARE = 1000  # files of one user that one pass takes down
-LEAST = 10  # likewise, where there are many users; all of them together are then some 10,000
+MOST = 10_000  # files that are taken down at one look, in equal parts for all users
+LEAST = 10  # of each user, however many there are
 
 
 class Found(NamedTuple):
@@ -47,7 +47,7 @@ class Listing:
     def _note(self, found: dict[int, list[str]], uid: int, name: str) -> None:
         names = found.setdefault(uid, [])
         names.append(name)
-        most = max(SHARE * LEAST // len(found), LEAST) if len(found) > LEAST else SHARE
+        most = max(MOST // len(found), LEAST)
         if len(names) > 2 * most:
             names.sort()
             del names[most:]

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from mailer.intake.adoption import QUIET, Refusals
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from mailer.clock import SystemClock
+from mailer.intake import adoption
+from mailer.intake.adoption import QUIET, Adoption, Refusals
+from mailer.spool import Spool, layout
+from mailer.spool.admit import Terms
 from mailer.spool.adopt import Adopted, Renamed
+from tests.fakes.mail import envelope, spool_file
 
 
 def found(**more: dict[int, int]) -> Adopted:
@@ -62,3 +73,110 @@ def test_what_is_left_is_told_once() -> None:
         refusals.add(found(left={1000: count}))
         told += refusals.lines(at * QUIET)
     assert [line.partition(": ")[2][:12] for line in told] == ["2 left there", "5 left there"]
+
+
+# When drop/ is looked at
+
+
+class Drop:
+    """A spool with ``drop/``; how often somebody looked what is there, and what was adopted."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.spool = Spool(str(root))
+        self.spool.prepare()
+        layout.share(self.spool.root)
+        self.path = root / "drop"
+        self.looks = 0
+        self.found: list[str] = []
+        self.adoption = Adoption(self.spool, lambda: Terms(10_000, 10), SystemClock(), self.found.extend, lambda _: None)
+        scandir = os.scandir
+
+        def counted(path: str) -> object:
+            self.looks += path == str(self.path)
+            return scandir(path)
+
+        monkeypatch.setattr("mailer.spool.drop.os.scandir", counted)
+
+    def leave(self, at: float) -> str:
+        letter = envelope(at=at)
+        path = self.path / letter.id
+        path.write_bytes(spool_file(letter))
+        path.chmod(0o600)
+        return letter.id
+
+    def leave_empty(self, count: int) -> None:
+        for nth in range(count):
+            self.path.joinpath(f"empty{nth}").touch()
+
+    @property
+    def left(self) -> int:
+        return len(os.listdir(self.path))
+
+
+@pytest.fixture
+def drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drop:
+    monkeypatch.setattr(adoption, "ROUND", 10)
+    return Drop(tmp_path / "spool", monkeypatch)
+
+
+def test_many_files_are_taken_in_rounds_and_not_looked_for_in_each(drop: Drop) -> None:
+    """To look takes as long as there are files; what is left of one look is for the next rounds. By a pass and by a daemon."""
+    drop.leave_empty(300)
+    drop.adoption.now()
+    assert (drop.left, drop.looks) == (0, 1)
+
+    async def daemon() -> None:
+        drop.leave_empty(300)
+        drop.adoption.scan()
+        while drop.left:
+            await asyncio.sleep(0.001)
+        await drop.adoption.close()
+
+    asyncio.run(asyncio.wait_for(daemon(), 60))
+    assert drop.looks == 2
+
+
+def test_what_came_behind_a_look_is_found_by_the_next(drop: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who asks for a look while the files of another are taken gets one when these are through; at once, if he knows its name."""
+    came: list[str] = []
+    take = adoption.adopt
+
+    def meanwhile(*arguments: object, **more: object) -> Adopted:
+        done = take(*arguments, **more)  # type: ignore[arg-type]
+        if not came:
+            came.extend(drop.leave(1_700_000_000.0) for _ in range(2))
+            loop.call_soon_threadsafe(drop.adoption.scan)
+            loop.call_soon_threadsafe(drop.adoption.rung, came[:1])
+        return done
+
+    monkeypatch.setattr(adoption, "adopt", meanwhile)
+
+    async def daemon() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        drop.leave_empty(100)
+        drop.adoption.scan()
+        while len(drop.found) < 1:
+            await asyncio.sleep(0)
+        assert drop.left > 50
+        while drop.left:
+            await asyncio.sleep(0.001)
+        await drop.adoption.close()
+
+    loop: asyncio.AbstractEventLoop
+    asyncio.run(asyncio.wait_for(daemon(), 60))
+    assert len(drop.found) == len(drop.spool.ids("queued")) == 2
+
+
+def test_the_end_waits_for_one_round_and_not_for_all(drop: Drop) -> None:
+    """What is left there is taken by whoever starts next."""
+
+    async def daemon() -> None:
+        drop.leave_empty(300)
+        drop.adoption.scan()
+        while drop.left == 300:
+            await asyncio.sleep(0)
+        await drop.adoption.close()
+
+    asyncio.run(asyncio.wait_for(daemon(), 60))
+    assert drop.left >= 200
