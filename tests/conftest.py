@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
     What is ignored stays ignored in each program that is started, and who is told to stop would not.
     """
-    for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_"))]:
+    for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]  # nor has what is configured on this machine, or for who started them, a part in the tests
     os.environ["MAILER_CONFIG"] = os.devnull
     os.umask(0o022)  # the users and servers of the tests read what the tests write
