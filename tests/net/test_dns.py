@@ -245,7 +245,7 @@ def test_of_a_host_with_very_many_addresses_the_first_are_kept(clock: Clock) -> 
 
 def test_a_thousand_silent_domains_hold_up_no_good_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes behind them has its answer while they wait for theirs; those that had to make room are trouble, and mail waits."""
-    monkeypatch.setattr(turns, "PATIENCE", 0.001)
+    monkeypatch.setattr(turns, "PATIENCE", 0.1)
 
     async def scenario() -> None:
         with Nameserver(RECORDS) as server:
