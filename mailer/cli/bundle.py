@@ -10,7 +10,6 @@ An mbox divides its messages by lines that begin with ``From `` after an empty l
 from __future__ import annotations
 
 import os
-import re
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
@@ -120,10 +119,11 @@ def _mbox(stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
 
 def _whole(text: bytearray) -> bytes:
     """The message; an empty line at its end belongs to the mbox."""
-    return _END.sub(b"", text)
-
-
-_END = re.compile(rb"(?:(?<=\n)|\A)\r?\n\Z")
+    for end in (b"\r\n", b"\n"):
+        if text.endswith(end) and (len(text) == len(end) or text[-len(end) - 1] == 10):
+            del text[-len(end) :]
+            break
+    return bytes(text)
 
 
 def _json_lines(first: bytes, stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
