@@ -356,17 +356,18 @@ def _better(before: Outcome | None, outcome: Outcome) -> Outcome:
     """
     if before is None:
         return outcome
-    if before.trace is not None and outcome.trace is not None:
-        outcome.trace.after(before.trace)
-    if outcome.verdict == "delivered":
-        return outcome
-    if outcome.scope != "host":
-        return outcome._replace(besides=_besides(before, outcome))
+    shown, other = (before, outcome) if outcome.scope == "host" and _tells_more(before, outcome) else (outcome, before)
+    if shown.trace is not None and other.trace is not None:
+        shown.trace.after(other.trace)
+    if shown.verdict == "delivered":
+        return shown
+    return shown._replace(trace=shown.trace or other.trace, besides=_besides(other, shown))
+
+
+def _tells_more(before: Outcome, outcome: Outcome) -> bool:
+    """Whether of two hosts that took nothing the first is the one to tell of."""
     never = [each.verdict == "fail" for each in (before, outcome)]
-    first = never[1] > never[0] or (never[0] == never[1] and _reach(before) > _reach(outcome))
-    if first:
-        return before._replace(trace=outcome.trace, besides=_besides(outcome, before))
-    return outcome._replace(besides=_besides(before, outcome))
+    return never[1] > never[0] or (never[0] == never[1] and _reach(before) > _reach(outcome))
 
 
 def _reach(outcome: Outcome) -> tuple[int, int]:

@@ -125,14 +125,17 @@ class Transcript:
         self.unanswered = tuple(unanswered)
 
     def after(self, earlier: Transcript) -> None:
-        """Another host was tried before; what it said comes first."""
-        first = self
-        while first.earlier is not None:
-            if first is earlier:
-                return
-            first = first.earlier
-        if first is not earlier:
-            first.earlier = earlier
+        """Another host was tried, too; what it said comes first. Nothing happens where either says already what the other did."""
+        mine = self.chain()
+        if not {*map(id, mine)} & {*map(id, earlier.chain())}:
+            mine[-1].earlier = earlier
+
+    def chain(self) -> list[Transcript]:
+        """This one, and those that come before it, the nearest first."""
+        found: list[Transcript] = [self]
+        while (link := found[-1].earlier) is not None:
+            found.append(link)
+        return found
 
     def steps(self) -> str:
         """A JSON object: milliseconds by phase. Replies that came together count as the first of them."""
@@ -173,12 +176,7 @@ class Transcript:
     def dialog(self) -> str:
         """What was said, as JSON: a list of `Entry`, the hosts that were tried before first."""
         entries: list[Entry] = []
-        link: Transcript | None = self
-        chain = []
-        while link is not None:
-            chain.append(link)
-            link = link.earlier
-        for link in reversed(chain):
+        for link in reversed(self.chain()):
             entries += _bounded(list(link.entries()))
         return json.dumps([[None if ms is None else round(ms, 1), who, text] for ms, who, text in entries], ensure_ascii=False)
 

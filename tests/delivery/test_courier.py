@@ -241,6 +241,9 @@ def test_each_address_of_a_host_is_tried_once() -> None:
         (outcome,) = await deliver(load([sinks[0].port], "a@example.net", addresses=("127.0.0.1", "127.0.0.2")))
         assert (outcome.verdict, outcome.scope, outcome.phase, outcome.hop.ip) == ("defer", "host", "body", "127.0.0.1")
         assert outcome.besides == "127.0.0.2: no connection: Connection refused"
+        assert outcome.trace is not None
+        assert {"connect", "greeting", "ehlo", "mail"} <= set(json.loads(outcome.trace.steps()))
+        assert [text for text in ("[127.0.0.1]", "[127.0.0.2]") if text not in outcome.trace.dialog()] == []
 
     with_sinks(scenario, Moods(drops=["content"]))
 

@@ -239,6 +239,7 @@ def test_no_host_is_told_of_twice() -> None:
     for _ in range(3):
         second.after(first)
     second.after(second)
+    first.after(second)
     assert [line for line in said(second) if line.startswith("host")] == ["host: 451 first", "host: 452 second"]
 
 
