@@ -33,7 +33,7 @@ from .aside import aside
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, broken, furthest, unreachable
 from .family import source
-from .stream import Stream
+from .stream import Hasty, Stream
 from .transcript import Prologue, Transcript
 
 QUESTIONS = ("VRFY", "EXPN", "HELP")
@@ -281,7 +281,8 @@ class Session:
             await self._stream.start_tls(terms, name, self._timeouts.connect)
             tls.check(requirement, self.peer_certificates)
         except OSError as error:
-            text = f"TLS with {self.endpoint.host}: {tls.reason(error)}"
+            plain = isinstance(error, Hasty) and requirement.mode == "implicit"  # its greeting, before we said a word
+            text = f"TLS with {self.endpoint.host}: {tls.NO_TLS if plain else tls.reason(error)}"
             trouble = self._trouble("tls", "starttls", Reply.own(454, "4.7.5", text, Cause.TLS))
             trouble.met = error
             raise trouble from None

@@ -23,6 +23,10 @@ PIECE = 8192  # octets that are read at a time: of short replies, some milliseco
 SHUTDOWN = 3.0  # seconds for TLS to say goodbye
 
 
+class Hasty(ConnectionAbortedError):
+    """The host said something where the handshake begins."""
+
+
 class Stream(asyncio.Protocol):
     """One connection, from `connect` to `close` or `abort`."""
 
@@ -54,7 +58,7 @@ class Stream(asyncio.Protocol):
         try:
             self._check()
             if self._data:  # CVE-2011-0411: they would be read as if TLS had brought them
-                raise ConnectionAbortedError("the host sent bytes where the handshake begins")
+                raise Hasty("the host sent bytes where the handshake begins")
             async with asyncio.timeout(seconds):
                 transport = await self._loop.start_tls(
                     self._wire, self, context, server_hostname=server_name or None, ssl_shutdown_timeout=SHUTDOWN

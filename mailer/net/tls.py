@@ -123,6 +123,8 @@ def achieved(version: str, requirement: Requirement) -> str:
 NOT_ACCEPTED = "the certificate is not accepted"
 """What the reason begins with where that is it."""
 
+NO_TLS = "what the host sent is no TLS"
+
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
 """What OpenSSL calls it when words came in place of a record; an old version of TLS has another name."""
 
@@ -132,7 +134,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{NOT_ACCEPTED}: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-        return "what the host sent is no TLS"
+        return NO_TLS
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, TimeoutError):
