@@ -70,7 +70,7 @@ A relative path there, or in
 does not count.
 .TP
 .B NO_COLOR
-If it is set, nothing is coloured.
+If it is set and not empty, nothing is coloured.
 .SH FILES
 .TP
 .I ~/.config/mailer/config.toml, /etc/mailer/config.toml

@@ -128,8 +128,10 @@ def test_what_is_less_important_than_asked_for_is_left_out(level: str, count: in
     assert len(written(*events, level=level)) == count
 
 
-def test_people_get_words_and_programs_get_json() -> None:
-    """By what the log is written to, unless it is said."""
+@pytest.mark.parametrize("empty", [False, True])
+def test_people_get_words_and_programs_get_json(monkeypatch: pytest.MonkeyPatch, empty: bool) -> None:
+    """By what the log is written to, unless it is said. An empty NO_COLOR says nothing, as in all other commands."""
+    monkeypatch.setenv("NO_COLOR", "") if empty else monkeypatch.delenv("NO_COLOR", raising=False)
     event = Daemon(NOW, "ready", "queued=1 deferred=0")
     assert written(event, form="auto", stream=Terminal())[0].startswith("\x1b[0m08:00:00 daemon")
     assert json.loads(written(event, form="auto")[0])["what"] == "ready"
@@ -140,7 +142,7 @@ def test_people_get_words_and_programs_get_json() -> None:
 
 def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR, and everything that is no terminal."""
-    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in written(Alarm(NOW, "spool", "full"), form="auto", stream=Terminal())[0]
 
 

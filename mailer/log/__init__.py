@@ -88,7 +88,7 @@ class Log:
         terminal = stream.isatty()
         self._stream = stream
         self.json = form == "json" or (form == "auto" and not terminal)
-        self.colour = terminal and not self.json and "NO_COLOR" not in os.environ
+        self.colour = terminal and not self.json and not os.environ.get("NO_COLOR")
         self.level = level
         self.hush(self.hushed)
 
