@@ -114,7 +114,13 @@ def target_of(text: str) -> str:
 
 def _is_domain(text: str) -> bool:
     name = text.removeprefix("*.")
-    return 0 < len(name) < 256 and name.isprintable() and not set(name) & set(" @,;/*\"'<>") and (":" not in name or name.startswith("["))
+    return (
+        all(name.split("."))
+        and len(name) < 256
+        and name.isprintable()
+        and not set(name) & set(" @,;/*\"'<>")
+        and (":" not in name or name.startswith("["))
+    )
 
 
 def read(root: str) -> Pauses:

@@ -88,7 +88,25 @@ def test_one_form_of_each_name(text: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "*", "a@example.net", "relay:", "mx:", "relay:a b", "a,b", "two words", "host:25", "a/b", "*.", "x\ny"]
+    "text",
+    [
+        "",
+        "*",
+        "a@example.net",
+        "relay:",
+        "mx:",
+        "relay:a b",
+        "a,b",
+        "two words",
+        "host:25",
+        "a/b",
+        "*.",
+        "x\ny",
+        ".",
+        "..",
+        "a.example..",
+        "a..example",
+    ],
 )
 def test_what_names_nothing_is_refused(text: str) -> None:
     """A slip must not pause everything, or nothing."""
