@@ -15,6 +15,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -26,9 +27,9 @@ from tests.journey.world import World
 from tests.peers.install import FETCHED
 
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
-hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-if not os.access(Path(__file__).parents[1], os.W_OK):  # where examples that failed would be kept
-    hypothesis.settings.register_profile("mailer", hypothesis.settings.get_profile("mailer"), database=None)
+# Examples that failed are kept in the clone, where it may be written to.
+KEPT: dict[str, Any] = {} if os.access(Path(__file__).parents[1], os.W_OK) else {"database": None}
+hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], **KEPT)
 hypothesis.settings.load_profile("mailer")
 
 
