@@ -12,7 +12,6 @@ from mailer.mail.failure import Failure
 from mailer.spool import pauses
 from mailer.status.backlog import HEADINGS, Pile, piles
 from mailer.status.destinations import FOREVER, hosts_of
-from mailer.status.view import View
 
 from .bounces import general
 from .options import usage
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
-    from mailer.intake.remote import RemoteView
+    from mailer.status.api import MailView
     from mailer.status.destinations import Standing
     from mailer.status.reader import Waiting
 
@@ -45,10 +44,10 @@ class Destinations:
         self.terms = TermsTable(self.config) if self.config else None
         self.missing: list[str] = []
 
-    def blocks(self, view: View | RemoteView) -> list[Block]:
+    def blocks(self, view: MailView) -> list[Block]:
         """The answer for a person."""
-        view, now = _whole(view), time.time()
-        standings = view.reader.standings()
+        now = time.time()
+        standings = view.standings()
         if self.by == "reason":
             return list(_reasons(self._reasons(view, standings, now), now))
         found = self._piles(view, standings, now)
@@ -61,10 +60,10 @@ class Destinations:
                 blocks += [BLANK, *(_pause_line(each, now) for each in others)]
         return blocks
 
-    def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
+    def objects(self, view: MailView) -> Iterator[dict[str, object]]:
         """The answer for a program."""
-        view, now = _whole(view), time.time()
-        standings = view.reader.standings()
+        now = time.time()
+        standings = view.standings()
         if self.by == "reason":
             for (reason, destination), pile in self._reasons(view, standings, now).items():
                 yield {"reason": reason, "destination": destination, "backlog": pile.as_json()}
@@ -80,12 +79,12 @@ class Destinations:
             pile = found.get(name, Pile())
             yield {"destination": name, "backlog": pile.as_json(), "state": state, "stale": bool(state) and not view.daemon.running}
 
-    def _piles(self, view: View, standings: Sequence[Standing], now: float) -> dict[str, Pile]:
+    def _piles(self, view: MailView, standings: Sequence[Standing], now: float) -> dict[str, Pile]:
         if self.by == "domain":
             return piles(view.waiting(), lambda each: each.domain, now)
         return piles(view.waiting(), self._named(standings), now)
 
-    def _reasons(self, view: View, standings: Sequence[Standing], now: float) -> dict[tuple[str, str], Pile]:
+    def _reasons(self, view: MailView, standings: Sequence[Standing], now: float) -> dict[tuple[str, str], Pile]:
         name = self._named(standings)
         together = piles(view.waiting(), lambda each: f"{_reason(each)}\n{name(each)}", now)
         return {(key.partition("\n")[0], key.partition("\n")[2]): pile for key, pile in together.items()}
@@ -114,13 +113,7 @@ class Destinations:
         return self.terms.key(key, domain) if key else domain
 
 
-def _whole(view: View | RemoteView) -> View:
-    if not isinstance(view, View):
-        raise Failure("you may not read the spool; ask its owner, or run this as that user", 77)
-    return view
-
-
-def _paused(view: View, standings: Sequence[Standing], now: float) -> tuple[list[Standing], list[pauses.Pause]]:
+def _paused(view: MailView, standings: Sequence[Standing], now: float) -> tuple[list[Standing], list[pauses.Pause]]:
     """`standings` with what an operator has paused, as the daemon's account leaves out; and pauses of what is no destination of it."""
     try:
         known = pauses.read(view.spool.root)

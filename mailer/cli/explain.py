@@ -11,8 +11,6 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.failure import NO_SUCH, OK, Failure
-from mailer.status.story import tell
-from mailer.status.view import View
 
 from . import explain_page, show
 from .options import JSON, Command, Option, usage
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.delivery.finder import Itinerary
     from mailer.delivery.obstacle import Facts, Obstacle
-    from mailer.intake.remote import RemoteView
-    from mailer.status.record import RecipientRecord, Record
+    from mailer.status.api import MailView
+    from mailer.status.record import RecipientRecord
     from mailer.status.story import Story
 
     from .options import Given
@@ -65,7 +63,7 @@ def run(given: Given) -> int:
             if not found:
                 missing.append(name)
             for record in found:
-                explanation = _explained(view, _story(view, record), config, ask=not given.flag("--no-dns"))
+                explanation = _explained(view, view.story(record), config, ask=not given.flag("--no-dns"))
                 explanation.story.missing.extend([trouble] if trouble else [])
                 if told and not (given.flag("--json") or given.flag("--quiet")):
                     show.show([show.BLANK, show.BLANK])
@@ -77,11 +75,7 @@ def run(given: Given) -> int:
     return NO_SUCH if missing else OK
 
 
-def _story(view: View | RemoteView, record: Record) -> Story:
-    return tell(view, record) if isinstance(view, View) else view.story(record)
-
-
-def _print(given: Given, view: View | RemoteView, explanation: Explanation) -> None:
+def _print(given: Given, view: MailView, explanation: Explanation) -> None:
     if given.flag("--json"):
         show.json_line(explain_page.as_json(explanation, view.daemon))
     elif not given.flag("--quiet"):
@@ -98,7 +92,7 @@ def _config(given: Given) -> tuple[Config | None, str]:
         return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
 
 
-def _explained(view: View | RemoteView, story: Story, config: Config | None, *, ask: bool) -> Explanation:
+def _explained(view: MailView, story: Story, config: Config | None, *, ask: bool) -> Explanation:
     from mailer.delivery.obstacle import obstacles
 
     waiting = [(to, recipient) for to, recipient in enumerate(story.record.recipients) if _waits(recipient)]
@@ -144,7 +138,7 @@ def _due(story: Story, to: int) -> float:
     return min(last.due, entry.due) if entry.due else last.due  # an operator may have moved the file's time, never the record's
 
 
-def _facts(view: View | RemoteView, story: Story, config: Config | None) -> Facts:
+def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
     from mailer.delivery.obstacle import Facts
     from mailer.spool import layout, pauses
 
@@ -163,7 +157,7 @@ def _facts(view: View | RemoteView, story: Story, config: Config | None) -> Fact
         leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
         shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
         pauses=paused,
-        standings={standing.key: standing for standing in view.reader.standings()},
+        standings={standing.key: standing for standing in view.standings()},
         config=config,
     )
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, OK, TRY_AGAIN, Failure, from_os
-from mailer.spool import Busy, NoSuchMessage, Spool
+from mailer.spool import Busy, NoSuchMessage
 from mailer.spool.file import CorruptFile
 from mailer.status.filter import Filter
 from mailer.status.schema import FINAL, PENDING, SCHEDULED
@@ -27,9 +27,8 @@ from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.intake.remote import RemoteSpool, RemoteView
+    from mailer.status.api import MailView, QueueActs
     from mailer.status.record import Record
-    from mailer.status.view import View
 
     from .options import Given
 
@@ -48,12 +47,12 @@ class Act(NamedTuple):
     done: str
     states: tuple[str, ...]
     idle: tuple[str, ...]
-    do: Callable[[Spool | RemoteSpool, str], object]
+    do: Callable[[QueueActs, str], object]
     otherwise: str = ""
     asked: tuple[str, ...] = ()
 
 
-def _cancel(spool: Spool | RemoteSpool, id: str) -> object:
+def _cancel(spool: QueueActs, id: str) -> object:
     return spool.cancel(id, time.time())
 
 
@@ -173,7 +172,7 @@ def _selected(given: Given, act: Act) -> Filter:
     return replace(wanted, states=states)
 
 
-def _named(given: Given, view: View | RemoteView, tally: Tally) -> list[Record]:
+def _named(given: Given, view: MailView, tally: Tally) -> list[Record]:
     targets: dict[str, Record] = {}
     for name in given.operands:
         found = view.find(name)
@@ -198,7 +197,7 @@ def _fits(record: Record, tally: Tally) -> bool:
     return False
 
 
-def _one(spool: Spool | RemoteSpool, record: Record, tally: Tally) -> None:
+def _one(spool: QueueActs, record: Record, tally: Tally) -> None:
     try:
         if not tally.given.flag("--dry-run"):
             tally.act.do(spool, record.id)

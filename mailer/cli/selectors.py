@@ -20,7 +20,7 @@ from .options import Option, usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.intake.remote import RemoteView
+    from mailer.status.api import MailView
 
     from .options import Given
 
@@ -57,7 +57,7 @@ def _is_closed(root: str) -> bool:
     return False
 
 
-def view_of(spool: Spool) -> View | RemoteView:
+def view_of(spool: Spool) -> MailView:
     """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Failure` (77)."""
     try:
         return View(spool)

@@ -17,9 +17,9 @@ from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, fil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailer.intake.remote import RemoteView
+    from mailer.status.api import MailView
     from mailer.status.record import Record
-    from mailer.status.view import Summary, View
+    from mailer.status.view import Summary
 
     from .destinations import Destinations
     from .options import Given
@@ -45,7 +45,7 @@ class Question:
         """The spools that may have been meant: those with a daemon, where none runs on this one, which nobody named."""
         return [] if what.daemon.running or self.named else elsewhere(what.spool)
 
-    def blocks(self, view: View | RemoteView) -> list[Block]:
+    def blocks(self, view: MailView) -> list[Block]:
         """The answer for a person."""
         now = time.time()
         if self.names:
@@ -57,7 +57,7 @@ class Question:
         records = list(self.records(view))
         return [pages.messages(records, now) if records else show.Line(["No message is like that."])]
 
-    def objects(self, view: View | RemoteView) -> Iterator[dict[str, object]]:
+    def objects(self, view: MailView) -> Iterator[dict[str, object]]:
         """The answer for a program."""
         if not self.names and not self.listed:
             what = view.summary()
@@ -66,7 +66,7 @@ class Question:
         for record in self.records(view):
             yield record.as_json()
 
-    def records(self, view: View | RemoteView) -> Iterator[Record]:
+    def records(self, view: MailView) -> Iterator[Record]:
         """The messages that were asked for."""
         if not self.names:
             yield from islice(view.messages(self.wanted), self.limit)

@@ -34,7 +34,6 @@ from mailer.spool.file import CorruptFile
 from mailer.spool.layout import is_id
 from mailer.status.filter import Filter
 from mailer.status.schema import LATER, SCHEDULED, STATUSES
-from mailer.status.story import tell
 
 from .own import OwnMail
 
@@ -140,7 +139,7 @@ class Desk:
 
     def _story(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
-            story = tell(mail.view, mail.message(id), ATTEMPTS)
+            story = mail.view.story(mail.message(id), ATTEMPTS)
         yield from _told([{"missing": story.missing}])
         yield from _line_each("attempt", map(asdict, story.attempts))
         yield from _line_each("dialog", story.dialogs.items())

@@ -1,7 +1,7 @@
 """The other end: what a user who may not read the spool asks of the daemon, as if he read it himself.
 
-`RemoteView` is to the command line what `mailer.status.view.View` is, with the user's own mail in it; `RemoteSpool` does what a
-user may do to it.
+`RemoteView` is a `mailer.status.api.MailView`, as `mailer.status.view.View` is, with the user's own mail in it; `RemoteSpool` does what
+a user may do to it.
 """
 
 from __future__ import annotations
@@ -29,26 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.status.filter import Filter
-
-
-class Elsewhere:
-    """What only who may read the database can know: the state of destinations, which concerns all mail."""
-
-    @staticmethod
-    def standings() -> tuple[()]:
-        """None."""
-        return ()
+    from mailer.status.reader import Waiting
 
 
 class RemoteView:
-    """The mail of the user who asks. Methods and what they raise are those of `View`; a context manager."""
+    """The mail of the user who asks: a `MailView`."""
 
     notes: tuple[str, ...] = ()
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.spool = RemoteSpool(root)
-        self.reader = Elsewhere()
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +62,8 @@ class RemoteView:
         """Whether it runs; it must, to be asked."""
         return self.summary().daemon
 
-    def story(self, record: Record) -> Story:
-        """The whole story of the user's own message."""
+    def story(self, record: Record, _most: int = -1) -> Story:
+        """The whole story of the user's own message, as far as the daemon tells."""
         told = _Told(self._records(f"story {record.id}"))
         try:
             entry = self.spool.read(record.id)
@@ -95,6 +86,14 @@ class RemoteView:
     def queue(self, wanted: Filter) -> Iterator[Record]:
         """Those of the spool, oldest first."""
         return map(_record, self._records("queue", wanted))
+
+    def waiting(self) -> Iterator[Waiting]:
+        """How much waits for whom concerns all mail. Raises `Failure` (77)."""
+        raise Failure("you may not read the spool; ask its owner, or run this as that user", NO_PERMISSION)
+
+    def standings(self) -> tuple[()]:
+        """None: the state of destinations concerns all mail."""
+        return ()
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """The recipients that did not get their message."""

@@ -9,19 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailer.spool import NoSuchMessage
-from mailer.spool.file import CorruptFile
-
 from .attempts import of_outcome
 
 if TYPE_CHECKING:
     from mailer.spool import Entry
 
     from .attempts import Attempted, Line
+    from .reader import Reader
     from .record import Record
-    from .view import View
-
-SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
 
 
 @dataclass(slots=True)
@@ -51,30 +46,25 @@ class Story:
         return next((each for each in reversed(self.attempts) if each.position == position), None)
 
 
-def tell(view: View, record: Record, most: int = -1) -> Story:
-    """The story of the message of `record`; of its attempts all, or the last ones, so many at `most`."""
-    entry = _entry(view, record.id)
-    known = view.reader.attempts(record.id, most)
-    submitter = entry.envelope.submitter.get("uid") if entry else view.reader.submitter(record.id)
+def tell(record: Record, entry: Entry | None, reader: Reader, reports: list[Record], most: int = -1) -> Story:
+    """The story of the message of `record`: what its file (`entry`) and the database know, and the `reports` about it.
+
+    Of its attempts all, or the last ones, so many at `most`.
+    """
+    known = reader.attempts(record.id, most)
+    submitter = entry.envelope.submitter.get("uid") if entry else reader.submitter(record.id)
     story = Story(
         record,
         entry,
         submitter if isinstance(submitter, int) else None,
         _attempts(entry, known)[-most if most >= 0 else None :],
-        view.reader.dialogs(record.id),
-        _reports(view, record),
+        reader.dialogs(record.id),
+        reports,
     )
-    story.missing = list(_missing(view, story, known))
+    story.missing = list(_missing(reader, story, known))
     if len(story.attempts) == most:
         story.missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
     return story
-
-
-def _entry(view: View, id: str) -> Entry | None:
-    try:
-        return view.spool.read(id)
-    except (NoSuchMessage, CorruptFile, OSError):
-        return None
 
 
 def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
@@ -92,20 +82,10 @@ def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
     return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
 
 
-def _reports(view: View, record: Record) -> list[Record]:
-    """The reports about it. They have no sender, go to its sender, and their IDs begin as its own does."""
-    if not record.sender or all(recipient.status == "sent" for recipient in record.recipients):
-        return []
-    start = record.id[:SAME_TIME]
-    ids = {*view.reader.beginning(start), *(id for id in view.places if id.startswith(start))} - {record.id}
-    found = [other for id in sorted(ids) if (other := view.readable(id)) is not None]
-    return [each for each in found if not each.sender and [r.address for r in each.recipients] == [record.sender]]
-
-
-def _missing(view: View, story: Story, known: list[Attempted]) -> list[str]:
+def _missing(reader: Reader, story: Story, known: list[Attempted]) -> list[str]:
     missing = []
-    if not view.reader.there:
-        why = f" ({view.reader.trouble})" if view.reader.trouble else ""
+    if not reader.there:
+        why = f" ({reader.trouble})" if reader.trouble else ""
         missing.append(f"there is no status database that can be read{why}: how long each step took, and what was said, is not known")
     elif len(known) < len(story.attempts):
         missing.append("of some attempts the status database knows nothing: how long each step took, and what was said, is not known")

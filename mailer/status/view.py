@@ -33,6 +33,7 @@ from .filter import EVERYTHING, Filter
 from .reader import Reader, Undelivered, Waiting
 from .record import Record, of_entry
 from .schema import FINAL, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
+from .story import Story, tell
 from .writer import NAME
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
     from mailer.spool import Entry
 
+    from .destinations import Standing
+
+SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
 ON_THEIR_WAY = ("queued", "deferred")
 
 
@@ -186,6 +190,23 @@ class View:
             self._unreadable += id not in self._later
             return None
 
+    def story(self, record: Record, most: int = -1) -> Story:
+        """The whole story of the message of `record`, with all of its attempts or the last ones, so many at `most`."""
+        try:
+            entry = self.spool.read(record.id)
+        except (NoSuchMessage, CorruptFile, OSError):
+            entry = None
+        return tell(record, entry, self.reader, self._reports(record), most)
+
+    def _reports(self, record: Record) -> list[Record]:
+        """The reports about it. They have no sender, go to its sender, and their IDs begin as its own does."""
+        if not record.sender or all(recipient.status == "sent" for recipient in record.recipients):
+            return []
+        start = record.id[:SAME_TIME]
+        ids = {*self.reader.beginning(start), *(id for id in self.places if id.startswith(start))} - {record.id}
+        found = [other for id in sorted(ids) if (other := self.readable(id)) is not None]
+        return [each for each in found if not each.sender and [r.address for r in each.recipients] == [record.sender]]
+
     # Many
 
     def messages(self, wanted: Filter = EVERYTHING) -> Iterator[Record]:
@@ -241,6 +262,10 @@ class View:
                     yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
 
     # All
+
+    def standings(self) -> list[Standing]:
+        """What the daemon says of its destinations, or the last one said."""
+        return self.reader.standings()
 
     def waiting(self) -> Iterator[Waiting]:
         """Each recipient who waits for his mail, in no order; not those whose mail is held."""

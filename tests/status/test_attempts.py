@@ -12,7 +12,6 @@ import pytest
 from mailer.mail.outcome import Hop
 from mailer.status import schema
 from mailer.status.reader import Reader
-from mailer.status.story import tell
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -174,7 +173,7 @@ def test_that_the_clock_was_set_is_no_attempt(office: Office, known: bool) -> No
     with office.view() as view:
         record = view.message(id)
         assert (record.attempts, record.next_attempt_at) == (1, NOW + 9300)
-        assert [(each.at, each.counts) for each in tell(view, record).attempts] == [(NOW + 5, True)]
+        assert [(each.at, each.counts) for each in view.story(record).attempts] == [(NOW + 5, True)]
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -186,7 +185,7 @@ def test_attempts_stand_in_the_order_in_which_they_were_made(office: Office, kno
     with office.view() as view:
         record = view.message(id)
         assert record is not None
-        story = tell(view, record)
+        story = view.story(record)
     assert [(each.text, each.position) for each in story.attempts] == [("first", 0), ("first", 1), ("second", 0), ("second", 1)]
     last = story.last(0)
     assert last is not None
