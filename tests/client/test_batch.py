@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mailer import BreakerSettings, Email, PoolSettings, SendResult, SmtpError
+from mailer import (
+    BreakerSettings,
+    Email,
+    ErrorKind,
+    Interceptor,
+    PoolSettings,
+    SendResult,
+    SmtpError,
+    SmtpMessageError,
+)
 from mailer.mail.request import Request, Wanted
 from mailer.sink import Moods, Sink
 from mailer.testing import Script
@@ -257,3 +267,72 @@ def test_what_is_wrong_with_a_message_is_said_in_its_turn() -> None:
             assert sink.count == 2
 
     waiting.run(run())
+
+
+def test_a_batch_keeps_its_order() -> None:
+    """Each message has its result in its place, and a bad one stops no other."""
+
+    async def run() -> None:
+        mails: list[Any] = [mail(f"user{number}@example.net") for number in range(20)]
+        mails[3], mails[7] = mail("550@example.net"), mail("not an address")
+        async with Sink() as sink, client(sink.port) as sending:
+            batch = await sending.send_batch(iter(mails))
+            assert (len(batch), batch.succeeded, batch.failed) == (20, 18, 2)
+            for number, result in enumerate(batch):
+                if number in (3, 7):
+                    assert isinstance(result, SmtpMessageError)
+                else:
+                    assert isinstance(result, SendResult)
+                    assert result.accepted == (f"user{number}@example.net",)
+            assert sink.count == 18
+            assert sending.pool_status().total <= 5
+            assert (await sending.send_batch([])).results == ()
+
+    waiting.run(run())
+
+
+def test_a_batch_with_something_that_is_no_message() -> None:
+    """It stops no other, and nobody forgets who has the rest: it has its error in its place."""
+
+    class Guard(Interceptor):
+        async def before_send(self, mail: Any) -> Any:
+            if isinstance(mail, Email) and mail.subject == "guarded":
+                raise LookupError("no such customer")
+            return mail
+
+    async def run(settings: dict[str, Any], bad: list[Any]) -> None:
+        async with Sink() as sink, client(sink.port, **settings) as sending:
+            for wrong in bad:
+                before = sink.count
+                batch = await sending.send_batch([mail(), wrong, *[mail()] * 20])
+                assert (batch.succeeded, batch.failed, sink.count - before) == (21, 1, 21)
+                error = batch.results[1]
+                assert isinstance(error, SmtpMessageError)
+                assert error.kind is ErrorKind.MESSAGE
+                assert not error.retryable
+                assert isinstance(error.__cause__, (TypeError, AttributeError, LookupError))
+                assert str(error.__cause__) in str(error)
+            assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
+
+    wrong: Any = None
+    waiting.run(run({}, [1, mail(wrong), mail(text=wrong, html=b"x"), mail(text=b"x")]))
+    waiting.run(run({"interceptors": [Guard()]}, [1, mail(subject="guarded")]))
+
+
+def test_a_list_of_messages_that_breaks_off() -> None:
+    """What the list itself raises is its own mistake, and raised; what came before it is sent, and no task is left behind."""
+
+    def mails() -> Iterator[Email]:
+        yield from [mail(), mail(), mail()]
+        raise RuntimeError("the database is away")
+
+    async def run(connections: int) -> None:
+        pool = PoolSettings(max_connections=connections)
+        async with Sink() as sink, client(sink.port, pool=pool) as sending:
+            with pytest.raises(RuntimeError, match="the database is away"):
+                await sending.send_batch(mails())
+            assert sink.count == 3
+            assert len(asyncio.all_tasks()) <= 2, "this one and the keeper of idle connections"
+
+    for connections in (1, 2, 5):
+        waiting.run(run(connections))

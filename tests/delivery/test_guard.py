@@ -20,11 +20,6 @@ from .post import DAY, Post, play
 
 
 @pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
-
-
-@pytest.fixture
 def guard(post: Post) -> Guard:
     return Guard(post.engine, lambda: 4e9)  # every file was there before
 

@@ -1,29 +1,16 @@
-"""The scheduler's plans: what is loaded, whose turn it is, and that nothing is forgotten, doubled or starved."""
+"""The scheduler's plans: what is loaded, whose turn it is, and that nothing is starved."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mailer.delivery.attempt import Attempt, Job
-from mailer.delivery.destination import Destination
 from mailer.delivery.memory import AHEAD
-from mailer.delivery.router import Way
-from mailer.delivery.scheduler import BATCH, Limits, Plan, Scheduler
+from mailer.delivery.scheduler import BATCH, Limits, Scheduler
 from mailer.delivery.terms import Terms
-from mailer.mail.history import History
-from mailer.spool import Entry
-from tests.fakes.mail import NOW, envelope
-
-
-def job(key: str, *, id: str = "", relay: bool = False, priority: str = "normal") -> Job:
-    """A job of message `id` for the destination `key`."""
-    letter = envelope(id=id, priority=priority)
-    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW), Way(key, (), relay), [0])
+from tests.delivery.jobs import job
+from tests.fakes.mail import NOW
 
 
 def loaded(scheduler: Scheduler, now: float = NOW) -> list[str]:
@@ -156,9 +143,6 @@ def test_it_is_idle_when_nothing_is_left_to_do_now() -> None:
     assert scheduler.idle
 
 
-# Whose turn it is
-
-
 def opened(scheduler: Scheduler, now: float = NOW) -> Counter[str]:
     """How many sessions are opened with whom, where every host answers at once."""
     sessions: Counter[str] = Counter()
@@ -167,6 +151,9 @@ def opened(scheduler: Scheduler, now: float = NOW) -> Counter[str]:
             sessions[destination.key] += 1
             scheduler.stands(destination)
     return sessions
+
+
+# Whose turn it is
 
 
 def test_sessions_are_shared_out_evenly() -> None:
@@ -277,9 +264,6 @@ def test_other_limits_hold_for_the_destinations_that_are_known_too() -> None:
     assert len(scheduler.active) == 1
 
 
-# What waits for room
-
-
 def fill(scheduler: Scheduler, key: str, many: int) -> list[str]:
     """Expect `many` messages for `key`, read what the plans say, and return what was parked."""
     parked = []
@@ -294,6 +278,9 @@ def fill(scheduler: Scheduler, key: str, many: int) -> list[str]:
                 scheduler.park(id, one.way)
                 parked.append(id)
     return parked
+
+
+# What waits for room
 
 
 def test_a_destination_holds_a_quarter_of_what_is_free() -> None:
@@ -383,9 +370,6 @@ def test_a_fifth_of_the_sessions_is_kept_for_first_attempts() -> None:
     assert opened(scheduler) == {"new": 1}
 
 
-# Terms
-
-
 class Gate:
     """A throttle that a test sets."""
 
@@ -408,6 +392,9 @@ class Gate:
     def opened(self, now: float) -> None: ...
 
     def closed(self) -> None: ...
+
+
+# Terms
 
 
 def test_a_rate_is_kept_and_the_plan_says_when_it_is_over() -> None:
@@ -447,130 +434,3 @@ def test_a_pause_puts_off_and_its_end_lets_go_on() -> None:
     destination.paused_until = 0.0
     scheduler.changed(destination)
     assert opened(scheduler) == {"d": 1}
-
-
-# Everything at once
-
-
-class Work(RuleBasedStateMachine):
-    """Messages come, are loaded, tried, put off and taken away, in whatever order; beside it, what must be true of them."""
-
-    @initialize(active=st.integers(1, 6), connections=st.integers(1, 5), per_destination=st.integers(1, 4))
-    def begin(self, active: int, connections: int, per_destination: int) -> None:
-        self.limits = Limits(active, connections, per_destination)
-        self.scheduler = Scheduler(self.limits)
-        self.now = NOW
-        self.waits: dict[str, float] = {}
-        self.memory: dict[str, int] = {}  # jobs that are open
-        self.sessions: list[tuple[Destination, Job]] = []
-
-    @rule(id=st.sampled_from("abcde"), delay=st.sampled_from([None, 1.0, 5.0, 30.0]))
-    def expect(self, id: str, delay: float | None) -> None:
-        """A sender rings, or a scan finds something."""
-        due = 0.0 if delay is None else self.now + delay
-        self.scheduler.expect(id, due)
-        if id not in self.memory:
-            self.waits[id] = due
-
-    @rule(id=st.sampled_from("abcde"))
-    def take_away(self, id: str) -> None:
-        """An operator holds it, if it is not in memory."""
-        if id not in self.memory:
-            self.scheduler.forget(id)
-            self.waits.pop(id, None)
-
-    @rule(keys=st.lists(st.sampled_from("xyz"), min_size=8, max_size=8))
-    def plan(self, keys: list[str]) -> None:
-        """Plan, and do what it says."""
-        plan = self.scheduler.plan(self.now)
-        self.check_loads(plan)
-        for destination in plan.put_off:
-            assert destination.breaker.is_open(self.now)
-            for job_ in destination.take_all():
-                self.through(job_, self.now + 60)
-        for destination, job_ in plan.open:
-            assert not destination.breaker.is_open(self.now)
-            self.sessions.append((destination, job_))
-        for nth, id in enumerate(plan.load):
-            wanted = sorted({keys[nth % 8], keys[(nth + 1) % 8]})
-            self.memory[id] = len(wanted)
-            for key in wanted:
-                self.scheduler.queue(job(key, id=id))
-
-    def check_loads(self, plan: Plan) -> None:
-        """What is loaded is due and not in memory; what is not loaded had no room, or is not due before the next plan."""
-        for id in plan.load:
-            assert id not in self.memory, "loaded twice"
-            assert self.waits.pop(id) <= self.now, "loaded before its time"
-        if len(self.memory) + len(plan.load) < self.limits.active:
-            assert [id for id, due in self.waits.items() if due <= self.now] == [], "left waiting"
-            assert all(plan.again is not None and plan.again <= due for due in self.waits.values()), "would oversleep"
-
-    @precondition(lambda self: hasattr(self, "sessions") and self.sessions)
-    @rule(nth=st.integers(0, 9), end=st.sampled_from(["good", "good", "host", "us"]), goes_on=st.booleans())
-    def deliver(self, nth: int, end: str, goes_on: bool) -> None:
-        """A session has done its job, and perhaps takes the next one."""
-        destination, job_ = self.sessions.pop(nth % len(self.sessions))
-        if end == "good":
-            destination.window.succeeded()
-            destination.breaker.succeeded()
-        else:
-            destination.window.failed()
-            destination.breaker.failed(self.now, "x") if end == "host" else destination.breaker.trip(self.now, "x")
-        self.through(job_, None if end == "good" else self.now + 10)
-        following = destination.take() if goes_on and end == "good" else None
-        if following:
-            self.sessions.append((destination, following))
-        else:
-            self.scheduler.session_ended(destination)
-
-    def through(self, job_: Job, due: float | None) -> None:
-        """One job of a message is over; the last one settles it."""
-        id = job_.attempt.entry.id
-        self.memory[id] -= 1
-        if not self.memory[id]:
-            del self.memory[id]
-            self.scheduler.forget(id)
-            if due:
-                self.scheduler.expect(id, due)
-                self.waits[id] = due
-
-    @rule(seconds=st.sampled_from([0.5, 10.0, 1000.0]))
-    def wait(self, seconds: float) -> None:
-        """Time passes."""
-        self.now += seconds
-
-    @invariant()
-    def limits_hold(self) -> None:
-        """In memory, in all sessions, and for each destination."""
-        if not hasattr(self, "scheduler"):
-            return
-        assert self.scheduler.active == set(self.memory)
-        assert len(self.memory) <= self.limits.active
-        assert self.scheduler.running == len(self.sessions) <= self.limits.connections
-        running = Counter(destination.key for destination, _ in self.sessions)
-        for key, destination in self.scheduler.destinations.items():
-            assert destination.running == running[key] <= self.limits.per_destination
-        assert self.scheduler.backlog()["waiting"] == len(self.waits)
-        for id in "abcde":
-            assert self.scheduler.knows(id) == (id in self.waits or id in self.memory)
-            assert self.scheduler.due_of(id) == self.waits.get(id)
-
-    def teardown(self) -> None:
-        """In the end everything that was expected is loaded, tried and settled: nothing is stuck."""
-        if not hasattr(self, "scheduler"):
-            return
-        for _ in range(300):
-            self.now += 1000
-            self.plan(["x"] * 8)
-            while self.sessions:
-                self.deliver(0, "good", goes_on=True)
-            if not self.waits and not self.memory:
-                self.plan(["x"] * 8)
-                assert self.scheduler.idle
-                return
-        raise AssertionError(f"stuck: {self.waits} wait, {self.memory} in memory")
-
-
-TestWork = Work.TestCase
-TestWork.settings = settings(max_examples=60, stateful_step_count=40)

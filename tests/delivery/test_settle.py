@@ -22,11 +22,6 @@ CALLS = ("write", "fdatasync", "utime", "rename", "unlink", "close", "open", "st
 ERRORS = ("EIO", "ENOSPC", "EROFS", "EACCES", "EDQUOT", "EMFILE", "ESTALE", "EINTR")
 
 
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
-
-
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "PAUSE", 0.005)

@@ -169,11 +169,6 @@ def test_what_was_begun_ahead_is_used_while_it_is_fresh(tmp_path: Path) -> None:
 # In the engine
 
 
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
-
-
 def test_the_engine_signs_what_it_delivers(post: Post, tmp_path: Path) -> None:
     """Each part of a message gets the same signature; what is in the spool stays unsigned."""
     post.engine.policy.signer = Signer([section(key_file(tmp_path))], post.events.append)

@@ -24,11 +24,6 @@ NO_CONNECTION = outcome(
 )
 
 
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
-
-
 def pause(post: Post, target: str, until: float = math.inf) -> None:
     """What the command does; the daemon hears."""
     pauses.pause(post.spool.root, target, until, "they asked", post.clock.now())

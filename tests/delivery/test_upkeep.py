@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +13,6 @@ from mailer.delivery.upkeep import Upkeep
 from mailer.spool import pauses
 
 from .post import Post, play
-
-
-@pytest.fixture
-def post(tmp_path: Path) -> Post:
-    return Post(tmp_path)
 
 
 def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:

@@ -1,4 +1,4 @@
-"""Unix sockets at paths of any length: a socket's own path has 108 bytes, and a test's directory may be deeper."""
+"""Unix sockets at paths of any length (their own have 108 bytes, a test's directory may be deeper), and ports where nobody listens."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def make_socket(path: Path) -> None:
             listener.bind(f"/proc/self/fd/{directory}/{path.name}")
     finally:
         os.close(directory)
+
+
+def closed_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port of this machine where nobody listens: of TCP, or of UDP where `kind` is ``SOCK_DGRAM``."""
+    with socket.socket(socket.AF_INET, kind) as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

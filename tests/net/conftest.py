@@ -1,13 +1,18 @@
-"""Certificates for the tests: an authority that they trust, one that they do not, and a server of each."""
+"""Certificates for the tests: an authority that they trust, one that they do not, and a server of each; a name server, and who asks it."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
+
+from mailer.net.dns import Resolver
+from tests.fakes.nameserver import Nameserver
+from tests.net.questions import RECORDS, Clock
 
 NAME = "mx.example.com"
 
@@ -35,3 +40,19 @@ def _server(ca: trustme.CA, name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(name).configure_cert(context)
     return context
+
+
+@pytest.fixture
+def server() -> Iterator[Nameserver]:
+    with Nameserver(RECORDS) as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def resolver(server: Nameserver, clock: Clock) -> Resolver:
+    return Resolver([server.address], clock=clock)

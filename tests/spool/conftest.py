@@ -15,3 +15,12 @@ def spool(tmp_path: Path) -> Spool:
     spool = Spool(str(tmp_path / "spool"))
     spool.prepare()
     return spool
+
+
+@pytest.fixture
+def drop(spool: Spool) -> Path:
+    """The drop directory of a system-wide spool."""
+    path = Path(spool.root, "drop")
+    path.mkdir()
+    path.chmod(0o1733)
+    return path

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.bounces import Quota, Reports, due_report, report_id
-from mailer.bounces.quota import worth_telling
+from mailer.bounces import Reports, due_report, report_id
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import NOWHERE, Outcome, Verdict
@@ -110,41 +109,3 @@ def test_the_id_of_a_report(recipients: set[int], kind: str) -> None:
     assert id != report_id(ID, kind, recipients | {10000})
     assert id != report_id(ID, "delayed", recipients)
     assert id != report_id(ID[:-1] + "1", kind, recipients)
-
-
-# The quota
-
-
-def test_a_sender_has_his_quota_each_hour() -> None:
-    """Up to the limit nothing is refused; beyond it each is, and counted; the next hour begins with his next report."""
-    quota = Quota()
-    assert [quota.take("Anna@example.org", 3, 1000.0 + nth) for nth in range(5)] == [0, 0, 0, 1, 2]
-    assert quota.take("anna@example.org", 3, 1100.0) == 3
-    assert quota.take("bob@example.org", 3, 1100.0) == 0
-    assert quota.refused == 3
-    assert quota.take("anna@example.org", 3, 1000.0 + 3600.0) == 0
-
-
-def test_a_report_that_was_not_put_is_given_back() -> None:
-    """A full disk uses up nobody's quota; and what was never taken cannot be given back."""
-    quota = Quota()
-    for _ in range(10):
-        assert quota.take("anna@example.org", 1, 1000.0) == 0
-        quota.give_back("anna@example.org")
-    quota.give_back("nobody@example.org")
-    assert quota.take("nobody@example.org", 1, 1000.0) == 0
-
-
-def test_the_memory_of_a_quota_is_bounded() -> None:
-    """A million forged senders take the room of a few; those whose hour is over go first. A clock that is set back ends an hour."""
-    quota = Quota(senders=100)
-    for nth in range(10_000):
-        quota.take(f"{nth}@example.org", 1, 1000.0)
-    assert len(quota._hours) <= 100
-    assert quota.take("9999@example.org", 1, 1001.0) == 1
-    assert quota.take("9999@example.org", 1, 5.0) == 0
-
-
-def test_a_storm_is_told_in_a_few_lines() -> None:
-    """The first, the tenth, the hundredth."""
-    assert [over for over in range(1, 10_001) if worth_telling(over)] == [1, 10, 100, 1000, 10_000]
