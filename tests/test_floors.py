@@ -20,6 +20,7 @@ FLOORS = (
     {"clock", "durable", "events", "identity", "machine"},
     {"config", "spool", "status", "net", "log", "notify", "metrics"},
     {"submit", "delivery", "bounces", "client", "check"},
+    {"operate"},
     {"sink", "intake"},
     {"__init__"},
     {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},

@@ -13,8 +13,9 @@ from mailer.config.owner import owner_of
 from mailer.config.quick import find
 from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
 from mailer.mail.text import safe
+from mailer.operate.route import reports_lead_nowhere
 
-from . import check_reports, complain, install_sendmail
+from . import complain, install_sendmail
 from .options import JSON, Command, usage
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def check(given: Given) -> int:
     config, problems = file.examine(path, data)
     if config:
         if not given.flag("--quiet"):
-            for warning in (*advice.warnings(config), *check_reports.warnings(config)):
+            for warning in (*advice.warnings(config), *reports_lead_nowhere(config)):
                 complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
         problems = _missing(given, path, config)
     for problem in problems:

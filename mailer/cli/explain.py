@@ -1,16 +1,12 @@
-"""``mailer explain``: the whole story of a message: every attempt and what was said, what holds it up now, and what would help.
-
-It answers with the daemon stopped and with the database deleted, from what is left; what is not known is said. To say where the mail
-would go now it asks the DNS, as ``mailer route`` does, and waits for the answer only a moment.
-"""
+"""``mailer explain``: the whole story of a message: every attempt and what was said, what holds it up now, and what would help."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mailer.mail.failure import NO_SUCH, OK, Failure
+from mailer.operate.explain import Diagnosis, diagnose
 
 from . import explain_page, show
 from .options import JSON, Command, Option, usage
@@ -18,36 +14,8 @@ from .selectors import spool_of, view_of
 
 if TYPE_CHECKING:
     from mailer.config import Config
-    from mailer.delivery.finder import Itinerary
-    from mailer.delivery.obstacle import Facts, Obstacle
-    from mailer.status.api import MailView
-    from mailer.status.record import RecipientRecord
-    from mailer.status.story import Story
 
     from .options import Given
-
-PATIENCE = 3.0  # seconds for the DNS
-MAX_DOMAINS = 20  # whose way is looked up
-
-
-class Standing(NamedTuple):
-    """What holds up one recipient until `due` (seconds since the epoch, 0.0 is now), or however long it takes where it is `ours`."""
-
-    due: float
-    obstacles: list[Obstacle]
-    ours: bool
-
-
-class Explanation(NamedTuple):
-    """A story, and what follows from it: where its mail would go now, when it is given up, and what holds up each recipient.
-
-    What waits for something of ours is not given up; `gives_up` is 0.0 where all do.
-    """
-
-    story: Story
-    facts: Facts
-    gives_up: float
-    blocked: dict[int, Standing]
 
 
 def run(given: Given) -> int:
@@ -63,11 +31,11 @@ def run(given: Given) -> int:
             if not found:
                 missing.append(name)
             for record in found:
-                explanation = _explained(view, view.story(record), config, ask=not given.flag("--no-dns"))
-                explanation.story.missing.extend([trouble] if trouble else [])
+                found_out = diagnose(view, record, config, ask=not given.flag("--no-dns"))
+                found_out.story.missing.extend([trouble] if trouble else [])
                 if told and not (given.flag("--json") or given.flag("--quiet")):
                     show.show([show.BLANK, show.BLANK])
-                _print(given, view, explanation)
+                _print(given, found_out)
                 told += 1
         notes = view.notes
     for text in (*notes, *(f"no message {name!r} is known here" for name in missing)):
@@ -75,11 +43,11 @@ def run(given: Given) -> int:
     return NO_SUCH if missing else OK
 
 
-def _print(given: Given, view: MailView, explanation: Explanation) -> None:
+def _print(given: Given, what: Diagnosis) -> None:
     if given.flag("--json"):
-        show.json_line(explain_page.as_json(explanation, view.daemon))
+        show.json_line(what.as_json())
     elif not given.flag("--quiet"):
-        show.show(explain_page.page(explanation, time.time(), whole=given.flag("--verbose")))
+        show.show(explain_page.page(what, time.time(), whole=given.flag("--verbose")))
 
 
 def _config(given: Given) -> tuple[Config | None, str]:
@@ -90,98 +58,6 @@ def _config(given: Given) -> tuple[Config | None, str]:
         return load(given.text("--config"), given.text("--spool")), ""
     except Failure as failure:
         return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
-
-
-def _explained(view: MailView, story: Story, config: Config | None, *, ask: bool) -> Explanation:
-    from mailer.delivery.obstacle import obstacles
-
-    waiting = [(to, recipient) for to, recipient in enumerate(story.record.recipients) if _waits(recipient)]
-    facts = _facts(view, story, config)
-    if waiting and config:
-        domains = dict.fromkeys(_domain(recipient) for _, recipient in waiting)
-        facts.ways = _ways(config, list(domains)[:MAX_DOMAINS]) if ask else {}
-    blocked = {}
-    for to, recipient in waiting:
-        due, last = _due(story, to), story.last(to)
-        blocked[to] = Standing(due, obstacles(facts, _domain(recipient), due, last), last is not None and last.scope == "us")
-    waits = config and not all(standing.ours for standing in blocked.values())
-    return Explanation(story, facts, _gives_up(story, config.retry.expire) if config and waits else 0.0, blocked)
-
-
-def _gives_up(story: Story, expire: float) -> float:
-    """When it is given up: what was really waited is in its records, as far as there are any."""
-    from mailer.clock import SystemClock
-    from mailer.delivery.age import deadline
-
-    entry = story.entry
-    if entry is not None and entry.history.last:
-        return deadline(entry, SystemClock(), expire)
-    return max(story.record.queued_at, entry.envelope.due if entry else 0.0) + expire
-
-
-def _waits(recipient: RecipientRecord) -> bool:
-    return recipient.status in ("queued", "sending", "deferred", "held")
-
-
-def _domain(recipient: RecipientRecord) -> str:
-    return recipient.address.rpartition("@")[2].lower()
-
-
-def _due(story: Story, to: int) -> float:
-    """When this recipient is tried next."""
-    entry = story.entry
-    if entry is None or story.record.status != "deferred":
-        return 0.0
-    last = entry.history.last.get(to)
-    if last is None or last.due == 0.0:
-        return max(entry.due, entry.envelope.due)
-    return min(last.due, entry.due) if entry.due else last.due  # an operator may have moved the file's time, never the record's
-
-
-def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
-    from mailer.delivery.obstacle import Facts
-    from mailer.spool import layout, pauses
-
-    submission = config.submission if config else None
-    try:
-        paused = pauses.read(view.spool.root)
-    except (Failure, OSError) as error:
-        story.missing.append(f"which destinations are paused is not known: {error}")
-        paused = pauses.Pauses()
-    entry, now = story.entry, time.time()
-    return Facts(
-        story.record.id,
-        story.record.status,
-        now,
-        view.daemon.running,
-        leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
-        shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
-        pauses=paused,
-        standings={standing.key: standing for standing in view.standings()},
-        config=config,
-    )
-
-
-def _ways(config: Config, domains: list[str]) -> dict[str, Itinerary]:
-    """Where mail for each domain would go now. Who does not find out in time is left out."""
-    return asyncio.run(_look_up(config, domains))
-
-
-async def _look_up(config: Config, domains: list[str]) -> dict[str, Itinerary]:
-    import random
-
-    from mailer.delivery.finder import Finder
-    from mailer.net.dns import Resolver
-
-    dns = config.dns
-    patience = min(PATIENCE, dns.lifetime)
-    finder = Finder(config, Resolver(dns.nameservers, min(dns.timeout, patience), patience, family=config.delivery.family), random.shuffle)
-    tasks = {domain: asyncio.ensure_future(finder.plan(domain)) for domain in domains}
-    await asyncio.wait(tasks.values(), timeout=PATIENCE)
-    found = {domain: task.result() for domain, task in tasks.items() if task.done()}
-    for task in tasks.values():
-        task.cancel()
-    return found
 
 
 COMMAND = Command(

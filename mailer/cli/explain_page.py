@@ -1,4 +1,4 @@
-"""What ``mailer explain`` shows: the story of a message for a person, and the same for a program."""
+"""What ``mailer explain`` shows a person: the story of a message."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.delivery.finder import Itinerary
-    from mailer.delivery.obstacle import Obstacle
-    from mailer.mail.cause import Cause
-    from mailer.status.attempts import Attempted
-    from mailer.status.attempts import Line as Said
-    from mailer.status.daemon import Daemon
+    from mailer.operate.blockers import Blocker
+    from mailer.operate.explain import Blocked, Diagnosis
+    from mailer.status.attempts import Attempted, DialogLine
     from mailer.status.record import Record
     from mailer.status.story import Story
 
-    from .explain import Explanation, Standing
     from .show import Block, Piece
 
 NAMED = 5  # recipients that are named where many share a fate
@@ -39,14 +36,14 @@ CONNECTION = ("connect", "greeting", "ehlo", "starttls", "auth")
 Field = tuple[str, "Piece"]
 
 
-def page(explanation: Explanation, now: float, *, whole: bool = False) -> Iterator[Block]:
+def page(what: Diagnosis, now: float, *, whole: bool = False) -> Iterator[Block]:
     """The story for a person. `whole`: with all attempts and all names."""
-    story = explanation.story
+    story = what.story
     yield from _head(story, now)
     yield from _attempts(story, now, whole)
-    if explanation.blocked:
-        yield from _blocked(explanation, now, whole)
-        yield from _ways(explanation.facts.ways)
+    if what.blocked:
+        yield from _blocked(what, now, whole)
+        yield from _ways(what.facts.ways)
     if story.reports:
         yield from _reports(story.reports, now)
     if story.missing:
@@ -132,7 +129,7 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
     names = _names([each.recipient for each in attempts], whole)
     yield status, Cell(names, show.MOODS[status])
     said = "mailer" if first.ours else "reply"
-    if _is_untried(first):
+    if first.untried:
         yield said, first.reply
         return
     yield said, first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
@@ -142,11 +139,6 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
         yield "means", words.means
         yield "to do", words.do if first.verdict != "defer" else ""
     yield "there", f"known as {first.queue_id}" if first.queue_id else ""
-
-
-def _is_untried(attempt: Attempted) -> bool:
-    """Whether nobody was called: then the words are ours and say it all, and what their code means in general is something else."""
-    return not attempt.host and not attempt.counts and attempt.phase == "connect"
 
 
 _WHERE = {
@@ -197,7 +189,7 @@ def _ms(ms: float) -> str:
     return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
-def _said(line: Said) -> Line:
+def _said(line: DialogLine) -> Line:
     at = "" if line.ms is None else _ms(line.ms)
     style = {"us": "", "host": "busy", "note": "quiet"}[line.who]
     return Line([Cell(f"      {at:>9} ", "quiet"), Cell(ARROWS[line.who], "quiet"), Cell(line.text, style)])
@@ -206,36 +198,36 @@ def _said(line: Said) -> Line:
 # What holds it up
 
 
-def _blocked(explanation: Explanation, now: float, whole: bool) -> Iterator[Block]:
+def _blocked(what: Diagnosis, now: float, whole: bool) -> Iterator[Block]:
     yield BLANK
     yield Line([Cell("What it waits for", "strong")])
     alike: dict[tuple[object, ...], list[int]] = {}
-    for to, standing in explanation.blocked.items():
-        alike.setdefault((standing.due, *standing.obstacles), []).append(to)
+    for to, blocked in what.blocked.items():
+        alike.setdefault((blocked.due, *blocked.blockers), []).append(to)
     for group in alike.values():
-        standing = explanation.blocked[group[0]]
-        yield Line(["  " + _names([explanation.story.record.recipients[to].address for to in group], whole)])
-        for obstacle in standing.obstacles:
-            yield Fields(list(_obstacle(obstacle, now)))
-        yield Fields([(label, value) for label, value in _next(explanation, standing, now) if value])
+        blocked = what.blocked[group[0]]
+        yield Line(["  " + _names([what.story.record.recipients[to].address for to in group], whole)])
+        for blocker in blocked.blockers:
+            yield Fields(list(_blocker(blocker, now)))
+        yield Fields([(label, value) for label, value in _next(what, blocked, now) if value])
 
 
-def _obstacle(obstacle: Obstacle, now: float) -> Iterator[Field]:
-    until = f", until {when(obstacle.until, now)}" if obstacle.until and obstacle.kind != "retry" else ""  # that is the next try
-    yield f"      {obstacle.kind:<11}", Cell(obstacle.detail + until, "wait")
-    if obstacle.remedy:
-        yield f"      {'':<11}", f"→ {obstacle.remedy}"
+def _blocker(blocker: Blocker, now: float) -> Iterator[Field]:
+    until = f", until {when(blocker.until, now)}" if blocker.until and blocker.kind != "retry" else ""  # that is the next try
+    yield f"      {blocker.kind:<11}", Cell(blocker.detail + until, "wait")
+    if blocker.remedy:
+        yield f"      {'':<11}", f"→ {blocker.remedy}"
 
 
-def _next(explanation: Explanation, standing: Standing, now: float) -> Iterator[Field]:
-    if explanation.story.record.status == "deferred":
-        label = "leaves" if explanation.story.record.scheduled else "next try"
-        yield f"      {label:<11}", when(standing.due, now) if standing.due > now else "now"
-    if standing.ours:
+def _next(what: Diagnosis, blocked: Blocked, now: float) -> Iterator[Field]:
+    if what.story.record.status == "deferred":
+        label = "leaves" if what.story.record.scheduled else "next try"
+        yield f"      {label:<11}", when(blocked.due, now) if blocked.due > now else "now"
+    if blocked.ours:
         yield f"      {'given up':<11}", "not while it waits for that"
-    elif explanation.gives_up:
-        late = explanation.gives_up <= now
-        text = "with the next try that fails, for its time is up" if late else when(explanation.gives_up, now)
+    elif what.gives_up:
+        late = what.gives_up <= now
+        text = "with the next try that fails, for its time is up" if late else when(what.gives_up, now)
         yield f"      {'given up':<11}", f"{text} (retry.expire)"
 
 
@@ -248,16 +240,10 @@ def _ways(ways: Mapping[str, Itinerary]) -> Iterator[Block]:
 
 
 def _way(way: Itinerary) -> str:
-    from mailer.delivery.nexthop import NextHop
-
     if way.trouble:
         return f"nowhere: {way.trouble}"
-    parts = []
-    for leg in way.legs:
-        if isinstance(leg.leads, NextHop):
-            hosts = ", ".join(f"{target.host}:{target.port}" for target in leg.leads.hosts)
-            parts.append(f"{leg.leads.key.partition(':')[0]} {hosts}")
-    return "; then ".join(parts)
+    hosts = [", ".join(f"{target.host}:{target.port}" for target in hop.hosts) for hop in way.hops]
+    return "; then ".join(f"{hop.key.partition(':')[0]} {each}" for hop, each in zip(way.hops, hosts, strict=True))
 
 
 def _reports(reports: list[Record], now: float) -> Iterator[Block]:
@@ -266,66 +252,3 @@ def _reports(reports: list[Record], now: float) -> Iterator[Block]:
     for report in reports:
         told = f"  to {report.recipients[0].address}, {moment(report.queued_at, now)}"
         yield Line(["  ", report.id, "  ", show.status(report.status), Cell(told, "quiet")])
-
-
-# For programs
-
-
-def as_json(explanation: Explanation, daemon: Daemon) -> dict[str, object]:
-    """The story with stable names: that of ``mailer status --json``, and more."""
-    story = explanation.story
-    document = story.record.as_json()
-    document["submitter"] = {"uid": story.uid}
-    document["asked_for"] = {name: value for name, value in story.told.items() if name != "uid"}
-    document["expires_at"] = rfc3339(explanation.gives_up) if explanation.gives_up else None
-    document["recipients"] = [_recipient_json(explanation, to) for to in range(len(story.record.recipients))]
-    document["tries"] = [_attempt_json(story, each) for each in story.attempts]
-    document["ways"] = [_way_json(domain, way) for domain, way in explanation.facts.ways.items()]
-    document["reports"] = [
-        {"id": report.id, "to": report.recipients[0].address, "status": report.status, "queued_at": rfc3339(report.queued_at)}
-        for report in story.reports
-    ]
-    document["daemon"] = {"running": daemon.running, "pid": daemon.pid or None}
-    document["not_known"] = story.missing
-    return document
-
-
-def _recipient_json(explanation: Explanation, to: int) -> dict[str, object]:
-    recipient = explanation.story.record.recipients[to]
-    standing = explanation.blocked.get(to)
-    waits = standing is not None and explanation.story.record.status == "deferred"
-    last = explanation.story.last(to)
-    bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and _is_untried(last))
-    return {
-        **recipient.as_json(),
-        "means": _means(recipient.code, recipient.enhanced_code, recipient.cause, bad),
-        "next_attempt_at": rfc3339(standing.due) if standing and standing.due and waits else None,
-        "blocked_by": [obstacle.as_json() for obstacle in standing.obstacles] if standing else [],
-    }
-
-
-def _means(code: int, enhanced: str, cause: Cause | None, bad: bool) -> str | None:
-    return explain(code, enhanced, cause).means if bad and (code or enhanced) else None
-
-
-def _attempt_json(story: Story, attempt: Attempted) -> dict[str, object]:
-    bad = attempt.verdict != "delivered"
-    lines = story.dialogs.get(attempt.key) if bad else None
-    return {
-        "recipient": attempt.recipient,
-        **attempt.as_json(),
-        "means": _means(attempt.code, attempt.enhanced_code, attempt.cause, bad and not _is_untried(attempt)),
-        "dialog": None if lines is None else [{"ms": line.ms, "from": line.who, "text": line.text} for line in lines],
-    }
-
-
-def _way_json(domain: str, way: Itinerary) -> dict[str, object]:
-    from mailer.delivery.nexthop import NextHop
-
-    hosts = [target for leg in way.legs if isinstance(leg.leads, NextHop) for target in leg.leads.hosts]
-    return {
-        "domain": domain,
-        "destination": way.key or None,
-        "hosts": [{"host": target.host, "port": target.port} for target in hosts],
-        "error": str(way.trouble) if way.trouble else None,
-    }

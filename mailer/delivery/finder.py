@@ -44,6 +44,16 @@ class Leg:
     requirement: Requirement
     leads: NextHop | Unroutable
 
+    @property
+    def hop(self) -> NextHop | None:
+        """The next hop; None where there is none."""
+        return self.leads if isinstance(self.leads, NextHop) else None
+
+    @property
+    def trouble(self) -> Unroutable | None:
+        """Why there is no next hop; None where there is one."""
+        return self.leads if isinstance(self.leads, Unroutable) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
@@ -58,9 +68,14 @@ class Itinerary:
     key: str
 
     @property
+    def hops(self) -> list[NextHop]:
+        """Where the ways out lead that lead anywhere."""
+        return [leg.hop for leg in self.legs if leg.hop]
+
+    @property
     def trouble(self) -> Unroutable | None:
         """Why no way out leads anywhere; what waits goes before what is final. None if one does."""
-        troubles = [leg.leads for leg in self.legs if isinstance(leg.leads, Unroutable)]
+        troubles = [leg.trouble for leg in self.legs if leg.trouble]
         if len(troubles) < len(self.legs):
             return None
         return min(troubles, key=lambda trouble: trouble.verdict != "defer")
@@ -90,7 +105,7 @@ class Finder:
         itinerary = await self.plan(domain)
         if itinerary.trouble:
             raise itinerary.trouble
-        found = [(leg, leg.leads) for leg in itinerary.legs if isinstance(leg.leads, NextHop)]
+        found = [(leg, leg.hop) for leg in itinerary.legs if leg.hop]
         most = self.terms.of(itinerary.key).messages_per_connection
         stops = tuple(self._stop(leg, target, most) for leg, hop in found for target in hop.hosts)
         return Way(itinerary.key, stops, found[0][0].via.kind == "relay", self._author(found[0][0].via))
@@ -101,7 +116,7 @@ class Finder:
         leads = await asyncio.gather(*(self._leads(via, domain) for via in route.via))
         legs = tuple(Leg(via, self._requirement(via), found) for via, found in zip(route.via, leads, strict=True))
         number = self.table.routes.index(route) if route in self.table.routes else -1
-        key = " ".join(leg.leads.key for leg in legs if isinstance(leg.leads, NextHop))
+        key = " ".join(leg.hop.key for leg in legs if leg.hop)
         return Itinerary(route, number, legs, key and self.terms.key(key, domain))
 
     async def _leads(self, via: Via, domain: str) -> NextHop | Unroutable:

@@ -18,7 +18,7 @@ from mailer.mail.history import History
 from mailer.mail.when import parse_rfc3339
 from mailer.spool import Entry, file
 from mailer.spool.handover import Unanswered, ask
-from mailer.status.attempts import Attempted, Line
+from mailer.status.attempts import Attempted, DialogLine
 from mailer.status.daemon import Daemon
 from mailer.status.reader import Undelivered
 from mailer.status.record import RecipientRecord, Record
@@ -130,7 +130,7 @@ class _Told:
 
     def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
         self.attempts: list[Attempted] = []
-        self.dialogs: dict[int, list[Line]] = {}
+        self.dialogs: dict[int, list[DialogLine]] = {}
         self.reports: list[Record] = []
         self.missing: list[str] = []
         for document in documents:
@@ -138,7 +138,7 @@ class _Told:
                 self.attempts.append(Attempted(**_known(document["attempt"])))
             elif "dialog" in document:
                 key, lines = document["dialog"]
-                self.dialogs[key] = [Line(*line) for line in lines]
+                self.dialogs[key] = [DialogLine(*line) for line in lines]
             elif "missing" in document:
                 self.missing = document["missing"]
             else:

@@ -26,7 +26,7 @@ SPEAKERS = ("us", "host", "note")
 MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
 
 
-class Line(NamedTuple):
+class DialogLine(NamedTuple):
     """One line of a dialog: `ms` since its beginning (None with what we said), who (us, host, note), and what."""
 
     ms: float | None
@@ -82,6 +82,11 @@ class Attempted:
     def told(self) -> str:
         """The reply for a person, who has to see whose words it is."""
         return told(self.reply, self.cause)
+
+    @property
+    def untried(self) -> bool:
+        """Whether no host was called: then the words are ours and say it all, and what their code means in general is something else."""
+        return not self.host and not self.counts and self.phase == "connect"
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer explain --json`` has it."""
@@ -161,7 +166,7 @@ def of_row(row: Sequence[object]) -> Attempted:
     )
 
 
-def dialog(text: object) -> list[Line]:
+def dialog(text: object) -> list[DialogLine]:
     """The lines of a dialog. Raises `BadRow` for what this program did not write."""
     try:
         lines = json.loads(text) if isinstance(text, str) else None
@@ -172,10 +177,10 @@ def dialog(text: object) -> list[Line]:
         raise BadRow(f"a dialog is none: {error}") from None
 
 
-def _line(ms: object, who: object, text: object) -> Line:
+def _line(ms: object, who: object, text: object) -> DialogLine:
     if not isinstance(ms, int | float | None):
         raise BadRow("a time in a dialog is none")
-    return Line(ms, one_of(who, SPEAKERS), _text(text))
+    return DialogLine(ms, one_of(who, SPEAKERS), _text(text))
 
 
 def _steps(text: object) -> dict[str, float]:

@@ -26,7 +26,7 @@ from .record import BadRow, RecipientRecord, Record, id_of, moment, of_rows, one
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .attempts import Attempted, Line
+    from .attempts import Attempted, DialogLine
     from .destinations import Standing
     from .filter import Filter
 
@@ -197,7 +197,7 @@ class Reader:
         """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
         return list(self._good(ATTEMPTS, (id, most), attempts.of_row))[::-1]
 
-    def dialogs(self, id: str) -> dict[int, list[Line]]:
+    def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
         """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
         return dict(self._good(DIALOGS, (id,), lambda row: (int(str(row[0])), attempts.dialog(row[1]))))
 

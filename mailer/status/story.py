@@ -1,7 +1,7 @@
 """The whole story of one message: what its file says, what the database has kept, and which reports were made about it.
 
 The database may be missing, and the message may have left the spool: then there is less to tell, and `missing` says what. Nothing
-here judges; why a message waits is `mailer.delivery.obstacle`'s to say.
+here judges; why a message waits is `mailer.operate.blockers`'s to say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .attempts import of_outcome
 if TYPE_CHECKING:
     from mailer.spool import Entry
 
-    from .attempts import Attempted, Line
+    from .attempts import Attempted, DialogLine
     from .reader import Reader
     from .record import Record
 
@@ -30,7 +30,7 @@ class Story:
     entry: Entry | None
     uid: int | None
     attempts: list[Attempted]
-    dialogs: dict[int, list[Line]]
+    dialogs: dict[int, list[DialogLine]]
     reports: list[Record]
     missing: list[str] = field(default_factory=list)
 

@@ -1,6 +1,6 @@
 """Why mail waits: what stands between a recipient and his message this moment, and what would take it away.
 
-Pure: whoever asks brings what is to be looked at (`Facts`). The cases, in the order in which `obstacles` looks at them; the
+Pure: whoever asks brings what is to be looked at (`Facts`). The cases, in the order in which `blockers` looks at them; the
 first that holds is what counts, those behind it hold too:
 
 ============  ===========================================  ==========================================================
@@ -31,26 +31,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.delivery.blame import BLAME, kind_of, mended
+from mailer.delivery.terms import TermsTable, where
 from mailer.mail.cause import Cause
 from mailer.mail.when import rfc3339
 from mailer.net.tls import NOT_ACCEPTED
 from mailer.spool.pauses import Pauses
 from mailer.status.destinations import FOREVER, hosts_of
 
-from .blame import BLAME, kind_of, mended
-from .terms import TermsTable, where
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailer.config import Config
+    from mailer.delivery.finder import Itinerary
     from mailer.status.attempts import Attempted
     from mailer.status.destinations import Standing
 
-    from .finder import Itinerary
 
-
-class Obstacle(NamedTuple):
+class Blocker(NamedTuple):
     """`kind` is a word of the table above; `until` is seconds since the epoch, 0.0 where nobody knows; `remedy` may be empty."""
 
     kind: str
@@ -96,51 +94,51 @@ class Facts:
         return ""
 
 
-def obstacles(facts: Facts, domain: str, due: float, last: Attempted | None) -> list[Obstacle]:
+def blockers(facts: Facts, domain: str, due: float, last: Attempted | None) -> list[Blocker]:
     """What stands before a recipient in `domain` who is still to get his mail, the most important first."""
     if facts.status == "sending":
-        return [Obstacle("sending", "it is being delivered this moment")]
+        return [Blocker("sending", "it is being delivered this moment")]
     found = [*_of_message(facts), *_of_destination(facts, domain, last)]
-    if not any(obstacle.kind in ("hold", "schedule") for obstacle in found):
-        found += _of_attempt(facts, due, last, {obstacle.kind for obstacle in found})
+    if not any(blocker.kind in ("hold", "schedule") for blocker in found):
+        found += _of_attempt(facts, due, last, {blocker.kind for blocker in found})
     if not found:
         found += _of_turn(facts, facts.destination(domain, last))
     return found
 
 
-def _of_message(facts: Facts) -> Iterator[Obstacle]:
+def _of_message(facts: Facts) -> Iterator[Blocker]:
     if facts.status == "held":
-        yield Obstacle("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
+        yield Blocker("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
     if not facts.running:
-        yield Obstacle("daemon", "no daemon runs on this spool, so nothing is delivered", remedy="mailer run, or mailer run --once")
+        yield Blocker("daemon", "no daemon runs on this spool, so nothing is delivered", remedy="mailer run, or mailer run --once")
     if facts.shortage:
-        yield Obstacle("disk", f"the disk of the spool has only {facts.shortage}", remedy="make room on it")
+        yield Blocker("disk", f"the disk of the spool has only {facts.shortage}", remedy="make room on it")
     if facts.leaves > facts.now and facts.status != "held":
-        yield Obstacle(
+        yield Blocker(
             "schedule", "it was submitted to leave at a later time", facts.leaves, f"mailer queue retry {facts.id} sends it at once"
         )
 
 
-def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterator[Obstacle]:
+def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterator[Blocker]:
     key = facts.destination(domain, last)
     pause = facts.pauses.of_domain(domain, facts.now) or facts.pauses.of_way(key, facts.now)
     if pause is not None:
         until = 0.0 if pause.until == float("inf") else pause.until
-        yield Obstacle("pause", pause.reply, until, f"mailer queue resume {pause.target}")
+        yield Blocker("pause", pause.reply, until, f"mailer queue resume {pause.target}")
     way = facts.ways.get(domain)
     if way is not None and (trouble := way.trouble):
         if trouble.offline:
-            yield Obstacle("offline", f"this machine reaches no name server: {trouble.text}", remedy="the network; it goes on by itself")
+            yield Blocker("offline", f"this machine reaches no name server: {trouble.text}", remedy="the network; it goes on by itself")
         else:
             remedy = f"a route for {domain} in the configuration, or its DNS; see mailer route {domain}"
-            yield Obstacle("route", f"no way leads there: {trouble.text}", remedy=remedy)
+            yield Blocker("route", f"no way leads there: {trouble.text}", remedy=remedy)
     standing = facts.standings.get(key) if facts.running else None
     if standing is None:
         return
     if standing.paused_until > facts.now and pause is None:
         remedy = f"mailer queue resume {key}"
         until = standing.paused_until if standing.paused_until < FOREVER else 0.0
-        yield Obstacle("pause", standing.pause_reason or f"{key} rests", until, remedy)
+        yield Blocker("pause", standing.pause_reason or f"{key} rests", until, remedy)
     if standing.breaker == "open" and standing.open_until > facts.now and not (last is not None and last.cause in BLAME):
         said = f" ({standing.breaker_reason})" if standing.breaker_reason else ""
         ours = last is not None and last.scope == "us"
@@ -151,7 +149,7 @@ def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterat
             if ours
             else f"then one session finds out whether it answers; mailer probe {_probed(key)} does so now"
         )
-        yield Obstacle("breaker", f"{why}{said}; it is left alone", standing.open_until, remedy)
+        yield Blocker("breaker", f"{why}{said}; it is left alone", standing.open_until, remedy)
 
 
 def _probed(key: str) -> str:
@@ -160,7 +158,7 @@ def _probed(key: str) -> str:
     return leg.removeprefix("relay:") if leg.startswith("relay:") else next(iter(hosts_of(leg)), leg)
 
 
-def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str]) -> Iterator[Obstacle]:
+def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str]) -> Iterator[Blocker]:
     """What the last attempt left behind."""
     if last is None or due <= facts.now or last.verdict != "defer":
         return
@@ -169,14 +167,14 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
         where = f"{last.host}: " if last.host else ""
         remedy = mended(last.cause, facts.config, _relay(facts, last))
         again = f"then a reload, or mailer queue retry {facts.id}, tries at once"
-        yield Obstacle(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; {again}")
+        yield Blocker(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; {again}")
         return
     kind = _KINDS.get(last.cause, "retry")
     if kind == "retry":
         besides = f" (besides, {last.besides})" if last.besides else ""
-        yield Obstacle(kind, f"it was put off: {last.told}{besides}", due, now + _advice(facts, last))
+        yield Blocker(kind, f"it was put off: {last.told}{besides}", due, now + _advice(facts, last))
     elif kind not in known and not (kind in ("route", "offline") and known & {"route", "offline"}):
-        yield Obstacle(kind, f"no way led there: {last.reply}" if last.phase == "dns" else last.text, due, now)
+        yield Blocker(kind, f"no way led there: {last.reply}" if last.phase == "dns" else last.text, due, now)
 
 
 _KINDS: dict[Cause | None, str] = {
@@ -244,11 +242,11 @@ def _limit(facts: Facts, key: str, kind: str) -> str:
     return ", ".join(f"{each.name} is {each.value} ({each.where})" for each in said) or "it goes on by itself"
 
 
-def _of_turn(facts: Facts, key: str) -> Iterator[Obstacle]:
+def _of_turn(facts: Facts, key: str) -> Iterator[Blocker]:
     """It is due and could go: whether it waits for its turn at the destination, or for the daemon to look."""
     standing = facts.standings.get(key)
     if standing is not None and standing.wait in ("rate", "window", "connections", "breaker"):
         detail = f"{standing.waiting} wait for {key}: {standing.wait_detail}"
-        yield Obstacle(standing.wait, detail, standing.wait_until, _limit(facts, key, standing.wait))
+        yield Blocker(standing.wait, detail, standing.wait_until, _limit(facts, key, standing.wait))
     else:
-        yield Obstacle("queue", "it is due, and its turn comes")
+        yield Blocker("queue", "it is due, and its turn comes")

@@ -11,9 +11,9 @@ from mailer.config import Config
 from mailer.config.relay import Relay
 from mailer.delivery.finder import Itinerary, Leg
 from mailer.delivery.nexthop import NextHop, Target, Unroutable
-from mailer.delivery.obstacle import Facts, Obstacle, obstacles
 from mailer.delivery.route import DEFAULT, Via
 from mailer.mail.cause import Cause
+from mailer.operate.blockers import Blocker, Facts, blockers
 from mailer.spool.pauses import Pause, Pauses
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
@@ -42,20 +42,20 @@ def tried(verdict: str = "defer", **more: Any) -> Attempted:
     return Attempted(**given | more)
 
 
-def found(status: str = "deferred", *, due: float = NOW + 300, last: Attempted | None = None, **facts: Any) -> list[Obstacle]:
+def found(status: str = "deferred", *, due: float = NOW + 300, last: Attempted | None = None, **facts: Any) -> list[Blocker]:
     """What stands before the recipient; by default, a daemon runs and nothing does."""
     given: dict[str, Any] = {"running": True, "ways": {"example.net": way()}, "standings": {KEY: CALM}} | facts
-    return obstacles(Facts(ID, status, NOW, **given), "example.net", due, last)
+    return blockers(Facts(ID, status, NOW, **given), "example.net", due, last)
 
 
-def kinds(obstacles: list[Obstacle]) -> list[str]:
-    return [obstacle.kind for obstacle in obstacles]
+def kinds(blockers: list[Blocker]) -> list[str]:
+    return [blocker.kind for blocker in blockers]
 
 
 def test_what_was_put_off_waits_for_its_next_try() -> None:
     """Until then; an operator can have it tried at once."""
-    (obstacle,) = found(last=tried())
-    assert obstacle == Obstacle("retry", "it was put off: 451 4.7.1 greylisted", NOW + 300, f"mailer queue retry {ID} tries at once")
+    (blocker,) = found(last=tried())
+    assert blocker == Blocker("retry", "it was put off: 451 4.7.1 greylisted", NOW + 300, f"mailer queue retry {ID} tries at once")
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_what_was_put_off_waits_for_its_next_try() -> None:
 )
 def test_how_far_the_attempt_got_says_what_else_to_look_at(phase: str, words: str) -> None:
     """Whether it answers, or what TLS it has."""
-    (obstacle,) = found(last=tried(phase=phase))
-    assert words in obstacle.remedy
+    (blocker,) = found(last=tried(phase=phase))
+    assert words in blocker.remedy
 
 
 @pytest.mark.parametrize("phase", ["connect", "starttls"])
 def test_a_relay_is_probed_by_its_name(phase: str) -> None:
     """Its host alone would be asked on port 25, with another requirement on TLS."""
     config = Config(relays={"out": Relay(name="out", host="smtp.example.net", port=587, tls="starttls")})
-    (obstacle,) = found(last=tried(phase=phase, host="smtp.example.net", port=587, tls_wanted="starttls"), config=config)
-    assert "mailer probe out shows" in obstacle.remedy
+    (blocker,) = found(last=tried(phase=phase, host="smtp.example.net", port=587, tls_wanted="starttls"), config=config)
+    assert "mailer probe out shows" in blocker.remedy
 
 
 def test_a_certificate_that_is_not_accepted_names_what_decides_that() -> None:
@@ -87,8 +87,8 @@ def test_a_certificate_that_is_not_accepted_names_what_decides_that() -> None:
 
 def test_held_mail_waits_for_an_operator_and_for_nothing_else() -> None:
     """Not for its next try, which does not come."""
-    (obstacle,) = found("held", last=tried())
-    assert (obstacle.kind, obstacle.remedy) == ("hold", f"mailer queue release {ID}")
+    (blocker,) = found("held", last=tried())
+    assert (blocker.kind, blocker.remedy) == ("hold", f"mailer queue release {ID}")
 
 
 def test_what_is_being_delivered_waits_for_nothing() -> None:
@@ -104,36 +104,36 @@ def test_without_a_daemon_nothing_moves() -> None:
 
 def test_a_full_disk_is_told() -> None:
     """In the words of who looked."""
-    obstacle = found(last=tried(), shortage="3 MB of space left")[0]
-    assert (obstacle.kind, obstacle.detail) == ("disk", "the disk of the spool has only 3 MB of space left")
+    blocker = found(last=tried(), shortage="3 MB of space left")[0]
+    assert (blocker.kind, blocker.detail) == ("disk", "the disk of the spool has only 3 MB of space left")
 
 
 def test_mail_for_later_waits_for_its_time() -> None:
     """And for nothing that it has not met yet."""
-    (obstacle,) = found(due=NOW + 999, leaves=NOW + 999)
-    assert (obstacle.kind, obstacle.until) == ("schedule", NOW + 999)
+    (blocker,) = found(due=NOW + 999, leaves=NOW + 999)
+    assert (blocker.kind, blocker.until) == ("schedule", NOW + 999)
 
 
 @pytest.mark.parametrize("target", ["example.net", KEY, "mx:mx2.example.net"])
 def test_a_pause_is_found_however_it_was_named(target: str) -> None:
     """By the domain, the destination, or one of its hosts; and how to end it is said with that name."""
     paused = Pauses([Pause(target, NOW + 50, "moving", NOW)])
-    obstacle = found("queued", due=0.0, pauses=paused)[0]
-    assert obstacle == Obstacle("pause", f"{target} is paused: moving", NOW + 50, f"mailer queue resume {target}")
+    blocker = found("queued", due=0.0, pauses=paused)[0]
+    assert blocker == Blocker("pause", f"{target} is paused: moving", NOW + 50, f"mailer queue resume {target}")
 
 
 def test_a_pause_without_an_end_has_none() -> None:
     """No time is made up."""
-    obstacle = found("queued", due=0.0, pauses=Pauses([Pause("example.net", math.inf, "", NOW)]))[0]
-    assert obstacle.as_json()["until"] is None
+    blocker = found("queued", due=0.0, pauses=Pauses([Pause("example.net", math.inf, "", NOW)]))[0]
+    assert blocker.as_json()["until"] is None
 
 
 def test_an_open_breaker_says_what_it_saw_and_until_when() -> None:
     """And what finds out sooner."""
-    obstacle = found(last=tried(host="", ip="", phase="connect", counts=False, text="not tried"), standings={KEY: OPEN})[0]
-    assert (obstacle.kind, obstacle.until) == ("breaker", NOW + 90)
-    assert "4 times in a row (451 4.4.1 no answer)" in obstacle.detail
-    assert "mailer probe mx1.example.net" in obstacle.remedy
+    blocker = found(last=tried(host="", ip="", phase="connect", counts=False, text="not tried"), standings={KEY: OPEN})[0]
+    assert (blocker.kind, blocker.until) == ("breaker", NOW + 90)
+    assert "4 times in a row (451 4.4.1 no answer)" in blocker.detail
+    assert "mailer probe mx1.example.net" in blocker.remedy
 
 
 def test_a_breaker_that_we_opened_leads_to_what_has_to_be_mended() -> None:
@@ -142,8 +142,8 @@ def test_a_breaker_that_we_opened_leads_to_what_has_to_be_mended() -> None:
     met = tried(scope="us", counts=False, code=504, enhanced_code="5.5.2", text="need a name", cause=Cause.NAME_REFUSED)
     assert kinds(found(last=met, standings={KEY: ours})) == ["refused"]
     behind = tried(scope="us", counts=False, host="", phase="connect", text="not tried", cause=Cause.BREAKER)
-    (obstacle,) = found(last=behind, standings={KEY: ours})
-    assert obstacle.detail.startswith(f"for {KEY} something of ours has to be mended first (504 5.5.2 need")
+    (blocker,) = found(last=behind, standings={KEY: ours})
+    assert blocker.detail.startswith(f"for {KEY} something of ours has to be mended first (504 5.5.2 need")
     assert "in a row" not in found(due=0.0, standings={KEY: ours})[0].detail
 
 
@@ -170,9 +170,9 @@ def test_a_refused_login_names_the_setting() -> None:
     last = tried(
         scope="us", phase="auth", host="smtp.example.com", port=587, tls_wanted="starttls", counts=False, cause=Cause.LOGIN_REFUSED
     )
-    (obstacle,) = found(last=last, config=config)
-    assert obstacle.kind == "login"
-    assert "[relay.out] (config.toml:12)" in obstacle.remedy
+    (blocker,) = found(last=last, config=config)
+    assert blocker.kind == "login"
+    assert "[relay.out] (config.toml:12)" in blocker.remedy
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_refused_login_names_the_setting() -> None:
 def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str, setting: str) -> None:
     """In the words of the daemon, with the setting that limits it."""
     busy = CALM._replace(waiting=8, wait=wait, wait_detail="5 at work")
-    (obstacle,) = found("queued", due=0.0, standings={KEY: busy}, config=Config())
-    assert (obstacle.kind, obstacle.detail) == (wait, f"8 wait for {KEY}: 5 at work")
-    assert setting in obstacle.remedy
+    (blocker,) = found("queued", due=0.0, standings={KEY: busy}, config=Config())
+    assert (blocker.kind, blocker.detail) == (wait, f"8 wait for {KEY}: 5 at work")
+    assert setting in blocker.remedy
     assert found("queued", due=0.0, standings={KEY: busy})[0].remedy
 
 
@@ -203,7 +203,7 @@ def test_mail_that_is_due_waits_for_its_turn_at_the_destination(wait: str, setti
 def test_what_was_not_tried_says_why(cause: Cause, kind: str) -> None:
     """By the cause that was written down with it, and never by its code: a full destination is no pause of an operator's."""
     last = tried(host="", phase="connect", counts=False, scope="destination", enhanced_code="4.4.5", text="why", cause=cause)
-    assert [(obstacle.kind, obstacle.detail) for obstacle in found(last=last)] == [(kind, "why")]
+    assert [(blocker.kind, blocker.detail) for blocker in found(last=last)] == [(kind, "why")]
 
 
 def test_a_destination_that_is_one_for_a_domain_only_has_the_same_hosts() -> None:

@@ -1,0 +1,15 @@
+"""What people and programs ask of the system and do with it, as plain functions: what the command line, and every other door, calls.
+
+A door reads what it was given, calls one function of this room, and shows the result. Results are typed, and each has one
+`as_json`, which is the form that every door gives away; how a result looks to a person is the door's own affair. A function takes
+the configuration or the `MailView` (`mailer.status.api`) that it needs, never an argument vector, and prints nothing. What cannot be
+done raises `Failure`; an argument that makes no sense raises `ValueError`, so that each door says in its own words where it was read.
+
+| `explain`, `blockers` | the story of a message; what it waits for and what would help |
+| `route` | how mail for an address would travel |
+| `queue` | hold, release, retry, cancel and replay messages; pause a destination |
+| `status` | the backlog by destination, domain or reason; failures counted; the summary |
+| `dkim` | keys, their records, the two steps of a rotation; signatures of a message |
+| `probe` | how far a session with a server comes |
+| `batch`, `bundle` | many messages in one go |
+"""

@@ -1,0 +1,193 @@
+"""The whole story of a message and what follows from it: what holds up each recipient now, until when, and what would help.
+
+It can be told with the daemon stopped and with the database deleted, from what is left; what is not known is said. Where the mail would
+go now is asked of the DNS, as `mailer.operate.route` does, for a moment only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.clock import SystemClock
+from mailer.dsn.explain import explain
+from mailer.mail.failure import Failure
+from mailer.mail.when import rfc3339
+from mailer.spool import layout, pauses
+
+if TYPE_CHECKING:
+    from mailer.config import Config
+    from mailer.delivery.finder import Itinerary
+    from mailer.mail.cause import Cause
+    from mailer.status.api import MailView
+    from mailer.status.attempts import Attempted
+    from mailer.status.daemon import Daemon
+    from mailer.status.record import RecipientRecord, Record
+    from mailer.status.story import Story
+
+    from .blockers import Blocker, Facts
+
+PATIENCE = 3.0  # seconds for the DNS
+MAX_DOMAINS = 20  # whose way is looked up
+
+
+class Blocked(NamedTuple):
+    """What holds up one recipient until `due` (seconds since the epoch, 0.0 is now), or however long it takes where it is `ours`."""
+
+    due: float
+    blockers: list[Blocker]
+    ours: bool
+
+
+class Diagnosis(NamedTuple):
+    """A story, and what follows from it: where its mail would go now, when it is given up, and what holds up each recipient.
+
+    `blocked` goes by the number of the recipient. What waits for something of ours is not given up; `gives_up` (seconds since the epoch)
+    is 0.0 where all do.
+    """
+
+    story: Story
+    facts: Facts
+    daemon: Daemon
+    gives_up: float
+    blocked: dict[int, Blocked]
+
+    def as_json(self) -> dict[str, object]:
+        """The story with stable names: those of a message (`Record.as_json`), and more."""
+        story = self.story
+        document = story.record.as_json()
+        document["submitter"] = {"uid": story.uid}
+        document["asked_for"] = {name: value for name, value in story.told.items() if name != "uid"}
+        document["expires_at"] = rfc3339(self.gives_up) if self.gives_up else None
+        document["recipients"] = [self._recipient(to) for to in range(len(story.record.recipients))]
+        document["tries"] = [_attempt(story, each) for each in story.attempts]
+        document["ways"] = [_way(domain, way) for domain, way in self.facts.ways.items()]
+        document["reports"] = [
+            {"id": report.id, "to": report.recipients[0].address, "status": report.status, "queued_at": rfc3339(report.queued_at)}
+            for report in story.reports
+        ]
+        document["daemon"] = {"running": self.daemon.running, "pid": self.daemon.pid or None}
+        document["not_known"] = story.missing
+        return document
+
+    def _recipient(self, to: int) -> dict[str, object]:
+        recipient = self.story.record.recipients[to]
+        blocked = self.blocked.get(to)
+        waits = blocked is not None and self.story.record.status == "deferred"
+        last = self.story.last(to)
+        bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and last.untried)
+        return {
+            **recipient.as_json(),
+            "means": _means(recipient.code, recipient.enhanced_code, recipient.cause, bad),
+            "next_attempt_at": rfc3339(blocked.due) if blocked and blocked.due and waits else None,
+            "blocked_by": [blocker.as_json() for blocker in blocked.blockers] if blocked else [],
+        }
+
+
+def _means(code: int, enhanced: str, cause: Cause | None, bad: bool) -> str | None:
+    return explain(code, enhanced, cause).means if bad and (code or enhanced) else None
+
+
+def _attempt(story: Story, attempt: Attempted) -> dict[str, object]:
+    bad = attempt.verdict != "delivered"
+    lines = story.dialogs.get(attempt.key) if bad else None
+    return {
+        "recipient": attempt.recipient,
+        **attempt.as_json(),
+        "means": _means(attempt.code, attempt.enhanced_code, attempt.cause, bad and not attempt.untried),
+        "dialog": None if lines is None else [{"ms": line.ms, "from": line.who, "text": line.text} for line in lines],
+    }
+
+
+def _way(domain: str, way: Itinerary) -> dict[str, object]:
+    hosts = [target for hop in way.hops for target in hop.hosts]
+    return {
+        "domain": domain,
+        "destination": way.key or None,
+        "hosts": [{"host": target.host, "port": target.port} for target in hosts],
+        "error": str(way.trouble) if way.trouble else None,
+    }
+
+
+def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool = True) -> Diagnosis:
+    """The diagnosis of the message of `record`; without a `config` less is known, and without `ask` the DNS is left alone."""
+    from .blockers import blockers
+
+    story = view.story(record)
+    waiting = [(to, recipient) for to, recipient in enumerate(story.record.recipients) if _waits(recipient)]
+    facts = _facts(view, story, config)
+    if waiting and config:
+        domains = dict.fromkeys(_domain(recipient) for _, recipient in waiting)
+        facts.ways = asyncio.run(_look_up(config, list(domains)[:MAX_DOMAINS])) if ask else {}
+    blocked = {}
+    for to, recipient in waiting:
+        due, last = _due(story, to), story.last(to)
+        blocked[to] = Blocked(due, blockers(facts, _domain(recipient), due, last), last is not None and last.scope == "us")
+    waits = config and not all(each.ours for each in blocked.values())
+    return Diagnosis(story, facts, view.daemon, _gives_up(story, config.retry.expire) if config and waits else 0.0, blocked)
+
+
+def _gives_up(story: Story, expire: float) -> float:
+    """When it is given up: what was really waited is in its records, as far as there are any."""
+    from mailer.delivery.age import deadline
+
+    entry = story.entry
+    if entry is not None and entry.history.last:
+        return deadline(entry, SystemClock(), expire)
+    return max(story.record.queued_at, entry.envelope.due if entry else 0.0) + expire
+
+
+def _waits(recipient: RecipientRecord) -> bool:
+    return recipient.status in ("queued", "sending", "deferred", "held")
+
+
+def _domain(recipient: RecipientRecord) -> str:
+    return recipient.address.rpartition("@")[2].lower()
+
+
+def _due(story: Story, to: int) -> float:
+    """When this recipient is tried next."""
+    entry = story.entry
+    if entry is None or story.record.status != "deferred":
+        return 0.0
+    last = entry.history.last.get(to)
+    if last is None or last.due == 0.0:
+        return max(entry.due, entry.envelope.due)
+    return min(last.due, entry.due) if entry.due else last.due  # an operator may have moved the file's time, never the record's
+
+
+def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
+    from .blockers import Facts
+
+    submission = config.submission if config else None
+    try:
+        paused = pauses.read(view.spool.root)
+    except (Failure, OSError) as error:
+        story.missing.append(f"which destinations are paused is not known: {error}")
+        paused = pauses.Pauses()
+    entry, now = story.entry, time.time()
+    return Facts(
+        story.record.id,
+        story.record.status,
+        now,
+        view.daemon.running,
+        leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
+        shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
+        pauses=paused,
+        standings={standing.key: standing for standing in view.standings()},
+        config=config,
+    )
+
+
+async def _look_up(config: Config, domains: list[str]) -> dict[str, Itinerary]:
+    """Where mail for each domain would go now. What is not found out in time is left out."""
+    from .route import finder_of
+
+    finder = finder_of(config, PATIENCE)
+    tasks = {domain: asyncio.ensure_future(finder.plan(domain)) for domain in domains}
+    await asyncio.wait(tasks.values(), timeout=PATIENCE)
+    found = {domain: task.result() for domain, task in tasks.items() if task.done()}
+    for task in tasks.values():
+        task.cancel()
+    return found

@@ -1,0 +1,179 @@
+"""How mail for an address would travel, by the configuration and the DNS of this moment: what `mailer route` and its kin show.
+
+A dry run: the DNS is asked and no other connection is opened. What is shown is made by the daemon's own finder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mailer.mail.address import is_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.config import Config
+    from mailer.config.judge import Problem
+    from mailer.delivery.finder import Finder, Itinerary, Leg
+    from mailer.delivery.nexthop import Unroutable
+    from mailer.delivery.terms import Said, Terms
+    from mailer.mail.address import Address
+
+SHARED = ("max_connections", "message_rate", "connection_rate")
+"""What destinations can have together."""
+
+IN_ALL = ("message_rate", "connection_rate")
+"""What all destinations have together, in ``[delivery]``."""
+
+PATIENCE = 2.0  # seconds for the DNS, where a route is only warned about
+
+
+def finder_of(config: Config, patience: float = inf) -> Finder:
+    """The daemon's finder, with the resolver of `config`, which gives up a question after `patience` seconds at the latest."""
+    import random
+
+    from mailer.delivery.finder import Finder
+    from mailer.net.dns import Resolver
+
+    dns = config.dns
+    lifetime = min(dns.lifetime, patience)
+    return Finder(config, Resolver(dns.nameservers, min(dns.timeout, lifetime), lifetime, family=config.delivery.family), random.shuffle)
+
+
+class Preview(NamedTuple):
+    """The way of mail for `address`: the rule, the ways out with their hosts, and what holds at the destination."""
+
+    config: Config
+    address: Address
+    itinerary: Itinerary
+
+    @property
+    def line(self) -> int | None:
+        """Where the rule stands in the configuration; None where it does not."""
+        return self.config.lines.get(f"route.{self.itinerary.number}.match")
+
+    def limits(self) -> list[Said]:
+        """What holds at the destination. Where no source is named the system chooses, and there is nothing to say."""
+        from mailer.delivery.terms import TermsTable
+
+        if not self.itinerary.key:
+            return []
+        said = TermsTable(self.config).explain(self.itinerary.key)
+        return [each for each in said if each.value is not None or each.name not in ("sources", "warm_up")]
+
+    def limits_in_all(self) -> dict[str, str]:
+        """What holds for all destinations together, as the file has it; empty where there is no limit."""
+        return {name: getattr(self.config.delivery, name) for name in IN_ALL}
+
+    def login(self, leg: Leg) -> str:
+        """The name under which we log in there; empty for none."""
+        return self.config.relays[leg.via.name].username if leg.via.kind == "relay" else ""
+
+    def source_of_tls(self, leg: Leg) -> str:
+        """Where the requirement of TLS comes from."""
+        from mailer.delivery.terms import where
+
+        return where(self.config, f"relay.{leg.via.name}.tls" if leg.via.kind == "relay" else "tls.mx")
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer route --json`` has it."""
+        from mailer.delivery.terms import TermsTable
+
+        itinerary = self.itinerary
+        terms = TermsTable(self.config).of(itinerary.key) if itinerary.key else None
+        return {
+            "address": str(self.address),
+            "domain": self.address.domain.lower(),
+            "rule": {"match": itinerary.route.pattern, "via": [*map(str, itinerary.route.via)], "line": self.line},
+            "verdict": itinerary.trouble.verdict if itinerary.trouble else None,
+            "ways": [self._way(leg, terms) for leg in itinerary.legs],
+            "destination": itinerary.key or None,
+            "limits": [_limit(said) for said in self.limits()],
+            "limits_in_all": {name: value or None for name, value in self.limits_in_all().items()},
+        }
+
+    def _way(self, leg: Leg, terms: Terms | None) -> dict[str, object]:
+        hop, trouble = leg.hop, leg.trouble
+        hosts = hop.hosts if hop else []
+        return {
+            "via": str(leg.via),
+            "destination": hop.key if hop else None,
+            "hosts": [{"host": each.host, "port": each.port, "preference": each.preference, "addresses": each.addresses} for each in hosts],
+            "notes": hop.notes if hop else [],
+            "tls": {
+                "mode": leg.requirement.mode,
+                "verified": leg.requirement.verified,
+                "server_name": leg.requirement.server_name or None,
+                "source": self.source_of_tls(leg),
+            },
+            "username": self.login(leg) or None,
+            "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
+            "error": trouble and {"verdict": trouble.verdict, "code": trouble.code, "enhanced": trouble.enhanced, "text": trouble.text},
+        }
+
+
+def _limit(said: Said) -> dict[str, object]:
+    file, _, line = said.where.rpartition(":")
+    return {
+        "name": said.name,
+        "value": plain(said),
+        "source": file or "default",
+        "line": int(line) if file else None,
+        "shared_by": said.shared or None if said.name in SHARED else None,
+    }
+
+
+def plain(said: Said) -> Any:
+    """The value of a limit as the file has it; None for no limit."""
+    from mailer.config.setting import settings
+    from mailer.config.shape import Shape
+
+    if said.value is None:
+        return None
+    kind = next(setting.kind for setting in settings(Shape) if setting.key == said.name)
+    value = kind.write(said.value)
+    return [*value] if isinstance(value, tuple) else value
+
+
+def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
+    """The way of each address. All are looked up at once: slow name servers of one domain hold up no other."""
+    return [Preview(config, *found) for found in zip(addresses, asyncio.run(_plan(config, addresses)), strict=True)]
+
+
+async def _plan(config: Config, addresses: Sequence[Address]) -> list[Itinerary]:
+    finder = finder_of(config)
+    return await asyncio.gather(*(finder.plan(address.domain.lower()) for address in addresses))
+
+
+def reports_lead_nowhere(config: Config) -> Iterator[Problem]:
+    """A problem, if the DNS says that reports about mail of the default sender must fail; whatever it does not say in time is none.
+
+    Reports go to the sender, by the way that all mail goes. A host that delivers to MX hosts itself and lets its users write as
+    root@mail.example.com sends their reports to itself, where no mail is taken; each then fails in its turn, without a word.
+    """
+    from mailer.config.judge import Problem
+
+    submission = config.submission
+    chosen = "from_address" if submission.from_address else "default_domain"
+    domain = submission.from_address.rpartition("@")[2] or submission.default_domain or config.hostname
+    if is_private(domain):  # nobody is asked about a name that is none to the world
+        return
+    trouble = asyncio.run(_trouble(config, domain))
+    if trouble is not None and trouble.verdict == "fail":
+        line = config.lines.get(f"submission.{chosen}", config.lines.get("mailer.hostname", 0))
+        hint = "set submission.from_address, or default_domain, to where mail is read"
+        yield Problem(line, f"reports about mail that fails would go to {domain}, and fail as well: {trouble.text}; {hint}")
+
+
+async def _trouble(config: Config, domain: str) -> Unroutable | None:
+    """Why mail for `domain` has no way by its MX hosts, if that is found out in time."""
+    finder = finder_of(config, PATIENCE)
+    if any(via.kind != "mx" for via in finder.table.find(domain).via):
+        return None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return (await finder.plan(domain)).trouble
+    except TimeoutError:
+        return None

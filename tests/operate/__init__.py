@@ -1,0 +1,1 @@
+"""What the doors call is what they say it is."""
