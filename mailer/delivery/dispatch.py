@@ -125,7 +125,7 @@ class Dispatcher:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._in_circles(attempt, now))
             return
-        if entry.envelope.options and self.settler.overdue(entry, now):
+        if entry.envelope.options and self.settler.overdue(attempt, now):
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._overdue(attempt, now))
             return
