@@ -189,7 +189,9 @@ class Delivery:
     known_replies: bool = setting(
         SWITCH, "Whether what mailer knows about the replies of large mailbox operators is made use of; see [[reaction]].", True
     )
-    active_limit: int = setting(COUNT, "The most messages that are held in memory; the rest waits on disk.", 10_000)
+    active_limit: int = setting(
+        COUNT, "The most messages that are held in memory; the rest waits on disk. One with a long envelope counts for several.", 10_000
+    )
     idle_timeout: float = setting(DURATION, "How long a connection without work is kept open.", "10s")
     max_lifetime: float = setting(PERIOD, "How long a connection is used before it is replaced.", "5m")
     family: str = setting(

@@ -75,7 +75,7 @@ def domain(value: object) -> str:
             return name
     except AddressError as error:
         raise ValueError(f"{written(value)} is no domain: {error.problem}") from None
-    raise ValueError(f"{written(value)} is no domain: take the spaces away")
+    raise ValueError(f"{written(value)} is no domain: take the {'dot at its end' if name.endswith('.') else 'spaces'} away")
 
 
 def hostname(value: object) -> str:

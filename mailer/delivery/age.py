@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from mailer.spool import Entry
 
 
-def deadline(entry: Entry, clock: SteadyClock, expire: float) -> float:
-    """When the message is given up, in seconds since the epoch, which is `expire` seconds after it could leave."""
+def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> float:
+    """When a message that was `waited` for so long is given up, in seconds since the epoch: `expire` seconds after it could leave."""
     asked = asked_of(entry.envelope)
     if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
         return clock.now() + min(asked.by, expire) - since(entry, clock)
-    return clock.now() + expire - waited(entry, clock, expire)
+    return clock.now() + expire - waited
 
 
 def since(entry: Entry, clock: SteadyClock) -> float:

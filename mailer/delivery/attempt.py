@@ -35,6 +35,9 @@ class Attempt:
     descriptor: int = -1
     """The message's file, open and not locked, for whoever claims it; -1 if it is not kept open."""
 
+    age: tuple[float, float] | None = None
+    """When that was asked first, and for how many seconds the message had been waited for by then (`mailer.delivery.age`)."""
+
     claim: Claim | None = None
     open_jobs: int = 0
     unwritten: list[Outcome] = field(default_factory=list)

@@ -22,7 +22,7 @@ from mailer.spool import Large, NoSuchMessage
 from mailer.spool.file import CorruptFile, LaterFile
 
 from .attempt import Attempt, Job
-from .memory import LONG
+from .memory import LONG, ORDINARY
 from .nexthop import Unroutable
 from .scheduler import CONGESTED
 
@@ -79,6 +79,10 @@ class Dispatcher:
 
         try:
             async with self.settler.apart:
+                if self.scheduler.crowded:
+                    self.scheduler.forget(id)
+                    self.scheduler.expect(id, self.clock.now())
+                    return
                 entry, content, passed = await aside(read)
         except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
             self._unreadable(id, error)
@@ -102,6 +106,8 @@ class Dispatcher:
     def _loaded(self, entry: Entry, content: bytes, descriptor: int, passed: int, now: float) -> None:
         """It was read, and has `passed` so many hosts."""
         id = entry.id
+        if entry.length - entry.size > ORDINARY:
+            self.scheduler.weigh(id, entry.length - entry.size)
         if entry.damaged:
             self._hold(id, descriptor)
             return
@@ -119,7 +125,7 @@ class Dispatcher:
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._in_circles(attempt, now))
             return
-        if entry.envelope.options and self.settler.overdue(entry, now):
+        if entry.envelope.options and self.settler.overdue(attempt, now):
             attempt.open_jobs = 1
             self.engine.finish(attempt, self._overdue(attempt, now))
             return

@@ -353,7 +353,7 @@ class Engine:
             wait = _untried(destination.pause_reason, due, Cause.SUSPENDED)
         elif trouble is None:
             wait = _untried(destination.breaker.reason or "the destination does not answer", due, Cause.BREAKER)
-        elif destination.breaker.ours or now < self.settler.deadline(job.attempt.entry):
+        elif destination.breaker.ours or now < self.settler.deadline_of(job.attempt):
             why = trouble.text if trouble.ours else trouble.reply
             wait = _untried(why, due, Cause.BREAKER)._replace(besides=trouble.besides)
         else:

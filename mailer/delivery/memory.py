@@ -25,6 +25,7 @@ AT_ONCE = 0.5  # which it takes in so many seconds: more of them would have left
 BRISK = 1000.0  # messages in a second, the pace of whoever has only begun
 QUICK = 2.0  # seconds
 BACKSTOP = 1.0  # seconds after which it is looked at a lot, whatever happened
+ORDINARY = 2048  # bytes of envelope and records that a message has in its file; one with more counts for as many messages
 SPARE = 10  # one message in so many that may be in memory is not for the lots: what nobody has looked at has to be found
 LONG = 900.0  # seconds; a lot is as long as what a destination works off in that time
 LOT = 1000  # messages; or as long as this
@@ -40,6 +41,8 @@ class Memory:
         self._waiting = waiting
         self._called: dict[str, Destination] = {}  # those of a lot that are being read
         self._lots: OrderedDict[str, Lot] = OrderedDict()
+        self._heavy: dict[str, int] = {}
+        self._weight = 0  # for how many more messages they count
         self._thirsty: dict[Lot, None] = {}  # of destinations that have worked off their share
         self._quick: Destination | None = None  # who is waited for
         self._quick_until = 0.0
@@ -47,7 +50,22 @@ class Memory:
     @property
     def room(self) -> int:
         """How many more messages may be read."""
-        return self.most - len(self.active)
+        return self.most - len(self.active) - self._weight
+
+    @property
+    def crowded(self) -> bool:
+        """Whether heavy messages alone take all of it."""
+        return self._weight >= self.most
+
+    def weigh(self, id: str, size: int) -> None:
+        """Message `id`, which was read, has so many bytes beside its content: where these are many, it counts for several."""
+        self._lighten(id)
+        if id in self.active and size > ORDINARY:
+            self._heavy[id] = size // ORDINARY
+            self._weight += size // ORDINARY
+
+    def _lighten(self, id: str) -> None:
+        self._weight -= self._heavy.pop(id, 0)
 
     @property
     def lots(self) -> int:
@@ -87,6 +105,7 @@ class Memory:
     def park(self, destination: Destination, id: str, now: float) -> None:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""
         self.active.discard(id)
+        self._lighten(id)
         if destination.lot is None:
             destination.lot = self._lots[destination.key] = Lot(destination, now)
             destination.low = max(destination.held // 2, LOW_WATER)
@@ -95,6 +114,8 @@ class Memory:
     def forget(self, id: str) -> None:
         """Message `id` is not in memory any more."""
         self.active.discard(id)
+        if self._heavy:
+            self._lighten(id)
         if self._called:
             self.answered(id)
 

@@ -111,6 +111,15 @@ class Scheduler:
         """Whether message `id`, which was read, may stay in memory until its destination has time for it."""
         return self._memory.admits(self.destinations.get(way.key), id, now)
 
+    def weigh(self, id: str, size: int) -> None:
+        """Message `id`, which was read, has so many bytes of envelope and records, which stay in memory with it."""
+        self._memory.weigh(id, size)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether all memory is taken by messages that have very much of these."""
+        return self._memory.crowded
+
     def is_long(self, way: Way, now: float) -> bool:
         """Whether so much waits for its destination that a message should rather be put off for `memory.LONG` seconds or more."""
         return is_long(self.destination(way), now)

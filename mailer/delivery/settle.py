@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
@@ -135,7 +136,7 @@ class Settler:
         if "defer" not in [outcome.verdict for outcome in outcomes]:
             return [*outcomes]
         entry, chance = attempt.entry, self.random()  # one for all: what was tried together is tried together again
-        waited, deadline = self.waited(entry), self.deadline(entry)
+        waited, deadline = self.waited_in(attempt), self.deadline_of(attempt)
         return [outcome if outcome.final else self._next(entry, outcome._replace(waited=waited), deadline, chance) for outcome in outcomes]
 
     def _next(self, entry: Entry, outcome: Outcome, deadline: float, chance: float) -> Outcome:
@@ -156,14 +157,21 @@ class Settler:
         """For how many seconds somebody has really waited for it."""
         return age.waited(entry, self.clock, self.policy.schedule.expire)
 
-    def deadline(self, entry: Entry) -> float:
-        """When the message is given up, in seconds since the epoch."""
-        return age.deadline(entry, self.clock, self.policy.schedule.expire)
+    def waited_in(self, attempt: Attempt) -> float:
+        """The same while it is being tried, from the first look on: each of its parts asks, and its records may be very many."""
+        if attempt.age is None:
+            attempt.age = self.clock.now(), self.waited(attempt.entry)
+        then, waited = attempt.age
+        return waited + self.clock.waited(then, inf)
 
-    def overdue(self, entry: Entry, now: float) -> bool:
+    def deadline_of(self, attempt: Attempt) -> float:
+        """When the message is given up, in seconds since the epoch."""
+        return age.deadline(attempt.entry, self.clock, self.policy.schedule.expire, self.waited_in(attempt))
+
+    def overdue(self, attempt: Attempt, now: float) -> bool:
         """Whether the sender wants it back rather than delivered now."""
-        asked = asked_of(entry.envelope)
-        return asked.by is not None and asked.by_return and now >= self.deadline(entry)
+        asked = asked_of(attempt.entry.envelope)
+        return asked.by is not None and asked.by_return and now >= self.deadline_of(attempt)
 
     async def _record(self, attempt: Attempt) -> None:
         """Some have it and others are not through: that is on disk before anything else happens.
@@ -292,8 +300,7 @@ class Settler:
 
     def _late(self, attempt: Attempt) -> list[Outcome]:
         """Of whom the sender is to hear that they are late."""
-        entry = attempt.entry
-        return [] if self.short else self.policy.reports.late(entry, self.waited(entry), self.policy.schedule.expire)
+        return [] if self.short else self.policy.reports.late(attempt.entry, self.waited_in(attempt), self.policy.schedule.expire)
 
     def _write(self, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         """The steps on disk, in the order that `mailer-spool(5)` gives.
@@ -318,7 +325,7 @@ class Settler:
                 return
         except CorruptFile:  # it was damaged since it was read: the next one to read it sets it aside
             return
-        until = 0.0 if all(outcome.scope == "us" for outcome in late) else self.deadline(attempt.entry)
+        until = 0.0 if all(outcome.scope == "us" for outcome in late) else self.deadline_of(attempt)
         self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, until))
         notes.add(claim, "warned", self.clock.now())
         os.fdatasync(claim.fd)

@@ -130,11 +130,12 @@ def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool
 
 def _gives_up(story: Story, expire: float) -> float:
     """When it is given up: what was really waited is in its records, as far as there are any."""
-    from mailer.delivery.age import deadline
+    from mailer.delivery.age import deadline, waited
 
     entry = story.entry
     if entry is not None and entry.history.last:
-        return deadline(entry, SystemClock(), expire)
+        clock = SystemClock()
+        return deadline(entry, clock, expire, waited(entry, clock, expire))
     return max(story.record.queued_at, entry.envelope.due if entry else 0.0) + expire
 
 

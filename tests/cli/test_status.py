@@ -332,6 +332,7 @@ def test_watching_prints_json_when_something_changes(office: Office) -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.peer(root=True)
 def test_who_may_not_read_the_spool_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 77, in one line; whether the spool is closed or only its directories are."""
     with public_directory() as directory:

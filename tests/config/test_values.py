@@ -76,7 +76,7 @@ def test_readers_know_one_error(value: object) -> None:
         (kinds.HOST, "[2001:db8::1]:465", 'is a host with a port; write host = "2001:db8::1" and port = 465'),
         (kinds.HOST, "smtps://smtp.example.com:465/", 'write host = "smtp.example.com" and port = 465'),
         (kinds.HOST, "smtp://smtp.example.com", 'is no host; write host = "smtp.example.com"'),
-        (kinds.HOST, "smtp.example.com..", "empty label"),
+        (kinds.HOST, "smtp.example.com..", "take the dot at its end away"),
         (kinds.SERVER, "a.example:" + "9" * 5000, "is no port"),
         (kinds.NAMESERVER, "192.0.2.1:" + "9" * 5000, "is no name server"),
         (kinds.TEXT, "a\tb", "control character"),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from mailer.delivery.memory import AHEAD
+from mailer.delivery.memory import AHEAD, ORDINARY
 from mailer.delivery.scheduler import BATCH, Limits, Scheduler
 from mailer.delivery.terms import Terms
 from tests.delivery.jobs import job
@@ -35,6 +35,24 @@ def test_what_is_new_is_loaded_at_once_and_what_is_due_when_it_is() -> None:
     assert scheduler.plan(NOW + 59.9).load == []
     assert scheduler.plan(NOW + 60).load == ["later"]
     assert scheduler.plan(NOW + 61).again is None
+
+
+def test_a_message_with_a_long_envelope_takes_the_room_of_several() -> None:
+    """Until it has left: of those with ten thousand recipients fewer are in memory at once."""
+    scheduler = Scheduler(Limits(active=10))
+    for at in range(20):
+        scheduler.expect(f"{at:02}", 0.0)
+    assert len(loaded(scheduler)) == 10
+    scheduler.weigh("00", 7 * ORDINARY)
+    for at in range(7):
+        assert not scheduler.crowded
+        scheduler.forget(f"{at + 1:02}")
+    assert loaded(scheduler) == []
+    scheduler.weigh("08", 3 * ORDINARY)
+    assert scheduler.crowded
+    scheduler.forget("08")
+    scheduler.forget("00")
+    assert len(loaded(scheduler)) == 9
 
 
 def test_what_is_new_is_loaded_oldest_first() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from mailer.submit import Request, Submitted, submit
 from tests.fakes.mail import NOW
 
 WHOLE = b"From: me@example.com\r\nDate: Sat, 21 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
 class Door:
