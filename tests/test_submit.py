@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.config.quick import SubmissionSettings
+from mailer.config.sections import SubmissionSettings
 from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
 from mailer.mail.when import rfc3339
@@ -37,7 +37,7 @@ class Door:
 
     def __init__(self, root: Path, **found: Any) -> None:
         self.spool = Spool(str(root / "spool"))
-        self.settings = SubmissionSettings({"spool": self.spool.root, "hostname": "host.example", **found}, "")
+        self.settings = SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found})
 
     def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Submitted:
         return submit(Request(data, recipients=recipients or ("you@example.net",), **more), self.settings, NOW)
@@ -641,7 +641,7 @@ def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list
     lines = normalise(done.content).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").decode().split("\r\n")
     assert [line for line in lines if line.partition(":")[0].lower() in names] == kept
     assert [change.why for change in done.changes if change.action != "added"]
-    door.settings.strict = True
+    door.settings = door.settings.but(strict=True)
     assert door.refused(header.encode() + b"\nhello\n").code == 65
 
 
@@ -658,7 +658,7 @@ def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list
 )
 def test_what_may_be_empty_or_twice_stays(door: Door, header: str) -> None:
     """A mail without a subject is one."""
-    door.settings.strict = True
+    door.settings = door.settings.but(strict=True)
     assert door.content(header.encode() + b"\nhello\n").startswith(header.replace("\n", "\r\n").encode())
 
 

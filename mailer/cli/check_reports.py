@@ -10,7 +10,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from mailer.config.judge import Problem
+from mailer.config.file import Problem
 from mailer.mail.address import is_private
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def _rule(config: Config, itinerary: Itinerary) -> str:
     line = config.lines.get(f"route.{itinerary.number}.match")
     if line is None:
         return "none matches" if itinerary.legs[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
-    return f'match = "{itinerary.route.pattern}" ({config.path}:{line})'
+    return f'match = "{itinerary.route.match.form}" ({config.path}:{line})'
 
 
 def _leg(config: Config, leg: Leg) -> Iterator[tuple[str, show.Cell | str]]:
@@ -153,13 +153,13 @@ def _written(said: Said) -> str:
 
 def _plain(said: Said) -> Any:
     """The value as the file has it."""
-    from mailer.config.setting import settings
-    from mailer.config.shape import Shape
+    from mailer.config.kinds import write
+    from mailer.config.sections.shaping import Shape
 
     if said.value is None:
         return None
-    kind = next(setting.kind for setting in settings(Shape) if setting.key == said.name)
-    value = kind.write(said.value)
+    kind = next(setting.kind for setting in Shape.settings if setting.key == said.name)
+    value = write(kind, said.value)
     return [*value] if isinstance(value, tuple) else value
 
 
@@ -179,7 +179,7 @@ def _record(config: Config, address: Address, itinerary: Itinerary) -> dict[str,
         "address": str(address),
         "domain": address.domain.lower(),
         "rule": {
-            "match": route.pattern,
+            "match": route.match.form,
             "via": [*map(str, route.via)],
             "line": config.lines.get(f"route.{itinerary.number}.match"),
         },
@@ -187,7 +187,7 @@ def _record(config: Config, address: Address, itinerary: Itinerary) -> dict[str,
         "ways": [_way(config, leg, terms) for leg in itinerary.legs],
         "destination": itinerary.key or None,
         "limits": [_limit(said) for said in _said(config, itinerary.key)] if itinerary.key else [],
-        "limits_in_all": {name: getattr(config.delivery, name) or None for name in ("message_rate", "connection_rate")},
+        "limits_in_all": {name: (rate := getattr(config.delivery, name)) and str(rate) for name in ("message_rate", "connection_rate")},
     }
 
 

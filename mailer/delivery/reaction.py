@@ -29,13 +29,13 @@ from mailer.mail.cause import CAUSES, REFUSALS, Cause
 from mailer.mail.outcome import Outcome
 
 from .retry import Schedule
-from .terms import form, matches
+from .terms import matches
 from .warmup import PAUSE, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.config.shape import Reaction
+    from mailer.config.sections.shaping import Reaction
     from mailer.smtp.reply import Reply
 
     from .attempt import Job
@@ -79,7 +79,7 @@ class Reactions:
         self.sources = sources
         self._slowed: dict[str, Slowed] = before._slowed if before else {}
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
-        formed = [(rule, tuple(map(form, rule.match))) for rule in rules]
+        formed = [(rule, tuple(pattern.form for pattern in rule.match)) for rule in rules]
         self.rules = [each for each in formed if each[0].action]
         own = len(config.reactions)
         self.meanings = [each for each in formed[:own] if each[0].means], [each for each in formed[own:] if each[0].means]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mailer.config import Config
 from mailer.config.expression import LONGEST, compiled, found
 from mailer.config.file import at, config_of, examine
+from mailer.config.kinds import Rate
 from mailer.config.report import lines
-from mailer.config.shape import Rate
 
 WHOLE = """
 [delivery]
@@ -74,9 +74,9 @@ def test_all_of_it() -> None:
     """Every setting there is arrives as the program wants it: patterns in small letters, durations in seconds."""
     config = config_of("", WHOLE.encode())
     (shape,) = config.shapes
-    assert shape.match == ("*.google.com", "relay:out")
+    assert [*map(str, shape.match)] == ["*.google.com", "relay:out"]
     assert (shape.share, shape.max_connections, shape.initial_connections) == (True, 10, 3)
-    assert Rate.read(shape.message_rate) == (2000, 3600.0)
+    assert (shape.message_rate, shape.connection_rate) == (Rate(2000, 3600.0), Rate(30, 60.0))
     assert (shape.breaker_first, shape.retry_schedule) == (30.0, (600.0, 3600.0))
     assert [source.name for source in config.sources] == ["new", "old"]
     assert config.sources[0].warm_up == (50, 100, 500)
@@ -88,7 +88,7 @@ def test_all_of_it() -> None:
 def test_nothing_is_limited_by_default() -> None:
     """Without a word about it there is no rate, no source, no rule; what [[shape]] does not say is not set."""
     config = Config()
-    assert (config.delivery.message_rate, config.delivery.connection_rate, config.delivery.messages_per_connection) == ("", "", None)
+    assert (config.delivery.message_rate, config.delivery.connection_rate, config.delivery.messages_per_connection) == (None, None, None)
     assert (config.shapes, config.sources, config.reactions) == ((), (), ())
     (shape,) = config_of("", b'[[shape]]\nmatch = ["*"]\n').shapes
     assert {shape.max_connections, shape.breaker_first, shape.messages_per_connection} == {None}

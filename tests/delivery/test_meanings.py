@@ -18,7 +18,7 @@ from mailer.mail.cause import REFUSALS, Cause
 from mailer.smtp.reply import ReplyReader
 
 if TYPE_CHECKING:
-    from mailer.config.shape import Reaction
+    from mailer.config.sections.shaping import Reaction
 
 MEANINGS = [rule for rule in shipped() if rule.means]
 EXCEPTED: dict[tuple[str, str], str | None] = {}

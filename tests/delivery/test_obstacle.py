@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from mailer.config import Config
-from mailer.config.relay import Relay
+from mailer.config.kinds import Via
+from mailer.config.sections.relay import Relay
 from mailer.delivery.finder import Itinerary, Leg
 from mailer.delivery.nexthop import NextHop, Target, Unroutable
 from mailer.delivery.obstacle import Facts, Obstacle, obstacles
-from mailer.delivery.route import DEFAULT, Via
+from mailer.delivery.route import DEFAULT
 from mailer.mail.cause import Cause
 from mailer.spool.pauses import Pause, Pauses
 from mailer.status.attempts import Attempted
