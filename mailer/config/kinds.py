@@ -351,16 +351,14 @@ WRITERS: dict[Kind[Any], Callable[[Any], Any]] = {
     KEPT: list,
     COMMAND: list,
     MOMENT: _rfc3339,
-    RATE: str,
-    PATTERN: str,
-    TARGET: str,
-    HOP: str,
 }
-"""What makes a TOML value of what these kinds have read; of others it is the value itself."""
+"""What makes a TOML value of what these kinds have read; others write the value itself, or what `str` says of it."""
 
 
 def write(kind: Kind[Any], value: Any) -> Any:
     """`value` as the file has it, as short as it can be said: 300 seconds are ``"5m"``."""
     if kind.of is not None:
         return [write(kind.of, item) for item in value]
-    return WRITERS[kind](value) if kind in WRITERS else value
+    if kind in WRITERS:
+        return WRITERS[kind](value)
+    return value if isinstance(value, str | int | float | dict | list) else str(value)

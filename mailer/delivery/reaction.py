@@ -23,7 +23,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.expression import LONGEST, found, says
+from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
 from mailer.mail.cause import CAUSES, REFUSALS, Cause
 from mailer.mail.outcome import Outcome
@@ -209,7 +209,7 @@ def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: 
         small = reply[:LONGEST].lower()
         if any(says(phrase, small) for phrase in rule.words):
             return True
-    return bool(rule.reply) and found(rule.reply, reply)
+    return rule.reply is not None and rule.reply.found(reply)
 
 
 def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:

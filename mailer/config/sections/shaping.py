@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.cause import REFUSALS
 
 from .. import values
-from ..expression import LONGEST, compiled
+from ..expression import Expression, Phrase
 from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, Rate, choice, nearest, several
 from . import COUNT, HOSTNAME, SWITCH, Kind, Section, Setting
 from .relay import unknown
@@ -31,17 +31,12 @@ def _own(value: object) -> str:
     return str(address)
 
 
-def _expression(value: object) -> str:
+def _phrase(value: object) -> Phrase:
     text = values.text(value)
-    compiled(text)
-    return text
-
-
-def _phrase(value: object) -> str:
-    text = values.text(value).lower()
-    if not 3 <= len(text.strip(" *")) <= LONGEST:
-        raise ValueError(f"{values.written(value)} is too short to say anything, or too long")
-    return text
+    try:
+        return Phrase.read(text)
+    except ValueError:
+        raise ValueError(f"{values.written(value)} is too short to say anything, or too long") from None
 
 
 def _code(value: object) -> int:
@@ -51,7 +46,7 @@ def _code(value: object) -> int:
 
 
 OWN = Kind("address", _own)
-EXPRESSION = Kind("regular expression", _expression)
+EXPRESSION = Kind("regular expression", lambda value: Expression(values.text(value)))
 CODE = Kind("number", _code)
 PHRASE = Kind("text", _phrase)
 
@@ -172,11 +167,11 @@ class Reaction(Section, header="[[reaction]]", member="reactions", plural="react
     alarm, until that has been mended.
     """
 
-    reply = Setting(
+    reply: Setting[Expression | None] = Setting(
         EXPRESSION,
         'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference. '
         "Of a long reply the first 400 characters count, 200 where the expression has two repetitions such as .* in it.",
-        "",
+        None,
         shown="there are words",
         example="too many connections",
     )
