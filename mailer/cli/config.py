@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from mailer.config import advice, edit, file, manual, report, values
+from mailer.config import advice, file, manual, report, values
 from mailer.config.file import Problem
 from mailer.config.owner import owner_of
 from mailer.config.values import find
@@ -118,6 +118,8 @@ def change(given: Given) -> int:
     path, data = find(given.text("--config"))
     if not path:
         raise Failure("there is no configuration file yet; `mailer config init` writes one", USAGE)
+    from mailer.config import edit
+
     text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))
     edit.save(path, text)
     _say(given, f"changed {path}; a running daemon takes it on with SIGHUP")

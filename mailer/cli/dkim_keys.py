@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import tomli_w
-
 from mailer.config.kinds import SELECTOR
 from mailer.config.owner import keeper_of
 from mailer.config.secret import read_key
@@ -192,6 +190,8 @@ def in_use(key: Dkim, keeper: Owner) -> Published:
 def section(made: Published, **more: object) -> list[str]:
     """The lines that put a key into the configuration."""
     facts = {"domain": made.domain, "selector": made.selector, "key_file": made.path, **more}
+    import tomli_w
+
     return tomli_w.dumps({"dkim": [facts]}).splitlines()
 
 

@@ -72,19 +72,20 @@ class Config:  # noqa: PLW1641 - compared, and never a key
 
     def __init__(self, *, path: str = "", lines: Mapping[str, int] | None = None, **members: Any) -> None:
         """`members` are the sections that the file has; of others there is the default, or none."""
-        for word, cls in ((cls.word, cls) for cls in SECTIONS):
-            absent: Any = {} if word in NAMED else () if word in LISTED else None
-            given = members.pop(cls.member, absent)
-            setattr(self, cls.member, cls() if given is None else given)
+        found = self.__dict__
+        for cls in SECTIONS:
+            given = members.pop(cls.member, None)
+            found[cls.member] = _absent(cls) if given is None else given
         if members:
             raise TypeError(f"there is no section {', '.join(members)}")
-        self.routes = completed(self.routes, self.relays)
-        self.path = path
-        self.lines = lines or {}
+        found.update(routes=completed(self.routes, self.relays), path=path, lines=lines or {})
 
     def but(self, **changes: Any) -> Self:
         """The same with other members."""
         return type(self)(**{**vars(self), **changes})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a configuration does not change; `but` makes another one with its own {name}")
 
     def __eq__(self, other: object) -> bool:
         """Whether the settings are the same, wherever in the file they stand."""
@@ -112,3 +113,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     def submitting(self) -> SubmissionSettings:
         """What whoever submits mail has to know. Raises `Failure` (78) where there is no place for a spool."""
         return SubmissionSettings(self.path, **vars(self.mailer), **vars(self.submission))
+
+
+def _absent(cls: type[Section]) -> Any:
+    """What a configuration has where the file has no such section."""
+    return {} if cls.word in NAMED else () if cls.word in LISTED else cls()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from mailer.config import Config, load
 from mailer.config.file import at, config_of, examine
 from mailer.mail.failure import BAD_CONFIG, Failure
 
+ROOT = Path(__file__).parents[2]
 CONTRACT = (Path(__file__).parent / "contract.toml").read_bytes()
 
 
@@ -168,6 +171,15 @@ def test_all_mistakes_are_found_at_once() -> None:
     assert [found.split(":")[1] for found in problems(text)] == ["2", "4", "5", "6"]
     with pytest.raises(Failure, match=r"c\.toml:2: .* \(and 3 more; `mailer config check` shows all\)"):
         read(text)
+
+
+def test_what_reading_imports(tmp_path: Path) -> None:
+    """Every command but `mailer send` pays for it: neither what makes dataclasses nor what writes TOML is among it."""
+    path = tmp_path / "c.toml"
+    path.write_bytes(CONTRACT)
+    code = f"import sys; from mailer.config import load; load({str(path)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)})
+    assert not set(done.stdout.split()) & {"asyncio", "dataclasses", "difflib", "inspect", "shlex", "subprocess", "tomli_w", "tomlkit"}
 
 
 def test_what_is_no_text() -> None:

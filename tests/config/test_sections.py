@@ -61,6 +61,8 @@ def test_a_configuration_has_a_member_for_each_section() -> None:
     assert vars(config).keys() == {cls.member for cls in SECTIONS} | {"path", "lines"}
     assert config.but(path="/x").path == "/x"
     assert repr(config).startswith("Config(mailer=Mailer(hostname=")
+    with pytest.raises(AttributeError, match="does not change"):
+        config.path = "/x"
     own = {**vars(config.mailer), **vars(config.submission), "config_path": ""}
     assert vars(config.submitting) == own
     assert config.submitting == SubmissionSettings(**own)
