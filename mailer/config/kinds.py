@@ -46,6 +46,18 @@ class Rate(NamedTuple):
         return f"{self.number}/{next(unit for unit, seconds in UNITS.items() if seconds == self.seconds)}"
 
 
+class HostPort(NamedTuple):
+    """A host, by name or address, and a port there; 0 where the usual one is meant."""
+
+    host: str
+    port: int = 0
+
+    def __str__(self) -> str:
+        if not self.port:
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
 class Via(NamedTuple):
     """One way out: the relay called `name`, or the MX hosts of the domain."""
 
@@ -191,17 +203,17 @@ def _split(text: str) -> tuple[str, str]:
     return (host, port) if colon and ":" not in host else (text, "53")
 
 
-def _server(value: object) -> str:
+def _server(value: object) -> HostPort | None:
     """A host with or without a port, or nothing."""
     text = values.text(value)
     if not text:
-        return ""
+        return None
     host, colon, port = text.rpartition(":")
     if not colon or ":" in host:
-        return _host(text)
+        return HostPort(_host(text))
     if not port.isascii() or not port.isdigit():
         raise ValueError(f"{values.written(value)} has no port behind the colon")
-    return f"{_host(host)}:{_port(int(port[:9]))}"
+    return HostPort(_host(host), _port(int(port[:9])))
 
 
 def _variable(value: object) -> str:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from .. import values
-from ..kinds import HOST, PORT, choice
+from ..kinds import HOST, PORT, HostPort, choice
 from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
 
 
-def _listen(value: object) -> str:
+def _listen(value: object) -> HostPort | None:
     """An address and a port, or nothing: ``127.0.0.1:9925``, ``[::1]:9925``."""
     text = values.text(value)
     if not text:
-        return ""
+        return None
     host, colon, port = text.rpartition(":")
     bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
     if not colon or not host or bare or not port.isascii() or not port.isdigit() or len(port) > 5:
         raise ValueError(f'{values.written(value)} is no address to listen on; write "127.0.0.1:9925" or "[::1]:9925"')
-    name = HOST.read(host)
-    return f"{f'[{name}]' if ':' in name else name}:{PORT.read(int(port))}"
+    return HostPort(HOST.read(host), PORT.read(int(port)))
 
 
 LISTEN = Kind("host:port", _listen)
@@ -29,11 +28,11 @@ class Metrics(Section, header="[metrics]"):
     This needs the library prometheus-client: pip install 'mailer[metrics]'. See mailer-delivery(7) for the figures.
     """
 
-    listen = Setting(
+    listen: Setting[HostPort | None] = Setting(
         LISTEN,
         "Where they are served, by HTTP. Without it nothing is counted. Whoever gets there may read them, without a password: they name "
         "no address and no domain, but say how much mail there is.",
-        "",
+        None,
         example="127.0.0.1:9925",
     )
 
