@@ -178,29 +178,27 @@ def refuse_port(text: str) -> None:
         raise ValueError(f"{values.written(text)} is no host; write host = {values.written(place)}")
 
 
-def _nameserver(value: object) -> str:
+def _nameserver(value: object) -> HostPort:
     """An IP address, or one with a port: ``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1``, ``[2001:db8::1]:53``."""
     from ipaddress import ip_address
 
-    text = values.text(value)
-    host, port = _split(text)
+    host, port = _split(values.text(value))
     try:
         ip_address(host)
-        if not port.isascii() or not port.isdigit():
+        if port and not (port.isascii() and port.isdigit()):
             raise ValueError
-        _port(int(port[:9]))
+        return HostPort(host, _port(int(port[:9])) if port else 0)
     except ValueError:
         raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
-    return text
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The host and the port in ``host:port`` and ``[address]:port``; the port of DNS if there is none."""
+    """The host and the port in ``host:port`` and ``[address]:port``; no port if there is none."""
     if text.startswith("["):
         host, colon, port = text[1:].rpartition("]:")
-        return (host, port) if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "53")
+        return (host, port or "0") if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "")
     host, colon, port = text.rpartition(":")
-    return (host, port) if colon and ":" not in host else (text, "53")
+    return (host, port or "0") if colon and ":" not in host else (text, "")
 
 
 def _server(value: object) -> HostPort | None:

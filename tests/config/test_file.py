@@ -49,7 +49,7 @@ def test_the_file_of_the_contract() -> None:
     assert config.retry.schedule == (60.0, 300.0, 900.0)
     assert config.retry.expire == 172800.0
     assert config.tls.ca_file == "/etc/ssl/certs/ca-certificates.crt"
-    assert config.dns.nameservers == ("127.0.0.1:5353",)
+    assert config.dns.nameservers == (("127.0.0.1", 5353),)
     (key,) = config.dkim
     assert (key.domain, key.selector, key.key_file) == ("example.com", "s1", "/etc/mailer/dkim/s1.pem")
     assert config.lines["relay.out.port"] == 9
