@@ -13,7 +13,7 @@ from .words import reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.config.kinds import HostPort
+    from mailer.config.forms import HostPort
 
     from .lookups import Lookups
 

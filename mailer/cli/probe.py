@@ -105,7 +105,7 @@ def _refused(found: Finding, config: Config, known: Reactions) -> str:
 
 def _config(config: Config, target: str, tls: str | None) -> Config:
     """The configuration of a machine that sends all mail to `target`: so it is called as the daemon would call it."""
-    from mailer.config.kinds import Via
+    from mailer.config.forms import Via
     from mailer.config.sections.relay import PORTS, Relay
     from mailer.config.sections.route import everything
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.config import Config
-    from mailer.config.kinds import Via
+    from mailer.config.forms import Via
     from mailer.config.sections.route import Route
 
     from .exchangers import Lookup

@@ -31,7 +31,7 @@ from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailer.config.kinds import Via
+    from mailer.config.forms import Via
 
     from .exchangers import Lookup
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from mailer.clock import Clock
-    from mailer.config.kinds import HostPort
+    from mailer.config.forms import HostPort
     from mailer.delivery.guard import Guard
     from mailer.delivery.scheduler import Scheduler
     from mailer.events import Events

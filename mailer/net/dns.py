@@ -27,7 +27,7 @@ from .query import AT_ONCE, SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailer.config.kinds import HostPort
+    from mailer.config.forms import HostPort
 
 __all__ = ["DnsTrouble", "NotFound", "Offline", "Resolver"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailer.config import Config
 from mailer.config.expression import LONGEST, Expression
 from mailer.config.file import at, config_of, examine
-from mailer.config.kinds import Rate
+from mailer.config.forms import Rate
 from mailer.config.report import lines
 
 WHOLE = """

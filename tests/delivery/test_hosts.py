@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.config.kinds import Via
+from mailer.config.forms import Via
 from mailer.delivery import exchangers
 from mailer.delivery.hosts import Unroutable, find_hosts
 from mailer.net.dns import Offline

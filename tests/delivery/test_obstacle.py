@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailer.config import Config
-from mailer.config.kinds import Via
+from mailer.config.forms import Via
 from mailer.config.sections.relay import Relay
 from mailer.delivery.finder import Itinerary, Leg
 from mailer.delivery.nexthop import NextHop, Target, Unroutable

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.config.kinds import HOP, Pattern, Via
+from mailer.config.forms import Pattern, Via
+from mailer.config.kinds import HOP
 from mailer.config.sections.route import Route
 from mailer.delivery.route import DEFAULT, RouteTable
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailer.config.kinds import HostPort
+from mailer.config.forms import HostPort
 from mailer.net.dead import LONGEST, MEMORY, MOST, Dead
 from mailer.net.dns import DnsTrouble, Resolver
 from mailer.net.family import FAMILIES, arranged, source

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..kinds import FRACTION, PERIOD, PORT, RATE, SOURCE, Rate, choice, several
+from ..forms import Rate
+from ..kinds import FRACTION, PERIOD, PORT, RATE, SOURCE, choice, several
 from . import COUNT, DURATION, SWITCH, Section, Setting
 
 if TYPE_CHECKING:

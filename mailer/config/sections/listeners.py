@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .. import values
-from ..kinds import HOST, PORT, HostPort, choice
+from ..forms import HostPort
+from ..kinds import HOST, PORT, choice
 from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..kinds import EVERYTHING, HOP, PATTERN, Via, one_or_several
+from ..forms import EVERYTHING, Via
+from ..kinds import HOP, PATTERN, one_or_several
 from . import Section, Setting
 from .relay import unknown
 

@@ -11,7 +11,8 @@ from mailer.mail.cause import REFUSALS
 
 from .. import values
 from ..expression import Expression, Phrase
-from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, Rate, choice, nearest, several
+from ..forms import Rate
+from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, choice, nearest, several
 from . import COUNT, HOSTNAME, SWITCH, Kind, Section, Setting
 from .relay import unknown
 
