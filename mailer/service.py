@@ -17,7 +17,6 @@ import os
 import random
 import signal
 import sys
-from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -26,7 +25,6 @@ from mailer.bounces import Reports
 from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.config.owner import check_ancestors
-from mailer.config.quick import of
 from mailer.delivery.bulletin import EVERY, Bulletin
 from mailer.delivery.calling import callings, changed
 from mailer.delivery.courier import SmtpCourier
@@ -476,7 +474,7 @@ def policy_of(
             max_per_hour=bounce.max_per_hour,
             max_per_hour_in_all=bounce.max_per_hour_in_all,
         ),
-        of(config),
+        config.submitting,
         signer_of(config, tell, now),
         max_hops=config.delivery.max_hops,
         attempt_limit=config.delivery.attempt_limit,
@@ -497,7 +495,7 @@ def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Sign
 
 def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
     """Where sessions wait for more mail."""
-    timeouts = Timeouts(*astuple(config.timeouts))
+    timeouts = Timeouts(**vars(config.timeouts))
     return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config import defaults, manual
+from mailer.config import manual, values
 from mailer.config.file import examine
 from mailer.identity import Rules
 
@@ -31,19 +31,19 @@ def of_unit(name: str) -> str:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_the_spool_of_a_machine_is_one(path: Path) -> None:
     """Every document has the same, and it is where root's programs look without a configuration."""
-    assert set(SPOOL.findall(path.read_text())) <= {defaults.SYSTEM_SPOOL}
+    assert set(SPOOL.findall(path.read_text())) <= {values.SYSTEM_SPOOL}
 
 
 def test_the_service_runs_where_root_looks() -> None:
     """The unit's daemon has the configuration and, without one that says where, the spool that `mailer send` and `status` of root have."""
     variable, _, place = of_unit("Environment").partition("=")
-    assert (variable, f"{place}/mailer") == ("XDG_STATE_HOME", defaults.SYSTEM_SPOOL)
-    assert of_unit("ExecStart").endswith(f"mailer run --config {defaults.SYSTEM_FILE}")
+    assert (variable, f"{place}/mailer") == ("XDG_STATE_HOME", values.SYSTEM_SPOOL)
+    assert of_unit("ExecStart").endswith(f"mailer run --config {values.SYSTEM_FILE}")
     user = of_unit("User")
-    assert of_unit("ExecStartPre").endswith(f"-o {user} -g {user} {defaults.SYSTEM_SPOOL}")
-    assert defaults.SYSTEM_SPOOL.startswith(of_unit("ReadWritePaths"))
-    assert f"-o {user} -g {user} {defaults.SYSTEM_SPOOL}" in (ROOT / "examples/many_users.toml").read_text()
-    assert f'#spool = "{defaults.SYSTEM_SPOOL}"\n' in manual.example()
+    assert of_unit("ExecStartPre").endswith(f"-o {user} -g {user} {values.SYSTEM_SPOOL}")
+    assert values.SYSTEM_SPOOL.startswith(of_unit("ReadWritePaths"))
+    assert f"-o {user} -g {user} {values.SYSTEM_SPOOL}" in (ROOT / "examples/many_users.toml").read_text()
+    assert f'#spool = "{values.SYSTEM_SPOOL}"\n' in manual.example()
     for token in re.findall(r'oauth_token_file = "/var/lib/(\w+)/', manual.example()):
         assert token == of_unit("StateDirectory")
 
@@ -55,14 +55,12 @@ def test_configurations_of_the_readme_let_reports_arrive(text: str) -> None:
     config, problems = examine("README.md", text.encode())
     assert "hostname" not in raw.get("mailer", {}) or not problems
     if config and "hostname" in raw.get("mailer", {}):
-        from mailer.config.quick import of
-
-        author = Rules(of(config), lambda: "root").author("root").addresses[0]
+        author = Rules(config.submitting, lambda: "root").author("root").addresses[0]
         assert not author.endswith(f"@{config.hostname}")
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
 def test_examples_that_name_a_spool_name_the_machines(path: Path) -> None:
     """A daemon and a program that are given different examples find each other."""
-    spool = tomllib.loads(path.read_text()).get("mailer", {}).get("spool", defaults.SYSTEM_SPOOL)
-    assert spool == defaults.SYSTEM_SPOOL
+    spool = tomllib.loads(path.read_text()).get("mailer", {}).get("spool", values.SYSTEM_SPOOL)
+    assert spool == values.SYSTEM_SPOOL

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mailer.cli.queue_show import header as shown
 from mailer.client.letter import letter
-from mailer.config.intake import Submitter
+from mailer.config.sections.intake import Submitter
 from mailer.delivery.dispatch import hops
 from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft

@@ -7,13 +7,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from mailer.config.keyfile import read_key
 from mailer.config.owner import Owner, keeper_of
+from mailer.config.secret import read_key
 from mailer.dkim.author import nearest
 from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import Failure
-from mailer.mail.when import parse_rfc3339
 
 from . import policy
 from .evaluate import evaluate
@@ -21,7 +20,7 @@ from .judge import dkim, dmarc, mtasts, mx, spf
 from .judge.host import Source, public
 
 if TYPE_CHECKING:
-    from mailer.config.dkim import Dkim
+    from mailer.config.sections.dkim import Dkim
 
     from .answer import Answer
     from .finding import Finding
@@ -128,8 +127,7 @@ async def _provided(scene: Scene, domain: str) -> list[Answer]:
 
 def _used(key: Dkim, keeper: Owner) -> dkim.Used:
     """A key of the configuration, and what is wrong with its file."""
-    state = "waiting" if key.waiting else "retired" if key.retired else "signs"
-    needed = parse_rfc3339(key.retired) + key.expire if key.retired else 0.0
+    state, needed = key.state, key.needed_until
     try:
         return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
     except Failure as failure:

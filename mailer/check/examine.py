@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mailer.config.forms import EVERYTHING
 from mailer.mail.address_list import in_header
 from mailer.mail.domain import ascii_domain
 from mailer.net.query import Asker
@@ -43,8 +44,8 @@ def domains_of(config: Config) -> list[str]:
 
 def situation_of(config: Config, own: Sequence[Source], *, told: bool = False) -> Situation:
     """How mail for the world leaves. `own` addresses count where it goes to MX hosts from here, or where we were `told` so."""
-    direct = any("mx" in route.via for route in config.routes)
-    used = [hop.removeprefix("relay:") for route in config.routes if route.match == "*" for hop in route.via if hop != "mx"]
+    direct = any(via.kind == "mx" for route in config.routes for via in route.via)
+    used = [via.name for route in config.routes if route.match == EVERYTHING for via in route.via if via.kind == "relay"]
     relays = [config.relays[name] for name in dict.fromkeys(used)]
     outlets = tuple(Outlet(relay.name, relay.host) for relay in relays if relay.protocol == "smtp")
     hellos = {source.address: ascii_domain(source.hello) for source in own if source.hello}

@@ -49,7 +49,7 @@ async def call_out(config: Config, lookups: Lookups, own: Sequence[host.Source])
 async def _clock(scene: Scene) -> list[Finding]:
     if not (server := scene.config.check.time_server):
         return []
-    return [host.judge_clock(server, *await sntp.offset(scene.lookups, server))]
+    return [host.judge_clock(str(server), *await sntp.offset(scene.lookups, server))]
 
 
 async def _names(scene: Scene) -> list[Finding]:

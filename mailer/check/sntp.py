@@ -13,6 +13,8 @@ from .words import reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailer.config.forms import HostPort
+
     from .lookups import Lookups
 
 EPOCH = 2208988800  # seconds from 1900, when NTP begins to count, to 1970
@@ -38,15 +40,14 @@ class _Answer(asyncio.DatagramProtocol):
             self.came.set_exception(error)
 
 
-async def offset(lookups: Lookups, server: str, clock: Callable[[], float] = time.time) -> tuple[float | None, str]:
-    """How many seconds `clock` is ahead of `server` (``host`` or ``host:port``); or why nobody can say."""
-    host, _, port = server.partition(":") if server.count(":") == 1 else (server, "", "")
-    address, trouble = await _address(lookups, host)
+async def offset(lookups: Lookups, server: HostPort, clock: Callable[[], float] = time.time) -> tuple[float | None, str]:
+    """How many seconds `clock` is ahead of `server`, whose usual port is 123; or why nobody can say."""
+    address, trouble = await _address(lookups, server.host)
     if trouble:
         return None, trouble
     try:
         async with asyncio.timeout_at(min(lookups.until, asyncio.get_running_loop().time() + PATIENCE)):
-            return await _ask(address, int(port or 123), clock)
+            return await _ask(address, server.port or 123, clock)
     except TimeoutError:
         return None, f"{server} did not answer in time"
     except OSError as error:

@@ -12,14 +12,14 @@ from .judge.host import Source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mailer.config import shape
-    from mailer.config.model import Delivery
+    from mailer.config.sections import shaping
+    from mailer.config.sections.delivery import Delivery
 
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's, RFC 5737 §3 and RFC 3849 §2: only the kernel is asked, nothing is sent to them."""
 
 
-def sources(given: list[str], delivery: Delivery, exits: Iterable[shape.Source] = ()) -> list[Source]:
+def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source] = ()) -> list[Source]:
     """The addresses; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
     written = {source.address: source for source in _written(exits, delivery.family)}
     if given:
@@ -37,7 +37,7 @@ def sources(given: list[str], delivery: Delivery, exits: Iterable[shape.Source] 
     return found
 
 
-def _written(exits: Iterable[shape.Source], family: str) -> Iterator[Source]:
+def _written(exits: Iterable[shaping.Source], family: str) -> Iterator[Source]:
     for each in exits:
         for address in arranged(each.addresses, family):
             yield Source(address, f"source {each.name}", each.hello)

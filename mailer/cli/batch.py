@@ -26,7 +26,7 @@ from .send import COMPOSING, changes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
 
     from .options import Given
 

@@ -25,7 +25,7 @@ from .options import usage
 from .send import COMPOSING, queue_priority, read_all, read_input, request_id
 
 if TYPE_CHECKING:
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
 
     from .options import Given
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailer.config import advice, defaults, edit, file, manual, quick, report
-from mailer.config.judge import Problem
+from mailer.config import advice, file, manual, report, values
+from mailer.config.file import Problem
 from mailer.config.owner import owner_of
-from mailer.config.quick import find
+from mailer.config.values import find
 from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
 from mailer.mail.text import safe
 from mailer.operate.route import reports_lead_nowhere
@@ -28,7 +27,7 @@ def init(given: Given) -> int:
     """Write the example file to the place that is named, or to that where it will be found."""
     if len(given.operands) > 1:
         raise usage("there can be only one PATH", "config init")
-    path = quick.given(given.operands[0]) if given.operands else given.path("--config") or defaults.new_file()
+    path = values.given(given.operands[0]) if given.operands else given.path("--config") or values.new_file()
     _create(path, manual.example())
     _say(given, f"wrote {path}; nothing is set in it yet: edit it, or use `mailer config set KEY VALUE`")
     return OK
@@ -95,7 +94,7 @@ def _missing(given: Given, path: str, config: Config) -> list[Problem]:
 def _again(path: str, config: Config) -> Config:
     """The same file as the daemon's user reads it, whose home ``~`` is then; of the spool he asks nobody."""
     again, _ = file.examine(*find(path)) if path else (None, [])
-    return replace(again, mailer=replace(again.mailer, spool=config.spool)) if again else config
+    return again.but(mailer=again.mailer.but(spool=config.spool)) if again else config
 
 
 def show(given: Given) -> int:
@@ -120,6 +119,8 @@ def change(given: Given) -> int:
     path, data = find(given.text("--config"))
     if not path:
         raise Failure("there is no configuration file yet; `mailer config init` writes one", USAGE)
+    from mailer.config import edit
+
     text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))
     edit.save(path, text)
     _say(given, f"changed {path}; a running daemon takes it on with SIGHUP")

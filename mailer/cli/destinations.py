@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.config import load
-from mailer.delivery.route import Route, RouteTable
+from mailer.delivery.route import RouteTable
 from mailer.delivery.terms import FOR, TermsTable
 from mailer.mail.failure import Failure
 from mailer.spool import pauses
@@ -40,7 +40,7 @@ class Destinations:
         if self.by not in ("destination", "domain", "reason"):
             raise usage(f"--by takes destination, domain or reason, not {self.by!r}", "status")
         self.config = _config(given)
-        self.routes = RouteTable(Route.read(route.match, route.via) for route in self.config.routes) if self.config else None
+        self.routes = RouteTable(self.config.routes) if self.config else None
         self.terms = TermsTable(self.config) if self.config else None
         self.missing: list[str] = []
 

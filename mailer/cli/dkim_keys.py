@@ -7,17 +7,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config import defaults
-from mailer.config.keyfile import read_key
 from mailer.config.kinds import SELECTOR
-from mailer.config.literal import literal
 from mailer.config.owner import keeper_of
-from mailer.config.quick import find
+from mailer.config.secret import read_key
+from mailer.config.values import find, new_file
 from mailer.dkim import key as keys
 from mailer.durable import sync_directory, write_new
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure, from_os
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.when import rfc3339
 
 from . import show
 from .options import usage
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.config import Config
-    from mailer.config.dkim import Dkim
     from mailer.config.owner import Owner
+    from mailer.config.sections.dkim import Dkim
     from mailer.dkim.key import PrivateKey
 
     from .options import Given
@@ -140,7 +138,7 @@ def ordered(given: Given, kind: str = "rsa", bits: int = BITS[0]) -> Order:
 
 def place(config: str | None, domain: str, selector: str) -> str:
     """Where a new key belongs that nobody gave a place: beside the configuration."""
-    path = find(config)[0] or defaults.new_file()
+    path = find(config)[0] or new_file()
     return f"{os.path.dirname(os.path.abspath(path))}/dkim/{domain}.{selector}.pem"
 
 
@@ -185,15 +183,16 @@ def configured(config: Config, domains: Sequence[str], selector: str | None) -> 
 
 def in_use(key: Dkim, keeper: Owner) -> Published:
     """A key of the configuration, which `keeper` has. Raises `Failure`."""
-    state = "waiting" if key.waiting else "retired" if key.retired else "signs"
-    needed = parse_rfc3339(key.retired) + key.expire if key.retired else 0.0
-    return Published(ascii_domain(key.domain), key.selector, key.key_file, read_key(key.key_file, keeper.uid), state, needed)
+    private = read_key(key.key_file, keeper.uid)
+    return Published(ascii_domain(key.domain), key.selector, key.key_file, private, key.state, key.needed_until)
 
 
 def section(made: Published, **more: object) -> list[str]:
     """The lines that put a key into the configuration."""
     facts = {"domain": made.domain, "selector": made.selector, "key_file": made.path, **more}
-    return ["[[dkim]]", *(f"{name} = {literal(value)}" for name, value in facts.items())]
+    import tomli_w
+
+    return tomli_w.dumps({"dkim": [facts]}).splitlines()
 
 
 class Texts:

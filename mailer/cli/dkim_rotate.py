@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.check.judge.dkim import difference
 from mailer.config import edit, file
-from mailer.config.kinds import PERIOD
+from mailer.config.kinds import PERIOD, write
 from mailer.config.owner import keeper_of
-from mailer.config.quick import find
+from mailer.config.values import find
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, OK, TRY_AGAIN, USAGE, Failure
 from mailer.mail.when import rfc3339
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.config import Config
-    from mailer.config.dkim import Dkim
     from mailer.config.owner import Owner
+    from mailer.config.sections.dkim import Dkim
 
     from .dkim_keys import Published
     from .options import Given
@@ -88,7 +88,7 @@ def _prepare(given: Given, path: str, text: str, signing: Iterable[Known], keepe
         directory = os.path.dirname(one.section.key_file)
         made.append((one, dkim_keys.make(one.key.domain, order, f"{directory}/{one.key.domain}.{order.selector}.pem", keeper)))
     for one, new in made:
-        more = {"expire": PERIOD.write(one.section.expire), "on_failure": one.section.on_failure, "waiting": True}
+        more = {"expire": write(PERIOD, one.section.expire), "on_failure": one.section.on_failure, "waiting": True}
         text = "\n".join([text.rstrip("\n"), "", *dkim_keys.section(new, **more), ""])
     file.config_of(path, text.encode())  # what cannot be appended to is not written
     edit.save(path, text)

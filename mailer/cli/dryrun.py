@@ -16,7 +16,7 @@ from .send import as_json, changes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
     from mailer.submit import Prepared, Request
 
     from .options import Given
@@ -40,14 +40,14 @@ def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
 def _relayed(given: Given, prepared: Prepared) -> Iterator[Change]:
     """What the relays on the way change when it leaves, as far as the configuration can be read: submission does not need it."""
     from mailer.config import load
-    from mailer.delivery.route import Route, RouteTable
+    from mailer.delivery.route import RouteTable
     from mailer.identity import relayed, reverse_path
 
     try:
         config = load(given.text("--config"), given.text("--spool"))
     except Failure:
         return
-    table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
+    table = RouteTable(config.routes)
     ways = dict.fromkeys(table.find(to.domain).via[0] for to in prepared.envelope.recipients if to.outcome is None)
     for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
         author, why = config.relays[name].author, f"relay.{name}.author"

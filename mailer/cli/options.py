@@ -104,7 +104,7 @@ class Given:
 
     def path(self, name: str) -> str:
         """Its value as a path; empty without one. ``--spool=~/x`` is no ``~`` for a shell, and must not make a directory of that name."""
-        from mailer.config.quick import given
+        from mailer.config.values import given
 
         return given(self.text(name) or "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mailer.mail.address import printable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailer.client.probe import Finding
     from mailer.config import Config
-    from mailer.config.relay import Relay
+    from mailer.config.sections.relay import Relay
     from mailer.delivery.reaction import Reactions
     from mailer.smtp.reply import Reply
 
@@ -53,12 +52,11 @@ def run(given: Given) -> int:
 
 def _sender(config: Config, relay: Relay | None, wanted: str | None) -> str:
     """Whom to ask about: `wanted`, or for a relay the sender of mail that names none, as that would leave; else nobody."""
-    from mailer.config import quick
     from mailer.identity import reverse_path
 
     if relay is None or wanted is not None:
         return wanted or ""  # a stranger's host takes mail for its own people only
-    sender = quick.of(config).sender()
+    sender = config.submitting.sender()
     return reverse_path(sender, relay.author) if relay.author else sender
 
 
@@ -96,7 +94,7 @@ def _refused(found: Finding, config: Config, known: Reactions) -> str:
 
     assert found.refusal is not None
     phase, reply = found.refusal
-    relay = config.routes[0].via[0].removeprefix("relay:")
+    relay = config.routes[0].via[0].name
     text = f"{found.endpoint.host} would take no mail from {found.sender}: {reply}"
     cause = known.meaning(f"relay:{relay}", phase, reply)
     return f"{text}; {BLAME[cause].what}, which this mends: {mended(cause, config, relay)}" if cause in BLAME else text
@@ -107,17 +105,18 @@ def _refused(found: Finding, config: Config, known: Reactions) -> str:
 
 def _config(config: Config, target: str, tls: str | None) -> Config:
     """The configuration of a machine that sends all mail to `target`: so it is called as the daemon would call it."""
-    from mailer.config.model import Route
-    from mailer.config.relay import PORTS, Relay
+    from mailer.config.forms import Via
+    from mailer.config.sections.relay import PORTS, Relay
+    from mailer.config.sections.route import everything
 
     if tls is not None and (tls not in PORTS or target in config.relays):
         hint = f"--tls takes {', '.join(PORTS)}" if tls not in PORTS else f"the terms of the relay {target} stand in the configuration"
         raise usage(hint, "probe")
     if target in config.relays:
-        return replace(config, routes=(Route(match="*", via=(f"relay:{target}",)),))
+        return config.but(routes=(everything(Via("relay", target)),))
     host, port = _place(target)
     relay = Relay(name=HERE, host=host, port=port, tls=tls or ("implicit" if port == SUBMISSIONS else "opportunistic"))
-    return replace(config, relays={HERE: relay}, routes=(Route(match="*", via=(f"relay:{HERE}",)),))
+    return config.but(relays={HERE: relay}, routes=(everything(Via("relay", HERE)),))
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -63,7 +63,7 @@ def _rule(what: Preview) -> str:
     itinerary = what.itinerary
     if what.line is None:
         return "none matches" if itinerary.legs[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
-    return f'match = "{itinerary.route.pattern}" ({what.config.path}:{what.line})'
+    return f'match = "{itinerary.route.match.form}" ({what.config.path}:{what.line})'
 
 
 def _leg(what: Preview, leg: Leg) -> Iterator[tuple[str, show.Cell | str]]:

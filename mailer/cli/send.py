@@ -21,7 +21,7 @@ from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
     from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change
     from mailer.submit import Submitted
@@ -40,7 +40,7 @@ def run(given: Given) -> int:
     """Queue one message and print its ID."""
     settings = submission(given.text("--config"), given.text("--spool"))
     if given.flag("--strict"):
-        settings.strict = True
+        settings = settings.but(strict=True)
     if given.flag("--batch"):
         from .batch import run as send_all
 

@@ -26,7 +26,7 @@ from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
 
     from .sendmail_argv import Asked
 

@@ -28,7 +28,7 @@ from .signals import deaf
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
 
 PATIENCE = 300.0  # seconds without a byte, RFC 5321 §4.5.3.2.7
 LATE = Reply.own(421, "4.4.2", "nothing was said for too long")

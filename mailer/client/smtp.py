@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from mailer.config.defaults import hostname
 from mailer.config.kinds import refuse_port
 from mailer.config.numbers import check_numbers, check_port
-from mailer.config.relay import PORTS
+from mailer.config.sections.relay import PORTS
+from mailer.config.values import own_hostname
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.family import FAMILIES
@@ -88,7 +88,7 @@ class SmtpClient:
             raise ValueError(f"{host!r} is no host")
         refuse_port(host)
         requirement = tls if isinstance(tls, Requirement) else Requirement(tls, tls in ("starttls", "implicit"))
-        self._hello = hello or hostname()
+        self._hello = hello or own_hostname()
         ehlo(self._hello)  # what cannot be said cannot be meant
         port = port or PORTS[requirement.mode]
         self._endpoint = Endpoint(host, port, requirement, _login(credentials), source, self._hello, protocol, source6)

@@ -1,14 +1,14 @@
 """What the operator has written down: one TOML file, read once, checked whole, and then a plain value.
 
-``load(path, spool)`` finds the file, reads it and returns a `Config`: a frozen dataclass with one member a
-section (`model`), in which every value has its final type: durations are seconds (`float`), sizes are
-bytes (`int`), paths are absolute. A mistake in the file is one `Failure` (78) with file and line.
+``load(path, spool)`` finds the file (`values`), reads and judges it (`file`) and returns a `Config` (`model`): one member a
+section, in which every value has its final type: durations are seconds (`float`), sizes are bytes (`int`), paths are absolute,
+a rate is a number and seconds (`forms`). A mistake in the file is one `Failure` (78) with file and line.
 
 ``mailer send`` does not pay for that: `quick` reads the two tables that it needs and imports nothing.
 
-Each setting is declared once, with its sentence, its default and its kind; the example file and
-`mailer-config(5)` are printed from that (`manual`). Secrets never stand in the file: it names where
-each is (`secret`).
+Each setting is declared once, in the file of its room (`sections`), with its kind, its sentence and its default. From that come
+the two readers, the example file and `mailer-config(5)` (`manual`), ``mailer config show`` (`report`) and
+``mailer config set`` (`edit`). Secrets never stand in the file: it names where each is (`secret`).
 """
 
 from __future__ import annotations

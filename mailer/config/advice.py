@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.failure import Failure
 
-from . import defaults, quick
-from .judge import Problem
+from .file import Problem
 from .owner import check_ancestors
-from .relay import SECRETS
-from .secret import Secret
+from .secret import Secret, read_key
+from .sections.relay import SECRETS
+from .values import nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .model import Config
-    from .relay import Relay
+    from .sections.relay import Relay
 
 
 def missing(config: Config) -> Iterator[Problem]:
@@ -47,7 +47,7 @@ def missing(config: Config) -> Iterator[Problem]:
 
 def _spool(config: Config) -> Iterator[Problem]:
     if not config.spool:
-        yield Problem(0, str(defaults.nowhere()))
+        yield Problem(0, str(nowhere()))
         return
     try:
         check_ancestors(config.spool)
@@ -75,8 +75,6 @@ def _told(config: Config, key: str, secret: Secret) -> Iterator[Problem]:
 
 
 def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
-    from .keyfile import read_key
-
     try:
         read_key(path)
     except Failure as failure:
@@ -97,7 +95,7 @@ def _aliases(config: Config) -> Iterator[Problem]:
     except Failure as failure:
         told.add(str(failure))
         yield Problem(line, str(failure))
-    rules = Rules(quick.of(config), str)
+    rules = Rules(config.submitting, str)
     for name, at in places.items():
         for problem in map(str, rules.recipient(name).problems):
             if problem not in told:
@@ -131,7 +129,7 @@ def warnings(config: Config) -> Iterator[Problem]:
     lines = config.lines
     if "." not in config.hostname:
         yield Problem(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
-    used = {hop.removeprefix("relay:") for route in config.routes for hop in route.via}
+    used = {via.name for route in config.routes for via in route.via}
     for name, relay in config.relays.items():
         if name not in used:
             yield Problem(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")

@@ -2,7 +2,8 @@
 
 ``mailer config set`` replaces the value where it stands, or adds a line where it belongs: below the
 commented line that shows the setting, else after the last line of its section, else in a new section
-at the end. The new text is judged as a whole before it takes the place of the old file, in one
+at the end. `tomlkit` sees that one section only, and keeps what it does not change as it was written; of a whole file it would bring
+tables together that belong to one list. The new text is judged as a whole before it takes the place of the old file, in one
 rename, so a reader sees the old file or the new one.
 """
 
@@ -14,22 +15,24 @@ import stat
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Comment, SingleKey, Table
+
 from mailer.durable import sync_directory, write_new
 from mailer.mail.failure import BAD_CONFIG, USAGE, Failure, from_os
 
 from .file import at, config_of, examine
-from .judge import nearest
-from .literal import literal
+from .kinds import nearest
 from .model import LISTED, NAMED, TABLES
-from .places import Place, Places
-from .setting import Setting, settings
+from .places import Places
+from .report import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .places import Path
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+    from .sections import Setting
 
 
 def changed(path: str, data: bytes, changes: Iterable[tuple[str, str]]) -> str:
@@ -58,7 +61,7 @@ def _parsed(path: str, data: bytes) -> str:
     return text
 
 
-def find_setting(key: str) -> tuple[tuple[str, ...], Setting]:
+def find_setting(key: str) -> tuple[tuple[str, ...], Setting[Any]]:
     """The place in the file and the declaration of ``section.key`` or ``relay.NAME.key``. Raises `Failure` (64)."""
     section, _, rest = key.partition(".")
     name, dot, last = rest.rpartition(".")
@@ -68,13 +71,13 @@ def find_setting(key: str) -> tuple[tuple[str, ...], Setting]:
     if cls is None:
         forms = [*(f"{section}.KEY" for section in TABLES), *(f"{section}.NAME.KEY" for section in NAMED)]
         raise Failure(f"there is no setting {key}; settings are called {', '.join(forms)}", USAGE)
-    known = {setting.key: setting for setting in settings(cls)}
+    known = {setting.key: setting for setting in cls.settings}
     if last not in known:
         raise Failure(f"there is no setting {key}{nearest(last, known)}", USAGE)
     return ((section, name, last) if dot else (section, last)), known[last]
 
 
-def understood(setting: Setting, text: str) -> Any:
+def understood(setting: Setting[Any], text: str) -> Any:
     """The TOML value that `text` from a command line means: as TOML would read it, as plain text, or as a list with commas.
 
     Raises `Failure` (78).
@@ -105,32 +108,61 @@ def _readings(text: str) -> Iterator[Any]:
 def edited(text: str, path: Path, value: Any) -> str:
     """`text` with the setting at `path` being `value`. Raises `Failure` (78) where that takes a person."""
     places = Places(text)
-    line = f"{path[-1]} = {literal(value)}\n"
-    if path in places.keys:
-        place = places.keys[path]
-        made = text[: place.start] + literal(value) + text[place.end :]
-    elif path[:-1] in places.tables:
-        start = _below(text, places, path)
-        made = _ended(text[:start]) + line + text[start:]
-    elif not all(isinstance(name, str) for name in path):
-        made = text  # a member of a list that has no header of its own
+    if path in places.keys or path[:-1] in places.tables:
+        start, end = _span(text, places, path)
+        try:
+            made = text[:start] + _section_with(text[start:end], path, value) + text[end:]
+        except (KeyError, TypeError, ValueError, TOMLKitError):
+            made = text
+    elif all(isinstance(name, str) for name in path):
+        made = _ended(text) + ("\n" if text else "") + _section_of(path, value)
     else:
-        header = ".".join(name if _BARE.fullmatch(name) else literal(name) for name in map(str, path[:-1]))
-        made = _ended(text) + ("\n" if text else "") + f"[{header}]\n{line}"
+        made = text  # a member of a list that has no header of its own
     if not _only_changed(text, made, path, value):
         raise Failure(f"cannot change {'.'.join(map(str, path))} in a file that is written like this; edit it by hand", BAD_CONFIG)
     return made
 
 
-def _below(text: str, places: Places, path: Path) -> int:
-    """Where a new line for `path` belongs in its section."""
-    header = places.tables[path[:-1]]
-    end = min((place.start for place in places.tables.values() if place.start > header.start), default=len(text))
-    shown = re.compile(rf"^#\s?{re.escape(str(path[-1]))}\s*=.*$", re.MULTILINE).search(text, header.end, end)
-    inside: list[Place] = [place for place in places.keys.values() if header.start < place.start < end]
-    last = shown.end() if shown else max((place.end for place in inside), default=header.end)
-    newline = text.find("\n", last)
-    return newline + 1 if newline >= 0 else len(text)
+def _span(text: str, places: Places, path: Path) -> tuple[int, int]:
+    """Where the section with the setting at `path` begins, and where what is said in it ends; behind that it may be about the next."""
+    place = places.keys.get(path) or places.tables[path[:-1]]
+    start = max((table.start for table in places.tables.values() if table.start <= place.start), default=0)
+    end = min((table.start for table in places.tables.values() if table.start > place.start), default=len(text))
+    said = [each.end for each in (*places.keys.values(), place) if start <= each.start < end]
+    shown = _shown(path).search(text, start, end)
+    newline = text.find("\n", max(*said, shown.end()) if shown else max(said))
+    return start, newline + 1 if newline >= 0 else len(text)
+
+
+def _shown(path: Path) -> re.Pattern[str]:
+    """The comment that shows a setting, as those of the example file."""
+    return re.compile(rf"^#\s?{re.escape(str(path[-1]))}\s*=.*$", re.MULTILINE)
+
+
+def _section_with(text: str, path: Path, value: Any) -> str:
+    """The text of one section, with the setting where it stands, or below the comment that shows it, or behind all others."""
+    document = tomlkit.parse(_ended(text))
+    table: Any = document
+    for name in path[:-1]:
+        table = table[name if isinstance(name, str) else 0]
+    key, item = str(path[-1]), tomlkit.value(literal(value))
+    body = table.value.body if key not in table and isinstance(table, Table) else []
+    found = (at for at, (_, each) in enumerate(body[:-1], 1) if isinstance(each, Comment) and _shown(path).match(each.as_string()))
+    if at := next(found, 0):
+        table.value._insert_at(at, SingleKey(key), item)  # there is no public way to say where
+    else:
+        table[key] = item
+    return document.as_string()
+
+
+def _section_of(path: Path, value: Any) -> str:
+    """A section of its own with one setting."""
+    section: Any = {str(path[-1]): tomlkit.value(literal(value))}
+    for depth, name in enumerate(reversed(path[:-1])):
+        table = tomlkit.table(is_super_table=depth > 0)
+        table.update(section)
+        section = {str(name): table}
+    return tomlkit.dumps(section)
 
 
 def _ended(text: str) -> str:

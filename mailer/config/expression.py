@@ -40,46 +40,71 @@ class Ways(NamedTuple):
         return self.wide >= len(STEPS) or self.number * STEPS[self.wide] > MOST
 
 
-class Expression(NamedTuple):
-    """An expression that was taken, and how many characters of a text it is looked for in."""
+class Expression:
+    """An expression that was taken: blind to capitals, and looked for in the first `reach` characters of a text."""
 
-    pattern: re.Pattern[str]
-    reach: int
+    __slots__ = ("pattern", "reach", "text")
 
+    def __init__(self, text: str) -> None:
+        """Raises `ValueError` that says what is wrong with it."""
+        if not text or len(text) > LONGEST:
+            raise ValueError(f"an expression has 1 to {LONGEST} characters")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # what will mean something else in a later Python
+                ways = _ways(_parser.parse(text))
+        except (re.error, RecursionError, OverflowError, Warning) as error:
+            raise ValueError(f"this is no regular expression: {error}") from None
+        if ways.too_many:
+            raise ValueError("this expression could take very long: use fewer repetitions and alternatives")
+        self.text = text
+        self.pattern = re.compile(text, re.IGNORECASE)
+        self.reach = REACH[ways.wide]
 
-@lru_cache(maxsize=1000)
-def compiled(text: str) -> Expression:
-    """The expression, blind to capitals. Raises `ValueError` that says what is wrong with it."""
-    if not text or len(text) > LONGEST:
-        raise ValueError(f"an expression has 1 to {LONGEST} characters")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what will mean something else in a later Python
-            ways = _ways(_parser.parse(text))
-    except (re.error, RecursionError, OverflowError, Warning) as error:
-        raise ValueError(f"this is no regular expression: {error}") from None
-    if ways.too_many:
-        raise ValueError("this expression could take very long: use fewer repetitions and alternatives")
-    return Expression(re.compile(text, re.IGNORECASE), REACH[ways.wide])
+    def found(self, text: str) -> bool:
+        """Whether it is found in what `text` begins with."""
+        return _found(self, text[:LONGEST])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.text == other.text
 
-def found(expression: str, text: str) -> bool:
-    """Whether `expression` is found in what `text` begins with."""
-    return _found(expression, text[:LONGEST])
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
 
 
 @lru_cache(maxsize=1000)  # one reply is that to a thousand recipients
-def _found(expression: str, text: str) -> bool:
-    pattern, reach = compiled(expression)
-    return pattern.search(text, 0, reach) is not None
+def _found(expression: Expression, text: str) -> bool:
+    return expression.pattern.search(text, 0, expression.reach) is not None
 
 
-def says(phrase: str, text: str) -> bool:
-    """Whether `text`, in small letters, has the words of `phrase`, in which ``*`` stands for at most `GAP` other characters.
+class Phrase(tuple[str, ...]):
+    """The parts of ``sender * not allowed``, in small letters: between two there may be some `GAP` other characters."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, text: str) -> Phrase:
+        """Raises `ValueError` for what says nothing."""
+        if not 3 <= len(text.strip(" *")) <= LONGEST:
+            raise ValueError("this is too short to say anything, or too long")
+        return cls(text.lower().split(" * "))
+
+    def __str__(self) -> str:
+        return " * ".join(self)
+
+
+def says(phrase: Phrase, text: str) -> bool:
+    """Whether `text`, in small letters, has the parts of `phrase` with at most `GAP` other characters between two.
 
     There is no going back: of each part the first place behind the part before is taken, and only the first part has other tries.
     """
-    first, *rest = phrase.split(" * ")
+    first, *rest = phrase
     start = text.find(first)
     while rest and start >= 0:
         end = start + len(first)

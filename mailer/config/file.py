@@ -1,6 +1,8 @@
-"""The configuration file: found, parsed, judged as a whole.
+"""The configuration file: found, parsed, and judged as a whole.
 
-`load` is for everybody who needs settings; `examine` for ``mailer config check``, which shows all that is wrong.
+`load` is for everybody who needs settings; `examine` for ``mailer config check``, which shows all that is wrong. Each section is built
+from its declaration, and says itself what it must not mean, alone and beside others. All problems are found in
+one go, each with its line: whoever mends a file wants the whole list.
 """
 
 from __future__ import annotations
@@ -8,19 +10,29 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.failure import BAD_CONFIG, Failure
 
-from . import defaults
-from .judge import Judge, Problem
-from .model import Config
+from .kinds import nearest
+from .model import LISTED, NAMED, SECTIONS, TABLES, Config
 from .places import Places
-from .quick import LARGEST_FILE, find, given
+from .values import LARGEST_FILE, find, given, nowhere, written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+    from .places import Path
+    from .sections import Section
+
+REFUSED = {"password": "a password does not stand in the configuration; put it in a file and name that with password_file"}
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, at `line`; 0 is the whole file."""
+
+    line: int
+    text: str
 
 
 def load(path: str | None = None, spool: str | None = None) -> Config:
@@ -42,10 +54,10 @@ def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collect
         rest = f" (and {len(problems) - 1} more; `mailer config check` shows all)" if len(problems) > 1 else ""
         raise Failure(at(path, problems[0]) + rest, BAD_CONFIG)
     if spool:
-        place = os.path.abspath(given(spool))
-        config = replace(config, mailer=replace(config.mailer, spool=place), lines={**config.lines, "mailer.spool": 0})
+        mailer = config.mailer.but(spool=os.path.abspath(given(spool)))
+        config = config.but(mailer=mailer, lines={**config.lines, "mailer.spool": 0})
     if not config.spool and not only:
-        raise defaults.nowhere()
+        raise nowhere()
     return config
 
 
@@ -79,3 +91,98 @@ def _syntax(message: str, text: str) -> Problem:
     if match is None:
         return Problem(0, f"this is no TOML: {message}")
     return Problem(int(match[2] or 1 + text.rstrip().count("\n")), f"this is no TOML: {match[1]}")
+
+
+class Judge:
+    """Reads the tables `raw`; afterwards `problems` and `lines` are complete. A section that is wrong in itself is None."""
+
+    def __init__(self, raw: Mapping[str, Any], places: Places) -> None:
+        self.raw = raw
+        self.line = places.line
+        self.problems: list[Problem] = []
+        self.lines: dict[str, int] = {}
+        self.named: dict[str, dict[str, Any]] = {}
+        self.listed: dict[str, list[Any]] = {}
+
+    def config(self, path: str) -> Config | None:
+        """The configuration, or `None` if there are problems."""
+        self._strangers()
+        tables = {cls.member: self._table(cls) for word, cls in TABLES.items() if word in self.raw}
+        self.named = {word: self._tables(cls) for word, cls in NAMED.items()}
+        self.listed = {word: self._list(cls) for word, cls in LISTED.items()}
+        for cls in SECTIONS:
+            for place, text in cls.conflicts(self):
+                self.wrong(place, text)
+        self.problems.sort()
+        if self.problems:
+            return None
+        named = {cls.member: self.named[word] for word, cls in NAMED.items()}
+        lists = {cls.member: tuple(self.listed[word]) for word, cls in LISTED.items()}
+        return Config(path=path, lines=self.lines, **tables, **named, **lists)
+
+    def wrong(self, path: Path, text: str) -> None:
+        """Note a problem at `path`."""
+        self.problems.append(Problem(self.line(path), text))
+
+    def _strangers(self) -> None:
+        """What stands at the top of the file and is no section."""
+        sections = (*TABLES, *NAMED, *LISTED)
+        for name, value in self.raw.items():
+            if name in sections:
+                continue
+            homes = [word for word, cls in TABLES.items() if name in {setting.key for setting in cls.settings}]
+            if isinstance(value, dict | list) or not homes:
+                self.wrong((name,), f"there is no section [{written(name)[1:-1]}]{nearest(name, sections, '[{}]')}")
+            else:
+                self.wrong((name,), f"{name} stands before any section; it belongs below [{homes[0]}]")
+
+    def _table(self, cls: type[Section]) -> Any:
+        table = self.raw[cls.word]
+        if not isinstance(table, dict):
+            self.wrong((cls.word,), f"{cls.word} is a section of its own; write {cls.header} once")
+            return None
+        return self._section(cls, table, (cls.word,))
+
+    def _tables(self, cls: type[Section]) -> dict[str, Any]:
+        """The sections that have names, by these."""
+        tables = self.raw.get(cls.word, {})
+        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+            self.wrong((cls.word,), f"a {cls.word} needs a name; write {cls.header}")
+            return {}
+        return {name: self._section(cls, table, (cls.word, name), name=name) for name, table in tables.items()}
+
+    def _list(self, cls: type[Section]) -> list[Any]:
+        """The sections of a list in their order."""
+        tables = self.raw.get(cls.word, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.wrong((cls.word,), f"{cls.plural} are a list; write {cls.header} above each")
+            return []
+        return [self._section(cls, table, (cls.word, number)) for number, table in enumerate(tables)]
+
+    def _section(self, cls: type[Section], table: Mapping[str, Any], path: Path, **more: str) -> Section | None:
+        before = len(self.problems)
+        known = {setting.key: setting for setting in cls.settings}
+        found = {}
+        for key, value in table.items():
+            if key not in known:
+                self.wrong((*path, key), REFUSED.get(key) or f"{_header(path)} has no setting {written(key)[1:-1]}{nearest(key, known)}")
+                continue
+            try:
+                found[key] = known[key].kind.read(value)
+            except ValueError as error:
+                self.wrong((*path, key), f"{key}: {error}")
+            self.lines[".".join(map(str, (*path, key)))] = self.line((*path, key))
+        for setting in known.values():
+            if setting.required and setting.key not in table:
+                self.wrong(path, f'{_header(path)} has no {setting.key}; write {setting.key} = "{setting.example}"')
+        if len(self.problems) > before:
+            return None
+        made = cls(**found, **more)
+        for key, text in made.problems():
+            self.wrong((*path, key), text)
+        return made
+
+
+def _header(path: Path) -> str:
+    """How the file writes the table at `path`."""
+    return f"[[{path[0]}]]" if isinstance(path[-1], int) else f"[{'.'.join(map(str, path))}]"

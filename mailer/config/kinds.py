@@ -1,53 +1,23 @@
-"""The kinds of values that settings have: how each is read, how it is written, what the manual calls it.
+"""The kinds of values that settings have besides those in `values`: how each is read, how it is written, what the manual calls it.
 
-A `Kind` turns the TOML value into the program's value and back: a duration is ``"5m"`` in the file and 300.0
-in the program. `name` stands beside the setting in `mailer-config(5)`.
+What a kind reads has its final form (`forms`): nobody reads a text of the configuration a second time.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import values
-from .defaults import expanded
+from .forms import HostPort, Pattern, Rate, Via
+from .sections import ALIASES, AUTHORS, DOMAINS, DURATION, KEPT, SIZE, TEXT, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+T = TypeVar("T")
 
 _SELECTOR = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """`read` raises `ValueError`; `write` gives a TOML value; `words` are all that there are."""
-
-    name: str
-    read: Callable[[object], Any]
-    write: Callable[[Any], Any] = _same
-    words: tuple[str, ...] = ()
-
-
-def _duration(seconds: float) -> str:
-    """In the largest unit that divides it: ``"5m"``, ``"1.5s"``."""
-    for unit, length in reversed(values.SECONDS.items()):
-        if seconds and seconds % length == 0:
-            return f"{int(seconds // length)}{unit}"
-    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
-
-
-def _size(octets: int) -> int | str:
-    """In the largest unit that divides it; plain bytes if none does."""
-    for unit, length in sorted(values.BYTES.items(), key=lambda item: -item[1]):
-        if length > 1 and octets % length == 0:
-            return f"{octets // length}{unit}"
-    return octets
 
 
 def _period(value: object) -> float:
@@ -89,6 +59,14 @@ def _host(value: object) -> str:
         return values.domain(text.removesuffix("."))
 
 
+def nearest(name: str, known: Collection[str], form: str = "{}") -> str:
+    """The end of a sentence that says `name` is unknown: what it may have meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return f"; did you mean {form.format(near[0])}?" if near else f"; there are {', '.join(known)}" if known else ""
+
+
 def refuse_port(text: str) -> None:
     """Raises `ValueError` that says where a port belongs which stands behind a host, or what of a URL is one."""
     place = text.partition("://")[2].partition("/")[0] or text
@@ -100,57 +78,40 @@ def refuse_port(text: str) -> None:
         raise ValueError(f"{values.written(text)} is no host; write host = {values.written(place)}")
 
 
-def _nameserver(value: object) -> str:
+def _nameserver(value: object) -> HostPort:
     """An IP address, or one with a port: ``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1``, ``[2001:db8::1]:53``."""
     from ipaddress import ip_address
 
-    text = values.text(value)
-    host, port = _split(text)
+    host, port = _split(values.text(value))
     try:
         ip_address(host)
-        if not port.isascii() or not port.isdigit():
+        if port and not (port.isascii() and port.isdigit()):
             raise ValueError
-        _port(int(port[:9]))
+        return HostPort(host, _port(int(port[:9])) if port else 0)
     except ValueError:
         raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
-    return text
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The host and the port in ``host:port`` and ``[address]:port``; the port of DNS if there is none."""
+    """The host and the port in ``host:port`` and ``[address]:port``; no port if there is none."""
     if text.startswith("["):
         host, colon, port = text[1:].rpartition("]:")
-        return (host, port) if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "53")
+        return (host, port or "0") if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "")
     host, colon, port = text.rpartition(":")
-    return (host, port) if colon and ":" not in host else (text, "53")
+    return (host, port or "0") if colon and ":" not in host else (text, "")
 
 
-def _server(value: object) -> str:
+def _server(value: object) -> HostPort | None:
     """A host with or without a port, or nothing."""
     text = values.text(value)
     if not text:
-        return ""
+        return None
     host, colon, port = text.rpartition(":")
     if not colon or ":" in host:
-        return _host(text)
+        return HostPort(_host(text))
     if not port.isascii() or not port.isdigit():
         raise ValueError(f"{values.written(value)} has no port behind the colon")
-    return f"{_host(host)}:{_port(int(port[:9]))}"
-
-
-def _pattern(value: object) -> str:
-    """``*``, ``*.domain`` or a domain; in lower case and without a dot at the end."""
-    text = values.text(value).lower().removesuffix(".")
-    if text != "*":
-        values.domain(text.removeprefix("*."))
-    return text
-
-
-def _hop(value: object) -> str:
-    text = values.text(value)
-    if text != "mx" and not (text.startswith("relay:") and len(text) > len("relay:")):
-        raise ValueError(f'{values.written(value)} is no way out; write "mx" or "relay:NAME"')
-    return text
+    return HostPort(_host(host), _port(int(port[:9])))
 
 
 def _variable(value: object) -> str:
@@ -168,7 +129,7 @@ def _command(value: object) -> tuple[str, ...]:
     words = tuple(split(value)) if isinstance(value, str) else several(TEXT).read(value)
     if not words or not words[0]:
         raise ValueError("the command is empty")
-    return tuple(expanded(word) if word.startswith("~/") else word for word in words)
+    return tuple(values.expanded(word) if word.startswith("~/") else word for word in words)
 
 
 def _selector(value: object) -> str:
@@ -179,12 +140,19 @@ def _selector(value: object) -> str:
     return text
 
 
-def _moment(value: object) -> str:
-    """A time as RFC 3339 has it, or nothing."""
-    from mailer.mail.when import parse_rfc3339, rfc3339
+def _name(value: object) -> str:
+    text = values.text(value)
+    if not text.isascii() or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ValueError(f"{values.written(value)} is no name; use letters, digits, - _ and .")
+    return text
+
+
+def _moment(value: object) -> float | None:
+    """Seconds since the epoch, from a time as RFC 3339 has it, or nothing."""
+    from mailer.mail.when import parse_rfc3339
 
     text = values.text(value)
-    return rfc3339(parse_rfc3339(text)) if text else ""
+    return parse_rfc3339(text) if text else None
 
 
 def _fingerprint(value: object) -> str:
@@ -201,8 +169,35 @@ def _source(value: object) -> str:
     return str(ip_address(text)) if text else ""
 
 
-def choice(*names: str) -> Kind:
-    """One of a few words."""
+def _rfc3339(moment: float) -> str:
+    from mailer.mail.when import rfc3339
+
+    return rfc3339(moment)
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that divides it: ``"5m"``, ``"1.5s"``."""
+    for unit, length in reversed(values.SECONDS.items()):
+        if seconds and seconds % length == 0:
+            return f"{int(seconds // length)}{unit}"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
+
+
+def _size(octets: int) -> int | str:
+    """In the largest unit that divides it; plain bytes if none does."""
+    for unit, length in sorted(values.BYTES.items(), key=lambda item: -item[1]):
+        if length > 1 and octets % length == 0:
+            return f"{octets // length}{unit}"
+    return octets
+
+
+def _table(pairs: tuple[tuple[str, str | tuple[str, ...]], ...]) -> dict[str, object]:
+    """As the file writes it: one target as a text, several as a list."""
+    return {name: (value[0] if len(value) == 1 else [*value]) if isinstance(value, tuple) else value for name, value in pairs}
+
+
+def choice(*names: str, name: str = "") -> Kind[str]:
+    """One of a few words, which is what the manual calls it, unless it has a `name`."""
     shown = " | ".join(names)
 
     def read(value: object) -> str:
@@ -210,65 +205,70 @@ def choice(*names: str) -> Kind:
             raise ValueError(f"{values.written(value)} is none of {shown}")
         return value
 
-    return Kind(shown, read, words=names)
+    return Kind(name or shown, read, words=names)
 
 
-def several(kind: Kind, *, least: int = 0) -> Kind:
+def several(kind: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
     """A list of one kind, at least so many; a tuple in the program."""
 
-    def read(value: object) -> tuple[Any, ...]:
+    def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
             raise ValueError(f"{values.written(value)} is no list; write it in square brackets")
         if len(value) < least:
             raise ValueError("the list is empty")
         return tuple(kind.read(item) for item in value)
 
-    return Kind(f"list of {kind.name}", read, lambda items: [kind.write(item) for item in items])
+    return Kind(f"list of {kind.name}", read, of=kind)
 
 
-def one_or_several(kind: Kind) -> Kind:
+def one_or_several(kind: Kind[T]) -> Kind[tuple[T, ...]]:
     """The same, where one may stand alone."""
     listed = several(kind, least=1)
 
-    def read(value: object) -> tuple[Any, ...]:
-        return (kind.read(value),) if isinstance(value, str) else tuple(listed.read(value))
+    def read(value: object) -> tuple[T, ...]:
+        return (kind.read(value),) if isinstance(value, str) else listed.read(value)
 
-    return Kind(f"{listed.name}, or one of them", read, listed.write)
-
-
-def _table(pairs: Any) -> dict[str, Any]:
-    """As the file writes it: one target as a text, several as a list."""
-    return {name: (value[0] if len(value) == 1 else [*value]) if isinstance(value, tuple) else value for name, value in pairs}
+    return Kind(f"{listed.name}, or one of them", read, of=kind)
 
 
-TEXT = Kind("text", values.text)
-ALIASES = Kind("table of addresses", values.aliases, _table)
-AUTHORS = Kind("table of addresses", values.authors, _table)
-DOMAINS = Kind("list of domain", values.domains, list)
-KEPT = Kind("list of name", values.kept, list)
 MAILBOX = Kind("address", values.mailbox)
 HOST = Kind("host", _host)
 VARIABLE = Kind("name", _variable)
-HOSTNAME = Kind("domain", values.hostname)
-DOMAIN = Kind("domain", values.domain)
 SELECTOR = Kind("name", _selector)
+NAME = Kind("name", _name)
 MOMENT = Kind("time", _moment)
-OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
-ADDRESS = Kind("address", values.address)
-PATH = Kind("path", values.path)
-OPTIONAL_PATH = Kind("path", values.optional_path)
 SECRET_PATH = Kind("path", _secret_path)
-COUNT = Kind("number", values.count)
-DURATION = Kind("duration", values.duration, _duration)
-PERIOD = Kind("duration", _period, _duration)
-SIZE = Kind("size", values.size, _size)
-SWITCH = Kind("true | false", values.switch)
+PERIOD = Kind("duration", _period)
 PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)
 SERVER = Kind("host[:port]", _server)
-PATTERN = Kind("pattern", _pattern)
+PATTERN = Kind("pattern", Pattern.read)
+TARGET = Kind("pattern | mx | relay:NAME", Pattern.read_target)
+RATE = Kind("rate", Rate.read)
 FINGERPRINT = Kind("text", _fingerprint)
 SOURCE = Kind("text", _source)
-HOP = Kind("mx | relay:NAME", _hop)
-COMMAND = Kind("command", _command, list)
+HOP = Kind("mx | relay:NAME", Via.read)
+COMMAND = Kind("command", _command)
+
+WRITERS: dict[Kind[Any], Callable[[Any], Any]] = {
+    DURATION: _duration,
+    PERIOD: _duration,
+    SIZE: _size,
+    ALIASES: _table,
+    AUTHORS: _table,
+    DOMAINS: list,
+    KEPT: list,
+    COMMAND: list,
+    MOMENT: _rfc3339,
+}
+"""What makes a TOML value of what these kinds have read; others write the value itself, or what `str` says of it."""
+
+
+def write(kind: Kind[Any], value: Any) -> Any:
+    """`value` as the file has it, as short as it can be said: 300 seconds are ``"5m"``."""
+    if kind.of is not None:
+        return [write(kind.of, item) for item in value]
+    if kind in WRITERS:
+        return WRITERS[kind](value)
+    return value if isinstance(value, str | int | float | dict | list) else str(value)

@@ -1,4 +1,4 @@
-"""The example file and the manual page of the configuration, printed from the declarations in `model`.
+"""The example file and the manual page of the configuration, printed from the declarations of the sections.
 
 ``python -m mailer.config.manual example`` prints `config.example.toml`, ``… page`` prints `mailer-config(5)`;
 a test compares both with the files in the repository.
@@ -11,12 +11,14 @@ import sys
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from .literal import literal
-from .model import LISTED, NAMED, TABLES
-from .setting import Setting, settings
+from .kinds import write
+from .model import SECTIONS, TABLES
+from .report import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Any
+
+    from .sections import Section, Setting
 
 WIDTH = 100
 
@@ -27,36 +29,27 @@ Durations are "90s", "5m", "4h", "2d"; sizes are "500KB", "25MB" (25,000,000 byt
 """
 
 
-def sections() -> Iterator[tuple[str, type]]:
-    """Each section as its header in the file, in the order in which a reader wants to meet them."""
-    headers = {name: f"[{name}]" for name in TABLES} | {name: f"[{name}.out]" for name in NAMED} | {name: f"[[{name}]]" for name in LISTED}
-    classes = {**TABLES, **NAMED, **LISTED}
-    first = ("mailer", "submission", "intake", "submitter", "relay", "route", "dkim", "delivery", "shape", "source", "reaction")
-    for name in (*first, *(name for name in TABLES if name not in first)):
-        yield headers[name], classes[name]
-
-
 def example() -> str:
     """`config.example.toml`: every section and setting, commented out, so that it means the same as no file."""
     parts = [_comment(OPENING)]
-    for header, cls in sections():
-        mark = "" if header.strip("[]") in TABLES else "#"
-        parts.append(f"{mark}{header}\n{_comment(_about(cls))}")
-        parts += [_entry(setting) for setting in settings(cls)]
+    for cls in SECTIONS:
+        mark = "" if cls.word in TABLES else "#"
+        parts.append(f"{mark}{cls.header.replace('NAME', 'out')}\n{_comment(_about(cls))}")
+        parts += [_entry(setting) for setting in cls.settings]
     return "\n".join(parts)
 
 
-def _entry(setting: Setting) -> str:
+def _entry(setting: Setting[Any]) -> str:
     """One setting with its sentence, as a line that only has to lose its ``#``."""
     words = f"\nOne of {', '.join(setting.kind.words)}." if setting.kind.words else ""
     note = f"\nDefault: {setting.shown}." if setting.shown else ""
-    return f"{_comment(setting.doc + words + note)}#{setting.key} = {literal(_sample(setting))}\n"
+    return f"{_comment(setting.sentence + words + note)}#{setting.key} = {literal(_sample(setting))}\n"
 
 
-def _sample(setting: Setting) -> object:
+def _sample(setting: Setting[Any]) -> object:
     """The value that stands for the setting: the example if there is one, else the default as the file writes it."""
     if not setting.example:
-        return setting.kind.write(setting.default)
+        return write(setting.kind, setting.standard())
     if setting.kind.name.startswith("list"):
         return [int(setting.example) if setting.kind.name == "list of number" else setting.example]
     if setting.kind.name.startswith("table"):
@@ -68,7 +61,7 @@ def _comment(text: str) -> str:
     return "".join(fill(line, WIDTH, initial_indent="# ", subsequent_indent="# ") + "\n" for line in text.splitlines())
 
 
-def _about(cls: type) -> str:
+def _about(cls: type[Section]) -> str:
     """The docstring of a section, its paragraphs as one line each."""
     text = inspect.getdoc(cls) or ""
     return "\n".join(" ".join(part.split()) for part in text.split("\n\n"))
@@ -221,25 +214,24 @@ via = ["relay:out"]
 def page() -> str:
     """`mailer-config(5)` in roff."""
     parts = [PAGE]
-    for header, cls in sections():
+    for cls in SECTIONS:
         paragraphs = "\n.PP\n".join(_roff(line) for line in _about(cls).splitlines())
-        title = header.replace("[relay.out]", "[relay.NAME]")
-        parts.append(f".SH SECTION {_roff(title)}\n{paragraphs}\n")
-        parts += [_item(setting) for setting in settings(cls)]
+        parts.append(f".SH SECTION {_roff(cls.header)}\n{paragraphs}\n")
+        parts += [_item(setting) for setting in cls.settings]
     return "".join((*parts, ENDING))
 
 
-def _item(setting: Setting) -> str:
+def _item(setting: Setting[Any]) -> str:
     if setting.required:
         default = "It has to be set."
     elif setting.shown:
         default = f"Default: {setting.shown}."
-    elif setting.default in ("", ()):
+    elif setting.default in (None, "", ()):
         default = "Default: none."
     else:
-        default = f"Default: {literal(setting.kind.write(setting.default))}."
+        default = f"Default: {literal(write(setting.kind, setting.standard()))}."
     kind = _roff(setting.kind.name).replace(" ", "\\ ")
-    return f'.TP\n.BR {_roff(setting.key)} " (" \\fI{kind}\\fR )\n{_roff(setting.doc)}\n{_roff(default)}\n'
+    return f'.TP\n.BR {_roff(setting.key)} " (" \\fI{kind}\\fR )\n{_roff(setting.sentence)}\n{_roff(default)}\n'
 
 
 def _roff(text: str) -> str:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Path = tuple[str | int, ...]
 """A key with the tables around it; the members of a list of tables have numbers."""
@@ -20,6 +23,21 @@ _PIECE = re.compile(
     r'''"""(?:[^\\]|\\.)*?"""(?:"{0,2})|\'\'\'.*?\'\'\'(?:'{0,2})|"(?:[^"\\]|\\.)*"|'[^']*'|[][{}\n]|\#[^\n]*|[^][{}"'\n\#]+''',
     re.DOTALL,
 )
+
+
+class Judged(Protocol):
+    """A file that is being judged: its sections by their words, with None for each that is wrong in itself."""
+
+    @property
+    def named(self) -> Mapping[str, Mapping[str, Any]]:
+        """Those with names of their own, by these."""
+
+    @property
+    def listed(self) -> Mapping[str, Sequence[Any]]:
+        """Those of which there are several, in the order of the file."""
+
+    def line(self, path: Path) -> int:
+        """The line of the file that `path` stands in."""
 
 
 class Place(NamedTuple):

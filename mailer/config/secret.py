@@ -1,4 +1,4 @@
-"""Passwords: where one is, and how it is read when it is needed.
+"""Passwords and private keys: where one is, and how it is read when it is needed.
 
 A secret stands in a file, comes from a command or from an environment variable; never in the
 configuration, on a command line, in a log or in an error. A `Secret` is only its place. Calling it
@@ -16,7 +16,6 @@ import stat
 import time
 from _thread import allocate_lock
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
@@ -24,16 +23,21 @@ from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
 if TYPE_CHECKING:
     from subprocess import Popen
 
+    from mailer.dkim.key import PrivateKey
+
 LONGEST = 4096  # bytes; an OAuth token may have 2000
+LONGEST_KEY = 16384  # bytes; RSA-4096 has 3300, and there may be remarks beside it
 PATIENCE = 30.0  # seconds for a command; a password manager may ask its agent
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """A secret in a ``file``, from a ``command`` or an ``env`` variable. Two are equal if their place is."""
 
-    kind: str
-    place: tuple[str, ...]
+    __slots__ = ("kind", "place")
+
+    def __init__(self, kind: str, place: tuple[str, ...]) -> None:
+        self.kind = kind
+        self.place = place
 
     def __call__(self) -> str:
         """The secret itself. Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read, 75 for now."""
@@ -43,6 +47,12 @@ class Secret:
     def __str__(self) -> str:
         names = {"file": "the file", "command": "the command", "env": "the environment variable"}
         return f"{names[self.kind]} {self.shown}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self.kind, self.place) == (other.kind, other.place)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.place))
 
     def __repr__(self) -> str:
         return f"Secret({self.kind} {self.shown})"
@@ -73,6 +83,20 @@ def read_private(path: str, what: str, longest: int, owner: int | None = None) -
         return os.read(fd, longest + 1)
     finally:
         os.close(fd)
+
+
+def read_key(path: str, owner: int | None = None) -> PrivateKey:
+    """The private key in the PEM file at `path`; `owner` as for `read_private`.
+
+    Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read.
+    """
+    from mailer.dkim.key import KeyProblem, private_key
+
+    pem = read_private(path, "the key file", LONGEST_KEY, owner)
+    try:
+        return private_key(pem)
+    except KeyProblem as problem:
+        raise Failure(f"the key file {path} cannot be used: {problem}", BAD_CONFIG) from None
 
 
 def _refuse_public(path: str, what: str, about: os.stat_result, owner: int) -> None:

@@ -1,7 +1,10 @@
 """Readers of single values: a value as TOML has it becomes the value that the program works with.
 
-Each raises `ValueError` whose text says what is wrong and what to write instead. The quick path uses these, so nothing
-costly is imported.
+Each reader raises `ValueError` whose text says what is wrong and what to write instead. Here are those that the quick path
+uses, so nothing costly is imported; `kinds` has the others.
+
+Below them is what holds where nobody has said it: where the configuration is, and the spool, and who sends. Nothing there asks the
+network: a name server that does not answer must not keep a script from queuing its mail.
 """
 
 from __future__ import annotations
@@ -9,13 +12,15 @@ from __future__ import annotations
 import os
 
 from mailer.mail.address import AddressError, parse
-
-from . import defaults
+from mailer.mail.failure import BAD_CONFIG, Failure
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LONGEST = 3650 * 86400  # ten years: a longer duration is a slip, and some would overflow a timer
 LARGEST = 2**50
+SYSTEM_FILE = "/etc/mailer/config.toml"
+SYSTEM_SPOOL = "/var/spool/mailer"
+LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
 
 
 def text(value: object) -> str:
@@ -176,7 +181,7 @@ def _name(value: object) -> str:
 
 def path(value: object) -> str:
     """An absolute path; ``~`` is the home directory. A relative one would mean something else in every directory."""
-    name = defaults.expanded(text(value))
+    name = expanded(text(value))
     if not name.startswith("/"):
         raise ValueError(f"{written(value)} is no whole path; begin it with / or ~/")
     return os.path.normpath(name)
@@ -206,3 +211,138 @@ def written(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     return str(value)[:60]
+
+
+def own_hostname() -> str:
+    """What this machine calls itself where the configuration does not say; see `mailer.machine.names`."""
+    from mailer.machine import names
+
+    return names.hostname()
+
+
+def own_spool() -> str:
+    """The spool of this user; of the machine for root. Empty where the user has no home, which see `nowhere`."""
+    if os.geteuid() == 0:
+        return SYSTEM_SPOOL
+    base = _base("XDG_STATE_HOME", ".local/state")
+    return base and base + "/mailer"
+
+
+def nowhere() -> Failure:
+    """What is wrong where nobody has said where the spool is, and there is no home to have one in."""
+    return Failure(f"there is no place for the spool: {_homeless()}; or set XDG_STATE_HOME, mailer.spool, or --spool", BAD_CONFIG)
+
+
+def files() -> tuple[str, ...]:
+    """Where a configuration may be that nobody named, in order of preference."""
+    own = own_file()
+    return (own, SYSTEM_FILE) if own else (SYSTEM_FILE,)
+
+
+def find(config_path: str | None = None) -> tuple[str, bytes]:
+    """The configuration file in use and what it holds; two times nothing if there is none.
+
+    The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
+    machine's. One in a home that is another's, and closed, is not the user's own. Raises `Failure` (78).
+    """
+    named = given(config_path or os.environ.get("MAILER_CONFIG", ""))
+    for path in (named,) if named else files():
+        try:
+            with open(path, "rb") as file:
+                return path, file.read(LARGEST_FILE + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            if named:
+                why = "" if config_path else " (the environment variable MAILER_CONFIG names it)"
+                raise Failure(f"there is no configuration file {path}{why}", BAD_CONFIG) from None
+        except OSError as error:
+            if not named and isinstance(error, PermissionError) and is_foreign(path):
+                continue
+            raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
+    return "", b""
+
+
+def given(path: str) -> str:
+    """A path of the command line or of the environment, as a shell would have expanded it. Raises `Failure` (78)."""
+    try:
+        return expanded(path)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}", BAD_CONFIG) from None
+
+
+def own_file() -> str:
+    """The place of this user's own configuration; empty where he has no home."""
+    base = _base("XDG_CONFIG_HOME", ".config")
+    return base and base + "/mailer/config.toml"
+
+
+def is_foreign(path: str) -> bool:
+    """Whether the configuration at `path` is in the home of another user: who gives up root's rights often keeps root's HOME."""
+    try:
+        return path != SYSTEM_FILE and os.stat(home()).st_uid != os.geteuid()
+    except OSError as error:
+        return isinstance(error, PermissionError)
+
+
+def new_file() -> str:
+    """Where a new configuration belongs: the machine's for root, the user's own for others. Raises `Failure` (78) without a home."""
+    path = SYSTEM_FILE if os.geteuid() == 0 else own_file()
+    if not path:
+        raise Failure(f"there is no place for a configuration: {_homeless()}, or say --config", BAD_CONFIG)
+    return path
+
+
+def _base(variable: str, otherwise: str) -> str:
+    """A base directory of the XDG specification; it says to ignore a relative one. Empty where there is no home either."""
+    path = os.environ.get(variable, "")
+    return path if path.startswith("/") else (found := home()) and f"{found.rstrip('/')}/{otherwise}"
+
+
+def home() -> str:
+    """The home directory of this user: ``$HOME``, else the one in passwd(5). A relative path is none, and then it is empty."""
+    path = os.environ.get("HOME", "")
+    if not path.startswith("/"):
+        import pwd
+
+        try:
+            path = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a container with a user that nobody has named
+            path = ""
+    return path if path.startswith("/") else ""
+
+
+def expanded(path: str) -> str:
+    """`path`, with a home directory for the ``~`` or ``~user`` that it begins with. Raises `ValueError` where there is none."""
+    if not path.startswith("~"):
+        return path
+    user, slash, rest = path[1:].partition("/")
+    if not user:
+        place = home()
+    else:
+        import pwd
+
+        try:
+            place = pwd.getpwnam(user).pw_dir
+        except KeyError:
+            raise ValueError(f"there is no user {user}, whose home ~{user} would be; write the whole path") from None
+    if not place.startswith("/"):
+        raise ValueError(f"~ is no place: {_homeless()}, or write the whole path")
+    return place.rstrip("/") + slash + rest
+
+
+def _homeless() -> str:
+    where = "HOME is not a whole path" if os.environ.get("HOME") else "HOME is not set"
+    return f"{where}, and user {os.getuid()} has no home in passwd(5); set HOME"
+
+
+def sender(from_address: str, default_domain: str, host: str) -> str:
+    """The sender of mail that names none: `from_address`, or the user at the default domain or at `host`."""
+    if from_address:
+        return from_address
+    import pwd
+
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container with a user that nobody has named
+        user = f"uid-{uid}"
+    return f"{user}@{default_domain or host}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mailer.config import Config
-    from mailer.config.relay import Relay
+    from mailer.config.sections.relay import Relay
 
 FILES = ("password_file", "oauth_refresh_token_file", "oauth_client_secret_file", "ca_file", "client_certificate", "client_key")
 """Settings of a relay that name a file which it depends on."""

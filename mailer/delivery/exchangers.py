@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.mail.cause import Cause
-from mailer.mail.domain import ascii_domain
+from mailer.mail.domain import compared
 from mailer.net.dns import DnsTrouble, NotFound, Offline
 
 from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
@@ -56,7 +56,7 @@ class Exchangers:
         self.resolver = resolver
         self.shuffle = shuffle
         self.screen = screen
-        self.own = form(own)
+        self.own = compared(own)
         self.port = port
         self.ours = ours
         self.implicit = False
@@ -87,7 +87,7 @@ class Exchangers:
             if absence.kind == "nxdomain":
                 raise Unroutable(550, "5.1.2", f"there is no domain {self.domain} in the DNS", "fail", Cause.NO_DOMAIN) from None
             self.implicit = True
-            return [(0, form(self.domain))]
+            return [(0, compared(self.domain))]
         except DnsTrouble as trouble:
             raise for_now(trouble) from None
 
@@ -174,11 +174,3 @@ class Exchangers:
 def is_localhost(host: str) -> bool:
     """RFC 6761 §6.3: this host, whatever a DNS says."""
     return host == "localhost" or host.endswith(".localhost")
-
-
-def form(name: str) -> str:
-    """A name as it stands in the answers of the DNS."""
-    try:
-        return ascii_domain(name)
-    except ValueError:
-        return name.lower()

@@ -21,14 +21,16 @@ from mailer.trust.screen import allowed
 from .hosts import find_hosts
 from .login import login_of
 from .nexthop import NextHop, Unroutable
-from .route import Route, RouteTable, Via
+from .route import RouteTable
 from .router import Stop, Way
 from .terms import TermsTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.config.model import Config
+    from mailer.config import Config
+    from mailer.config.forms import Via
+    from mailer.config.sections.route import Route
 
     from .exchangers import Lookup
     from .nexthop import Target
@@ -95,7 +97,7 @@ class Finder:
         self.shuffle = shuffle
         self.terms = TermsTable(config)
         self._endpoints: dict[Endpoint, Endpoint] = {}
-        self.table = RouteTable(Route.read(route.match, route.via) for route in config.routes)
+        self.table = RouteTable(config.routes)
         private = config.delivery.allow_private  # tests, and those who know: then even this host may be called
         self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
         self._ours: Callable[[str], bool] = (lambda _: False) if private else ours

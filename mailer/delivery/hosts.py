@@ -31,8 +31,9 @@ from .nexthop import NextHop, Target, Unroutable, comes_back, for_now, refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mailer.config.forms import Via
+
     from .exchangers import Lookup
-    from .route import Via
 
 __all__ = ["Unroutable", "find_hosts"]
 

@@ -15,7 +15,7 @@ from mailer.mail.cause import Cause
 from mailer.status.reader import Reader
 
 from .blame import BLAME
-from .route import Route, RouteTable
+from .route import RouteTable
 
 if TYPE_CHECKING:
     from mailer.config import Config
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def inherited(path: str, config: Config) -> list[str]:
     """The messages, by the status database at `path`; none where it cannot be read."""
-    routes = RouteTable(Route.read(route.match, route.via) for route in config.routes)
+    routes = RouteTable(config.routes)
     found: dict[str, None] = {}
     with Reader(path) as reader:
         for id, domain, cause in reader.put_off():

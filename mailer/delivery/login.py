@@ -10,7 +10,7 @@ from mailer.net.oauth import OAuth
 from mailer.smtp.sasl import OAUTH
 
 if TYPE_CHECKING:
-    from mailer.config.relay import Relay
+    from mailer.config.sections.relay import Relay
 
 
 def login_of(relay: Relay) -> Login | None:

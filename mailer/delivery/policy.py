@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mailer.bounces import Reports
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
 
     from .reaction import Reactions
     from .retry import Schedule

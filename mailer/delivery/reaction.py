@@ -23,19 +23,19 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.expression import LONGEST, found, says
+from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
 from mailer.mail.cause import CAUSES, REFUSALS, Cause
 from mailer.mail.outcome import Outcome
 
 from .retry import Schedule
-from .terms import form, matches
+from .terms import matches
 from .warmup import PAUSE, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.config.shape import Reaction
+    from mailer.config.sections.shaping import Reaction
     from mailer.smtp.reply import Reply
 
     from .attempt import Job
@@ -79,7 +79,7 @@ class Reactions:
         self.sources = sources
         self._slowed: dict[str, Slowed] = before._slowed if before else {}
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
-        formed = [(rule, tuple(map(form, rule.match))) for rule in rules]
+        formed = [(rule, tuple(pattern.form for pattern in rule.match)) for rule in rules]
         self.rules = [each for each in formed if each[0].action]
         own = len(config.reactions)
         self.meanings = [each for each in formed[:own] if each[0].means], [each for each in formed[own:] if each[0].means]
@@ -209,7 +209,7 @@ def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: 
         small = reply[:LONGEST].lower()
         if any(says(phrase, small) for phrase in rule.words):
             return True
-    return bool(rule.reply) and found(rule.reply, reply)
+    return rule.reply is not None and rule.reply.found(reply)
 
 
 def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:

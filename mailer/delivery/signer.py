@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.keyfile import read_key
+from mailer.config.secret import read_key
 from mailer.dkim.author import domains, nearest
 from mailer.dkim.sign import Seal, draft, sign
 from mailer.events import Alarm
@@ -26,7 +26,7 @@ from .policy import Unsigned
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.config.dkim import Dkim
+    from mailer.config.sections.dkim import Dkim
     from mailer.dkim.sign import Draft
     from mailer.events import Event
 

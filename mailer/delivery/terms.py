@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from mailer.config.shape import Rate
-from mailer.mail.domain import ascii_domain
+from mailer.mail.domain import compared
 from mailer.mail.pattern import fits
 
 from .rate import Bucket, Room
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mailer.config import Config
+    from mailer.config.forms import Rate
 
     from .router import Way
 
@@ -161,7 +161,7 @@ class TermsTable:
 
     def __init__(self, config: Config, before: TermsTable | None = None) -> None:
         self.config = config
-        self._patterns = [tuple(map(form, shape.match)) for shape in config.shapes]
+        self._patterns = [tuple(pattern.form for pattern in shape.match) for shape in config.shapes]
         self._known: dict[str, Terms] = {}
         self._before = before._known if before else {}  # what is held there is not forgotten yet
         self._buckets: WeakValueDictionary[tuple[str, str], Bucket] = before._buckets if before else WeakValueDictionary()
@@ -189,7 +189,7 @@ class TermsTable:
 
     def key(self, key: str, domain: str) -> str:
         """The key of the destination for mail to `domain` whose hosts make up `key`."""
-        name = form(domain)
+        name = compared(domain)
         named = []
         for patterns in self._patterns:
             if not any(matches(pattern, key) for pattern in patterns):
@@ -205,7 +205,7 @@ class TermsTable:
         for at in rules:
             shape = self.config.shapes[at]
             if (value := getattr(shape, name)) not in (None, "", ()):
-                shared = ",".join(shape.match) if shape.share else ""
+                shared = ",".join(map(str, shape.match)) if shape.share else ""
                 return Said(name, value, where(self.config, f"shape.{at}.{name}"), at, shared)
         return self._otherwise(key, name)
 
@@ -258,7 +258,7 @@ class TermsTable:
     def _limits(self, name: str, key: str, said: Said) -> list[Bucket]:
         """The limit of this destination, or of those that it shares it with, and that of all the world."""
         limits = [(said.shared or key, said.value), ("", getattr(self.config.delivery, name))]
-        return [self._bucket((name, whose), Rate.read(rate)) for whose, rate in limits if rate]
+        return [self._bucket((name, whose), rate) for whose, rate in limits if rate]
 
     def _bucket(self, name: tuple[str, str], rate: Rate) -> Bucket:
         bucket = self._buckets.get(name)
@@ -295,14 +295,3 @@ def matches(pattern: str, key: str) -> bool:
         if leg == pattern or (kind == "mx" and (pattern == kind or any(fits(pattern, name) for name in names.split(",")))):
             return True
     return False
-
-
-def form(pattern: str) -> str:
-    """A pattern as keys have its names: the form that the DNS knows them in."""
-    if pattern == "*" or pattern.startswith("relay:"):
-        return pattern
-    wild = "*." if pattern.startswith("*.") else ""
-    try:
-        return wild + ascii_domain(pattern.removeprefix(wild))
-    except ValueError:
-        return pattern.lower()

@@ -25,7 +25,7 @@ from mailer.net.family import is_six
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.config.shape import Source
+    from mailer.config.sections.shaping import Source
 
     from .router import Stop, Way
     from .terms import TermsTable
@@ -189,7 +189,7 @@ class Sources:
         plan = table.said(key, rules, "warm_up").value
         names = table.said(key, rules, "sources").value or ()
         found = tuple((by_name[name], (plan or by_name[name].warm_up) if by_name[name].warm_up else ()) for name in names)
-        return Exits(found, ",".join(shared) if shared else key)
+        return Exits(found, ",".join(map(str, shared)) if shared else key)
 
     def _resting(self, name: str, place: str, now: float) -> Wait | None:
         until, why = self._rests.get((name, place), (0.0, ""))

@@ -21,7 +21,7 @@ from mailer.mail.pattern import fits as is_like
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.config.intake import Submitter
+    from mailer.config.sections.intake import Submitter
     from mailer.mail.envelope import Envelope
 
 REMEMBERED = 60.0  # seconds: who is in which group may come over the network, and changes rarely

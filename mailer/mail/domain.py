@@ -42,6 +42,14 @@ def ascii_domain(domain: str) -> str:
     return name
 
 
+def compared(domain: str) -> str:
+    """`domain` in the form in which domains are compared: as it is looked up. What cannot be looked up leads nowhere, in lower case."""
+    try:
+        return ascii_domain(domain)
+    except ValueError:
+        return domain.lower()
+
+
 def _a_label(label: str) -> str:
     """RFC 5891 §5.5; the form before it is RFC 5895 §2: small letters, plain widths, composed."""
     plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", label).lower())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from mailer.clock import Clock
+    from mailer.config.forms import HostPort
     from mailer.delivery.guard import Guard
     from mailer.delivery.scheduler import Scheduler
     from mailer.events import Events
@@ -32,24 +33,25 @@ class Outlet:
         self.scheduler = scheduler
         self.guard = guard
         self.clock = clock
-        self._listen: str | None = ""  # None: what was asked for could not be done
+        self._listen: HostPort | None = None
+        self._failed = False  # what was asked for last could not be done
         self._served: tuple[WSGIServer, Thread] | None = None
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
 
-    async def serve(self, listen: str) -> None:
-        """Serve at `listen` (host:port) and nowhere else; empty: do not even count. Raises `Failure`; then it is counted, not served."""
+    async def serve(self, listen: HostPort | None) -> None:
+        """Serve at `listen` and nowhere else; None: do not even count. Raises `Failure`; then it is counted, not served."""
         async with self._turn:
-            if listen == self._listen:
+            if listen == self._listen and not self._failed:
                 return
-            self._count(bool(listen))
-            self._listen = None
+            self._count(listen is not None)
+            self._failed = True
             await asyncio.to_thread(self._close)
             if listen:
                 await asyncio.to_thread(self._open, listen)
-            self._listen = listen
+            self._listen, self._failed = listen, False
 
-    def change(self, listen: str) -> None:
+    def change(self, listen: HostPort | None) -> None:
         """The same, soon, for a daemon that goes on whatever comes of it: what cannot be is an alarm, ``metrics``."""
         task = asyncio.get_running_loop().create_task(self._change(listen))
         self._changes.add(task)
@@ -59,9 +61,9 @@ class Outlet:
         """Let go of the port and of the thread."""
         if self._changes:
             await asyncio.wait(self._changes)
-        await self.serve("")
+        await self.serve(None)
 
-    async def _change(self, listen: str) -> None:
+    async def _change(self, listen: HostPort | None) -> None:
         try:
             await self.serve(listen)
         except Failure as failure:
@@ -75,17 +77,16 @@ class Outlet:
         elif not on and self.counts in listeners:
             listeners.remove(self.counts)
 
-    def _open(self, listen: str) -> None:
+    def _open(self, listen: HostPort) -> None:
         try:
             from .page import Page, serve
         except ImportError:
             raise Failure(
                 "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", BAD_CONFIG
             ) from None
-        host, _, port = listen.rpartition(":")
         page = Page(self.counts, self.scheduler, self.guard)
         try:
-            self._served = serve(page, host.removeprefix("[").removesuffix("]"), int(port))
+            self._served = serve(page, listen.host, listen.port)
         except (OSError, UnicodeError) as error:  # a name that is none is no OSError
             reason = getattr(error, "strerror", None) or error
             raise Failure(f"cannot serve metrics at {listen}: {reason}; choose another address with metrics.listen", UNAVAILABLE) from None

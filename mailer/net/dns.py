@@ -27,6 +27,8 @@ from .query import AT_ONCE, SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.config.forms import HostPort
+
 __all__ = ["DnsTrouble", "NotFound", "Offline", "Resolver"]
 
 SHORTEST = 1.0  # seconds that any answer is remembered: a TTL of 0 must not mean a question for each recipient
@@ -56,7 +58,7 @@ class _Known(NamedTuple):
 
 
 class Resolver:
-    """Looks names up at `nameservers` (``127.0.0.1:5353``, ``[::1]:53``, ``192.0.2.1``), or the system's if there are none.
+    """Looks names up at `nameservers`, which are addresses, with a port where it is not 53, or at the system's if there are none.
 
     One server may take `timeout` seconds, and one look-up, with all its questions, `lifetime`; `cache_size` answers are remembered, and
     `at_once` questions are under way. `clock` counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses
@@ -65,7 +67,7 @@ class Resolver:
 
     def __init__(
         self,
-        nameservers: Sequence[str] = (),
+        nameservers: Sequence[HostPort] = (),
         timeout: float = 5.0,
         lifetime: float = 15.0,
         cache_size: int = 10_000,

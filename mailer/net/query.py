@@ -36,6 +36,8 @@ from .turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.config.forms import HostPort
+
 MAX_CHAIN = 16  # CNAMEs in a row; name servers give up at about as many
 PAYLOAD = 1232  # bytes of UDP that no network cuts into fragments; longer answers come by TCP
 AT_ONCE = 200  # questions under way, each with a socket; see `turns`
@@ -79,13 +81,13 @@ def has_route() -> bool:
 class Asker:
     """Asks `nameservers`, or those that the file `system` names if there are none.
 
-    They are written ``192.0.2.1``, ``127.0.0.1:5353``, ``[::1]:53``; one may take `timeout` seconds, a whole question
-    `lifetime`. `online` tells whether there is a network beyond this machine.
+    They are addresses, with a port where it is not 53; one may take `timeout` seconds, a whole question `lifetime`.
+    `online` tells whether there is a network beyond this machine.
     """
 
     def __init__(
         self,
-        nameservers: Sequence[str],
+        nameservers: Sequence[HostPort],
         timeout: float,
         lifetime: float,
         system: str = SYSTEM,
@@ -100,7 +102,7 @@ class Asker:
         self._version: tuple[int, ...] | None = None
         self._stub = False
         self._search: Sequence[str] = ()
-        self._use([_server(text) for text in nameservers])
+        self._use([_Server(server.host, server.port or 53) for server in nameservers])
         # A UDP socket that is connected hears when nobody listens at the other end.
         self._backend = copy(dns.asyncbackend.get_backend("asyncio"))
         self._backend.datagram_connection_required = lambda: True  # type: ignore[method-assign]
@@ -237,18 +239,6 @@ class _Server(dns.nameserver.Do53Nameserver):
             return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
         finally:
             writer.close()
-
-
-def _server(text: str) -> dns.nameserver.Do53Nameserver:
-    """The server that ``address``, ``address:port`` or ``[address]:port`` writes. Raises `ValueError`."""
-    if text.startswith("["):
-        host, bracket, port = text[1:].partition("]")
-        if not bracket or port[:1] not in ("", ":"):
-            raise ValueError(f"{text!r} is no name server")
-        port = port[1:]
-    else:
-        host, port = text.split(":") if text.count(":") == 1 else (text, "")
-    return _Server(str(ip_address(host)), int(port or 53))
 
 
 def _system(path: str) -> tuple[list[dns.nameserver.Do53Nameserver], list[str]]:

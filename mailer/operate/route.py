@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.config import Config
-    from mailer.config.judge import Problem
+    from mailer.config.file import Problem
     from mailer.delivery.finder import Finder, Itinerary, Leg
     from mailer.delivery.nexthop import Unroutable
     from mailer.delivery.terms import Said, Terms
@@ -65,7 +65,7 @@ class Preview(NamedTuple):
 
     def limits_in_all(self) -> dict[str, str]:
         """What holds for all destinations together, as the file has it; empty where there is no limit."""
-        return {name: getattr(self.config.delivery, name) for name in IN_ALL}
+        return {name: str(rate) if (rate := getattr(self.config.delivery, name)) else "" for name in IN_ALL}
 
     def login(self, leg: Leg) -> str:
         """The name under which we log in there; empty for none."""
@@ -86,7 +86,7 @@ class Preview(NamedTuple):
         return {
             "address": str(self.address),
             "domain": self.address.domain.lower(),
-            "rule": {"match": itinerary.route.pattern, "via": [*map(str, itinerary.route.via)], "line": self.line},
+            "rule": {"match": itinerary.route.match.form, "via": [*map(str, itinerary.route.via)], "line": self.line},
             "verdict": itinerary.trouble.verdict if itinerary.trouble else None,
             "ways": [self._way(leg, terms) for leg in itinerary.legs],
             "destination": itinerary.key or None,
@@ -127,13 +127,13 @@ def _limit(said: Said) -> dict[str, object]:
 
 def plain(said: Said) -> Any:
     """The value of a limit as the file has it; None for no limit."""
-    from mailer.config.setting import settings
-    from mailer.config.shape import Shape
+    from mailer.config.kinds import write
+    from mailer.config.sections.shaping import Shape
 
     if said.value is None:
         return None
-    kind = next(setting.kind for setting in settings(Shape) if setting.key == said.name)
-    value = kind.write(said.value)
+    kind = next(setting.kind for setting in Shape.settings if setting.key == said.name)
+    value = write(kind, said.value)
     return [*value] if isinstance(value, tuple) else value
 
 
@@ -153,7 +153,7 @@ def reports_lead_nowhere(config: Config) -> Iterator[Problem]:
     Reports go to the sender, by the way that all mail goes. A host that delivers to MX hosts itself and lets its users write as
     root@mail.example.com sends their reports to itself, where no mail is taken; each then fails in its turn, without a word.
     """
-    from mailer.config.judge import Problem
+    from mailer.config.file import Problem
 
     submission = config.submission
     chosen = "from_address" if submission.from_address else "default_domain"

@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
     from mailer.identity import Rules
     from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change

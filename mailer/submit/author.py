@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
     from mailer.identity import Rules
 
     from . import Request

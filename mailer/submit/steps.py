@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.config.quick import SubmissionSettings
+    from mailer.config.sections import SubmissionSettings
     from mailer.mail.message import Message
 
 ENVELOPE = (

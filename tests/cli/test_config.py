@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 START = """
 import sys
 from mailer.cli import main
-from mailer.config import defaults, model
-defaults.SYSTEM_FILE = sys.argv.pop(1)
-defaults.SYSTEM_SPOOL = defaults.SYSTEM_FILE + ".spool"
+from mailer.config import model, values
+values.SYSTEM_FILE = sys.argv.pop(1)
+values.SYSTEM_SPOOL = values.SYSTEM_FILE + ".spool"
 sys.exit(main(sys.argv))
 """
 

@@ -19,7 +19,7 @@ COSTLY = {
 }  # fmt: skip
 PLAIN = {
     "mailer", "mailer.cli", "mailer.cli.signals",
-    "mailer.config", "mailer.config.defaults", "mailer.config.quick", "mailer.config.values",
+    "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
     "mailer.durable",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.failure", "mailer.mail.message",
     "mailer.mail.when",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailer.cli.sendmail_session import Session
-from mailer.config.quick import SubmissionSettings
+from mailer.config.sections import SubmissionSettings
 from mailer.spool import Spool
 from tests.fakes.processes import MAILER
 from tests.mail.test_message import SMUGGLING
@@ -38,7 +38,7 @@ class Office:
 
     def __init__(self, root: Path, **found: Any) -> None:
         self.spool = Spool(str(root / "spool"))
-        self.session = Session(SubmissionSettings({"spool": self.spool.root, "hostname": "host.example", **found}, ""))
+        self.session = Session(SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found}))
 
     def says(self, *pieces: bytes) -> str:
         return b"".join(map(self.session.feed, pieces)).decode()

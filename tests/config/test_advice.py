@@ -4,8 +4,7 @@ from pathlib import Path
 
 from mailer.config import Config, load
 from mailer.config.advice import missing, warnings
-from mailer.config.file import config_of
-from mailer.config.judge import Problem
+from mailer.config.file import Problem, config_of
 
 RELAY = '[mailer]\nhostname = "a.example"\n[relay.out]\nhost = "h.example"\n'
 

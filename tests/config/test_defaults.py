@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mailer.config import defaults, load, values
+from mailer.config import load, values
 from mailer.config.quick import given, submission
 from mailer.delivery.reaction import shipped
 from mailer.mail.failure import Failure
@@ -21,9 +21,9 @@ HOMELESS = [None, "", "here", "./x", "~"]
 @pytest.fixture
 def nameless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A user without an entry in passwd(5), as in a container, on a machine that mailer is not configured on."""
-    monkeypatch.setattr(defaults.os, "geteuid", lambda: NOBODY_KNOWS)
-    monkeypatch.setattr(defaults.os, "getuid", lambda: NOBODY_KNOWS)
-    monkeypatch.setattr(defaults, "SYSTEM_FILE", str(tmp_path / "none.toml"))
+    monkeypatch.setattr(values.os, "geteuid", lambda: NOBODY_KNOWS)
+    monkeypatch.setattr(values.os, "getuid", lambda: NOBODY_KNOWS)
+    monkeypatch.setattr(values, "SYSTEM_FILE", str(tmp_path / "none.toml"))
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "MAILER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -43,9 +43,9 @@ def test_without_a_home_there_is_no_spool(home: str | None, monkeypatch: pytest.
         with pytest.raises(Failure, match=r"no place for the spool: HOME is not .*set HOME; or set XDG_STATE_HOME") as caught:
             settings()
         assert caught.value.code == 78
-    assert defaults.files() == (defaults.SYSTEM_FILE,)
+    assert values.files() == (values.SYSTEM_FILE,)
     with pytest.raises(Failure, match="no place for a configuration: HOME"):
-        defaults.new_file()
+        values.new_file()
 
 
 @pytest.mark.usefixtures("nameless")
@@ -66,7 +66,7 @@ def test_who_says_where_the_spool_is_needs_no_home(home: str | None, monkeypatch
         assert settings(None, "here").spool == str(tmp_path / "here")
         assert settings(str(config)).spool == "/srv/spool"
     monkeypatch.setenv("XDG_STATE_HOME", "state")
-    assert defaults.spool() == ""
+    assert values.own_spool() == ""
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert submission().spool == load().spool == "/state/mailer"
 
@@ -78,10 +78,10 @@ def test_a_home_that_is_no_whole_path_is_the_one_of_the_system(home: str | None,
     at_home(monkeypatch, home)
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir="/home/pi"))
     assert submission().spool == "/home/pi/.local/state/mailer"
-    assert defaults.files()[0] == "/home/pi/.config/mailer/config.toml"
+    assert values.files()[0] == "/home/pi/.config/mailer/config.toml"
     assert values.path("~/x") == "/home/pi/x"
     monkeypatch.setenv("HOME", "/")
-    assert defaults.spool() == "/.local/state/mailer"
+    assert values.own_spool() == "/.local/state/mailer"
 
 
 @pytest.mark.parametrize("home", HOMELESS)

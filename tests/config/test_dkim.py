@@ -6,9 +6,10 @@ import pytest
 
 from mailer.config.advice import missing
 from mailer.config.file import at, config_of, examine
-from mailer.config.keyfile import LONGEST, read_key
 from mailer.config.report import lines, rows
+from mailer.config.secret import LONGEST_KEY, read_key
 from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.when import parse_rfc3339
 from tests.dkim.keys import key, pem
 
 KEY = '[[dkim]]\ndomain = "example.com"\nselector = "s1"\nkey_file = "/keys/s1.pem"\n'
@@ -64,7 +65,7 @@ def test_selectors_and_times_have_one_form() -> None:
     """A selector in lower case, with dots if it has several labels; a time in UTC."""
     text = KEY.replace('"s1"', '"S1.Mail"') + 'retired = "2026-11-21T03:00:00+01:00"\n'
     (key,) = config_of("", text.encode()).dkim
-    assert (key.selector, key.retired) == ("s1.mail", "2026-11-21T02:00:00Z")
+    assert (key.selector, key.retired) == ("s1.mail", parse_rfc3339("2026-11-21T02:00:00Z"))
 
 
 def test_keys_are_shown() -> None:
@@ -93,7 +94,7 @@ def test_a_key_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) ->
     assert caught.value.code == BAD_CONFIG
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"x" * (LONGEST + 10)])
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"x" * (LONGEST_KEY + 10)])
 def test_a_key_file_without_a_key(tmp_path: Path, data: bytes) -> None:
     """It is named, and nothing of what is in it."""
     path = tmp_path / "k.pem"

@@ -65,6 +65,31 @@ def test_a_setting_takes_its_place_in_the_example_file() -> None:
     assert len(made.splitlines()) == len(example().splitlines()) + 2
 
 
+def test_nothing_but_the_section_is_touched() -> None:
+    """Lists between other sections stay where they are, and what is written above the next section goes on being about that."""
+    text = """\
+[[route]]
+match = "a.example"  # first
+via = "mx"
+[mailer]
+hostname = "a.example"
+
+# all the rest
+[[route]]
+match = "*"
+via = [ "mx" ]
+[log]
+"""
+    assert change(text, "mailer.spool", "/a") == text.replace('"a.example"\n\n', '"a.example"\nspool = "/a"\n\n')
+    assert change(text, "log.level", "debug", "dns.timeout", "3s") == text + 'level = "debug"\n\n[dns]\ntimeout = "3s"\n'
+
+
+def test_a_table_is_one_line() -> None:
+    """As the example file writes it."""
+    made = change("[submission]\n", "submission.aliases", '{ root = "anna@example.com" }')
+    assert made == '[submission]\naliases = { root = "anna@example.com" }\n'
+
+
 def test_settings_that_need_each_other_are_given_together() -> None:
     """A relay with a login comes in one step; half of it is refused."""
     pairs = ("relay.out.host", "smtp.example.com", "relay.out.username", "me", "relay.out.password_command", "pass 'the relay'")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailer.config import defaults, load
+from mailer.config import load, values
 from mailer.config.file import config_of
-from mailer.config.model import Mailer, Submission
-from mailer.config.quick import LARGEST_FILE, READERS, SubmissionSettings, of, plain, submission
-from mailer.config.setting import settings as settings_of
+from mailer.config.quick import plain, submission
+from mailer.config.sections import SubmissionSettings
+from mailer.config.values import LARGEST_FILE
 from mailer.mail.failure import Failure
 from tests.fakes.users import NOBODY, as_nobody, public_directory
 
@@ -53,9 +53,9 @@ def agree(data: bytes) -> None:
     found = plain(data)
     if found is None:
         return
-    quick = SubmissionSettings(found, "f")
+    quick = SubmissionSettings("f", **found)
     try:
-        whole = of(config_of("f", data))
+        whole = config_of("f", data).submitting
     except Failure:
         with pytest.raises(Failure):
             config_of("f", the_rest(data))
@@ -134,7 +134,7 @@ www-data = "Our shop <shop@example.com>"
     }
     path = tmp_path / "c.toml"
     path.write_text(text)
-    assert submission(str(path)) == of(load(str(path)))
+    assert submission(str(path)) == load(str(path)).submitting
     assert submission(str(path)).rules
 
 
@@ -160,18 +160,12 @@ def test_bytes_that_are_no_utf8_and_huge_files_are_left_to_the_full_reader() -> 
     assert plain(b"#" * (LARGEST_FILE + 1)) is None
 
 
-def test_the_two_lists_of_settings_are_one() -> None:
-    """The quick path knows the settings of [mailer] and [submission] that the model declares, with the same readers."""
-    for name, cls in (("mailer", Mailer), ("submission", Submission)):
-        assert READERS[name] == {setting.key: setting.kind.read for setting in settings_of(cls)}
-
-
 def test_without_a_file_both_have_the_same_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file, no difference: hostname, spool, limits."""
     monkeypatch.delenv("MAILER_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(defaults, "SYSTEM_FILE", str(tmp_path / "none"))
-    assert submission() == of(load())
+    monkeypatch.setattr(values, "SYSTEM_FILE", str(tmp_path / "none"))
+    assert submission() == load().submitting
     assert submission().config_path == ""
     assert submission(None, "here").spool == load(None, "here").spool == os.path.abspath("here")
 
@@ -233,7 +227,7 @@ def test_the_order_in_which_files_are_looked_for(tmp_path: Path, monkeypatch: py
 
     monkeypatch.delenv("MAILER_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(defaults, "SYSTEM_FILE", written("etc/config.toml"))
+    monkeypatch.setattr(values, "SYSTEM_FILE", written("etc/config.toml"))
     assert submission().hostname == load().hostname == "etc.example"
     written("mailer/config.toml")
     assert submission().hostname == load().hostname == "mailer.example"
@@ -255,8 +249,8 @@ def test_a_home_that_is_closed_is_not_ours() -> None:
         own.chmod(0o600)
         system.write_text('[mailer]\nhostname = "system.example"\nspool = "/srv/spool"\n')
         code = f"""
-from mailer.config import defaults, quick
-defaults.SYSTEM_FILE = {str(system)!r}
+from mailer.config import quick, values
+values.SYSTEM_FILE = {str(system)!r}
 os.environ["HOME"] = {str(home)!r}
 print(quick.submission().hostname)
 """
@@ -299,14 +293,14 @@ print(*(set(sys.modules) - before))
     assert not loaded & COSTLY
     assert {name for name in loaded if name.startswith("mailer.config.")} == {
         "mailer.config.quick",
-        "mailer.config.defaults",
+        "mailer.config.sections",
         "mailer.config.values",
     }
 
 
 def test_the_hostname_is_never_asked_of_the_network() -> None:
     """The machine's own name, from the kernel or /etc/hostname; something that EHLO can say."""
-    name = defaults.hostname()
+    name = values.own_hostname()
     assert name
     assert name.isascii()
-    assert READERS["mailer"]["hostname"](name) == name
+    assert values.hostname(name) == name

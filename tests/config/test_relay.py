@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.config.file import config_of, examine
-from mailer.config.relay import Relay
+from mailer.config.sections.relay import Relay
 from mailer.mail.failure import Failure
 
 FINGERPRINT = "AB:" * 31 + "CD"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from mailer.config import Config
@@ -12,7 +11,7 @@ CONTRACT = (Path(__file__).parent / "contract.toml").read_bytes()
 
 def again(config: Config) -> Config:
     """The configuration that the report of another one writes."""
-    return replace(config_of("", "\n".join(lines(config)).encode()), path=config.path)
+    return config_of("", "\n".join(lines(config)).encode()).but(path=config.path)
 
 
 def test_what_is_printed_is_the_configuration_again() -> None:

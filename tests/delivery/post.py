@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from mailer.bounces import Reports
 from mailer.clock import SteadyClock
-from mailer.config.quick import SubmissionSettings
+from mailer.config.sections import SubmissionSettings
 from mailer.delivery.courier import Load
 from mailer.delivery.engine import Engine
 from mailer.delivery.ledger import Ledger
@@ -129,7 +129,7 @@ class Post:
             Router(self.finder),
             Schedule([60.0, 300.0], expire),
             Reports("host.example", "postmaster@host.example"),
-            SubmissionSettings({"spool": self.spool.root, "hostname": "host.example"}, ""),
+            SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
         self.engine = Engine(self.spool, self.scheduler, self.courier, policy, self.ledger, clock or self.clock, self._tell, lambda: 0.5)
 

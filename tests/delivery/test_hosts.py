@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.config.forms import Via
 from mailer.delivery import exchangers
 from mailer.delivery.hosts import Unroutable, find_hosts
-from mailer.delivery.route import Via
 from mailer.net.dns import Offline
 from mailer.trust.screen import allowed
 from tests.fakes.resolver import FakeResolver

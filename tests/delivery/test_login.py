@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.config.relay import Relay
+from mailer.config.sections.relay import Relay
 from mailer.delivery.login import login_of
 from mailer.net.oauth import OAuth
 

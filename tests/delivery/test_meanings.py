@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailer.config.expression import says
+from mailer.config.expression import Phrase, says
 from mailer.config.file import config_of
 from mailer.delivery.blame import BLAME, mended
 from mailer.delivery.reaction import Reactions, shipped
@@ -18,7 +18,7 @@ from mailer.mail.cause import REFUSALS, Cause
 from mailer.smtp.reply import ReplyReader
 
 if TYPE_CHECKING:
-    from mailer.config.shape import Reaction
+    from mailer.config.sections.shaping import Reaction
 
 MEANINGS = [rule for rule in shipped() if rule.means]
 EXCEPTED: dict[tuple[str, str], str | None] = {}
@@ -289,12 +289,12 @@ def test_all_words_are_reached() -> None:
     for rule in MEANINGS:
         code = (rule.codes or (550,))[0]
         for words in rule.words:
-            said = words.replace(" * ", " x ")
+            said = " x ".join(words)
             line = said if said[:3].isdigit() else f"{code} {said}"
             for phase in rule.phases or ("mail", "rcpt", "body"):
                 first = matched(phase, line + " x")
                 if first is None or first.means != rule.means:
-                    hidden[words, phase] = first and first.means
+                    hidden[str(words), phase] = first and first.means
     assert hidden == EXCEPTED
 
 
@@ -349,6 +349,6 @@ def test_the_words_of_the_operator_go_first() -> None:
 
 def test_phrases() -> None:
     """An asterisk stands for a few characters, in whatever order a text repeats its parts."""
-    assert says("sender * not allowed", "sender a, sender <me@example.com> is not allowed here")
-    assert not says("sender * not allowed", "not allowed: sender")
-    assert not says("sender * not allowed", "sender " + "x" * 100 + " not allowed")
+    assert says(Phrase.read("sender * not allowed"), "sender a, sender <me@example.com> is not allowed here")
+    assert not says(Phrase.read("sender * not allowed"), "not allowed: sender")
+    assert not says(Phrase.read("sender * not allowed"), "sender " + "x" * 100 + " not allowed")

@@ -6,14 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.delivery.route import DEFAULT, Route, RouteTable, Via
+from mailer.config.forms import Pattern, Via
+from mailer.config.kinds import HOP
+from mailer.config.sections.route import Route
+from mailer.delivery.route import DEFAULT, RouteTable
 
 A, B, C = (f"relay:{name}" for name in "abc")
 
 
+def rule(pattern: str, *via: str) -> Route:
+    """A section as the file would have it."""
+    return Route(match=Pattern.read(pattern), via=tuple(map(Via.read, via)))
+
+
 def table(*rules: tuple[str, str]) -> RouteTable:
     """A table of one way out a rule."""
-    return RouteTable(Route.read(pattern, [via]) for pattern, via in rules)
+    return RouteTable(rule(pattern, via) for pattern, via in rules)
 
 
 def via(routes: RouteTable, domain: str) -> str:
@@ -63,7 +71,7 @@ def test_a_domain_that_is_none() -> None:
 
 def test_order_of_preference() -> None:
     """A rule keeps its ways out in order."""
-    route = Route.read("*", ["relay:one", "relay:two", "mx"])
+    route = rule("*", "relay:one", "relay:two", "mx")
     assert route.via == (Via("relay", "one"), Via("relay", "two"), Via("mx"))
     assert [*map(str, route.via)] == ["relay:one", "relay:two", "mx"]
 
@@ -72,7 +80,7 @@ def test_order_of_preference() -> None:
 def test_no_way_out(text: str) -> None:
     """What is neither ``mx`` nor ``relay:NAME`` is refused."""
     with pytest.raises(ValueError, match="no way out"):
-        Via.read(text)
+        HOP.read(text)
 
 
 DOMAINS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".".join)
@@ -82,10 +90,10 @@ PATTERNS = st.just("*") | DOMAINS | DOMAINS.map(lambda domain: f"*.{domain}")
 @given(st.lists(PATTERNS, max_size=8), DOMAINS)
 def test_as_if_read_from_the_top(patterns: list[str], domain: str) -> None:
     """The table finds what somebody finds who reads the rules from the top."""
-    routes = [Route(pattern, (Via("relay", str(at)),)) for at, pattern in enumerate(patterns)]
+    routes = [rule(pattern, f"relay:{at}") for at, pattern in enumerate(patterns)]
 
     def matches(pattern: str) -> bool:
         return pattern in ("*", domain) or (pattern.startswith("*.") and domain.endswith(pattern[1:]))
 
-    expected = next((route for route in routes if matches(route.pattern)), DEFAULT)
+    expected = next((route for route in routes if matches(route.match.form)), DEFAULT)
     assert RouteTable(routes).find(domain) == expected

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailer.config.dkim import Dkim
+from mailer.config.sections.dkim import Dkim
 from mailer.delivery import signer as module
 from mailer.delivery.agent import Agent
 from mailer.delivery.policy import Unsigned

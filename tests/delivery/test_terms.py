@@ -6,6 +6,7 @@ import pytest
 
 from mailer.config import Config
 from mailer.config.file import config_of
+from mailer.config.forms import Rate
 from mailer.delivery.router import Way
 from mailer.delivery.terms import TermsTable
 
@@ -153,7 +154,7 @@ def test_explain() -> None:
         "[delivery]\nrecipients_per_message = 30\n" + shape("*.google.com", 'message_rate = "2/s"', "share = true", "max_connections = 4")
     )
     said = {each.name: each for each in found.explain(GOOGLE)}
-    assert said["message_rate"][1:] == ("2/s", "c.toml:5", 0, "*.google.com")
+    assert said["message_rate"][1:] == (Rate(2, 1.0), "c.toml:5", 0, "*.google.com")
     assert said["max_connections"][1:4] == (4, "c.toml:7", 0)
     assert said["recipients_per_message"][1:] == (30, "c.toml:2", -1, "")
     assert said["initial_connections"][1:3] == (2, "built-in default")

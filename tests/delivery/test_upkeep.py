@@ -19,16 +19,16 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
     """An alarm when it does, a word when it has room again; the log is hushed in between."""
     hushed: list[bool] = []
     keep = Upkeep(post.engine, post.ledger, hushed.append)
-    settings = post.engine.policy.submission
+    policy = post.engine.policy
 
     async def scenario() -> None:
         async with post.running():
             keep.disk()
             assert (post.told("alarm"), hushed) == ([], [])
-            settings.min_free_space = 10**18
+            policy.submission = policy.submission.but(min_free_space=10**18)
             keep.disk(), keep.disk()
             assert "submission.min_free_space" in post.engine.settler.short
-            settings.min_free_space = 1
+            policy.submission = policy.submission.but(min_free_space=1)
             keep.disk(), keep.disk()
             assert post.engine.settler.short == ""
         assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]

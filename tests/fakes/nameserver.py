@@ -38,6 +38,8 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 
+from mailer.config.forms import HostPort
+
 SOA = ". {ttl} IN SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 {ttl}"
 CODES = {"servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "formerr": dns.rcode.FORMERR, "notimp": dns.rcode.NOTIMP}
 
@@ -66,9 +68,9 @@ class Nameserver:
         self._thread.start()
 
     @property
-    def address(self) -> str:
+    def address(self) -> HostPort:
         """How the configuration writes it."""
-        return f"{self.host}:{self.port}"
+        return HostPort(self.host, self.port)
 
     def serve(self, records: str) -> None:
         """Serve these records from now on."""

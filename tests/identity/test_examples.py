@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mailer.compose import Email
 from mailer.config import load
-from mailer.config.quick import of, plain, submission
+from mailer.config.quick import plain, submission
 from mailer.identity import Rules
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -18,8 +18,8 @@ def test_the_rules_of_the_example() -> None:
     path = EXAMPLES / "identity.toml"
     settings = submission(str(path))
     assert plain(path.read_bytes()) is not None
-    assert settings == of(load(str(path)))
-    settings.aliases_file = ""
+    assert settings == load(str(path)).submitting
+    settings = settings.but(aliases_file="")
     rules = Rules(settings, lambda: "www-data")
     assert rules.recipient("root").addresses == rules.recipient("daemon").addresses == ["anna@example.com", "bob@example.com"]
     assert rules.recipient("old@example.com").addresses == ["new@example.com"]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from mailer.config import values
-from mailer.config.quick import SubmissionSettings
+from mailer.config.sections import SubmissionSettings
 from mailer.identity import Rules
 from mailer.mail.address import AddressError
 from tests.fakes.nameplate import Nameplate
 
 
 def rules(user: str = "www-data", **found: Any) -> Rules:
-    return Rules(SubmissionSettings({"spool": "/none", "hostname": "host.example", **found}, ""), lambda: user)
+    return Rules(SubmissionSettings(**{"spool": "/none", "hostname": "host.example", **found}), lambda: user)
 
 
 ALIASES = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config.intake import Submitter
+from mailer.config.sections.intake import Submitter
 from mailer.events import Settled, Tried
 from mailer.intake.desk import Desk
 from mailer.intake.rules import Rules

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailer.config.file import config_of
-from mailer.config.intake import Submitter
+from mailer.config.sections.intake import Submitter
 from mailer.intake.rules import Person, Rules, allows, fits, person
 from mailer.mail.failure import NO_PERMISSION, Failure
 from tests.fakes.mail import envelope

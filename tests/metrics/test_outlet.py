@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.config.forms import HostPort
 from mailer.delivery.guard import Guard
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.failure import UNAVAILABLE, Failure
@@ -35,11 +36,11 @@ def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> 
 
     async def scenario() -> None:
         outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve("")
+        await outlet.serve(None)
         assert outlet.events.listeners == []
         before = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
-        await outlet.serve(f"127.0.0.1:{port}")
-        await outlet.serve(f"127.0.0.1:{port}")
+        await outlet.serve(HostPort("127.0.0.1", port))
+        await outlet.serve(HostPort("127.0.0.1", port))
         assert outlet.events.listeners == [outlet.counts]
         await outlet.close()
         after = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
@@ -54,8 +55,8 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         outlet, ports = outlet_of(tmp_path), [free_port(), free_port()]
-        last = f"127.0.0.1:{ports[0]}"
-        for listen in (last, f"127.0.0.1:{ports[1]}", "", last):
+        last = HostPort("127.0.0.1", ports[0])
+        for listen in (last, HostPort("127.0.0.1", ports[1]), None, last):
             outlet.change(listen)
         await asyncio.sleep(0)  # all stand in line
         await outlet.serve(last)
@@ -76,7 +77,7 @@ def test_a_reader_who_asks_nothing_is_hung_up_on(
 
     async def scenario() -> None:
         outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve(f"127.0.0.1:{port}")
+        await outlet.serve(HostPort("127.0.0.1", port))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         drip, dripping = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(60):
@@ -102,7 +103,7 @@ def test_who_keeps_his_place_for_longest_loses_it(tmp_path: Path, monkeypatch: p
 
     async def scenario() -> None:
         outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve(f"127.0.0.1:{port}")
+        await outlet.serve(HostPort("127.0.0.1", port))
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
         async with asyncio.timeout(60):
             for reader, _ in idle[:7]:
@@ -125,7 +126,7 @@ def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> N
     async def scenario() -> None:
         outlet = outlet_of(tmp_path)
         with pytest.raises(Failure) as caught:
-            await outlet.serve(f"{host}:9925")
+            await outlet.serve(HostPort(host, 9925))
         assert caught.value.code == UNAVAILABLE
         assert str(caught.value).startswith(f"cannot serve metrics at {host}:9925: ")
         await outlet.close()

@@ -7,6 +7,7 @@ from socket import SOCK_DGRAM
 
 import pytest
 
+from mailer.config.forms import HostPort
 from mailer.net.dns import DnsTrouble, NotFound, Offline, Resolver
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.sockets import closed_port
@@ -133,6 +134,6 @@ def test_another_event_loop(server: Nameserver, clock: Clock) -> None:
     uvloop = pytest.importorskip("uvloop")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert len(runner.run(Resolver([server.address], clock=clock).mx("example.com"))) == 2
-        for nobody in (f"127.0.0.1:{closed_port(SOCK_DGRAM)}", f"[::1]:{closed_port(SOCK_DGRAM)}"):
+        for nobody in (HostPort("127.0.0.1", closed_port(SOCK_DGRAM)), HostPort("::1", closed_port(SOCK_DGRAM))):
             with pytest.raises(Offline):
                 runner.run(Resolver([nobody], clock=clock).mx("example.com"))

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from mailer.config.forms import HostPort
 from mailer.net.dead import LONGEST, MEMORY, MOST, Dead
 from mailer.net.dns import DnsTrouble, Resolver
 from mailer.net.family import FAMILIES, arranged, source
@@ -96,7 +97,7 @@ def test_only_so_many_are_remembered() -> None:
 def test_a_host_that_has_only_the_other_family() -> None:
     """A family that we do not use is no reason to give mail up: the host is trouble of ours, not absent."""
 
-    async def run(address: str) -> None:
+    async def run(address: HostPort) -> None:
         resolver = Resolver([address], family="only4")
         assert await resolver.addresses("v4.example.com") == ["192.0.2.1"]
         with pytest.raises(DnsTrouble, match="only4"):

@@ -12,6 +12,7 @@ from typing import Self
 
 import pytest
 
+from mailer.config.forms import HostPort
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
@@ -202,7 +203,7 @@ def test_an_answer_of_the_dns_holds_up_nothing() -> None:
 
     async def work() -> None:
         for at in range(len(ANSWERS)):
-            hosts = await Resolver([f"127.0.0.1:{server.port}"]).mx(f"{at}.example")
+            hosts = await Resolver([HostPort("127.0.0.1", server.port)]).mx(f"{at}.example")
             assert hosts[0][1].endswith(f"0000.{at}.example")
 
     with Wordy() as server:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from mailer.config import Config
-from mailer.config.relay import Relay
+from mailer.config.forms import Via
+from mailer.config.sections.relay import Relay
 from mailer.delivery.finder import Itinerary, Leg
 from mailer.delivery.nexthop import NextHop, Target, Unroutable
-from mailer.delivery.route import DEFAULT, Via
+from mailer.delivery.route import DEFAULT
 from mailer.mail.cause import Cause
 from mailer.operate.blockers import Blocker, Facts, blockers
 from mailer.spool.pauses import Pause, Pauses

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mailer.config.forms import HostPort
 from tests.fakes.processes import Program, free_port, which
 
 SERVER = """\
@@ -51,9 +52,9 @@ class Nsd:
         self._program.accepts(self.port)
 
     @property
-    def address(self) -> str:
+    def address(self) -> HostPort:
         """How the configuration writes it."""
-        return f"127.0.0.1:{self.port}"
+        return HostPort("127.0.0.1", self.port)
 
     def freeze(self) -> None:
         """Let it be there and say nothing."""

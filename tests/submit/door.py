@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.config.quick import SubmissionSettings
+from mailer.config.sections import SubmissionSettings
 from mailer.mail.failure import Failure
 from mailer.spool import Spool
 from mailer.submit import Request, Submitted, submit
@@ -27,7 +27,7 @@ class Door:
 
     def __init__(self, root: Path, **found: Any) -> None:
         self.spool = Spool(str(root / "spool"))
-        self.settings = SubmissionSettings({"spool": self.spool.root, "hostname": "host.example", **found}, "")
+        self.settings = SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found})
 
     def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Submitted:
         return submit(Request(data, recipients=recipients or ("you@example.net",), **more), self.settings, NOW)

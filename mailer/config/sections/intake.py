@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from . import values
-from .kinds import COUNT, PERIOD, SWITCH, Kind, several
-from .setting import setting
+from .. import values
+from ..kinds import PERIOD, several
+from . import COUNT, SWITCH, Kind, Section, Setting
 
 
 def _who(value: object) -> str:
@@ -27,31 +25,29 @@ WHO = Kind("user | @group | *", _who)
 SENDER = Kind("address or pattern", _sender)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Intake(Section, header="[intake]"):
     """Mail from other users of this machine than the owner of the spool, who run `mailer send` or sendmail(8) themselves.
 
     No program needs privileges for that: a user hands mail to the daemon by a socket in the spool, which tells the daemon who is
     calling, or leaves it in a directory while the daemon is down. See mailer-spool(5). Without this, a spool is its owner's alone.
     """
 
-    enabled: bool = setting(
+    enabled = Setting(
         SWITCH, "Whether others may hand mail in. The daemon then opens the spool to that when it starts; nobody can read in it.", False
     )
-    max_connections: int = setting(COUNT, "How many of them are served at a time; a quarter of that for one user.", 64)
-    timeout: float = setting(PERIOD, "How long one may take to say what he wants, or to take the answer.", "30s")
+    max_connections = Setting(COUNT, "How many of them are served at a time; a quarter of that for one user.", 64)
+    timeout = Setting(PERIOD, "How long one may take to say what he wants, or to take the answer.", "30s")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitter:
+class Submitter(Section, header="[[submitter]]", member="submitters", plural="submitters"):
     """Who else may send, and as whom; the first section that fits a user counts.
 
     Where there is none, all users may send, as anybody. Where there are some, a user whom none fits may not send at all. Root and
     the owner of the spool always may. The daemon sees to it, so nobody gets around it with a program of his own.
     """
 
-    user: str = setting(WHO, 'The name of a user, of a group with "@" before it, or "*" for everybody.', example="www-data")
-    senders: tuple[str, ...] = setting(
+    user = Setting(WHO, 'The name of a user, of a group with "@" before it, or "*" for everybody.', example="www-data")
+    senders = Setting(
         several(SENDER, least=1),
         "The addresses that may stand as envelope sender, in From and in Sender; * stands for any text, {user} for the user's name. "
         "The null sender always may be one.",

@@ -5,59 +5,24 @@ Declared here, worked out in `mailer.delivery`: `terms` and `rate` for limits, `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mailer.mail.cause import REFUSALS
 
-from . import values
-from .expression import LONGEST, compiled
-from .kinds import COUNT, HOSTNAME, PATTERN, PERIOD, SOURCE, SWITCH, Kind, choice, several
-from .setting import setting
+from .. import values
+from ..expression import Expression, Phrase
+from ..forms import Rate
+from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, choice, nearest, several
+from . import COUNT, HOSTNAME, SWITCH, Kind, Section, Setting
+from .relay import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-"""The times that a rate may be over."""
+    from ..places import Judged, Path
 
 LEFT = "what the next section that matches says, else [delivery]"
 PHASES = ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
-
-
-class Rate(NamedTuple):
-    """So many in so many seconds."""
-
-    number: int
-    seconds: float
-
-    @classmethod
-    def read(cls, text: str) -> Rate:
-        """What ``100/min`` says. Raises `ValueError`."""
-        number, _, unit = text.partition("/")
-        if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) and unit in UNITS):
-            raise ValueError(f'{values.written(text)} is no rate; write "10/s", "100/min", "2000/h" or "50000/d"')
-        return cls(int(number), UNITS[unit])
-
-
-def _rate(value: object) -> str:
-    Rate.read(text := values.text(value))
-    return text
-
-
-def _target(value: object) -> str:
-    """What a rule holds for: a pattern of domains or hosts, or a relay."""
-    text = values.text(value)
-    if text.startswith("relay:") and len(text) > len("relay:"):
-        return text
-    return str(PATTERN.read(text))
-
-
-def _name(value: object) -> str:
-    text = values.text(value)
-    if not text.isascii() or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise ValueError(f"{values.written(value)} is no name; use letters, digits, - _ and .")
-    return text
 
 
 def _own(value: object) -> str:
@@ -67,17 +32,12 @@ def _own(value: object) -> str:
     return str(address)
 
 
-def _expression(value: object) -> str:
+def _phrase(value: object) -> Phrase:
     text = values.text(value)
-    compiled(text)
-    return text
-
-
-def _phrase(value: object) -> str:
-    text = values.text(value).lower()
-    if not 3 <= len(text.strip(" *")) <= LONGEST:
-        raise ValueError(f"{values.written(value)} is too short to say anything, or too long")
-    return text
+    try:
+        return Phrase.read(text)
+    except ValueError:
+        raise ValueError(f"{values.written(value)} is too short to say anything, or too long") from None
 
 
 def _code(value: object) -> int:
@@ -86,34 +46,13 @@ def _code(value: object) -> int:
     return value
 
 
-RATE = Kind("rate", _rate)
-TARGET = Kind("pattern | mx | relay:NAME", _target)
 OWN = Kind("address", _own)
-NAME = Kind("name", _name)
-EXPRESSION = Kind("regular expression", _expression)
+EXPRESSION = Kind("regular expression", lambda value: Expression(values.text(value)))
 CODE = Kind("number", _code)
 PHRASE = Kind("text", _phrase)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker:
-    """When a destination is left alone because nobody answers there.
-
-    After some attempts in a row that found no host which would talk, its mail waits without being tried; then one attempt decides.
-    """
-
-    threshold: int = setting(COUNT, "How many attempts in a row may find nobody.", 3)
-    first: float = setting(PERIOD, "How long it is left alone the first time; twice as long each time after.", "1m")
-    longest: float = setting(PERIOD, "How long it is left alone at most.", "15m")
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """What the settings mean together and must not."""
-        if self.first > self.longest:
-            yield "longest", "this is shorter than first"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Section, header="[[shape]]", member="shapes", plural="shapes"):
     """Limits for some destinations.
 
     A destination is a relay, or all domains with the same MX hosts. All sections that match it count, in the order of the file: each
@@ -124,40 +63,44 @@ class Shape:
     delivered are not counted, and wait for no message_rate.
     """
 
-    match: tuple[str, ...] = setting(
+    match = Setting(
         several(TARGET, least=1),
         'What it holds for: domains of recipients or names of MX hosts ("example.net", or "*.example.net" for all below it), relays '
         '("relay:NAME"), all that is found by MX records ("mx"), or everything ("*"). One that fits is enough.',
         example="*.google.com",
     )
-    share: bool = setting(
+    share = Setting(
         SWITCH,
         "Whether the rates, and max_connections, are for all the destinations together that it matches, and not for each. For an "
         "operator whose customers have MX hosts of their own.",
         False,
     )
-    max_connections: int | None = setting(COUNT, "The most connections at a time.", None, shown=LEFT, example="10")
-    initial_connections: int | None = setting(COUNT, "How many there may be before it has proved itself.", None, shown=LEFT, example="2")
-    message_rate: str = setting(RATE, "How many messages may begin in a time.", "", shown=LEFT, example="100/min")
-    connection_rate: str = setting(RATE, "How many connections may be opened in a time.", "", shown=LEFT, example="30/min")
-    messages_per_connection: int | None = setting(
+    max_connections: Setting[int | None] = Setting(COUNT, "The most connections at a time.", None, shown=LEFT, example="10")
+    initial_connections: Setting[int | None] = Setting(
+        COUNT, "How many there may be before it has proved itself.", None, shown=LEFT, example="2"
+    )
+    message_rate: Setting[Rate | None] = Setting(RATE, "How many messages may begin in a time.", None, shown=LEFT, example="100/min")
+    connection_rate: Setting[Rate | None] = Setting(
+        RATE, "How many connections may be opened in a time.", None, shown=LEFT, example="30/min"
+    )
+    messages_per_connection: Setting[int | None] = Setting(
         COUNT, "After how many messages a connection is replaced.", None, shown=LEFT, example="100"
     )
-    recipients_per_message: int | None = setting(COUNT, "How many recipients one transaction has at most.", None, shown=LEFT, example="50")
-    breaker_threshold: int | None = setting(COUNT, "As threshold in [breaker].", None, shown="that of [breaker]", example="5")
-    breaker_first: float | None = setting(PERIOD, "As first in [breaker].", None, shown="that of [breaker]", example="5m")
-    breaker_longest: float | None = setting(PERIOD, "As longest in [breaker].", None, shown="that of [breaker]", example="30m")
-    retry_schedule: tuple[float, ...] = setting(
-        several(PERIOD, least=1), "As schedule in [retry].", (), shown="that of [retry]", example="10m"
+    recipients_per_message: Setting[int | None] = Setting(
+        COUNT, "How many recipients one transaction has at most.", None, shown=LEFT, example="50"
     )
-    sources: tuple[str, ...] = setting(
+    breaker_threshold: Setting[int | None] = Setting(COUNT, "As threshold in [breaker].", None, shown="that of [breaker]", example="5")
+    breaker_first: Setting[float | None] = Setting(PERIOD, "As first in [breaker].", None, shown="that of [breaker]", example="5m")
+    breaker_longest: Setting[float | None] = Setting(PERIOD, "As longest in [breaker].", None, shown="that of [breaker]", example="30m")
+    retry_schedule = Setting(several(PERIOD, least=1), "As schedule in [retry].", (), shown="that of [retry]", example="10m")
+    sources = Setting(
         several(NAME, least=1),
         "The names of the sources that its mail leaves from, in order of preference.",
         (),
         shown="all of them for MX hosts, none for relays",
         example="first",
     )
-    warm_up: tuple[int, ...] = setting(
+    warm_up = Setting(
         several(COUNT, least=1),
         "How many messages a source that is being warmed up sends there, in place of its own warm_up.",
         (),
@@ -165,9 +108,25 @@ class Shape:
         example="50",
     )
 
+    @classmethod
+    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+        """Relays and sources that there are not."""
+        yield from _unknown_targets("shape", judged)
+        sources = {source.name: source for source in judged.listed["source"] if source}
+        for at, shape in enumerate(judged.listed["shape"]):
+            for name in shape.sources if shape and all(judged.listed["source"]) else ():
+                if name not in sources:
+                    yield ("shape", at, "sources"), f"there is no source {name}{nearest(name, sources)}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+
+def _unknown_targets(word: str, judged: Judged) -> Iterator[tuple[Path, str]]:
+    """Relays that the rules in the sections `word` are for, and that there are not."""
+    for at, rule in enumerate(judged.listed[word]):
+        for text in unknown((target.relay for target in rule.match if target.relay), judged.named["relay"]) if rule else ():
+            yield (word, at, "match"), text
+
+
+class Source(Section, header="[[source]]", member="sources", plural="sources"):
     """An address of this machine that mail leaves from, and how it is made known to the world.
 
     A new address that sends much is not trusted. With warm_up a source sends only so many messages a day to each destination (or to
@@ -176,14 +135,10 @@ class Source:
     UTC. Mail that is tried again leaves from the same source, and is not counted again.
     """
 
-    name: str = setting(NAME, "What [[shape]] calls it.", example="first")
-    addresses: tuple[str, ...] = setting(
-        several(OWN, least=1), "Its address; one of IPv4 and one of IPv6 where it has both.", example="192.0.2.10"
-    )
-    hello: str = setting(
-        HOSTNAME, "Its name in EHLO, which should be that of its PTR record.", "", shown="hostname", example="a.example.com"
-    )
-    warm_up: tuple[int, ...] = setting(
+    name = Setting(NAME, "What [[shape]] calls it.", example="first")
+    addresses = Setting(several(OWN, least=1), "Its address; one of IPv4 and one of IPv6 where it has both.", example="192.0.2.10")
+    hello = Setting(HOSTNAME, "Its name in EHLO, which should be that of its PTR record.", "", shown="hostname", example="a.example.com")
+    warm_up = Setting(
         several(COUNT, least=1), "How many messages it sends a day to each destination, day by day.", (), shown="it is warm", example="50"
     )
 
@@ -193,9 +148,18 @@ class Source:
         if len(set(families)) < len(families):
             yield "addresses", "a source has one address of each family; make another source of the other one"
 
+    @classmethod
+    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+        """Two sources with one name."""
+        seen: dict[str, int] = {}
+        for at, source in enumerate(judged.listed["source"]):
+            if source:
+                if earlier := seen.get(source.name):
+                    yield ("source", at, "name"), f"line {earlier} has a source {source.name} already"
+                seen.setdefault(source.name, judged.line(("source", at, "name")))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reaction:
+
+class Reaction(Section, header="[[reaction]]", member="reactions", plural="reactions"):
     """What a refusal means, and what it leads to, besides what its code says.
 
     The first section with an action whose expression is found in the reply counts, and the first one that says what it means. Behind
@@ -204,29 +168,29 @@ class Reaction:
     alarm, until that has been mended.
     """
 
-    reply: str = setting(
+    reply: Setting[Expression | None] = Setting(
         EXPRESSION,
         'A regular expression that is looked for in the reply, such as "421 4.7.0 Try again later"; capitals make no difference. '
         "Of a long reply the first 400 characters count, 200 where the expression has two repetitions such as .* in it.",
-        "",
+        None,
         shown="there are words",
         example="too many connections",
     )
-    words: tuple[str, ...] = setting(
+    words = Setting(
         several(PHRASE, least=1),
         "Words that are looked for in the reply, any of these; * between two stands for a few others, and capitals make no difference.",
         (),
         shown="there is an expression",
         example="sender * not allowed",
     )
-    match: tuple[str, ...] = setting(
+    match = Setting(
         several(TARGET, least=1), "The destinations whose replies are looked at, as in [[shape]].", (), shown="all", example="*.google.com"
     )
-    codes: tuple[int, ...] = setting(several(CODE, least=1), "The codes that the reply may have.", (), shown="any", example="421")
-    phases: tuple[str, ...] = setting(
+    codes = Setting(several(CODE, least=1), "The codes that the reply may have.", (), shown="any", example="421")
+    phases = Setting(
         several(choice(*PHASES), least=1), "The steps of the session in which it may come.", (), shown="any", example="greeting"
     )
-    action: str = setting(
+    action = Setting(
         choice("pause", "slow", "source", "defer", "fail"),
         "What is done: nothing is sent there for a time; half as much is; the source rests and the message leaves by another one; "
         "this message is tried again after a time; it is given up.",
@@ -234,14 +198,16 @@ class Reaction:
         shown="nothing but what the code says",
         example="slow",
     )
-    means: str = setting(
-        replace(choice(*REFUSALS), name="word"),
+    means = Setting(
+        choice(*REFUSALS, name="word"),
         "What the reply means, by one of the words in mailer-delivery(7).",
         "",
         shown="what its code says",
         example="sender_refused",
     )
-    duration: float | None = setting(PERIOD, "How long that holds, or the message waits.", None, shown="needed but for fail", example="1h")
+    duration: Setting[float | None] = Setting(
+        PERIOD, "How long that holds, or the message waits.", None, shown="needed but for fail", example="1h"
+    )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the settings mean together and must not."""
@@ -254,3 +220,8 @@ class Reaction:
         if self.action in ("", "fail") and self.duration is not None:
             what = "a message that is given up waits for nothing" if self.action else "without an action nothing waits"
             yield "duration", f"{what}; take this away"
+
+    @classmethod
+    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+        """Relays that there are not."""
+        return _unknown_targets("reaction", judged)

@@ -6,29 +6,18 @@ section says so in as many words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .kinds import (
-    COMMAND,
-    FINGERPRINT,
-    HOST,
-    MAILBOX,
-    OPTIONAL_DOMAIN,
-    OPTIONAL_PATH,
-    PORT,
-    SECRET_PATH,
-    SWITCH,
-    TEXT,
-    VARIABLE,
-    choice,
-    several,
-)
-from .secret import Secret
-from .setting import setting
+from ..kinds import COMMAND, FINGERPRINT, HOST, MAILBOX, PORT, SECRET_PATH, VARIABLE, choice, nearest, several
+from ..secret import Secret
+from ..values import written
+from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SWITCH, TEXT, Section, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from ..places import Judged, Path
 
 PORTS = {"none": 25, "opportunistic": 587, "starttls": 587, "implicit": 465}
 """Submission is port 587 (RFC 6409 §3.1), with TLS from the first byte 465 (RFC 8314 §3.3)."""
@@ -44,98 +33,95 @@ OAUTH = ("oauth_endpoint", "oauth_client_id", "oauth_refresh_token_file")
 """What there has to be for tokens; the other keys that begin so are for some providers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relay:
+class Relay(Section, header="[relay.NAME]", member="relays"):
     """A server that takes mail for others, by the name that routes call it."""
 
     name: str
-    host: str = setting(
+    host = Setting(
         HOST,
         "Its name or address. A name is looked up as it stands, and then below the search domains of resolv.conf(5); one without a dot "
         "below those first.",
         example="smtp.example.com",
     )
-    port: int = setting(PORT, "Its port.", 0, shown="587; 465 with tls = implicit; 25 with tls = none; 24 for LMTP", example="587")
-    tls: str = setting(
+    port = Setting(PORT, "Its port.", None, shown="587; 465 with tls = implicit; 25 with tls = none; 24 for LMTP", example="587")
+    tls = Setting(
         choice(*PORTS),
         "Encryption: never; where it is offered, whatever the certificate; STARTTLS, or TLS from the first byte, "
         "and then the certificate has to be valid.",
         "starttls",
     )
-    username: str = setting(TEXT, "The name to log in with. Without it there is no login.", "", example="me")
-    password_file: str = setting(
+    username = Setting(TEXT, "The name to log in with. Without it there is no login.", "", example="me")
+    password_file = Setting(
         SECRET_PATH, "A file with the password, which nobody but its owner may read.", "", example="/etc/mailer/out.secret"
     )
-    password_command: tuple[str, ...] = setting(
+    password_command = Setting(
         COMMAND,
         "A command that prints the password. No shell runs it; a word that begins with ~/ is a path in the home directory.",
         (),
         example="pass show smtp.example.com",
         private=True,
     )
-    password_env: str = setting(VARIABLE, "An environment variable with the password.", "", example="SMTP_PASSWORD")
-    auth: str = setting(
-        replace(choice(*AUTH), name="name"),  # the list would be a line that no page can break
+    password_env = Setting(VARIABLE, "An environment variable with the password.", "", example="SMTP_PASSWORD")
+    auth = Setting(
+        choice(*AUTH, name="name"),  # the list would be a line that no page can break
         "The mechanism to log in with. auto is the strongest that the relay offers; there are plain, login, cram-md5, "
         "scram-sha-256, scram-sha-256-plus, xoauth2, oauthbearer and external. With xoauth2 and oauthbearer the password is an access "
         "token; external needs none, for the relay knows the client_certificate.",
         "auto",
     )
-    authorization: str = setting(
+    authorization = Setting(
         TEXT,
         "Whom to act as there, if that is not the name that logs in. Not every mechanism can say it.",
         "",
         shown="who logs in",
         example="shared@example.com",
     )
-    oauth_endpoint: str = setting(
+    oauth_endpoint = Setting(
         TEXT, "Where access tokens are fetched, in place of a password.", "", example="https://oauth2.example.com/token"
     )
-    oauth_client_id: str = setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
-    oauth_client_secret_file: str = setting(
-        SECRET_PATH, "A file with the client's secret, if it has one.", "", example="/etc/mailer/out.client"
-    )
-    oauth_refresh_token_file: str = setting(
+    oauth_client_id = Setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
+    oauth_client_secret_file = Setting(SECRET_PATH, "A file with the client's secret, if it has one.", "", example="/etc/mailer/out.client")
+    oauth_refresh_token_file = Setting(
         SECRET_PATH, "A file with the refresh token that the provider gave out.", "", example="/etc/mailer/out.refresh"
     )
-    oauth_token_file: str = setting(
+    oauth_token_file = Setting(
         SECRET_PATH,
         "A file for the access token, in a directory where the daemon may write.",
         "",
         shown="that of the refresh token with .access behind it",
         example="/var/lib/mailer/out.access",
     )
-    oauth_scope: str = setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.send")
-    ca_file: str = setting(
+    oauth_scope = Setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.send")
+    ca_file = Setting(
         OPTIONAL_PATH, "The certificate authorities for this relay.", "", shown="those of [tls]", example="/etc/mailer/ca.pem"
     )
-    server_name: str = setting(
-        OPTIONAL_DOMAIN, "The name that its certificate has to carry.", "", shown="the host", example="smtp.example.com"
-    )
-    fingerprints: tuple[str, ...] = setting(
+    server_name = Setting(OPTIONAL_DOMAIN, "The name that its certificate has to carry.", "", shown="the host", example="smtp.example.com")
+    fingerprints = Setting(
         several(FINGERPRINT),
         "SHA-256 fingerprints of certificates. The relay has to show one of these, and then nothing else about it counts.",
         (),
         example="5c2b6e0a4f0d7b1f7d8e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c",
     )
-    client_certificate: str = setting(OPTIONAL_PATH, "A PEM file with a certificate of ours to show.", "", example="/etc/mailer/client.pem")
-    client_key: str = setting(
-        SECRET_PATH, "The file with its key.", "", shown="the file with the certificate", example="/etc/mailer/client.key"
-    )
-    author: str = setting(
+    client_certificate = Setting(OPTIONAL_PATH, "A PEM file with a certificate of ours to show.", "", example="/etc/mailer/client.pem")
+    client_key = Setting(SECRET_PATH, "The file with its key.", "", shown="the file with the certificate", example="/etc/mailer/client.key")
+    author = Setting(
         MAILBOX,
         "The author of all mail that goes there, in header and envelope, where the relay takes no other.",
         "",
         shown="whoever wrote it",
         example="Our shop <me@example.com>",
     )
-    protocol: str = setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
-    chunking: bool = setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)
-    allow_plaintext_auth: bool = setting(SWITCH, "Whether the password may travel unencrypted.", False)
+    protocol = Setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
+    chunking = Setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)
+    allow_plaintext_auth = Setting(SWITCH, "Whether the password may travel unencrypted.", False)
 
-    def __post_init__(self) -> None:
-        if not self.port:
-            object.__setattr__(self, "port", LMTP_PORT if self.protocol == "lmtp" else PORTS[self.tls])
+    def __init__(self, *, name: str = "", **given: Any) -> None:
+        self.__dict__["name"] = name
+        super().__init__(**given)
+
+    def settle(self, values: dict[str, Any]) -> None:
+        """The port follows from protocol and encryption."""
+        values["port"] = values["port"] or (LMTP_PORT if values["protocol"] == "lmtp" else PORTS[values["tls"]])
 
     @property
     def secret(self) -> Secret | None:
@@ -183,7 +169,7 @@ class Relay:
             yield (given or ["oauth_endpoint"])[0], "external takes no password and no token"
 
     def _oauth_problems(self, given: list[str]) -> Iterator[tuple[str, str]]:
-        some = [name for name in self.__dataclass_fields__ if name.startswith("oauth_") and getattr(self, name)]
+        some = [name for name, value in vars(self).items() if name.startswith("oauth_") and value]
         if not some:
             return
         for key in OAUTH:
@@ -195,3 +181,15 @@ class Relay:
             yield "oauth_endpoint", "tokens are fetched over https only"
         if self.auth not in ("auto", "xoauth2", "oauthbearer"):
             yield "auth", f"{self.auth} takes a password and no token; use auto, xoauth2 or oauthbearer"
+
+    @classmethod
+    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+        """Names that routes could not say."""
+        for name in judged.named["relay"]:
+            if not name or not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+                yield ("relay", name), f"{written(name)} is no name for a relay; use letters, digits, - _ and ."
+
+
+def unknown(names: Iterable[str], relays: Mapping[str, Relay | None]) -> Iterator[str]:
+    """What is wrong with each of `names` that is none of `relays`."""
+    return (f"there is no [relay.{name}]{nearest(name, relays, '[relay.{}]')}" for name in names if name not in relays)

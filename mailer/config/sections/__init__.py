@@ -1,0 +1,293 @@
+"""The sections of the configuration: how they are declared, and the two that everybody goes by who hands mail in.
+
+A section is a class whose attributes are settings, and a value that has in their place what was read. All the others have a file
+for each room of those that go by them; `mailer.config.model` lists them. So a new setting is one declaration, from which all
+else follows, and a new section is a class and a line in the model.
+
+They are no dataclasses, and the first two stand here, because ``mailer send`` reads these and no others: the import of `dataclasses`
+costs more than all that it does, and each module more is a part of it.
+"""
+
+from __future__ import annotations
+
+from .. import values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Generic, Self, TypeVar
+
+    from ..places import Judged, Path
+
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Of(Generic[T_co]):
+        """Says of what type the value is."""
+
+else:
+    T_co, Of = 0, (object,)  # `Of[T_co]` is a plain object to an interpreter
+
+REQUIRED = object()
+"""The default of a setting that has to be there."""
+
+UNSET = (None, "", ())
+"""Defaults that are the program's value for what is not set."""
+
+
+class Kind(Of[T_co]):
+    """What a value may be. `read` takes what TOML has, and raises `ValueError`; `kinds.write` gives that back.
+
+    `name` stands beside the setting in `mailer-config(5)`; `words` are all that there are, if they are few, and a list is `of` a kind.
+    """
+
+    def __init__(self, name: str, read: Callable[[object], T_co], words: tuple[str, ...] = (), of: Kind[Any] | None = None) -> None:
+        self.name = name
+        self.read = read
+        self.words = words
+        self.of = of
+
+
+class Setting(Of[T_co]):
+    """One key of a section.
+
+    `default` is as the file writes it; None, "" or () stand for what is not set, and a function works it out. `shown` says how, if
+    that is not all of it, and `example` is what the example file has in its place. A `private` value is shown only in part.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[T_co],
+        sentence: str,
+        default: object = REQUIRED,
+        *,
+        shown: str = "",
+        example: str = "",
+        private: bool = False,
+    ) -> None:
+        self.key = ""
+        self.kind = kind
+        self.sentence = sentence
+        self.default = default
+        self.shown = shown
+        self.example = example
+        self.private = private
+
+    if TYPE_CHECKING:
+
+        def __get__(self, section: object, cls: type) -> T_co:
+            """In a section its place is taken by the value."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the key has to be there."""
+        return self.default is REQUIRED
+
+    def standard(self) -> Any:
+        """What holds where the file does not say. Raises `TypeError` for what it has to say."""
+        default = self.default
+        if callable(default):
+            return default()
+        if default is REQUIRED:
+            raise TypeError(f"{self.key} has to be given")
+        return default if default in UNSET else self.kind.read(default)
+
+
+class Section:
+    """One section of the file, or what holds without it: a value that does not change, with an attribute for each setting.
+
+    A subclass says how its header is written: ``[word]``, ``[word.NAME]``, or ``[[word]]`` where there may be several in order, which
+    are called `plural`. `member` is what `Config` calls it.
+    """
+
+    header = ""
+    word = ""
+    member = ""
+    plural = ""
+    settings: tuple[Setting[Any], ...] = ()
+    """In the order in which the manual lists them."""
+
+    def __init_subclass__(cls, *, header: str = "", member: str = "", plural: str = "") -> None:
+        settings = [setting for base in cls.__bases__ for setting in getattr(base, "settings", ())]
+        for key, value in vars(cls).items():
+            if isinstance(value, Setting):
+                value.key = key
+                settings.append(value)
+        cls.settings = (*settings,)
+        cls.header = header
+        cls.word = header.strip("[]").partition(".")[0]
+        cls.member = member or cls.word
+        cls.plural = plural
+
+    def __init__(self, **given: Any) -> None:
+        """`given` are the program's values by their keys. Raises `TypeError` for one that there is not, or that is missing."""
+        values = self.__dict__
+        for setting in self.settings:
+            key = setting.key
+            values[key] = given.pop(key) if key in given else setting.standard()
+        if given:
+            raise TypeError(f"{type(self).__name__} has no setting {', '.join(given)}")
+        self.settle(values)
+
+    def settle(self, values: dict[str, Any]) -> None:
+        """Work out what depends on other settings."""
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """What the settings mean together and must not: pairs of a key and what is wrong with it."""
+        return ()
+
+    @classmethod
+    def conflicts(cls, judged: Judged) -> Iterable[tuple[Path, str]]:  # noqa: ARG003 - for those that can have some
+        """What the sections of this class must not mean beside each other, or beside others."""
+        return ()
+
+    def but(self, **changes: Any) -> Self:
+        """The same section with other values for some settings."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **changes)
+        return other
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a section does not change; `but` makes another one with its own {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        hidden = {setting.key for setting in self.settings if setting.private}
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__dict__.items() if key not in hidden)})"
+
+
+TEXT = Kind("text", values.text)
+COUNT = Kind("number", values.count)
+DURATION = Kind("duration", values.duration)
+SIZE = Kind("size", values.size)
+SWITCH = Kind("true | false", values.switch)
+HOSTNAME = Kind("domain", values.hostname)
+DOMAIN = Kind("domain", values.domain)
+OPTIONAL_DOMAIN = Kind("domain", values.optional_domain)
+DOMAINS = Kind("list of domain", values.domains)
+ADDRESS = Kind("address", values.address)
+KEPT = Kind("list of name", values.kept)
+ALIASES = Kind("table of addresses", values.aliases)
+AUTHORS = Kind("table of addresses", values.authors)
+PATH = Kind("path", values.path)
+OPTIONAL_PATH = Kind("path", values.optional_path)
+
+
+class Mailer(Section, header="[mailer]"):
+    """Who this machine is, and where its queue lies."""
+
+    hostname = Setting(
+        HOSTNAME,
+        "The name that this machine gives itself in EHLO, in Message-ID fields and in reports.",
+        values.own_hostname,
+        shown="the name of the machine, from hostname(1), /etc/hostname or /etc/hosts",
+        example="mail.example.com",
+    )
+    spool = Setting(
+        PATH,
+        "The directory of the queue. See mailer-spool(5).",
+        values.own_spool,
+        shown="$XDG_STATE_HOME/mailer, which is ~/.local/state/mailer; /var/spool/mailer for root",
+        example=values.SYSTEM_SPOOL,
+    )
+    postmaster = Setting(
+        ADDRESS,
+        "The address in the From field of the reports about mail that could not be delivered.",
+        "",
+        shown="mailer-daemon at the hostname",
+        example="postmaster@example.com",
+    )
+
+    def settle(self, values: dict[str, Any]) -> None:
+        """The postmaster is one of this machine."""
+        values["postmaster"] = values["postmaster"] or f"mailer-daemon@{values['hostname']}"
+
+
+class Submission(Section, header="[submission]"):
+    """What is taken in, and how it is completed."""
+
+    default_domain = Setting(
+        OPTIONAL_DOMAIN,
+        "The domain of addresses that have none, such as root. Without it such addresses are refused.",
+        "",
+        example="example.com",
+    )
+    max_message_size = Setting(SIZE, "The largest message that is taken.", "25MB")
+    max_recipients = Setting(COUNT, "The most recipients that one message may have.", 10_000)
+    from_address = Setting(
+        ADDRESS,
+        "The sender of mail that names none.",
+        "",
+        shown="the user's name at default_domain, or at the hostname",
+        example="robot@example.com",
+    )
+    request_id_ttl = Setting(
+        DURATION,
+        "How long a request id is remembered: the same id with the same message is queued once.",
+        "7d",
+    )
+    aliases = Setting(
+        ALIASES,
+        "Who gets the mail for a name of this machine, such as root, or for an address: one address or a list, /dev/null to discard it. "
+        "* is every other name.",
+        (),
+        example="root = you@example.com",
+    )
+    aliases_file = Setting(
+        OPTIONAL_PATH, "A file with more aliases, in the form of aliases(5); those above go before it.", "", example="/etc/aliases"
+    )
+    authors = Setting(
+        AUTHORS,
+        "The author of the mail that a user of this machine sends, in header and envelope; * is every other user.",
+        (),
+        example="www-data = Our shop <shop@example.com>",
+    )
+    replace_every_author = Setting(
+        SWITCH, "Whether that replaces all authors, or those only that have no domain or the name of this machine.", False
+    )
+    masquerade = Setting(
+        DOMAINS, "Domains that stand for those below them: an author at host.example.com is one at example.com.", (), example="example.com"
+    )
+    masquerade_except = Setting(KEPT, "Users, addresses and domains that keep theirs.", (), example="lists.example.com")
+    strict = Setting(
+        SWITCH,
+        "Whether a message is refused instead of mended: lines too long, octets that do not say what they are, fields that stand twice, "
+        "addresses without a comma between them.",
+        False,
+    )
+    max_header_size = Setting(SIZE, "The largest header that a message may have.", "1MB")
+    min_free_space = Setting(
+        SIZE,
+        "What has to stay free on the disk of the spool: mail that would take of it is refused for now (75), and no reports are written.",
+        "50MB",
+    )
+    min_free_inodes = Setting(COUNT, "The same for the number of files that the file system has room for.", 1000)
+    max_attachments = Setting(COUNT, "The most attachments that a message may be composed with.", 50)
+    max_attachment_size = Setting(SIZE, "The largest of them.", "25MB")
+    max_subject_length = Setting(COUNT, "The longest subject that a message may be composed with, in characters.", 1000)
+
+
+class SubmissionSettings(Mailer, Submission):
+    """All settings of both sections, and `config_path`, the file that they stand in; empty if there is none."""
+
+    config_path: str
+
+    def __init__(self, config_path: str = "", **given: Any) -> None:
+        """Raises `Failure` (78) where there is no place for a spool."""
+        super().__init__(**given)
+        if not self.spool:
+            raise values.nowhere()
+        self.__dict__["config_path"] = config_path
+
+    @property
+    def rules(self) -> bool:
+        """Whether there are rules that may change addresses that are whole."""
+        return bool(self.aliases or self.aliases_file or self.authors or self.masquerade)
+
+    def sender(self) -> str:
+        """The sender of mail that names none: `from_address`, or the user's name at the default domain or host."""
+        return values.sender(self.from_address, self.default_domain, self.hostname)

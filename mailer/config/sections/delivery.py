@@ -1,0 +1,104 @@
+"""How much is delivered at once, how long the other side may take, and what happens when it does not answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..forms import Rate
+from ..kinds import FRACTION, PERIOD, PORT, RATE, SOURCE, choice, several
+from . import COUNT, DURATION, SWITCH, Section, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Delivery(Section, header="[delivery]"):
+    """How much is done at once."""
+
+    max_connections = Setting(COUNT, "The most connections that are open at a time.", 100)
+    max_connections_per_destination = Setting(COUNT, "The most of them to one destination.", 20)
+    initial_connections_mx = Setting(COUNT, "How many a destination found by MX gets before it has proved itself.", 2)
+    initial_connections_relay = Setting(COUNT, "How many a relay gets before it has proved itself.", 5)
+    message_rate: Setting[Rate | None] = Setting(
+        RATE,
+        "How many messages may begin in a time, to all destinations together. One counts once for each recipient.",
+        None,
+        shown="no limit",
+        example="5000/min",
+    )
+    connection_rate: Setting[Rate | None] = Setting(
+        RATE, "How many connections may be opened in a time, to all destinations together.", None, shown="no limit", example="100/s"
+    )
+    messages_per_connection: Setting[int | None] = Setting(
+        COUNT, "After how many messages a connection is replaced.", None, shown="no limit", example="100"
+    )
+    recipients_per_message = Setting(COUNT, "How many recipients one transaction has at most. Every server takes 100 (RFC 5321).", 100)
+    known_replies = Setting(
+        SWITCH, "Whether what mailer knows about the replies of large mailbox operators is made use of; see [[reaction]].", True
+    )
+    active_limit = Setting(
+        COUNT, "The most messages that are held in memory; the rest waits on disk. One with a long envelope counts for several.", 10_000
+    )
+    idle_timeout = Setting(DURATION, "How long a connection without work is kept open.", "10s")
+    max_lifetime = Setting(PERIOD, "How long a connection is used before it is replaced.", "5m")
+    family = Setting(
+        choice("any", "prefer4", "prefer6", "only4", "only6"),
+        "Which addresses of a host are called first, or alone: IPv4 or IPv6.",
+        "any",
+    )
+    source4 = Setting(SOURCE, "The IPv4 address to call from.", "", shown="the system chooses", example="192.0.2.10")
+    source6 = Setting(SOURCE, "The IPv6 address to call from.", "", shown="the system chooses", example="2001:db8::10")
+    mx_port = Setting(PORT, "The port of MX hosts.", 25)
+    allow_private = Setting(
+        SWITCH, "Whether MX hosts may be at loopback, private or link-local addresses. For tests; a relay may always be.", False
+    )
+    attempt_limit = Setting(
+        PERIOD,
+        "How long one attempt at one message may take, whatever the timeouts allow. Then it is broken off, told, and made again later.",
+        "4h",
+    )
+    max_hops = Setting(COUNT, "The most hosts (Received fields) that a message may have passed; one more is a loop.", 50)
+    rescan = Setting(PERIOD, "How often the queue is looked through for what the doorbell did not announce.", "60s")
+    stop_timeout = Setting(DURATION, "How long a daemon that is told to stop waits for deliveries under way.", "30s")
+
+
+class Timeouts(Section, header="[timeouts]"):
+    """How long the other side may take in each phase of a session; see RFC 5321 section 4.5.3.2."""
+
+    connect = Setting(PERIOD, "For the connection, and for the TLS handshake.", "30s")
+    greeting = Setting(PERIOD, "For the greeting.", "5m")
+    ehlo = Setting(PERIOD, "For the answer to EHLO, HELO, STARTTLS and each step of AUTH.", "5m")
+    mail = Setting(PERIOD, "For the answer to MAIL.", "5m")
+    rcpt = Setting(PERIOD, "For the answer to RCPT.", "5m")
+    data = Setting(PERIOD, "For the answer to DATA.", "2m")
+    block = Setting(PERIOD, "For each piece of the message to be taken.", "3m")
+    body = Setting(PERIOD, "For the answer to the end of the message.", "10m")
+    quit = Setting(PERIOD, "For the answer to QUIT; nothing waits for it.", "5s")
+
+
+class Retry(Section, header="[retry]"):
+    """When mail that could not be delivered yet is tried again, and for how long."""
+
+    schedule = Setting(
+        several(PERIOD, least=1),
+        "The waits between tries; the last one repeats.",
+        ["1m", "5m", "15m", "30m", "1h", "2h", "4h"],
+    )
+    expire = Setting(PERIOD, "After this time the message is given up and its sender is told.", "2d")
+    jitter = Setting(FRACTION, "The part of each wait by which it varies at random, so that mail does not move in a herd.", 0.2)
+
+
+class Breaker(Section, header="[breaker]"):
+    """When a destination is left alone because nobody answers there.
+
+    After some attempts in a row that found no host which would talk, its mail waits without being tried; then one attempt decides.
+    """
+
+    threshold = Setting(COUNT, "How many attempts in a row may find nobody.", 3)
+    first = Setting(PERIOD, "How long it is left alone the first time; twice as long each time after.", "1m")
+    longest = Setting(PERIOD, "How long it is left alone at most.", "15m")
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the settings mean together and must not."""
+        if self.first > self.longest:
+            yield "longest", "this is shorter than first"
