@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from mailer.mail.address import ascii_address
 from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, IO_ERROR, NO_PERMISSION, OK, TRY_AGAIN, USAGE, Failure
 from mailer.mail.text import one_line
-from mailer.smtp.question import Body, Mail, Question, Rcpt
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, Service, State
+from mailer.smtp.server_events import Body, Mail, Question, Rcpt
 from mailer.submit import Request, check_recipient, submit
 
 from .signals import deaf

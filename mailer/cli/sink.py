@@ -19,7 +19,7 @@ from mailer.mail.when import rfc3339
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
 from mailer.sink.received import Refusal
-from mailer.smtp.question import PHASES
+from mailer.smtp.server_events import PHASES
 
 from .options import JSON, Command, Option, usage
 

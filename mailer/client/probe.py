@@ -16,9 +16,8 @@ from mailer.net.connection import REACHED, Connection, SessionError
 from mailer.smtp.client import PHASE
 from mailer.smtp.command import RSET, mail, rcpt
 from mailer.smtp.extension import NONE
-from mailer.smtp.opening import HANDSHAKE
-from mailer.smtp.redact import HIDDEN
-from mailer.smtp.reply import Reply
+from mailer.smtp.handshake import HANDSHAKE
+from mailer.smtp.reply import HIDDEN, Reply
 
 from .certificate import Certificate, describe
 from .errors import ErrorKind, SmtpTlsError

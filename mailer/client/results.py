@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.smtp.queued import queue_id
+from mailer.smtp.reply import queue_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

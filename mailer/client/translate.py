@@ -39,7 +39,7 @@ VERSIONS = frozenset(
 
 UNASKED = re.compile(r"(a reply|bytes) came that nobody asked for|\d{3} is no answer to ")  # `smtp.client`; all else is no reply at all
 
-NO_STARTTLS = "4.7.4"  # what `mailer.smtp.opening` says for an offer that is missing
+NO_STARTTLS = "4.7.4"  # what `mailer.smtp.handshake` says for an offer that is missing
 
 
 def where(hop: Hop) -> str:

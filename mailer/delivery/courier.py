@@ -20,8 +20,7 @@ from mailer.mail.outcome import NOWHERE, Hop, Outcome, reach
 from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
 from mailer.net.errors import beside, joined
-from mailer.smtp.queued import queue_id
-from mailer.smtp.reply import Reply
+from mailer.smtp.reply import Reply, queue_id
 
 from . import age
 from .portions import REFUSED, portions

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PHASES = (
     ("settle.py", "settle"), ("dns.py", "dns"), ("query.py", "dns"), ("finder.py", "dns"), ("race.py", "connect"),
-    ("opening.py", "greeting"), ("tls.py", "starttls"), ("transaction.py", "body"),
+    ("handshake.py", "greeting"), ("tls.py", "starttls"), ("transaction.py", "body"),
 )  # fmt: skip
 """By the file that a stuck task is in, the phase of delivery, where the session itself does not know."""
 

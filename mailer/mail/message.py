@@ -6,7 +6,7 @@ the body is never decoded.
 
 The format is RFC 5322; what `normalise` guarantees is what `mailer-spool(5)` promises of a body in
 the spool: every line ends in CRLF, no other CR or LF and no NUL is left. That promise is one half of
-the answer to SMTP smuggling (CVE-2023-51764 and its kin); `mailer.smtp.dot` is the other.
+the answer to SMTP smuggling (CVE-2023-51764 and its kin); `mailer.smtp.data` is the other.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from typing import NamedTuple
 from mailer.mail.cause import Cause
 from mailer.mail.request import NOTHING, Request
 from mailer.smtp.client import State
-from mailer.smtp.errors import ProtocolError
-from mailer.smtp.reply import Reply
+from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction
 
 from .aside import LARGE, aside

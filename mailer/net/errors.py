@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import MOST_BESIDES, Hop, reach
 from mailer.smtp.client import PHASE
-from mailer.smtp.errors import ProtocolError
-from mailer.smtp.reply import Reply
+from mailer.smtp.reply import ProtocolError, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,7 +29,7 @@ from hashlib import sha256
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
-from mailer.smtp.redact import HIDDEN
+from mailer.smtp.reply import HIDDEN
 
 EARLY = 300.0  # seconds before a token expires
 PATIENCE = 30.0  # seconds for the provider

@@ -1,6 +1,6 @@
 """One SMTP session over the network, from the call to QUIT: all of it but the mail, which is `connection`'s.
 
-What is said is decided by `opening`, what may be said by `Client`; here bytes are carried to and fro, each answer has its
+What is said is decided by `handshake`, what may be said by `Client`; here bytes are carried to and fro, each answer has its
 deadline, and what the network does is translated into a `SessionError`, which knows what was said until then.
 
 A session that is abandoned in the middle of anything (an error, a cancelled task) is never used again.
@@ -21,12 +21,10 @@ from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
 from mailer.smtp.client import PHASE, Client
 from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
-from mailer.smtp.errors import CommandError, ProtocolError, SessionRefused
 from mailer.smtp.extension import Extensions
-from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
-from mailer.smtp.redact import Veil
-from mailer.smtp.reply import Reply
-from mailer.trust.binding import server_end_point
+from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
+from mailer.smtp.mechanism import server_end_point
+from mailer.smtp.reply import CommandError, ProtocolError, Reply, SessionRefused, Veil
 
 from . import tls
 from .aside import aside
@@ -222,7 +220,7 @@ class Session:
     # -- before and after mail
 
     async def _begin(self, wish: Wish, watch: Watch | None) -> None:
-        """Do what `opening` says, and note it."""
+        """Do what `handshake` says, and note it."""
         if wish.tls == "implicit":
             await self._handshake()
             self._client = self._new_client(self.endpoint, secure=True, binding=self._binding)
@@ -230,7 +228,7 @@ class Session:
             if watch:
                 watch(self, HANDSHAKE, SECURED)
         self._client.veil = veil = Veil(wish.secret)
-        talk = opening(self._client, wish)
+        talk = handshake(self._client, wish)
         step = next(talk)
         while True:
             if step is HANDSHAKE:
@@ -360,7 +358,7 @@ def _hop(endpoint: Endpoint, address: str) -> Hop:
 
 
 async def _wish(endpoint: Endpoint, address: str) -> Wish:
-    """What `opening` shall reach. The secret is fetched in a thread, since a command may have to tell it."""
+    """What `handshake` shall reach. The secret is fetched in a thread, since a command may have to tell it."""
     requirement, login = endpoint.requirement, endpoint.login
     if login is None:
         return Wish(endpoint.hello, requirement.mode, requirement.verified)

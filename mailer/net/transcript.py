@@ -6,7 +6,7 @@ clock for each packet that came (not at the event loop's, which counts milliseco
 somebody asks: of the steps when the attempt is written down, of the dialog when the attempt failed.
 
 What is never in it: a line of AUTH, a challenge, and the content of a message. A reply that repeats the secret has lost it before
-(`mailer.smtp.redact`). What a hostile peer sends is bounded: see the constants.
+(`mailer.smtp.reply`). What a hostile peer sends is bounded: see the constants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mailer.smtp.client import PHASE
 from mailer.smtp.command import Command
-from mailer.smtp.redact import HIDDEN
+from mailer.smtp.reply import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

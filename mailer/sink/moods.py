@@ -26,8 +26,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from mailer.config.numbers import check_numbers
-from mailer.smtp.question import PHASES
 from mailer.smtp.reply import Reply
+from mailer.smtp.server_events import PHASES
 
 DROPS = (*PHASES, "content", "kept", *(f"after-{phase}" for phase in PHASES))
 """Where a connection can be dropped."""

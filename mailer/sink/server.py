@@ -15,10 +15,10 @@ from secrets import token_urlsafe
 from typing import Self
 
 from mailer.config.numbers import check_port
-from mailer.smtp.credentials import Known
-from mailer.smtp.question import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
 from mailer.smtp.reply import Reply
-from mailer.smtp.service import Service
+from mailer.smtp.server_auth import Known
+from mailer.smtp.server_events import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
+from mailer.smtp.server_state import Service
 
 from .maildir import Maildir
 from .moods import Moods

@@ -9,9 +9,9 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, cast
 
-from mailer.smtp.question import Question
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, State
+from mailer.smtp.server_events import Question
 
 from .temper import NEVER, Act
 

@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from mailer.smtp.question import Body, Data, Question, Rcpt
 from mailer.smtp.reply import Reply
+from mailer.smtp.server_events import Body, Data, Question, Rcpt
 
 from .moods import Moods, reply
 

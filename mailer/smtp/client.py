@@ -4,7 +4,7 @@
 the command that it answers. Two tables are the protocol: `WHEN`, which command may be said in which
 state, and `THEN`, which state follows which reply. A missing cell is the error: ours in `WHEN` (a bug,
 `RuntimeError`), the peer's in `THEN` (`ProtocolError`). Nothing here waits, and nothing here decides what
-to say: `opening` and `transaction` do.
+to say: `handshake` and `transaction` do.
 
 With PIPELINING, commands are said before earlier ones are answered. What may be said then is looked up
 in the state that follows if all of them are accepted.
@@ -28,10 +28,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from .command import CONNECT, Command
-from .errors import ProtocolError
 from .extension import NONE, Extensions
-from .redact import OPEN
-from .reply import Reply, ReplyReader
+from .reply import OPEN, ProtocolError, Reply, ReplyReader
 
 
 class State(StrEnum):
@@ -196,7 +194,7 @@ class Client:
     def __init__(self, *, secure: bool = False, lmtp: bool = False, binding: bytes = b"") -> None:
         """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3); `lmtp`: LMTP is spoken, RFC 2033.
 
-        `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.trust.binding`.
+        `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.smtp.mechanism`.
         """
         self.state = State.CONNECTED
         self.extensions: Extensions = NONE

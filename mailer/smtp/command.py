@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from mailer.mail.address import ascii_address
 
-from .errors import CommandError
+from .reply import CommandError
 
 
 class Command(NamedTuple):

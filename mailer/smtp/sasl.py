@@ -1,7 +1,7 @@
 """The client's side of AUTH (RFC 4954): mechanisms as small state machines, strongest first.
 
 A mechanism that the server offers and then refuses, as mechanism and not for the password, is followed by the next one;
-`opening` does that.
+`handshake` does that.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 
-from .errors import CommandError
 from .mechanism import ANY, Channel, Mechanism
+from .reply import CommandError
 
 LEAST = 4096  # iterations, RFC 7677 §4: fewer make a stolen exchange cheap to guess from
 MOST = 600_000  # about half a second of computing: the driver answers in a thread

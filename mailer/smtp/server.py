@@ -24,13 +24,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import question as ask
-from .arriving import Arriving
-from .credentials import Exchange
-from .inbound import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, chunk, parameters, path, words
+from . import server_events as ask
+from .data import Arriving
 from .reply import Reply
-from .server_state import THEN, USUAL, WHEN, WHY, State
-from .service import Service
+from .server_auth import Exchange
+from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, chunk, parameters, path, words
+from .server_state import THEN, USUAL, WHEN, WHY, Service, State
 
 __all__ = ["Server", "Service", "State"]
 

@@ -34,14 +34,13 @@ from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.request import NOTHING, Request
 from mailer.mail.sevenbit import seven_bit
 
-from . import command, dot, parameters
+from . import command, data, parameters
 from .client import Client, State
 from .command import DATA, EMPTY, RSET, Command
-from .errors import CommandError
 from .extension import Extensions
-from .reply import Reply
+from .reply import CommandError, Reply
 
-ONE_FLIGHT = dot.BLOCK  # octets of a message that is sent before anybody is accepted
+ONE_FLIGHT = data.BLOCK  # octets of a message that is sent before anybody is accepted
 CHUNK = 1 << 20  # octets of a chunk that waits for the answer to the one before
 
 TOO_MANY = frozenset({"4.5.3", "5.5.3"})  # RFC 3463 §3.6
@@ -173,7 +172,7 @@ class Transaction:
             yield EMPTY
             return
         last = None
-        for block in dot.blocks(self._content, normal=True):
+        for block in data.blocks(self._content, normal=True):
             if last is not None:
                 yield Command("BLOCK", last)
             last = block

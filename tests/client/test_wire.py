@@ -14,7 +14,7 @@ from mailer import (
 )
 from mailer.sink import Moods, Sink
 from mailer.smtp import command
-from mailer.smtp.errors import CommandError
+from mailer.smtp.reply import CommandError
 from tests.client.outcomes import outcome
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mailer.smtp.dot import Unstuffer
+from mailer.smtp.data import Unstuffer
 
 from .script import Server
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from mailer.smtp.client import PHASE, Client, State
-from mailer.smtp.errors import ProtocolError, SessionRefused
-from mailer.smtp.opening import HANDSHAKE, SECURED, Wish, opening
-from mailer.smtp.redact import Veil
-from mailer.smtp.reply import Reply
+from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
+from mailer.smtp.reply import ProtocolError, Reply, SessionRefused, Veil
 from mailer.smtp.transaction import Transaction
 
 from .dialog import HELLO, Dialog, Turn
@@ -55,7 +53,7 @@ class Machine:
         dialog = self.dialog
         wish = Wish(HELLO, dialog.tls, dialog.verified, *login, dialog.allow_plain, dialog.auth, dialog.nonce, dialog.authorization)
         self.client.veil = Veil(wish.secret)
-        talk = opening(self.client, wish)
+        talk = handshake(self.client, wish)
         try:
             step = next(talk)
             while True:

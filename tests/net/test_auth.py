@@ -12,7 +12,7 @@ import trustme
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.sink.server import Sink
 from mailer.smtp import sasl
-from mailer.trust.binding import server_end_point
+from mailer.smtp.mechanism import server_end_point
 from mailer.trust.requirement import Requirement
 
 NAME = "mx.example.com"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.smtp import question as ask
+from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply, ReplyReader
 from mailer.smtp.server import Server, Service
 

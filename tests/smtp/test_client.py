@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailer.smtp import command
 from mailer.smtp.client import LAST, PHASE, THEN, WHEN, Client, State
 from mailer.smtp.command import Command
-from mailer.smtp.errors import ProtocolError
+from mailer.smtp.reply import ProtocolError
 
 VERBS = sorted(set(PHASE) - {"CONNECT"})
 MAIL, RCPT, END = command.mail("a@b.example"), command.rcpt("c@d.example"), Command("CONTENT", b".\r\n")

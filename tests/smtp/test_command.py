@@ -8,7 +8,7 @@ import pytest
 
 from mailer.smtp import command
 from mailer.smtp.command import Command
-from mailer.smtp.errors import CommandError
+from mailer.smtp.reply import CommandError
 
 # E6 of the field study: C0, DEL, NEL, line and paragraph separator.
 CONTROLS = [*map(chr, range(0x20)), "\x7f", "\x85", "\u2028", "\u2029"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.request import Request, Wanted
-from mailer.smtp import inbound
+from mailer.smtp import server_commands
 from mailer.smtp.command import rcpt
 from mailer.smtp.extension import Extensions
 from mailer.smtp.parameters import objection, of_mail, of_rcpt, xtext
@@ -17,7 +17,7 @@ DSN = Extensions(dsn=True)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=100))
 def test_xtext(text: str) -> None:
     """What is encoded is one word, and a receiver reads what was meant."""
-    assert inbound.xtext(xtext(text)) == text
+    assert server_commands.xtext(xtext(text)) == text
     assert rcpt("bob@example.com", [f"ORCPT=rfc822;{xtext(text)}"])
 
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.smtp import reply as reply_room
-from mailer.smtp.errors import ProtocolError
-from mailer.smtp.reply import MAX_LINE, MAX_LINES, MAX_OCTETS, MAX_REPLY, Reply, ReplyReader
+from mailer.smtp.reply import MAX_LINE, MAX_LINES, MAX_OCTETS, MAX_REPLY, ProtocolError, Reply, ReplyReader
 
 
 def read(data: bytes) -> list[Reply]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.smtp.errors import CommandError
+from mailer.smtp.reply import CommandError
 from mailer.smtp.sasl import MECHANISMS, OAUTH, Channel, CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
 
 

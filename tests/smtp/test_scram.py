@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.smtp.credentials import Exchange, Known
-from mailer.smtp.errors import CommandError
 from mailer.smtp.mechanism import Channel
+from mailer.smtp.reply import CommandError
 from mailer.smtp.scram import LEAST, MOST, Scram, ScramPlus, keys, prepared
+from mailer.smtp.server_auth import Exchange, Known
 
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 FIRST = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.smtp import question as ask
+from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import MAX_COMMAND, Server, Service, State
 from mailer.smtp.server_state import WHEN

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from mailer.smtp import question as ask
+from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import MAX_RESPONSE, Service, State
 from tests.smtp.talk import LOGIN, TRANSACTION, Talk, codes, ready

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.smtp import question as ask
+from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply, ReplyReader
 from mailer.smtp.server import Server, Service
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.smtp import question as ask
+from mailer.smtp import server_events as ask
 from mailer.smtp.server import State
 from tests.smtp.talk import DSN, ready
 

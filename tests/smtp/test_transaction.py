@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from mailer.mail.request import Request, Wanted
 from mailer.smtp.client import Client, State
 from mailer.smtp.command import Command
-from mailer.smtp.dot import BLOCK
-from mailer.smtp.errors import ProtocolError
+from mailer.smtp.data import BLOCK
 from mailer.smtp.extension import NONE, Extensions
-from mailer.smtp.reply import Reply
+from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import CHUNK, ONE_FLIGHT, Transaction
 from tests.smtp.test_client import ready
 

@@ -13,16 +13,16 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from .inbound import Refused
-from .question import Auth
 from .scram import LEAST, attributes, prepared, proofs
+from .server_commands import Refused
+from .server_events import Auth
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What a server needs for challenges: the passwords, and a nonce that is fresh for each exchange.
 
-    `binding` is that of its own certificate (`mailer.trust.binding`).
+    `binding` is that of its own certificate (`mailer.smtp.mechanism`).
     """
 
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)

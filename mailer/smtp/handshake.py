@@ -26,8 +26,7 @@ from mailer.mail.cause import Cause
 from . import command, sasl
 from .client import Client, State
 from .command import Command
-from .errors import CommandError, ProtocolError, SessionRefused
-from .reply import Reply
+from .reply import CommandError, ProtocolError, Reply, SessionRefused
 
 HANDSHAKE = Command("HANDSHAKE", b"")
 """Make the TLS handshake now, tell the client (`Client.secured`), and answer with `SECURED`."""
@@ -67,7 +66,7 @@ class Wish:
         return bool(self.username) or self.mechanism == "EXTERNAL"
 
 
-def opening(client: Client, wish: Wish) -> _STEP:
+def handshake(client: Client, wish: Wish) -> _STEP:
     """Lead `client` to READY. Raises `SessionRefused`, and `ProtocolError` as `_exchange` does."""
     greeting = yield command.CONNECT
     if not greeting.positive:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.smtp.redact import Veil
-from mailer.smtp.reply import Reply
+from mailer.smtp.reply import Reply, Veil
 
 
 def said(text: str, secret: str = "s3cret pass") -> str:

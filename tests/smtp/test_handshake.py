@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.smtp.errors import CommandError, SessionRefused
-from mailer.smtp.opening import Wish, opening
-from mailer.smtp.reply import Reply
+from mailer.smtp.handshake import Wish, handshake
+from mailer.smtp.reply import CommandError, Reply, SessionRefused
 from tests.fakes.dialog import Dialog, Turn
 from tests.fakes.machine import Machine, whole
 from tests.smtp.test_client import ready
@@ -44,7 +43,7 @@ def test_a_long_password_waits_to_be_asked() -> None:
 
 def test_a_name_that_no_command_can_carry() -> None:
     """A host name with a line end never becomes an EHLO."""
-    talk = opening(ready(), Wish("me.example\r\nMAIL FROM:<x@y.example>"))
+    talk = handshake(ready(), Wish("me.example\r\nMAIL FROM:<x@y.example>"))
     next(talk)
     with pytest.raises(CommandError):
         talk.send(Reply.own(220, "", "hello"))
@@ -52,7 +51,7 @@ def test_a_name_that_no_command_can_carry() -> None:
 
 def test_the_refusal_tells_all() -> None:
     """What refuses a session says kind, phase and reply."""
-    talk = opening(ready(), Wish("me.example"))
+    talk = handshake(ready(), Wish("me.example"))
     next(talk)
     with pytest.raises(SessionRefused) as caught:
         talk.send(Reply.own(554, "5.7.1", "no"))

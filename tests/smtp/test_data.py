@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.message import is_normal, normalise
-from mailer.smtp.dot import BLOCK, Unstuffer, blocks, stuff
+from mailer.smtp.data import BLOCK, Unstuffer, blocks, stuff
 
 # E1 of the field study: what servers have taken for the end of a message.
 VECTORS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.smtp.queued import queue_id
+from mailer.smtp.reply import queue_id
 
 
 @pytest.mark.parametrize(
