@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from mailer.net.endpoint import Login as Login
     from mailer.net.endpoint import Timeouts as Timeouts
     from mailer.net.oauth import OAuth as OAuth
-    from mailer.trust.requirement import Requirement as Requirement
+    from mailer.tlspolicy.requirement import Requirement as Requirement
 
 __version__ = "0.1.0"
 
@@ -76,7 +76,7 @@ _HOMES = {
     "mail.request": "Request Wanted",
     "net.endpoint": "Login Timeouts",
     "net.oauth": "OAuth",
-    "trust.requirement": "Requirement",
+    "tlspolicy.requirement": "Requirement",
 }
 """Module → the public names that live there; each is imported when somebody asks for one of them."""
 

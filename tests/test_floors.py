@@ -16,7 +16,7 @@ import mailer
 PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
-    {"smtp", "dkim", "trust", "dsn", "compose"},
+    {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
     {"clock", "durable", "events", "identity", "machine"},
     {"config", "spool", "status", "net", "log", "notify", "metrics"},
     {"submit", "delivery", "bounces", "client", "check"},

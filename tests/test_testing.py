@@ -15,7 +15,7 @@ import trustme
 from mailer import Email, Login, RetrySettings, SmtpClient, SmtpError, SyncSmtpClient, testing
 from mailer.net.endpoint import Timeouts
 from mailer.testing import Hang, Moods, Script, Sink, SinkThread, Turn, turns
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 LATER = """
     # a server that greylists

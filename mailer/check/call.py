@@ -10,11 +10,11 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mailer.net.address_filter import allowed
 from mailer.net.endpoint import Endpoint, Timeouts
 from mailer.net.errors import SessionError
 from mailer.net.session import Session
-from mailer.trust.requirement import Requirement
-from mailer.trust.screen import allowed
+from mailer.tlspolicy.requirement import Requirement
 
 from .judge.host import Call
 from .judge.mx import hosts

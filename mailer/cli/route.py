@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailer.delivery.finder import Leg
     from mailer.delivery.terms import Said
     from mailer.mail.address import Address
-    from mailer.trust.requirement import Requirement
+    from mailer.tlspolicy.requirement import Requirement
 
     from .options import Given
 

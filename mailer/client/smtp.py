@@ -14,7 +14,7 @@ from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.family import FAMILIES
 from mailer.net.pool import Pool
 from mailer.smtp.command import ehlo
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 from .batch import Batch
 from .breaker import Breaker

@@ -156,7 +156,7 @@ def _moment(value: object) -> float | None:
 
 
 def _fingerprint(value: object) -> str:
-    from mailer.trust.requirement import fingerprint
+    from mailer.tlspolicy.requirement import fingerprint
 
     return fingerprint(values.text(value))
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.machine.own import is_own
+from mailer.net.address_filter import allowed
 from mailer.net.endpoint import Endpoint
-from mailer.trust.requirement import Requirement
-from mailer.trust.screen import allowed
+from mailer.tlspolicy.requirement import Requirement
 
 from .hosts import find_hosts
 from .login import login_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mailer import SmtpClient
 from mailer.client.settings import PoolSettings
 from mailer.net.connection import Connection, Endpoint, Login, Mail
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.benchmarks.measure import RECIPIENT, SENDER, figure, message, ratio
 from tests.fakes.processes import wait_until
 from tests.peers.smtpsink import SmtpSink
@@ -232,7 +232,7 @@ def memory(port: int, size: int) -> None:
 import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from mailer.net.connection import Connection, Endpoint
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():
     connection = await Connection.open(Endpoint({HOST!r}, {port}, Requirement("none")), {HOST!r})

@@ -15,7 +15,7 @@ from mailer.net.endpoint import Endpoint, Timeouts
 from mailer.net.pool import Pool
 from mailer.sink import Moods, Sink
 from mailer.spool import Entry
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.mail import BODY, NOW, FakeClock, envelope
 
 from .post import play

@@ -15,7 +15,7 @@ from mailer.net.connection import Connection
 from mailer.net.dns import Resolver
 from mailer.net.endpoint import Timeouts
 from mailer.net.errors import SessionError
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.resolver import FakeResolver
 from tests.peers.nsd import Nsd

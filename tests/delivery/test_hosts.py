@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mailer.config.forms import Via
 from mailer.delivery import exchangers
 from mailer.delivery.hosts import Unroutable, find_hosts
+from mailer.net.address_filter import allowed
 from mailer.net.dns import Offline
-from mailer.trust.screen import allowed
 from tests.fakes.resolver import FakeResolver
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.mail.history import History
 from mailer.net.endpoint import Endpoint
 from mailer.spool import Entry
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.mail import NOW, envelope
 
 from .post import Post, play

@@ -15,7 +15,7 @@ from mailer.delivery.warmup import Book, Sources
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 from mailer.net.endpoint import Endpoint
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.mail import outcome
 
 from .post import DAY, HOP, NOW, Post, play

@@ -11,7 +11,7 @@ from mailer.delivery.router import Stop, Way
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.warmup import Book, Sources
 from mailer.net.endpoint import Endpoint
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 from .post import Post, play
 

@@ -13,7 +13,7 @@ from mailer.delivery.router import Stop, Way
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.warmup import DAY, Book, Count, Sources, Wait
 from mailer.net.endpoint import Endpoint
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 MORNING = 20_000 * float(DAY)
 NEW_AND_OLD = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.net.connection import Answer, Connection, Endpoint, Timeouts
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
 from tests.fakes.script import Server
 

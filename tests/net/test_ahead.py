@@ -8,7 +8,7 @@ import pytest
 
 from mailer.net.connection import Answer, Connection, Endpoint, Mail, Timeouts
 from mailer.net.pool import Pool
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script

@@ -13,7 +13,7 @@ from mailer.net.connection import Connection, Endpoint, Login, SessionError, Tim
 from mailer.sink.server import Sink
 from mailer.smtp import sasl
 from mailer.smtp.mechanism import server_end_point
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 NAME = "mx.example.com"
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"

@@ -17,7 +17,7 @@ import trustme
 from mailer.net.connection import Connection, Endpoint, Login, Timeouts
 from mailer.net.pool import Pool
 from mailer.sink.server import Sink
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 NAME = "mx.example.com"

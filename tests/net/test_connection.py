@@ -14,7 +14,7 @@ from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.net.connection import Connection, Endpoint, Login, SessionError
 from mailer.smtp import command
-from mailer.trust.requirement import MX
+from mailer.tlspolicy.requirement import MX
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, Server

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mailer.net.connection import Connection, Endpoint, SessionError, Timeouts
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, Server

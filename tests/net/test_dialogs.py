@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
 from tests.fakes.dialog import HELLO, Dialog, all_dialogs
 from tests.fakes.script import Script

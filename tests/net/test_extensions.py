@@ -13,7 +13,7 @@ from mailer.net.connection import Answer, Connection, Endpoint, Timeouts
 from mailer.sink.moods import Moods
 from mailer.sink.received import Received
 from mailer.sink.server import Sink
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 EIGHT = "Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()

@@ -12,7 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.net.conftest import NAME, Certificates
 
 TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)

@@ -17,7 +17,7 @@ from mailer.net.connection import Connection, Endpoint, Login, SessionError, Tim
 from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
 from mailer.testing import Server
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.pauses import longest_turn
 
 LONGEST = 0.05  # seconds

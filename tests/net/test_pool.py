@@ -16,7 +16,7 @@ from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.net.pool import Pool
-from mailer.trust.requirement import MX, Requirement
+from mailer.tlspolicy.requirement import MX, Requirement
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 

@@ -13,7 +13,7 @@ import trustme
 
 from mailer.net import tls
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
-from mailer.trust.requirement import MX, Requirement
+from mailer.tlspolicy.requirement import MX, Requirement
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script, Server
 from tests.net.conftest import NAME, Certificates

@@ -18,7 +18,7 @@ from mailer.net.transcript import MAX_ENTRIES, MAX_LINES, MAX_TEXT, Prologue, Tr
 from mailer.smtp import command
 from mailer.smtp.client import Answered
 from mailer.smtp.reply import Reply
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script
 

@@ -18,7 +18,7 @@ from mailer.operate.blockers import Blocker, Facts, blockers
 from mailer.spool.pauses import Pause, Pauses
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.mail import NOW
 
 ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import trustme
 
 from mailer.net.endpoint import Endpoint, Login
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.processes import free_port
 
 from .aio import Aiosmtpd

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.net.connection import Answer, Connection, Endpoint, SessionError
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 from .letters import LATER, READERS, letter
 from .matrix import KEYWORDS, ME, PEERS, POSTS, auth, peers, rows

@@ -12,7 +12,7 @@ from mailer.delivery.reaction import Reactions
 from mailer.delivery.terms import TermsTable
 from mailer.delivery.verdict import judge
 from mailer.net.connection import Connection, Endpoint, SessionError, Timeouts
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 from .letters import letter
 from .matrix import ME, marks

@@ -21,7 +21,7 @@ from mailer.delivery.router import Stop, Way
 from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.delivery.window import Window
 from mailer.net.endpoint import Endpoint
-from mailer.trust.requirement import Requirement
+from mailer.tlspolicy.requirement import Requirement
 
 START = 1_800_000_000.0
 RETRY = (60.0, 300.0, 900.0, 1800.0, 3600.0)

@@ -5,7 +5,7 @@ service. Mail for it would loop, or would talk to a service that trusts its neig
 out of the DNS of somebody else is screened here before it is dialled; what the operator has written down himself (a
 relay) is not.
 
-Used by `delivery.hosts` for MX hosts and address literals. The list is explicit, not `ipaddress`'s ``is_global``,
+Used for MX hosts and address literals. The list is explicit, not `ipaddress`'s ``is_global``,
 whose meaning changes with the version of Python.
 """
 
