@@ -6,6 +6,7 @@ The tests read the source, not the running program, so they also see what no tes
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ FLOORS = (
     {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},
 )
 """From the ground up. The second floor has a step in it: what all its rooms stand on."""
+
+PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(encoding="ascii")
 
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -91,6 +94,12 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(SOURCES[path]):
         if isinstance(node, ast.Call):
             yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
+
+
+def test_the_picture_of_the_floors_is_so() -> None:
+    """What mailer-hacking(7) draws is what is held here."""
+    drawn = {int(floor): set(rooms.split()) for floor, rooms in re.findall(r"^ (\d)  (.+)$", PICTURE, re.MULTILINE)}
+    assert drawn == dict(enumerate(FLOORS))
 
 
 @everywhere
