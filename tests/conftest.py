@@ -1,9 +1,14 @@
-"""What every test may rely on: the marker `peer`, and the fixture `world`.
+"""What every test may rely on: the markers `peer`, `slow` and `quick`, and the fixture `world`.
 
 ``@pytest.mark.peer("postfix", "strace")`` names programs that are not Python packages and that the test needs;
 ``root=True`` says that they must be started as root. `.ci/run` installs them, some into a directory of the clone
 (`tests.peers.install`). Where one is missing, the test is skipped with its reason, except with ``CI=true``: a gate
 that quietly tests less is no gate.
+
+``pytest -m quick -n auto`` is the part of the suite that one runs all day. `quick` is given here, by kind: to each test that starts
+neither our program as a process of its own (in a `world`, in a `home`) nor a foreign one (`peer`), that stands in none of the
+`LARGE` rooms, and that is not `slow`: what runs a daemon by other means, or takes very many of something, or measures, says that of
+itself. In such a run a property is tried with fewer examples.
 """
 
 from __future__ import annotations
@@ -26,18 +31,31 @@ from tests.fakes.processes import PLACES
 from tests.journey.world import World
 from tests.peers.install import FETCHED
 
+TESTS = Path(__file__).parent
+
+LARGE = frozenset({"benchmarks", "browser", "callers", "crash", "journey", "long", "older", "peers", "simulation"})
+"""Rooms whose tests run daemons, die at every system call, or talk to foreign programs."""
+
+PROGRAMS = frozenset({"world", "home"})
+"""Fixtures in which our program runs as a process."""
+
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
 # Examples that failed are kept in the clone, where it may be written to.
 KEPT: dict[str, Any] = {} if os.access(Path(__file__).parents[1], os.W_OK) else {"database": None}
 hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], **KEPT)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("mailer"), max_examples=20)
 hypothesis.settings.load_profile("mailer")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C means what it means to a person's programs, though the tests are started with nohup(1) or behind a ``&``.
 
     What is ignored stays ignored in each program that is started, and who is told to stop would not.
     """
+    if config.getoption("markexpr") == "quick" and not config.getoption("--hypothesis-profile"):
+        hypothesis.settings.load_profile("quick")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose own lines are measured, if any are, and not those of the programs that it starts
+        os.environ.pop("COVERAGE_PROCESS_START", None)
     for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]  # nor has what is configured on this machine, or for who started them, a part in the tests
     os.environ["MAILER_CONFIG"] = os.devnull
@@ -67,6 +85,16 @@ def _no_list_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
 def nameplate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Nameplate]:
     """Makes this machine another one: ``nameplate(node, hosts, etc)``, see `Nameplate`."""
     return functools.partial(Nameplate, tmp_path, monkeypatch)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick, before it is chosen by its mark."""
+    for item in items:
+        room = item.path.relative_to(TESTS).parts[0]
+        started = PROGRAMS.intersection(getattr(item, "fixturenames", ()))
+        if not (room in LARGE or started or item.get_closest_marker("peer") or item.get_closest_marker("slow")):
+            item.add_marker("quick")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -9,9 +9,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from mailer.demo import LETTERS, SENDER, Demo
 from mailer.status import daemon
 from tests.fakes.processes import MAILER, Program, listens, wait_until
+
+pytestmark = pytest.mark.slow
 
 ENV = {**{name: value for name, value in os.environ.items() if not name.startswith("MAILER")}, "COLUMNS": "100", "TERM": "xterm"}
 

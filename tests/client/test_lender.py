@@ -330,6 +330,7 @@ def test_shutdown_ends_waits() -> None:
     waiting.run(run())
 
 
+@pytest.mark.slow
 def test_many_clients_leave_nothing_behind() -> None:
     """No task, no socket and no session outlives its client."""
 

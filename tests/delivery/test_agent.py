@@ -19,6 +19,8 @@ from tests.dkim.keys import key
 from tests.fakes.mail import NOW
 from tests.fakes.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 COUNT = 200
 
 

@@ -41,6 +41,8 @@ from tests.fakes.pauses import longest_pause, longest_turn
 
 from .post import HOP
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 0.05  # seconds
 MANY, SIZE = 10_000, 25_000_000
 WORDS = "w" * 400  # more than most replies have

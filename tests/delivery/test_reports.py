@@ -19,17 +19,14 @@ from tests.fakes.mail import Machine, outcome, put
 
 from .post import DAY, HOP, NOW, Post, play
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 HOUR = 3600.0
 
 
 @pytest.fixture
 def post(tmp_path: Path) -> Post:
     return warning(Post(tmp_path))
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "PAUSE", 0.01)
 
 
 def warning(post: Post, after: float = 4 * HOUR, **more: object) -> Post:
@@ -249,6 +246,7 @@ def test_one_report_for_all_causes_of_one_attempt(post: Post) -> None:
     play(scenario())
 
 
+@pytest.mark.slow
 def test_ten_thousand_failures_are_no_storm(tmp_path: Path) -> None:
     """One sender gets a hundred reports in an hour; the rest are counted and told now and then; others get theirs."""
 

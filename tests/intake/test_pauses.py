@@ -23,6 +23,8 @@ from mailer.status.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, envelope, outcome
 from tests.fakes.pauses import longest_pause
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 0.05  # seconds
 USER, MANY, SIZE = 70_001, 10_000, 25_000_000
 MARKS = LEAST_MARKS + MARKS_EACH * MANY

@@ -24,7 +24,7 @@ from tests.fakes.users import public_directory
 POST, ANNA, BOB = 64_001, 64_002, 64_003  # users that nobody has named
 WHOLE = b"From: anna@example.com\nTo: you@example.net\nSubject: x\n\nhello\n"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")]
 
 CONFIG = """
 [mailer]

@@ -21,6 +21,8 @@ from mailer.mail.sevenbit import seven_bit
 from tests.fakes.pauses import longest_pause
 from tests.mail.mended import LONG, mend, nested, read, text_of
 
+pytestmark = pytest.mark.slow
+
 PIECES = st.sampled_from([
     b"Subject: ", b"To: ", b"Content-Type: multipart/mixed; boundary=b\r\n", b"Content-Type: text/plain\r\n", b"\r\n", b"\r\n\r\n",
     b"--b\r\n", b"--b--\r\n", LONG, "ü".encode(), b"\xff", b"Content-Transfer-Encoding: 8bit\r\n", b" ", b";", b",", b":", b"=\r\n",

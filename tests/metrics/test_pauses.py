@@ -5,6 +5,8 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from mailer.delivery.guard import Guard
 from mailer.delivery.router import Way
 from mailer.events import Alarm, Tried
@@ -15,6 +17,8 @@ from mailer.spool import Entry
 from tests.delivery.post import Post
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.pauses import longest_pause
+
+pytestmark = pytest.mark.slow
 
 LONGEST = 0.05  # seconds
 MANY = 10_000

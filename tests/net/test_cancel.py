@@ -161,6 +161,7 @@ CYCLES = 10_000
 AT_ONCE = 20
 
 
+@pytest.mark.slow
 def test_ten_thousand_sessions_leave_nothing() -> None:
     """Opening and closing ten thousand sessions leaves no descriptor, no task and no memory behind."""
 

@@ -20,6 +20,8 @@ from mailer.testing import Server
 from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.pauses import longest_turn
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 0.05  # seconds
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 PEOPLE = [f"{at}@example.net" for at in range(1000)]
