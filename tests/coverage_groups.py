@@ -45,7 +45,7 @@ GROUPS = (
     Group(
         "MIME encoding", 90, 80, "compose/* mail/mime.py mail/entity.py mail/multipart.py mail/charset.py mail/sevenbit.py mail/*repair.py"
     ),
-    Group("authentication", 85, 75, "smtp/sasl.py smtp/scram.py smtp/mechanism.py smtp/credentials.py net/oauth.py trust/binding.py"),
+    Group("authentication", 85, 75, "smtp/sasl.py smtp/scram.py smtp/mechanism.py smtp/server_auth.py net/oauth.py"),
     Group(
         "error handling",
         80,
