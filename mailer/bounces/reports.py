@@ -32,7 +32,7 @@ from mailer.mail.request import NOTHING, Request
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailer.dsn.report import Kind
+    from mailer.dsn.fields import Kind
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry

@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 from mailer.net.endpoint import Endpoint, Timeouts
 from mailer.net.errors import SessionError
 from mailer.net.session import Session

@@ -1,7 +1,7 @@
 """The policy of MTA-STS, fetched as RFC 8461 §3.3 wants it: over HTTPS with a valid certificate, without redirects.
 
 Whose web server that is, somebody else's DNS says. So the address is looked up first and screened like that of an MX host
-(`mailer.net.address_filter`), and then that very address is called: no name is looked up again.
+(`mailer.mail.ip_filter`), and then that very address is called: no name is looked up again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 
 from .judge.mtasts import Fetched
 from .words import reason

@@ -15,7 +15,7 @@ from mailer import durable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.dsn.report import Kind
+    from mailer.dsn.fields import Kind
     from mailer.mail.outcome import Outcome
     from mailer.spool import Claim, Entry
 

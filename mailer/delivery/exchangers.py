@@ -1,6 +1,6 @@
 """The MX hosts of a domain, RFC 5321 §5.1: by preference, at random among equals, the domain itself where it has none.
 
-Used by `hosts` for the way out called ``mx``. What comes out of somebody else's DNS is screened (`net.address_filter`), and
+Used by `hosts` for the way out called ``mx``. What comes out of somebody else's DNS is screened (`mail.ip_filter`), and
 only addresses that were screened are called: no name is looked up again between the screening and the call.
 """
 

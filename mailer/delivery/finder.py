@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.machine.own import is_own
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 from mailer.net.endpoint import Endpoint
 from mailer.tlspolicy.requirement import Requirement
 

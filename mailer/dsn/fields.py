@@ -4,17 +4,18 @@ Always 7-bit: an address beyond ASCII is written in the ``utf-8`` address type w
 ``\\x{…}`` (RFC 6533 §3), which may stand here, so that the report reaches a sender whose servers know nothing
 of SMTPUTF8, and readers of RFC 3464 can read all the rest. A reply's characters beyond ASCII become ``?``; the
 letter to the person has them.
+
+What a remote server said goes into a message that we sign with our name. It must not begin a field or a part of its own there,
+whatever bytes it is made of: `one_line` and `ascii_line` see to that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mailer.mail.mime import MAX_WORD, field
 from mailer.mail.request import NOTHING
 from mailer.mail.when import parse_rfc3339, rfc5322
-
-from .text import ascii_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.mail.request import Request
 
+
+Kind = Literal["failed", "expired", "delayed", "relayed", "delivered"]
+"""`failed`: refused for good. `expired`: every try until the message was too old failed for the time being. `delayed`: it
+is late, and still tried. `relayed`: it has left for a system that sends no reports of success. `delivered`: it has arrived."""
+
 STATUS_OF_EXPIRY = "4.4.7"  # RFC 3463 §3.5; class 4 with a failure says that sending again may help, §2
 STATUS_OF_FAILURE = "5.0.0"
 STATUS_OF_DELAY = "4.0.0"
 STATUS_OF_SUCCESS = "2.0.0"
-ACTION = {"failed": "failed", "expired": "failed", "delayed": "delayed", "relayed": "relayed", "delivered": "delivered"}
+ACTION: dict[Kind, str] = {"failed": "failed", "expired": "failed", "delayed": "delayed", "relayed": "relayed", "delivered": "delivered"}
 """Kind of report → its action, RFC 3464 §2.3.3."""
 
 
@@ -35,7 +41,7 @@ def status_part(
     envelope: Envelope,
     outcomes: Sequence[Outcome],
     reporting_host: str,
-    kind: str = "failed",
+    kind: Kind = "failed",
     asked: Request = NOTHING,
     until: float = 0.0,
 ) -> bytes:
@@ -110,3 +116,14 @@ def typed(address: str) -> str:
 def _escaped(char: str) -> str:
     r"""RFC 6533 §3, utf-8-addr-xtext: ``\x{E9}`` for whatever is not printable ASCII, and for ``\``, ``+``, ``=``."""
     return char if "!" <= char <= "~" and char not in "\\+=" else f"\\x{{{ord(char):02X}}}"
+
+
+def one_line(text: str, limit: int = MAX_WORD) -> str:
+    """`text` without control, format and bidirectional characters, blanks run together, at most `limit` long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def ascii_line(text: str, limit: int = MAX_WORD) -> str:
+    """The same for a place where only ASCII may stand; anything else becomes ``?``."""
+    return one_line(text, limit).encode("ascii", "replace").decode()

@@ -1,7 +1,7 @@
 """A report about recipients that failed or are late, as the bytes of a message: RFC 3464 in the multipart/report of RFC 6522.
 
 Pure and deterministic: the same failure gives the same bytes. Everything that came from outside (replies,
-host names, the subject) was made one harmless line by `text` before it stands here; the returned header is
+host names, the subject) was made one harmless line by `one_line` before it stands here; the returned header is
 the only thing that is kept as it was, and it stands in a part of its own under a boundary that occurs nowhere in it.
 
 The report is 7-bit, so every server takes it; the exception is the address of a sender with letters beyond ASCII.
@@ -9,16 +9,15 @@ The report is 7-bit, so every server takes it; the exception is the address of a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mailer.mail.address import ascii_address
 from mailer.mail.mime import encoded, field, is_plain, multipart, part
 from mailer.mail.request import NOTHING
 from mailer.mail.when import rfc5322
 
-from .fields import status_part
-from .text import ascii_line, one_line
-from .words import letter
+from .fields import ascii_line, one_line, status_part
+from .letter import letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.mail.request import Request
 
-Kind = Literal["failed", "expired", "delayed", "relayed", "delivered"]
-"""`failed`: refused for good. `expired`: every try until the message was too old failed for the time being. `delayed`: it
-is late, and still tried. `relayed`: it has left for a system that sends no reports of success. `delivered`: it has arrived."""
+    from .fields import Kind
 
 SUBJECT: dict[Kind, str] = {
     "failed": "Not delivered: ", "expired": "Not delivered in time: ", "delayed": "Not delivered yet: ",

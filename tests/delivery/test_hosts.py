@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mailer.config.forms import Via
 from mailer.delivery import exchangers
 from mailer.delivery.hosts import Unroutable, find_hosts
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 from mailer.net.dns import Offline
 from tests.fakes.resolver import FakeResolver
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 from tests.fakes.nameserver import Nameserver
 
 from .world import World

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
-from mailer.net.address_filter import allowed
+from mailer.mail.ip_filter import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

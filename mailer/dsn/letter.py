@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.when import parse_rfc3339, rfc5322
 
 from .explain import CLASSED, explain
-from .text import one_line
+from .fields import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
 
-    from .report import Kind
+    from .fields import Kind
 
 OPENING: dict[Kind, str] = {
     "failed": "Your message could not be delivered to {whom}. It will not be tried again.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.dsn.text import ascii_line, one_line
+from mailer.dsn.fields import ascii_line, one_line
 
 anything = st.text(st.characters(codec=None))  # lone surrogates too
 
