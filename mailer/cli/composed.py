@@ -13,7 +13,7 @@ from errno import EBADF
 from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
-from mailer.compose import Attachment, Email, EmailError, Limits, Link
+from mailer.compose import Attachment, Email, EmailError, EmailLimits, Link
 from mailer.compose.payload import load, whole
 from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
@@ -42,7 +42,7 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
     bad: list[str] = []
     try:
         email = draft.from_json() if given.flag("--from-json") else draft.from_options()
-        Limits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
+        EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
         data, bcc = email.encode(bad), email.hidden(bad)
     except EmailError as error:
         raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None

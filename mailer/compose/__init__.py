@@ -12,14 +12,15 @@ No value can begin a second field: a line end or another control character in on
 (header injection is how contact forms become open relays). Nothing here reads a file: what a stranger describes can
 attach what he sent along and nothing else.
 
+Why not `email.message.EmailMessage`: of ``To: Anna <anna@exämple.org>`` it makes ``Anna <anna@=?utf-8?q?ex=C3=A4mple?=.org>``, an encoded
+word within an address (which RFC 2047 §5 forbids, and which no server delivers to), and its boundaries are random.
+
 ``email``        the builder
 ``payload``      the same from JSON
-``fields``       addresses and header fields
-``parts``        the body as a tree of parts
-``plain``        the text of HTML
+``fields``       addresses and header fields, and what is wrong with one
+``parts``        the body as a tree of parts: text, HTML and the text of it, what is offered in place of a file
 ``attachment``   a file and its name on the wire
 ``kinds``        what a file is
-``links``        what is offered in place of a file
 ``limits``       how much of all that there may be
 """
 
@@ -27,8 +28,8 @@ from __future__ import annotations
 
 from .attachment import Attachment
 from .email import Email
-from .errors import EmailError
-from .limits import Limits
-from .links import Link
+from .fields import EmailError
+from .limits import EmailLimits
+from .parts import Link
 
-__all__ = ["Attachment", "Email", "EmailError", "Limits", "Link"]
+__all__ = ["Attachment", "Email", "EmailError", "EmailLimits", "Link"]

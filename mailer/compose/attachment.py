@@ -12,8 +12,7 @@ from mailer.mail.charset import is_utf8
 from mailer.mail.message import normalise
 from mailer.mail.mime import base64_lines, is_plain, parameter
 
-from .errors import EmailError
-from .fields import checked
+from .fields import EmailError, checked
 from .kinds import UNKNOWN, kind_of
 
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&^_.+-")  # RFC 6838 §4.2

@@ -10,9 +10,8 @@ from mailer.mail.mime import field as header_field
 
 from . import fields
 from .attachment import Attachment
-from .errors import EmailError
-from .links import Link
-from .parts import body
+from .fields import EmailError
+from .parts import Link, body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail import address, address_list
 from mailer.mail.mime import MAX_WORD, WIDTH, encoded, field, phrase
 
-from .errors import EmailError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.mail.address_list import Box
+
 
 OURS = frozenset({"from", "to", "cc", "reply-to", "subject", "mime-version"})
 HIDDEN = frozenset({"bcc", "resent-bcc"})
@@ -25,6 +24,18 @@ PRIORITIES = {"highest": ("1", "high"), "high": ("2", "high"), "normal": ("3", "
 """How soon it should be read: the values of X-Priority, which everybody invented, and of Importance, RFC 4021 §2.1.54."""
 
 _BARE = "bare.invalid"  # stands for the domain that an address without one gets from submission
+
+
+class EmailError(ValueError):
+    """`str()` is one line that says what is wrong; `part` is where: a field's name, ``text``, ``html`` or ``attachment``."""
+
+    def __init__(self, part: str, problem: str) -> None:
+        super().__init__(part, problem)
+        self.part = part
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 class Mailbox(NamedTuple):

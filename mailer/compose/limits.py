@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import EmailError
+from .fields import EmailError
 
 if TYPE_CHECKING:
     from .email import Email
 
 
-class Limits(NamedTuple):
+class EmailLimits(NamedTuple):
     """`attachments` and pictures together, each of at most `attachment_size` octets, and a subject of `subject_length` characters."""
 
     attachments: int = 50

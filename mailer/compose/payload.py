@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from mailer.mail.address import printable
 
 from .attachment import Attachment
-from .errors import EmailError
-from .links import Link
+from .fields import EmailError
+from .parts import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.compose import Attachment, Email, EmailError, Limits
+from mailer.compose import Attachment, Email, EmailError, EmailLimits
 
-LIMITS = Limits(attachments=2, attachment_size=10, subject_length=5)
+LIMITS = EmailLimits(attachments=2, attachment_size=10, subject_length=5)
 
 
 def test_up_to_the_limits() -> None:
     """All of it may be used."""
     LIMITS.check(Email(subject="äöüäö", files=[Attachment(b"x" * 10), Attachment(b"")]))
-    Limits().check(Email())
+    EmailLimits().check(Email())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose.plain import text_of
+from mailer.compose.parts import text_of
 
 
 def test_what_people_see_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ import email.policy
 import pytest
 
 from mailer.compose import Email, EmailError, Link
-from mailer.compose.links import in_html, in_text
+from mailer.compose.parts import in_html, in_text
 
 ISO = Link("big.iso", "https://example.com/big.iso?a=1&b=2")
 
