@@ -189,6 +189,13 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
 
 
 @everywhere
+def test_an_outcome_has_two_makers(path: Path) -> None:
+    """What became of a recipient is judged in one place, with its cause, and read back from a record in another."""
+    made = [call.lineno for name, call in calls(path) if name == "Outcome"]
+    assert not made or path.relative_to(PACKAGE).as_posix() in {"mail/outcome.py", "delivery/verdict.py"}, f"lines {made}"
+
+
+@everywhere
 def test_a_wildcard_has_one_reader(path: Path) -> None:
     """What ``*`` in a pattern means is for `mailer.mail.pattern` to say: LIKE, GLOB and fnmatch try all ways, and take hours over some."""
     assert "fnmatch" not in {name.partition(".")[0] for name in imports(path)}

@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from mailer.bounces.reports import asked_of
 from mailer.identity import reverse_path
 from mailer.mail.cause import Cause
-from mailer.mail.outcome import NOWHERE, Hop, Outcome, reach
+from mailer.mail.outcome import reach
 from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
 from mailer.net.errors import beside, joined
-from mailer.smtp.reply import Reply, queue_id
+from mailer.smtp.reply import Reply
 
 from . import age
 from .portions import REFUSED, portions
-from .verdict import OUR_LOGIN, judge
+from .verdict import OUR_LOGIN, answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.clock import SteadyClock
     from mailer.mail.envelope import Envelope
+    from mailer.mail.outcome import Hop, Outcome
     from mailer.net.connection import Connection
     from mailer.net.pool import Pool
     from mailer.net.transcript import Transcript
@@ -221,7 +222,16 @@ class SmtpSession:
         besides: str,
     ) -> list[Outcome]:
         return [
-            _outcome(answer, None if answer.reply.code < 400 else self._cause(job, answer), stop, hop, began, now, transcript, besides)
+            answered(
+                answer,
+                None if answer.reply.code < 400 else self._cause(job, answer),
+                hop,
+                relay=stop.relay,
+                at=now,
+                seconds=now - began,
+                trace=transcript,
+                besides=besides,
+            )
             for answer in answers
         ]
 
@@ -313,39 +323,6 @@ def _is_us(connection: Connection) -> bool:
 def _by_code(answer: Answer) -> Cause | None:
     """A login is refused with codes of its own, RFC 4954 §6."""
     return OUR_LOGIN.get(answer.reply.code) if answer.phase == "auth" or answer.reply.code == 530 else None
-
-
-def _outcome(
-    answer: Answer,
-    cause: Cause | None,
-    stop: Stop,
-    hop: Hop,
-    began: float,
-    now: float,
-    transcript: Transcript | None,
-    besides: str,
-) -> Outcome:
-    judgement = judge(answer.phase, answer.kind, answer.reply, relay=stop.relay, cause=cause)
-    reply, text = answer.reply, answer.reply.brief
-    ours = answer.kind == "local"  # what we refuse ourselves came from nowhere
-    return Outcome(
-        answer.to,
-        judgement.verdict,
-        judgement.scope,
-        reply.code,
-        reply.enhanced,
-        text,
-        answer.phase,
-        NOWHERE if ours else hop,
-        now,
-        now - began,
-        0.0,
-        queue_id(text) if judgement.verdict == "delivered" else "",
-        True,
-        None if ours else transcript,
-        cause=cause,
-        besides=besides,
-    )
 
 
 def _better(before: Outcome | None, outcome: Outcome) -> Outcome:

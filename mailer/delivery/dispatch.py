@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from mailer import durable
 from mailer.events import Alarm, Changed, Corrupt, Seen
-from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end
-from mailer.mail.outcome import Outcome, foretold
+from mailer.mail.outcome import foretold
 from mailer.net.aside import LARGE, aside
 from mailer.spool import Large, NoSuchMessage
 from mailer.spool.file import CorruptFile, LaterFile
 
+from . import verdict
 from .attempt import Attempt, Job
 from .memory import LONG, ORDINARY
 from .nexthop import Unroutable
@@ -29,7 +29,7 @@ from .scheduler import CONGESTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.mail.outcome import Scope
+    from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
     from .engine import Engine
@@ -226,7 +226,7 @@ class Dispatcher:
             way = await self.policy.router.find(domain, self.clock.now())
         except Unroutable as trouble:
             due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
-            await self.engine.finished(attempt, [self._unroutable(to, trouble, due) for to in recipients])
+            await self.engine.finished(attempt, verdict.unroutable(recipients, trouble, self.clock.now(), due))
         except asyncio.CancelledError:
             await self.engine.finished(attempt, self.engine.broken_off(recipients))
         except Exception as error:
@@ -234,24 +234,15 @@ class Dispatcher:
         else:
             self._queue(attempt, way, recipients, self.clock.now())
 
-    def _unroutable(self, to: int, trouble: Unroutable, due: float) -> Outcome:
-        """There is no way to go. Being offline is our own trouble: no attempt, and no age at which it fails."""
-        scope: Scope = "us" if trouble.offline else "destination"
-        at, cause = self.clock.now(), trouble.cause
-        return Outcome(to, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, at=at, due=due, cause=cause)
-
     def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
         """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
         passes, however it came in, and where its sender can be told."""
         text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
-        pending = attempt.entry.history.pending()
-        return [Outcome(to, "fail", "message", 554, "5.4.6", text, "", at=now, cause=Cause.LOOP) for to in pending]
+        return verdict.loop(attempt.entry.history.pending(), text, now)
 
     def _overdue(self, attempt: Attempt, now: float) -> list[Outcome]:
         """RFC 2852 §4.2: what was to be there by now or to come back is not delivered any more."""
-        text = "the time is up in which the sender wanted it delivered"
-        pending = attempt.entry.history.pending()
-        return [Outcome(to, "expire", "message", 554, "5.4.7", text, "", at=now, counts=False, cause=Cause.TOO_LATE) for to in pending]
+        return verdict.too_late(attempt.entry.history.pending(), now)
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int], now: float) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
@@ -292,12 +283,7 @@ class Dispatcher:
             self.scheduler.park(attempt.entry.id, way)
             return
         due = now + (LONG if long else CONGESTED) * (1 + self.random())
-        text = "not tried: much mail waits for the same destination"  # RFC 3463 §3.5: congestion
-        outcomes = [
-            Outcome(to, "defer", "destination", 451, "4.4.5", text, "connect", at=now, due=due, counts=False, cause=Cause.CONGESTED)
-            for to in recipients
-        ]
-        self.engine.finish(attempt, outcomes)
+        self.engine.finish(attempt, verdict.congested(recipients, now, due))
 
     # Pauses
 

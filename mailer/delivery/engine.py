@@ -19,12 +19,10 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Outcome
 from mailer.spool import NoSuchMessage, pauses
 from mailer.spool.file import CorruptFile
 
-from . import step
+from . import step, verdict
 from .attempt import Budget
 from .blame import BLAME, kind_of, mended
 from .descriptors import FILES
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
 
     from mailer.clock import SteadyClock
     from mailer.events import Event
+    from mailer.mail.cause import Cause
+    from mailer.mail.outcome import Outcome
     from mailer.spool import Spool
 
     from .attempt import Attempt, Job
@@ -281,11 +281,9 @@ class Engine:
         task = asyncio.current_task()
         if task not in self.stuck:
             raise asyncio.CancelledError
-        phase, text = self.stuck.pop(task)
+        phase, why = self.stuck.pop(task)
         task.uncancel()
-        now = self.clock.now()
-        text = f"broken off: {text}"
-        return [Outcome(to, "defer", "host", 451, "4.4.2", text, phase, at=now, cause=Cause.STUCK) for to in recipients]
+        return verdict.stuck(recipients, why, phase, self.clock.now())
 
     def our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later.
@@ -294,13 +292,9 @@ class Engine:
         """
         now = self.clock.now()
         if isinstance(error, MemoryError):
-            text, due = "there was not enough memory to deliver it", self.out_of_memory("a message could not be delivered")
-            return [
-                Outcome(to, "defer", "us", 451, "4.3.0", text, phase, at=now, due=due, counts=False, cause=Cause.SHORT) for to in recipients
-            ]
+            return verdict.short_of_memory(recipients, phase, now, self.out_of_memory("a message could not be delivered"))
         self.tell(Alarm.of(now, error))
-        text = f"an error in mailer: {type(error).__name__}: {error}"
-        return [Outcome(to, "defer", "message", 451, "4.3.0", text, phase, at=now, cause=Cause.BUG) for to in recipients]
+        return verdict.bug(recipients, error, phase, now)
 
     def blame(self, key: str, outcome: Outcome) -> None:
         """Something of ours is wrong, which somebody has to mend: told once in a while for each destination and cause."""
@@ -347,25 +341,18 @@ class Engine:
         Where that is our fault, nothing of it expires. What has no time left is not tried again: then what the last session met there
         is why, and no word about the breaker.
         """
-        now, trouble = self.clock.now(), destination.trouble
+        now, trouble, ours, who = self.clock.now(), destination.trouble, destination.breaker.ours, job.recipients
         due = destination.rests_until + destination.spread(self.random())
         if now < destination.paused_until:
-            wait = _untried(destination.pause_reason, due, Cause.SUSPENDED)
+            outcomes = verdict.suspended(who, destination.pause_reason, now, due, ours=ours)
         elif trouble is None:
-            wait = _untried(destination.breaker.reason or "the destination does not answer", due, Cause.BREAKER)
-        elif destination.breaker.ours or now < self.settler.deadline_of(job.attempt):
+            why = destination.breaker.reason or "the destination does not answer"
+            outcomes = verdict.breaker_open(who, why, now, due, ours=ours)
+        elif ours or now < self.settler.deadline_of(job.attempt):
             why = trouble.text if trouble.ours else trouble.reply
-            wait = _untried(why, due, Cause.BREAKER)._replace(besides=trouble.besides)
+            outcomes = verdict.breaker_open(who, why, now, due, ours=ours, besides=trouble.besides)
         else:
-            wait = trouble._replace(verdict="defer", seconds=0.0, due=due, counts=False, source="")
-        if destination.breaker.ours:
-            wait = wait._replace(scope="us")
-        outcomes = [wait._replace(to=to, at=now) for to in job.recipients]
+            outcomes = verdict.met_before(who, trouble, now, due)
         if destination.way.relay:
             self.standstill.behind(job.attempt.entry.id, destination.key)
         self.finish(job.attempt, outcomes)
-
-
-def _untried(why: str, due: float, cause: Cause) -> Outcome:
-    """It waits, and that is no attempt. RFC 3463 §3.5: no answer from host"""
-    return Outcome(0, "defer", "destination", 451, "4.4.1", f"not tried: {why}", "connect", due=due, counts=False, cause=cause)

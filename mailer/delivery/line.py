@@ -11,18 +11,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.identity import relayed
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Outcome
 from mailer.net.aside import LARGE, aside
 
 from .blame import BLAME
 from .courier import Load
 from .policy import Unsigned
 from .portions import REFUSED, portions
-from .verdict import stops_all
+from .verdict import stops_all, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mailer.mail.outcome import Outcome
 
     from .attempt import Job
     from .courier import Session
@@ -171,9 +171,8 @@ class Line:
         return content if signer is None else signer.sign(content, self.engine.clock.now(), ahead)
 
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
-        """It must not leave without a signature: our own trouble, which nobody's mail bounces for. RFC 3463 §3.8"""
-        now = self.engine.clock.now()
-        return [Outcome(to, "defer", "us", 451, "4.7.5", trouble, "mail", at=now, cause=Cause.UNSIGNED) for to in job.recipients]
+        """It must not leave without a signature."""
+        return unsigned(job.recipients, trouble, self.engine.clock.now())
 
     def _close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""

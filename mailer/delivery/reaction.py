@@ -26,16 +26,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
 from mailer.mail.cause import CAUSES, REFUSALS, Cause
-from mailer.mail.outcome import Outcome
 
 from .retry import Schedule
 from .terms import matches
+from .verdict import source_exhausted
 from .warmup import PAUSE, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections.shaping import Reaction
+    from mailer.mail.outcome import Outcome
     from mailer.smtp.reply import Reply
 
     from .attempt import Job
@@ -51,7 +52,6 @@ MENDED = 900.0  # seconds until it is looked whether what a relay refuses of our
 QUOTA = 3600.0  # the same for what an account may send in a day
 LOGIN = (Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED)
 _QUOTE = re.compile(r" said: \d{3}|callout verification failed:", re.IGNORECASE)
-NOT_NOW = "4.4.5"  # RFC 3463 §3.5: congestion
 
 
 class Slowed(NamedTuple):
@@ -102,7 +102,7 @@ class Reactions:
         last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
         chosen = self.sources.choose(job.way, len(job.recipients) if entry.envelope.sender else 0, now, last)
         if isinstance(chosen, Wait):
-            return _not_tried(job, chosen, PAUSE * random(), now)
+            return source_exhausted(job.recipients, chosen.reason, now, chosen.until + PAUSE * random())
         job.source, job.way = chosen
         return []
 
@@ -210,12 +210,3 @@ def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: 
         if any(says(phrase, small) for phrase in rule.words):
             return True
     return rule.reply is not None and rule.reply.found(reply)
-
-
-def _not_tried(job: Job, wait: Wait, spread: float, now: float) -> list[Outcome]:
-    """It waits, and that is no attempt."""
-    text, due = f"not tried: {wait.reason}", wait.until + spread
-    return [
-        Outcome(to, "defer", "destination", 451, NOT_NOW, text, "connect", at=now, due=due, counts=False, cause=Cause.SOURCE_EXHAUSTED)
-        for to in job.recipients
-    ]

@@ -18,7 +18,6 @@ from mailer.bounces import REPORTED, Quota
 from mailer.bounces.quota import EVERYBODY, worth_telling
 from mailer.bounces.reports import asked_of
 from mailer.events import Alarm, Settled, Tried
-from mailer.mail.cause import Cause
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.net.aside import LARGE, aside
 from mailer.spool import Busy, NoSuchMessage, notes
@@ -27,6 +26,7 @@ from mailer.submit import Request, submit
 
 from . import age
 from .portions import MANY, portions
+from .verdict import kept_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -270,7 +270,7 @@ class Settler:
         if not self.policy.reports.due(entry.envelope, outcomes):
             return [*outcomes]
         due = self.clock.now() + SHORT_PAUSE
-        return [_kept_back(outcome, due) if outcome.verdict in REPORTED else outcome for outcome in outcomes]
+        return [kept_back(outcome, due) if outcome.verdict in REPORTED else outcome for outcome in outcomes]
 
     async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
@@ -422,12 +422,6 @@ def _let_go(claiming: asyncio.Future[Claim]) -> None:
     """Nobody waits for it any more."""
     if not claiming.cancelled() and claiming.exception() is None:
         claiming.result().close()
-
-
-def _kept_back(outcome: Outcome, due: float) -> Outcome:
-    """It waits with what the host said, for the reason is ours. RFC 3463 §3.4: mail system full"""
-    text = f"the disk of the spool has no room for the report that is due: {outcome.told}"
-    return outcome._replace(verdict="defer", scope="us", code=451, enhanced="4.3.1", text=text, counts=False, due=due, cause=Cause.SHORT)
 
 
 def _is_old_news(history: History, outcome: Outcome, expire: float) -> bool:

@@ -27,16 +27,18 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm, Daemon
 from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
-from mailer.mail.outcome import NOWHERE, Outcome
 from mailer.net.query import has_route
 from mailer.spool import pauses
 from mailer.spool.pauses import Pauses
+
+from . import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.clock import Clock
     from mailer.events import Event
+    from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
     from mailer.spool.pauses import Pause
 
@@ -152,11 +154,7 @@ class Standstill:
         if len(waiting) < REMEMBERED:
             waiting[id] = None
         due = min(pause.until, now + PAUSE_LOOK * (1 + 0.2 * self.random()))
-        text = f"not tried: {pause.reply}"
-        return [
-            Outcome(to, "defer", "destination", 451, "4.3.2", text, "connect", at=now, due=due, counts=False, cause=Cause.PAUSED)
-            for to in recipients
-        ]
+        return verdict.paused(recipients, pause.reply, now, due)
 
     # Outages
 
@@ -197,7 +195,7 @@ class Standstill:
         if not all(o.scope == "host" and o.phase == "connect" and _is_elsewhere(o.hop.ip) for o in outcomes) or self.online():
             return None
         due = self.offline(job.attempt.entry.id)
-        return [outcome._replace(scope="us", counts=False, due=due, cause=Cause.OFFLINE) for outcome in outcomes]
+        return verdict.offline(outcomes, due)
 
     def _short(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         now = self.clock.now()
@@ -205,7 +203,7 @@ class Standstill:
             self._told_at = now
             self.tell(Alarm(now, "descriptors", outcomes[0].text))
         due = now + SHORT_LOOK * (1 + self.random())
-        return [outcome._replace(counts=False, due=due, phase="", hop=NOWHERE, trace=None) for outcome in outcomes]
+        return verdict.short_of_descriptors(outcomes, due)
 
     def poll(self) -> None:
         """Look whether the network is back, if something waits for it."""

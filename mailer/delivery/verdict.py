@@ -26,6 +26,9 @@ we refuse it (size, 8-bit, UTF-8 address)    fail       message
 
 The first refusal explains the rest: that a pipelining server answers RCPT with 503 after it refused MAIL
 is no news about the recipient. `net.connection` already carries MAIL's reply to those recipients.
+
+What we decide without a host's word has a function each, named after its cause: every outcome of ours is made here, with a
+reply in our words and its `Cause`.
 """
 
 from __future__ import annotations
@@ -33,10 +36,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.cause import Cause
+from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.smtp.reply import queue_id
 
 if TYPE_CHECKING:
-    from mailer.mail.outcome import Scope, Verdict
+    from collections.abc import Iterable
+
+    from mailer.mail.outcome import Hop, Scope, Trace, Verdict
     from mailer.smtp.reply import Reply
+    from mailer.smtp.transaction import Answer
+
+    from .nexthop import Unroutable
 
 BEFORE_MAIL = frozenset({"dns", "connect", "greeting", "ehlo", "starttls", "auth"})
 NO_MAIL_HERE = frozenset({521, 556})  # RFC 7504 §3, RFC 7505 §3
@@ -129,3 +139,160 @@ def _broken(phase: str, reply: Reply, *, relay: bool) -> Judgement:
     if phase == "greeting" and reply.code in NO_MAIL_HERE and not relay:
         return Judgement("fail", "host")
     return DEFER_HOST
+
+
+# What a host was asked, and what it said
+
+
+def answered(
+    answer: Answer,
+    cause: Cause | None,
+    hop: Hop,
+    *,
+    relay: bool,
+    at: float,
+    seconds: float,
+    trace: Trace | None,
+    besides: str,
+) -> Outcome:
+    """The outcome for the recipient of `answer`, which came from `hop` after `seconds`; `relay` and `cause` as for `judge`."""
+    judgement = judge(answer.phase, answer.kind, answer.reply, relay=relay, cause=cause)
+    reply, text = answer.reply, answer.reply.brief
+    ours = answer.kind == "local"  # what we refuse ourselves came from nowhere
+    return Outcome(
+        answer.to,
+        judgement.verdict,
+        judgement.scope,
+        reply.code,
+        reply.enhanced,
+        text,
+        answer.phase,
+        NOWHERE if ours else hop,
+        at,
+        seconds,
+        0.0,
+        queue_id(text) if judgement.verdict == "delivered" else "",
+        True,
+        None if ours else trace,
+        cause=cause,
+        besides=besides,
+    )
+
+
+# What was decided without asking: outcomes for all `recipients` at the time `now`, `due` when it is looked at again; 0.0 by the schedule
+
+
+def paused(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
+    """An operator lets the destination wait: no attempt. RFC 3463 §3.4: system not accepting network messages"""
+    return _not_tried(recipients, "4.3.2", why, now, due, Cause.PAUSED)
+
+
+def congested(recipients: Iterable[int], now: float, due: float) -> list[Outcome]:
+    """The destination has its share of the memory: no attempt. RFC 3463 §3.5: congestion"""
+    return _not_tried(recipients, "4.4.5", "much mail waits for the same destination", now, due, Cause.CONGESTED)
+
+
+def source_exhausted(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
+    """No address of ours may send there now: no attempt. RFC 3463 §3.5: congestion"""
+    return _not_tried(recipients, "4.4.5", why, now, due, Cause.SOURCE_EXHAUSTED)
+
+
+def suspended(recipients: Iterable[int], why: str, now: float, due: float, *, ours: bool = False) -> list[Outcome]:
+    """A rule lets the destination rest because of what it said: no attempt; `ours`: it is our fault. RFC 3463 §3.5: no answer from host"""
+    return _not_tried(recipients, "4.4.1", why, now, due, Cause.SUSPENDED, scope="us" if ours else "destination")
+
+
+def breaker_open(recipients: Iterable[int], why: str, now: float, due: float, *, ours: bool = False, besides: str = "") -> list[Outcome]:
+    """The destination did not answer repeatedly, or because of `ours`: no attempt. RFC 3463 §3.5: no answer from host"""
+    outcomes = _not_tried(recipients, "4.4.1", why, now, due, Cause.BREAKER, scope="us" if ours else "destination")
+    return [outcome._replace(besides=besides) for outcome in outcomes] if besides else outcomes
+
+
+def met_before(recipients: Iterable[int], trouble: Outcome, now: float, due: float) -> list[Outcome]:
+    """What the last session met at the destination, for those that are not tried because of it and have no time left: no attempt."""
+    met = trouble._replace(verdict="defer", at=now, seconds=0.0, due=due, counts=False, source="")
+    return [met._replace(to=to) for to in recipients]
+
+
+def unroutable(recipients: Iterable[int], trouble: Unroutable, now: float, due: float) -> list[Outcome]:
+    """There is no way to go. Being offline is our own trouble, with no age at which it fails."""
+    scope: Scope = "us" if trouble.offline else "destination"
+    return _ours(
+        recipients, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, trouble.cause, now=now, due=due
+    )
+
+
+def loop(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
+    """The message goes round in circles. RFC 3463 §3.5: routing loop detected"""
+    return _ours(recipients, "fail", "message", 554, "5.4.6", text, "", Cause.LOOP, now=now)
+
+
+def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
+    """What was to be there by now or to come back (RFC 2852 §4.2): no attempt. RFC 3463 §3.5: delivery time expired"""
+    text = "the time is up in which the sender wanted it delivered"
+    return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
+
+
+def unsigned(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
+    """It must not leave without a signature: our own trouble, which no mail bounces for. RFC 3463 §3.8: cryptographic failure"""
+    return _ours(recipients, "defer", "us", 451, "4.7.5", text, "mail", Cause.UNSIGNED, now=now)
+
+
+def stuck(recipients: Iterable[int], why: str, phase: str, now: float) -> list[Outcome]:
+    """The attempt made no progress in `phase`, and was broken off. RFC 3463 §3.5: bad connection"""
+    return _ours(recipients, "defer", "host", 451, "4.4.2", f"broken off: {why}", phase, Cause.STUCK, now=now)
+
+
+def short_of_memory(recipients: Iterable[int], phase: str, now: float, due: float) -> list[Outcome]:
+    """This process got no more memory in `phase`: no attempt. RFC 3463 §3.4: other mail system status"""
+    text = "there was not enough memory to deliver it"
+    return _ours(recipients, "defer", "us", 451, "4.3.0", text, phase, Cause.SHORT, now=now, due=due, counts=False)
+
+
+def bug(recipients: Iterable[int], error: Exception, phase: str, now: float) -> list[Outcome]:
+    """An error in this program. RFC 3463 §3.4: other mail system status"""
+    text = f"an error in mailer: {type(error).__name__}: {error}"
+    return _ours(recipients, "defer", "message", 451, "4.3.0", text, phase, Cause.BUG, now=now)
+
+
+# What an outcome turns into, where its reason is ours
+
+
+def offline(outcomes: Iterable[Outcome], due: float) -> list[Outcome]:
+    """No connection could be begun because this machine has no network: no attempt."""
+    return [outcome._replace(scope="us", counts=False, due=due, cause=Cause.OFFLINE) for outcome in outcomes]
+
+
+def short_of_descriptors(outcomes: Iterable[Outcome], due: float) -> list[Outcome]:
+    """No connection could be begun because this machine lacks what one needs: no attempt, and no host was called."""
+    return [outcome._replace(counts=False, due=due, phase="", hop=NOWHERE, trace=None) for outcome in outcomes]
+
+
+def kept_back(outcome: Outcome, due: float) -> Outcome:
+    """It waits with what the host said until there is room for the report of that. RFC 3463 §3.4: mail system full"""
+    text = f"the disk of the spool has no room for the report that is due: {outcome.told}"
+    return outcome._replace(verdict="defer", scope="us", code=451, enhanced="4.3.1", text=text, counts=False, due=due, cause=Cause.SHORT)
+
+
+def _not_tried(
+    recipients: Iterable[int], enhanced: str, why: str, now: float, due: float, cause: Cause, scope: Scope = "destination"
+) -> list[Outcome]:
+    """It waits, and that is no attempt."""
+    return _ours(recipients, "defer", scope, 451, enhanced, f"not tried: {why}", "connect", cause, now=now, due=due, counts=False)
+
+
+def _ours(
+    recipients: Iterable[int],
+    verdict: Verdict,
+    scope: Scope,
+    code: int,
+    enhanced: str,
+    text: str,
+    phase: str,
+    cause: Cause,
+    *,
+    now: float,
+    due: float = 0.0,
+    counts: bool = True,
+) -> list[Outcome]:
+    return [Outcome(to, verdict, scope, code, enhanced, text, phase, at=now, due=due, counts=counts, cause=cause) for to in recipients]

@@ -8,7 +8,7 @@ shown, it is shown as that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, Protocol, Self, get_args
 
 from .cause import CAUSES, Cause
@@ -160,6 +160,11 @@ class Outcome(NamedTuple):
 def foretold(to: int, at: float, record: Mapping[str, object]) -> Outcome:
     """What submission knew of recipient number `to`, whom nobody is asked about: the outcome in the envelope (`mailer.mail.envelope`)."""
     return Outcome.from_record(to, at, record)._replace(counts=False)
+
+
+def cancelled(recipients: Iterable[int], why: str, at: float) -> list[Outcome]:
+    """Withdrawn by an operator, who says `why`: there is no reply, and it is no attempt."""
+    return [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False, cause=Cause.CANCELLED) for to in recipients]
 
 
 def reply_line(code: int, enhanced: str, text: str) -> str:

@@ -16,10 +16,9 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
-from mailer.mail.cause import Cause
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
 from mailer.mail.history import History
-from mailer.mail.outcome import Outcome
+from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.when import parse_rfc3339
 
 from . import doorbell, file, layout, notes
@@ -453,8 +452,7 @@ class Spool:
     def cancel(self, id: str, at: float, why: str = "cancelled by an operator") -> Entry:
         """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
         with self._waiting(id) as claim:
-            pending = claim.entry.history.pending()
-            outcomes = [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False, cause=Cause.CANCELLED) for to in pending]
+            outcomes = cancelled(claim.entry.history.pending(), why, at)
             self.fail(claim, outcomes)
             claim.entry.history.add(outcomes)
             return claim.entry
