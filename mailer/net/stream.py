@@ -1,12 +1,14 @@
-"""A stream of bytes to another host: an `asyncio.Protocol` with its own buffer, one waiter and one lazy timer.
+"""A stream of bytes to or from another host: an `asyncio.Protocol` with its own buffer, one waiter and one lazy timer.
 
-Used by `connection` alone. It is made for flights of short messages:
+`connection` calls with it (`Stream.connect`), `server` hands it to whoever answers (`Stream.accepted`). It is made for flights of
+short messages:
 
 - `write` hands bytes to the transport at once (asyncio sets TCP_NODELAY), `read` waits for whatever has come.
 - One deadline holds for all waits until the next `allow`. Its timer is not moved with it: it rings at the oldest
   deadline, sees that there is a later one, and is set again then. So a session with a thousand answers in
   five minutes sets one timer, not a thousand.
-- A peer that sends more than `ENOUGH` octets that nobody reads is not read any further.
+- A peer that sends more than `ENOUGH` octets that nobody reads is not read any further. Of a caller nothing is read before the
+  first wait, so that TLS can come first.
 
 A wait raises `TimeoutError`, or `ConnectionError` when the peer is gone; what it said before comes first.
 """
@@ -15,8 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from math import inf
 from time import monotonic
-from typing import Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
+
+if TYPE_CHECKING:
+    import socket
 
 ENOUGH = 65536  # octets; a reply has more of them only where somebody is out to fill our memory
 PIECE = 8192  # octets that are read at a time: of short replies, some milliseconds of work, while nobody else has a turn
@@ -30,12 +36,13 @@ class Hasty(ConnectionAbortedError):
 class Stream(asyncio.Protocol):
     """One connection, from `connect` to `close` or `abort`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, resting: bool = False) -> None:
+        """With `resting` nothing is read before the first wait."""
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._data = b""
         self._full = False
-        self._resting = False  # reading is paused
+        self._resting = resting  # reading is paused
         self._gone: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = loop.time()
@@ -53,22 +60,47 @@ class Stream(asyncio.Protocol):
         stream.took = monotonic() - began
         return stream
 
+    @classmethod
+    async def accepted(cls, caller: socket.socket) -> Self:
+        """A connection that somebody made to us, which the stream owns from now on. Raises `OSError`."""
+        loop = asyncio.get_running_loop()
+        _, stream = await loop.connect_accepted_socket(lambda: cls(loop, resting=True), caller)
+        return stream
+
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> None:
-        """Make the handshake. Raises `OSError` (with `ssl.SSLError` and `TimeoutError`); the stream is aborted then."""
+        """Make the handshake with a host that was called.
+
+        Raises `OSError` (with `ssl.SSLError` and `TimeoutError`); the stream is aborted then.
+        """
+        if self._data and not self.gone:  # CVE-2011-0411: they would be read as if TLS had brought them
+            self.abort()
+            raise Hasty("the host sent bytes where the handshake begins")
+        await self._shake_hands(context, seconds, server_hostname=server_name or None)
+
+    async def answer_tls(self, context: ssl.SSLContext, seconds: float) -> None:
+        """Make the handshake with a caller; what he said in the clear and was not read is thrown away (RFC 3207 §4.2, CVE-2011-0411).
+
+        Raises `OSError` (with `ssl.SSLError` and `TimeoutError`); the stream is aborted then.
+        """
+        self._data = b""
+        await self._shake_hands(context, seconds, server_side=True)
+
+    async def _shake_hands(self, context: ssl.SSLContext, seconds: float, **side: Any) -> None:
+        """From the call to `start_tls` on the transport belongs to TLS: nothing in the clear reaches us any more."""
         try:
             self._check()
-            if self._data:  # CVE-2011-0411: they would be read as if TLS had brought them
-                raise Hasty("the host sent bytes where the handshake begins")
+            self._resting = True  # while two transports are one, only TLS says when the network is read
             async with asyncio.timeout(seconds):
-                transport = await self._loop.start_tls(
-                    self._wire, self, context, server_hostname=server_name or None, ssl_shutdown_timeout=SHUTDOWN
-                )
+                transport = await self._loop.start_tls(self._wire, self, context, ssl_shutdown_timeout=SHUTDOWN, **side)
             if transport is None:  # closed within the handshake
                 raise ConnectionResetError("the host closed the connection")
         except BaseException:
             self.abort()
+            self._release()  # asyncio tells nobody of a connection that is lost before TLS stands
             raise
         self._transport = transport
+        self._resting = False
+        self._restrain()
 
     # -- what is known of it
 
@@ -131,6 +163,7 @@ class Stream(asyncio.Protocol):
         """What has come, from one octet to `PIECE` of them; where there is more, others have their turn first."""
         if not self._data:
             self._check()
+            self._resume()
             await self._wait()
             if not self._data:
                 self._check()
@@ -139,9 +172,8 @@ class Stream(asyncio.Protocol):
             data, self._data = self._data[:PIECE], self._data[PIECE:]
         else:
             data, self._data = self._data, b""
-        if self._resting and not self._data and not self.gone:
-            self._resting = False
-            self._wire.resume_reading()
+        if not self._data:
+            self._resume()
         return data
 
     async def drain(self) -> None:
@@ -150,15 +182,27 @@ class Stream(asyncio.Protocol):
             self._check()
             await self._wait()
 
+    async def flush(self) -> None:
+        """Wait until there is room for more, whatever the peer says meanwhile: who does not read our answers is not answered."""
+        while self._full and not self.gone:
+            await self._wait()
+
+    async def rest(self, seconds: float) -> None:
+        """Say nothing for so long (infinity: for ever). Raises `ConnectionError` as soon as the peer is gone."""
+        self._check()
+        self._resume()
+        await asyncio.wait((self._released,), timeout=None if seconds == inf else seconds)
+        self._check()
+
     def close(self) -> None:
         """Send what was written, then end it. No wait."""
         self._end(ConnectionAbortedError("we closed the connection"))
         if self._transport is not None:
             self._transport.close()
 
-    async def released(self) -> None:
+    async def released(self, seconds: float = SHUTDOWN) -> None:
         """After `close`: wait until the network has let go of it. TLS says goodbye first, and waits for the peer's. Raises nothing."""
-        await asyncio.wait((self._released,), timeout=SHUTDOWN)
+        await asyncio.wait((self._released,), timeout=seconds)
 
     def abort(self) -> None:
         """End it at once."""
@@ -177,6 +221,21 @@ class Stream(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._wake()
+
+    def _release(self) -> None:
+        if not self._released.done():
+            self._released.set_result(None)
+
+    def _restrain(self) -> None:
+        """Read no further while so much is unread."""
+        if len(self._data) > ENOUGH and not self._resting:
+            self._resting = True
+            self._wire.pause_reading()
+
+    def _resume(self) -> None:
+        if self._resting and not self.gone:
+            self._resting = False
+            self._wire.resume_reading()
 
     # -- waiting
 
@@ -210,13 +269,13 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent, only by what it does
+        if self._resting:
+            self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self._data = self._data + data if self._data else data
-        if len(self._data) > ENOUGH and not self._resting:
-            self._resting = True
-            self._wire.pause_reading()
+        self._restrain()
         self._wake()
 
     def eof_received(self) -> None:
@@ -226,7 +285,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the host closed the connection"))
-        self._released.set_result(None)
+        self._release()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""

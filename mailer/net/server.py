@@ -1,0 +1,301 @@
+"""The accept loop: listening sockets, who of those that call is served, and for how long. Every server of the house stands on it.
+
+A server is a coroutine, called once for each connection, and may wait for whatever it likes (the disk, DNS, its client)::
+
+    async def serve(stream: Stream, peer: Peer) -> None:
+        stream.allow(300)
+        stream.write(b"220 mx.example.com\\r\\n")
+        ...
+
+    loop = AcceptLoop(streams(serve), most=100, each=10)
+    loop.listen(*await tcp_sockets("0.0.0.0", 25))
+    ...
+    await loop.close(grace=30)
+
+`streams` makes a `Stream` of each connection. A server that must not read ahead, because it counts the bytes that it holds, takes the
+socket itself: ``AcceptLoop(serve)`` calls ``serve(socket, peer)``.
+
+What is guaranteed:
+
+- **Places.** At most `most` connections in all, and `each` for one peer (`Peer.share`: an IPv4 address, the /64 network of an IPv6
+  address, a user of this machine). Who finds none hears `refusal`, if there is one, and is hung up on; or, with `evict`, gets the
+  place of the one who has had his for longest. Numbers may be changed while it runs, for those who come later.
+- **Time.** A connection that lasts longer than `seconds` is cut off, whatever it does. What a client may take for one thing is the
+  server's to say: `Stream.allow`, `asyncio.timeout`.
+- **TLS** from the first byte or later is `Stream.answer_tls`, a line of the server's own. Nothing is read of a stream before its first
+  wait, so with TLS first that is the first line; the handshake has its deadline, and what came in the clear is thrown away.
+- **Back-pressure.** Of what a client says, no more than `mailer.net.stream.ENOUGH` octets are read ahead of the server; `Stream.flush`
+  waits for one who does not read his answers. No more than `BURST` callers are taken in one turn of the event loop.
+- **Descriptors.** When the process has none left, accepting rests for `PAUSE` seconds; those who are served are served on, and those
+  who call wait in the kernel's queue.
+- **Errors.** A connection that breaks (`OSError`, with `TimeoutError`) ends its own server and nothing else, without a word. Any other
+  exception is ours: `bug` is told, and the connection closed.
+- **The end.** What a server has written when it returns has `LINGER` seconds to leave; when it raises or is cut off, the connection is
+  closed at once. `close` stops listening, lets those that are served go on for `grace` seconds, cancels the rest (each may still write
+  a last word before it lets the cancellation through), and returns when nothing is left: no task, no socket.
+
+PROXY, where a client's address comes in its first line, has its place between accepting and `Peer`: limits have to hold for the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+import struct
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from .stream import Stream
+
+BURST = 128  # callers that are taken at a time
+BACKLOG = 1024  # who waits in the kernel to be accepted
+PAUSE = 1.0  # seconds without accepting when the process has no descriptor left
+LINGER = 3.0  # seconds for the last words
+_LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO})  # accept(2): the caller has gone already
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
+
+
+class Peer(NamedTuple):
+    """Who calls: an IP address and a port, or over a unix socket the user's number, as the kernel took it down."""
+
+    host: str = ""
+    port: int = 0
+    uid: int = -1
+
+    @property
+    def share(self) -> str:
+        """What has one share of the places: ``192.0.2.1``, ``2001:db8::/64``, ``unix:1000``."""
+        if self.uid >= 0:
+            return f"unix:{self.uid}"
+        if ":" not in self.host:
+            return self.host
+        address = ipaddress.IPv6Address(self.host)
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), 64), strict=False))  # a host has a whole network of them
+
+
+OnSocket = Callable[[socket.socket, Peer], Awaitable[None]]
+"""A server that is given a connected socket, not blocking, which it closes."""
+
+OnStream = Callable[[Stream, Peer], Awaitable[None]]
+"""A server that is given a stream, of which nothing has been read."""
+
+
+def streams(serve: OnStream) -> OnSocket:
+    """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end"."""
+
+    async def served(caller: socket.socket, peer: Peer) -> None:
+        stream = await Stream.accepted(caller)
+        try:
+            await serve(stream, peer)
+            stream.close()
+            await stream.released(LINGER)
+        finally:
+            stream.abort()
+            await stream.released()
+
+    return served
+
+
+class AcceptLoop:
+    """Calls `serve` for each connection to the sockets that it listens on. It belongs to the event loop that it is made in."""
+
+    def __init__(
+        self,
+        serve: OnSocket,
+        *,
+        most: int = 0,
+        each: int = 0,
+        seconds: float = 0.0,
+        refusal: bytes = b"",
+        evict: bool = False,
+        bug: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """`most` and `each` count connections, `seconds` is of one of them; zero is no limit. Without `bug`, asyncio is told of bugs."""
+        self.most = most
+        self.each = each
+        self.seconds = seconds
+        self.stopping = False  # whether `close` was called: a server that looks at it between two messages ends by itself
+        self._serve = serve
+        self._refusal = refusal
+        self._evict = evict
+        self._bug = bug or _report
+        self._loop = asyncio.get_running_loop()
+        self._listening: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places: dict[asyncio.Task[None], str] = {}  # whose share each place is of, by when they came
+        self._shares: Counter[str] = Counter()
+
+    def listen(self, *listening: socket.socket) -> None:
+        """Accept from these sockets, which are bound and listen, and are closed with the loop."""
+        for each in listening:
+            each.setblocking(False)
+            self._listening.append(each)
+            self._loop.add_reader(each, self._accept, each)
+
+    @property
+    def port(self) -> int:
+        """The TCP port of the first socket; where it was bound to port 0, the system chose one."""
+        port: int = self._listening[0].getsockname()[1]
+        return port
+
+    async def close(self, grace: float = 0.0) -> int:
+        """Stop listening, wait `grace` seconds for those who are served, and cancel the rest; returns how many those were."""
+        self.stopping = True
+        for each in self._listening:
+            self._loop.remove_reader(each)
+            each.close()
+        self._listening.clear()
+        if grace and self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        await asyncio.sleep(0)  # whoever was accepted just now has begun, and knows what to let go of
+        left = len(self._tasks)
+        for task in self._tasks:
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        return left
+
+    # -- who calls
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(BURST):
+            try:
+                caller, address = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _LEFT:
+                    continue
+                self._pause(listening)  # no descriptor is left, or no memory: of the process, or of the machine
+                return
+            self._welcome(caller, address)
+
+    def _pause(self, listening: socket.socket) -> None:
+        self._loop.remove_reader(listening)
+        self._loop.call_later(PAUSE, self._go_on, listening)
+
+    def _go_on(self, listening: socket.socket) -> None:
+        if listening in self._listening:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _welcome(self, caller: socket.socket, address: object) -> None:
+        """Serve the caller if there is a place for him."""
+        caller.setblocking(False)
+        try:
+            peer = _peer(caller, address)
+        except OSError:
+            caller.close()
+            return
+        if not self._has_place(peer.share):
+            self._refuse(caller)
+            return
+        task = self._loop.create_task(self._one(caller, peer))
+        self._tasks.add(task)
+        self._places[task] = peer.share
+        self._shares[peer.share] += 1
+        task.add_done_callback(self._gone)
+
+    def _has_place(self, share: str) -> bool:
+        if 0 < self.each <= self._shares[share]:
+            return False
+        if 0 < self.most <= len(self._places):
+            if not self._evict:
+                return False
+            oldest = next(iter(self._places))
+            self._leave(oldest)
+            self._loop.call_soon(oldest.cancel)  # behind its first step, if it has not made that yet
+        return True
+
+    def _refuse(self, caller: socket.socket) -> None:
+        try:
+            caller.send(self._refusal)  # the kernel has room for a word
+        except OSError:
+            pass
+        caller.close()
+
+    # -- who is served
+
+    async def _one(self, caller: socket.socket, peer: Peer) -> None:
+        try:
+            async with asyncio.timeout(self.seconds or None):
+                await self._serve(caller, peer)
+        except OSError:  # the client is gone, too slow (TimeoutError), or does not like our certificate (ssl.SSLError)
+            pass
+        except Exception as error:
+            self._bug(error)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._leave(task)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """Give up the place."""
+        if (share := self._places.pop(task, None)) is not None:
+            self._shares[share] -= 1
+            if not self._shares[share]:
+                del self._shares[share]
+
+
+def _report(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": "a server has a bug", "exception": error})
+
+
+def _peer(caller: socket.socket, address: Any) -> Peer:
+    """Raises `OSError` where the caller is gone already."""
+    if caller.family == socket.AF_UNIX:
+        known = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return Peer(uid=_CREDENTIALS.unpack(known)[1])
+    return Peer(address[0], address[1])
+
+
+# -- what is listened on
+
+
+async def tcp_sockets(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address of `host`; port 0 is a free one. Raises `OSError`, and `UnicodeError` for what is no name."""
+    try:  # an address is not looked up
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
+    except OSError:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            made.append(each := socket.socket(family, kind, protocol))
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            each.bind(address)
+            each.listen(BACKLOG)
+    except OSError:
+        for each in made:
+            each.close()
+        raise
+    return made
+
+
+def unix_socket(directory: str, name: str, mode: int, backlog: int = BACKLOG) -> socket.socket:
+    """A unix socket that listens as `name` in `directory`, with these permissions; what had the name is replaced. Raises `OSError`.
+
+    The directory's path may be longer than a socket's, which has 108 bytes (unix(7)).
+    """
+    path = f"{directory}/{name}"
+    if os.path.lexists(path):
+        os.unlink(path)
+    place = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.bind(f"/proc/self/fd/{place}/{name}")
+        os.chmod(path, mode)
+        made.listen(backlog)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(place)
+    return made
