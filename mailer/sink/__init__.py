@@ -11,14 +11,15 @@
 
 What it can do: take mail as any server does (`mailer.smtp.server`, with STARTTLS, AUTH and pipelining);
 answer any code at any phase, late or never; drop the connection; hide and offer extensions; greylist.
-`Moods` says what, `Temper` decides, `Session` carries it out on one connection, `Sink` is the whole.
+`Moods` says what, `Temper` decides, `SinkSession` carries it out on one connection, `Sink` is the whole. Connections come from the
+accept loop of `mailer.net.server`.
 
 What comes in goes to a list in memory, a Maildir, or nowhere but into a count. Nothing is sent on, ever.
 """
 
 from __future__ import annotations
 
-from .moods import Moods
+from .faults import Moods
 from .received import Received
 from .server import Sink
 from .thread import SinkThread

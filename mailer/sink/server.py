@@ -1,4 +1,4 @@
-"""The sink as a whole: the listening socket, the moods, and what was received.
+"""The sink as a whole: where it listens, the moods, and what was received.
 
 Start it with ``async with``, or `start` and `close`. It listens on the loopback interface unless it is told
 otherwise; the command line refuses to tell it otherwise without ``--public``.
@@ -15,16 +15,17 @@ from secrets import token_urlsafe
 from typing import Self
 
 from mailer.config.numbers import check_port
+from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
+from mailer.net.stream import Stream
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
 from mailer.smtp.server_events import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
 from mailer.smtp.server_state import Service
 
+from .faults import Fault, Moods, Temper
 from .maildir import Maildir
-from .moods import Moods
 from .received import Received, Refusal
-from .session import Session
-from .temper import Act, Temper
+from .session import SinkSession
 
 IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
 
@@ -69,7 +70,7 @@ class Sink:
         self.messages: list[Received] = []
         self.count = 0  # messages taken
         self.octets = 0  # of their content
-        self.sessions: set[Session] = set()
+        self.sessions: set[SinkSession] = set()
         self.tls = tls
         self.idle = idle
         self.implicit_tls = implicit_tls
@@ -82,7 +83,7 @@ class Sink:
         self._known = Known(users or {}, lambda: token_urlsafe(18), binding)
         self._users = {user.encode(): password.encode() for user, password in (users or {}).items()}
         self._told = told
-        self._server: asyncio.Server | None = None
+        self._accepting: AcceptLoop | None = None
         self._news = asyncio.Event()
         self.moods = moods or Moods()
 
@@ -114,26 +115,20 @@ class Sink:
 
     async def start(self) -> None:
         """Listen. Raises `OSError` where it cannot."""
-        host, port = self.address
-        self._server = await asyncio.get_running_loop().create_server(lambda: Session(self), host, port, backlog=1024)
+        sockets = await tcp_sockets(*self.address)
+        self._accepting = AcceptLoop(streams(self._serve))
+        self._accepting.listen(*sockets)
 
     async def close(self) -> None:
         """Stop listening, drop whoever is connected, and wait until they are gone."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.close()
-        for session in list(self.sessions):
-            session.abort()
-        while self.sessions:
-            self._news.clear()
-            await self._news.wait()
-        await server.wait_closed()
+        accepting, self._accepting = self._accepting, None
+        if accepting is not None:
+            await accepting.close()
 
     @property
     def listening(self) -> bool:
         """Whether it has been started, and not closed."""
-        return self._server is not None
+        return self._accepting is not None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -145,10 +140,9 @@ class Sink:
     @property
     def port(self) -> int:
         """Where it listens."""
-        if self._server is None:
+        if self._accepting is None:
             raise RuntimeError("the sink has not been started")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._accepting.port
 
     async def received(self, count: int, seconds: float = 10.0) -> list[Received]:
         """Wait until `count` messages have been taken; returns `messages`. Raises `TimeoutError`."""
@@ -158,21 +152,30 @@ class Sink:
                 await self._news.wait()
         return self.messages
 
+    async def _serve(self, stream: Stream, peer: Peer) -> None:
+        """One connection. Its session is one of `sessions` until nothing is left of it."""
+        session = SinkSession(self, stream, peer)
+        self.sessions.add(session)
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: self.sessions.discard(session))
+        await session.talk()
+
     # -- what sessions ask it
 
-    def decide(self, question: Question, session: Session) -> Act:
+    def decide(self, question: Question, session: SinkSession) -> Fault:
         """What the moods make of `question`."""
         machine = session.machine
         limit = self.temper.moods.max_connections
         if limit and isinstance(question, Greeting) and len(self.sessions) > limit:
-            return Act(_TOO_MANY)
+            return Fault(_TOO_MANY)
         recipients = question.recipients if isinstance(question, Body) else machine.recipients
         sender = question.sender if isinstance(question, Body) else machine.sender
         return self.temper.act(question, sender, recipients, asyncio.get_running_loop().time())
 
-    def settle(self, question: Question, act: Act, session: Session) -> Reply | None:
+    def settle(self, question: Question, fault: Fault, session: SinkSession) -> Reply | None:
         """The answer to `question`, and what follows from it on our side: a message is kept before it is acknowledged."""
-        reply = act.reply
+        reply = fault.reply
         if isinstance(question, Body) and (reply is None or reply.code // 100 == 2):
             reply = self._take(question, session) or reply
         elif isinstance(question, Auth) and reply is None:
@@ -183,20 +186,16 @@ class Sink:
             self._tell_refusal(self._told, question, reply, session)
         return reply
 
-    def dropped(self, phase: str, session: Session) -> None:
+    def dropped(self, phase: str, session: SinkSession) -> None:
         """A connection is being dropped on order, or was lost in the handshake."""
         if self._told:
             self._told(Refusal(phase, 0, "", "connection dropped", session.peer, session.machine.sender, "", time.time()))
-
-    def left(self) -> None:
-        """A connection is gone."""
-        self._news.set()
 
     def _knows(self, question: Auth) -> bool:
         expected = self._users.get(question.username.encode(), b"")
         return hmac.compare_digest(expected, question.password.encode()) and bool(expected)
 
-    def _take(self, body: Body, session: Session) -> Reply | None:
+    def _take(self, body: Body, session: SinkSession) -> Reply | None:
         """Keep a message; returns a refusal where that fails."""
         machine = session.machine
         received = Received(
@@ -216,7 +215,7 @@ class Sink:
             self._told(received)
         return None
 
-    def _tell_refusal(self, told: Callable[[Refusal], object], question: Question, reply: Reply | None, session: Session) -> None:
+    def _tell_refusal(self, told: Callable[[Refusal], object], question: Question, reply: Reply | None, session: SinkSession) -> None:
         reply = reply or session.machine.usual(question)
         if reply.code < 400:
             return

@@ -1,186 +1,133 @@
-"""One connection of a sink: the state machine `mailer.smtp.server.Server`, driven by asyncio.
+"""One connection to a sink: the machine of `mailer.smtp.server`, driven over a stream.
 
-Everything that has arrived in one segment is answered in one write, however many commands it holds.
+Everything that has arrived in one segment is answered in one write, however many commands it holds. While an answer is delayed,
+the client is read no further than `mailer.net.stream` reads ahead.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol
 
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, State
 from mailer.smtp.server_events import Question
 
-from .temper import NEVER, Act
-
 if TYPE_CHECKING:
-    from .server import Sink
+    import ssl
 
-MAX_WAITING = 65536  # octets that may pile up while an answer is delayed; then the client waits too
+    from mailer.net.server import Peer
+    from mailer.net.stream import Stream
+    from mailer.smtp.server_events import Question
+    from mailer.smtp.server_state import Service
+
+    from .faults import Fault
+
 HANDSHAKE_SECONDS = 30.0
 
 _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
 
 
-class Session(asyncio.Protocol):
+class Orders(Protocol):
+    """What a session has to know of its sink, and asks it."""
+
+    service: Service
+    tls: ssl.SSLContext | None
+    implicit_tls: bool
+    idle: float
+
+    def decide(self, question: Question, session: SinkSession) -> Fault:
+        """What happens to `question`."""
+
+    def settle(self, question: Question, fault: Fault, session: SinkSession) -> Reply | None:
+        """The answer to `question`, with everything that follows from it done; None is the usual one."""
+
+    def dropped(self, phase: str, session: SinkSession) -> None:
+        """The connection is being dropped on order, or was lost in the handshake."""
+
+
+class SinkSession:
     """Lives as long as its connection."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None  # of a delayed answer
-        self._delayed: tuple[Question, Act] | None = None
-        self._handshake: asyncio.Task[None] | None = None
-        self._early = b""  # what was said over TLS before we have learned that the handshake is over
+    def __init__(self, orders: Orders, stream: Stream, peer: Peer) -> None:
+        self.peer = peer.host
+        self.machine = Server(orders.service)
+        self._orders = orders
+        self._stream = stream
         self._doomed = False  # the connection is dropped when the message begins
-        self._heard = self._loop.time()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        self._transport = cast("asyncio.Transport", transport)
-        self.peer: str = transport.get_extra_info("peername")[0]
-        self.machine = Server(self._sink.service)
-        self._sink.sessions.add(self)
-        self._idle = self._loop.call_later(self._sink.idle, self._check_idle)
-        if not self._sink.listening:  # accepted in the moment of closing
-            self.abort()
-        elif self._sink.implicit_tls:
-            self._start_tls()
-        else:
-            self._pump()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes."""
-        self._heard = self._loop.time()
-        if self._transport.is_closing():  # TLS reads on while it says goodbye
-            return
-        if self._handshake and not self._handshake.done():
-            self._early += data
-            return
-        self.machine.feed(data)
-        if self._delayed is None:
-            self._pump()
-        elif self.machine.waiting > MAX_WAITING:
-            self._transport.pause_reading()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """The end, whoever made it."""
-        self._idle.cancel()
-        if self._timer:
-            self._timer.cancel()
-        self._sink.sessions.discard(self)
-        self._sink.left()
-
-    def pause_writing(self) -> None:
-        """The client does not read our answers: then we do not read its commands."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        self._transport.resume_reading()
 
     def abort(self) -> None:
         """Let go at once."""
-        if self._handshake:
-            self._handshake.cancel()
-        self._transport.abort()
+        self._stream.abort()
 
-    def _pump(self) -> None:
-        """Answer whatever can be answered now, in one write."""
+    async def talk(self) -> None:
+        """The whole session. Raises `OSError` where the client leaves, or is silent for too long."""
+        if self._orders.implicit_tls:
+            self.machine = Server(self._orders.service, await self._secure())
+        try:
+            while await self._answer():
+                self._stream.allow(self._orders.idle)
+                self._write()
+                await self._stream.flush()
+                self.machine.feed(await self._stream.read())
+        except TimeoutError:
+            self.machine.hang_up(_TIMEOUT)
+        self._write()
+
+    def _write(self) -> None:
+        """A client that has left is not answered, but what it said before counts."""
+        if not self._stream.gone:
+            self._stream.write(self.machine.take())
+
+    async def _answer(self) -> bool:
+        """Answer whatever can be answered now; whether the session goes on."""
         machine = self.machine
-        while self._delayed is None:
+        while True:
             if self._doomed and machine.state is State.BODY and machine.waiting:
-                self._drop("content")
-                return
+                return self._drop("content")
             if (question := machine.next()) is None:
-                break
-            act = self._sink.decide(question, self)
-            if act.delay:
-                self._wait(question, act)
-            elif not self._carry_out(question, act):
-                return
-        if out := machine.take():
-            self._transport.write(out)
-        if machine.state is State.CLOSED:
-            self._transport.close()
+                return machine.state is not State.CLOSED
+            fault = self._orders.decide(question, self)
+            if fault.delay:
+                await self._wait(fault.delay)
+            if not await self._carry_out(question, fault):
+                return False
 
-    def _wait(self, question: Question, act: Act) -> None:
-        self._delayed = question, act
-        if act.delay != NEVER:
-            self._timer = self._loop.call_later(act.delay, self._resume)
+    async def _wait(self, seconds: float) -> None:
+        """Let the client wait, but not for longer than it may be silent itself. Raises `TimeoutError`."""
+        self._write()
+        await self._stream.rest(min(seconds, self._orders.idle))
+        if seconds > self._orders.idle:
+            raise TimeoutError
 
-    def _resume(self) -> None:
-        if self._delayed is None or self._transport.is_closing():
-            return
-        (question, act), self._delayed = self._delayed, None
-        self._transport.resume_reading()
-        if self._carry_out(question, act):
-            self._pump()
-
-    def _carry_out(self, question: Question, act: Act) -> bool:
-        """Answer `question` as `act` says; whether the session goes on."""
-        if act.drop == "before":
+    async def _carry_out(self, question: Question, fault: Fault) -> bool:
+        """Answer `question` as `fault` says; whether the session goes on."""
+        if fault.drop == "before":
             return self._drop(question.phase)
-        reply = self._sink.settle(question, act, self)
-        if act.drop == "kept":
+        reply = self._orders.settle(question, fault, self)
+        if fault.drop == "kept":
             return self._drop("kept")
         self.machine.answer(reply)
-        self._doomed = act.drop == "content"
-        if act.drop == "after":
-            self._transport.write(self.machine.take())
-            self._transport.close()
+        self._doomed = fault.drop == "content"
+        if fault.drop == "after":
             return False
         if self.machine.state is State.HANDSHAKE:
-            if self._sink.tls is None:  # 220 on order, and no TLS: the client's handshake comes to nothing
+            self._write()
+            if self._orders.tls is None:  # 220 on order, and no TLS: the client's handshake comes to nothing
                 return self._drop("handshake")
-            self._start_tls()
+            self.machine.secured(await self._secure())
         return True
 
     def _drop(self, phase: str) -> bool:
-        """Send the answers that came before, and nothing more."""
-        self._sink.dropped(phase, self)
-        self._transport.write(self.machine.take())
-        self._transport.close()
+        """Say nothing more than the answers that came before."""
+        self._orders.dropped(phase, self)
         return False
 
-    def _start_tls(self) -> None:
-        self._transport.write(self.machine.take())
-        self._transport.pause_reading()  # what comes from here on in the clear is for the handshake, and never for us
-        self._handshake = self._loop.create_task(self._shake_hands())
-
-    async def _shake_hands(self) -> None:
-        transport = None
+    async def _secure(self) -> str:
+        """Make the handshake; returns the version of TLS. Raises `OSError`."""
+        assert self._orders.tls is not None
         try:
-            transport = await self._loop.start_tls(
-                self._transport, self, cast("ssl.SSLContext", self._sink.tls), server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS
-            )
-        except OSError:  # ssl.SSLError is one: the client left, or does not like our certificate
-            self._sink.dropped("handshake", self)
-        finally:
-            if transport is None:  # asyncio reports the loss of a connection only after its handshake
-                self._transport.abort()
-                self.connection_lost(None)
-        if transport is not None:
-            self._secured(transport)
-
-    def _secured(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        version = transport.get_extra_info("ssl_object").version()
-        if self._sink.implicit_tls:
-            self.machine = Server(self._sink.service, version)
-        else:
-            self.machine.secured(version)
-        self.machine.feed(self._early)
-        self._pump()
-
-    def _check_idle(self) -> None:
-        """One timer a session: it looks when it fires, instead of being set anew for each segment."""
-        left = self._heard + self._sink.idle - self._loop.time()
-        if left > 0:
-            self._idle = self._loop.call_later(left, self._check_idle)
-            return
-        self.machine.hang_up(_TIMEOUT)
-        self._transport.write(self.machine.take())
-        self._transport.close()
+            await self._stream.answer_tls(self._orders.tls, HANDSHAKE_SECONDS)
+        except OSError:  # the client left, or does not like our certificate
+            self._orders.dropped("handshake", self)
+            raise
+        return self._stream.tls_version

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import Any, Self
 
-from .moods import Moods
+from .faults import Moods
 from .received import Received
 from .server import Sink
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailer.sink import Moods, Sink
-from mailer.sink.moods import reply
+from mailer.sink.faults import reply
 from tests.sink.peer import Peer
 from tests.sink.served import GOOD, with_peer, with_sink
 
