@@ -33,12 +33,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
+from mailer.net.server import AcceptLoop, Peer, tcp_sockets
 from mailer.sink import Moods, Received, Sink, SinkThread
 
 __all__ = ["Hang", "Moods", "Received", "Script", "Server", "Sink", "SinkThread", "Turn", "turns"]
@@ -104,25 +106,17 @@ class Server:
     def __init__(self) -> None:
         self.port = 0
         self.sessions = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop: _Loop | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._session, "127.0.0.1", 0, limit=LONGEST)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._accepting = AcceptLoop(self._session)
+        self._accepting.listen(*await tcp_sockets("127.0.0.1", 0))
+        self.port = self._accepting.port
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.close()
-        for task in self._tasks if kind else ():
-            task.cancel()
-        if self._tasks:
-            _, open_still = await asyncio.wait(self._tasks, timeout=PATIENCE)
-            for task in open_still:
-                task.cancel()
-            await asyncio.gather(*open_still)
-            assert kind or not open_still, "a client left its connection open"
-        await self._server.wait_closed()
+        open_still = await self._accepting.close(0 if kind else PATIENCE)
+        assert kind or not open_still, "a client left its connection open"
 
     def __enter__(self) -> Self:
         self._loop = _Loop()
@@ -135,23 +129,30 @@ class Server:
         finally:
             self._loop.close()
 
-    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _session(self, caller: socket.socket, _peer: Peer) -> None:
         self.sessions += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+        reader, writer = await _talk(caller)
         try:
             await self.serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client went away, or we did: a test sees that at its own end
+        except asyncio.IncompleteReadError:
+            pass  # the client went away: a test sees that at its own end
         finally:
-            self._tasks.discard(task)
             writer.close()
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One session."""
         raise NotImplementedError
+
+
+async def _talk(caller: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """What asyncio makes of a connection for those who serve it."""
+    loop = asyncio.get_running_loop()
+    made: list[asyncio.StreamWriter] = []
+    reader = asyncio.StreamReader(LONGEST, loop)
+    protocol = asyncio.StreamReaderProtocol(reader, lambda _, writer: made.append(writer), loop)
+    await loop.connect_accepted_socket(lambda: protocol, caller)
+    return reader, made[0]
 
 
 class Script(Server):
