@@ -18,7 +18,7 @@ from mailer.spool.admit import Terms
 from .adoption import Adoption
 from .desk import Desk
 from .rules import Rules
-from .server import Limits, Server
+from .server import CallLimits, IntakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,7 +48,7 @@ class Door:
         self.clock = clock
         self.look = look
         self.tell = tell
-        self.server: Server | None = None
+        self.server: IntakeServer | None = None
         if config.intake.enabled:
             layout.share(spool.root)
         self.open = os.path.isdir(f"{spool.root}/drop")
@@ -69,9 +69,9 @@ class Door:
         self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
         intake = config.intake
         each = max(intake.max_connections // 4, 1)
-        self.limits = Limits(intake.max_connections, each, intake.timeout, self.terms.largest)
+        self.limits = CallLimits(intake.max_connections, each, intake.timeout, self.terms.largest)
         if self.server:
-            self.server.limits = self.limits
+            self.server.change(self.limits)
             self.desk.terms = self.terms
 
     def listen(self) -> None:
@@ -79,7 +79,7 @@ class Door:
         if self.open:
             loop = asyncio.get_running_loop()
             self.desk = Desk(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
-            self.server = Server(self.spool.root, self.desk.answer, self.limits, self._bug)
+            self.server = IntakeServer(self.spool.root, self.desk.answer, self.limits, self._bug)
 
     async def close(self) -> None:
         """Nobody comes in any more."""

@@ -16,18 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.intake.server import LARGE, LARGE_AT_ONCE, SMALL, Limits, Server
+from mailer.intake.server import LARGE, LARGE_AT_ONCE, SMALL, CallLimits, IntakeServer
 from mailer.mail.failure import IO_ERROR, Failure
 from mailer.spool.handover import NAME, Unanswered, ask
 from tests.fakes.processes import wait_until
 
-LIMITS = Limits(connections=6, each=6, seconds=20.0, largest=4 << 20)
+LIMITS = CallLimits(connections=6, each=6, seconds=20.0, largest=4 << 20)
 
 
 class Running:
     """A server in a thread of its own, and what it told: the questions, and errors of ours."""
 
-    def __init__(self, root: Path, limits: Limits, answer: Callable[[int, bytes], Iterator[bytes]]) -> None:
+    def __init__(self, root: Path, limits: CallLimits, answer: Callable[[int, bytes], Iterator[bytes]]) -> None:
         self.root = str(root)
         self.asked: list[tuple[int, bytes]] = []
         self.bugs: list[Exception] = []
@@ -37,9 +37,9 @@ class Running:
         self._thread.start()
         assert self._ready.wait(60)
 
-    async def _run(self, limits: Limits) -> None:
+    async def _run(self, limits: CallLimits) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = Server(self.root, self.answer, limits, self.bugs.append)
+        server = IntakeServer(self.root, self.answer, limits, self.bugs.append)
         self._ready.set()
         await self._stop.wait()
         await server.close()
@@ -91,7 +91,7 @@ def echo(_uid: int, question: bytes) -> Iterator[bytes]:
 
 
 @contextmanager
-def running(root: Path, limits: Limits = LIMITS, answer: Callable[[int, bytes], Iterator[bytes]] = echo) -> Iterator[Running]:
+def running(root: Path, limits: CallLimits = LIMITS, answer: Callable[[int, bytes], Iterator[bytes]] = echo) -> Iterator[Running]:
     server = Running(root, limits, answer)
     try:
         yield server
