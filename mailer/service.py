@@ -49,7 +49,7 @@ from mailer.intake.door import Door
 from mailer.log import Log, open_stream
 from mailer.mail.failure import OK, TRY_AGAIN, Failure, from_os
 from mailer.metrics.counts import Counts
-from mailer.metrics.outlet import Outlet
+from mailer.metrics.exporter import Exporter
 from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.net.endpoint import Timeouts
@@ -129,7 +129,7 @@ class Service:
             if self.once:
                 await asyncio.to_thread(catch_up, self.status, self.spool)
             else:
-                await self.outlet.serve(self.config.metrics.listen)
+                await self.exporter.serve(self.config.metrics.listen)
                 self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
             self._adopt()
             self.engine.dispatcher.mind_pauses()
@@ -211,7 +211,7 @@ class Service:
         )
         self.engine.settler.known = self.status.knows
         self.upkeep = Upkeep(self.engine, self.ledger, self._hush)
-        self.outlet = Outlet(self.counts, self.events, self.engine.scheduler, self.upkeep.guard, self.clock)
+        self.exporter = Exporter(self.counts, self.events, self.engine.scheduler, self.upkeep.guard, self.clock)
         self.door = Door(self.spool, config, self.status, self.clock, self.engine.look, self.events.tell)
 
     def _shared_out(self, config: Config) -> Shares:
@@ -317,7 +317,7 @@ class Service:
         await self.engine.courier.close()
         self.engine.policy.close()
         await self.ledger.close()
-        await self.outlet.close()
+        await self.exporter.close()
         self._save_book_now()
         self.status.close()
         self._tell_log("stopped")
@@ -426,7 +426,7 @@ class Service:
         self.engine.recall(changed(before, self._callings))
         self.door.change(config)
         if not self.once:
-            self.outlet.change(config.metrics.listen)
+            self.exporter.change(config.metrics.listen)
         try:
             self._open_log()
         except OSError as error:

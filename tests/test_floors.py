@@ -35,6 +35,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {
     ("identity", "machine"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
+    ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("delivery", "submit"),  # reports enter by the one door, like all mail
     ("delivery", "bounces"),  # and are written and counted there
     ("cli", "service"),  # `mailer run`

@@ -1,4 +1,4 @@
-"""The page that a monitoring system reads, made anew for each reader; and the HTTP server that hands it out, in threads of its own.
+"""The page that a monitoring system reads, made anew for each reader.
 
 Nothing is kept for this but `Counts`: how much waits and is under way is asked of the scheduler when somebody wants to know. It is
 read from another thread than the one that changes it, so a page may be some messages behind itself, and no lock holds up mail.
@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from mailer.mail.history import RECIPIENT_STATUS
 
-from .readers import Readers
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from threading import Thread
-    from typing import Any
-    from wsgiref.simple_server import WSGIServer
+    from wsgiref.types import WSGIApplication
 
     from prometheus_client.core import Metric
 
@@ -73,33 +69,10 @@ class Page(Collector):
         yield GaugeMetricFamily("mailer_destinations", "Destinations that something is known of.", len(self.scheduler.destinations))
 
 
-def serve(page: Page, host: str, port: int) -> tuple[WSGIServer, Thread]:
-    """Hand out `page`, with the figures of the process, at an address from now on. Raises `OSError`."""
+def application(page: Page) -> WSGIApplication:
+    """What answers requests with `page` and the figures of the process."""
     registry = CollectorRegistry()
     registry.register(page)
     ProcessCollector(registry=registry)
-    server, thread = start_http_server(port, host, registry)
-    server.RequestHandlerClass = _quiet(server.RequestHandlerClass)
-    Readers(server)
-    return server, thread
-
-
-def _quiet(handler: Any) -> Any:
-    """The library's handler, which would write a traceback to standard error, that is our log, when a reader leaves."""
-
-    class Handler(handler):  # type: ignore[misc]
-        def handle(self) -> None:
-            """One request."""
-            try:
-                super().handle()
-            except OSError:
-                pass  # he is gone, or was hung up on; that is his own affair
-
-        def finish(self) -> None:
-            """The end of it."""
-            try:
-                super().finish()
-            except OSError:
-                pass
-
-    return Handler
+    made: WSGIApplication = make_wsgi_app(registry)
+    return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from mailer.delivery.router import Way
 from mailer.events import Alarm, Tried
 from mailer.mail.history import History
 from mailer.metrics.counts import Counts
-from mailer.metrics.page import Page, serve
+from mailer.metrics.page import Page, application
+from mailer.metrics.readers import answer
 from mailer.spool import Entry
 from tests.delivery.post import Post
 from tests.fakes.mail import NOW, envelope, outcome
@@ -33,21 +33,15 @@ def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
     letter = envelope(*(f"{at}@example.net" for at in range(MANY)))
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, "fail") for to in range(MANY)]
-    server, thread = serve(Page(counts, post.scheduler, Guard(post.engine)), "127.0.0.1", 0)
+    served = application(Page(counts, post.scheduler, Guard(post.engine)))
     page: list[bytes] = []
 
     def work() -> None:
         counts.told(Tried(NOW, entry, outcomes))
         counts.told(Alarm(NOW, "status", ""))
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics", timeout=10) as answer:
-            page.append(answer.read())
+        page.append(answer(served, b"GET /metrics HTTP/1.1\r\nAccept: */*\r\n\r\n"))
 
-    try:
-        work()  # what is imported or made once is no work
-        assert longest_pause(work) < LONGEST
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    work()  # what is imported or made once is no work
+    assert longest_pause(work) < LONGEST
     assert b'mailer_recipients_total{outcome="failed"} 20000.0' in page[1]
     assert b"mailer_messages_waiting 10000.0" in page[1]

@@ -1,4 +1,4 @@
-"""The outlet alone: who listens to events, which threads there are, what an event costs."""
+"""The exporter alone: who listens to events, which threads there are, what a reader may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mailer.events import Alarm, Daemon, Events
 from mailer.mail.failure import UNAVAILABLE, Failure
 from mailer.metrics import readers
 from mailer.metrics.counts import Counts
-from mailer.metrics.outlet import Outlet
+from mailer.metrics.exporter import Exporter
 from tests.delivery.post import Post
 from tests.fakes.processes import free_port, listens
 
@@ -25,26 +25,26 @@ def bug(error: Exception) -> None:
     raise error
 
 
-def outlet_of(root: Path) -> Outlet:
-    """An outlet of an engine that does nothing."""
+def exporter_of(root: Path) -> Exporter:
+    """An exporter of an engine that does nothing."""
     post = Post(root)
-    return Outlet(Counts(), Events([], bug), post.scheduler, Guard(post.engine), post.clock)
+    return Exporter(Counts(), Events([], bug), post.scheduler, Guard(post.engine), post.clock)
 
 
 def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> None:
     """There is no listener before, one listener and one thread during, and neither afterwards."""
 
     async def scenario() -> None:
-        outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve(None)
-        assert outlet.events.listeners == []
+        exporter, port = exporter_of(tmp_path), free_port()
+        await exporter.serve(None)
+        assert exporter.events.listeners == []
         before = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
-        await outlet.serve(HostPort("127.0.0.1", port))
-        await outlet.serve(HostPort("127.0.0.1", port))
-        assert outlet.events.listeners == [outlet.counts]
-        await outlet.close()
+        await exporter.serve(HostPort("127.0.0.1", port))
+        await exporter.serve(HostPort("127.0.0.1", port))
+        assert exporter.events.listeners == [exporter.counts]
+        await exporter.close()
         after = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
-        assert (outlet.events.listeners, after) == ([], before)
+        assert (exporter.events.listeners, after) == ([], before)
         assert not listens(port)
 
     asyncio.run(scenario())
@@ -54,15 +54,15 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
     """Reloads that come faster than a server ends are carried out one after the other; so is the end."""
 
     async def scenario() -> None:
-        outlet, ports = outlet_of(tmp_path), [free_port(), free_port()]
+        exporter, ports = exporter_of(tmp_path), [free_port(), free_port()]
         last = HostPort("127.0.0.1", ports[0])
         for listen in (last, HostPort("127.0.0.1", ports[1]), None, last):
-            outlet.change(listen)
+            exporter.change(listen)
         await asyncio.sleep(0)  # all stand in line
-        await outlet.serve(last)
+        await exporter.serve(last)
         assert [listens(port) for port in ports] == [True, False]
-        outlet.change(f"127.0.0.1:{ports[1]}")
-        await outlet.close()
+        exporter.change(f"127.0.0.1:{ports[1]}")
+        await exporter.close()
         assert [listens(port) for port in ports] == [False, False]
         assert asyncio.all_tasks() == {asyncio.current_task()}  # who would open it again
 
@@ -76,8 +76,8 @@ def test_a_reader_who_asks_nothing_is_hung_up_on(
     monkeypatch.setattr(readers, "PATIENCE", 0.1)
 
     async def scenario() -> None:
-        outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve(HostPort("127.0.0.1", port))
+        exporter, port = exporter_of(tmp_path), free_port()
+        await exporter.serve(HostPort("127.0.0.1", port))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         drip, dripping = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(60):
@@ -91,7 +91,7 @@ def test_a_reader_who_asks_nothing_is_hung_up_on(
             assert await reader.read() == b""
         writer.close()
         dripping.close()
-        await outlet.close()
+        await exporter.close()
 
     asyncio.run(scenario())
     assert capfd.readouterr().err == ""
@@ -102,8 +102,8 @@ def test_who_keeps_his_place_for_longest_loses_it(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(readers, "MOST", 3)
 
     async def scenario() -> None:
-        outlet, port = outlet_of(tmp_path), free_port()
-        await outlet.serve(HostPort("127.0.0.1", port))
+        exporter, port = exporter_of(tmp_path), free_port()
+        await exporter.serve(HostPort("127.0.0.1", port))
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
         async with asyncio.timeout(60):
             for reader, _ in idle[:7]:
@@ -114,7 +114,7 @@ def test_who_keeps_his_place_for_longest_loses_it(tmp_path: Path, monkeypatch: p
             assert b"mailer_messages_seen_total" in await reader.read()
         for _, each in [*idle, (reader, writer)]:
             each.close()
-        await outlet.close()
+        await exporter.close()
 
     asyncio.run(scenario())
 
@@ -124,13 +124,13 @@ def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> N
     """An address of another host, a name that does not exist, and one that cannot: 69, and what to change."""
 
     async def scenario() -> None:
-        outlet = outlet_of(tmp_path)
+        exporter = exporter_of(tmp_path)
         with pytest.raises(Failure) as caught:
-            await outlet.serve(HostPort(host, 9925))
+            await exporter.serve(HostPort(host, 9925))
         assert caught.value.code == UNAVAILABLE
         assert str(caught.value).startswith(f"cannot serve metrics at {host}:9925: ")
-        await outlet.close()
-        assert outlet.events.listeners == []
+        await exporter.close()
+        assert exporter.events.listeners == []
 
     asyncio.run(scenario())
 

@@ -1,6 +1,6 @@
-"""The outlet: whether figures are counted and served, and where. It follows the configuration, also when that changes.
+"""The exporter: whether figures are counted and served, and where. It follows the configuration, also when that changes.
 
-All that may take its time is done in a thread: the library's import, looking up a name, waiting for the server to end.
+What may take its time is done in a thread: the library's import, looking up a name, making an answer.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from mailer.events import Alarm
 from mailer.mail.failure import BAD_CONFIG, UNAVAILABLE, Failure
 
 if TYPE_CHECKING:
-    from threading import Thread
-    from wsgiref.simple_server import WSGIServer
+    from wsgiref.types import WSGIApplication
 
     from mailer.clock import Clock
     from mailer.config.forms import HostPort
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
     from mailer.events import Events
 
     from .counts import Counts
+    from .readers import Readers
 
 
-class Outlet:
+class Exporter:
     """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know; nothing before `serve`."""
 
     def __init__(self, counts: Counts, events: Events, scheduler: Scheduler, guard: Guard, clock: Clock) -> None:
@@ -35,7 +35,7 @@ class Outlet:
         self.clock = clock
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
-        self._served: tuple[WSGIServer, Thread] | None = None
+        self._readers: Readers | None = None
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
 
@@ -46,9 +46,9 @@ class Outlet:
                 return
             self._count(listen is not None)
             self._failed = True
-            await asyncio.to_thread(self._close)
+            await self._close()
             if listen:
-                await asyncio.to_thread(self._open, listen)
+                await self._open(listen)
             self._listen, self._failed = listen, False
 
     def change(self, listen: HostPort | None) -> None:
@@ -77,24 +77,31 @@ class Outlet:
         elif not on and self.counts in listeners:
             listeners.remove(self.counts)
 
-    def _open(self, listen: HostPort) -> None:
+    async def _open(self, listen: HostPort) -> None:
+        from .readers import Readers
+
         try:
-            from .page import Page, serve
+            made = await asyncio.to_thread(self._made)
         except ImportError:
             raise Failure(
                 "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", BAD_CONFIG
             ) from None
-        page = Page(self.counts, self.scheduler, self.guard)
+        readers = Readers(made, lambda error: self.events.tell(Alarm.of(self.clock.now(), error)))
         try:
-            self._served = serve(page, listen.host, listen.port)
+            await readers.listen(listen.host, listen.port)
         except (OSError, UnicodeError) as error:  # a name that is none is no OSError
+            await readers.close()
             reason = getattr(error, "strerror", None) or error
             raise Failure(f"cannot serve metrics at {listen}: {reason}; choose another address with metrics.listen", UNAVAILABLE) from None
+        self._readers = readers
 
-    def _close(self) -> None:
-        if self._served:
-            server, thread = self._served
-            self._served = None
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    def _made(self) -> WSGIApplication:
+        """Raises `ImportError` where the library is not installed."""
+        from .page import Page, application
+
+        return application(Page(self.counts, self.scheduler, self.guard))
+
+    async def _close(self) -> None:
+        readers, self._readers = self._readers, None
+        if readers:
+            await readers.close()
