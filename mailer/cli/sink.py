@@ -18,7 +18,7 @@ from mailer.mail.text import one_line
 from mailer.mail.when import rfc3339
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
-from mailer.sink.received import Refusal
+from mailer.sink.maildir import Refusal
 from mailer.smtp.server_events import PHASES
 
 from .options import JSON, Command, Option, usage

@@ -20,7 +20,7 @@ What comes in goes to a list in memory, a Maildir, or nowhere but into a count. 
 from __future__ import annotations
 
 from .faults import Moods
-from .received import Received
+from .maildir import Received
 from .server import Sink
 from .thread import SinkThread
 

@@ -1,9 +1,8 @@
-"""Messages as files of a Maildir, readable by any mail program.
+"""What a sink was sent (`Received`: the envelope, the message, and how it came), what it did not take (`Refusal`), and a Maildir.
 
-A file is written under ``tmp/`` and renamed to ``new/``, so a reader never sees half a message. Above
-the message, which is kept byte by byte (CRLF and all), stand the lines that tell its envelope:
-``Return-Path: <sender>`` and one ``Delivered-To: recipient`` for each. Nothing is synced to disk: what a
-sink keeps is worth no more than the test that sent it.
+A Maildir is readable by any mail program. A file is written under ``tmp/`` and renamed to ``new/``, so a reader never sees half a
+message. Above the message, which is kept byte by byte (CRLF and all), stand the lines that tell its envelope: ``Return-Path: <sender>``
+and one ``Delivered-To: recipient`` for each. Nothing is synced to disk: what a sink keeps is worth no more than the test that sent it.
 """
 
 from __future__ import annotations
@@ -11,10 +10,38 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from mailer.mail.failure import from_os
 
-from .received import Received
+
+class Received(NamedTuple):
+    """One message that was taken. `content` is what was meant: CRLF line ends, no dots doubled for the way."""
+
+    sender: str  # "" is the null reverse-path
+    recipients: tuple[str, ...]
+    content: bytes
+    peer: str  # the client's IP address
+    tls: str = ""  # the version, e.g. "TLSv1.3", "" without
+    user: str = ""  # who authenticated, "" if nobody did
+    hello: str = ""  # what the client called itself
+    at: float = 0.0  # seconds since the epoch
+    parameters: Mapping[str, str] = {}  # of MAIL: SIZE, BODY, …
+    path: str = ""  # the file, where messages are kept in a Maildir
+
+
+class Refusal(NamedTuple):
+    """One command or message that was not taken, for the sink's own log."""
+
+    phase: str
+    code: int  # 0 where the connection was dropped instead of an answer
+    enhanced: str
+    text: str
+    peer: str
+    sender: str = ""
+    recipient: str = ""
+    at: float = 0.0
 
 
 class Maildir:

@@ -23,8 +23,7 @@ from mailer.smtp.server_events import Auth, Body, Greeting, Mail, Mistake, Quest
 from mailer.smtp.server_state import Service
 
 from .faults import Fault, Moods, Temper
-from .maildir import Maildir
-from .received import Received, Refusal
+from .maildir import Maildir, Received, Refusal
 from .session import SinkSession
 
 IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
@@ -120,7 +119,7 @@ class Sink:
         self._accepting.listen(*sockets)
 
     async def close(self) -> None:
-        """Stop listening, drop whoever is connected, and wait until they are gone."""
+        """Stop listening, drop the clients that are connected, and wait until they are gone."""
         accepting, self._accepting = self._accepting, None
         if accepting is not None:
             await accepting.close()

@@ -7,7 +7,7 @@ import threading
 from typing import Any, Self
 
 from .faults import Moods
-from .received import Received
+from .maildir import Received
 from .server import Sink
 
 

@@ -11,7 +11,7 @@ import pytest
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Answer, Connection, Endpoint, Timeouts
 from mailer.sink.faults import Moods
-from mailer.sink.received import Received
+from mailer.sink.maildir import Received
 from mailer.sink.server import Sink
 from mailer.tlspolicy.requirement import Requirement
 

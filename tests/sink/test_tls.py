@@ -13,7 +13,7 @@ import trustme
 from mailer.mail.failure import Failure
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
-from mailer.sink.received import Refusal
+from mailer.sink.maildir import Refusal
 from tests.sink.peer import Peer
 from tests.sink.served import GOOD, with_peer, with_sink
 
