@@ -43,7 +43,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from mailer.net.server import AcceptLoop, Peer, tcp_sockets
 from mailer.sink import Moods, Received, Sink, SinkThread
 
-__all__ = ["Hang", "Moods", "Received", "Script", "Server", "Sink", "SinkThread", "Turn", "turns"]
+__all__ = ["Hang", "LoopbackServer", "Moods", "Received", "Script", "Sink", "SinkThread", "Turn", "turns"]
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def _octets(text: str) -> bytes:
     return out + text[at:].encode()
 
 
-class Server:
+class LoopbackServer:
     """A server on a free port of the loopback that waits for its sessions to end, and insists that they do."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ async def _talk(caller: socket.socket) -> tuple[asyncio.StreamReader, asyncio.St
     return reader, made[0]
 
 
-class Script(Server):
+class Script(LoopbackServer):
     """Says and expects what the script says. `received` is all that was said to it, `wrong` the first thing that was not expected."""
 
     def __init__(self, script: str | Iterable[Turn], context: ssl.SSLContext | None = None, *, handshake_may_fail: bool = False) -> None:
@@ -246,7 +246,7 @@ class Script(Server):
         return True
 
 
-class Hang(Server):
+class Hang(LoopbackServer):
     """Says `first`, answers `replies` to as many lines, and then is silent for as long as its client stays."""
 
     def __init__(self, first: bytes = b"", replies: Iterable[bytes] = ()) -> None:
@@ -273,7 +273,7 @@ class _Loop:
         self._thread.start()
 
     def run(self, what: Coroutine[Any, Any, T]) -> T:
-        """Its result, or what it raises."""
+        """The result of `what`. Raises what it raises."""
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     def close(self) -> None:

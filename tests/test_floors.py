@@ -133,6 +133,14 @@ def test_judges_are_pure(path: Path) -> None:
     assert not any(name.startswith(("mailer.net", "mailer.config")) for name in names)
 
 
+@pytest.mark.parametrize("name", ["intake", "net"])
+def test_a_rooms_text_lists_its_files(name: str) -> None:
+    """Each with its noun, so that who looks for something reads one page."""
+    place = PACKAGE / name / "__init__.py"
+    listed = set(re.findall(r"^`(\w+)` ", ast.get_docstring(SOURCES[place]) or "", re.MULTILINE))
+    assert listed == {path.stem for path in place.parent.glob("*.py")} - {"__init__"}
+
+
 @everywhere
 def test_data_never_becomes_code(path: Path) -> None:
     """No pickle and its kin, no eval or exec, and no shell: what comes from outside stays data."""

@@ -17,7 +17,7 @@ from mailer.config.sections.intake import Submitter
 from mailer.delivery.dispatch import hops
 from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft
-from mailer.intake.rules import Rules
+from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface
@@ -63,7 +63,7 @@ def test_all_rooms_agree_where_the_header_ends(lines: list[bytes]) -> None:
 def judged(content: bytes, *allowed: str) -> bool:
     """Whether a user may send it who may send as these."""
     try:
-        Rules([Submitter(user="*", senders=allowed)]).judge(envelope(sender=""), content, ANNA)
+        SubmitterRules([Submitter(user="*", senders=allowed)]).judge(envelope(sender=""), content, ANNA)
     except Failure:
         return False
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from mailer.net.family import arranged
+from mailer.net.happy_eyeballs import arranged
 
 from .judge.host import Source
 

@@ -4,7 +4,9 @@ The session is that of `mailer.smtp.server`, the machine behind every door, with
 with stray line ends is refused whole. Each message goes through `submit` like all mail, and the 250 is written when it is on
 disk: whoever reads that may forget the message.
 
-Whoever asks is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere.
+The client is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere. There is no socket to listen on and no
+second client either: the session reads and writes two descriptors and needs no event loop, which would take longer to start than a
+whole session.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ REFUSALS = {USAGE: (554, "5.5.4"), BAD_MESSAGE: (554, "5.6.0"), NO_PERMISSION: (
 NO_ADDRESS = (553, "5.1.3")  # what a recipient is answered that nobody can be found for
 
 
-class Session:
+class PipeSession:
     """One conversation: bytes in, bytes out, and messages into the spool on the way."""
 
     def __init__(self, settings: SubmissionSettings) -> None:
@@ -121,7 +123,7 @@ def converse(settings: SubmissionSettings) -> int:
         raise Failure("an SMTP session needs standard input and output, and one of them is closed", IO_ERROR)
     source, sink = sys.stdin.fileno(), sys.stdout.fileno()
     by_hand = os.isatty(source)
-    session = Session(settings)
+    session = PipeSession(settings)
     _write(sink, session.feed(b""))
     while not session.over:
         if not select.select([source], [], [], PATIENCE)[0]:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 from ipaddress import ip_address
 
-from mailer.net.family import arranged
+from mailer.net.happy_eyeballs import arranged
 
 from .errors import ErrorKind, SmtpError
 
@@ -21,7 +21,7 @@ class Names:
     """The addresses of one host."""
 
     def __init__(self, host: str, port: int, family: str = "any") -> None:
-        """`family` is one of `mailer.net.family.FAMILIES`."""
+        """`family` is one of `mailer.net.happy_eyeballs.FAMILIES`."""
         self._host = host.strip("[]")
         self._port = port
         self._family = family

@@ -11,7 +11,7 @@ from mailer.config.sections.relay import PORTS
 from mailer.config.values import own_hostname
 from mailer.mail.request import NOTHING, Request
 from mailer.net.connection import Endpoint, Login, SessionError
-from mailer.net.family import FAMILIES
+from mailer.net.happy_eyeballs import FAMILIES
 from mailer.net.pool import Pool
 from mailer.smtp.command import ehlo
 from mailer.tlspolicy.requirement import Requirement

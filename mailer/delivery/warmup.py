@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer import durable
-from mailer.net.family import is_six
+from mailer.net.happy_eyeballs import is_six
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 PHASES = (
-    ("settle.py", "settle"), ("dns.py", "dns"), ("query.py", "dns"), ("finder.py", "dns"), ("race.py", "connect"),
+    ("settle.py", "settle"), ("dns.py", "dns"), ("query.py", "dns"), ("finder.py", "dns"), ("happy_eyeballs.py", "connect"),
     ("handshake.py", "greeting"), ("tls.py", "starttls"), ("transaction.py", "body"),
 )  # fmt: skip
 """By the file that a stuck task is in, the phase of delivery, where the session itself does not know."""

@@ -13,7 +13,9 @@ whether there is any: what is not one's own is not known.
 `rules`       who may send, and as whom
 `own`         the mail of one user, out of spool and status
 `desk`        a question, and the answer to it
+`adoption`    when ``drop/`` is looked at, and what is told of it
 `server`      the socket: frames, limits, and that no caller harms another
+`shares`      what of that one user may have
 `door`        all of it as the daemon has it
 `remote`      the other end, for ``mailer status`` and its like
 ============  ===========================================================================================

@@ -17,7 +17,7 @@ from mailer.spool.admit import Terms
 
 from .adoption import Adoption
 from .desk import Desk
-from .rules import Rules
+from .rules import SubmitterRules
 from .server import CallLimits, IntakeServer
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Door:
     def change(self, config: Config) -> None:
         """Other rules and sizes hold from now on, for what is asked next."""
         submission = config.submission
-        rules = Rules(config.submitters)
+        rules = SubmitterRules(config.submitters)
 
         def judge(envelope: Envelope, content: bytes, uid: int) -> None:
             rules.judge(envelope, content, uid)

@@ -35,7 +35,7 @@ class Person(NamedTuple):
     groups: frozenset[str]
 
 
-class Rules:
+class SubmitterRules:
     """`submitters` in the order of the file; empty: all may send as anybody. May be asked from several threads."""
 
     def __init__(self, submitters: Sequence[Submitter]) -> None:

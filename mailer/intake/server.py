@@ -22,7 +22,7 @@ from mailer.net.server import AcceptLoop, unix_socket
 from mailer.spool.handover import MORE, NAME
 
 from .desk import PUT, refusal
-from .shares import Shares, Turns
+from .shares import UserShares, UserTurns
 
 if TYPE_CHECKING:
     import socket
@@ -61,10 +61,10 @@ class IntakeServer:
         self.root = root
         self.answer = answer
         self.limits = limits
-        self._writers = Turns("intake", WRITERS, WRITERS // 2)
-        self._lookers = Turns("intake-status", 1, 1, REST)  # one thread, for an answer reads the database from piece to piece
-        self._answers = Shares(ANSWERS, ANSWERS // 4)
-        self._large = Shares(LARGE_AT_ONCE, LARGE_AT_ONCE // 2)
+        self._writers = UserTurns("intake", WRITERS, WRITERS // 2)
+        self._lookers = UserTurns("intake-status", 1, 1, REST)  # one thread, for an answer reads the database from piece to piece
+        self._answers = UserShares(ANSWERS, ANSWERS // 4)
+        self._large = UserShares(LARGE_AT_ONCE, LARGE_AT_ONCE // 2)
         self._loop = asyncio.get_running_loop()
         self._accepting = AcceptLoop(self._serve, most=limits.connections, each=limits.each, bug=bug)
         self._accepting.listen(unix_socket(root, NAME, MODE, BACKLOG))
@@ -126,7 +126,7 @@ class IntakeServer:
         question += await self._read(caller, length - len(question))
         return bytes(question) if len(question) == length else None
 
-    async def _answer(self, caller: socket.socket, uid: int, turns: Turns, answer: Iterator[bytes]) -> None:
+    async def _answer(self, caller: socket.socket, uid: int, turns: UserTurns, answer: Iterator[bytes]) -> None:
         """Say it piece by piece. For all of it together he has so long as for a question."""
         patience = self.limits.seconds
         try:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 LONGEST_REST = 1.0  # seconds
 
 
-class Shares:
+class UserShares:
     """`total` places, `each` of them for one user."""
 
     def __init__(self, total: int, each: int) -> None:
@@ -41,7 +41,7 @@ class Shares:
                 del self._users[uid]
 
 
-class Turns:
+class UserTurns:
     """`threads` that do things for users, `each` of them for one at a time.
 
     After a piece of work they rest `rest` times as long as it took of the processor: of the interpreter, which is one, the rest is
@@ -50,7 +50,7 @@ class Turns:
 
     def __init__(self, name: str, threads: int, each: int, rest: float = 0.0) -> None:
         self.rest = rest
-        self._shares = Shares(threads, each)
+        self._shares = UserShares(threads, each)
         self._pool = ThreadPoolExecutor(threads, name)
         self._again = 0.0
 

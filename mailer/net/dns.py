@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.domain import ascii_domain
 
-from .family import arranged
-from .query import AT_ONCE, SYSTEM, Asker, DnsTrouble, Found, Offline, has_route
+from .happy_eyeballs import arranged
+from .query import AT_ONCE, SYSTEM, Asker, DnsAnswer, DnsTrouble, Offline, has_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,20 +151,20 @@ class Resolver:
             del self._known[next(iter(self._known))]  # the one that was learned longest ago
         self._known[key] = known
 
-    async def _ask_mx(self, domain: str, until: float, *, again: bool) -> Found:
+    async def _ask_mx(self, domain: str, until: float, *, again: bool) -> DnsAnswer:
         found = await self._asker.ask(domain, "MX", again=again, until=until)
         real = [record for record in found.records if len(record.exchange.labels) > 1]
         if found.records and not real:  # RFC 7505 §3; beside other records it means nothing
-            return Found((), "null_mx", found.ttl)
+            return DnsAnswer((), "null_mx", found.ttl)
         best = nsmallest(MOST_HOSTS, real, key=lambda record: (record.preference, record.exchange.labels))
         hosts = {(record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in best}
-        return Found(sorted(hosts), found.missing, found.ttl)
+        return DnsAnswer(sorted(hosts), found.missing, found.ttl)
 
-    async def _ask_addresses(self, host: str, until: float, *, again: bool) -> Found:
+    async def _ask_addresses(self, host: str, until: float, *, again: bool) -> DnsAnswer:
         """Both families at once. One that fails while the other answers is asked for again soon."""
         questions = (self._asker.ask(host, type, again=again, until=until) for type in ("A", "AAAA"))
         answers = await asyncio.gather(*questions, return_exceptions=True)
-        found = [answer for answer in answers if isinstance(answer, Found)]
+        found = [answer for answer in answers if isinstance(answer, DnsAnswer)]
         errors = [answer for answer in answers if isinstance(answer, BaseException)]
         families = [[record.address for record in answer.records[:MOST_ADDRESSES]] for answer in found]
         if errors and not any(families):
@@ -172,11 +172,11 @@ class Resolver:
         ttl = min([answer.ttl for answer in found if answer.records] or [answer.ttl for answer in found])
         if any(families):
             taking_turns = chain.from_iterable(zip_longest(*families))
-            return Found([address for address in taking_turns if address], "", TROUBLE if errors else ttl)
-        return Found((), "nxdomain" if all(answer.missing == "nxdomain" for answer in found) else "nodata", ttl)
+            return DnsAnswer([address for address in taking_turns if address], "", TROUBLE if errors else ttl)
+        return DnsAnswer((), "nxdomain" if all(answer.missing == "nxdomain" for answer in found) else "nodata", ttl)
 
 
-def _agreed(first: Found, second: Found) -> Found:
+def _agreed(first: DnsAnswer, second: DnsAnswer) -> DnsAnswer:
     """Both say that something is missing, or the second is right. NXDOMAIN takes two; nodata is the lesser claim."""
     if second.missing == "nxdomain" and first.missing != "nxdomain":
         return first

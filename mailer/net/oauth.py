@@ -63,7 +63,7 @@ class OAuth:
         with _locked(self.store) as fd:
             kept = _read(fd)
             if kept.origin != _digest(given):
-                kept = _Kept(given, _digest(given))
+                kept = _Tokens(given, _digest(given))
             left = kept.expires - self.clock()
             if left > EARLY:
                 return kept.access
@@ -81,11 +81,11 @@ class OAuth:
         try:
             with _locked(self.store) as fd:
                 kept = _read(fd)
-                _write(fd, _Kept(kept.refresh, kept.origin))
+                _write(fd, _Tokens(kept.refresh, kept.origin))
         except Failure:
             pass  # the next call meets it again, and can say so
 
-    def _refreshed(self, kept: _Kept) -> _Kept:
+    def _refreshed(self, kept: _Tokens) -> _Tokens:
         form = {"grant_type": "refresh_token", "refresh_token": kept.refresh, "client_id": self.client_id}
         if self.client_secret is not None:
             form["client_secret"] = self.client_secret()
@@ -97,7 +97,7 @@ class OAuth:
         refresh = answer.get("refresh_token", kept.refresh)
         if not isinstance(access, str) or not access or not isinstance(refresh, str) or not isinstance(seconds, int | float):
             raise Failure(f"{self._where} gave an answer without an access token", TRY_AGAIN)
-        return _Kept(refresh, kept.origin, access, self.clock() + seconds)
+        return _Tokens(refresh, kept.origin, access, self.clock() + seconds)
 
     def _post(self, form: str) -> dict[str, object]:
         """The provider's answer as an object."""
@@ -149,7 +149,7 @@ class OAuth:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Tokens:
     """What our file holds. `origin` tells which token of the operator's it began with, without being one."""
 
     refresh: str = field(default="", repr=False)
@@ -180,16 +180,16 @@ def _locked(path: str) -> Iterator[int]:
         os.close(fd)
 
 
-def _read(fd: int) -> _Kept:
+def _read(fd: int) -> _Tokens:
     """What it holds; a file that was torn by a crash holds nothing, and the operator's token begins anew."""
     found = _object(os.pread(fd, LARGEST, 0))
     refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
     if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
-        return _Kept()
-    return _Kept(refresh, origin, access, float(expires))
+        return _Tokens()
+    return _Tokens(refresh, origin, access, float(expires))
 
 
-def _write(fd: int, kept: _Kept) -> None:
+def _write(fd: int, kept: _Tokens) -> None:
     """One write of what is shorter than a page: a crash leaves the old text, the new one, or what `_read` takes for nothing."""
     document = {"refresh_token": kept.refresh, "origin": kept.origin, "access_token": kept.access, "expires": kept.expires}
     data = json.dumps(document).encode() + b"\n"

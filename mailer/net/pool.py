@@ -15,10 +15,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 
 from .connection import Connection, reach
-from .dead import Dead
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, furthest
-from .race import race
+from .happy_eyeballs import NegativeCache, race
 from .stream import Stream
 
 _Key = tuple[Endpoint, str]
@@ -33,7 +32,7 @@ class Pool:
         self._idle = idle
         self._lifetime = lifetime
         self._most = max(most // 2, 1)
-        self.dead = Dead()
+        self.dead = NegativeCache()
         """The addresses that failed a moment ago; whoever knows of a failure in a session that it lent may add it."""
         self._waiting: dict[_Key, list[Connection]] = {}
         self._leaving: set[asyncio.Task[None]] = set()

@@ -31,7 +31,7 @@ import dns.rdatatype
 import dns.resolver
 
 from .aside import aside
-from .turns import Turns
+from .turns import QuestionTurns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class Offline(DnsTrouble):
     """No name server can be reached at all: this machine has no network, and nothing was tried."""
 
 
-class Found(NamedTuple):
+class DnsAnswer(NamedTuple):
     """The records for a name, or why there are none (`missing` is nxdomain or nodata); good for `ttl` seconds."""
 
     records: Sequence[Any]
@@ -97,7 +97,7 @@ class Asker:
         self.timeout = timeout
         self.lifetime = lifetime
         self._online = online
-        self._turns = Turns(at_once)
+        self._turns = QuestionTurns(at_once)
         self._system = "" if nameservers else system
         self._version: tuple[int, ...] | None = None
         self._stub = False
@@ -116,7 +116,7 @@ class Asker:
         """When a question that is asked now has to be answered, on the monotonic clock."""
         return time.monotonic() + self.lifetime
 
-    async def ask(self, name: str, type: str, *, again: bool = False, until: float | None = None) -> Found:
+    async def ask(self, name: str, type: str, *, again: bool = False, until: float | None = None) -> DnsAnswer:
         """The records of `type` for `name`, CNAMEs followed. `again` begins with another server where there is one.
 
         All of it, with the wait for its turn, ends by `until`; that is by `deadline` if nothing is said. Raises `DnsTrouble`, and
@@ -141,7 +141,7 @@ class Asker:
         self._turns.answered(name)
         return found
 
-    async def _follow(self, name: str, type: str, deadline: float, *, again: bool) -> Found:
+    async def _follow(self, name: str, type: str, deadline: float, *, again: bool) -> DnsAnswer:
         target = name
         seen = {target}
         ttl = float("inf")
@@ -150,12 +150,12 @@ class Asker:
             chain = response.resolve_chaining()
             ttl = min(ttl, chain.minimum_ttl)
             if chain.answer is not None:
-                return Found(tuple(chain.answer), "", ttl)
+                return DnsAnswer(tuple(chain.answer), "", ttl)
             if response.rcode() == dns.rcode.NXDOMAIN:
-                return Found((), "nxdomain", ttl)
+                return DnsAnswer((), "nxdomain", ttl)
             if not chain.cnames or _holds(response, dns.rdatatype.SOA):
                 _refuse_referral(name, response)
-                return Found((), "nodata", ttl)
+                return DnsAnswer((), "nodata", ttl)
             target = chain.canonical_name.to_text(omit_final_dot=True).lower()  # this server does not go on by itself
             if target in seen or len(seen) > MAX_CHAIN:
                 raise DnsTrouble(name, "its CNAME records go in a circle or on for too long")

@@ -1,4 +1,4 @@
-"""The accept loop: listening sockets, who of those that call is served, and for how long. Every server of the house stands on it.
+"""The accept loop: listening sockets, which callers are served, and for how long. Every server of the house stands on it.
 
 A server is a coroutine, called once for each connection, and may wait for whatever it likes (the disk, DNS, its client)::
 
@@ -18,23 +18,24 @@ socket itself: ``AcceptLoop(serve)`` calls ``serve(socket, peer)``.
 What is guaranteed:
 
 - **Places.** At most `most` connections in all, and `each` for one peer (`Peer.share`: an IPv4 address, the /64 network of an IPv6
-  address, a user of this machine). Who finds none hears `refusal`, if there is one, and is hung up on; or, with `evict`, gets the
-  place of the one who has had his for longest. Numbers may be changed while it runs, for those who come later.
+  address, a user of this machine). A caller who finds none hears `refusal`, if there is one, and is hung up on; or, with `evict`, gets
+  the place of the client that has had one for longest. The numbers may be changed while the loop runs, for callers that come later.
 - **Time.** A connection that lasts longer than `seconds` is cut off, whatever it does. What a client may take for one thing is the
   server's to say: `Stream.allow`, `asyncio.timeout`.
 - **TLS** from the first byte or later is `Stream.answer_tls`, a line of the server's own. Nothing is read of a stream before its first
   wait, so with TLS first that is the first line; the handshake has its deadline, and what came in the clear is thrown away.
 - **Back-pressure.** Of what a client says, no more than `mailer.net.stream.ENOUGH` octets are read ahead of the server; `Stream.flush`
-  waits for one who does not read his answers. No more than `BURST` callers are taken in one turn of the event loop.
-- **Descriptors.** When the process has none left, accepting rests for `PAUSE` seconds; those who are served are served on, and those
-  who call wait in the kernel's queue.
+  waits for a client that does not read its answers. No more than `BURST` callers are taken in one turn of the event loop.
+- **Descriptors.** When the process has none left, accepting rests for `PAUSE` seconds; clients that are served are served on, and
+  callers wait in the kernel's queue.
 - **Errors.** A connection that breaks (`OSError`, with `TimeoutError`) ends its own server and nothing else, without a word. Any other
-  exception is ours: `bug` is told, and the connection closed.
+  exception is ours: `bug` is told, and the connection closed. An `OSError` of a disk is for the server to catch, since only it knows
+  what to answer.
 - **The end.** What a server has written when it returns has `LINGER` seconds to leave; when it raises or is cut off, the connection is
-  closed at once. `close` stops listening, lets those that are served go on for `grace` seconds, cancels the rest (each may still write
-  a last word before it lets the cancellation through), and returns when nothing is left: no task, no socket.
+  closed at once. `close` stops listening, lets the clients that are served go on for `grace` seconds, cancels the rest (each may still
+  write a last word before it lets the cancellation through), and returns when nothing is left: no task, no socket.
 
-PROXY, where a client's address comes in its first line, has its place between accepting and `Peer`: limits have to hold for the client.
+PROXY, where a client's address comes in its first line, belongs between accepting and `Peer`: the limits have to hold for the client.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Peer(NamedTuple):
         address = ipaddress.IPv6Address(self.host)
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((int(address), 64), strict=False))  # a host has a whole network of them
+        return str(ipaddress.IPv6Network((int(address), 64), strict=False))  # a host has a whole network of them
 
 
 OnSocket = Callable[[socket.socket, Peer], Awaitable[None]]
@@ -153,7 +154,7 @@ class AcceptLoop:
         self._listening.clear()
         if grace and self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        await asyncio.sleep(0)  # whoever was accepted just now has begun, and knows what to let go of
+        await asyncio.sleep(0)  # a task that was made just now has begun, and knows what to let go of
         left = len(self._tasks)
         for task in self._tasks:
             task.cancel()
@@ -192,13 +193,14 @@ class AcceptLoop:
         except OSError:
             caller.close()
             return
-        if not self._has_place(peer.share):
+        share = peer.share
+        if not self._has_place(share):
             self._refuse(caller)
             return
         task = self._loop.create_task(self._one(caller, peer))
         self._tasks.add(task)
-        self._places[task] = peer.share
-        self._shares[peer.share] += 1
+        self._places[task] = share
+        self._shares[share] += 1
         task.add_done_callback(self._gone)
 
     def _has_place(self, share: str) -> bool:

@@ -30,7 +30,7 @@ from . import tls
 from .aside import aside
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, broken, furthest, unreachable
-from .family import source
+from .happy_eyeballs import source
 from .stream import Hasty, Stream
 from .transcript import Prologue, Transcript
 

@@ -1,13 +1,13 @@
 """A stream of bytes to or from another host: an `asyncio.Protocol` with its own buffer, one waiter and one lazy timer.
 
-`connection` calls with it (`Stream.connect`), `server` hands it to whoever answers (`Stream.accepted`). It is made for flights of
-short messages:
+`connection` calls with it (`Stream.connect`), `server` hands it to a server (`Stream.accepted`). It is made for flights of short
+messages:
 
 - `write` hands bytes to the transport at once (asyncio sets TCP_NODELAY), `read` waits for whatever has come.
 - One deadline holds for all waits until the next `allow`. Its timer is not moved with it: it rings at the oldest
   deadline, sees that there is a later one, and is set again then. So a session with a thousand answers in
   five minutes sets one timer, not a thousand.
-- A peer that sends more than `ENOUGH` octets that nobody reads is not read any further. Of a caller nothing is read before the
+- A peer is not read any further while more than `ENOUGH` octets of what it sent are unread. Of a caller nothing is read before the
   first wait, so that TLS can come first.
 
 A wait raises `TimeoutError`, or `ConnectionError` when the peer is gone; what it said before comes first.
@@ -96,17 +96,18 @@ class Stream(asyncio.Protocol):
                 raise ConnectionResetError("the host closed the connection")
         except BaseException:
             self.abort()
-            self._release()  # asyncio tells nobody of a connection that is lost before TLS stands
+            self._release()  # asyncio does not tell of a connection that is lost before TLS stands
             raise
         self._transport = transport
         self._resting = False
-        self._restrain()
+        if len(self._data) > ENOUGH:
+            self._restrain()
 
     # -- what is known of it
 
     @property
     def unread(self) -> bool:
-        """Whether bytes have come that nobody has read."""
+        """Whether bytes have come that were not read."""
         return bool(self._data)
 
     @property
@@ -163,7 +164,8 @@ class Stream(asyncio.Protocol):
         """What has come, from one octet to `PIECE` of them; where there is more, others have their turn first."""
         if not self._data:
             self._check()
-            self._resume()
+            if self._resting:
+                self._resume()
             await self._wait()
             if not self._data:
                 self._check()
@@ -172,7 +174,7 @@ class Stream(asyncio.Protocol):
             data, self._data = self._data[:PIECE], self._data[PIECE:]
         else:
             data, self._data = self._data, b""
-        if not self._data:
+        if self._resting and not self._data:
             self._resume()
         return data
 
@@ -228,7 +230,7 @@ class Stream(asyncio.Protocol):
 
     def _restrain(self) -> None:
         """Read no further while so much is unread."""
-        if len(self._data) > ENOUGH and not self._resting:
+        if not self._resting:
             self._resting = True
             self._wire.pause_reading()
 
@@ -240,7 +242,7 @@ class Stream(asyncio.Protocol):
     # -- waiting
 
     async def _wait(self) -> None:
-        if self._timer is None:  # it rang while nobody waited
+        if self._timer is None:  # it rang while there was no wait
             self._set_timer()
         self._waiter = self._loop.create_future()
         try:
@@ -275,7 +277,8 @@ class Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self._data = self._data + data if self._data else data
-        self._restrain()
+        if len(self._data) > ENOUGH:
+            self._restrain()
         self._wake()
 
     def eof_received(self) -> None:
@@ -283,7 +286,7 @@ class Stream(asyncio.Protocol):
         self._end(ConnectionResetError("the host closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """The connection is over."""
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the host closed the connection"))
         self._release()
 

@@ -30,7 +30,7 @@ FEW = 4  # turns: enough for the MX records and the addresses of a host
 UNKNOWN = 4  # turns, of which names that failed lately have one: whoever always has new names must not keep back those of others
 
 
-class Turn:
+class QuestionTurn:
     """One question that is under way. `limit` ends it."""
 
     __slots__ = ("began", "limit", "over")
@@ -41,7 +41,7 @@ class Turn:
         self.over = False
 
 
-class Line:
+class ZoneQueue:
     """Those that wait, zone by zone."""
 
     def __init__(self) -> None:
@@ -94,18 +94,18 @@ class Line:
         return found
 
 
-class Turns:
+class QuestionTurns:
     """Room for `at_once` questions."""
 
     def __init__(self, at_once: int) -> None:
         self._slow_most = max(at_once // 2, 1)
         self._quick_most = max(at_once - self._slow_most, 1)
         self._zone_most = max(at_once // 4, 1)
-        self._quick: dict[Turn, None] = {}  # the oldest first
-        self._slow: dict[Turn, None] = {}
+        self._quick: dict[QuestionTurn, None] = {}  # the oldest first
+        self._slow: dict[QuestionTurn, None] = {}
         self._taken: Counter[str] = Counter()
         self._all = 0
-        self._lines = (Line(), Line())  # of those that failed lately is the second
+        self._lines = (ZoneQueue(), ZoneQueue())  # of those that failed lately is the second
         self._given = 0  # turns to those that wait
         self._failed: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -133,7 +133,7 @@ class Turns:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as limit:
-                turn = Turn(loop.time(), limit)
+                turn = QuestionTurn(loop.time(), limit)
                 self._quick[turn] = None
                 try:
                     yield

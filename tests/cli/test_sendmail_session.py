@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.cli.sendmail_session import Session
+from mailer.cli.sendmail_session import PipeSession
 from mailer.config.sections import SubmissionSettings
 from mailer.spool import Spool
 from tests.fakes.processes import MAILER
@@ -38,7 +38,7 @@ class Office:
 
     def __init__(self, root: Path, **found: Any) -> None:
         self.spool = Spool(str(root / "spool"))
-        self.session = Session(SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found}))
+        self.session = PipeSession(SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found}))
 
     def says(self, *pieces: bytes) -> str:
         return b"".join(map(self.session.feed, pieces)).decode()

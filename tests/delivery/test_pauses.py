@@ -34,7 +34,7 @@ from mailer.smtp.transaction import Transaction
 from mailer.spool import Entry, Spool
 from mailer.status.reader import Reader
 from mailer.status.writer import NAME, StatusWriter
-from mailer.testing import Server
+from mailer.testing import LoopbackServer
 from tests.dkim.keys import key, pem, seal
 from tests.fakes.mail import NOW, envelope, outcome, put
 from tests.fakes.pauses import longest_pause, longest_turn
@@ -53,7 +53,7 @@ EIGHT = "Grüße, \t die nicht jeder nimmt.\r\n".encode()
 SHORT = b".\r\n"
 
 
-class Judge(Server):
+class Judge(LoopbackServer):
     """Answers about each recipient by the first letter of its address: refused, put off, or taken; each time in other words."""
 
     def __init__(self, *offers: str) -> None:

@@ -6,10 +6,10 @@ import asyncio
 
 from mailer.smtp.data import Unstuffer
 
-from .script import Server
+from .script import LoopbackServer
 
 
-class Friendly(Server):
+class Friendly(LoopbackServer):
     """Answers as `replies` says for the first word of a line, else 250; None closes the connection instead."""
 
     def __init__(self, replies: dict[bytes, bytes | None] | None = None) -> None:

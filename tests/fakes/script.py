@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 
 from mailer import testing
-from mailer.testing import Hang, Server
+from mailer.testing import Hang, LoopbackServer
 
-__all__ = ["Hang", "Script", "Server"]
+__all__ = ["Hang", "LoopbackServer", "Script"]
 
 
 class Script(testing.Script):
     """Leaves `wrong` to be looked at."""
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await Server.__aexit__(self, kind, error, trace)
+        await LoopbackServer.__aexit__(self, kind, error, trace)

@@ -13,7 +13,7 @@ import pytest
 from mailer.config.sections.intake import Submitter
 from mailer.events import Settled, Tried
 from mailer.intake.desk import Desk
-from mailer.intake.rules import Rules
+from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
 from mailer.spool import Spool
 from mailer.spool.admit import Terms
@@ -38,7 +38,7 @@ class House:
         self.spool.prepare()
         os.mkdir(f"{self.spool.root}/drop")
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")
-        rules = Rules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
+        rules = SubmitterRules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
         self.terms = Terms(SIZE, MANY, lambda letter, content, _uid: rules.judge(letter, content, USER), taken=self.status.adopted)
         self.desk = Desk(self.spool, self.terms, lambda _id: None)
 

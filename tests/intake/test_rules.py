@@ -11,7 +11,7 @@ import pytest
 
 from mailer.config.file import config_of
 from mailer.config.sections.intake import Submitter
-from mailer.intake.rules import Person, Rules, allows, fits, person
+from mailer.intake.rules import Person, SubmitterRules, allows, fits, person
 from mailer.mail.failure import NO_PERMISSION, Failure
 from tests.fakes.mail import envelope
 
@@ -19,7 +19,7 @@ ANNA = 70_001
 PERSON = Person("anna", frozenset({"staff", "mail"}))
 
 
-def judged(rules: Rules, uid: int = ANNA, *, sender: str = "anna@example.com", header: str = "From: anna@example.com") -> str:
+def judged(rules: SubmitterRules, uid: int = ANNA, *, sender: str = "anna@example.com", header: str = "From: anna@example.com") -> str:
     """What is against it; nothing where it may be sent."""
     try:
         rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), uid)
@@ -28,13 +28,13 @@ def judged(rules: Rules, uid: int = ANNA, *, sender: str = "anna@example.com", h
     return ""
 
 
-def rules(*senders: str, user: str = "*") -> Rules:
-    return Rules([Submitter(user=user, senders=senders)])
+def rules(*senders: str, user: str = "*") -> SubmitterRules:
+    return SubmitterRules([Submitter(user=user, senders=senders)])
 
 
 def test_without_rules_everybody_sends_as_anybody() -> None:
     """A machine whose users trust each other needs no list."""
-    assert judged(Rules([])) == ""
+    assert judged(SubmitterRules([])) == ""
 
 
 def test_with_rules_whom_none_fits_does_not_send() -> None:
@@ -46,7 +46,7 @@ def test_with_rules_whom_none_fits_does_not_send() -> None:
 
 def test_the_first_rule_that_fits_counts() -> None:
     """As with routes."""
-    both = Rules([Submitter(user=str(ANNA), senders=("a@example.com",)), Submitter(user="*")])
+    both = SubmitterRules([Submitter(user=str(ANNA), senders=("a@example.com",)), Submitter(user="*")])
     assert "may not send as anna@example.com, but as a@example.com" in judged(both)
     assert judged(both, ANNA + 1) == ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mailer.intake.shares import Shares, Turns
+from mailer.intake.shares import UserShares, UserTurns
 
 ANNA, BOB = 1000, 1001
 
@@ -14,7 +14,7 @@ def test_a_user_who_comes_late_goes_before_the_rest_of_one_who_came_often() -> N
     """One place at a time, and one of each user waits for it."""
 
     async def served() -> list[int]:
-        shares = Shares(1, 1)
+        shares = UserShares(1, 1)
         order: list[int] = []
 
         async def comes(uid: int) -> None:
@@ -33,7 +33,7 @@ def test_a_user_never_has_more_than_his_share() -> None:
     """However many places are free."""
 
     async def most() -> int:
-        shares, having, most = Shares(4, 2), [], 0
+        shares, having, most = UserShares(4, 2), [], 0
 
         async def comes() -> None:
             nonlocal most
@@ -58,7 +58,7 @@ def test_who_looks_rests_afterwards_and_the_first_does_not_wait() -> None:
         return begun, time.thread_time() - spent, time.monotonic()
 
     async def two() -> None:
-        turns = Turns("test", 1, 1, 3.0)
+        turns = UserTurns("test", 1, 1, 3.0)
         _, spent, ended = await turns.do(ANNA, work)
         begun, _, _ = await turns.do(BOB, work)
         assert begun - ended >= 3 * spent

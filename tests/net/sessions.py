@@ -5,25 +5,25 @@ from __future__ import annotations
 from mailer.net.connection import Answer, Connection, Endpoint, Timeouts
 from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
-from tests.fakes.script import Server
+from tests.fakes.script import LoopbackServer
 
 NONE = Requirement("none")
 QUICK = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
 
 
-def endpoint(server: Server) -> Endpoint:
+def endpoint(server: LoopbackServer) -> Endpoint:
     """Where `server` is, without TLS."""
     return Endpoint("mx.example.com", server.port, NONE)
 
 
-async def opened(server: Server, timeouts: Timeouts = QUICK) -> Connection:
+async def opened(server: LoopbackServer, timeouts: Timeouts = QUICK) -> Connection:
     """A session with `server`."""
     return await Connection.open(endpoint(server), "127.0.0.1", timeouts)
 
 
 def deliver(
-    server: Server, content: bytes = CONTENT, recipients: tuple[str, ...] = ("bob@example.com",), timeouts: Timeouts = QUICK
+    server: LoopbackServer, content: bytes = CONTENT, recipients: tuple[str, ...] = ("bob@example.com",), timeouts: Timeouts = QUICK
 ) -> list[Answer]:
     """The answers of a session with one message."""
 

@@ -17,7 +17,7 @@ from mailer.smtp import command
 from mailer.tlspolicy.requirement import MX
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
-from tests.fakes.script import Hang, Server
+from tests.fakes.script import Hang, LoopbackServer
 from tests.net.sessions import CONTENT, NONE, QUICK, deliver, endpoint, opened
 from tests.smtp.test_dot import SMUGGLED, VECTORS
 
@@ -179,7 +179,7 @@ def test_secrets_stay_out_of_sight() -> None:
     assert Login("me", source) != Login("me", lambda: "hunter2")
 
 
-class Noise(Server):
+class Noise(LoopbackServer):
     """Says `pieces`, one after each thing that it hears."""
 
     def __init__(self, pieces: list[bytes]) -> None:

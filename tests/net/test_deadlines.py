@@ -12,7 +12,7 @@ from mailer.net.connection import Connection, Endpoint, SessionError, Timeouts
 from mailer.tlspolicy.requirement import Requirement
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
-from tests.fakes.script import Hang, Server
+from tests.fakes.script import Hang, LoopbackServer
 from tests.net.sessions import CONTENT, NONE, QUICK, deliver, endpoint, opened
 
 HELLO = b"250-mx.example.com\r\n250 PIPELINING\r\n"
@@ -58,7 +58,7 @@ def test_our_own_address() -> None:
         ("ehlo", Hang(b"220 x\r\n"), replace(QUICK, ehlo=0.1)),
     ],
 )
-def test_silence_before_mail(phase: str, server: Server, timeouts: Timeouts) -> None:
+def test_silence_before_mail(phase: str, server: LoopbackServer, timeouts: Timeouts) -> None:
     """A server that stops talking before there is a session is given up at the deadline of its phase."""
 
     async def run() -> SessionError:
@@ -103,7 +103,7 @@ def test_silence_within_mail(phase: str, replies: list[bytes], timeouts: Timeout
         assert (answer.phase, answer.kind, answer.reply.code, answer.reply.enhanced) == (phase, "timeout", 451, "4.4.2")
 
 
-class Drip(Server):
+class Drip(LoopbackServer):
     """Answers `replies`, then says the next reply octet by octet, for ever."""
 
     def __init__(self, replies: list[bytes]) -> None:
@@ -157,7 +157,7 @@ def test_the_code_of_a_long_answer_counts(last: bytes, code: int, usable: bool) 
     waiting.run(run())
 
 
-class Deaf(Server):
+class Deaf(LoopbackServer):
     """Takes the envelope, asks for the message, and does not read it; then says `last`, if anything."""
 
     def __init__(self, last: bytes = b"", *, stay: bool = True) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from mailer.net.dns import Resolver
+from mailer.config.forms import HostPort
+from mailer.net.dns import DnsTrouble, Resolver
 from tests.fakes.nameserver import Nameserver
 from tests.net.questions import Clock, absent, run, trouble
 
@@ -121,3 +124,16 @@ def test_of_a_host_with_very_many_addresses_the_first_are_kept(clock: Clock) -> 
         found = run(Resolver([server.address], clock=clock).addresses("many.example"))
     assert len(found) == 40
     assert len([address for address in found if ":" in address]) == 20
+
+
+def test_a_host_that_has_only_the_other_family() -> None:
+    """A family that we do not use is no reason to give mail up: the host is trouble of ours, not absent."""
+
+    async def run(address: HostPort) -> None:
+        resolver = Resolver([address], family="only4")
+        assert await resolver.addresses("v4.example.com") == ["192.0.2.1"]
+        with pytest.raises(DnsTrouble, match="only4"):
+            await resolver.addresses("v6.example.com")
+
+    with Nameserver("v6.example.com. 60 IN AAAA 2001:db8::1\nv4.example.com. 60 IN A 192.0.2.1") as server:
+        asyncio.run(run(server.address))

@@ -16,7 +16,7 @@ from mailer.config.forms import HostPort
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
-from mailer.testing import Server
+from mailer.testing import LoopbackServer
 from mailer.tlspolicy.requirement import Requirement
 from tests.fakes.pauses import longest_turn
 
@@ -36,7 +36,7 @@ SAID: dict[str, bytes] = {
 }
 
 
-class Loud(Server):
+class Loud(LoopbackServer):
     """Answers as usual, but for one command."""
 
     def __init__(self, verb: str, said: bytes) -> None:
@@ -81,7 +81,7 @@ def test_answers_about_many_recipients_hold_up_nothing() -> None:
         assert longest_turn(work) < LONGEST
 
 
-class Parrot(Server):
+class Parrot(LoopbackServer):
     """Repeats what it is told in AUTH."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +107,7 @@ def test_a_password_that_is_repeated_holds_up_nothing() -> None:
         assert longest_turn(work) < LONGEST
 
 
-class Costly(Server):
+class Costly(LoopbackServer):
     """Asks for as many iterations of SCRAM as it may, and refuses the proof; `proofs` are those that it was given."""
 
     def __init__(self) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from mailer.net.stream import ENOUGH, Stream
 from tests.fakes import waiting
-from tests.fakes.script import Server
+from tests.fakes.script import LoopbackServer
 
 T = TypeVar("T")
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Peer(Server):
+class Peer(LoopbackServer):
     """Does what the test says."""
 
     def __init__(self, talk: Talk) -> None:

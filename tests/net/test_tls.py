@@ -15,7 +15,7 @@ from mailer.net import tls
 from mailer.net.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.tlspolicy.requirement import MX, Requirement
 from tests.fakes.dialog import Turn
-from tests.fakes.script import Script, Server
+from tests.fakes.script import LoopbackServer, Script
 from tests.net.conftest import NAME, Certificates
 
 TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
@@ -120,7 +120,7 @@ def test_the_peer_shows_its_certificate(certificates: Certificates) -> None:
     assert NAME.encode() in shown[0]
 
 
-class BrokenTls(Server):
+class BrokenTls(LoopbackServer):
     """Offers STARTTLS, agrees to it, and then does not speak TLS; without it, takes mail."""
 
     heard: list[bytes]

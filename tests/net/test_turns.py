@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from mailer.net import turns
-from mailer.net.turns import Turns
+from mailer.net.turns import QuestionTurns
 
 
 class House:
     """Questions, by name: who has a turn, and who was called off. Each lasts until it is let go."""
 
     def __init__(self, at_once: int) -> None:
-        self.turns = Turns(at_once)
+        self.turns = QuestionTurns(at_once)
         self.order: list[str] = []
         self.over: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}

@@ -1,4 +1,4 @@
-"""Several ways to the same thing."""
+"""The addresses of a host: their order, several tried at a time, and those that failed a moment ago."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.net.race import race
+from mailer.net.happy_eyeballs import FAMILIES, LONGEST, MEMORY, MOST, NegativeCache, arranged, race, source
 from tests.fakes import waiting
 
+BOTH = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "2001:db8::2"]
 Way = tuple[str, float, bool]  # its name, how long it takes, and whether it leads anywhere
 
 
@@ -120,3 +121,82 @@ def test_cancelled_at_any_moment(plan: list[tuple[int, bool]], moment: int) -> N
         assert track.open == ({result} if isinstance(result, str) else set())
 
     with_track(test)
+
+
+@pytest.mark.parametrize(
+    ("family", "wanted"),
+    [
+        ("any", BOTH),
+        ("prefer4", ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"]),
+        ("prefer6", ["2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2"]),
+        ("only4", ["192.0.2.1", "192.0.2.2"]),
+        ("only6", ["2001:db8::1", "2001:db8::2"]),
+    ],
+)
+def test_arranged(family: str, wanted: list[str]) -> None:
+    """A family may come first or be the only one; within it the order stays."""
+    assert family in FAMILIES
+    assert arranged(BOTH, family) == wanted
+
+
+def test_source() -> None:
+    """A host is called from our address of its family; where there is none, the system chooses."""
+    assert source(("192.0.2.9", "2001:db8::9"), "2001:db8::1") == "2001:db8::9"
+    assert source(("192.0.2.9", ""), "192.0.2.1") == "192.0.2.9"
+    assert source(("192.0.2.9", ""), "2001:db8::1") == ""
+
+
+def test_dead_addresses() -> None:
+    """What could not be reached comes last for a minute, unless it answers before."""
+    now = [0.0]
+    dead = NegativeCache(lambda: now[0])
+    dead.add("a", 25)
+    assert dead.last(["a", "b"], 25) == ["b", "a"]
+    assert dead.last(["a", "b"], 587) == ["a", "b"]
+    dead.add("b", 25)
+    assert dead.last(["a", "b"], 25) == ["a", "b"]
+    dead.discard("a", 25)
+    assert dead.last(["b", "a"], 25) == ["a", "b"]
+    now[0] = MEMORY
+    assert dead.last(["b", "a"], 25) == ["b", "a"]
+
+
+def test_dead_for_longer_and_longer() -> None:
+    """Twice as long each time, up to a quarter of an hour; what fails meanwhile says nothing new, and a good while makes it good."""
+    now = [0.0]
+    dead = NegativeCache(lambda: now[0])
+
+    def fails() -> float:
+        """How long the address is dead for."""
+        dead.add("a", 25)
+        begun = now[0]
+        while dead.all(["a"], 25):
+            now[0] += 1
+            if now[0] - begun < MEMORY:
+                dead.add("a", 25)
+        return now[0] - begun
+
+    assert [fails() for _ in range(6)] == [60, 120, 240, 480, 900, 900]
+    now[0] += LONGEST
+    assert fails() == MEMORY
+    dead.discard("a", 25)
+    assert not dead
+    assert fails() == MEMORY
+
+
+def test_a_host_is_dead_when_all_its_addresses_are() -> None:
+    """One that is left makes it as good as any."""
+    dead = NegativeCache(lambda: 0.0)
+    dead.add("a", 25)
+    assert dead.all(["a"], 25)
+    assert not dead.all(["a", "b"], 25)
+    assert not dead.all(["a"], 587)
+
+
+def test_only_so_many_are_remembered() -> None:
+    """However many addresses die, memory is bounded, and the last ones are known."""
+    dead = NegativeCache(lambda: 0.0)
+    for number in range(MOST + 1):
+        dead.add(str(number), 25)
+    assert dead.last(["0", "x"], 25) == ["0", "x"]
+    assert dead.last([str(MOST), "x"], 25) == ["x", str(MOST)]
