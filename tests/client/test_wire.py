@@ -19,7 +19,7 @@ from tests.client.outcomes import outcome
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang
-from tests.smtp.test_dot import SMUGGLED, VECTORS
+from tests.smtp.test_data import SMUGGLED, VECTORS
 
 from .letters import SHORT, client, mail
 

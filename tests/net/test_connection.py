@@ -19,7 +19,7 @@ from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer
 from tests.net.sessions import CONTENT, NONE, QUICK, deliver, endpoint, opened
-from tests.smtp.test_dot import SMUGGLED, VECTORS
+from tests.smtp.test_data import SMUGGLED, VECTORS
 
 
 def test_the_hop() -> None:
