@@ -12,7 +12,7 @@ from mailer.mail.failure import OK
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
-from .selectors import DOMAIN, FROM, LIMIT, TO, filter_of, spool_of, view_of
+from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ def _list(given: Given, found: Iterable[Undelivered]) -> None:
         return
     items = list(found)
     if not given.flag("--quiet"):
-        show.show([pages.undelivered(items, time.time()) if items else show.Line(["No mail failed that is like that."])])
+        show.show([pages.undelivered(items, time.time()) if items else show.Line([_none(given)])])
 
 
 def _groups(given: Given, by: str, found: Iterable[Undelivered], limit: int | None) -> None:
@@ -69,7 +69,11 @@ def _groups(given: Given, by: str, found: Iterable[Undelivered], limit: int | No
         for name, count, example in groups:
             show.json_line({by: name, "count": count, "example": example})
     elif not given.flag("--quiet"):
-        show.show([pages.groups(by.upper(), groups) if groups else show.Line(["No mail failed that is like that."])])
+        show.show([pages.groups(by.upper(), groups) if groups else show.Line([_none(given)])])
+
+
+def _none(given: Given) -> str:
+    return "No mail failed that is like that." if chosen(given) else "No mail failed."
 
 
 def reason(item: Undelivered) -> str:

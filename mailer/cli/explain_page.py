@@ -181,7 +181,7 @@ def _steps(attempt: Attempted) -> str:
 
 def when(at: float, now: float) -> str:
     """A moment to the second, and how far away that is, for a person and for a file alike."""
-    away = f"in {show.span(at - now)}" if at > now else f"{show.span(now - at)} ago"
+    away = f"in {show.ahead(at - now)}" if at > now else f"{show.span(now - at)} ago"
     return f"{rfc3339(int(at))} ({away})"
 
 

@@ -296,6 +296,15 @@ def span(seconds: float) -> str:
     return f"{int(max(seconds, 0))}s"
 
 
+def ahead(seconds: float) -> str:
+    """The same for a time to come, to the nearest unit: two hours less a second are ``2h``."""
+    hours = round(seconds / 3600)
+    if hours >= 24:
+        return f"{round(hours / 24)}d"
+    minutes = round(seconds / 60)
+    return f"{hours}h" if minutes >= 60 else f"{minutes}m" if seconds >= 59.5 else f"{round(max(seconds, 0))}s"
+
+
 def moment(at: float | None, now: float) -> str:
     """A time for a list: how far away it is on a terminal, else RFC 3339."""
     if at is None:
@@ -303,7 +312,7 @@ def moment(at: float | None, now: float) -> str:
     if not terminal():
         return rfc3339(int(at))
     if at > now:
-        return f"in {span(at - now)}"
+        return f"in {ahead(at - now)}"
     return f"{span(now - at)} ago" if now - at >= 1 else "now"
 
 

@@ -7,7 +7,8 @@ The law: every address that is written comes out, or a text that `parse` refuses
 
 - Addresses without a comma between them are several: each that stands in angle brackets, and each of a run that all have an ``@``.
 - What else stands where an address is due (``John Smith``, ``Anna <a@example.org> Smith``, ``Nobody <>``) comes out as it is written.
-- Words before an angle bracket are a display name, also where they have an ``@``: so do all readers take them.
+- Words before an angle bracket are a display name, also a single one that has an ``@``: so do all readers take it. Those that have one
+  and stand before other words, or behind another mailbox, are addresses; but not the address in the brackets, said twice.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _read(value: str) -> Iterator[Box | str]:
         if angle is not None and text != ">":
             angle.append(token)
         elif angle is not None:
-            yield from _bracketed(value, angle, inner, at, first, end)
+            yield from _bracketed(value, plain, before, angle, inner, at, first, end)
             plain, angle, before = [], None, first
         elif text == "<":
             first, inner, angle = next((start for start, _, word in plain if word != " "), at), end, []
@@ -97,7 +98,7 @@ def _read(value: str) -> Iterator[Box | str]:
             plain.append(token)
     if angle is not None:  # no closing bracket: what is there is tried
         end = max((end for _, end, text in angle if text != " "), default=inner)
-        yield from _bracketed(value, angle, inner, end, first, end)
+        yield from _bracketed(value, plain, before, angle, inner, end, first, end)
     else:
         yield from _loose(value, plain, before)
 
@@ -110,14 +111,39 @@ def _phrase(value: str, plain: list[Token]) -> str:
     return value[words[0][0] : words[-1][1]]
 
 
-def _bracketed(value: str, angle: list[Token], inner: int, outer: int, first: int, last: int) -> Iterator[Box]:
-    """The mailbox that is ``value[first:last]``, with `angle` in its brackets; brackets that hold nothing and have no name are none."""
+def _bracketed(
+    value: str, plain: list[Token], before: int, angle: list[Token], inner: int, outer: int, first: int, last: int
+) -> Iterator[Box]:
+    """The mailbox that is ``value[first:last]``, with `angle` in its brackets, and before it those addresses of `plain` that are no name.
+
+    Brackets that hold nothing and have no name are none.
+    """
+    apart, name = _in_front(plain, angle, before)
+    if apart:
+        yield from _loose(value, apart, before)
+        first = name if name >= 0 else inner - 1
     pieces = list(_pieces(_without_route(angle)))
     if len(pieces) == 1:
         yield _address(pieces[0]), inner, outer, first, last
     elif pieces or first < inner - 1:
         text = value[inner:outer] if pieces else value[first:last]
         yield " ".join(text.split()), inner, outer, first, last
+
+
+def _in_front(plain: list[Token], angle: list[Token], before: int) -> tuple[list[Token], int]:
+    """What of `plain`, the tokens before a bracket, are addresses without a comma, and where the display name behind them begins.
+
+    `before` is as in `_read`. The index is -1 where no display name is left.
+    """
+    pieces = list(_pieces(plain))
+    count = next((nth for nth, piece in enumerate(pieces) if not _has_at(piece)), len(pieces))
+    inside = [_address(piece).casefold() for piece in _pieces(_without_route(angle))]
+    if count and [_address(pieces[count - 1]).casefold()] == inside:
+        count -= 1
+    if not count or (len(pieces) == 1 and before < 0):
+        return [], -1
+    found = [token for piece in pieces[:count] for token in (*piece, (piece[-1][1], piece[-1][1], " "))]
+    return found, pieces[count][0][0] if count < len(pieces) else -1
 
 
 def _loose(value: str, plain: list[Token], before: int) -> Iterator[Box]:

@@ -78,9 +78,10 @@ def without_preface(data: bytes) -> bytes:
     """The message without what editors and mailboxes put before one, and what is no header field.
 
     That is a byte order mark, and the mbox "From " line: programs that read a mailbox leave it in, and those that quote one add another.
+    ``From :`` is the field, with a blank before the colon, RFC 5322 §4.5.
     """
     at = len(BOM) if data.startswith(BOM) else 0
-    while data.startswith((b"From ", b">From "), at):
+    while data.startswith((b"From ", b">From "), at) and data[at + 4 : at + 64].lstrip(b" \t")[:1] != b":":
         at = data.find(b"\n", at) + 1 or len(data)
     return data[at:] if at else data
 

@@ -39,6 +39,7 @@ def _one(name: bytes, fields: Sequence[bytes], changes: list[Change]) -> bytes:
     """The field that stands for `fields`, or nothing."""
     label = fields[0].partition(b":")[0].decode().strip()
     full = [field for field in fields if not says_nothing(name, field)]
+    full.sort(key=lambda field: not field.partition(b":")[2].strip())  # what may be empty, too, is not kept before what says something
     if not full:
         new = b"MIME-Version: 1.0\r\n" if name == b"mime-version" else b""
         changes.append(Change("mended" if new else "removed", label, _shown(fields[0]), _shown(new), "it is empty"))

@@ -48,6 +48,11 @@ def test_filters_choose_recipients(office: Office, shell: Shell) -> None:
     assert shell("bounces", "--from", "<>") == (0, "No mail failed that is like that.\n", "")
 
 
+def test_that_nothing_failed_is_no_answer_to_a_question_that_was_not_asked(shell: Shell) -> None:
+    """Only options that select are what mail can be like."""
+    assert shell("bounces") == shell("bounces", "--by", "reason") == (0, "No mail failed.\n", "")
+
+
 def test_equal_reasons_count_as_one_whatever_names_are_in_them(office: Office, shell: Shell) -> None:
     """Addresses, IP addresses and queue names differ from message to message; codes and words do not."""
     office.failed("a@x.example", text="<a@x.example>: Recipient address rejected (session 4XyZ12ab)")

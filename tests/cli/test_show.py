@@ -141,6 +141,15 @@ def test_a_length_of_time_is_in_its_largest_unit(seconds: float, words: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0s"), (57.4, "57s"), (59.7, "1m"), (899.5, "15m"), (3590, "1h"), (7199, "2h"), (86399, "1d"), (172799, "2d"), (1e7, "116d")],
+)  # fmt: skip
+def test_a_time_to_come_is_told_to_the_nearest_unit(seconds: float, words: str) -> None:
+    """A pause of two hours that has just begun ends in two hours, and not in one."""
+    assert show.ahead(seconds) == words
+
+
+@pytest.mark.parametrize(
     ("octets", "words"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1234, "1.2 KB"), (25_000_000, "25 MB"), (999_999, "1.0 MB"), (5 * 10**12, "5000 GB")],
 )

@@ -29,6 +29,8 @@ from mailer.mail.address_list import boxes, groups, in_header, written
         ("<a@x.example", ["a@x.example"]),
         ('"never closed', ['"never closed']),
         ("ceo@x.example <b@y.example>", ["b@y.example"]),
+        ("b@y.example <b@y.example> B@z.example <b@z.example>", ["b@y.example", "b@z.example"]),
+        ("sales via shop@x.example <b@y.example>", ["b@y.example"]),
     ],
 )
 def test_addresses_are_found_in_a_header_field(value: str, found: list[str]) -> None:
@@ -56,6 +58,26 @@ def test_addresses_are_found_in_a_header_field(value: str, found: list[str]) -> 
 def test_addresses_without_a_comma_are_several(value: str) -> None:
     """Nobody who is written down is left out because a comma is missing."""
     assert list(in_header(value)) == ["a@x.example", "b@y.example"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a@x.example b@x.example <c@x.example>",
+        "a@x.example\r\n b@x.example (the second)\r\n <c@x.example>",
+        "<a@x.example> b@x.example <c@x.example>",
+        "a@x.example, <b@x.example> c@x.example <c@x.example>",
+        "a@x.example b@x.example c@x.example <c@x.example>",
+        "a@x.example b@x.example <c@x.example",
+        "A <a@x.example> b@x.example C <c@x.example>",
+        'a@x.example b@x.example "C C" <c@x.example>',
+        "a@x.example Betty <b@x.example>, c@x.example Carl <c@x.example>",
+    ],
+)
+def test_addresses_before_a_bracket_are_no_display_name(value: str) -> None:
+    """What can only be meant as one more address is one."""
+    found = list(in_header(value))
+    assert found == ["a@x.example", "b@x.example", "c@x.example"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,7 @@ BETWEEN = st.sampled_from([",", "\r\n ", ";", " (note) ", ", ,"])
 
 @given(st.lists(st.tuples(ADDRESS, BETWEEN), min_size=1, max_size=8))
 def test_never_fewer_than_were_written(parts: list[tuple[str, str]]) -> None:
-    """However addresses are put together, there come out as many; but what stands before a bracket is a name."""
+    """However addresses are put together, there come out as many; but what stands alone before a bracket is a name."""
     text = "g:;"
     for address, between in parts:
         if "<" in address and text.strip() and text.rstrip()[-1] not in ">,;":

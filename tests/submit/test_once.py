@@ -58,6 +58,7 @@ def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
         ("From:\nFrom: you@example.com\n", ["From: you@example.com"]),
         ("From: <>\n", ["From: box@example.org"]),
         ("Subject: one\nsubject: two\n", ["Subject: one"]),
+        ("Subject:\nSubject: two\nSubject: three\n", ["Subject: two"]),
         ("Message-ID: <1@x>\nMessage-Id: <2@x>\n", ["Message-ID: <1@x>"]),
         ("Date: Sat, 21 Nov 2026 00:00:00 +0000\nDate: now\n", ["Date: Sat, 21 Nov 2026 00:00:00 +0000"]),
         ("Reply-To: a@x.example\nReply-To: b@x.example\nSender: \nIn-Reply-To: <>\n", ["Reply-To: a@x.example"]),
@@ -135,6 +136,12 @@ def test_who_says_twice_that_it_is_sent_on_still_names_the_recipients(door: Door
 def test_what_stands_before_a_message_is_no_part_of_it(door: Door, preface: bytes) -> None:
     """The byte order mark of an editor, and the lines of a mailbox."""
     assert door.content(preface + WHOLE) == WHOLE
+
+
+def test_a_first_field_with_a_blank_before_its_colon_is_no_line_of_a_mailbox(door: Door) -> None:
+    """``From :`` is an author, RFC 5322 §4.5: the mail keeps the one that it came with."""
+    done = door.submit(b"From : Ceo <ceo@example.com>\n" + WHOLE.replace(b"From:", b"X-From:"))
+    assert [line for line in done.content.split(b"\r\n") if line.startswith(b"From")] == [b"From : Ceo <ceo@example.com>"]
 
 
 def test_a_return_path_does_not_travel(door: Door) -> None:
