@@ -141,6 +141,27 @@ def test_a_rooms_text_lists_its_files(name: str) -> None:
     assert listed == {path.stem for path in place.parent.glob("*.py")} - {"__init__"}
 
 
+BEHIND = {"bounces", "client", "delivery", "dkim", "net", "tlspolicy"}
+"""Rooms whose work the command line has done by `operate`, as every other door does."""
+
+LOADED_BEFORE = {("config.py", "dkim")}
+"""What is loaded before another user is become, for whom the library may be closed."""
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "cli"], ids=lambda path: path.name)
+def test_the_command_line_parses_asks_and_prints(path: Path) -> None:
+    """What is asked and done stands in `operate`, where other doors find it, too."""
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("mailer.")}
+    assert not {name for name in rooms & BEHIND if (path.name, name) not in LOADED_BEFORE}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "operate"], ids=lambda path: path.name)
+def test_what_the_doors_ask_prints_nothing(path: Path) -> None:
+    """How a result looks is each door's own affair."""
+    assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"print", "input"}
+    assert not {name for name in imports(path) if name in ("sys", "rich") or name.startswith(("sys.", "rich."))}
+
+
 @everywhere
 def test_data_never_becomes_code(path: Path) -> None:
     """No pickle and its kin, no eval or exec, and no shell: what comes from outside stays data."""

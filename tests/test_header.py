@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.cli.queue_show import header as shown
 from mailer.client.letter import letter
 from mailer.config.sections.intake import Submitter
 from mailer.delivery.dispatch import hops
@@ -21,6 +20,7 @@ from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface
+from mailer.operate.queue import header as shown
 from mailer.smtp.extension import Extensions
 from mailer.smtp.transaction import Transaction
 from mailer.spool import Spool

@@ -16,7 +16,9 @@ from mailer.mail.failure import BUG, IO_ERROR, OK, TRY_AGAIN, USAGE, Failure, fr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
+
+    from mailer.config.sections import SubmissionSettings
 
     from .options import Command
 
@@ -98,7 +100,7 @@ def _run(arguments: list[str]) -> int:
         code: int = load("sendmail").run(arguments[1:])
         return code
     if arguments[0] == "run":  # whose modules take a while to load: a SIGHUP in that time is none to die of
-        from .hangup import HANGUP
+        from .signals import HANGUP
 
         HANGUP.watch()
     command, rest = find(arguments)
@@ -133,7 +135,7 @@ def find(arguments: list[str]) -> tuple[Command, list[str]]:
     return commands[arguments[1]], arguments[2:]
 
 
-def load(name: str):  # type: ignore[no-untyped-def]
+def load(name: str) -> Any:
     """The module of a command, imported now. (`importlib` would be a second import system to load.)
 
     What is made meanwhile stays, so nobody looks for garbage in it, now or later: that would cost as much as four modules more.
@@ -166,6 +168,20 @@ def complain(message: str, code: int) -> int:
 def mute(fd: int) -> None:
     """Let nothing more come out of `fd`: the interpreter writes what is left over at its end, and would exit with 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+
+
+def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bool = False) -> bytes:
+    """All of standard input, but no more than a message may have; a person at a terminal is told what is waited for.
+
+    Raises `Failure` (65, 74).
+    """
+    from mailer.submit import read_all
+
+    if sys.stdin is None:
+        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
+    if sys.stdin.isatty() and not quiet:
+        sys.stderr.write(f"mailer: reading the {what} from the terminal; end it with Ctrl-D\n")
+    return read_all(sys.stdin.fileno(), settings)
 
 
 def _overview() -> str:

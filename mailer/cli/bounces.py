@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import OK
+from mailer.operate.status import GROUPS, groups
 
 from . import pages, show
 from .options import JSON, Command, Option, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from mailer.operate.status import Group
     from mailer.status.reader import Undelivered
 
     from .options import Given
 
 SHOWN = 20
-LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
-
-# What differs between two replies that say the same: addresses, numbers that are not codes, and names of queues
-_PARTICULAR = re.compile(r"<[^<>]*@[^<>]*>|\S+@\S+|\b(?=\w*\d)\w{7,}\b|\b\d+(?:\.\d+){3}\b")
 
 
 def run(given: Given) -> int:
@@ -38,7 +34,7 @@ def run(given: Given) -> int:
     with view_of(spool) as view:
         found = view.undelivered(wanted)
         if by:
-            _groups(given, by, found, limit)
+            _count(given, groups(found, by, limit))
         else:
             _list(given, islice(found, limit))
         notes = view.notes
@@ -57,47 +53,17 @@ def _list(given: Given, found: Iterable[Undelivered]) -> None:
         show.show([pages.undelivered(items, time.time()) if items else show.Line([_none(given)])])
 
 
-def _groups(given: Given, by: str, found: Iterable[Undelivered], limit: int | None) -> None:
-    counts: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for item in found:
-        name = GROUPS[by](item)
-        counts[name] += 1
-        examples.setdefault(name, item.recipient.why if by != "reason" else item.recipient.address)
-    groups = [(name, count, examples[name]) for name, count in counts.most_common(limit)]
+def _count(given: Given, found: list[Group]) -> None:
     if given.flag("--json"):
-        for name, count, example in groups:
-            show.json_line({by: name, "count": count, "example": example})
+        for group in found:
+            show.json_line(group.as_json())
     elif not given.flag("--quiet"):
-        show.show([pages.groups(by.upper(), groups) if groups else show.Line([_none(given)])])
+        show.show([pages.groups(found) if found else show.Line([_none(given)])])
 
 
 def _none(given: Given) -> str:
     return "No mail failed that is like that." if chosen(given) else "No mail failed."
 
-
-def reason(item: Undelivered) -> str:
-    """The reply without what is particular to one message."""
-    return general(item.recipient.why)
-
-
-def general(reply: str) -> str:
-    """A reply without what is particular to one message, so that equal reasons count as one."""
-    return _PARTICULAR.sub("…", reply[:LONGEST])[:200] or "no reason is known"
-
-
-def domain(item: Undelivered) -> str:
-    """The domain of the recipient."""
-    return item.recipient.address.rpartition("@")[2].lower()
-
-
-def code(item: Undelivered) -> str:
-    """The codes of the reply: ``550 5.1.1``."""
-    recipient = item.recipient
-    return " ".join(part for part in (str(recipient.code or ""), recipient.enhanced_code) if part) or "none"
-
-
-GROUPS: dict[str, Callable[[Undelivered], str]] = {"reason": reason, "domain": domain, "code": code}
 
 COMMAND = Command(
     "bounces",

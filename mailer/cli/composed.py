@@ -19,12 +19,14 @@ from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
 from mailer.mail.message import Change
 from mailer.mail.text import one_line
-from mailer.submit import Request
+from mailer.submit import Request, read_all
 
+from . import read_input
 from .options import usage
-from .send import COMPOSING, queue_priority, read_all, read_input, request_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailer.config.sections import SubmissionSettings
 
     from .options import Given
@@ -34,14 +36,17 @@ TEXTS = ("--text", "--text-file", "--html", "--html-file")
 """The options that say what the message says. With one of them standard input is not read, unless it is that file."""
 
 
-def composed(given: Given, settings: SubmissionSettings) -> Request:
-    """The message that the options make, as it is handed to submission. Raises `Failure` (64, 65, 67, 74)."""
+def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str]) -> Request:
+    """The message that the options make, those that are `composing` and were given. Raises `Failure` (64, 65, 67, 74).
+
+    Its request id and its priority are as the message itself has them.
+    """
     if given.flag("--from-header"):
         raise usage("-t takes the recipients from a message on standard input; it does not go with --to", "send")
     draft = _Draft(given, settings)
     bad: list[str] = []
     try:
-        email = draft.from_json() if given.flag("--from-json") else draft.from_options()
+        email = draft.from_json(composing) if given.flag("--from-json") else draft.from_options()
         EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
         data, bcc = email.encode(bad), email.hidden(bad)
     except EmailError as error:
@@ -52,8 +57,8 @@ def composed(given: Given, settings: SubmissionSettings) -> Request:
         recipients=bad,
         bcc=bcc,
         from_header=True,
-        request_id=request_id(given.text("--request-id", email.request_id or None)),
-        priority=queue_priority(given.text("--priority") or email.priority),
+        request_id=email.request_id,
+        priority=email.priority,
         changes=draft.changes,
     )
 
@@ -66,9 +71,9 @@ class _Draft:
         self.settings = settings
         self.changes: list[Change] = []
 
-    def from_json(self) -> Email:
+    def from_json(self, composing: Sequence[str]) -> Email:
         given = self.given
-        others = [name for name in given.values if name in COMPOSING and name != "--from-json"]
+        others = [name for name in composing if name != "--from-json"]
         if others or given.operands:
             raise usage(f"--from-json says all of the message; it does not go with {(others or given.operands)[0]}", "send")
         path = given.text("--from-json") or ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_MESSAGE, OK, TRY_AGAIN, Failure
+from mailer.mail.failure import BAD_MESSAGE, OK, TRY_AGAIN, USAGE, Failure
+from mailer.mail.when import rfc3339
 
 from . import show
 from .options import JSON, Command, Option, usage
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mailer.config import Config
-    from mailer.config.owner import Owner
-    from mailer.dkim.verify import Claim
+    from mailer.operate.dkim import KeyWish, Published, Signature
+    from mailer.operate.rotation import Rotation
 
-    from .dkim_keys import Published
     from .options import Given
 
 LARGEST = 64 << 20  # bytes of a message that is verified
@@ -25,85 +25,140 @@ LARGEST = 64 << 20  # bytes of a message that is verified
 
 def keygen(given: Given) -> int:
     """Make a key and say what to publish and what to configure."""
-    from . import dkim_keys
+    from mailer.operate import dkim
 
-    domain = dkim_keys.domain_of(_one(given, "DOMAIN"))
-    order = dkim_keys.ordered(given)
-    path = given.path("--out") or dkim_keys.place(given.text("--config"), domain, order.selector)
-    made = dkim_keys.make(domain, order, os.path.abspath(path), _keeper(given))
+    domain = _domain(_one(given, "DOMAIN"))
+    try:
+        order = dkim.Order.of(_wish(given))
+    except ValueError as error:
+        raise usage(str(error), given.command.name) from None
+    path = given.path("--out") or dkim.place(given.text("--config"), domain, order.selector)
+    made = dkim.make(domain, order, os.path.abspath(path), dkim.keeper(given.text("--config"), given.text("--spool")))
     _tell(given, [made])
     if not given.flag("--quiet") and not given.flag("--json"):
-        show.say("")
-        show.say("When the record can be seen, let mail be signed with the key:")
-        show.say("")
-        for line in dkim_keys.section(made):
+        for line in ("", "When the record can be seen, let mail be signed with the key:", "", *made.section()):
             show.say(line)
     return OK
 
 
 def record(given: Given) -> int:
     """Print the records of the keys that are configured, or of the one in a file."""
-    from . import dkim_keys
+    from mailer.operate import dkim
 
     if len(given.operands) > 1:
         raise usage("there can be only one DOMAIN", "dkim record")
     if path := given.path("--key"):
-        domain, selector = dkim_keys.domain_of(_one(given, "DOMAIN")), given.text("--selector")
+        domain, selector = _domain(_one(given, "DOMAIN")), given.text("--selector")
         if not selector:
             raise usage("--key needs --selector", "dkim record")
-        found = [dkim_keys.published(domain, dkim_keys.selector_of(selector), os.path.abspath(path), _keeper(given))]
+        keeper = dkim.keeper(given.text("--config"), given.text("--spool"))
+        found = [dkim.published(domain, _selector(selector), os.path.abspath(path), keeper)]
     else:
-        found = dkim_keys.configured(_config(given), given.operands, given.text("--selector"))
+        config = _config(given)
+        found = dkim.configured(config, _domain(given.operands[0]) if given.operands else None, given.text("--selector"))
     _tell(given, found)
     return OK
 
 
-def _keeper(given: Given) -> Owner:
-    """Whose keys are looked at, and who gets a new one.
+def _wish(given: Given) -> KeyWish:
+    """What is said of a key that is to be made."""
+    from mailer.operate.dkim import KeyWish
 
-    A mistake in the daemon's part of the configuration does not matter, nor that it is written only when the key is there.
-    """
-    from mailer.config.owner import keeper_of
-    from mailer.config.quick import submission
+    selector = given.text("--selector")
+    bits = given.number("--bits", 0) if given.flag("--bits") else None
+    return KeyWish(given.text("--type"), bits, _selector(selector) if selector else None)
 
-    path, spool = given.text("--config"), given.text("--spool")
-    named = path or os.environ.get("MAILER_CONFIG", "")
-    if os.geteuid() == 0 and (os.path.exists(named) or not named):  # others have their own keys
-        spool = submission(path, spool).spool
-    return keeper_of(spool or "")
+
+def _domain(text: str) -> str:
+    """A domain from the command line as the DNS has it. Raises `Failure` (64)."""
+    from mailer.mail.domain import ascii_domain
+
+    try:
+        return ascii_domain(text)
+    except ValueError as error:
+        raise usage(str(error), "dkim") from None
+
+
+def _selector(text: str) -> str:
+    """A selector from the command line. Raises `Failure` (64)."""
+    from mailer.config.kinds import SELECTOR
+
+    try:
+        return str(SELECTOR.read(text))
+    except ValueError as error:
+        raise usage(str(error), "dkim") from None
 
 
 def _tell(given: Given, found: Iterable[Published]) -> None:
     """The records: in all their forms, or in the one that is asked for."""
     for at, key in enumerate(found):
         if given.flag("--json"):
-            show.json_line(key.facts())
+            show.json_line(key.as_json())
         elif given.flag("--zone"):
             show.say(key.zone())
         elif given.flag("--one-line"):
             show.say(key.text)
         elif not given.flag("--quiet"):
-            show.show([*([show.BLANK] if at else []), *key.blocks()])
-            for line in key.forms():
-                show.say(line)
+            _print(key, first=not at)
+
+
+def _print(key: Published, *, first: bool) -> None:
+    """What the key is, where its record goes, and the record in the forms that people copy, which stand alone on their lines, whole."""
+    rows: list[tuple[str, show.Piece]] = [("key", f"{key.key.kind}, {key.key.bits} bits, in {key.path}")]
+    if key.state:
+        rows.append(("state", _state(key)))
+    show.show([*([] if first else [show.BLANK]), show.Fields([*rows, ("name", key.name), ("type", "TXT")])])
+    for line in ("", "in one piece, for forms that ask for the value:", "", key.text, "", "for a zone file:", "", *key.zone().split("\n")):
+        show.say(line)
+
+
+def _state(key: Published) -> show.Cell:
+    if key.state == "retired":
+        return show.Cell(f"retired; its record is needed until {rfc3339(key.needed_until)}", "quiet")
+    return show.Cell(*{"signs": ("signs mail", "good"), "waiting": ("waits until its record is published", "wait")}[key.state])
 
 
 def rotate(given: Given) -> int:
-    """Put a new key in the place of the one in use: first beside it, and when its record is there, in front of it."""
-    from . import dkim_rotate
+    """Take the next step for the keys of a domain; 0 if it was taken, 75 if a record is not published yet."""
+    from mailer.config import file
+    from mailer.config.values import find
+    from mailer.operate import rotation
 
-    return dkim_rotate.rotate(given, _one(given, "DOMAIN"))
+    named = _one(given, "DOMAIN")
+    path, data = find(given.text("--config"))
+    if not path:
+        raise Failure("there is no configuration file, so no key in use; `mailer dkim keygen` makes one", USAGE)
+    config = file.config_of(path, data, given.text("--spool"))
+    try:
+        done = rotation.rotate(path, data, config, _domain(named), _wish(given), checked=not given.flag("--unchecked"))
+    except ValueError as error:
+        raise usage(str(error), given.command.name) from None
+    if not given.flag("--quiet"):
+        _tell_step(done)
+    return TRY_AGAIN if done.missing else OK
+
+
+def _tell_step(done: Rotation) -> None:
+    for key in done.made:
+        _print(key, first=True)
+    if done.made:
+        show.say("")
+        show.say("Publish this, and run the same command again: the new key signs as soon as its record is there.")
+    for key, problem, retired in done.switched:
+        signs = f"{key.selector} signs mail of {key.domain} now."
+        show.say(f"{key.name} {problem}; {key.selector} goes on waiting" if problem else signs)
+        for old, until in retired:
+            left = f"Leave its record {old.name} where it is until {rfc3339(until)}, for what is in flight."
+            show.say(f"{old.selector} has signed its last mail. {left}")
+    if not all(each.problem for each in done.switched):
+        show.say("A running daemon takes this on with SIGHUP.")
 
 
 def verify(given: Given) -> int:
     """Tell of each signature of a message whether it holds, and why not."""
-    import asyncio
     import sys
-    import time
 
-    from mailer.dkim.author import domains
-    from mailer.dkim.verify import claims
-    from mailer.mail.message import normalise
+    from mailer.operate import dkim
 
     if given.operands:
         raise usage("dkim verify takes no operands; the message is read from standard input", "dkim verify")
@@ -111,74 +166,29 @@ def verify(given: Given) -> int:
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise Failure(f"the message is larger than {LARGEST >> 20} MiB", BAD_MESSAGE)
-    content = normalise(data)
-    found = list(claims(content, time.time()))
-    asyncio.run(_ask(config, found))
-    author = next(domains(content), "")
-    for number, claim in enumerate(found, 1):
-        _show(given, number, claim, author)
+    found = dkim.verify(config, data)
+    for signature in found:
+        if given.flag("--json"):
+            show.json_line(signature.as_json())
+        elif not given.flag("--quiet"):
+            show.show([*([show.BLANK] if signature.number > 1 else []), show.Fields([*_rows(signature)])])
     if not found and not given.flag("--json") and not given.flag("--quiet"):
         show.say("the message has no signature")
-    words = {claim.result.word for claim in found if claim.result}
+    words = {signature.word for signature in found}
     return OK if "pass" in words else TRY_AGAIN if "temperror" in words else BAD_MESSAGE
 
 
-async def _ask(config: Config, found: Iterable[Claim]) -> None:
-    """Ask the DNS for the keys, all at once: who wrote the message does not choose how long this takes."""
-    import asyncio
-
-    from .dkim_keys import Texts
-
-    texts = Texts(config)
-    open = [claim for claim in found if claim.result is None]
-    for claim, answer in zip(open, await asyncio.gather(*(texts.of(claim.name) for claim in open)), strict=True):
-        if isinstance(answer, str):
-            claim.trouble(answer)
-        else:
-            claim.check(answer)
-
-
-def _show(given: Given, number: int, claim: Claim, author: str) -> None:
-    if given.flag("--json"):
-        show.json_line(_record(number, claim, author))
-    elif not given.flag("--quiet"):
-        show.show([*([show.BLANK] if number > 1 else []), show.Fields([*_rows(number, claim, author)])])
-
-
-def _record(number: int, claim: Claim, author: str) -> dict[str, object]:
-    assert claim.result is not None
-    return {
-        "signature": number,
-        "result": claim.result.word,
-        "reason": claim.result.why or None,
-        "domain": claim.domain or None,
-        "selector": claim.selector or None,
-        "algorithm": claim.algorithm or None,
-        "bits": claim.bits or None,
-        "aligned": _aligned(claim, author),
-    }
-
-
-def _rows(number: int, claim: Claim, author: str) -> Iterator[tuple[str, show.Piece]]:
-    assert claim.result is not None
-    word, why = claim.result
-    yield "signature", str(number)
-    yield "result", show.Cell(word, {"pass": "good", "neutral": "quiet", "temperror": "wait"}.get(word, "bad"))
-    if why:
-        yield "because", why
+def _rows(signature: Signature) -> Iterator[tuple[str, show.Piece]]:
+    claim, author = signature.claim, signature.author
+    yield "signature", str(signature.number)
+    yield "result", show.Cell(signature.word, {"pass": "good", "neutral": "quiet", "temperror": "wait"}.get(signature.word, "bad"))
+    if signature.why:
+        yield "because", signature.why
     if claim.domain:
-        yield "domain", claim.domain + ("" if not author or _aligned(claim, author) else f" (and the mail is from {author})")
+        yield "domain", claim.domain + ("" if not author or signature.aligned else f" (and the mail is from {author})")
         yield "selector", claim.selector
     if claim.algorithm:
         yield "algorithm", claim.algorithm + (f", {claim.bits} bits" if claim.bits else "")
-
-
-def _aligned(claim: Claim, author: str) -> bool:
-    """Whether the domain that signed is the author's, or above or below it."""
-    if not claim.domain or not author:
-        return False
-    shorter, longer = sorted((claim.domain, author), key=len)
-    return longer == shorter or longer.endswith("." + shorter)
 
 
 def _one(given: Given, what: str) -> str:

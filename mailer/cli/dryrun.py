@@ -7,16 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import OK, Failure
-from mailer.mail.message import Change
-from mailer.submit import Submitted, prepare
+from mailer.submit import prepare
 
 from . import show as look
-from .send import as_json, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.config.sections import SubmissionSettings
+    from mailer.mail.message import Change
     from mailer.submit import Prepared, Request
 
     from .options import Given
@@ -29,7 +28,7 @@ def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
     prepared = prepare(request, settings, time.time())
     prepared.changes += _relayed(given, prepared)
     if given.flag("--json"):
-        look.json_line(_record(prepared))
+        look.json_line(prepared.as_json())
     elif not given.flag("--quiet"):
         look.show(_blocks(prepared))
         if given.flag("--verbose"):
@@ -40,29 +39,13 @@ def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
 def _relayed(given: Given, prepared: Prepared) -> Iterator[Change]:
     """What the relays on the way change when it leaves, as far as the configuration can be read: submission does not need it."""
     from mailer.config import load
-    from mailer.delivery.route import RouteTable
-    from mailer.identity import relayed, reverse_path
+    from mailer.operate.route import rewritten
 
     try:
         config = load(given.text("--config"), given.text("--spool"))
     except Failure:
-        return
-    table = RouteTable(config.routes)
-    ways = dict.fromkeys(table.find(to.domain).via[0] for to in prepared.envelope.recipients if to.outcome is None)
-    for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
-        author, why = config.relays[name].author, f"relay.{name}.author"
-        sender = prepared.envelope.sender
-        if (new := reverse_path(sender, author)) != sender:
-            yield Change("relayed", "envelope sender", sender, new, why)
-        changes: list[Change] = []
-        relayed(prepared.content, author, changes)
-        yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
-
-
-def _record(prepared: Prepared) -> dict[str, object]:
-    """What ``mailer send --json`` would print, without an ID and a status, with all changes."""
-    done = Submitted(prepared.envelope, prepared.content, heard=False, repeat=False, changes=[])
-    return as_json(done) | {"id": None, "status": None, "changes": changes_of(prepared.changes)}
+        return iter(())
+    return rewritten(config, prepared.envelope, prepared.content)
 
 
 def _blocks(prepared: Prepared) -> Iterator[look.Block]:

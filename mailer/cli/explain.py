@@ -5,17 +5,42 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mailer.dsn.explain import explain
+from mailer.machine.users import called
 from mailer.mail.failure import NO_SUCH, OK, Failure
-from mailer.operate.explain import Diagnosis, diagnose
+from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.outcome import PHASES
+from mailer.mail.when import rfc3339
+from mailer.operate.explain import diagnose
 
-from . import explain_page, show
+from . import pages, show
 from .options import JSON, Command, Option, usage
 from .selectors import spool_of, view_of
+from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from mailer.config import Config
+    from mailer.delivery.finder import Itinerary
+    from mailer.operate.blockers import Blocker
+    from mailer.operate.explain import Blocked, Diagnosis
+    from mailer.status.attempts import Attempted, DialogLine
+    from mailer.status.record import Record
+    from mailer.status.story import Story
 
     from .options import Given
+    from .show import Block, Piece
+
+NAMED = 5  # recipients that are named where many share a fate
+SHOWN = 20  # attempts that are shown in full
+ARROWS = {"us": "> ", "host": "< ", "note": "· "}
+"""What stands before a line of a dialog: what we said, what the host said, what we noticed."""
+
+CONNECTION = ("connect", "greeting", "ehlo", "starttls", "auth")
+"""The steps that a connection takes once, however many messages it serves."""
+
+Field = tuple[str, "Piece"]
 
 
 def run(given: Given) -> int:
@@ -47,7 +72,7 @@ def _print(given: Given, what: Diagnosis) -> None:
     if given.flag("--json"):
         show.json_line(what.as_json())
     elif not given.flag("--quiet"):
-        show.show(explain_page.page(what, time.time(), whole=given.flag("--verbose")))
+        show.show(_page(what, time.time(), whole=given.flag("--verbose")))
 
 
 def _config(given: Given) -> tuple[Config | None, str]:
@@ -58,6 +83,227 @@ def _config(given: Given) -> tuple[Config | None, str]:
         return load(given.text("--config"), given.text("--spool")), ""
     except Failure as failure:
         return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
+
+
+# What it shows a person
+
+
+def _page(what: Diagnosis, now: float, *, whole: bool = False) -> Iterator[Block]:
+    """The story for a person. `whole`: with all attempts and all names."""
+    story = what.story
+    yield from _head(story, now)
+    yield from _attempts(story, now, whole)
+    if what.blocked:
+        yield from _blocked(what, now, whole)
+        yield from _ways(what.facts.ways)
+    if story.reports:
+        yield from _reports(story.reports, now)
+    if story.missing:
+        yield BLANK
+        yield Line([Cell("Not known", "strong")])
+        yield from (Line([Cell("  " + text, "quiet")]) for text in story.missing)
+
+
+# How it began
+
+
+def _head(story: Story, now: float) -> Iterator[Block]:
+    record = story.record
+    step = pages.next_step(record, now)
+    yield Line([Cell(record.id, "strong"), "  ", pages.status(record), *([Cell(f"  {step}", "quiet")] if step else [])])
+    yield BLANK
+    yield Fields([(label, value) for label, value in _facts(story, now) if value])
+
+
+def _facts(story: Story, now: float) -> Iterator[Field]:
+    record = story.record
+    yield "Submitted", _when(record.queued_at, now) + _by(story)
+    yield "From", pages.sender(record.sender)
+    yield "To", pages.recipients(record)
+    yield "Subject", record.subject
+    yield "Message-ID", record.message_id
+    yield "Request", record.request_id
+    yield "Size", show.size(record.size)
+    yield "Priority", record.priority if record.priority != "normal" else ""
+    yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items() if name != "uid")
+
+
+def _by(story: Story) -> str:
+    return "" if story.uid is None else f"  by {called(story.uid)}"
+
+
+# What happened
+
+
+def _attempts(story: Story, now: float, whole: bool) -> Iterator[Block]:
+    yield BLANK
+    yield Line([Cell("What happened", "strong")])
+    tries = _grouped(story.attempts)
+    if not tries:
+        nothing = "It was never tried." if story.record.status != "sent" else "How it was delivered is not known any more."
+        yield Line([Cell("  " + nothing, "quiet")])
+    left_out = 0 if whole else max(len(tries) - SHOWN, 0)
+    if left_out:
+        yield Line([Cell(f"  {left_out} earlier attempts are left out; --verbose shows them.", "quiet")])
+    for number, attempts in enumerate(tries[left_out:], left_out + 1):
+        yield from _attempt(story, number, attempts, now, whole)
+
+
+def _grouped(attempts: Sequence[Attempted]) -> list[list[Attempted]]:
+    """The attempts that were one transaction are one."""
+    groups: dict[tuple[object, ...], list[Attempted]] = {}
+    for each in attempts:
+        groups.setdefault((each.key, each.host), []).append(each)
+    return list(groups.values())
+
+
+def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, whole: bool) -> Iterator[Block]:
+    first = attempts[0]
+    place = f"  at {first.host} [{first.ip}] port {first.port}" if first.ip else f"  at {first.host}" if first.host else "  not tried"
+    if again := first.verdict == "expire" and not first.counts and first.host != "":  # the words are those of the last session there
+        place = "  not tried again"
+    yield Line([Cell(f"  #{number}  ", "quiet"), _when(first.at, now), Cell(place, "strong" if first.host and not again else "quiet")])
+    facts = [("TLS", _tls(first)), ("steps", _steps(first)), ("took", _ms(first.seconds * 1e3) if first.host and not first.steps else "")]
+    yield Fields([(f"      {label:<8}", value) for label, value in facts if value and not again])
+    alike: dict[tuple[str, str], list[Attempted]] = {}
+    for each in attempts:
+        alike.setdefault((each.verdict, each.told), []).append(each)
+    for group in alike.values():
+        yield Fields([(f"      {label:<8}", value) for label, value in _outcome(group, whole) if value])
+    if lines := story.dialogs.get(first.key):
+        yield from map(_said, lines)
+
+
+def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
+    """What came of it for some recipients."""
+    first = attempts[0]
+    status = RECIPIENT_STATUS[first.verdict]
+    names = _names([each.recipient for each in attempts], whole)
+    yield status, Cell(names, show.MOODS[status])
+    said = "mailer" if first.ours else "reply"
+    if first.untried:
+        yield said, first.reply
+        return
+    yield said, first.reply + (f"  ({_WHERE.get(first.phase, first.phase)})" if first.verdict != "delivered" and first.phase else "")
+    yield "besides", first.besides
+    if first.verdict in ("defer", "fail", "expire"):
+        words = explain(first.code, first.enhanced_code, first.cause)
+        yield "means", words.means
+        yield "to do", words.do if first.verdict != "defer" else ""
+    yield "there", f"known as {first.queue_id}" if first.queue_id else ""
+
+
+_WHERE = {
+    "dns": "when its hosts were looked up",
+    "connect": "when it was called",
+    "greeting": "in its greeting",
+    "ehlo": "to EHLO",
+    "starttls": "to STARTTLS",
+    "auth": "to AUTH",
+    "mail": "to MAIL",
+    "rcpt": "to RCPT",
+    "data": "to DATA",
+    "body": "to the message",
+}
+"""Phase → where in the session that was, for a person."""
+
+
+def _names(names: list[str], whole: bool) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names) if whole or more <= 0 else ", ".join(names[:NAMED]) + f" and {more} more"
+
+
+def _tls(attempt: Attempted) -> str:
+    wanted = {"opportunistic": "if it is offered", "starttls": "required", "implicit": "required from the first byte"}
+    if not attempt.host or not attempt.tls_wanted:
+        return attempt.tls
+    if attempt.tls_wanted == "none":
+        return "none, as it was wanted"
+    got = attempt.tls or ("none" if attempt.phase not in ("connect", "greeting", "ehlo", "starttls") else "not reached")
+    return f"{wanted.get(attempt.tls_wanted, attempt.tls_wanted)}; {got}"
+
+
+def _steps(attempt: Attempted) -> str:
+    steps = attempt.steps
+    own = [phase for phase in PHASES if phase in steps and not (attempt.reused and phase in CONNECTION)]
+    text = ", ".join(f"{phase} {_ms(steps[phase])}" for phase in own)
+    before = ", ".join(f"{phase} {_ms(steps[phase])}" for phase in CONNECTION if phase in steps) if attempt.reused else ""
+    return text + (f"  (on a connection that was open already: {before})" if before else "")
+
+
+def _when(at: float, now: float) -> str:
+    """A moment to the second, and how far away that is, for a person and for a file alike."""
+    away = f"in {show.ahead(at - now)}" if at > now else f"{show.span(now - at)} ago"
+    return f"{rfc3339(int(at))} ({away})"
+
+
+def _ms(ms: float) -> str:
+    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+
+
+def _said(line: DialogLine) -> Line:
+    at = "" if line.ms is None else _ms(line.ms)
+    style = {"us": "", "host": "busy", "note": "quiet"}[line.who]
+    return Line([Cell(f"      {at:>9} ", "quiet"), Cell(ARROWS[line.who], "quiet"), Cell(line.text, style)])
+
+
+# What holds it up
+
+
+def _blocked(what: Diagnosis, now: float, whole: bool) -> Iterator[Block]:
+    yield BLANK
+    yield Line([Cell("What it waits for", "strong")])
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for to, blocked in what.blocked.items():
+        alike.setdefault((blocked.due, *blocked.blockers), []).append(to)
+    for group in alike.values():
+        blocked = what.blocked[group[0]]
+        yield Line(["  " + _names([what.story.record.recipients[to].address for to in group], whole)])
+        for blocker in blocked.blockers:
+            yield Fields(list(_blocker(blocker, now)))
+        yield Fields([(label, value) for label, value in _next(what, blocked, now) if value])
+
+
+def _blocker(blocker: Blocker, now: float) -> Iterator[Field]:
+    until = f", until {_when(blocker.until, now)}" if blocker.until and blocker.kind != "retry" else ""  # that is the next try
+    yield f"      {blocker.kind:<11}", Cell(blocker.detail + until, "wait")
+    if blocker.remedy:
+        yield f"      {'':<11}", f"→ {blocker.remedy}"
+
+
+def _next(what: Diagnosis, blocked: Blocked, now: float) -> Iterator[Field]:
+    if what.story.record.status == "deferred":
+        label = "leaves" if what.story.record.scheduled else "next try"
+        yield f"      {label:<11}", _when(blocked.due, now) if blocked.due > now else "now"
+    if blocked.ours:
+        yield f"      {'given up':<11}", "not while it waits for that"
+    elif what.gives_up:
+        late = what.gives_up <= now
+        text = "with the next try that fails, for its time is up" if late else _when(what.gives_up, now)
+        yield f"      {'given up':<11}", f"{text} (retry.expire)"
+
+
+def _ways(ways: Mapping[str, Itinerary]) -> Iterator[Block]:
+    if not ways:
+        return
+    yield BLANK
+    yield Line([Cell("Where it would go now", "strong")])
+    yield Fields([(f"  {domain}", Cell(_way(way), "" if not way.trouble else "bad")) for domain, way in ways.items()])
+
+
+def _way(way: Itinerary) -> str:
+    if way.trouble:
+        return f"nowhere: {way.trouble}"
+    hosts = [", ".join(f"{target.host}:{target.port}" for target in hop.hosts) for hop in way.hops]
+    return "; then ".join(f"{hop.key.partition(':')[0]} {each}" for hop, each in zip(way.hops, hosts, strict=True))
+
+
+def _reports(reports: list[Record], now: float) -> Iterator[Block]:
+    yield BLANK
+    yield Line([Cell("Reports about it", "strong")])
+    for report in reports:
+        told = f"  to {report.recipients[0].address}, {moment(report.queued_at, now)}"
+        yield Line(["  ", report.id, "  ", show.status(report.status), Cell(told, "quiet")])
 
 
 COMMAND = Command(

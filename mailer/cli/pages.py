@@ -13,6 +13,7 @@ from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailer.operate.status import Group, Overview
     from mailer.status.reader import Undelivered
     from mailer.status.record import RecipientRecord, Record
     from mailer.status.view import Summary
@@ -176,8 +177,9 @@ def _with_besides(recipient: RecipientRecord) -> str:
 # The summary
 
 
-def summary(what: Summary, now: float, elsewhere: Sequence[str] = ()) -> Iterator[Block]:
-    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one."""
+def overview(found: Overview, now: float) -> Iterator[Block]:
+    """The spool at a glance."""
+    what, elsewhere = found
     yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
     yield BLANK
     words = (*PENDING, SCHEDULED, *FINAL)
@@ -229,23 +231,6 @@ def _warnings(what: Summary) -> Iterator[Block]:
         yield Line([Cell(f"{names} no message and set aside in {what.spool}/corrupt; the daemon's log says why.", "bad")])
 
 
-def summary_json(what: Summary, elsewhere: Sequence[str] = ()) -> dict[str, object]:
-    """The same for programs."""
-    from mailer.mail.when import rfc3339
-
-    return {
-        "spool": what.spool,
-        "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None, "elsewhere": [*elsewhere]},
-        "counts": what.counts,
-        "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
-        "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
-        "leaves_at": None if what.leaves_at is None else rfc3339(what.leaves_at),
-        "handed_in": what.handed_in,
-        "corrupt": what.corrupt,
-        "failures": [failure.as_json() for failure in what.failures],
-    }
-
-
 # Bounces
 
 
@@ -272,8 +257,7 @@ def _plain_bounce(item: Undelivered, now: float) -> list[Value]:
 
 def _bounce(item: Undelivered, now: float) -> list[Value]:
     recipient = item.recipient
-    ours = recipient.cause is not None and recipient.cause.ours
-    told = f" ({'calling' if ours else 'said'} {recipient.host})" if recipient.host else ""
+    told = f" ({'calling' if recipient.ours else 'said'} {recipient.host})" if recipient.host else ""
     lines = [
         Line([recipient.address, Cell(f"  from {sender(item.sender)}", "quiet")]),
         Line([Cell(_with_besides(recipient) or "no reason is known", "bad"), Cell(told, "quiet")]),
@@ -282,7 +266,7 @@ def _bounce(item: Undelivered, now: float) -> list[Value]:
     return [Cell(moment(recipient.updated_at, now), "quiet"), show.status(recipient.status), lines]
 
 
-def groups(heading: str, found: Sequence[tuple[str, int, str]]) -> Table:
+def groups(found: Sequence[Group]) -> Table:
     """Counts, what they count, and an example of each."""
-    columns = [Column("COUNT", right=True), Column(heading), Column("FOR EXAMPLE")]
-    return Table(columns, [[str(count), Cell(name, "strong"), Cell(example, "quiet")] for name, count, example in found])
+    columns = [Column("COUNT", right=True), Column(found[0].by.upper()), Column("FOR EXAMPLE")]
+    return Table(columns, [[str(each.many), Cell(each.name, "strong"), Cell(each.example, "quiet")] for each in found])

@@ -1,8 +1,4 @@
-"""``mailer queue``: what an operator sees of messages that wait, and does with them.
-
-Each act is one call of the spool, which takes the message's lock; so all of this is safe while the daemon runs. It is
-told of each, and acts on it at once. A message that it is delivering this moment is left alone and reported.
-"""
+"""``mailer queue``: what an operator sees of messages that wait, and does with them."""
 
 from __future__ import annotations
 
@@ -10,64 +6,25 @@ import time
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, OK, TRY_AGAIN, Failure, from_os
-from mailer.spool import Busy, NoSuchMessage
-from mailer.spool.file import CorruptFile
-from mailer.status.filter import Filter
-from mailer.status.schema import FINAL, PENDING, SCHEDULED
+from mailer.config.quick import submission
+from mailer.mail import address
+from mailer.mail.address import AddressError
+from mailer.mail.failure import NO_SUCH, OK, TRY_AGAIN
+from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
+from mailer.status.view import View
 
 from . import pages, queue_pause, show
-from .options import JSON, Command, Option, usage
-from .queue_replay import replay_messages
+from .options import JSON, Command, Given, Option, usage
 from .queue_show import show_message
 from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mailer.status.api import MailView, QueueActs
+    from mailer.operate.queue import Operation, Performed
+    from mailer.status.api import MailView
+    from mailer.status.filter import Filter
     from mailer.status.record import Record
-
-    from .options import Given
-
-WAITING = (*PENDING, SCHEDULED)
-IN_SPOOL = (*WAITING, "failed", "expired", "cancelled")
-"""The states that a message in the spool can have: ``--state`` of these commands."""
-
-
-class Act(NamedTuple):
-    """Something to be done with messages: on those in `states`; on those in `idle` there is nothing to do.
-
-    Those in `asked` are touched only where they are named, or that state is: no selection of others means them.
-    """
-
-    verb: str
-    done: str
-    states: tuple[str, ...]
-    idle: tuple[str, ...]
-    do: Callable[[QueueActs, str], object]
-    otherwise: str = ""
-    asked: tuple[str, ...] = ()
-
-
-def _cancel(spool: QueueActs, id: str) -> object:
-    return spool.cancel(id, time.time())
-
-
-HOLD = Act("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",), lambda spool, name: spool.hold(name))
-RELEASE = Act("release", "released", ("held",), (), lambda spool, name: spool.release(name), "it is not held")
-RETRY = Act(
-    "retry",
-    "due now",
-    ("deferred",),
-    ("queued", "sending", "sent"),  # who wants it tried has what he wants
-    lambda spool, name: spool.retry(name),
-    "release it with `mailer queue release`",
-    (SCHEDULED,),  # its sender has said when
-)
-CANCEL = Act("cancel", "cancelled", WAITING, ("cancelled",), _cancel)
 
 
 def listing(given: Given) -> int:
@@ -103,116 +60,81 @@ def _print_list(given: Given, records: list[Record]) -> None:
     show.show(blocks)
 
 
-# Acts
+# Operations
 
 
-class Tally:
-    """How it went: what was done, and what the exit code has to say."""
-
-    def __init__(self, given: Given, act: Act) -> None:
-        self.given = given
-        self.act = act
-        self.codes: set[int] = set()
-        self.json = given.flag("--json")
-        self.chatty = not self.json and not given.flag("--quiet")
-
-    def did(self, record: Record) -> None:
-        """It was done, or with ``--dry-run`` would be."""
-        dry = self.given.flag("--dry-run")
-        if self.json:
-            show.json_line({"id": record.id, "action": self.act.verb, "done": not dry, "was": record.word, "error": None})
-        elif self.chatty:
-            said = f"would {self.act.verb}" if dry else self.act.done
-            show.show([show.Line([said, "  ", record.id, f"  {pages.sender(record.sender)} → {pages.recipients(record)}"])])
-
-    def failed(self, id: str, failure: Failure) -> None:
-        """It was not, and one line says why."""
-        self.codes.add(failure.code)
-        if self.json:
-            show.json_line({"id": id, "action": self.act.verb, "done": False, "was": None, "error": str(failure)})
-        else:
-            show.note(str(failure))
-
-    @property
-    def code(self) -> int:
-        """Busy before unknown before done with: what may work the next time is said first."""
-        return next((code for code in (TRY_AGAIN, NO_SUCH, *self.codes) if code in self.codes), OK)
-
-
-def perform(given: Given, act: Act) -> int:
-    """Do `act` to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
-    _check(given, act)
-    spool, tally = spool_of(given), Tally(given, act)
-    with view_of(spool) as view:
-        may = view.spool
-        targets = _named(given, view, tally) if given.operands else list(view.queue(_selected(given, act)))
-        for text in view.notes:
-            show.note(text)
-    for record in targets:
-        _one(may, record, tally)
-    if not targets and not given.operands and tally.chatty:
-        show.show([show.Line([f"There is nothing to {act.verb}."])])
-    return tally.code
-
-
-def _check(given: Given, act: Act) -> None:
+def operate(given: Given, operation: Operation) -> int:
+    """Do it to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
     ways = [bool(given.operands), chosen(given), given.flag("--all")]
     if not any(ways):
-        raise usage(f"say which messages: IDs, a selection such as --domain, or --all to {act.verb} everything", given.command.name)
+        problem = f"say which messages: IDs, a selection such as --domain, or --all to {operation.verb} everything"
+        raise usage(problem, given.command.name)
     if ways[0] and any(ways[1:]):
         raise usage("name messages, or select them with options, not both", given.command.name)
+    wanted = None if given.operands else _selected(given, operation, IN_SPOOL)
+    return _operate(given, view_of(spool_of(given)), operation, wanted)
 
 
-def _selected(given: Given, act: Act) -> Filter:
-    """What the options select of the messages that the act is for."""
-    wanted = filter_of(given, IN_SPOOL)
-    states = wanted.states.intersection((*act.states, *act.asked)) if wanted.states else frozenset(act.states)
-    if not states:
-        raise usage(f"{act.verb} is for messages that are {' or '.join((*act.states, *act.asked))}", given.command.name)
-    return replace(wanted, states=states)
-
-
-def _named(given: Given, view: MailView, tally: Tally) -> list[Record]:
-    targets: dict[str, Record] = {}
-    for name in given.operands:
-        found = view.find(name)
-        if not found:
-            tally.failed(name, Failure(f"no message {name!r} is known here", NO_SUCH))
-        for record in found:
-            if _fits(record, tally):
-                targets[record.id] = record
-    return list(targets.values())
-
-
-def _fits(record: Record, tally: Tally) -> bool:
-    """Whether the act makes sense for a message that was named."""
-    act = tally.act
-    if record.word in (*act.states, *act.asked):
-        return True
-    if record.word not in act.idle:
-        problem = "is done with" if record.status in FINAL else f"cannot be {act.done}: {act.otherwise}"
-        tally.failed(record.id, Failure(f"message {record.id} {problem} (it is {record.word})", BAD_MESSAGE))
-    elif tally.chatty:
-        show.show([show.Line([f"{record.id} is {record.word} already"])])
-    return False
-
-
-def _one(spool: QueueActs, record: Record, tally: Tally) -> None:
+def replay(given: Given) -> int:
+    """Replay what is named or selected; ``--to`` selects nothing here. 75 if one was busy, 67 if one is unknown, 65 if it cannot be."""
+    if bool(given.operands) == (any(given.flag(option.key) for option in (FROM, DOMAIN, STATE, OLDER)) or given.flag("--all")):
+        raise usage("say which messages: IDs, a selection such as --domain, or --all", given.command.name)
+    spool = spool_of(given)
+    settings = submission(given.text("--config"), given.text("--spool"))
     try:
-        if not tally.given.flag("--dry-run"):
-            tally.act.do(spool, record.id)
-            spool.ring(record.id)
-        tally.did(record)
-    except NoSuchMessage:
-        if tally.given.operands:  # one that was selected has simply left meanwhile
-            text = f"message {record.id} has left the spool this moment; `mailer status {record.id}` says what became of it"
-            tally.failed(record.id, Failure(text, TRY_AGAIN))
-    except (Busy, Failure) as failure:
-        tally.failed(record.id, failure)
-    except CorruptFile as error:
-        tally.failed(record.id, Failure(f"the file of message {record.id} is damaged: {error}", BAD_MESSAGE))
-    except OSError as error:
-        raise from_os(f"cannot {tally.act.verb} message {record.id}", error.filename or spool.root, error) from None
+        people = [str(address.parse(text, settings.default_domain)) for text in given.texts("--to")]
+    except AddressError as error:
+        raise usage(f"--to: {error}", given.command.name) from None
+    operation = replaying(spool, settings, people, again=given.flag("--again"))
+    others = Given(given.command, {name: value for name, value in given.values.items() if name != "--to"}, [])
+    wanted = None if given.operands else _selected(others, operation, GIVEN_UP)
+    return _operate(given, View(spool), operation, wanted, ",".join(people))
+
+
+def _selected(given: Given, operation: Operation, states: tuple[str, ...]) -> Filter:
+    try:
+        return operation.selected(filter_of(given, states))
+    except ValueError as error:
+        raise usage(str(error), given.command.name) from None
+
+
+def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter | None, to: str = "") -> int:
+    """Do it to what is `wanted`, or named; `to` is whom a replay goes to instead."""
+    chatty = not given.flag("--json") and not given.flag("--quiet")
+    told: list[Performed] = []
+    with view:
+        records, others = targets(view, given.operands, operation) if wanted is None else (list(view.queue(wanted)), [])
+        spool, notes = view.spool, view.notes
+    for other in others:
+        _tell(given, other, to)
+        told.append(other)
+    for text in notes:
+        show.note(text)
+    for record in records:
+        if each := perform(spool, record, operation, named=wanted is None, dry_run=given.flag("--dry-run")):
+            _tell(given, each, to)
+            told.append(each)
+    if not records and wanted is not None and chatty:
+        show.show([show.Line([f"There is nothing to {operation.verb}."])])
+    codes = [each.failure.code for each in told if each.failure]
+    return next((code for code in (TRY_AGAIN, NO_SUCH, *codes) if code in codes), OK)  # what may work the next time is said first
+
+
+def _tell(given: Given, what: Performed, to: str) -> None:
+    """What came of it, on a line."""
+    record, operation = what.record, what.operation
+    if given.flag("--json"):
+        if not what.nothing_to_do:
+            show.json_line(what.as_json())
+    elif what.failure:
+        show.note(str(what.failure))
+    elif record and not given.flag("--quiet"):
+        if what.nothing_to_do:
+            show.show([show.Line([f"{record.id} is {record.word} already"])])
+            return
+        said = operation.done if what.done else f"would {operation.verb}"
+        said += f" as {what.made}" if what.made else ""
+        show.show([show.Line([said, "  ", record.id, f"  {pages.sender(record.sender)} → {to or pages.recipients(record)}"])])
 
 
 OLDEST = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the oldest; 0 for all, as without it")
@@ -226,9 +148,15 @@ ACTING = (
 CODES = "exit codes: 0 · 64 usage · 65 a message is done with · 67 a message is not known · 75 a message is being\ndelivered this moment"
 
 
-def _command(act: Act, summary: str, about: str) -> Command:
+def _command(operation: Operation, summary: str, about: str) -> Command:
     return Command(
-        f"queue {act.verb}", partial(perform, act=act), summary=summary, about=about, operands="[ID…]", options=ACTING, epilog=CODES
+        f"queue {operation.verb}",
+        partial(operate, operation=operation),
+        summary=summary,
+        about=about,
+        operands="[ID…]",
+        options=ACTING,
+        epilog=CODES,
     )
 
 
@@ -260,6 +188,28 @@ COMMANDS = {
         "give messages up",
         "Recipients that have not got the message yet will not get it, and no report is sent. The file is kept in failed/ for a while.",
     ),
-    "replay": replay_messages,
+    "replay": Command(
+        "queue replay",
+        replay,
+        summary="send messages again that were given up",
+        about=(
+            "Each is put again as a new message, with an ID and a time to expire of its own, for the recipients that have not got it; its "
+            "envelope names the old one as its parent. The old message stays until its retention (bounce.retention) is over, and is "
+            "replayed once, unless --again says otherwise. What was delivered to all is not kept and cannot be replayed."
+        ),
+        operands="[ID…]",
+        options=(
+            Option("--to", metavar="ADDRESS", repeat=True, help="to this address instead; may be repeated"),
+            FROM,
+            DOMAIN,
+            STATE,
+            OLDER,
+            Option("--all", help="every message that was given up"),
+            Option("--again", help="also those that were replayed before"),
+            Option("--dry-run", help="show what would be replayed, and replay nothing"),
+            JSON,
+        ),
+        epilog="exit codes: 0 · 64 usage · 65 it cannot be replayed · 67 a message is not known · 75 it is in use, or the disk is full",
+    ),
     **queue_pause.COMMANDS,
 }

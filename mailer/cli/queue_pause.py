@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 
 from mailer.config import values
-from mailer.mail.failure import NO_SUCH, OK, Failure
+from mailer.mail.failure import OK
+from mailer.operate import queue
 from mailer.spool import pauses
 
 from . import show
@@ -27,13 +27,6 @@ def _target(given: Given) -> str:
         raise usage(str(error), given.command.name) from None
 
 
-def _root(given: Given) -> str:
-    root = spool_of(given).root
-    if not os.path.isdir(root):
-        raise Failure(f"there is no spool at {root}", NO_SUCH)
-    return root
-
-
 def pause(given: Given) -> int:
     """Write it down, and tell the daemon."""
     now = time.time()
@@ -43,31 +36,26 @@ def pause(given: Given) -> int:
             until = now + values.duration(length)
         except ValueError as error:
             raise usage(f"--for: {error}", given.command.name) from None
-    why = given.text("--why") or ""
-    if not why.isprintable() or len(why) > 500:
-        raise usage("--why takes one line of text, of at most 500 characters", given.command.name)
-    spool = spool_of(given, new=True)
-    if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
-        spool.prepare()
-    heard = pauses.pause(spool.root, target, until, why, now)
-    end = "until it is resumed" if math.isinf(until) else f"until {exact(until, now)}"
-    _said(given, pauses.Pause(target, until, why, now), f"paused {target} {end}", heard)
+    try:
+        what = queue.pause(spool_of(given, new=True), target, until, given.text("--why") or "", now)
+    except ValueError as error:
+        raise usage(f"--why {error}", given.command.name) from None
+    _tell(given, what, f"paused {target} {'until it is resumed' if math.isinf(until) else f'until {exact(until, now)}'}")
     return OK
 
 
 def resume(given: Given) -> int:
     """Strike it out, and tell the daemon. 67 if it was not paused."""
-    now, target = time.time(), _target(given)
-    heard = pauses.resume(_root(given), target, now)
-    _said(given, pauses.Pause(target, now, "", now), f"resumed {target}", heard)
+    target = _target(given)
+    _tell(given, queue.resume(spool_of(given), target, time.time()), f"resumed {target}")
     return OK
 
 
-def _said(given: Given, what: pauses.Pause, line: str, heard: bool) -> None:
+def _tell(given: Given, what: queue.Paused, line: str) -> None:
     if given.flag("--json"):
-        show.json_line({**pauses.as_json(what), "heard": heard})
+        show.json_line(what.as_json())
     elif not given.flag("--quiet"):
-        show.show([Line([line + ("" if heard else "; no daemon runs, the next one will keep to it")])])
+        show.show([Line([line + ("" if what.heard else "; no daemon runs, the next one will keep to it")])])
 
 
 def _end(pause: pauses.Pause) -> float | None:
@@ -79,7 +67,7 @@ def listing(given: Given) -> int:
     if given.operands:
         raise usage("queue pauses takes options only", given.command.name)
     now = time.time()
-    on = [each for each in pauses.read(_root(given)) if each.holds(now)]
+    on = queue.paused(spool_of(given), now)
     if given.flag("--json"):
         for each in on:
             show.json_line(pauses.as_json(each))

@@ -6,13 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, OK, USAGE, Failure
+from mailer.mail.failure import OK, USAGE, Failure
 from mailer.mail.history import RECIPIENT_STATUS
-from mailer.mail.message import Message
 from mailer.mail.text import safe
-from mailer.mail.when import rfc3339
-from mailer.spool import NoSuchMessage
-from mailer.spool.file import CorruptFile
+from mailer.operate.queue import Stored, stored
 from mailer.status.record import of_entry
 
 from . import pages, show
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry, Spool
+    from mailer.spool import Entry
 
     from .options import Given
     from .show import Block, Value
@@ -34,34 +31,17 @@ def run(given: Given) -> int:
     """Show the message. 67 if it is not in the spool."""
     if len(given.operands) != 1:
         raise usage("queue show takes one ID", given.command.name)
-    spool = spool_of(given)
-    entry, content = _load(spool, given.operands[0])
+    with view_of(spool_of(given)) as view:
+        found = stored(view, given.operands[0])
     if given.flag("--raw"):
-        _raw(content)
+        _raw(found.content)
     elif given.flag("--json"):
-        show.json_line(_as_json(entry, content, body=given.flag("--body")))
+        show.json_line(found.as_json(body=given.flag("--body")))
     elif not given.flag("--quiet"):
-        show.show(_page(entry, content, time.time()))
+        show.show(_page(found, time.time()))
         if given.flag("--body"):
-            _print_body(content)
+            _print_body(found.body())
     return OK
-
-
-def _load(spool: Spool, name: str) -> tuple[Entry, bytes]:
-    with view_of(spool) as view:
-        found = view.find(name)
-        place = view.spool
-    if not found:
-        raise Failure(f"no message {name!r} is known here", NO_SUCH)
-    if len(found) > 1:
-        raise Failure(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", USAGE)
-    id = found[0].id
-    try:
-        return place.read(id), place.content(id)
-    except NoSuchMessage:
-        raise Failure(f"message {id} has left the spool; `mailer status {id}` says what became of it", NO_SUCH) from None
-    except CorruptFile as error:
-        raise Failure(f"the file of message {id} is damaged: {error}", BAD_MESSAGE) from None
 
 
 def _raw(content: bytes) -> None:
@@ -72,7 +52,8 @@ def _raw(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _page(entry: Entry, content: bytes, now: float) -> Iterator[Block]:
+def _page(found: Stored, now: float) -> Iterator[Block]:
+    entry = found.entry
     yield from pages.message(of_entry(entry), now)
     if entry.history.outcomes:
         yield BLANK
@@ -81,7 +62,7 @@ def _page(entry: Entry, content: bytes, now: float) -> Iterator[Block]:
         yield BLANK
         yield Line([Cell(f"Submitted with {origin}", "quiet")])
     yield BLANK
-    for name, value in header(content):
+    for name, value in found.header():
         yield Line([Cell(name + ":", "quiet"), " " + value])
 
 
@@ -114,41 +95,10 @@ def _host(outcome: Outcome) -> str:
     return " ".join(part for part in (where, hop.tls) if part) or "-"
 
 
-def header(content: bytes) -> list[tuple[str, str]]:
-    """The fields of the header, each on one line, as text."""
-    fields = []
-    for _, field in Message.split(content).fields():
-        name, _, value = field.decode("utf-8", "replace").partition(":")
-        fields.append((name.strip(), value.strip()))
-    return fields
-
-
-def _body(content: bytes) -> str:
-    return Message.split(content).rest.removeprefix(b"\r\n").decode("utf-8", "replace")
-
-
-def _print_body(content: bytes) -> None:
+def _print_body(text: str) -> None:
     show.say("")
-    for line in _body(content).removesuffix("\r\n").split("\r\n"):
+    for line in text.removesuffix("\r\n").split("\r\n"):
         show.say(safe(line.expandtabs(), len(line) * 8 + 1))
-
-
-def _as_json(entry: Entry, content: bytes, *, body: bool) -> dict[str, object]:
-    document = of_entry(entry).as_json()
-    document["submitter"] = dict(entry.envelope.submitter)
-    document["options"] = dict(entry.envelope.options)
-    document["outcomes"] = [_outcome_json(entry, outcome) for outcome in entry.history.outcomes]
-    document["header"] = [list(field) for field in header(content)]
-    if body:
-        document["body"] = _body(content)
-    return document
-
-
-def _outcome_json(entry: Entry, outcome: Outcome) -> dict[str, object]:
-    record = outcome.to_record()
-    if outcome.due:
-        record["due"] = rfc3339(outcome.due)
-    return {"at": rfc3339(outcome.at), "address": entry.envelope.recipients[outcome.to].address, **record}
 
 
 show_message = Command(

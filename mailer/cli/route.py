@@ -96,16 +96,14 @@ def _terms(requirement: Requirement) -> str:
 
 def _limits(what: Preview) -> Iterator[tuple[str, show.Cell | str]]:
     """The destination and all that holds for it, each with its place in the file."""
-    from mailer.delivery.terms import where
-
     yield "destination", what.itinerary.key
     for said in what.limits():
         together = f", together with all of {said.shared}" if said.shared and said.name in SHARED else ""
         value = "no limit" if said.value is None else _written(said)
         yield said.name.replace("_", " "), f"{value} ({said.where}{together})"
-    for name, rate in what.limits_in_all().items():
+    for name, rate, where in what.limits_in_all():
         if rate:
-            yield "in all", f"{name.replace('_', ' ')} {rate} ({where(what.config, f'delivery.{name}')})"
+            yield "in all", f"{name.replace('_', ' ')} {rate} ({where})"
 
 
 def _written(said: Said) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .hangup import HANGUP
 from .options import Command, Option
+from .signals import HANGUP
 
 if TYPE_CHECKING:
     from .options import Given

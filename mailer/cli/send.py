@@ -11,19 +11,17 @@ import sys
 import time
 
 from mailer.config.quick import submission
-from mailer.mail.envelope import dump_json
-from mailer.mail.failure import IO_ERROR, OK, USAGE, Failure
-from mailer.submit import Request, check_size, submit
+from mailer.mail.envelope import dump_json, is_request_id, queue_priority
+from mailer.mail.failure import OK, USAGE, Failure
+from mailer.submit import Request, submit
 
-from . import complain, mute
-from .options import JSON, Command, Option
+from . import complain, mute, read_input
+from .options import JSON, Command, Option, usage
 from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
-    from mailer.mail.envelope import Recipient
-    from mailer.mail.message import Change
     from mailer.submit import Submitted
 
     from .options import Given
@@ -35,6 +33,9 @@ COMPOSING = (
 )  # fmt: skip
 """Options that make a message. With one of them standard input is no message, but the text of one, or nothing."""
 
+ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run")
+"""The options that are for one message."""
+
 
 def run(given: Given) -> int:
     """Queue one message and print its ID."""
@@ -42,6 +43,9 @@ def run(given: Given) -> int:
     if given.flag("--strict"):
         settings = settings.but(strict=True)
     if given.flag("--batch"):
+        for name in ALONE:
+            if given.flag(name):
+                raise usage(f"{name} is for one message, and does not go with --batch", "send")
         from .batch import run as send_all
 
         code = send_all(given, settings)
@@ -73,9 +77,9 @@ def _warn(given: Given, spool: str) -> None:
     """Say where a daemon runs instead, unless somebody said which spool or which configuration is meant."""
     if any(map(given.flag, ("--quiet", "--spool", "--config"))) or os.environ.get("MAILER_CONFIG"):
         return
-    from .elsewhere import note
+    from mailer.spool.daemons import note_elsewhere
 
-    if text := note(spool):
+    if text := note_elsewhere(spool):
         complain(f"warning: {text}", OK)
 
 
@@ -125,63 +129,31 @@ def _copy(given: Given, done: Submitted) -> None:
 
 
 def _request(given: Given, settings: SubmissionSettings) -> Request:
-    """A message that the options compose, or a whole one on standard input."""
-    if any(map(given.flag, COMPOSING)):
+    """A message that the options compose, or a whole one on standard input. Raises `Failure` (64, 65, 67, 74)."""
+    if composing := [name for name in given.values if name in COMPOSING]:
         from .composed import composed
 
-        return composed(given, settings)
-    return Request(
-        read_input(settings, quiet=given.flag("--quiet")),
-        sender=given.text("--sender"),
-        recipients=given.operands,
-        from_header=given.flag("--from-header"),
-        request_id=request_id(given.text("--request-id")),
-        priority=queue_priority(given.text("--priority")),
-    )
-
-
-def queue_priority(word: str | None) -> str:
-    """Which of the three of the queue a priority stands for; what is none, submission refuses."""
-    return {"": "normal", "highest": "high", "lowest": "low"}.get(word or "", word or "")
-
-
-def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bool = False) -> bytes:
-    """All of standard input, as `read_all` does; a person at a terminal is told for what we wait. Raises `Failure` (65, 74)."""
-    if sys.stdin is None:
-        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
-    if sys.stdin.isatty() and not quiet:
-        sys.stderr.write(f"mailer: reading the {what} from the terminal; end it with Ctrl-D\n")
-    return read_all(sys.stdin.fileno(), settings)
-
-
-def read_all(fd: int, settings: SubmissionSettings) -> bytes:
-    """All of `fd`, but no more than a message may have. Raises `Failure` (65, 74)."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        try:
-            part = os.read(fd, 1 << 20)
-        except OSError as error:
-            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
-        if not part:
-            return b"".join(parts)
-        size += len(part)
-        check_size(size, settings)
-        parts.append(part)
-
-
-def request_id(text: str | None) -> str:
-    """`text` if it can be a request id, nothing if there is none. Raises `Failure` (64)."""
-    if text is not None and not (0 < len(text) <= 255 and text.isprintable()):
+        request = composed(given, settings, composing)
+    else:
+        request = Request(
+            read_input(settings, quiet=given.flag("--quiet")),
+            sender=given.text("--sender"),
+            recipients=given.operands,
+            from_header=given.flag("--from-header"),
+        )
+    key = given.text("--request-id", request.request_id or None)
+    if key is not None and not is_request_id(key):
         raise Failure("--request-id takes 1 to 255 printable characters", USAGE)
-    return text or ""
+    request.request_id = key or ""
+    request.priority = queue_priority(given.text("--priority") or request.priority)
+    return request
 
 
 def _print(given: Given, done: Submitted, ended: Ended | None = None) -> None:
     """Say what was queued. It is queued whether or not that can be said: only the message decides the exit code."""
     try:
         if given.flag("--json"):
-            print(dump_json(ended.as_json(as_json(done)) if ended else as_json(done)), flush=True)
+            print(dump_json(ended.as_json(done.as_json()) if ended else done.as_json()), flush=True)
         elif not given.flag("--quiet"):
             print(done.envelope.id, flush=True)
     except OSError as error:
@@ -199,53 +171,6 @@ def _tell(given: Given, done: Submitted) -> None:
             complain(str(change), OK)
     for line in done.refusals:
         complain(line, OK)
-
-
-def as_json(done: Submitted) -> dict[str, object]:
-    """What was queued in the form that ``mailer status --json`` gives it, and what was changed in it beyond completing it."""
-    envelope = done.envelope
-    changes = [change for change in done.changes if change.action != "added"]
-    return {
-        "id": envelope.id,
-        "message_id": envelope.message_id or None,
-        "request_id": envelope.request_id or None,
-        "status": "deferred" if envelope.due else "queued",
-        "from": envelope.sender,
-        "subject": envelope.subject or None,
-        "size": done.size,
-        "priority": envelope.priority,
-        "queued_at": envelope.created,
-        "last_attempt_at": None,
-        "next_attempt_at": envelope.options.get("at"),
-        "sent_at": None,
-        "attempts": 0,
-        "recipients": [
-            {
-                "address": recipient.address,
-                "type": recipient.type,
-                **outcome_of(recipient),
-                "updated_at": envelope.created,
-            }
-            for recipient in envelope.recipients
-        ],
-        **({"changes": changes_of(changes)} if changes else {}),
-    }
-
-
-def outcome_of(recipient: Recipient) -> dict[str, object]:
-    """What is known of a recipient when the message is queued."""
-    if (outcome := recipient.outcome) is None:
-        status, code, enhanced, text, cause = "queued", None, None, None, None
-    else:
-        status = "failed" if outcome["verdict"] == "fail" else "sent"
-        code, enhanced, text, cause = (outcome[name] for name in ("code", "enhanced", "text", "cause"))
-    reply = {"status": status, "code": code, "enhanced_code": enhanced, "reply": text, "host": None}
-    return {**reply, "ours": cause is not None, "cause": cause, "besides": None}
-
-
-def changes_of(changes: list[Change]) -> list[dict[str, str]]:
-    """What was done to a message, as JSON has it."""
-    return [{name: getattr(change, name) for name in ("action", "what", "before", "after", "why")} for change in changes]
 
 
 COMMAND = Command(

@@ -94,9 +94,9 @@ def _send(asked: Asked) -> int:
 def _warn(spool: str) -> None:
     if os.environ.get("MAILER_CONFIG"):  # who names a configuration there has chosen
         return
-    from .elsewhere import note
+    from mailer.spool.daemons import note_elsewhere
 
-    if text := note(spool):
+    if text := note_elsewhere(spool):
         from . import complain
 
         complain(f"warning: {text}", OK)
@@ -155,7 +155,7 @@ def __getattr__(name: str) -> object:
 
     return Command(
         "sendmail",
-        run,  # type: ignore[arg-type]  # its options are read here, not by `options`
+        lambda given: run(given.operands),  # its options are read here, not by `options`
         summary="the sendmail(8) interface that other programs expect",
         operands="[OPTION…] [RECIPIENT…]",
     )

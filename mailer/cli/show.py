@@ -15,7 +15,7 @@ import sys
 import time
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.text import one_line
 from mailer.mail.when import rfc3339
@@ -230,8 +230,8 @@ def _width(text: str) -> int:
 def _console() -> Console:
     from rich.console import Console
 
-    colours = "auto" if not os.environ.get("NO_COLOR") else None
-    return Console(color_system=colours, markup=False, emoji=False, highlight=False)  # type: ignore[arg-type]
+    colours: Literal["auto"] | None = "auto" if not os.environ.get("NO_COLOR") else None
+    return Console(color_system=colours, markup=False, emoji=False, highlight=False)
 
 
 def _drawn(blocks: Iterable[Block]) -> RenderableType:
@@ -262,9 +262,10 @@ def _table(table: Table) -> RenderableType:
 
     drawn = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style=STYLES["quiet"])
     for column in table.columns:
-        side = "right" if column.right else "left"
+        side: Literal["left", "right"] = "right" if column.right else "left"
         cut = column.cut or column.right
-        drawn.add_column(column.heading, justify=side, no_wrap=cut, overflow="ellipsis" if cut else "fold")  # type: ignore[arg-type]
+        too_long: Literal["ellipsis", "fold"] = "ellipsis" if cut else "fold"
+        drawn.add_column(column.heading, justify=side, no_wrap=cut, overflow=too_long)
     for row in table.rows:
         drawn.add_row(*(_stack(cell) if isinstance(cell, list) else _text([cell]) for cell in row))
     return drawn

@@ -17,9 +17,9 @@ from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, fil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailer.operate.status import Overview
     from mailer.status.api import MailView
     from mailer.status.record import Record
-    from mailer.status.view import Summary
 
     from .destinations import Destinations
     from .options import Given
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SHOWN = 20  # messages of a list, unless --limit says otherwise
 
 
-class Question:
+class StatusQuery:
     """What was asked for: messages by name, a list, or (neither) the summary. `missing` are names that nobody knows."""
 
     def __init__(self, given: Given) -> None:
@@ -41,9 +41,12 @@ class Question:
         self.missing: list[str] = []
         self.named = given.flag("--spool")
 
-    def elsewhere(self, what: Summary) -> list[str]:
-        """The spools that may have been meant: those with a daemon, where none runs on this one, which nobody named."""
-        return [] if what.daemon.running or self.named else elsewhere(what.spool)
+    def overview(self, view: MailView) -> Overview:
+        """The summary, with the spools that may have been meant: those with a daemon, where none runs on this one and none was named."""
+        from mailer.operate.status import Overview
+
+        what = view.summary()
+        return Overview(what, () if what.daemon.running or self.named else elsewhere(what.spool))
 
     def blocks(self, view: MailView) -> list[Block]:
         """The answer for a person."""
@@ -52,16 +55,14 @@ class Question:
             found = [list(pages.message(record, now)) for record in self.records(view)]
             return [block for at, one in enumerate(found) for block in ([show.BLANK] if at else []) + one]
         if not self.listed:
-            what = view.summary()
-            return list(pages.summary(what, now, self.elsewhere(what)))
+            return list(pages.overview(self.overview(view), now))
         records = list(self.records(view))
         return [pages.messages(records, now) if records else show.Line(["No message is like that."])]
 
     def objects(self, view: MailView) -> Iterator[dict[str, object]]:
         """The answer for a program."""
         if not self.names and not self.listed:
-            what = view.summary()
-            yield pages.summary_json(what, self.elsewhere(what))
+            yield self.overview(view).as_json()
             return
         for record in self.records(view):
             yield record.as_json()
@@ -82,29 +83,29 @@ class Question:
 def run(given: Given) -> int:
     """Show messages, a list, or the summary; 67 if one that was named is unknown."""
     spool = spool_of(given)
-    question = _question(given)
+    query = _query(given)
     if given.flag("--watch"):
-        _watch(given, question)
+        _watch(given, query)
         return OK
     with view_of(spool) as view:
         if given.flag("--quiet"):
-            list(question.objects(view))
+            list(query.objects(view))
         elif given.flag("--json"):
-            for item in question.objects(view):
+            for item in query.objects(view):
                 show.json_line(item)
         else:
-            show.show(question.blocks(view))
+            show.show(query.blocks(view))
         notes = view.notes
-    for text in (*notes, *(f"no message {name!r} is known here" for name in question.missing)):
+    for text in (*notes, *(f"no message {name!r} is known here" for name in query.missing)):
         show.note(text)
-    return NO_SUCH if question.missing else OK
+    return NO_SUCH if query.missing else OK
 
 
-def _question(given: Given) -> Question | Destinations:
+def _query(given: Given) -> StatusQuery | Destinations:
     if given.flag("--by") and not given.flag("--destinations"):
         raise usage("--by goes with --destinations", "status")
     if not given.flag("--destinations"):
-        return Question(given)
+        return StatusQuery(given)
     from .destinations import Destinations
 
     if given.operands or chosen(given) or given.flag("--limit"):
@@ -112,17 +113,17 @@ def _question(given: Given) -> Question | Destinations:
     return Destinations(given)
 
 
-def _watch(given: Given, question: Question | Destinations) -> None:
+def _watch(given: Given, query: StatusQuery | Destinations) -> None:
     spool = spool_of(given)
 
     def blocks() -> list[Block]:
         with view_of(spool) as view:
-            shown = question.blocks(view)
-        return shown + [show.Line([f"no message {name!r} is known here"]) for name in question.missing]
+            shown = query.blocks(view)
+        return shown + [show.Line([f"no message {name!r} is known here"]) for name in query.missing]
 
     def lines() -> list[str]:
         with view_of(spool) as view:
-            return [json.dumps(item) for item in question.objects(view)]
+            return [json.dumps(item) for item in query.objects(view)]
 
     if given.flag("--json"):
         show.changes(lines)

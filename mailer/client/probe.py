@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Finding:
+class ProbeFinding:
     """What a session showed, until it stood or failed with `error`."""
 
     endpoint: Endpoint
@@ -77,7 +77,7 @@ class Finding:
         return bool(self.hop.tls)
 
 
-async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts, sender: str = "") -> Finding:
+async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts, sender: str = "") -> ProbeFinding:
     """Open a session with the first address that answers, and close it. Raises nothing for what the server does.
 
     With a `sender` the server is asked whether it would take mail from that address to that address, which is then taken back.
@@ -89,7 +89,7 @@ async def probe(endpoint: Endpoint, addresses: Sequence[str], timeouts: Timeouts
     return found
 
 
-async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str) -> Finding:
+async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str) -> ProbeFinding:
     """First as if the certificate had to be good; what does not need that is looked at once more without."""
     requirement = endpoint.requirement
     if requirement.mode == "none":
@@ -110,8 +110,8 @@ async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: st
     return strict
 
 
-async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str = "") -> Finding:
-    found = Finding(endpoint, address, sender=sender)
+async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: str = "") -> ProbeFinding:
+    found = ProbeFinding(endpoint, address, sender=sender)
     write = _writer(found)
     try:
         connection = await Connection.open(endpoint, address, timeouts, watch=write)
@@ -128,7 +128,7 @@ async def _session(endpoint: Endpoint, address: str, timeouts: Timeouts, sender:
     return found
 
 
-async def _ask(found: Finding, connection: Connection, write: Callable[[Session, Command, Reply], None]) -> None:
+async def _ask(found: ProbeFinding, connection: Connection, write: Callable[[Session, Command, Reply], None]) -> None:
     """Whether mail would be taken from our sender: many servers judge our name, our address and our login only at RCPT."""
     try:
         for command in (mail(found.sender, utf8=not found.sender.isascii()), rcpt(found.sender)):
@@ -145,7 +145,7 @@ async def _ask(found: Finding, connection: Connection, write: Callable[[Session,
         found.error = from_session(error)
 
 
-def _writer(found: Finding) -> Callable[[Session, Command, Reply], None]:
+def _writer(found: ProbeFinding) -> Callable[[Session, Command, Reply], None]:
     """Writes each step of a session into `found`."""
     last = monotonic()
 

@@ -19,7 +19,7 @@ from mailer.mail.when import parse_rfc3339
 from mailer.spool import Entry, file
 from mailer.spool.handover import Unanswered, ask
 from mailer.status.attempts import Attempted, DialogLine
-from mailer.status.daemon import Daemon
+from mailer.status.daemon import DaemonState
 from mailer.status.reader import Undelivered
 from mailer.status.record import RecipientRecord, Record
 from mailer.status.story import Story
@@ -58,7 +58,7 @@ class RemoteView:
         return list(map(_record, self._records(f"find {name}")))
 
     @cached_property
-    def daemon(self) -> Daemon:
+    def daemon(self) -> DaemonState:
         """Whether it runs; it must, to be asked."""
         return self.summary().daemon
 
@@ -104,7 +104,7 @@ class RemoteView:
         (document,) = self._ask("summary")
         running, pid, _ = document.pop("daemon")
         failures = [_undelivered(item) for item in document.pop("failures")]
-        return Summary(**document, daemon=Daemon(running, pid, frozenset()), failures=failures)
+        return Summary(**document, daemon=DaemonState(running, pid, frozenset()), failures=failures)
 
     def _ask(self, line: str, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         data = b"" if wanted is None else json.dumps(_bound(wanted)).encode()

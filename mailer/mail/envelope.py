@@ -25,6 +25,16 @@ LONGEST_MESSAGE_ID = 998  # characters kept: a line of a header, RFC 5322 §2.1.
 LONGEST_REQUEST_ID = 255  # characters
 
 
+def is_request_id(text: str) -> bool:
+    """Whether `text` can be the request id of a message: 1 to 255 printable characters."""
+    return 0 < len(text) <= LONGEST_REQUEST_ID and text.isprintable()
+
+
+def queue_priority(word: str) -> str:
+    """Which of `PRIORITIES` the priority of a composed message stands for; what is none stays as it is, and submission refuses it."""
+    return {"": "normal", "highest": "high", "lowest": "low"}.get(word, word)
+
+
 class Recipient:
     """One address of the envelope; `type` is the header field that named it, ``to`` where none did.
 

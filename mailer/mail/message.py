@@ -173,6 +173,10 @@ class Change:
         self.after = after
         self.why = why
 
+    def as_json(self) -> dict[str, str]:
+        """As ``mailer send --json`` has it."""
+        return {name: getattr(self, name) for name in ("action", "what", "before", "after", "why")}
+
     def __str__(self) -> str:
         if self.action == "refused":
             return f"undeliverable: {self.before}: {self.why}" if not self.after else f"unusable sender: {self.before}: {self.why}"

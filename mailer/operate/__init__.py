@@ -8,8 +8,8 @@ done raises `Failure`; an argument that makes no sense raises `ValueError`, so t
 | `explain`, `blockers` | the story of a message; what it waits for and what would help |
 | `route` | how mail for an address would travel |
 | `queue` | hold, release, retry, cancel and replay messages; pause a destination |
-| `status` | the backlog by destination, domain or reason; failures counted; the summary |
-| `dkim` | keys, their records, the two steps of a rotation; signatures of a message |
+| `status` | the summary; failures counted; what waits by destination, domain or reason |
+| `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `probe` | how far a session with a server comes |
 | `batch`, `bundle` | many messages in one go |
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mailer.mail.cause import Cause
     from mailer.status.api import MailView
     from mailer.status.attempts import Attempted
-    from mailer.status.daemon import Daemon
+    from mailer.status.daemon import DaemonState
     from mailer.status.record import RecipientRecord, Record
     from mailer.status.story import Story
 
@@ -49,7 +49,7 @@ class Diagnosis(NamedTuple):
 
     story: Story
     facts: Facts
-    daemon: Daemon
+    daemon: DaemonState
     gives_up: float
     blocked: dict[int, Blocked]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mailer.delivery.nexthop import Unroutable
     from mailer.delivery.terms import Said, Terms
     from mailer.mail.address import Address
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.message import Change
 
 SHARED = ("max_connections", "message_rate", "connection_rate")
 """What destinations can have together."""
@@ -63,9 +65,12 @@ class Preview(NamedTuple):
         said = TermsTable(self.config).explain(self.itinerary.key)
         return [each for each in said if each.value is not None or each.name not in ("sources", "warm_up")]
 
-    def limits_in_all(self) -> dict[str, str]:
-        """What holds for all destinations together, as the file has it; empty where there is no limit."""
-        return {name: str(rate) if (rate := getattr(self.config.delivery, name)) else "" for name in IN_ALL}
+    def limits_in_all(self) -> list[tuple[str, str, str]]:
+        """What holds for all destinations together: the setting, its value as the file has it, empty for no limit, and where it stands."""
+        from mailer.delivery.terms import where
+
+        rates = {name: getattr(self.config.delivery, name) for name in IN_ALL}
+        return [(name, str(rate) if rate else "", where(self.config, f"delivery.{name}")) for name, rate in rates.items()]
 
     def login(self, leg: Leg) -> str:
         """The name under which we log in there; empty for none."""
@@ -91,7 +96,7 @@ class Preview(NamedTuple):
             "ways": [self._way(leg, terms) for leg in itinerary.legs],
             "destination": itinerary.key or None,
             "limits": [_limit(said) for said in self.limits()],
-            "limits_in_all": {name: value or None for name, value in self.limits_in_all().items()},
+            "limits_in_all": {name: value or None for name, value, _ in self.limits_in_all()},
         }
 
     def _way(self, leg: Leg, terms: Terms | None) -> dict[str, object]:
@@ -145,6 +150,23 @@ def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
 async def _plan(config: Config, addresses: Sequence[Address]) -> list[Itinerary]:
     finder = finder_of(config)
     return await asyncio.gather(*(finder.plan(address.domain.lower()) for address in addresses))
+
+
+def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
+    """What the relays to which a message would go first change in it when it leaves (``relay.NAME.author``)."""
+    from mailer.delivery.route import RouteTable
+    from mailer.identity import relayed, reverse_path
+    from mailer.mail.message import Change
+
+    table = RouteTable(config.routes)
+    ways = dict.fromkeys(table.find(to.domain).via[0] for to in envelope.recipients if to.outcome is None)
+    for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
+        author, why = config.relays[name].author, f"relay.{name}.author"
+        if (new := reverse_path(envelope.sender, author)) != envelope.sender:
+            yield Change("relayed", "envelope sender", envelope.sender, new, why)
+        changes: list[Change] = []
+        relayed(content, author, changes)
+        yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
 
 
 def reports_lead_nowhere(config: Config) -> Iterator[Problem]:

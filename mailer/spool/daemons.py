@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK = "daemon.lock"
+NAMED = 3  # spools, in a line for a person
 
 
 def locks() -> Iterator[tuple[int, int]]:
@@ -53,6 +54,22 @@ def elsewhere(root: str) -> list[str]:
     """The same, if none runs on the spool at `root`; else nothing."""
     spools = served()
     return [] if any(_is_same(root, spool) for spool in spools) else spools
+
+
+def note_elsewhere(root: str) -> str:
+    """Where a daemon runs instead of on the spool at `root`; empty if one runs there, or none anywhere that this user can see.
+
+    For whoever queues mail and named no configuration, which would be a choice. Never raises: what was queued is queued, and no trouble
+    here may read as one with the message.
+    """
+    try:
+        spools = elsewhere(root)
+    except OSError:
+        return ""
+    if not spools:
+        return ""
+    more = f" and {len(spools) - NAMED} more" if len(spools) > NAMED else ""
+    return f"no daemon runs on {root}, but on {', '.join(spools[:NAMED])}{more}: --config, --spool or mailer.spool say which is meant"
 
 
 def _opened(pid: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mailer.spool import Entry
 
-    from .daemon import Daemon
+    from .daemon import DaemonState
     from .destinations import Standing
     from .filter import Filter
     from .reader import Undelivered, Waiting
@@ -63,7 +63,7 @@ class MailView(Protocol):
         """What can be done with the messages that are seen."""
 
     @property
-    def daemon(self) -> Daemon:
+    def daemon(self) -> DaemonState:
         """Whether a daemon runs, and what it has in hand."""
 
     def __enter__(self) -> Self:

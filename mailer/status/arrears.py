@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEPT = 60_000  # rows: some 20,000 messages that were delivered to one recipient each, and some 50 MB
 
 
-class Batch(NamedTuple):
+class NewsBatch(NamedTuple):
     """What is written in one transaction: rows of the tables, and events that are about something else than messages on their way."""
 
     emails: Sequence[Row]
@@ -41,7 +41,7 @@ class Arrears:
     """Batches, the oldest first. `lost` counts the messages that there was no room for."""
 
     def __init__(self) -> None:
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[NewsBatch] = deque()
         self._weight = 0
         self.lost = 0
 
@@ -53,7 +53,7 @@ class Arrears:
         """How often something became of a message that is not written yet."""
         return sum(len(batch.emails) for batch in self._batches)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: NewsBatch) -> None:
         """One more; the oldest make room for it."""
         self._batches.append(batch)
         self._weight += batch.weight
@@ -61,7 +61,7 @@ class Arrears:
             self.lost += len(self._batches[0].emails)
             self.done()
 
-    def first(self) -> Batch:
+    def first(self) -> NewsBatch:
         """The oldest."""
         return self._batches[0]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Daemon(NamedTuple):
+class DaemonState(NamedTuple):
     """`running`; `pid` 0 is unknown; `sending` are the IDs that are being delivered this moment."""
 
     running: bool
@@ -28,13 +28,13 @@ class Daemon(NamedTuple):
     sending: frozenset[str]
 
 
-def look(root: str) -> Daemon:
+def look(root: str) -> DaemonState:
     """The daemon of the spool at `root`."""
     held = list(locks())
     lock = _inode(f"{root}/{LOCK}")
     pid = next((owner for owner, inode in held if inode == lock), 0)
     inodes = {inode for owner, inode in held if owner == pid} if pid else set()
-    return Daemon(bool(pid) or _answers(root), pid, frozenset(_named(root, inodes)) if len(inodes) > 1 else frozenset())
+    return DaemonState(bool(pid) or _answers(root), pid, frozenset(_named(root, inodes)) if len(inodes) > 1 else frozenset())
 
 
 def _inode(path: str) -> int:

@@ -133,7 +133,9 @@ class Undelivered:
             "enhanced_code": recipient.enhanced_code or None,
             "reply": recipient.reply or None,
             "host": recipient.host or None,
-            **recipient.blame(),
+            "ours": recipient.ours,
+            "cause": recipient.cause,
+            "besides": recipient.besides or None,
             "at": rfc3339(recipient.updated_at),
         }
 

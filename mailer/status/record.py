@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.mail import document
 from mailer.mail.cause import CAUSES
 from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
@@ -55,23 +56,26 @@ class RecipientRecord:
         """The reply as one line: ``550 5.1.1 no such user``, or ``mailer: 451 4.4.1 …`` where it is ours."""
         return told(reply_line(self.code, self.enhanced_code, self.reply), self.cause)
 
-    def blame(self) -> dict[str, object]:
-        """Whose words the reply is, and what else is known of it, for programs."""
-        return {"ours": self.cause is not None and self.cause.ours, "cause": self.cause, "besides": self.besides or None}
+    @property
+    def ours(self) -> bool:
+        """Whether the reply is in our words."""
+        return self.cause is not None and self.cause.ours
 
     def as_json(self) -> dict[str, object]:
         """One element of ``recipients`` in the JSON of a message."""
-        return {
-            "address": self.address,
-            "type": self.type,
-            "status": self.status,
-            "code": self.code or None,
-            "enhanced_code": self.enhanced_code or None,
-            "reply": self.reply or None,
-            "host": self.host or None,
-            **self.blame(),
-            "updated_at": rfc3339(self.updated_at),
-        }
+        return document.recipient(
+            self.address,
+            self.type,
+            self.status,
+            code=self.code,
+            enhanced_code=self.enhanced_code,
+            reply=self.reply,
+            host=self.host,
+            ours=self.ours,
+            cause=self.cause,
+            besides=self.besides,
+            updated_at=rfc3339(self.updated_at),
+        )
 
 
 @dataclass(slots=True)
@@ -106,22 +110,22 @@ class Record:
 
     def as_json(self) -> dict[str, object]:
         """The JSON of a message, as ``mailer status --json`` prints it."""
-        return {
-            "id": self.id,
-            "message_id": self.message_id or None,
-            "request_id": self.request_id or None,
-            "status": self.status,
-            "from": self.sender,
-            "subject": self.subject or None,
-            "size": self.size,
-            "priority": self.priority,
-            "queued_at": rfc3339(self.queued_at),
-            "last_attempt_at": _when(self.last_attempt_at),
-            "next_attempt_at": _when(self.next_attempt_at),
-            "sent_at": _when(self.sent_at),
-            "attempts": self.attempts,
-            "recipients": [recipient.as_json() for recipient in self.recipients],
-        }
+        return document.message(
+            self.id,
+            self.message_id,
+            self.request_id,
+            self.status,
+            self.sender,
+            self.subject,
+            self.size,
+            self.priority,
+            queued_at=rfc3339(self.queued_at),
+            last_attempt_at=_when(self.last_attempt_at),
+            next_attempt_at=_when(self.next_attempt_at),
+            sent_at=_when(self.sent_at),
+            attempts=self.attempts,
+            recipients=[recipient.as_json() for recipient in self.recipients],
+        )
 
 
 def _when(at: float | None) -> str | None:

@@ -57,7 +57,7 @@ class Summary:
     """
 
     spool: str
-    daemon: daemon.Daemon
+    daemon: daemon.DaemonState
     counts: dict[str, int]
     oldest: dict[str, float]
     next_attempt_at: float | None
@@ -105,7 +105,7 @@ class View:
         return notes
 
     @cached_property
-    def daemon(self) -> daemon.Daemon:
+    def daemon(self) -> daemon.DaemonState:
         """Whether a daemon runs, and what it has in hand."""
         return daemon.look(self.spool.root)
 

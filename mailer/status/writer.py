@@ -32,7 +32,7 @@ from mailer.events import Corrupt, Standings
 from mailer.spool.layout import first_id, is_id
 
 from . import rows, schema
-from .arrears import Arrears, Batch
+from .arrears import Arrears, NewsBatch
 from .destinations import put_standings
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class StatusWriter:
         if trouble is not None:
             raise trouble
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: NewsBatch) -> None:
         with self._lock:
             if batch.weight:
                 self._arrears.add(batch)
@@ -305,7 +305,7 @@ class StatusWriter:
                 self._files, self._patient = _identity(self.path), True
                 return act()
 
-    def _put(self, batch: Batch) -> None:
+    def _put(self, batch: NewsBatch) -> None:
         with self.transaction() as db:
             _insert(db, PUT_EMAIL, batch.emails)
             _insert(db, PUT_RECIPIENT, batch.recipients)
@@ -368,8 +368,8 @@ class StatusWriter:
             db.execute(FORGET_OLD_DIALOGS, {"all": schema.DIALOGS})
 
 
-def _batch(news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> Batch:
-    return Batch(
+def _batch(news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> NewsBatch:
+    return NewsBatch(
         [rows.email(item) for item in news],
         [row for item in news for row in rows.recipients(item)],
         [row for item in news for row in rows.attempts(item)],

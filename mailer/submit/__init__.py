@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, Failure
 from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.when import rfc3339
 from mailer.spool import layout
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change
 
-__all__ = ["Prepared", "Request", "Submitted", "check_recipient", "check_size", "prepare", "submit"]
+__all__ = ["Prepared", "Request", "Submitted", "check_recipient", "check_size", "prepare", "read_all", "submit"]
 
 
 class Request:
@@ -96,6 +96,11 @@ class Prepared:
         self.digest = digest
         self.own_id = own_id
 
+    def as_json(self) -> dict[str, object]:
+        """As `Submitted` will have it, without an ID and a status, and with all changes."""
+        done = Submitted(self.envelope, self.content, heard=False, repeat=False, changes=[])
+        return done.as_json() | {"id": None, "status": None, "changes": [change.as_json() for change in self.changes]}
+
 
 class Submitted:
     """What became of a request: the `envelope` and `content` in the spool, whether a daemon `heard`, the `changes` that
@@ -126,6 +131,63 @@ class Submitted:
     def size(self) -> int:
         """Of the message, in bytes."""
         return len(self.content)
+
+    def as_json(self) -> dict[str, object]:
+        """The message in the form that its status has later, and what was changed in it beyond completing it."""
+        from mailer.mail import document
+
+        envelope = self.envelope
+        changes = [change.as_json() for change in self.changes if change.action != "added"]
+        at = envelope.options.get("at")
+        queued = document.message(
+            envelope.id,
+            envelope.message_id,
+            envelope.request_id,
+            "deferred" if envelope.due else "queued",
+            envelope.sender,
+            envelope.subject,
+            self.size,
+            envelope.priority,
+            queued_at=envelope.created,
+            next_attempt_at=str(at) if at else None,
+            recipients=[_recipient(recipient, envelope.created) for recipient in envelope.recipients],
+        )
+        return {**queued, **({"changes": changes} if changes else {})}
+
+
+def _recipient(recipient: Recipient, at: str) -> dict[str, object]:
+    """A recipient as JSON, with what is known when the message is queued."""
+    from mailer.mail import document
+
+    if (outcome := recipient.outcome) is None:
+        return document.recipient(recipient.address, recipient.type, "queued", updated_at=at)
+    return document.recipient(
+        recipient.address,
+        recipient.type,
+        "failed" if outcome["verdict"] == "fail" else "sent",
+        code=outcome["code"],
+        enhanced_code=outcome["enhanced"],
+        reply=outcome["text"],
+        ours=outcome["cause"] is not None,
+        cause=outcome["cause"],
+        updated_at=at,
+    )
+
+
+def read_all(fd: int, settings: SubmissionSettings) -> bytes:
+    """All of `fd`, but no more than a message may have. Raises `Failure` (65, 74)."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            part = os.read(fd, 1 << 20)
+        except OSError as error:
+            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
+        if not part:
+            return b"".join(parts)
+        size += len(part)
+        check_size(size, settings)
+        parts.append(part)
 
 
 def submit(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Submitted:

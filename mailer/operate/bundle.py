@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
 from mailer.mail.message import BOM, Change, Message, normalise
 from mailer.submit import Request
@@ -193,17 +194,13 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
             from_header=True,
             request_id=key,
             options=wishes.options,
-            priority=QUEUE.get(email.priority, "normal"),
+            priority=queue_priority(email.priority),
             changes=[Change("mended", "the line", "", "", why)] if guessed or halves else [],
         )
     except EmailError as error:
         return Failure(str(error), BAD_MESSAGE)
     except (ValueError, RecursionError) as error:
         return Failure(f"the line is no JSON: {error}", BAD_MESSAGE)
-
-
-QUEUE = {"highest": "high", "high": "high", "low": "low", "lowest": "low"}
-"""The priority in the header, as the queue has it."""
 
 
 def _member(payload: object, name: str) -> str:
@@ -217,7 +214,7 @@ def _member(payload: object, name: str) -> str:
 
 
 def _unfit(key: str, name: str) -> Failure | None:
-    if 0 < len(key) <= 255 and key.isprintable():
+    if is_request_id(key):
         return None
     return Failure(f"{name} is no request id: it takes 1 to 255 printable characters, not {key[:40]!r}", BAD_MESSAGE)
 

@@ -1,9 +1,7 @@
-"""Who waits, for what and since when: the spool and the database together, as they are counted for a person."""
+"""Who waits, and what was said of it: the spool and the database together."""
 
 from __future__ import annotations
 
-from mailer.status.backlog import HEADINGS, Pile, piles
-from mailer.status.reader import Waiting
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -46,19 +44,3 @@ def test_a_message_that_has_left_the_spool_waits_for_nobody(office: Office) -> N
     id = office.deferred("b@known.example")
     (office.spool_path(id)).unlink()
     assert waiting(office) == []
-
-
-def test_ages_fall_into_columns_that_double() -> None:
-    """Less than 5 minutes, less than 10, and so on; the last one has no end."""
-    minutes = (0, 4.9, 5, 10, 39, 40, 1279, 1280, 50_000)
-    found = piles([Waiting("x", NOW - 60 * age, "d", "", "") for age in minutes], lambda each: each.domain, NOW)
-    ages = dict(zip(HEADINGS, found["d"].ages, strict=True))
-    assert ages == {"5": 2, "10": 1, "20": 1, "40": 1, "80": 1, "160": 0, "320": 0, "640": 0, "1280": 1, "1280+": 2}
-    assert (found["d"].total, found["d"].oldest) == (9, NOW - 60 * 50_000)
-
-
-def test_the_largest_pile_comes_first() -> None:
-    """That is what one looks for."""
-    found = piles([Waiting("x", NOW, domain, "", "") for domain in "abbccc"], lambda each: each.domain, NOW)
-    assert [(name, pile.total) for name, pile in found.items()] == [("c", 3), ("b", 2), ("a", 1)]
-    assert Pile().as_json()["oldest_at"] is None

@@ -1,4 +1,7 @@
-"""Keys as ``mailer dkim`` handles them: made, found in the configuration, shown as records, looked up in the DNS."""
+"""DKIM keys and signatures as people ask of them: keys made, found in the configuration, shown with their records; signatures checked.
+
+`rotation` puts a new key in the place of the one in use.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.kinds import SELECTOR
 from mailer.config.owner import keeper_of
 from mailer.config.secret import read_key
 from mailer.config.values import find, new_file
@@ -17,21 +19,25 @@ from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure, from_os
 from mailer.mail.when import rfc3339
 
-from . import show
-from .options import usage
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable
 
     from mailer.config import Config
     from mailer.config.owner import Owner
     from mailer.config.sections.dkim import Dkim
     from mailer.dkim.key import PrivateKey
-
-    from .options import Given
+    from mailer.dkim.verify import Claim
 
 BITS = (2048, 3072, 4096)
 """Of a new RSA key. 2048 is what all verify; the record of a longer one is too long for some tools that edit the DNS."""
+
+
+class KeyWish(NamedTuple):
+    """What is said of a key that is to be made; None where nothing is."""
+
+    kind: str | None = None
+    bits: int | None = None
+    selector: str | None = None
 
 
 class Order(NamedTuple):
@@ -40,6 +46,19 @@ class Order(NamedTuple):
     kind: str
     bits: int
     selector: str
+
+    @classmethod
+    def of(cls, wish: KeyWish, kind: str = "rsa", bits: int = BITS[0]) -> Order:
+        """What is wished for; `kind` and `bits` are what it is if the wish does not say. Raises `ValueError` for what there is not."""
+        kind = wish.kind or kind
+        if kind not in keys.ALGORITHMS:
+            raise ValueError(f"--type is {' or '.join(keys.ALGORITHMS)}")
+        if kind == "ed25519" and wish.bits is not None:
+            raise ValueError("an Ed25519 key has 256 bits, always; --bits is for RSA")
+        if wish.bits is not None and wish.bits not in BITS:
+            raise ValueError(f"--bits is one of {', '.join(map(str, BITS))}")
+        length = wish.bits or (bits if bits in BITS else BITS[0])
+        return cls(kind, length, wish.selector or f"{kind}-{rfc3339(int(time.time()))[:10].replace('-', '')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +92,15 @@ class Published:
         lines = "".join(f"\n    {string}" for string in (first, *rest))
         return f"{self.name}. IN TXT ({lines} )"
 
-    def facts(self) -> dict[str, object]:
-        """For programs."""
+    def section(self, **more: object) -> list[str]:
+        """The lines that put the key into the configuration."""
+        import tomli_w
+
+        facts = {"domain": self.domain, "selector": self.selector, "key_file": self.path, **more}
+        return tomli_w.dumps({"dkim": [facts]}).splitlines()
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer dkim record --json`` has it."""
         return {
             "domain": self.domain,
             "selector": self.selector,
@@ -89,51 +115,21 @@ class Published:
             "zone": self.zone(),
         }
 
-    def blocks(self) -> Iterator[show.Block]:
-        """For people: what it is, and where the record goes."""
-        rows: list[tuple[str, show.Piece]] = [("key", f"{self.key.kind}, {self.key.bits} bits, in {self.path}")]
-        if self.state:
-            rows.append(("state", self._state()))
-        yield show.Fields([*rows, ("name", self.name), ("type", "TXT")])
 
-    def forms(self) -> Iterator[str]:
-        """The record in the forms that people copy, which stand alone on their lines, whole."""
-        yield from ("", "in one piece, for forms that ask for the value:", "", self.text)
-        yield from ("", "for a zone file:", "", *self.zone().split("\n"))
-
-    def _state(self) -> show.Cell:
-        if self.state == "retired":
-            return show.Cell(f"retired; its record is needed until {rfc3339(self.needed_until)}", "quiet")
-        return show.Cell(*{"signs": ("signs mail", "good"), "waiting": ("waits until its record is published", "wait")}[self.state])
+# Keys
 
 
-def domain_of(text: str) -> str:
-    """A domain from the command line as the DNS has it. Raises `Failure` (64)."""
-    try:
-        return ascii_domain(text)
-    except ValueError as error:
-        raise usage(str(error), "dkim") from None
+def keeper(config: str | None, spool: str | None) -> Owner:
+    """Whose keys are looked at, and who gets a new one, by the configuration and the spool that were named.
 
+    A mistake in the daemon's part of the configuration does not matter, nor that it is written only when the key is there.
+    """
+    from mailer.config.quick import submission
 
-def selector_of(text: str) -> str:
-    """A selector from the command line. Raises `Failure` (64)."""
-    try:
-        return str(SELECTOR.read(text))
-    except ValueError as error:
-        raise usage(str(error), "dkim") from None
-
-
-def ordered(given: Given, kind: str = "rsa", bits: int = BITS[0]) -> Order:
-    """The key that the command line asks for; `kind` and `bits` are what it is if it does not say."""
-    kind = given.text("--type") or kind
-    if kind not in keys.ALGORITHMS:
-        raise usage(f"--type is {' or '.join(keys.ALGORITHMS)}", given.command.name)
-    if kind == "ed25519" and given.flag("--bits"):
-        raise usage("an Ed25519 key has 256 bits, always; --bits is for RSA", given.command.name)
-    bits = given.number("--bits", bits if bits in BITS else BITS[0])
-    if bits not in BITS:
-        raise usage(f"--bits is one of {', '.join(map(str, BITS))}", given.command.name)
-    return Order(kind, bits, selector_of(given.text("--selector") or f"{kind}-{rfc3339(int(time.time()))[:10].replace('-', '')}"))
+    named = config or os.environ.get("MAILER_CONFIG", "")
+    if os.geteuid() == 0 and (os.path.exists(named) or not named):  # others have their own keys
+        spool = submission(config, spool).spool
+    return keeper_of(spool or "")
 
 
 def place(config: str | None, domain: str, selector: str) -> str:
@@ -170,12 +166,11 @@ def published(domain: str, selector: str, path: str, keeper: Owner) -> Published
     return Published(domain, selector, path, read_key(path, keeper.uid))
 
 
-def configured(config: Config, domains: Sequence[str], selector: str | None) -> list[Published]:
+def configured(config: Config, domain: str | None, selector: str | None) -> list[Published]:
     """The keys of the configuration, of one domain or selector if one is given. Raises `Failure` (67) if there is none."""
-    wanted = [domain_of(text) for text in domains]
-    chosen = [key for key in config.dkim if (not wanted or ascii_domain(key.domain) in wanted) and selector in (None, key.selector)]
+    chosen = [key for key in config.dkim if domain in (None, ascii_domain(key.domain)) and selector in (None, key.selector)]
     if not chosen:
-        which = "".join([f" of {wanted[0]}" if wanted else "", f" with the selector {selector}" if selector else ""])
+        which = "".join([f" of {domain}" if domain else "", f" with the selector {selector}" if selector else ""])
         raise Failure(f"the configuration has no key{which}; `mailer dkim keygen DOMAIN` makes one", NO_SUCH)
     keeper = keeper_of(config.spool)
     return [in_use(key, keeper) for key in chosen]
@@ -185,14 +180,6 @@ def in_use(key: Dkim, keeper: Owner) -> Published:
     """A key of the configuration, which `keeper` has. Raises `Failure`."""
     private = read_key(key.key_file, keeper.uid)
     return Published(ascii_domain(key.domain), key.selector, key.key_file, private, key.state, key.needed_until)
-
-
-def section(made: Published, **more: object) -> list[str]:
-    """The lines that put a key into the configuration."""
-    facts = {"domain": made.domain, "selector": made.selector, "key_file": made.path, **more}
-    import tomli_w
-
-    return tomli_w.dumps({"dkim": [facts]}).splitlines()
 
 
 class Texts:
@@ -212,3 +199,76 @@ class Texts:
         except DnsTrouble as trouble:
             return trouble.reason
         return [b"".join(record.strings).decode("utf-8", "replace") for record in found.records]
+
+
+# Signatures
+
+
+class Signature(NamedTuple):
+    """A signature of a message, judged; `number` counts from 1, `author` is the domain of the From field, empty where there is none."""
+
+    number: int
+    claim: Claim
+    author: str
+
+    @property
+    def word(self) -> str:
+        """The result, a word of RFC 8601 §2.7.1."""
+        assert self.claim.result is not None
+        return self.claim.result.word
+
+    @property
+    def why(self) -> str:
+        """The reason; empty where it holds."""
+        assert self.claim.result is not None
+        return self.claim.result.why
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the domain that signed is the author's, or above or below it."""
+        if not self.claim.domain or not self.author:
+            return False
+        shorter, longer = sorted((self.claim.domain, self.author), key=len)
+        return longer == shorter or longer.endswith("." + shorter)
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer dkim verify --json`` has it."""
+        claim = self.claim
+        return {
+            "signature": self.number,
+            "result": self.word,
+            "reason": self.why or None,
+            "domain": claim.domain or None,
+            "selector": claim.selector or None,
+            "algorithm": claim.algorithm or None,
+            "bits": claim.bits or None,
+            "aligned": self.aligned,
+        }
+
+
+def verify(config: Config, data: bytes) -> list[Signature]:
+    """The signatures of the message `data`, each judged, with the keys that the DNS has."""
+    import asyncio
+
+    from mailer.dkim.author import domains
+    from mailer.dkim.verify import claims
+    from mailer.mail.message import normalise
+
+    content = normalise(data)
+    found = list(claims(content, time.time()))
+    asyncio.run(_ask(config, found))
+    author = next(domains(content), "")
+    return [Signature(number, claim, author) for number, claim in enumerate(found, 1)]
+
+
+async def _ask(config: Config, found: Iterable[Claim]) -> None:
+    """Ask the DNS for the keys, all at once: who wrote the message does not choose how long this takes."""
+    import asyncio
+
+    texts = Texts(config)
+    open = [claim for claim in found if claim.result is None]
+    for claim, answer in zip(open, await asyncio.gather(*(texts.of(claim.name) for claim in open)), strict=True):
+        if isinstance(answer, str):
+            claim.trouble(answer)
+        else:
+            claim.check(answer)

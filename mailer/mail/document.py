@@ -1,0 +1,76 @@
+"""The JSON of a message and of its recipients, as every door gives it away: the one place where its members are named.
+
+Times are RFC 3339 in UTC. What is absent (empty, 0, None) is null.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def message(
+    id: str,
+    message_id: str,
+    request_id: str,
+    status: str,
+    sender: str,
+    subject: str,
+    size: int,
+    priority: str,
+    *,
+    queued_at: str,
+    recipients: Sequence[dict[str, object]],
+    last_attempt_at: str | None = None,
+    next_attempt_at: str | None = None,
+    sent_at: str | None = None,
+    attempts: int = 0,
+) -> dict[str, object]:
+    """A message; `size` is in bytes."""
+    return {
+        "id": id,
+        "message_id": message_id or None,
+        "request_id": request_id or None,
+        "status": status,
+        "from": sender,
+        "subject": subject or None,
+        "size": size,
+        "priority": priority,
+        "queued_at": queued_at,
+        "last_attempt_at": last_attempt_at,
+        "next_attempt_at": next_attempt_at,
+        "sent_at": sent_at,
+        "attempts": attempts,
+        "recipients": recipients,
+    }
+
+
+def recipient(
+    address: str,
+    type: str,
+    status: str,
+    *,
+    updated_at: str,
+    code: object = None,
+    enhanced_code: object = None,
+    reply: object = None,
+    host: object = None,
+    ours: bool = False,
+    cause: object = None,
+    besides: object = None,
+) -> dict[str, object]:
+    """One recipient of a message; `ours` is whether the reply is in our words, `besides` what else is known."""
+    return {
+        "address": address,
+        "type": type,
+        "status": status,
+        "code": code or None,
+        "enhanced_code": enhanced_code or None,
+        "reply": reply or None,
+        "host": host or None,
+        "ours": ours,
+        "cause": cause,
+        "besides": besides or None,
+        "updated_at": updated_at,
+    }

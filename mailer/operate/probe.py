@@ -1,0 +1,190 @@
+"""How far a session with a server comes, and what it shows of itself: as the daemon would open it, and no mail is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mailer.mail.address import printable
+from mailer.mail.failure import NO_PERMISSION, TRY_AGAIN, UNAVAILABLE, Failure
+from mailer.mail.when import rfc3339
+
+from .route import finder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.client.probe import ProbeFinding
+    from mailer.config import Config
+    from mailer.delivery.reaction import Reactions
+
+SUBMISSIONS = 465  # the port on which TLS comes first, RFC 8314 §3.3
+HERE = "probe"  # what the route to the server is called in the configuration that is made for it
+
+
+class Probed(NamedTuple):
+    """What the session with `target` showed: a relay of the configuration or a host."""
+
+    target: str
+    found: ProbeFinding
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``mailer probe --json`` has it."""
+        found = self.found
+        endpoint = found.endpoint
+        error = found.error
+        return {
+            "target": self.target,
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "address": found.address,
+            "ok": error is None and found.refusal is None,
+            "seconds": round(found.seconds, 4),
+            "greeting": found.greeting or None,
+            "tls": {
+                "mode": endpoint.requirement.mode,
+                "version": found.hop.tls.partition(" ")[0] or None,
+                "verified": found.hop.tls.endswith(" verified"),
+                "problem": found.unverified or None,
+            },
+            "certificates": [
+                {
+                    "subject": each.subject or None,
+                    "names": [*each.names],
+                    "issuer": each.issuer or None,
+                    "not_before": rfc3339(int(each.not_before)) if each.not_before else None,
+                    "not_after": rfc3339(int(each.not_after)) if each.not_after else None,
+                    "sha256": each.fingerprint,
+                }
+                for each in found.certificates
+            ],
+            "extensions": found.extensions.keywords,
+            "mechanisms": sorted(found.extensions.mechanisms),
+            "size_limit": found.extensions.size or None,
+            "login": endpoint.login and {"username": endpoint.login.username, "ok": found.logged_in},
+            "sender": {"address": found.sender, "ok": found.taken} if found.taken or found.refusal else None,
+            "steps": [
+                {
+                    "said": step.said or None,
+                    "code": None if step.ours else step.reply.code,
+                    "enhanced_code": step.reply.enhanced or None,
+                    "reply": [*step.reply.lines],
+                    "seconds": round(step.seconds, 4),
+                }
+                for step in found.steps
+            ],
+            "error": error
+            and {
+                "kind": str(error.kind),
+                "phase": error.phase,
+                "code": error.code,
+                "enhanced_code": error.enhanced_code or None,
+                "reply": error.text,
+                "retryable": error.retryable,
+            },
+        }
+
+    def failure(self, config: Config, known: Reactions) -> Failure | None:
+        """Why no mail could be sent there (69, 77), with what mends it where the words are `known`; None if it could."""
+        from mailer.client.errors import SmtpAuthenticationError
+
+        error = self.found.error
+        if error is not None:
+            return Failure(str(error), NO_PERMISSION if isinstance(error, SmtpAuthenticationError) else UNAVAILABLE)
+        return Failure(_refused(self.found, config, known), UNAVAILABLE) if self.found.refusal else None
+
+
+def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:
+    """What is refused, and what mends it where the words are known."""
+    from mailer.delivery.blame import BLAME, mended
+
+    assert found.refusal is not None
+    phase, reply = found.refusal
+    relay = config.routes[0].via[0].name
+    text = f"{found.endpoint.host} would take no mail from {found.sender}: {reply}"
+    cause = known.meaning(f"relay:{relay}", phase, reply)
+    return f"{text}; {BLAME[cause].what}, which this mends: {mended(cause, config, relay)}" if cause in BLAME else text
+
+
+def reactions_of(config: Config) -> Reactions:
+    """What is known of the replies of its hosts."""
+    from mailer.delivery.reaction import Reactions
+    from mailer.delivery.terms import TermsTable
+
+    return Reactions(TermsTable(config))
+
+
+def become(config: Config, again: Callable[[], Config]) -> Config:
+    """Be the user whom the daemon runs as, if root asks: what works for root need not for him. Returns the configuration as he reads it.
+
+    `again` reads it. His may not be the files of the library, so all of it that a probe needs is loaded before.
+    """
+    from mailer.client import probe  # noqa: F401
+    from mailer.config.owner import owner_of
+    from mailer.delivery import finder  # noqa: F401
+    from mailer.net import oauth  # noqa: F401
+
+    return again() if owner_of(config.spool).become() else config
+
+
+def sender_for(config: Config, target: str) -> str:
+    """Whom to ask a relay about: the sender of mail that names none, as that would leave. A host is not asked, for it takes mail for
+    its own people only: empty."""
+    from mailer.identity import reverse_path
+
+    relay = config.relays.get(target)
+    if relay is None:
+        return ""
+    sender = config.submitting.sender()
+    return reverse_path(sender, relay.author) if relay.author else sender
+
+
+def config_for(config: Config, target: str, tls: str | None) -> Config:
+    """The configuration of a machine that sends all mail to `target`: so it is called as the daemon would call it.
+
+    Raises `ValueError` for a target that is none, and for `tls` (a mode) where a relay has its own terms.
+    """
+    from mailer.config.forms import Via
+    from mailer.config.sections.relay import PORTS, Relay
+    from mailer.config.sections.route import everything
+
+    if tls is not None and (tls not in PORTS or target in config.relays):
+        hint = f"--tls takes {', '.join(PORTS)}" if tls not in PORTS else f"the terms of the relay {target} stand in the configuration"
+        raise ValueError(hint)
+    if target in config.relays:
+        return config.but(routes=(everything(Via("relay", target)),))
+    host, port = _place(target)
+    relay = Relay(name=HERE, host=host, port=port, tls=tls or ("implicit" if port == SUBMISSIONS else "opportunistic"))
+    return config.but(relays={HERE: relay}, routes=(everything(Via("relay", HERE)),))
+
+
+def _place(text: str) -> tuple[str, int]:
+    """``host``, ``host:port``, ``2001:db8::1`` or ``[2001:db8::1]:port``. Raises `ValueError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host.strip("[]") and not host.startswith("[")) or text.endswith("]"):
+        host, port = text, "25"
+    if not host.strip("[]") or not (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536):
+        raise ValueError(f"{printable(text)!r} is neither a relay of the configuration nor HOST or HOST:PORT")
+    return host.removeprefix("[").removesuffix("]").removesuffix("."), int(port)
+
+
+def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
+    """Open a session with the host to which `config` sends all mail; each step may take so many seconds. Raises `Failure` (69, 75).
+
+    With a `sender` the server is asked whether it would take mail from that address to that address, which is then taken back.
+    """
+    return Probed(target, asyncio.run(_probe(config, seconds, sender)))
+
+
+async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
+    from mailer.client.probe import probe
+    from mailer.delivery.hosts import Unroutable
+    from mailer.net.endpoint import Timeouts
+
+    try:
+        way = await finder_of(config).find("localhost")
+    except Unroutable as trouble:
+        raise Failure(trouble.text.removeprefix(f"relay {HERE}: "), TRY_AGAIN if trouble.offline else UNAVAILABLE) from None
+    stop = way.stops[0]
+    timeouts = Timeouts(connect=seconds, greeting=seconds, ehlo=seconds, mail=seconds, rcpt=seconds)
+    return await probe(stop.endpoint, stop.addresses, timeouts, sender)

@@ -1,0 +1,283 @@
+"""What an operator does with messages that wait, and with destinations: hold, release, retry, cancel, replay, pause, resume.
+
+Each operation is one call of the spool, which takes the message's lock; so all of this is safe while the daemon runs. The daemon is
+told of each, and acts on it at once. A message that is being delivered this moment is left alone and reported.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, USAGE, Failure, from_os
+from mailer.mail.message import Message
+from mailer.mail.when import rfc3339
+from mailer.spool import Busy, NoSuchMessage, layout, pauses
+from mailer.spool.file import CorruptFile
+from mailer.status.record import of_entry
+from mailer.status.schema import FINAL, PENDING, SCHEDULED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mailer.config.sections import SubmissionSettings
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry, Spool
+    from mailer.status.api import MailView, QueueActs
+    from mailer.status.filter import Filter
+    from mailer.status.record import Record
+
+WAITING = (*PENDING, SCHEDULED)
+GIVEN_UP = ("failed", "expired", "cancelled")
+IN_SPOOL = (*WAITING, *GIVEN_UP)
+"""The states that a message in the spool can have."""
+
+LONGEST_REASON = 500  # characters of why a destination is paused
+
+
+class Operation(NamedTuple):
+    """Something to be done with messages: on those in `states`; on those in `idle` there is nothing to do.
+
+    Those in `asked` are touched only where they are named, or that state is: no selection of others means them.
+    """
+
+    verb: str
+    done: str
+    states: tuple[str, ...]
+    idle: tuple[str, ...]
+    do: Callable[[QueueActs, str], object]
+    otherwise: str = ""
+    asked: tuple[str, ...] = ()
+
+    def selected(self, wanted: Filter) -> Filter:
+        """`wanted`, of the messages that the operation is for. Raises `ValueError` where none can be."""
+        states = wanted.states.intersection((*self.states, *self.asked)) if wanted.states else frozenset(self.states)
+        if not states:
+            raise ValueError(f"{self.verb} is for messages that are {' or '.join((*self.states, *self.asked))}")
+        return replace(wanted, states=states)
+
+    def refusal(self, record: Record) -> Failure:
+        """Why it cannot be done with the message of `record`, which is in another state."""
+        problem = "is done with" if record.status in FINAL else f"cannot be {self.done}: {self.otherwise}"
+        return Failure(f"message {record.id} {problem} (it is {record.word})", BAD_MESSAGE)
+
+    def gone(self, id: str) -> Failure:
+        """What to say of a message that is not there any more."""
+        return Failure(f"message {id} has left the spool this moment; `mailer status {id}` says what became of it", TRY_AGAIN)
+
+
+class Replay(Operation):
+    """The operation that puts messages once more, as new ones: what is done returns the new ID."""
+
+    __slots__ = ()
+
+    def refusal(self, record: Record) -> Failure:
+        """Why the message of `record` cannot be replayed."""
+        kept = "it was not given up" if record.status != "sent" else "what was delivered is not kept"
+        return Failure(f"message {record.id} cannot be replayed (it is {record.status}): {kept}", BAD_MESSAGE)
+
+    def gone(self, id: str) -> Failure:
+        """That its retention is over."""
+        return Failure(f"message {id} is not kept any more (bounce.retention)", NO_SUCH)
+
+
+class Performed(NamedTuple):
+    """What came of an operation on one message: it was `done` (or would be), there was nothing to do, or a `failure`.
+
+    `record` is the message as it was; None where a name is unknown. `made` is the ID of the new message of a replay.
+    """
+
+    operation: Operation
+    id: str
+    record: Record | None
+    done: bool = False
+    failure: Failure | None = None
+    made: str = ""
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the message is already as the operation would leave it."""
+        return self.failure is None and self.record is not None and self.record.word in self.operation.idle
+
+    def as_json(self) -> dict[str, object]:
+        """A line of ``mailer queue hold --json`` and its like."""
+        replayed = {"as": self.made or None} if isinstance(self.operation, Replay) else {}
+        return {
+            "id": self.id,
+            "action": self.operation.verb,
+            "done": self.done,
+            "was": self.record.word if self.record and not self.failure else None,
+            **replayed,
+            "error": str(self.failure) if self.failure else None,
+        }
+
+
+HOLD = Operation("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",), lambda spool, name: spool.hold(name))
+RELEASE = Operation("release", "released", ("held",), (), lambda spool, name: spool.release(name), "it is not held")
+RETRY = Operation(
+    "retry",
+    "due now",
+    ("deferred",),
+    ("queued", "sending", "sent"),  # who wants it tried has what he wants
+    lambda spool, name: spool.retry(name),
+    "release it with `mailer queue release`",
+    (SCHEDULED,),  # its sender has said when
+)
+CANCEL = Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool, name: spool.cancel(name, time.time()))
+
+
+def replaying(spool: Spool, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
+    """The operation that puts messages of `spool` once more as new ones, for those who have not got them or for `recipients`.
+
+    Those that were replayed before only `again`. Raises `Failure` (75) where the disk has less room than the `settings` want.
+    """
+    from mailer.spool.replay import replay
+
+    layout.check_space(spool.root, settings.min_free_space, settings.min_free_inodes, 0)
+    return Replay("replay", "replayed", GIVEN_UP, (), lambda _, old: replay(spool, old, recipients, time.time(), again=again).id)
+
+
+def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple[list[Record], list[Performed]]:
+    """The messages that `names` mean and the operation is for, each once; and what is to be said of the others."""
+    found: dict[str, Record] = {}
+    others = []
+    for name in names:
+        records = view.find(name)
+        if not records:
+            others.append(Performed(operation, name, None, failure=Failure(f"no message {name!r} is known here", NO_SUCH)))
+        for record in records:
+            if record.word in (*operation.states, *operation.asked):
+                found[record.id] = record
+            else:
+                idle = record.word in operation.idle
+                others.append(Performed(operation, record.id, record, failure=None if idle else operation.refusal(record)))
+    return list(found.values()), others
+
+
+def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bool = True, dry_run: bool = False) -> Performed | None:
+    """Do it to the message of `record`, unless it is a `dry_run`, and tell the daemon. Raises `Failure` where the disk has trouble.
+
+    None if the message was selected, not `named`, and has simply left meanwhile.
+    """
+    made = ""
+    try:
+        if not dry_run:
+            done = operation.do(spool, record.id)
+            made = done if isinstance(done, str) else ""
+            spool.ring(made or record.id)
+    except NoSuchMessage:
+        if not named and not isinstance(operation, Replay):
+            return None
+        return Performed(operation, record.id, record, failure=operation.gone(record.id))
+    except (Busy, Failure) as failure:
+        return Performed(operation, record.id, record, failure=failure)
+    except CorruptFile as error:
+        damaged = Failure(f"the file of message {record.id} is damaged: {error}", BAD_MESSAGE)
+        return Performed(operation, record.id, record, failure=damaged)
+    except OSError as error:
+        raise from_os(f"cannot {operation.verb} message {record.id}", error.filename or spool.root, error) from None
+    return Performed(operation, record.id, record, done=not dry_run, made=made)
+
+
+# One message as it lies there
+
+
+class Stored(NamedTuple):
+    """A message of the spool: its envelope and outcomes, and its bytes."""
+
+    entry: Entry
+    content: bytes
+
+    def header(self) -> list[tuple[str, str]]:
+        """The fields of the header, each on one line, as text."""
+        return header(self.content)
+
+    def body(self) -> str:
+        """What follows the header, as text."""
+        return Message.split(self.content).rest.removeprefix(b"\r\n").decode("utf-8", "replace")
+
+    def as_json(self, *, body: bool = False) -> dict[str, object]:
+        """As ``mailer queue show --json`` has it; with its `body` where that is asked for."""
+        envelope = self.entry.envelope
+        document = of_entry(self.entry).as_json()
+        document["submitter"] = dict(envelope.submitter)
+        document["options"] = dict(envelope.options)
+        document["outcomes"] = [self._outcome(outcome) for outcome in self.entry.history.outcomes]
+        document["header"] = [list(field) for field in self.header()]
+        if body:
+            document["body"] = self.body()
+        return document
+
+    def _outcome(self, outcome: Outcome) -> dict[str, object]:
+        record = outcome.to_record()
+        if outcome.due:
+            record["due"] = rfc3339(outcome.due)
+        return {"at": rfc3339(outcome.at), "address": self.entry.envelope.recipients[outcome.to].address, **record}
+
+
+def header(content: bytes) -> list[tuple[str, str]]:
+    """The fields of a message's header, each on one line, as text."""
+    fields = []
+    for _, field in Message.split(content).fields():
+        name, _, value = field.decode("utf-8", "replace").partition(":")
+        fields.append((name.strip(), value.strip()))
+    return fields
+
+
+def stored(view: MailView, name: str) -> Stored:
+    """The one message that `name` means. Raises `Failure`: 67 if it is not in the spool, 64 if there are several, 65 if it is damaged."""
+    found = view.find(name)
+    if not found:
+        raise Failure(f"no message {name!r} is known here", NO_SUCH)
+    if len(found) > 1:
+        raise Failure(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", USAGE)
+    id = found[0].id
+    try:
+        return Stored(view.spool.read(id), view.spool.content(id))
+    except NoSuchMessage:
+        raise Failure(f"message {id} has left the spool; `mailer status {id}` says what became of it", NO_SUCH) from None
+    except CorruptFile as error:
+        raise Failure(f"the file of message {id} is damaged: {error}", BAD_MESSAGE) from None
+
+
+# Destinations
+
+
+class Paused(NamedTuple):
+    """A pause that was said or ended, and whether a daemon `heard`."""
+
+    pause: pauses.Pause
+    heard: bool
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer queue pause --json`` has it."""
+        return {**pauses.as_json(self.pause), "heard": self.heard}
+
+
+def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:
+    """Let mail for `target` wait until `until` (infinity: until it is resumed). Raises `Failure`, and `ValueError` for a bad reason."""
+    if not why.isprintable() or len(why) > LONGEST_REASON:
+        raise ValueError(f"takes one line of text, of at most {LONGEST_REASON} characters")
+    if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
+        spool.prepare()
+    heard = pauses.pause(spool.root, target, until, why, now)
+    return Paused(pauses.Pause(target, until, why, now), heard)
+
+
+def resume(spool: Spool, target: str, now: float) -> Paused:
+    """Let mail for `target` go on. Raises `Failure` (67) if it was not paused, or there is no spool."""
+    heard = pauses.resume(_existing(spool), target, now)
+    return Paused(pauses.Pause(target, now, "", now), heard)
+
+
+def paused(spool: Spool, now: float) -> list[pauses.Pause]:
+    """What is paused. Raises `Failure` (67) if there is no spool."""
+    return [each for each in pauses.read(_existing(spool)) if each.holds(now)]
+
+
+def _existing(spool: Spool) -> str:
+    if not os.path.isdir(spool.root):
+        raise Failure(f"there is no spool at {spool.root}", NO_SUCH)
+    return spool.root

@@ -1,0 +1,97 @@
+"""Operations on messages, as any door performs them: what each is for, and what came of it, as a value."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mailer.config.quick import submission
+from mailer.mail.failure import Failure
+from mailer.operate.queue import CANCEL, HOLD, RELEASE, RETRY, Operation, pause, paused, perform, replaying, resume, stored, targets
+from mailer.status.filter import Filter
+from tests.fakes.mail import NOW
+from tests.status.office import Office
+
+
+def record(office: Office, id: str):  # type: ignore[no-untyped-def]
+    with office.view() as view:
+        return view.message(id)
+
+
+@pytest.mark.parametrize("operation", [HOLD, RELEASE, RETRY, CANCEL], ids=lambda operation: operation.verb)
+def test_a_selection_is_of_what_the_operation_is_for(operation: Operation) -> None:
+    """A state that it is not for selects nothing, which is a mistake; without one, all that it is for is meant, but what must be named."""
+    assert operation.selected(Filter()).states == frozenset(operation.states)
+    with pytest.raises(ValueError, match=f"{operation.verb} is for messages that are "):
+        operation.selected(Filter(states=frozenset({"expired"})))
+
+
+def test_what_is_named_is_found_once_and_the_rest_is_said(office: Office) -> None:
+    """A message by two names, one that is as the operation would leave it, one that is done with, and one that is unknown."""
+    waits, held, failed = office.put(), office.held(), office.failed()
+    with office.view() as view:
+        found, others = targets(view, [waits, waits.lower(), held, failed, "unknown"], HOLD)
+    assert [each.id for each in found] == [waits]
+    assert [(each.id, each.nothing_to_do, each.failure and each.failure.code) for each in others] == [
+        (held, True, None), (failed, False, 65), ("unknown", False, 67),
+    ]  # fmt: skip
+    assert others[1].as_json()["error"] == f"message {failed} is done with (it is failed)"
+
+
+def test_an_operation_is_performed_or_would_be(office: Office) -> None:
+    """And its JSON says which."""
+    id = office.put()
+    before = record(office, id)
+    would = perform(office.spool, before, HOLD, dry_run=True)
+    assert would is not None
+    assert would.as_json() == {"id": id, "action": "hold", "done": False, "was": "queued", "error": None}
+    assert office.spool.find(id) == "queued"
+    did = perform(office.spool, before, HOLD)
+    assert did is not None
+    assert did.as_json() == {"id": id, "action": "hold", "done": True, "was": "queued", "error": None}
+    assert office.spool.find(id) == "held"
+
+
+def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Office) -> None:
+    """Of a selection nobody misses it; what is not kept cannot be replayed, however it was chosen."""
+    id = office.failed()
+    before = record(office, id)
+    office.spool_path(id).unlink()
+    assert perform(office.spool, before, HOLD, named=False) is None
+    named = perform(office.spool, before, HOLD)
+    assert named is not None
+    assert named.failure is not None
+    assert named.failure.code == 75
+    again = perform(office.spool, before, replaying(office.spool, submission(None, office.spool.root)), named=False)
+    assert again is not None
+    assert again.as_json() == {
+        "id": id, "action": "replay", "done": False, "was": None, "as": None,
+        "error": f"message {id} is not kept any more (bounce.retention)",
+    }  # fmt: skip
+
+
+def test_a_message_is_shown_as_it_lies_there(office: Office) -> None:
+    """By one name, which may be no other's."""
+    id = office.deferred(message_id="<1@example.com>")
+    office.put(message_id="<1@example.com>")
+    with office.view() as view:
+        found = stored(view, id)
+        with pytest.raises(Failure, match="is the name of 2 messages") as caught:
+            stored(view, "<1@example.com>")
+    assert caught.value.code == 64
+    document = found.as_json(body=True)
+    assert document["id"] == id
+    assert document["body"] == found.body()
+    assert [outcome["verdict"] for outcome in document["outcomes"]] == ["defer"]  # type: ignore[attr-defined]
+
+
+def test_a_destination_is_paused_and_goes_on(office: Office) -> None:
+    """Whether a daemon heard is part of the answer; a reason is one line."""
+    said = pause(office.spool, "example.net", math.inf, "moving", NOW)
+    assert said.as_json() == {"target": "example.net", "until": None, "why": "moving", "at": "2027-01-15T08:00:00Z", "heard": False}
+    assert [each.target for each in paused(office.spool, NOW)] == ["example.net"]
+    assert resume(office.spool, "example.net", NOW).as_json()["until"] == "2027-01-15T08:00:00Z"
+    assert paused(office.spool, NOW) == []
+    with pytest.raises(ValueError, match="one line of text"):
+        pause(office.spool, "example.net", math.inf, "two\nlines", NOW)
