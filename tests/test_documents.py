@@ -10,7 +10,7 @@ import pytest
 
 from mailer.config import manual, values
 from mailer.config.file import examine
-from mailer.identity import Rules
+from mailer.rewriting import Rules
 
 ROOT = Path(__file__).parent.parent
 UNIT = (ROOT / "examples/mailer.service").read_text()

@@ -18,7 +18,7 @@ PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
-    {"clock", "durable", "events", "identity", "machine"},
+    {"clock", "durable", "events", "rewriting", "machine"},
     {"config", "spool", "status", "net", "log", "notify", "metrics"},
     {"submit", "delivery", "bounces", "client", "check"},
     {"operate"},
@@ -33,7 +33,7 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
-    ("identity", "machine"),  # who is of this machine depends on what it is called
+    ("rewriting", "machine"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("delivery", "submit"),  # reports enter by the one door, like all mail
@@ -129,7 +129,7 @@ def test_judges_are_pure(path: Path) -> None:
     names = set(imports(path))
     assert not {name.partition(".")[0] for name in names} & OUTSIDE
     own = {name for name in names if name.startswith("mailer.check.") and ".judge" not in name}
-    assert {name.split(".")[2] for name in own} <= {"answer", "finding", "situation"}
+    assert {name.split(".")[2] for name in own} <= {"finding", "situation"}
     assert not any(name.startswith(("mailer.net", "mailer.config")) for name in names)
 
 

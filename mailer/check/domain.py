@@ -22,10 +22,8 @@ from .judge.host import Source, public
 if TYPE_CHECKING:
     from mailer.config.sections.dkim import Dkim
 
-    from .answer import Answer
-    from .finding import Finding
-    from .scene import Scene
-    from .situation import Outlet
+    from .finding import Answer, Finding
+    from .situation import Outlet, Scene
 
 ANYBODY = "192.0.2.1"
 """An address that is nobody's: for it a record is evaluated whole, and so what is wrong with it comes out."""

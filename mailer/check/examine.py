@@ -18,8 +18,7 @@ from .domain import examine_domain
 from .host import call_out, examine_host
 from .judge.host import Source, public
 from .lookups import Lookups
-from .scene import Scene
-from .situation import Outlet, Situation
+from .situation import Outlet, Scene, Situation
 from .sources import sources
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .finding import Finding
     from .lookups import Lookups
-    from .scene import Scene
+    from .situation import Scene
 
 
 async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call], str]] | None) -> list[Finding]:

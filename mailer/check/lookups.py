@@ -1,13 +1,18 @@
-"""Questions to the DNS for a report: each is asked once, many at a time, and all of them end at one deadline."""
+"""Questions to the DNS for a report: each is asked once, many at a time, and all of them end at one deadline.
+
+`reason` puts into words what went wrong outside.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from mailer.net.query import DnsTrouble
 
-from .answer import Answer
+from .finding import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,3 +75,15 @@ def _text(record: Any) -> str:
     if hasattr(record, "target"):
         return str(record.target.to_text(omit_final_dot=True)).lower()
     return str(record.address)
+
+
+def reason(error: Exception) -> str:
+    """The reason alone; asyncio puts whole addresses into its messages."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, EOFError):
+        return "it hung up"
+    if isinstance(error, asyncio.LimitOverrunError):
+        return "it says one line without an end"
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number and not isinstance(error, ssl.SSLError) else str(error) or type(error).__name__

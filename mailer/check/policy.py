@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.ip_filter import allowed
 
 from .judge.mtasts import Fetched
-from .words import reason
+from .lookups import reason
 
 if TYPE_CHECKING:
     from .lookups import Lookups

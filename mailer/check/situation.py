@@ -1,11 +1,20 @@
-"""How mail leaves here, as far as it matters for what a receiver sees: directly, through relays, and from where."""
+"""How mail leaves here, as far as it matters for what a receiver sees: directly, through relays, and from where; and what all checks of
+one run share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.pattern import fits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.config import Config
+
+    from .judge.host import Source
+    from .lookups import Lookups
 
 
 class Provider(NamedTuple):
@@ -63,3 +72,15 @@ class Situation:
     def hello(self, address: str) -> str:
         """What a host hears in EHLO that is called from `address`."""
         return self.hellos.get(address, self.hostname)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`own` are the addresses of this host and how they are known; `now` is in seconds since the epoch."""
+
+    config: Config
+    lookups: Lookups
+    situation: Situation
+    own: Sequence[Source]
+    now: float
+    https_port: int

@@ -8,7 +8,7 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from .words import reason
+from .lookups import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

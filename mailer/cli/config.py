@@ -75,7 +75,7 @@ def _missing(given: Given, path: str, config: Config) -> list[Problem]:
     owner = owner_of(config.spool)
     import subprocess  # noqa: F401 - as all that is loaded here: the library may be closed to him whom we become
 
-    import mailer.identity
+    import mailer.rewriting
 
     if config.dkim:
         import mailer.dkim.key  # noqa: F401

@@ -83,8 +83,8 @@ def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
 
 def _aliases(config: Config) -> Iterator[Problem]:
     """Aliases that mail cannot follow: submission reports them one by one, to those who write to them."""
-    from mailer.identity import Rules
-    from mailer.identity.aliases import read
+    from mailer.rewriting import Rules
+    from mailer.rewriting.aliases import read
 
     path, line = config.submission.aliases_file, config.lines.get("submission.aliases_file", 0)
     told: set[str] = set()

@@ -123,7 +123,7 @@ def kept(value: object) -> tuple[str, ...]:
 def aliases(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """For each name or address, in lower case, those that mail for it goes to: one, or a list.
 
-    A target that leads nowhere is left to those who write to it (`mailer.identity`): it must not refuse all mail.
+    A target that leads nowhere is left to those who write to it (`mailer.rewriting`): it must not refuse all mail.
     """
     found = []
     for name, targets in _pairs(value):

@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.bounces.reports import asked_of
-from mailer.identity import reverse_path
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import reach
 from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
 from mailer.net.errors import beside, joined
+from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply
 
 from . import age

@@ -10,8 +10,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailer.identity import relayed
 from mailer.net.aside import LARGE, aside
+from mailer.rewriting import relayed
 
 from .blame import BLAME
 from .courier import Load

@@ -15,8 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
-from mailer.bounces.quota import EVERYBODY, worth_telling
-from mailer.bounces.reports import asked_of
+from mailer.bounces.reports import EVERYBODY, asked_of, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.net.aside import LARGE, aside

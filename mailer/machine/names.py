@@ -9,7 +9,7 @@ Which these are, from what costs nothing to what costs a look into a file:
    127.0.0.1, and try a web site out by the name that it will have. So a name with a domain counts only on a line that is for this
    machine: that of 127.0.1.1, where Debian keeps its name, or one that has a name of (1) or (2) other than ``localhost``.
 
-Used for aliases and authors (`mailer.identity`), and for the hostname that holds where none is configured.
+Used for aliases and authors (`mailer.rewriting`), and for the hostname that holds where none is configured.
 """
 
 from __future__ import annotations

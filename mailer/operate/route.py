@@ -155,8 +155,8 @@ async def _plan(config: Config, addresses: Sequence[Address]) -> list[Itinerary]
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
     """What the relays to which a message would go first change in it when it leaves (``relay.NAME.author``)."""
     from mailer.delivery.route import RouteTable
-    from mailer.identity import relayed, reverse_path
     from mailer.mail.message import Change
+    from mailer.rewriting import relayed, reverse_path
 
     table = RouteTable(config.routes)
     ways = dict.fromkeys(table.find(to.domain).via[0] for to in envelope.recipients if to.outcome is None)

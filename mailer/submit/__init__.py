@@ -7,7 +7,7 @@ complete:
 - line ends are CRLF, no stray CR, LF or NUL is left, so that no receiver can see two messages in one;
 - Date, Message-ID and From are there; Bcc and Return-Path are not; what may stand once stands once (`mailer.mail.once`);
 - every address is one, and there is at least one recipient; names of this machine are who the configuration says they are,
-  in the header and in the envelope (`mailer.identity`);
+  in the header and in the envelope (`mailer.rewriting`);
 - lines are no longer than SMTP allows, and 8-bit text says what it is (`mailer.mail.repair`);
 - the sizes and the number of recipients are within their limits.
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.config.sections import SubmissionSettings
-    from mailer.identity import Rules
     from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change
+    from mailer.rewriting import Rules
 
 __all__ = ["Prepared", "Request", "Submitted", "check_recipient", "check_size", "prepare", "read_all", "submit"]
 
@@ -226,7 +226,7 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
     sender = sender_of(request, came, settings, rules, changes)
     message = steps.without_envelope(came, changes)
     if rules is not None:
-        from mailer.identity import identified
+        from mailer.rewriting import identified
 
         message = identified(message, rules, changes)
     digest = _digest(sender, recipients, message) if request.request_id else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
-    from mailer.identity import Rules
+    from mailer.rewriting import Rules
 
     from . import Request
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.config.sections import SubmissionSettings
-    from mailer.identity import Rules
     from mailer.mail.message import Message
+    from mailer.rewriting import Rules
 
     from . import Request
 
@@ -34,7 +34,7 @@ def rules_for(request: Request, message: Message, settings: SubmissionSettings) 
     """The rules of identity; None where they would change nothing: there are none but for names without a domain, and no such name."""
     if not (settings.rules or _has_bare_name(request, message, everywhere=bool(settings.default_domain))):
         return None
-    from mailer.identity import Rules
+    from mailer.rewriting import Rules
 
     return Rules(settings, _user)
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.check.answer import Answer, tagged
 from mailer.check.evaluate import evaluate
 from mailer.check.examine import domains_of, situation_of
-from mailer.check.finding import Finding, Record, worst
+from mailer.check.finding import Answer, Finding, Record, tagged, worst
 from mailer.check.judge import blocklist, dmarc, mtasts, names, spf
 from mailer.config import load
 from mailer.config.model import Config

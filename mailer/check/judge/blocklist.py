@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 
 if TYPE_CHECKING:
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
 
 CHECK = "blocklist"
 LISTED, NOT_LISTED = "127.0.0.2", "127.0.0.1"  # the test entries, RFC 5782 §5

@@ -15,7 +15,7 @@ from mailer.mail.when import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
     from mailer.check.situation import Situation
     from mailer.dkim.key import PrivateKey
 

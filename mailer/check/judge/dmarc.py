@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.answer import tagged
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, tagged, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
 
 CHECK = "DMARC"
 LONGEST_WALK = 8  # labels; of a longer name the walk goes on with its last seven, RFC 9989 §4.10

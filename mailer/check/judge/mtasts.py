@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.answer import tagged
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, tagged, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
 
 CHECK, REPORTS = "MTA-STS", "TLSRPT"
 LONGEST_AGE = 31557600  # seconds, RFC 8461 §3.2

@@ -10,7 +10,7 @@ from mailer.mail.ip_filter import allowed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
 
 CHECK = "MX"
 

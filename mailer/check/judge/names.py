@@ -13,7 +13,7 @@ from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
 
 CHECK = "PTR"
 HELLO = "EHLO"

@@ -16,7 +16,7 @@ from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mailer.check.answer import Answer
+    from mailer.check.finding import Answer
     from mailer.check.situation import Outlet, Situation
 
 CHECK = "SPF"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.identity import identified
 from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Change, Message
+from mailer.rewriting import identified
 
 from .test_rules import ALIASES, rules
 

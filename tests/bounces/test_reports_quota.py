@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.bounces import Quota
-from mailer.bounces.quota import worth_telling
+from mailer.bounces.reports import worth_telling
 
 
 def test_a_sender_has_his_quota_each_hour() -> None:

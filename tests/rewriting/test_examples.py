@@ -8,7 +8,7 @@ from pathlib import Path
 from mailer.compose import Email
 from mailer.config import load
 from mailer.config.quick import plain, submission
-from mailer.identity import Rules
+from mailer.rewriting import Rules
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -1,4 +1,4 @@
-"""Identity: who somebody of this machine is to the world. One set of rules, for header and envelope together.
+"""Address rewriting: who somebody of this machine is to the world. One set of rules, for header and envelope together.
 
 Programs of a machine write to ``root`` and as ``www-data``. Such names mean nothing elsewhere: the mail bounces, or
 worse, arrives at somebody else's ``root``. The configuration says who they are, and submission writes it into every

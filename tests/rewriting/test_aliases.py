@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.identity.aliases import Aliases, read, refusal
 from mailer.mail.failure import Failure
+from mailer.rewriting.aliases import Aliases, read, refusal
 
 FILE = """\
 # comment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.identity import relayed, reverse_path
 from mailer.mail.message import Change
+from mailer.rewriting import relayed, reverse_path
 
 REST = b"Reply-To: c@example.org\r\nTo: root, d@example.org\r\n\r\nFrom: body\r\n"
 MESSAGE = b"From: Anna <anna@example.org>\r\nSender: bob@example.org\r\n" + REST

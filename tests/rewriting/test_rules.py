@@ -9,8 +9,8 @@ import pytest
 
 from mailer.config import values
 from mailer.config.sections import SubmissionSettings
-from mailer.identity import Rules
 from mailer.mail.address import AddressError
+from mailer.rewriting import Rules
 from tests.fakes.nameplate import Nameplate
 
 
