@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from mailer.compose import Attachment as Attachment
     from mailer.compose import EmailError as EmailError
     from mailer.compose import Link as Link
-    from mailer.mail.request import Request as Request
-    from mailer.mail.request import Wanted as Wanted
+    from mailer.mail.delivery_options import Request as Request
+    from mailer.mail.delivery_options import Wanted as Wanted
     from mailer.net.endpoint import Login as Login
     from mailer.net.endpoint import Timeouts as Timeouts
     from mailer.net.oauth import OAuth as OAuth
@@ -66,7 +66,7 @@ _HOMES = {
     "client.smtp": "SmtpClient",
     "client.sync": "SyncSmtpClient",
     "compose": "Attachment EmailError Link",
-    "mail.request": "Request Wanted",
+    "mail.delivery_options": "Request Wanted",
     "net.endpoint": "Login Timeouts",
     "net.oauth": "OAuth",
     "tlspolicy.requirement": "Requirement",

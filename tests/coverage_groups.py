@@ -43,7 +43,7 @@ GROUPS = (
     Group("core client", 85, 75, "client/*"),
     Group("transport", 80, 70, "net/* smtp/*"),
     Group(
-        "MIME encoding", 90, 80, "compose/* mail/mime.py mail/entity.py mail/multipart.py mail/charset.py mail/sevenbit.py mail/*repair.py"
+        "MIME encoding", 90, 80, "compose/* mail/mime.py mail/entity.py mail/multipart.py mail/charset.py mail/downgrade.py mail/*repair.py"
     ),
     Group("authentication", 85, 75, "smtp/sasl.py smtp/scram.py smtp/mechanism.py smtp/server_auth.py net/oauth.py"),
     Group(

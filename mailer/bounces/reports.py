@@ -32,8 +32,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.dsn.report import report
+from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.message import header_end
-from mailer.mail.request import NOTHING, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

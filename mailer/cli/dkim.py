@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import BAD_MESSAGE, OK, TRY_AGAIN, USAGE, Failure
-from mailer.mail.when import rfc3339
 
 from . import show
 from .options import JSON, Command, Option, usage

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from mailer.dsn.explain import explain
 from mailer.machine.users import called
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import NO_SUCH, OK, Failure
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES
-from mailer.mail.when import rfc3339
 from mailer.operate.explain import diagnose
 
 from . import pages, show

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from mailer.config import values
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.dates import parse_rfc3339, rfc3339
 
 from .options import usage
 

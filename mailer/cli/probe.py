@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import OK
-from mailer.mail.when import rfc3339
 from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
 
 from . import show

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mailer.config import values
 from mailer.config.quick import submission
+from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, Failure
-from mailer.mail.when import parse_rfc3339
 from mailer.spool import Spool
 from mailer.status.filter import Filter
 from mailer.status.schema import FINAL, LATER, PENDING, SCHEDULED

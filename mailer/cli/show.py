@@ -17,8 +17,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.text import one_line
-from mailer.mail.when import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

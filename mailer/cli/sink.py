@@ -13,9 +13,9 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, cast
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import BAD_CONFIG, OK, UNAVAILABLE, Failure, from_os
 from mailer.mail.text import one_line
-from mailer.mail.when import rfc3339
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
 from mailer.sink.maildir import Refusal

@@ -20,12 +20,12 @@ from mailer.compose import Email, EmailError
 from mailer.mail import address, named
 from mailer.mail.address import AddressError
 from mailer.mail.address_list import in_header, written
+from mailer.mail.dates import rfc5322
+from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.header_repair import mended_header
 from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.once import single
-from mailer.mail.request import NOTHING, Request
 from mailer.mail.resent import newest, resent
-from mailer.mail.when import rfc5322
 
 from .errors import ErrorKind, SmtpError
 

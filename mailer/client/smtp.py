@@ -9,7 +9,7 @@ from mailer.config.kinds import refuse_port
 from mailer.config.numbers import check_numbers, check_port
 from mailer.config.sections.relay import PORTS
 from mailer.config.values import own_hostname
-from mailer.mail.request import NOTHING, Request
+from mailer.mail.delivery_options import NOTHING, Request
 from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.happy_eyeballs import FAMILIES
 from mailer.net.pool import Pool
@@ -123,7 +123,7 @@ class SmtpClient:
         """Send one message: an `Email`, an `email.message.Message`, or bytes.
 
         `sender` (the reverse-path; ``""`` for none) and `recipients` are the envelope; without them the message's own
-        fields say it. `request` is what else is wanted, such as reports (`mailer.mail.request`). Returns when the server
+        fields say it. `request` is what else is wanted, such as reports (`mailer.mail.delivery_options`). Returns when the server
         has taken it for at least one recipient; the others, if any, are in `SendResult.rejected`. Raises `SmtpError` when it
         was taken for none.
         """

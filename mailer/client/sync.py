@@ -10,14 +10,14 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from mailer.mail.request import NOTHING
+from mailer.mail.delivery_options import NOTHING
 
 from .smtp import SmtpClient
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
-    from mailer.mail.request import Request
+    from mailer.mail.delivery_options import Request
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
 

@@ -149,7 +149,7 @@ def _name(value: object) -> str:
 
 def _moment(value: object) -> float | None:
     """Seconds since the epoch, from a time as RFC 3339 has it, or nothing."""
-    from mailer.mail.when import parse_rfc3339
+    from mailer.mail.dates import parse_rfc3339
 
     text = values.text(value)
     return parse_rfc3339(text) if text else None
@@ -170,7 +170,7 @@ def _source(value: object) -> str:
 
 
 def _rfc3339(moment: float) -> str:
-    from mailer.mail.when import rfc3339
+    from mailer.mail.dates import rfc3339
 
     return rfc3339(moment)
 

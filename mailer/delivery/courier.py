@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.bounces.reports import asked_of
 from mailer.mail.cause import Cause
+from mailer.mail.delivery_options import MAX_SECONDS, NOTHING, Request
 from mailer.mail.outcome import reach
-from mailer.mail.request import MAX_SECONDS, NOTHING, Request
 from mailer.net.connection import Answer, Mail, SessionError
 from mailer.net.errors import beside, joined
 from mailer.rewriting import reverse_path

@@ -21,8 +21,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.downgrade import seven_bit
 from mailer.mail.message import PIECE, blocks, header_end
-from mailer.mail.sevenbit import seven_bit
 
 from .canonical import FOLD, WSP, RelaxedBody, relaxed_body, relaxed_value
 

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from mailer.mail.dates import parse_rfc3339, rfc5322
+from mailer.mail.delivery_options import NOTHING
 from mailer.mail.mime import MAX_WORD, field
-from mailer.mail.request import NOTHING
-from mailer.mail.when import parse_rfc3339, rfc5322
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.delivery_options import Request
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
-    from mailer.mail.request import Request
 
 
 Kind = Literal["failed", "expired", "delayed", "relayed", "delivered"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from mailer.mail.when import parse_rfc3339, rfc5322
+from mailer.mail.dates import parse_rfc3339, rfc5322
 
 from .explain import CLASSED, explain
 from .fields import one_line

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import ascii_address
+from mailer.mail.dates import rfc5322
+from mailer.mail.delivery_options import NOTHING
 from mailer.mail.mime import encoded, field, is_plain, multipart, part
-from mailer.mail.request import NOTHING
-from mailer.mail.when import rfc5322
 
 from .fields import ascii_line, one_line, status_part
 from .letter import letter
@@ -22,9 +22,9 @@ from .letter import letter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.delivery_options import Request
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
-    from mailer.mail.request import Request
 
     from .fields import Kind
 

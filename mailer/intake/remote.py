@@ -13,9 +13,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
 from mailer.mail.cause import CAUSES
+from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.history import History
-from mailer.mail.when import parse_rfc3339
 from mailer.spool import Entry, file
 from mailer.spool.handover import Unanswered, ask
 from mailer.status.attempts import Attempted, DialogLine

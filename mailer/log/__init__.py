@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.text import one_line
-from mailer.mail.when import rfc3339
 
 from .writer import Writer, open_stream
 

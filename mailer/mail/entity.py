@@ -1,10 +1,10 @@
 """A MIME entity, which is a message or a part of one, found within the message that holds it: nothing is copied but its header.
 
-For those who encode parts of messages that others have made: `sevenbit`, `repair`. They read a message from left to right and write
+For those who encode parts of messages that others have made: `downgrade`, `repair`. They read a message from left to right and write
 it anew; what stays as it is goes there straight from the message. RFC 2045, RFC 2046.
 
 Whoever sends a message may nest and divide it as he likes. So there are bounds (`MAX_DEPTH`, `multipart.MAX_PARTS`), a level costs no
-more than looking for its boundary, and what has to be known of the octets is looked up once for all levels (`lookout`).
+more than looking for its boundary, and what has to be known of the octets is looked up once for all levels (`multipart.Lookout`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ other work; `envelope_reader` reads it.
 
 from __future__ import annotations
 
-from .when import parse_rfc3339
+from .dates import parse_rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,10 +24,9 @@ from binascii import a2b_qp
 from .charset import ASCII, WESTERN, charset_of
 from .entity import MAX_DEPTH, OPEN, Entity, Written, encoded, has_lines, relabelled, with_mime
 from .header_repair import LONG, RAW, charset, mended_header, note, with_charset
-from .lookout import Lookout, raw_octet
 from .message import Change, Message, long_line
 from .mime import base64_lines, field, quoted, repacked
-from .multipart import MAX_PARTS, TooManyParts, default_of, pieces
+from .multipart import MAX_PARTS, Lookout, TooManyParts, default_of, pieces, raw_octet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from mailer.mail.cause import Cause
-from mailer.mail.request import NOTHING, Request
+from mailer.mail.delivery_options import NOTHING, Request
 from mailer.smtp.client import State
 from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.delivery.blame import BLAME, kind_of, mended
 from mailer.delivery.terms import TermsTable, where
 from mailer.mail.cause import Cause
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 from mailer.net.tls import NOT_ACCEPTED
 from mailer.spool.pauses import Pauses
 from mailer.status.destinations import FOREVER, hosts_of

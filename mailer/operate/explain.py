@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.clock import SystemClock
 from mailer.dsn.explain import explain
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import Failure
-from mailer.mail.when import rfc3339
 from mailer.spool import layout, pauses
 
 if TYPE_CHECKING:

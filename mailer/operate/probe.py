@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.address import printable
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import NO_PERMISSION, TRY_AGAIN, UNAVAILABLE, Failure
-from mailer.mail.when import rfc3339
 
 from .route import finder_of
 

@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, USAGE, Failure, from_os
 from mailer.mail.message import Message
-from mailer.mail.when import rfc3339
 from mailer.spool import Busy, NoSuchMessage, layout, pauses
 from mailer.spool.file import CorruptFile
 from mailer.status.record import of_entry

@@ -22,9 +22,9 @@ from mailer.check.judge.dkim import difference
 from mailer.config import edit, file
 from mailer.config.kinds import PERIOD, write
 from mailer.config.owner import keeper_of
+from mailer.mail.dates import rfc3339
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure
-from mailer.mail.when import rfc3339
 
 from .dkim import Order, Texts, in_use, make
 

@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.failure import Failure
-from mailer.mail.when import rfc3339
 from mailer.spool import pauses
 from mailer.status.destinations import FOREVER, hosts_of
 

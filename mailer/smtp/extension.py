@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mailer.mail.when import parse_rfc3339
+from mailer.mail.dates import parse_rfc3339
 
 from .reply import Reply
 

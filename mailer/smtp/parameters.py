@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 
 from mailer.mail.cause import Cause
-from mailer.mail.request import Request, Wanted
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.dates import parse_rfc3339, rfc3339
+from mailer.mail.delivery_options import Request, Wanted
 
 from .extension import Extensions
 from .reply import Reply

@@ -15,7 +15,7 @@ Laws:
 3. Where no recipient was accepted and the server asks for the message all the same (354 to the pipelined
    DATA), it gets a lone dot, and whatever it answers, nobody was delivered to. RFC 2920 §3.1
 4. What cannot be sent to this server (too large, UTF-8 in addresses or header, more asked than it offers) is refused
-   here, before a byte is written. 8-bit octets are encoded where they have to be and may be (`mailer.mail.sevenbit`).
+   here, before a byte is written. 8-bit octets are encoded where they have to be and may be (`mailer.mail.downgrade`).
 
 Refused with "too many recipients" (RFC 5321 §4.5.3.1.10), after at least one was accepted: kind ``again``. They
 go into another transaction at once; because one was accepted, that one is smaller. So do those that are not asked about
@@ -30,9 +30,9 @@ from typing import NamedTuple
 
 from mailer.mail.address import ascii_address
 from mailer.mail.cause import Cause
+from mailer.mail.delivery_options import NOTHING, Request
+from mailer.mail.downgrade import seven_bit
 from mailer.mail.message import header_end, is_normal, normalise
-from mailer.mail.request import NOTHING, Request
-from mailer.mail.sevenbit import seven_bit
 
 from . import command, data, parameters
 from .client import Client, State

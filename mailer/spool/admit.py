@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer import durable
 from mailer.mail import address
 from mailer.mail.address import AddressError
+from mailer.mail.dates import parse_rfc3339, rfc3339
+from mailer.mail.delivery_options import MEMBERS, Request
 from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, shown_subject
 from mailer.mail.envelope_reader import largest
 from mailer.mail.message import Message, header_end, is_divided, is_normal
-from mailer.mail.request import MEMBERS, Request
-from mailer.mail.when import parse_rfc3339, rfc3339
 
 from . import file, keys
 from .file import CorruptFile

@@ -12,7 +12,7 @@ import contextlib
 import os
 
 from mailer import durable
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.dates import parse_rfc3339, rfc3339
 
 NAME = "clock"
 GAP = 4 * 86400.0  # seconds: a machine may be off for so long, over a long weekend, and its clock is still believed

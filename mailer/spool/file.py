@@ -21,9 +21,9 @@ import zlib
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope_reader import EnvelopeError, LaterEnvelope, excess, from_line
 from mailer.mail.outcome import VERDICTS, Outcome
-from mailer.mail.when import parse_rfc3339, rfc3339
 
 from .put import MAGIC
 

@@ -17,7 +17,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer import durable
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 
 from . import file
 

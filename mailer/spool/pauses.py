@@ -24,8 +24,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer import durable
+from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure, from_os
-from mailer.mail.when import parse_rfc3339, rfc3339
 
 from . import doorbell
 

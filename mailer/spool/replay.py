@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import BAD_MESSAGE, Failure
-from mailer.mail.when import rfc3339
 
 from . import layout, notes
 from .put import put

@@ -16,10 +16,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
 from mailer import durable
+from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
-from mailer.mail.when import parse_rfc3339
 
 from . import doorbell, file, layout, notes
 from .file import CorruptFile

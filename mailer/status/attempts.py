@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from mailer.mail.cause import CAUSES, Cause
+from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import PHASES, Scope, Verdict, reply_line, told
-from mailer.mail.when import rfc3339
 
 from .record import BadRow, moment, one_of
 from .rows import micros

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 
 from .rows import LIMIT, clean, micros
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
 from mailer.mail.cause import CAUSES, Cause
+from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import told
 from mailer.mail.pattern import fits
-from mailer.mail.when import rfc3339
 
 from . import attempts, destinations, schema
 from .record import BadRow, RecipientRecord, Record, id_of, moment, of_rows, one_of, recipient_of_row

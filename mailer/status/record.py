@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from mailer.mail import document
 from mailer.mail.cause import CAUSES
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
 from mailer.mail.outcome import reply_line, told
-from mailer.mail.when import rfc3339
 from mailer.spool.layout import is_id
 
 from .rows import last_of, outcome_of, recipient_status, sent_at, status_of

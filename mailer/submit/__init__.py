@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import os
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, Failure
 from mailer.mail.message import Message, header_end, normalise, without_preface
-from mailer.mail.when import rfc3339
 from mailer.spool import layout
 from mailer.spool.put import announce, put
 
@@ -46,7 +46,7 @@ class Request:
     `data` is the message as it came. `sender` is the reverse-path; None takes it from who sends or re-sends it by its
     header or, without one, from the configuration. `recipients` are addresses or lists of them as they were written, `bcc` those
     whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
-    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.request` reads them.
+    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.delivery_options` reads them.
     `changes` are what was mended already in what the message is made of. `whole`: one bad address refuses all, where somebody reads the
     answer; else the others get their mail, and the sender a report.
     """
@@ -275,7 +275,7 @@ def check_recipient(text: str, settings: SubmissionSettings) -> None:
 
 def _check_options(options: Mapping[str, object]) -> None:
     """Nothing is queued that asks for what nobody can ask for. Raises `Failure` (65)."""
-    from mailer.mail.request import Request as Asked
+    from mailer.mail.delivery_options import Request as Asked
 
     try:
         Asked.read(options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from mailer.mail.dates import rfc5322
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.message import UNKNOWN_WORD, Change, has_long_line
-from mailer.mail.when import rfc5322
 from mailer.spool import layout
 
 TYPE_CHECKING = False

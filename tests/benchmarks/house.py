@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.when import rfc3339
 from mailer.spool import Spool, doorbell
 from mailer.spool.layout import new_id
 from mailer.spool.put import head

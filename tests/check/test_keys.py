@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 from tests.dkim.keys import key, pem
 
 from .conftest import Look

@@ -14,8 +14,8 @@ import pytest
 from mailer.cli import send
 from mailer.cli.later import asked
 from mailer.cli.options import read
+from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import Failure
-from mailer.mail.when import parse_rfc3339
 from tests.fakes.users import NOBODY, public_directory
 from tests.journey.world import World
 

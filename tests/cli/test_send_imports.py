@@ -22,7 +22,7 @@ PLAIN = {
     "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
     "mailer.durable",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.failure", "mailer.mail.message",
-    "mailer.mail.when",
+    "mailer.mail.dates",
     "mailer.spool", "mailer.spool.layout", "mailer.spool.put",
     "mailer.submit", "mailer.submit.people", "mailer.submit.steps",
 }  # fmt: skip

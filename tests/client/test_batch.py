@@ -18,7 +18,7 @@ from mailer import (
     SmtpError,
     SmtpMessageError,
 )
-from mailer.mail.request import Request, Wanted
+from mailer.mail.delivery_options import Request, Wanted
 from mailer.sink import Moods, Sink
 from mailer.testing import Script
 from tests.fakes import waiting

@@ -8,8 +8,8 @@ from mailer.config.advice import missing
 from mailer.config.file import at, config_of, examine
 from mailer.config.report import lines, rows
 from mailer.config.secret import LONGEST_KEY, read_key
+from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import BAD_CONFIG, Failure
-from mailer.mail.when import parse_rfc3339
 from tests.dkim.keys import key, pem
 
 KEY = '[[dkim]]\ndomain = "example.com"\nselector = "s1"\nkey_file = "/keys/s1.pem"\n'

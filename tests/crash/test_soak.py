@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import pytest
 
+from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.when import parse_rfc3339, rfc3339
 from mailer.spool.doorbell import ring
 from mailer.spool.layout import new_id
 from mailer.spool.put import put

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 from mailer.spool import pauses
 from tests.fakes.mail import Machine, put
 

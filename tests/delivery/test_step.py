@@ -15,7 +15,7 @@ from mailer.delivery.step import deferred, words
 from mailer.delivery.upkeep import Upkeep
 from mailer.events import Alarm
 from mailer.mail.cause import Cause
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 from mailer.spool import pauses
 from tests.fakes.mail import Machine, outcome, put
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailer.mail.request import NOTHING, Request
+from mailer.mail.delivery_options import NOTHING, Request
 
 DIALOGS = Path(__file__).parents[1] / "dialogs"
 HELLO = "client.example.org"

@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 
 from mailer.clock import SystemClock
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
-from mailer.mail.when import rfc3339
 from mailer.spool import Spool
 from mailer.spool.layout import encode
 from mailer.spool.put import head

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
-from mailer.mail.when import parse_rfc3339, rfc3339
+from mailer.mail.dates import parse_rfc3339, rfc3339
 
 from .world import World
 

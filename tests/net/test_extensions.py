@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailer.mail.request import NOTHING, Request
+from mailer.mail.delivery_options import NOTHING, Request
 from mailer.net.connection import Answer, Connection, Endpoint, Timeouts
 from mailer.sink.faults import Moods
 from mailer.sink.maildir import Received

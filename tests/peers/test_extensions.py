@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailer.mail.request import NOTHING, Request, Wanted
+from mailer.mail.delivery_options import NOTHING, Request, Wanted
 from mailer.net.connection import Answer, Connection, Endpoint, Mail
 
 from .letters import letter

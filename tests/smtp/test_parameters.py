@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.request import Request, Wanted
+from mailer.mail.delivery_options import Request, Wanted
 from mailer.smtp import server_commands
 from mailer.smtp.command import rcpt
 from mailer.smtp.extension import Extensions

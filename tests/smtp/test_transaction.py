@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.request import Request, Wanted
+from mailer.mail.delivery_options import Request, Wanted
 from mailer.smtp.client import Client, State
 from mailer.smtp.command import Command
 from mailer.smtp.data import BLOCK

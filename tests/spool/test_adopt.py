@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
 from mailer.mail.failure import TRY_AGAIN, Failure
-from mailer.mail.when import rfc3339
 from mailer.spool import Spool
 from mailer.spool.adopt import Stuck, adopt
 from mailer.spool.aside import KEPT, KEPT_BYTES

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mailer.events import Event, Seen, Settled, Tried
+from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import Outcome
-from mailer.mail.when import rfc3339
 from mailer.spool import Entry, Spool
 from mailer.spool.put import put as spool_put
 from mailer.status.view import View

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
 from mailer.dkim.key import GOOD_BITS, KeyProblem, PublicKey, name, public_key
-from mailer.mail.when import rfc3339
+from mailer.mail.dates import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

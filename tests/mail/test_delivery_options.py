@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.mail.request import NOTHING, Request, Wanted
+from mailer.mail.delivery_options import NOTHING, Request, Wanted
 
 
 def test_nothing() -> None:

@@ -10,9 +10,8 @@ A message is left alone, and the answer is None, where encoding would break what
 from __future__ import annotations
 
 from .entity import MAX_DEPTH, OPEN, Entity, Written, encoded, relabelled, with_mime
-from .lookout import Lookout, odd_octet
 from .message import blocks
-from .multipart import MAX_PARTS, default_of, pieces
+from .multipart import MAX_PARTS, Lookout, default_of, odd_octet, pieces
 
 
 class _Untouchable(Exception):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.sevenbit import seven_bit
+from mailer.mail.downgrade import seven_bit
 
 GREETING = "Grüße aus Köln"
 

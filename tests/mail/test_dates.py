@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer.mail.when import parse_rfc3339, rfc3339, rfc5322
+from mailer.mail.dates import parse_rfc3339, rfc3339, rfc5322
 
 LAST = 253402300799  # 9999-12-31T23:59:59Z
 seconds = st.integers(0, LAST)
