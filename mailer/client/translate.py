@@ -7,7 +7,6 @@ exception that `mailer.net` met, which its own knows (`SessionError.met`).
 from __future__ import annotations
 
 import errno
-import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,9 @@ from .codes import kind_of
 from .errors import KINDS, ErrorKind, SmtpAuthenticationError, SmtpError
 
 if TYPE_CHECKING:
-    from mailer.mail.outcome import Hop
+    from mailer.mail.outcome import Hop, Phase
     from mailer.net.connection import Answer, SessionError
-    from mailer.smtp.reply import Reply
+    from mailer.smtp.reply import AnswerKind, Reply
 
 REFUSED = {
     errno.ECONNREFUSED: ErrorKind.CONNECTION_REFUSED,
@@ -37,9 +36,16 @@ VERSIONS = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW", "WRONG_SSL_VERSION"}
 )
 
-UNASKED = re.compile(r"(a reply|bytes) came that nobody asked for|\d{3} is no answer to ")  # `smtp.client`; all else is no reply at all
+BROKEN: dict[AnswerKind, ErrorKind] = {
+    "lost": ErrorKind.CONNECTION_RESET,
+    "protocol": ErrorKind.INVALID_RESPONSE,
+    "unasked": ErrorKind.UNEXPECTED_RESPONSE,
+    "stalled": ErrorKind.WRITE_TIMEOUT,
+}
+"""What ended a session, by `SessionError.kind`."""
 
-NO_STARTTLS = "4.7.4"  # what `mailer.smtp.handshake` says for an offer that is missing
+LATE: dict[Phase, ErrorKind] = {"connect": ErrorKind.CONNECTION_TIMEOUT, "greeting": ErrorKind.READ_TIMEOUT}
+"""What did not come in time, by the phase; else the answer to a command."""
 
 
 def where(hop: Hop) -> str:
@@ -58,7 +64,7 @@ def from_answer(answer: Answer, hop: Hop, address: str) -> SmtpError:
     """A recipient for whom the message was not taken."""
     reply, phase = answer.reply, answer.phase
     theirs = answer.kind in ("reply", "again")
-    kind = kind_of(reply, phase) if theirs or answer.kind == "local" else _broken(answer.kind, phase, reply)
+    kind = kind_of(reply, phase) if theirs or answer.kind == "local" else _broken(answer.kind, phase)
     return _made(
         kind, f"{phase} for {address}: {told(str(reply), reply.cause)}", reply, where(hop), phase, _again(kind, reply, theirs=theirs)
     )
@@ -82,6 +88,8 @@ def _session(error: SessionError) -> tuple[ErrorKind, bool]:
     reply, phase = error.reply, error.phase
     if error.kind == "tls":
         return _tls(error)
+    if error.kind == "no_tls":
+        return ErrorKind.STARTTLS_NOT_SUPPORTED, False
     if error.kind == "refused" and phase == "connect":
         cause = error.met
         kind = REFUSED.get(cause.errno or 0, ErrorKind.CONNECTION) if cause else ErrorKind.CONNECTION
@@ -91,28 +99,17 @@ def _session(error: SessionError) -> tuple[ErrorKind, bool]:
     if error.kind in ("refused", "auth", "ours"):
         kind = kind_of(reply, phase)
         return kind, _again(kind, reply, theirs=True)
-    kind = _broken(error.kind, phase, reply)
+    kind = _broken(error.kind, phase)
     return kind, KINDS[kind].retryable
 
 
-def _broken(kind: str, phase: str, reply: Reply) -> ErrorKind:
-    """What ended a session, by `SessionError.kind`."""
+def _broken(kind: AnswerKind, phase: Phase) -> ErrorKind:
     if kind == "timeout":
-        return _late(phase, reply)
-    if kind == "protocol":
-        return ErrorKind.UNEXPECTED_RESPONSE if UNASKED.match(reply.text) else ErrorKind.INVALID_RESPONSE
-    return {"lost": ErrorKind.CONNECTION_RESET, "resolve": ErrorKind.DNS_RESOLUTION_FAILED}.get(kind, ErrorKind.CONNECTION)
-
-
-def _late(phase: str, reply: Reply) -> ErrorKind:
-    if phase == "body" and "take more of the message" in reply.text:  # `net.errors`; else it is the answer that did not come
-        return ErrorKind.WRITE_TIMEOUT
-    return {"connect": ErrorKind.CONNECTION_TIMEOUT, "greeting": ErrorKind.READ_TIMEOUT}.get(phase, ErrorKind.COMMAND_TIMEOUT)
+        return LATE.get(phase, ErrorKind.COMMAND_TIMEOUT)
+    return BROKEN.get(kind, ErrorKind.CONNECTION)
 
 
 def _tls(error: SessionError) -> tuple[ErrorKind, bool]:
-    if error.reply.enhanced == NO_STARTTLS:
-        return ErrorKind.STARTTLS_NOT_SUPPORTED, False
     cause = error.met
     if cause is None:  # the server refused STARTTLS, in its own words
         return ErrorKind.TLS, error.reply.transient

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mailer.clock import SteadyClock
     from mailer.events import Event
     from mailer.mail.cause import Cause
-    from mailer.mail.outcome import Outcome
+    from mailer.mail.outcome import Outcome, Phase
     from mailer.spool import Spool
 
     from .attempt import Attempt, Job
@@ -94,7 +94,7 @@ class Engine:
         self._finding: set[asyncio.Task[None]] = set()  # of those, the ones that look for a way: nobody was called yet
         self.lines: set[Line] = set()
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
-        self.stuck: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self.stuck: dict[asyncio.Task[None], tuple[Phase, str]] = {}
         self._blamed: dict[tuple[str, Cause], float] = {}
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
@@ -285,7 +285,7 @@ class Engine:
         task.uncancel()
         return verdict.stuck(recipients, why, phase, self.clock.now())
 
-    def our_fault(self, error: Exception, phase: str, recipients: Iterable[int]) -> list[Outcome]:
+    def our_fault(self, error: Exception, phase: Phase, recipients: Iterable[int]) -> list[Outcome]:
         """A bug must not leave a message in limbo: it is told, and the message is tried again later.
 
         That memory is short is none, and no attempt.

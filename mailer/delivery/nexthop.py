@@ -12,13 +12,13 @@ from mailer.mail.cause import Cause
 from mailer.net.dns import DnsTrouble, Offline
 
 if TYPE_CHECKING:
-    from mailer.mail.outcome import Verdict
+    from mailer.mail.outcome import Phase, Verdict
 
 
 class Unroutable(Exception):
     """There is no way to go, for now or for good, because of `cause`: a reply that we write ourselves, with a code of RFC 3463."""
 
-    def __init__(self, code: int, enhanced: str, text: str, verdict: Verdict, cause: Cause, phase: str = "dns") -> None:
+    def __init__(self, code: int, enhanced: str, text: str, verdict: Verdict, cause: Cause, phase: Phase = "dns") -> None:
         super().__init__(f"{code} {enhanced} {text}")
         self.code = code
         self.enhanced = enhanced

@@ -42,8 +42,8 @@ from mailer.smtp.reply import queue_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailer.mail.outcome import Hop, Scope, Trace, Verdict
-    from mailer.smtp.reply import Reply
+    from mailer.mail.outcome import Hop, Phase, Scope, Trace, Verdict
+    from mailer.smtp.reply import AnswerKind, Reply
     from mailer.smtp.transaction import Answer
 
     from .nexthop import Unroutable
@@ -97,12 +97,11 @@ DELIVERED = Judgement("delivered", "recipient")
 DEFER_HOST = Judgement("defer", "host")
 
 
-def judge(phase: str, kind: str, reply: Reply, *, relay: bool, cause: Cause | None = None) -> Judgement:
+def judge(phase: Phase, kind: AnswerKind, reply: Reply, *, relay: bool, cause: Cause | None = None) -> Judgement:
     """Judge one recipient's answer.
 
-    `phase` is the step of the session in which the deciding reply came, `kind` what kind of answer it is
-    (``reply`` for the other side's words, else one of `net.connection.SessionError.kind`, ``loop`` or ``local``), `cause` what is
-    known of its meaning.
+    `phase` is the step of the session in which the deciding reply came, `kind` what kind of answer it is, `cause` what is known of
+    its meaning.
     `relay` is true when the host is one that the configuration names: no refusal to talk is final there, and a
     login can be mended. An MX host that wants one (530) refuses the mail, and its sender has to know.
     """
@@ -129,12 +128,12 @@ def judge(phase: str, kind: str, reply: Reply, *, relay: bool, cause: Cause | No
     return Judgement("defer", "recipient" if phase == "rcpt" else "message")
 
 
-def stops_all(phase: str, cause: Cause | None) -> bool:
+def stops_all(phase: Phase, cause: Cause | None) -> bool:
     """Whether trouble of ours at one message is met by all others that go the same way."""
     return phase in BEFORE_MAIL or cause in ALL_OF_IT
 
 
-def _broken(phase: str, reply: Reply, *, relay: bool) -> Judgement:
+def _broken(phase: Phase, reply: Reply, *, relay: bool) -> Judgement:
     """There was no transaction to speak of: the host is at fault, and mail waits."""
     if phase == "greeting" and reply.code in NO_MAIL_HERE and not relay:
         return Judgement("fail", "host")
@@ -238,18 +237,18 @@ def unsigned(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
     return _ours(recipients, "defer", "us", 451, "4.7.5", text, "mail", Cause.UNSIGNED, now=now)
 
 
-def stuck(recipients: Iterable[int], why: str, phase: str, now: float) -> list[Outcome]:
+def stuck(recipients: Iterable[int], why: str, phase: Phase, now: float) -> list[Outcome]:
     """The attempt made no progress in `phase`, and was broken off. RFC 3463 §3.5: bad connection"""
     return _ours(recipients, "defer", "host", 451, "4.4.2", f"broken off: {why}", phase, Cause.STUCK, now=now)
 
 
-def short_of_memory(recipients: Iterable[int], phase: str, now: float, due: float) -> list[Outcome]:
+def short_of_memory(recipients: Iterable[int], phase: Phase, now: float, due: float) -> list[Outcome]:
     """This process got no more memory in `phase`: no attempt. RFC 3463 §3.4: other mail system status"""
     text = "there was not enough memory to deliver it"
     return _ours(recipients, "defer", "us", 451, "4.3.0", text, phase, Cause.SHORT, now=now, due=due, counts=False)
 
 
-def bug(recipients: Iterable[int], error: Exception, phase: str, now: float) -> list[Outcome]:
+def bug(recipients: Iterable[int], error: Exception, phase: Phase, now: float) -> list[Outcome]:
     """An error in this program. RFC 3463 §3.4: other mail system status"""
     text = f"an error in mailer: {type(error).__name__}: {error}"
     return _ours(recipients, "defer", "message", 451, "4.3.0", text, phase, Cause.BUG, now=now)
@@ -288,7 +287,7 @@ def _ours(
     code: int,
     enhanced: str,
     text: str,
-    phase: str,
+    phase: Phase,
     cause: Cause,
     *,
     now: float,

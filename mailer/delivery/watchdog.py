@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
+    from mailer.mail.outcome import Phase
+
     from .engine import Engine
 
-PHASES = (
+PHASES: tuple[tuple[str, Phase], ...] = (
     ("settle.py", "settle"), ("dns.py", "dns"), ("query.py", "dns"), ("finder.py", "dns"), ("happy_eyeballs.py", "connect"),
     ("handshake.py", "greeting"), ("tls.py", "starttls"), ("transaction.py", "body"),
 )  # fmt: skip
@@ -77,7 +79,7 @@ def _about(key: object) -> str:
     return f": message {load.job.attempt.entry.id} to {destination.key}" if load is not None and destination is not None else ""
 
 
-def whereabouts(task: asyncio.Task[Any]) -> tuple[str, str]:
+def whereabouts(task: asyncio.Task[Any]) -> tuple[Phase, str]:
     """The phase of delivery that `task` waits in, and the place in the program: ``net/stream.py:120``."""
     frames = [*_frames(task)]
     names = [frame.f_code.co_filename.rpartition("/mailer/")[2] for frame in frames]

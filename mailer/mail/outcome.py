@@ -21,7 +21,10 @@ Scope = Literal["recipient", "message", "host", "destination", "us"]
 """How far the cause reaches: this recipient, this message, this host, every host of the destination,
 or our own fault (a wrong password), which pauses and alarms but never bounces."""
 
-PHASES = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
+Phase = Literal["", "dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "noop", "quit", "settle"]
+"""The step of an attempt that decided, empty where none was made; the last three are what an attempt was stuck in."""
+
+PHASES: tuple[Phase, ...] = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
 """The steps of an attempt, in their order."""
 
 OURS = "mailer: "
@@ -71,7 +74,7 @@ class Outcome(NamedTuple):
     code: int  # SMTP, RFC 5321 §4.2
     enhanced: str  # RFC 3463, "" if there is none
     text: str  # the reply's text, one line
-    phase: str  # dns, connect, greeting, ehlo, starttls, auth, mail, rcpt, data, body
+    phase: Phase
     hop: Hop = NOWHERE
     at: float = 0.0  # seconds since the epoch
     seconds: float = 0.0  # from the start of the attempt
@@ -142,7 +145,7 @@ class Outcome(NamedTuple):
             int(_number(record, "code")),
             _text(record, "enhanced"),
             _text(record, "text"),
-            _text(record, "phase"),
+            _STEPS.get(_text(record, "phase"), ""),
             hop if any(hop) else NOWHERE,
             at,
             _number(record, "seconds"),
@@ -177,7 +180,7 @@ def told(reply: str, cause: Cause | None) -> str:
     return OURS + reply if cause is not None and cause.ours else reply
 
 
-def reach(phase: str, cause: Cause | None, wanted: str = "") -> tuple[int, int]:
+def reach(phase: Phase, cause: Cause | None, wanted: str = "") -> tuple[int, int]:
     """How far an attempt got, to be compared: by its last step, and in the connection by how much of the host there was.
 
     `wanted` is `Hop.tls_wanted`: with implicit TLS the handshake comes before the greeting.
@@ -186,7 +189,8 @@ def reach(phase: str, cause: Cause | None, wanted: str = "") -> tuple[int, int]:
     return order.index(phase) if phase in order else -1, _NEARER.get(cause, 3)
 
 
-_IMPLICIT = ("dns", "connect", "starttls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "body")
+_STEPS: dict[str, Phase] = {phase: phase for phase in get_args(Phase)}  # a word of a later version is none
+_IMPLICIT: tuple[Phase, ...] = ("dns", "connect", "starttls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "body")
 _NEARER: dict[Cause | None, int] = {Cause.UNREACHABLE: 0, Cause.TIMEOUT: 1, Cause.CONNECTION_REFUSED: 2}
 
 

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
@@ -26,6 +26,10 @@ from .errors import SessionError
 from .session import REACHED, Session, reach
 from .stream import Stream
 from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from mailer.mail.outcome import Phase
+    from mailer.smtp.reply import TroubleKind
 
 __all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts", "reach"]
 
@@ -141,7 +145,7 @@ class Connection(Session):
         heard = self.transcript.heard[-1:] if self._expected is not None else None
         return Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
 
-    def _broken(self, transaction: Transaction, kind: str, phase: str, reply: Reply) -> None:
+    def _broken(self, transaction: Transaction, kind: TroubleKind, phase: Phase, reply: Reply) -> None:
         """The session is over before the transaction is."""
         transaction.broken(kind, phase, reply, self._client.unanswered)
         self.transcript.end(monotonic(), phase, str(reply), self._client.unanswered)

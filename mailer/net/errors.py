@@ -17,6 +17,9 @@ from mailer.smtp.reply import ProtocolError, Reply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.outcome import Phase
+    from mailer.smtp.reply import TroubleKind
+
     from .transcript import Transcript
 
 
@@ -25,14 +28,14 @@ SHORT = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 
 
 class SessionError(Exception):
-    """`kind` is refused, lost, timeout, tls, auth, protocol, resolve or short; or ours, where nothing is wrong with the host.
+    """`kind` is ours or short where nothing is wrong with the host.
 
     `phase` is the step where it happened. `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463 and a
     cause; `hop` is where it was, and `transcript` what was said there, where something was. `besides` is what went wrong at
     other addresses of the host, `met` what the network or TLS raised, where that is why.
     """
 
-    def __init__(self, kind: str, phase: str, reply: Reply, hop: Hop, transcript: Transcript | None = None) -> None:
+    def __init__(self, kind: TroubleKind, phase: Phase, reply: Reply, hop: Hop, transcript: Transcript | None = None) -> None:
         super().__init__(f"{hop.host}[{hop.ip}]:{hop.port} {phase}: {reply}")
         self.kind = kind
         self.phase = phase
@@ -85,13 +88,17 @@ def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
     return trouble
 
 
-def broken(error: Exception, verb: str, seconds: float) -> tuple[str, str, Reply]:
+def broken(error: Exception, verb: str, seconds: float) -> tuple[TroubleKind, Phase, Reply]:
     """Kind, phase and reply for a session that ended with `error` while `verb` waited for its answer, for `seconds` at most."""
     what = _AWAITED.get(verb, f"the answer to {verb}")
     if isinstance(error, TimeoutError):
-        return "timeout", PHASE[verb], Reply.own(451, "4.4.2", f"waited {seconds:g} s for {what}", Cause.TIMEOUT)
+        return (
+            "stalled" if verb == "BLOCK" else "timeout",
+            PHASE[verb],
+            Reply.own(451, "4.4.2", f"waited {seconds:g} s for {what}", Cause.TIMEOUT),
+        )
     if isinstance(error, ProtocolError):
-        return "protocol", PHASE[verb], Reply.own(451, "4.5.0", str(error), Cause.PROTOCOL)
+        return "unasked" if error.unasked else "protocol", PHASE[verb], Reply.own(451, "4.5.0", str(error), Cause.PROTOCOL)
     return "lost", PHASE[verb], Reply.own(451, "4.4.2", f"{_reason(error)} while we waited for {what}", Cause.LOST)
 
 

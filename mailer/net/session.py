@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from secrets import token_urlsafe
 from time import monotonic
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mailer.mail.cause import Cause
 from mailer.mail.failure import Failure
@@ -33,6 +33,10 @@ from .errors import SessionError, broken, furthest, unreachable
 from .happy_eyeballs import source
 from .stream import Hasty, Stream
 from .transcript import Prologue, Transcript
+
+if TYPE_CHECKING:
+    from mailer.mail.outcome import Phase
+    from mailer.smtp.reply import TroubleKind
 
 QUESTIONS = ("VRFY", "EXPN", "HELP")
 """What can be asked besides NOOP; a server may have to look far for the answer."""
@@ -315,13 +319,13 @@ class Session:
     def _seconds(self, verb: str) -> float:
         return float(getattr(self._timeouts, _TIMEOUT[verb]))
 
-    def _trouble(self, kind: str, phase: str, reply: Reply) -> SessionError:
+    def _trouble(self, kind: TroubleKind, phase: Phase, reply: Reply) -> SessionError:
         """It did not get as far as mail; what was said until then goes with the error."""
         transcript = Transcript(self.prologue, self.prologue.until)
         transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         return SessionError(kind, phase, reply, self.hop, transcript)
 
-    def _explain(self, error: Exception) -> tuple[str, str, Reply]:
+    def _explain(self, error: Exception) -> tuple[TroubleKind, Phase, Reply]:
         """Kind, phase and reply for what ended the session."""
         verb = self._client.verb
         return broken(error, verb, self._seconds(verb))

@@ -25,11 +25,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .command import CONNECT, Command
 from .extension import NONE, Extensions
 from .reply import OPEN, ProtocolError, Reply, ReplyReader
+
+if TYPE_CHECKING:
+    from mailer.mail.outcome import Phase
 
 
 class State(StrEnum):
@@ -129,7 +132,7 @@ THEN: dict[tuple[str, int], State | None] = {
 LAST = frozenset({"EHLO", "LHLO", "HELO", "STARTTLS", "AUTH", "RESPONSE", "DATA", "NOOP", "VRFY", "EXPN", "HELP", "QUIT"})
 """What must be answered before anything else is said, with PIPELINING too, RFC 2920 §3.1."""
 
-PHASE = {
+PHASE: dict[str, Phase] = {
     "CONNECT": "greeting",
     "EHLO": "ehlo",
     "LHLO": "ehlo",
@@ -282,7 +285,7 @@ class Client:
             self._check_rest()
         except ProtocolError as error:
             self.state = State.CLOSED
-            self._error = ProtocolError(self.veil.text(str(error)))
+            self._error = ProtocolError(self.veil.text(str(error)), unasked=error.unasked)
             if not answered:
                 raise self._error from None
         return answered
@@ -322,7 +325,7 @@ class Client:
     def _check_rest(self) -> None:
         self._reader.check()
         if not self._pending and self._reader.partial and self.state is not State.CONTENT:
-            raise ProtocolError("bytes came that nobody asked for")
+            raise ProtocolError("bytes came that nobody asked for", unasked=True)
 
     def _pair(self, reply: Reply) -> Answered:
         """Give `reply` to the oldest command without one, and go where it leads."""
@@ -339,7 +342,7 @@ class Client:
         if command.verb not in _ENDS or reply.code == 421:
             return False
         if reply.code // 100 == 3:
-            raise ProtocolError(f"{reply.code} is no answer to {command.verb}")
+            raise ProtocolError(f"{reply.code} is no answer to {command.verb}", unasked=True)
         self._partial += 1
         return self._partial < self._accepted
 
@@ -351,7 +354,7 @@ class Client:
         try:
             after = THEN[verb, reply.code // 100]
         except KeyError:
-            raise ProtocolError(f"{reply.code} is no answer to {verb}") from None
+            raise ProtocolError(f"{reply.code} is no answer to {verb}", unasked=True) from None
         if after is not None:
             self.state = after
         if verb == "RCPT":
@@ -370,4 +373,4 @@ class Client:
         if self.state is State.CONTENT and not reply.positive:
             self.state = State.CLOSED
             return Command("CONTENT", b"")
-        raise ProtocolError(f"a reply came that nobody asked for: {reply}")
+        raise ProtocolError(f"a reply came that nobody asked for: {reply}", unasked=True)

@@ -91,7 +91,7 @@ def _starttls(client: Client, wish: Wish) -> _STEP:
         if wish.tls == "opportunistic":
             return
         text = "TLS is required, and the host does not offer STARTTLS"
-        raise SessionRefused("tls", "starttls", Reply.own(454, "4.7.4", text, Cause.TLS))
+        raise SessionRefused("no_tls", "starttls", Reply.own(454, "4.7.4", text, Cause.TLS))
     reply = yield command.STARTTLS
     if reply.positive:
         yield HANDSHAKE

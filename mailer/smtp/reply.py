@@ -26,12 +26,14 @@ import unicodedata
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.cause import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mailer.mail.outcome import Phase
 
 
 MAX_LINE = 4096  # octets of a line that are kept; RFC 5321 §4.5.3.1.5 allows 512, and servers exceed it
@@ -96,8 +98,28 @@ class Reply(NamedTuple):
         return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
 
 
+TroubleKind = Literal["refused", "tls", "no_tls", "auth", "timeout", "stalled", "lost", "protocol", "unasked", "short", "ours", "loop"]
+"""What keeps a session from carrying mail.
+
+`refused`: the host did, or the network before it. `tls`: the handshake or STARTTLS failed; `no_tls`: it is not offered. `auth`: no login.
+`timeout`: the answer did not come in time; `stalled`: the message was not taken in time. `lost`: the connection broke. `protocol`: what
+came is no reply; `unasked`: it is one to nothing that was said. `short`: this machine has run out of something; `ours`: a file or a
+setting of ours cannot be used; `loop`: the host is this one.
+"""
+
+AnswerKind = Literal["reply", "again", "local"] | TroubleKind
+"""`reply`: the server's words. `again`: its words, too, but try at once in another transaction. `local`: we refuse."""
+
+
 class ProtocolError(Exception):
-    """The peer sent what nobody may send at this point; the session is over. `str()` says what."""
+    """The peer sent what nobody may send at this point; the session is over. `str()` says what.
+
+    `unasked` where that is a reply, but one to nothing that was said.
+    """
+
+    def __init__(self, text: str, *, unasked: bool = False) -> None:
+        super().__init__(text)
+        self.unasked = unasked
 
 
 class CommandError(ValueError):
@@ -107,11 +129,11 @@ class CommandError(ValueError):
 class SessionRefused(Exception):
     """There will be no mail in this session.
 
-    `kind` is refused, tls or auth; `phase` the step where it happened (greeting, ehlo, starttls, auth);
+    `kind` is refused, tls, no_tls or auth; `phase` the step where it happened (greeting, ehlo, starttls, auth);
     `reply` the server's words, or ours where we are the one who refuses.
     """
 
-    def __init__(self, kind: str, phase: str, reply: Reply) -> None:
+    def __init__(self, kind: TroubleKind, phase: Phase, reply: Reply) -> None:
         super().__init__(f"{phase}: {reply}")
         self.kind = kind
         self.phase = phase

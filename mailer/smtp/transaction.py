@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import ascii_address
 from mailer.mail.cause import Cause
@@ -40,6 +40,11 @@ from .command import DATA, EMPTY, RSET, Command
 from .extension import Extensions
 from .reply import CommandError, Reply
 
+if TYPE_CHECKING:
+    from mailer.mail.outcome import Phase
+
+    from .reply import AnswerKind, TroubleKind
+
 ONE_FLIGHT = data.BLOCK  # octets of a message that is sent before anybody is accepted
 CHUNK = 1 << 20  # octets of a chunk that waits for the answer to the one before
 
@@ -50,13 +55,12 @@ NO_ROOM = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10: what "too many" was be
 class Answer(NamedTuple):
     """What became of recipient number `to` of the transaction.
 
-    `phase` is the step that decided: mail, rcpt, data or body. `kind` is ``reply`` (the server's words), ``again``
-    (its words too, but try at once in another transaction), ``local`` (we refuse), or a `SessionError.kind`.
+    `phase` is the step that decided: mail, rcpt, data or body.
     """
 
     to: int
-    phase: str
-    kind: str
+    phase: Phase
+    kind: AnswerKind
     reply: Reply
 
 
@@ -88,7 +92,7 @@ class Transaction:
         self._heard = 0  # replies to RCPT so far
         self._accepted: list[int] = []
         self._finals = 0  # those of them whose final reply is here; LMTP has one for each
-        self._refusal: tuple[str, str, Reply] | None = None  # phase, kind, reply: for all who have no answer of their own
+        self._refusal: tuple[Phase, AnswerKind, Reply] | None = None  # phase, kind, reply: for all who have no answer of their own
         self._script: list[Command] = []  # what is still to be said before the message
         self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
@@ -209,7 +213,7 @@ class Transaction:
         if reply.code == 421:  # the session is over, and this is why for everybody
             self._refusal = ("rcpt", "reply", reply)
 
-    def broken(self, kind: str, phase: str, reply: Reply, unanswered: Sequence[Command] = ()) -> None:
+    def broken(self, kind: TroubleKind, phase: Phase, reply: Reply, unanswered: Sequence[Command] = ()) -> None:
         """The session ended before the transaction did; `kind` and `reply` say how, `unanswered` is what had no reply.
 
         Where the message went along with its envelope, the server may have it before it has answered either: it was lost with it.
@@ -239,7 +243,7 @@ _UTF8_REFUSED = Reply.own(553, "5.6.7", "an address needs SMTPUTF8, which the ho
 
 _LATER = Reply.own(452, "4.5.3", "the host takes no more recipients at a time", Cause.UNFIT)
 
-_PHASE = {"DATA": "data", "BDAT": "body"}
+_PHASE: dict[str, Phase] = {"DATA": "data", "BDAT": "body"}
 
 _DECLARED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*binary\b", re.IGNORECASE | re.MULTILINE)
 

@@ -14,7 +14,7 @@ from mailer.smtp.reply import Reply
 
 BEFORE = ["connect", "greeting", "ehlo", "starttls", "auth"]
 PHASES = ["dns", *BEFORE, "mail", "rcpt", "data", "body"]
-KINDS = ["refused", "lost", "timeout", "tls", "auth", "protocol", "resolve", "local", "reply"]
+KINDS = ["refused", "lost", "timeout", "tls", "no_tls", "stalled", "unasked", "auth", "protocol", "local", "reply"]
 
 
 def judged(phase: str, kind: str, code: int, *, relay: bool = False) -> tuple[str, str]:
@@ -65,7 +65,7 @@ def test_a_stranger_that_wants_a_login_refuses_the_mail(phase: str, scope: str) 
     assert judged(phase, "reply", 530) == ("fail", scope)
 
 
-@pytest.mark.parametrize("kind", ["refused", "lost", "timeout", "tls", "protocol", "resolve"])
+@pytest.mark.parametrize("kind", ["refused", "lost", "timeout", "stalled", "tls", "no_tls", "protocol", "unasked"])
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("relay", [True, False])
 def test_a_session_that_broke_is_the_hosts_fault(phase: str, kind: str, relay: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from mailer.mail.outcome import Phase
 from mailer.smtp.client import PHASE, Client, State
 from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
-from mailer.smtp.reply import ProtocolError, Reply, SessionRefused, Veil
+from mailer.smtp.reply import ProtocolError, Reply, SessionRefused, TroubleKind, Veil
 from mailer.smtp.transaction import Transaction
 
 from .dialog import HELLO, Dialog, Turn
@@ -131,9 +132,10 @@ class Machine:
         except ProtocolError:
             assert self.client.over
 
-    def _explain(self, error: Exception) -> tuple[str, str, Reply]:
-        kind = "protocol" if isinstance(error, ProtocolError) else "lost"
-        return kind, PHASE[self.client.verb], Reply.own(451, "4.5.0" if kind == "protocol" else "4.4.2", str(error))
+    def _explain(self, error: Exception) -> tuple[TroubleKind, Phase, Reply]:
+        if isinstance(error, ProtocolError):
+            return "unasked" if error.unasked else "protocol", PHASE[self.client.verb], Reply.own(451, "4.5.0", str(error))
+        return "lost", PHASE[self.client.verb], Reply.own(451, "4.4.2", str(error))
 
     # -- the wire
 

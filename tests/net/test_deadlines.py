@@ -184,7 +184,7 @@ LARGE = b"Subject: x\r\n\r\n" + (b"x" * 998 + b"\r\n") * 20_000
 def test_a_server_that_takes_no_more() -> None:
     """A server that stops reading in the middle of a message is given up at the deadline for a block."""
     (answer,) = deliver(Deaf(), LARGE, timeouts=replace(QUICK, block=0.2))
-    assert (answer.phase, answer.kind, answer.reply.text) == ("body", "timeout", "waited 0.2 s for the host to take more of the message")
+    assert (answer.phase, answer.kind, answer.reply.text) == ("body", "stalled", "waited 0.2 s for the host to take more of the message")
 
 
 def test_refused_in_the_middle() -> None:
@@ -197,7 +197,7 @@ def test_refused_in_the_middle() -> None:
 def test_accepted_in_the_middle() -> None:
     """A message that is accepted in the middle was not delivered."""
     (answer,) = deliver(Deaf(b"250 2.0.0 thanks\r\n"), LARGE)
-    assert (answer.phase, answer.kind) == ("body", "protocol")
+    assert (answer.phase, answer.kind) == ("body", "unasked")
 
 
 def test_a_large_message() -> None:
