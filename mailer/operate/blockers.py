@@ -1,6 +1,6 @@
 """Why mail waits: what stands between a recipient and his message this moment, and what would take it away.
 
-Pure: whoever asks brings what is to be looked at (`Facts`). The cases, in the order in which `blockers` looks at them; the
+Pure: what is to be looked at comes as `Facts`. The cases, in the order in which `blockers` looks at them; the
 first that holds is what counts, those behind it hold too:
 
 ============  ===========================================  ==========================================================
@@ -8,7 +8,7 @@ kind          what it is                                   what takes it away
 ============  ===========================================  ==========================================================
 hold          an operator has taken it out of delivery     ``mailer queue release``
 sending       it is being delivered this moment            nothing has to
-daemon        nobody delivers                              ``mailer run``
+daemon        no daemon runs on the spool                  ``mailer run``
 disk          the spool's disk has no room for the news    room
 schedule      it was submitted for a later time            that time, or ``mailer queue retry``
 pause         an operator lets the destination wait        ``mailer queue resume``
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class Blocker(NamedTuple):
-    """`kind` is a word of the table above; `until` is seconds since the epoch, 0.0 where nobody knows; `remedy` may be empty."""
+    """`kind` is a word of the table above; `until` is seconds since the epoch, 0.0 where that is not known; `remedy` may be empty."""
 
     kind: str
     detail: str

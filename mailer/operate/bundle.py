@@ -220,7 +220,7 @@ def _unfit(key: str, name: str) -> Failure | None:
 
 
 def total(path: str) -> int:
-    """How much there is to be read, in the unit of `Item.read`; 0 where nobody knows."""
+    """How much there is to be read, in the unit of `Item.read`; 0 where that is not known."""
     if path and os.path.isdir(path):
         return len(_listed(f"{path}/new")) + len(_listed(f"{path}/cur"))
     return os.path.getsize(path) if path and os.path.isfile(path) else 0

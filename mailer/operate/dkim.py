@@ -133,7 +133,7 @@ def keeper(config: str | None, spool: str | None) -> Owner:
 
 
 def place(config: str | None, domain: str, selector: str) -> str:
-    """Where a new key belongs that nobody gave a place: beside the configuration."""
+    """Where a new key belongs for which no place was named: beside the configuration."""
     path = find(config)[0] or new_file()
     return f"{os.path.dirname(os.path.abspath(path))}/dkim/{domain}.{selector}.pem"
 
@@ -191,7 +191,7 @@ class Texts:
         self._asker = Asker(config.dns.nameservers, config.dns.timeout, config.dns.lifetime)
 
     async def of(self, name: str) -> list[str] | str:
-        """The records of `name`, the strings of each put together (RFC 6376 §3.6.2.2); or why nobody can say."""
+        """The records of `name`, the strings of each put together (RFC 6376 §3.6.2.2); or why they are not known."""
         from mailer.net.query import DnsTrouble
 
         try:

@@ -180,7 +180,7 @@ def reports_lead_nowhere(config: Config) -> Iterator[Problem]:
     submission = config.submission
     chosen = "from_address" if submission.from_address else "default_domain"
     domain = submission.from_address.rpartition("@")[2] or submission.default_domain or config.hostname
-    if is_private(domain):  # nobody is asked about a name that is none to the world
+    if is_private(domain):  # a name that is none to the world is not asked about
         return
     trouble = asyncio.run(_trouble(config, domain))
     if trouble is not None and trouble.verdict == "fail":

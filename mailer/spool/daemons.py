@@ -59,7 +59,7 @@ def elsewhere(root: str) -> list[str]:
 def note_elsewhere(root: str) -> str:
     """Where a daemon runs instead of on the spool at `root`; empty if one runs there, or none anywhere that this user can see.
 
-    For whoever queues mail and named no configuration, which would be a choice. Never raises: what was queued is queued, and no trouble
+    For those who queue mail and named no configuration, which would be a choice. Never raises: what was queued is queued, and no trouble
     here may read as one with the message.
     """
     try:

@@ -1,7 +1,7 @@
-"""What is asked of a spool and its status together, and what may be done with its messages, whoever answers.
+"""What is asked of a spool and its status together, and what may be done with its messages.
 
 Two answer: `mailer.status.view.View` reads spool and database itself, `mailer.intake.remote.RemoteView` asks the daemon for the mail
-of one user. Whoever asks (`mailer.operate`, the command line) knows neither.
+of one user. Who asks (`mailer.operate`, the command line) goes by `MailView` and `QueueActs`, and by neither class.
 """
 
 from __future__ import annotations

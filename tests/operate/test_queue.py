@@ -10,13 +10,16 @@ from mailer.config.quick import submission
 from mailer.mail.failure import Failure
 from mailer.operate.queue import CANCEL, HOLD, RELEASE, RETRY, Operation, pause, paused, perform, replaying, resume, stored, targets
 from mailer.status.filter import Filter
+from mailer.status.record import Record
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 
 
-def record(office: Office, id: str):  # type: ignore[no-untyped-def]
+def record(office: Office, id: str) -> Record:
     with office.view() as view:
-        return view.message(id)
+        found = view.message(id)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("operation", [HOLD, RELEASE, RETRY, CANCEL], ids=lambda operation: operation.verb)
@@ -54,7 +57,7 @@ def test_an_operation_is_performed_or_would_be(office: Office) -> None:
 
 
 def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Office) -> None:
-    """Of a selection nobody misses it; what is not kept cannot be replayed, however it was chosen."""
+    """A selection passes over it; what is not kept cannot be replayed, however it was chosen."""
     id = office.failed()
     before = record(office, id)
     office.spool_path(id).unlink()
@@ -83,7 +86,7 @@ def test_a_message_is_shown_as_it_lies_there(office: Office) -> None:
     document = found.as_json(body=True)
     assert document["id"] == id
     assert document["body"] == found.body()
-    assert [outcome["verdict"] for outcome in document["outcomes"]] == ["defer"]  # type: ignore[attr-defined]
+    assert [outcome.verdict for outcome in found.entry.history.outcomes] == ["defer"]
 
 
 def test_a_destination_is_paused_and_goes_on(office: Office) -> None:
