@@ -17,12 +17,12 @@ from mailer.mail.failure import Failure
 from . import policy
 from .evaluate import evaluate
 from .judge import dkim, dmarc, mtasts, mx, spf
-from .judge.host import Source, public
+from .judge.host import OwnAddress, public
 
 if TYPE_CHECKING:
     from mailer.config.sections.dkim import Dkim
 
-    from .finding import Answer, Finding
+    from .finding import DnsRecords, Finding
     from .situation import Outlet, Scene
 
 ANYBODY = "192.0.2.1"
@@ -84,7 +84,7 @@ async def _through(scene: Scene, domain: str, relay: Outlet) -> dict[str, spf.Ev
         known = [str(ip_address(relay.host))]
     except ValueError:
         known = [*(await scene.lookups.addresses([relay.host]))[relay.host].records]
-    chosen = public([Source(each, "") for each in known])[:2] or ([ANYBODY] if relay.provider else [])
+    chosen = public([OwnAddress(each, "") for each in known])[:2] or ([ANYBODY] if relay.provider else [])
     return await evaluate(scene.lookups, domain, relay.host, chosen)
 
 
@@ -96,14 +96,14 @@ def _rewriter(scene: Scene) -> str:
     return " and ".join(relay.provider.name for relay in at.relays if relay.provider)
 
 
-async def _dmarc(scene: Scene, domain: str) -> dmarc.Policy:
+async def _dmarc(scene: Scene, domain: str) -> dmarc.DmarcPolicy:
     """The record that holds."""
     walk = [(at, f"_dmarc.{at}") for at in dmarc.path(domain)]
     answers = await scene.lookups.all([record for _, record in walk], "TXT")
     return dmarc.found(domain, [(at, answers[record]) for at, record in walk])
 
 
-async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
+async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, DnsRecords]]:
     """The keys that sign mail from the domain, with the answers for their records."""
     by_domain: dict[str, list[Dkim]] = {}
     for key in scene.config.dkim:
@@ -114,7 +114,7 @@ async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, Answer]]:
     return [(each, answers[each.record.name]) for each in used]
 
 
-async def _provided(scene: Scene, domain: str) -> list[Answer]:
+async def _provided(scene: Scene, domain: str) -> list[DnsRecords]:
     """What is published where the providers of the relays have their keys, those that are one first."""
     if scene.situation.direct:
         return []

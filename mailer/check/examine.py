@@ -16,7 +16,7 @@ from mailer.net.query import Asker
 
 from .domain import examine_domain
 from .host import call_out, examine_host
-from .judge.host import Source, public
+from .judge.host import OwnAddress, public
 from .lookups import Lookups
 from .situation import Outlet, Scene, Situation
 from .sources import sources
@@ -41,7 +41,7 @@ def domains_of(config: Config) -> list[str]:
     return [domain for domain in found if domain != own] or [own]
 
 
-def situation_of(config: Config, own: Sequence[Source], *, told: bool = False) -> Situation:
+def situation_of(config: Config, own: Sequence[OwnAddress], *, told: bool = False) -> Situation:
     """How mail for the world leaves. `own` addresses count where it goes to MX hosts from here, or where we were `told` so."""
     direct = any(via.kind == "mx" for route in config.routes for via in route.via)
     used = [via.name for route in config.routes if route.match == EVERYTHING for via in route.via if via.kind == "relay"]
@@ -71,6 +71,6 @@ async def examine(config: Config, domains: Sequence[str], from_ips: Sequence[str
     return [finding for part in parts for finding in part]
 
 
-def _seen(calls: Iterable[Call]) -> list[Source]:
+def _seen(calls: Iterable[Call]) -> list[OwnAddress]:
     """Where those who were called see us."""
-    return [Source(call.seen, f"that is what {call.host} sees") for call in calls if call.seen]
+    return [OwnAddress(call.seen, f"that is what {call.host} sees") for call in calls if call.seen]

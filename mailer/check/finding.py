@@ -15,7 +15,7 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 ORDER = (PASS, WARN, FAIL)
 
 
-class Record(NamedTuple):
+class ZoneRecord(NamedTuple):
     """A record to publish, or to have published: `value` as forms for it ask for it."""
 
     name: str
@@ -47,7 +47,7 @@ class Finding:
     result: str
     evidence: str
     advice: str = ""
-    record: Record | None = None
+    record: ZoneRecord | None = None
     domain: str = ""
 
     def facts(self) -> dict[str, object]:
@@ -74,7 +74,7 @@ def unknown(check: str, subject: str, trouble: str) -> Finding:
     return Finding(check, subject, WARN, f"could not be looked up: {trouble}", "try again; if it stays so, the name servers need mending")
 
 
-class Answer(NamedTuple):
+class DnsRecords(NamedTuple):
     """The records of `name`; else `missing` is nxdomain or nodata, or `trouble` says why nobody knows.
 
     An address is written as such, an MX record as ``10 mx.example.com``, a PTR or CNAME record as a name without the dot at
@@ -92,7 +92,7 @@ class Answer(NamedTuple):
         return not self.trouble
 
 
-def tagged(answer: Answer, version: str) -> list[str]:
+def tagged(answer: DnsRecords, version: str) -> list[str]:
     """The records that begin with a version tag such as ``v=DMARC1``, whatever else has a TXT record there."""
     found = []
     for text in answer.records:

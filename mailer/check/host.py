@@ -31,7 +31,7 @@ async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call]
     return [*egress, *named, *listed, *port, *clock]
 
 
-async def call_out(config: Config, lookups: Lookups, own: Sequence[host.Source]) -> tuple[list[host.Call], str]:
+async def call_out(config: Config, lookups: Lookups, own: Sequence[host.OwnAddress]) -> tuple[list[host.Call], str]:
     """What came of calling an MX host of a large receiver; or why nobody was called."""
     delivery, first = config.delivery, config.sources[:1]
     written = [address for source in reversed(config.sources) for address in source.addresses]  # of each family the last one counts

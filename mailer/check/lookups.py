@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.net.query import DnsTrouble
 
-from .finding import Answer
+from .finding import DnsRecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Lookups:
-    """Asks `asker` until `until`, on the clock of the event loop. Nothing here raises: see `Answer.trouble`."""
+    """Asks `asker` until `until`, on the clock of the event loop. Nothing here raises: see `DnsRecords.trouble`."""
 
     def __init__(self, asker: Asker, until: float) -> None:
         self.until = until
         self._asker = asker
-        self._known: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._known: dict[tuple[str, str], asyncio.Task[DnsRecords]] = {}
 
-    async def ask(self, name: str, type: str) -> Answer:
+    async def ask(self, name: str, type: str) -> DnsRecords:
         """The records of `name`."""
         key = (name.lower().rstrip("."), type)
         task = self._known.get(key)
@@ -36,38 +36,38 @@ class Lookups:
             task = self._known[key] = asyncio.create_task(self._ask(*key))
         return await asyncio.shield(task)
 
-    async def all(self, names: Iterable[str], type: str) -> dict[str, Answer]:
+    async def all(self, names: Iterable[str], type: str) -> dict[str, DnsRecords]:
         """The same for several names."""
         wanted = [*dict.fromkeys(names)]
         return dict(zip(wanted, await asyncio.gather(*(self.ask(name, type) for name in wanted)), strict=True))
 
-    async def addresses(self, names: Iterable[str]) -> dict[str, Answer]:
+    async def addresses(self, names: Iterable[str]) -> dict[str, DnsRecords]:
         """The A and AAAA records of several names together."""
         wanted = [*dict.fromkeys(names)]
         four, six = await asyncio.gather(self.all(wanted, "A"), self.all(wanted, "AAAA"))
         return {name: _both(four[name], six[name]) for name in wanted}
 
-    async def _ask(self, name: str, type: str) -> Answer:
+    async def _ask(self, name: str, type: str) -> DnsRecords:
         try:
             async with asyncio.timeout_at(self.until):
                 found = await self._asker.ask(name, type)
         except TimeoutError:
-            return Answer(name, trouble="no answer before the deadline")
+            return DnsRecords(name, trouble="no answer before the deadline")
         except DnsTrouble as trouble:
-            return Answer(name, trouble=trouble.reason)
-        return Answer(name, tuple(map(_text, found.records)), found.missing)
+            return DnsRecords(name, trouble=trouble.reason)
+        return DnsRecords(name, tuple(map(_text, found.records)), found.missing)
 
 
-def _both(four: Answer, six: Answer) -> Answer:
+def _both(four: DnsRecords, six: DnsRecords) -> DnsRecords:
     """What both families say together; that one of them has nothing means little."""
     records = four.records + six.records
     trouble = "" if records else four.trouble or six.trouble
     missing = "" if records or trouble else four.missing
-    return Answer(four.name, records, missing, trouble)
+    return DnsRecords(four.name, records, missing, trouble)
 
 
 def _text(record: Any) -> str:
-    """A record of the DNS library as `Answer` has it."""
+    """A record of the DNS library as `DnsRecords` has it."""
     if hasattr(record, "strings"):
         return b"".join(record.strings).decode("utf-8", "replace")
     if hasattr(record, "exchange"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
 
-    from .judge.host import Source
+    from .judge.host import OwnAddress
     from .lookups import Lookups
 
 
@@ -81,6 +81,6 @@ class Scene:
     config: Config
     lookups: Lookups
     situation: Situation
-    own: Sequence[Source]
+    own: Sequence[OwnAddress]
     now: float
     https_port: int

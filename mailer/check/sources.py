@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailer.net.happy_eyeballs import arranged
 
-from .judge.host import Source
+from .judge.host import OwnAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,11 +19,11 @@ ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's, RFC 5737 §3 and RFC 3849 §2: only the kernel is asked, nothing is sent to them."""
 
 
-def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source] = ()) -> list[Source]:
+def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source] = ()) -> list[OwnAddress]:
     """The addresses; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
     written = {source.address: source for source in _written(exits, delivery.family)}
     if given:
-        return [Source(address, "--from-ip", written[address].hello if address in written else "") for address in given]
+        return [OwnAddress(address, "--from-ip", written[address].hello if address in written else "") for address in given]
     if written:
         return [*written.values()]
     found = []
@@ -31,16 +31,16 @@ def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source
         if delivery.family == only:
             continue
         if configured:
-            found.append(Source(configured, "delivery.source6" if ":" in configured else "delivery.source4"))
+            found.append(OwnAddress(configured, "delivery.source6" if ":" in configured else "delivery.source4"))
         elif address := _routed(family, elsewhere):
-            found.append(Source(address, "the route to the world begins there"))
+            found.append(OwnAddress(address, "the route to the world begins there"))
     return found
 
 
-def _written(exits: Iterable[shaping.Source], family: str) -> Iterator[Source]:
+def _written(exits: Iterable[shaping.Source], family: str) -> Iterator[OwnAddress]:
     for each in exits:
         for address in arranged(each.addresses, family):
-            yield Source(address, f"source {each.name}", each.hello)
+            yield OwnAddress(address, f"source {each.name}", each.hello)
 
 
 def _routed(family: socket.AddressFamily, elsewhere: str) -> str:

@@ -1,4 +1,4 @@
-"""What ``mailer send`` composes: its options, or an object of JSON, as an `Email`.
+"""What ``mailer send`` composes: its options, or an object of JSON, as an `Composition`.
 
 Loaded only then: a whole message on standard input needs none of it. Whoever composes and says no text pipes it in, or types it, as
 with mail(1). Odd octets, in a file, in JSON, in an option or in a file's name, stop no mail: they are read as its readers would read
@@ -13,7 +13,7 @@ from errno import EBADF
 from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
-from mailer.compose import Attachment, Email, EmailError, EmailLimits, Link
+from mailer.compose import Attachment, Composition, EmailError, EmailLimits, Link
 from mailer.compose.payload import load, whole
 from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
@@ -71,7 +71,7 @@ class _Draft:
         self.settings = settings
         self.changes: list[Change] = []
 
-    def from_json(self, composing: Sequence[str]) -> Email:
+    def from_json(self, composing: Sequence[str]) -> Composition:
         given = self.given
         others = [name for name in composing if name != "--from-json"]
         if others or given.operands:
@@ -85,11 +85,11 @@ class _Draft:
         payload, halves = whole(payload)
         if halves:
             self._mend(path, "it has halves of characters, shown as \ufffd")
-        return Email.from_payload(payload)
+        return Composition.from_payload(payload)
 
-    def from_options(self) -> Email:
+    def from_options(self) -> Composition:
         given = self.given
-        email = Email(
+        email = Composition(
             from_=self._one("--from"),
             to=[*self._all("--to"), *(self._said("recipient", one) for one in given.operands)],
             cc=self._all("--cc"),

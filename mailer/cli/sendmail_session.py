@@ -21,8 +21,8 @@ from mailer.mail.address import ascii_address
 from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, IO_ERROR, NO_PERMISSION, OK, TRY_AGAIN, USAGE, Failure
 from mailer.mail.text import one_line
 from mailer.smtp.reply import Reply
-from mailer.smtp.server import Server, Service, State
-from mailer.smtp.server_events import Body, Mail, Question, Rcpt
+from mailer.smtp.server import Server, ServerSettings, ServerState
+from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
 from mailer.submit import Request, check_recipient, submit
 
 from .signals import deaf
@@ -46,7 +46,7 @@ class PipeSession:
     """One conversation: bytes in, bytes out, and messages into the spool on the way."""
 
     def __init__(self, settings: SubmissionSettings) -> None:
-        service = Service(
+        service = ServerSettings(
             name=settings.hostname,
             max_size=settings.max_message_size,
             max_recipients=settings.max_recipients,
@@ -67,15 +67,15 @@ class PipeSession:
     @property
     def over(self) -> bool:
         """Whether the last word is said."""
-        return self.machine.state is State.CLOSED
+        return self.machine.state is ServerState.CLOSED
 
     @property
     def within_message(self) -> bool:
         """Whether the end of a message is still to come."""
-        return self.machine.state is State.BODY
+        return self.machine.state is ServerState.BODY
 
     def _decide(self, question: Question) -> Reply | None:
-        if isinstance(question, Mail):
+        if isinstance(question, MailFrom):
             self._mail, self._wanted = question.parameters, {}
         elif isinstance(question, Rcpt):
             try:

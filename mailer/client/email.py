@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class Email(compose.Email):
-    """A message to be; see `mailer.compose.Email`."""
+class Email(compose.Composition):
+    """A message to be; see `mailer.compose.Composition`."""
 
     __slots__ = ()
 

@@ -1,6 +1,6 @@
 """What a program hands in, as what an SMTP session needs: an envelope and the octets of a message.
 
-A message is an `Email`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
+A message is an `Composition`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
 has it: a Date and a Message-ID if they are missing, no Bcc, and line ends that nobody can take for something else. What the library
 writes is mended where it lets through what hosts refuse; finished bytes are not, for they may be signed.
 """
@@ -16,7 +16,7 @@ from email.policy import EmailPolicy
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mailer.compose import Email, EmailError
+from mailer.compose import Composition, EmailError
 from mailer.mail import address, named
 from mailer.mail.address import AddressError
 from mailer.mail.address_list import in_header, written
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-Mail = Email | StandardMessage | bytes
+Mail = Composition | StandardMessage | bytes
 """What can be sent."""
 
 KINDS = {
@@ -48,7 +48,7 @@ KINDS = {
     "the name of an attachment": ErrorKind.ATTACHMENT_ERROR,
     "the type of an attachment": ErrorKind.ATTACHMENT_ERROR,
 }
-"""The part of an `Email` that is wrong → kind; every other part is a header field."""
+"""The part of an `Composition` that is wrong → kind; every other part is a header field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | Non
 
     Raises `SmtpMessageError`, and `TypeError` for what is no message at all.
     """
-    if isinstance(mail, Email):
+    if isinstance(mail, Composition):
         return _from_email(mail, sender, recipients, hostname, request)
     content = _fit(_octets(mail)) if isinstance(mail, StandardMessage) else normalise(without_preface(_octets(mail)))
     header = _Header(content)
@@ -84,7 +84,7 @@ def _fit(data: bytes) -> bytes:
     return bytes(mended_header(single(message, []), "", []))
 
 
-def _from_email(email: Email, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request) -> Letter:
+def _from_email(email: Composition, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request) -> Letter:
     try:
         content = email.encode()
         who = email.reverse_path() if sender is None else _reverse_path(sender)

@@ -1,6 +1,6 @@
 """A message composed from plain parts: addresses, a subject, a text, the same as HTML, pictures, files and links.
 
-One builder, `Email`, for ``mailer send --to … --subject … --text …``, for programs, for the JSON that an API or a message queue
+One builder, `Composition`, for ``mailer send --to … --subject … --text …``, for programs, for the JSON that an API or a message queue
 is handed, and for whatever else describes a message. What comes out is what submission takes in: it has no Date and no
 Message-ID unless it was given one, which submission adds, and no Bcc, which belongs to the envelope only. It is 7-bit
 with short lines, so it passes everywhere unchanged; only an address with letters beyond ASCII before the @ stays as it is
@@ -27,9 +27,9 @@ word within an address (which RFC 2047 §5 forbids, and which no server delivers
 from __future__ import annotations
 
 from .attachment import Attachment
-from .email import Email
+from .email import Composition
 from .fields import EmailError
 from .limits import EmailLimits
 from .parts import Link
 
-__all__ = ["Attachment", "Email", "EmailError", "EmailLimits", "Link"]
+__all__ = ["Attachment", "Composition", "EmailError", "EmailLimits", "Link"]

@@ -1,4 +1,4 @@
-"""`Email`: a message described by its parts."""
+"""`Composition`: a message described by its parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Email:
+class Composition:
     """A message to be. Set what it has, add to it with `attach`, `inline` and `header`, and `encode` it.
 
     Addresses are written as in a mail program, ``Anna <anna@example.org>`` or ``anna@example.org``: one text, with

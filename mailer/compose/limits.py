@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .fields import EmailError
 
 if TYPE_CHECKING:
-    from .email import Email
+    from .email import Composition
 
 
 class EmailLimits(NamedTuple):
@@ -17,7 +17,7 @@ class EmailLimits(NamedTuple):
     attachment_size: int = 25_000_000
     subject_length: int = 1000
 
-    def check(self, email: Email) -> None:
+    def check(self, email: Composition) -> None:
         """Raises `EmailError` for an email that goes beyond them, with the setting of the limit."""
         if len(email.files) > self.attachments:
             said = f"{len(email.files)} attachments are more than {self.attachments} (submission.max_attachments)"

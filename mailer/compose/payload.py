@@ -1,4 +1,4 @@
-"""An `Email` from an object of JSON: what an API or a message queue is handed.
+"""A `Composition` from an object of JSON: what an API or a message queue is handed.
 
 ``request_id`` ``from_address`` ``reply_to_address`` ``to_addresses`` ``cc_addresses`` ``bcc_addresses`` ``subject`` ``body_plain``
 ``body_html`` ``headers`` ``priority``, and ``attachments``: objects with ``filename``, ``content_type`` and ``data_base64``, or
@@ -30,7 +30,7 @@ TEXT = {
     "body_html": "html", "priority": "priority",
 }  # fmt: skip
 LISTS = {"to_addresses": "to", "cc_addresses": "cc", "bcc_addresses": "bcc"}
-"""Member → field of `Email`."""
+"""Member → field of `Composition`."""
 
 ATTACHMENT = ("filename", "content_type", "data_base64", "download_url", "content_id")
 
@@ -73,7 +73,7 @@ def whole(payload: object) -> tuple[object, bool]:
 
 
 def parts(payload: object) -> dict[str, Any]:
-    """The fields of the `Email` that `payload` describes. Raises `EmailError`."""
+    """The fields of the `Composition` that `payload` describes. Raises `EmailError`."""
     members = _members(payload, (*TEXT, *LISTS, "attachments", "headers"), "the payload")
     found: dict[str, Any] = {TEXT[name]: _text(name, value) for name, value in members.items() if name in TEXT}
     for name, field in LISTS.items():

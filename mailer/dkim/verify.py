@@ -65,7 +65,7 @@ def _broken(why: str) -> _Refused:
 
 
 @dataclass(slots=True)
-class Claim:
+class SignatureClaim:
     """One signature of a message: who claims to answer for it, and the `result` as far as it can be told without his key."""
 
     domain: str = ""
@@ -156,18 +156,18 @@ class _Parts:
         return self._hashes[form]
 
 
-def claims(content: bytes, at: float) -> Iterator[Claim]:
+def claims(content: bytes, at: float) -> Iterator[SignatureClaim]:
     """The signatures of `content`, a normalised message, from above; judged `at` (seconds since the epoch)."""
     parts = _Parts(content)
     for number, own in enumerate(parts.fields.get(b"dkim-signature", ())):
         if number == MOST:
-            yield Claim(result=Result("neutral", f"only {MOST} signatures are looked at"))
+            yield SignatureClaim(result=Result("neutral", f"only {MOST} signatures are looked at"))
             return
         yield _claim(parts, own, at)
 
 
-def _claim(parts: _Parts, own: tuple[bytes, bytes], at: float) -> Claim:
-    claim = Claim()
+def _claim(parts: _Parts, own: tuple[bytes, bytes], at: float) -> SignatureClaim:
+    claim = SignatureClaim()
     try:
         text = own[1].decode("utf-8", "replace")
         given = tags.read(text)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
-from mailer.smtp.client import State
+from mailer.smtp.client import ClientState
 from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction
 
@@ -188,7 +188,7 @@ class Connection(Session):
         while commands := transaction.envelope(client):
             self._stream.write(client.send(commands))
             await self._hear(transaction)
-        if client.state is State.CONTENT:
+        if client.state is ClientState.CONTENT:
             await self._send(transaction, ahead)
             await self._hear(transaction)
 

@@ -168,7 +168,7 @@ def _request(data: bytes, wishes: Wishes) -> Request | Failure:
 
 def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
     """The request for what a line of JSON describes."""
-    from mailer.compose import Email, EmailError, EmailLimits
+    from mailer.compose import Composition, EmailError, EmailLimits
     from mailer.compose.payload import load, whole
     from mailer.mail.charset import WESTERN, is_utf8, readable
 
@@ -180,7 +180,7 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
         if (guessed or halves) and wishes.strict:
             return Failure(f"{why.partition(', ')[0]}, which is not to be mended (submission.strict)", BAD_MESSAGE)
         key = _member(payload, wishes.request_id_from)
-        email = Email.from_payload(payload)
+        email = Composition.from_payload(payload)
         EmailLimits(*wishes.limits).check(email)
         key = key or email.request_id
         if problem := _unfit(key, wishes.request_id_from) if wishes.request_id_from else None:

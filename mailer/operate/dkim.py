@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailer.config.owner import Owner
     from mailer.config.sections.dkim import Dkim
     from mailer.dkim.key import PrivateKey
-    from mailer.dkim.verify import Claim
+    from mailer.dkim.verify import SignatureClaim
 
 BITS = (2048, 3072, 4096)
 """Of a new RSA key. 2048 is what all verify; the record of a longer one is too long for some tools that edit the DNS."""
@@ -208,7 +208,7 @@ class Signature(NamedTuple):
     """A signature of a message, judged; `number` counts from 1, `author` is the domain of the From field, empty where there is none."""
 
     number: int
-    claim: Claim
+    claim: SignatureClaim
     author: str
 
     @property
@@ -261,7 +261,7 @@ def verify(config: Config, data: bytes) -> list[Signature]:
     return [Signature(number, claim, author) for number, claim in enumerate(found, 1)]
 
 
-async def _ask(config: Config, found: Iterable[Claim]) -> None:
+async def _ask(config: Config, found: Iterable[SignatureClaim]) -> None:
     """Ask the DNS for the keys, all at once: who wrote the message does not choose how long this takes."""
     import asyncio
 

@@ -19,8 +19,8 @@ from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
 from mailer.net.stream import Stream
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
-from mailer.smtp.server_events import Auth, Body, Greeting, Mail, Mistake, Question, Rcpt, StartTls
-from mailer.smtp.server_state import Service
+from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Mistake, Question, Rcpt, StartTls
+from mailer.smtp.server_state import ServerSettings
 
 from .faults import Fault, Moods, Temper
 from .maildir import Maildir, Received, Refusal
@@ -94,7 +94,7 @@ class Sink:
     @moods.setter
     def moods(self, moods: Moods) -> None:
         self.temper = Temper(moods)
-        self.service = Service(
+        self.service = ServerSettings(
             name=self._name,
             lmtp=self._lmtp,
             max_size=moods.max_size,
@@ -219,6 +219,6 @@ class Sink:
         if reply.code < 400:
             return
         phase = question.during.lower() if isinstance(question, Mistake) else question.phase
-        sender = question.sender if isinstance(question, (Mail, Body)) else session.machine.sender
+        sender = question.sender if isinstance(question, (MailFrom, Body)) else session.machine.sender
         recipient = question.address if isinstance(question, Rcpt) else ""
         told(Refusal(phase, reply.code, reply.enhanced, reply.text, session.peer, sender, recipient, time.time()))

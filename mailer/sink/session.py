@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.smtp.reply import Reply
-from mailer.smtp.server import Server, State
+from mailer.smtp.server import Server, ServerState
 from mailer.smtp.server_events import Question
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailer.net.server import Peer
     from mailer.net.stream import Stream
     from mailer.smtp.server_events import Question
-    from mailer.smtp.server_state import Service
+    from mailer.smtp.server_state import ServerSettings
 
     from .faults import Fault
 
@@ -30,7 +30,7 @@ _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
 class Orders(Protocol):
     """What a session has to know of its sink, and asks it."""
 
-    service: Service
+    service: ServerSettings
     tls: ssl.SSLContext | None
     implicit_tls: bool
     idle: float
@@ -82,10 +82,10 @@ class SinkSession:
         """Answer whatever can be answered now; whether the session goes on."""
         machine = self.machine
         while True:
-            if self._doomed and machine.state is State.BODY and machine.waiting:
+            if self._doomed and machine.state is ServerState.BODY and machine.waiting:
                 return self._drop("content")
             if (question := machine.next()) is None:
-                return machine.state is not State.CLOSED
+                return machine.state is not ServerState.CLOSED
             fault = self._orders.decide(question, self)
             if fault.delay:
                 await self._wait(fault.delay)
@@ -110,7 +110,7 @@ class SinkSession:
         self._doomed = fault.drop == "content"
         if fault.drop == "after":
             return False
-        if self.machine.state is State.HANDSHAKE:
+        if self.machine.state is ServerState.HANDSHAKE:
             self._write()
             if self._orders.tls is None:  # 220 on order, and no TLS: the client's handshake comes to nothing
                 return self._drop("handshake")

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from mailer.mail.cause import Cause
 
 from . import command, sasl
-from .client import Client, State
+from .client import Client, ClientState
 from .command import Command
 from .reply import CommandError, ProtocolError, Reply, SessionRefused
 
@@ -80,7 +80,7 @@ def handshake(client: Client, wish: Wish) -> _STEP:
 
 def _hello(client: Client, wish: Wish) -> _STEP:
     reply = yield command.lhlo(wish.hello) if client.lmtp else command.ehlo(wish.hello)
-    if reply.permanent and client.state is State.GREETED and not client.lmtp:  # RFC 5321 §3.2; RFC 2033 §4.1 has no HELO
+    if reply.permanent and client.state is ClientState.GREETED and not client.lmtp:  # RFC 5321 §3.2; RFC 2033 §4.1 has no HELO
         reply = yield command.helo(wish.hello)
     if not reply.positive:
         raise SessionRefused("refused", "ehlo", reply)

@@ -31,7 +31,7 @@ class Plain(Mechanism):
         return self._once(self.initial())
 
 
-class Login(Mechanism):
+class LoginMechanism(Mechanism):
     """The old mechanism of two questions, in no standard; what the questions say varies, their order does not."""
 
     name = "LOGIN"
@@ -121,7 +121,7 @@ class External(Mechanism):
 
 
 MECHANISMS: Mapping[str, type[Mechanism]] = {
-    kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, Login, External)
+    kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, LoginMechanism, External)
 }
 """In the order in which we would have them."""
 

@@ -15,7 +15,7 @@ Two laws:
 2. What was said before the handshake of STARTTLS does not count after it (RFC 3207 §4.2): bytes that came
    along with the command are thrown away, and so are EHLO, AUTH and any transaction.
 
-A message is held in memory until it is answered, at most `Service.max_size` octets of it.
+A message is held in memory until it is answered, at most `ServerSettings.max_size` octets of it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from . import server_events as ask
 from .data import Arriving
 from .reply import Reply
 from .server_auth import Exchange
-from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, Refused, ascii_only, chunk, parameters, path, words
-from .server_state import THEN, USUAL, WHEN, WHY, Service, State
+from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, CommandRefused, ascii_only, chunk, parameters, path, words
+from .server_state import THEN, USUAL, WHEN, WHY, ServerSettings, ServerState
 
-__all__ = ["Server", "Service", "State"]
+__all__ = ["Server", "ServerSettings", "ServerState"]
 
 MAX_COMMAND = 2048  # octets: the 512 of RFC 5321 §4.5.3.1.4, and what the parameters of extensions add
 MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
@@ -45,10 +45,10 @@ _CROWD = ("RCPT", "DATA")  # what arrives in crowds behind a MAIL, wanted or not
 class Server:
     """One session. A driver may read the public attributes and sets none."""
 
-    def __init__(self, service: Service, tls: str = "") -> None:
+    def __init__(self, service: ServerSettings, tls: str = "") -> None:
         """`tls` is the version where TLS came first (port 465), else empty."""
         self.service = service
-        self.state = State.CONNECTED
+        self.state = ServerState.CONNECTED
         self.hello = ""
         self.tls = tls
         self.user = ""
@@ -66,7 +66,7 @@ class Server:
         self._before = self.state  # where we were in front of the chunk
         self._left = 0  # octets of the chunk that is arriving
         self._last = False  # whether it is the last
-        self._refused: Refused | None = None  # why what it brings is thrown away
+        self._refused: CommandRefused | None = None  # why what it brings is thrown away
         self._bodies: deque[ask.Body] = deque()  # the message, once for each recipient in LMTP
         self._verb = ""  # the command that is being read
         self._skipping = False  # within a line that is too long
@@ -74,9 +74,9 @@ class Server:
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
-        if self.state is State.HANDSHAKE:
+        if self.state is ServerState.HANDSHAKE:
             self.discarded += len(data)
-        elif self.state is not State.CLOSED:
+        elif self.state is not ServerState.CLOSED:
             self._in = self._in[self._at :] + data
             self._at = 0
 
@@ -87,9 +87,9 @@ class Server:
 
     def next(self) -> ask.Question | None:
         """The question that stands open, or None where more bytes must come first."""
-        if self.state is State.CONNECTED and not self._asked:
+        if self.state is ServerState.CONNECTED and not self._asked:
             self._asked = ask.Greeting()
-        while not self._asked and self.state not in (State.CONNECTED, State.HANDSHAKE, State.CLOSED):
+        while not self._asked and self.state not in (ServerState.CONNECTED, ServerState.HANDSHAKE, ServerState.CLOSED):
             if self._bodies:
                 self._asked = self._bodies.popleft()
             elif not _READ.get(self.state, Server._read_line)(self):
@@ -108,7 +108,7 @@ class Server:
         if kind == 2 and question.phase in _EFFECTS:
             _EFFECTS[question.phase](self, question)
         if reply.code in (421, 521):  # RFC 5321 §3.8, RFC 7504 §3
-            self.state = State.CLOSED
+            self.state = ServerState.CLOSED
 
     def usual(self, question: ask.Question) -> Reply:
         """The answer of a server that has nothing against it."""
@@ -125,14 +125,14 @@ class Server:
     def secured(self, version: str) -> None:
         """The handshake is made, and the client a stranger again."""
         self.tls = version
-        self.state = State.STRANGER
+        self.state = ServerState.STRANGER
 
     def hang_up(self, reply: Reply) -> None:
         """End the session for a reason of the driver's own (a timeout, a shutdown), whatever stands open."""
         self._asked = None
         self._bodies.clear()
         self._say(ask.Mistake("", reply), reply)
-        self.state = State.CLOSED
+        self.state = ServerState.CLOSED
 
     def take(self) -> bytes:
         """What is to be written now."""
@@ -163,41 +163,41 @@ class Server:
         self._verb = ""
         try:
             self._asked = self._obey(line, too_long)
-        except Refused as refused:
+        except CommandRefused as refused:
             self._mistake(refused.reply)
         return True
 
     def _obey(self, line: bytes, too_long: bool) -> ask.Question | None:
         exchange, self._exchange = self._exchange, None
         if exchange:
-            self._verb, self.state = "AUTH", State.READY
+            self._verb, self.state = "AUTH", ServerState.READY
         if too_long:
-            raise Refused(500, "5.5.6" if exchange else "5.5.2", "the line is too long")
+            raise CommandRefused(500, "5.5.6" if exchange else "5.5.2", "the line is too long")
         if not line.endswith(b"\r\n"):
-            raise Refused(521, "5.5.2", "a line must end in CRLF, and this one ended in LF")
+            raise CommandRefused(521, "5.5.2", "a line must end in CRLF, and this one ended in LF")
         if exchange:
             return self._proceed(exchange, line[:-2])
         verb, rest = words(line[:-2])
         if verb in _FOREIGN:
-            raise Refused(421, "4.7.0", "only SMTP is spoken here")
+            raise CommandRefused(421, "4.7.0", "only SMTP is spoken here")
         if verb not in _COMMANDS:
-            raise Refused(500, "5.5.1", "there is no such command")
+            raise CommandRefused(500, "5.5.1", "there is no such command")
         self._verb = verb
         if verb not in WHEN[self.state]:
             raise self._out_of_order()
         self._count_idle()
         return _COMMANDS[verb](self, rest)
 
-    def _out_of_order(self) -> Refused:
-        if self._verb == "DATA" and self.state is State.SENDER:  # RFC 5321 §3.3
-            return Refused(554, "5.5.1", "no valid recipients")
-        return Refused(503, "5.5.1", f"{self._verb} is out of order: {WHY[self.state]}")
+    def _out_of_order(self) -> CommandRefused:
+        if self._verb == "DATA" and self.state is ServerState.SENDER:  # RFC 5321 §3.3
+            return CommandRefused(554, "5.5.1", "no valid recipients")
+        return CommandRefused(503, "5.5.1", f"{self._verb} is out of order: {WHY[self.state]}")
 
     def _count_idle(self) -> None:
         """Commands that get no message further cost us and bring nobody anything."""
         self._idle += self._verb not in _CROWD
         if self.service.max_idle and self._idle > self.service.max_idle:
-            raise Refused(421, "4.7.0", "too many commands without a message")
+            raise CommandRefused(421, "4.7.0", "too many commands without a message")
 
     def _mistake(self, reply: Reply) -> None:
         """Put a refusal of our own as a question, and lose patience with those who earn many.
@@ -238,7 +238,7 @@ class Server:
             self._forget()
             self._mistake(self._too_large().reply)
         else:
-            self.state = State.CHUNKS
+            self.state = ServerState.CHUNKS
             self._out.append(b"250 2.0.0 go on\r\n")
         return True
 
@@ -265,39 +265,39 @@ class Server:
         """What follows are octets, whatever we think of them."""
         self._left, self._last = chunk(rest)
         if "CHUNKING" not in self._offered:
-            self._refused = Refused(502, "5.5.1", "BDAT is not offered")
-        elif self.state not in (State.RECIPIENTS, State.CHUNKS):
+            self._refused = CommandRefused(502, "5.5.1", "BDAT is not offered")
+        elif self.state not in (ServerState.RECIPIENTS, ServerState.CHUNKS):
             self._refused = self._out_of_order()
-        self._before, self.state = self.state, State.CHUNK
+        self._before, self.state = self.state, ServerState.CHUNK
 
     def _hello(self, rest: str) -> ask.Hello:
         """EHLO and HELO in SMTP, LHLO in LMTP, and neither in the other, RFC 2033 §4.1."""
         if (self._verb == "LHLO") is not self.service.lmtp:
-            raise Refused(500, "5.5.1", f"{self._verb} is not what is spoken here")
+            raise CommandRefused(500, "5.5.1", f"{self._verb} is not what is spoken here")
         return (ask.OldHello if self._verb == "HELO" else ask.Hello)(self._name(rest))
 
     def _name(self, rest: str) -> str:
         if not rest or " " in rest:
-            raise Refused(501, "5.5.4", f"{self._verb} is followed by the name of your host")
+            raise CommandRefused(501, "5.5.4", f"{self._verb} is followed by the name of your host")
         return rest
 
     def _starttls(self, rest: str) -> ask.Question:
         if self.tls or self.user:
-            raise Refused(503, "5.5.1", "it is too late for STARTTLS")
+            raise CommandRefused(503, "5.5.1", "it is too late for STARTTLS")
         if "STARTTLS" not in self._offered:
-            raise Refused(502, "5.5.1", "STARTTLS is not offered")
+            raise CommandRefused(502, "5.5.1", "STARTTLS is not offered")
         return self._alone(rest)
 
     def _auth(self, rest: str) -> ask.Question | None:
         mechanism, _, initial = rest.partition(" ")
         if self.user:
-            raise Refused(503, "5.5.1", "you have authenticated already")
+            raise CommandRefused(503, "5.5.1", "you have authenticated already")
         if "AUTH" not in self._offered:
             if self.service.mechanisms and not self.tls:
-                raise Refused(538, "5.7.11", "AUTH needs TLS here")
-            raise Refused(502, "5.5.1", "AUTH is not offered")
+                raise CommandRefused(538, "5.7.11", "AUTH needs TLS here")
+            raise CommandRefused(502, "5.5.1", "AUTH is not offered")
         if mechanism.upper() not in self.service.mechanisms:
-            raise Refused(504, "5.5.4", "this mechanism is not offered")
+            raise CommandRefused(504, "5.5.4", "this mechanism is not offered")
         exchange = Exchange(mechanism.upper(), self.service.known)
         if initial:
             return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
@@ -311,7 +311,7 @@ class Server:
         return credentials
 
     def _challenge(self, exchange: Exchange) -> None:
-        self._exchange, self.state = exchange, State.EXCHANGE
+        self._exchange, self.state = exchange, ServerState.EXCHANGE
         self._out.append(b"334 " + exchange.challenge + b"\r\n")
 
     def _mail(self, rest: str) -> ask.Question:
@@ -321,36 +321,36 @@ class Server:
         if "SMTPUTF8" not in found:
             ascii_only(sender)
         if found.get("BODY") == "BINARYMIME" and "BINARYMIME" not in self._offered:
-            raise Refused(501, "5.5.4", "the value of BODY is not valid")
+            raise CommandRefused(501, "5.5.4", "the value of BODY is not valid")
         if 0 < self.service.max_size < int(found.get("SIZE", 0)):
             raise self._too_large()
-        return ask.Mail(sender, found)
+        return ask.MailFrom(sender, found)
 
     def _check_required(self) -> None:
         if "tls" in self.service.require and not self.tls:
-            raise Refused(530, "5.7.0", "STARTTLS comes first")  # RFC 3207 §4
+            raise CommandRefused(530, "5.7.0", "STARTTLS comes first")  # RFC 3207 §4
         if "auth" in self.service.require and not self.user:
-            raise Refused(530, "5.7.0", "AUTH comes first")  # RFC 4954 §6
+            raise CommandRefused(530, "5.7.0", "AUTH comes first")  # RFC 4954 §6
 
-    def _too_large(self) -> Refused:
-        return Refused(552, "5.3.4", f"a message may have {self.service.max_size} octets here")  # RFC 1870 §6.1
+    def _too_large(self) -> CommandRefused:
+        return CommandRefused(552, "5.3.4", f"a message may have {self.service.max_size} octets here")  # RFC 1870 §6.1
 
     def _rcpt(self, rest: str) -> ask.Question:
         address, text = path(rest, "TO", self.service.name)
         if not address:
-            raise Refused(501, "5.1.3", "a recipient is never empty")
+            raise CommandRefused(501, "5.1.3", "a recipient is never empty")
         if "SMTPUTF8" not in self._parameters:
             ascii_only(address)
         found = parameters(text, RCPT_PARAMETERS, self._offered)
         if 0 < self.service.max_recipients <= len(self.recipients):
-            raise Refused(452, "4.5.3", "too many recipients for one transaction")  # RFC 5321 §4.5.3.1.10
+            raise CommandRefused(452, "4.5.3", "too many recipients for one transaction")  # RFC 5321 §4.5.3.1.10
         return ask.Rcpt(address, found)
 
     def _alone(self, rest: str) -> ask.Question:
         if rest:
-            raise Refused(501, "5.5.4", f"{self._verb} stands alone")
+            raise CommandRefused(501, "5.5.4", f"{self._verb} stands alone")
         if self._verb == "DATA" and self._parameters.get("BODY") == "BINARYMIME":  # RFC 3030 §3
-            raise Refused(503, "5.5.1", "a binary message comes with BDAT")
+            raise CommandRefused(503, "5.5.1", "a binary message comes with BDAT")
         return _ALONE[self._verb]()
 
     # -- what an accepted command changes
@@ -367,19 +367,19 @@ class Server:
         """No transaction is open any more, nor what has come of its message."""
         self._arriving = Arriving(self.service.max_size)
         self.sender, self.recipients, self._parameters = "", [], {}
-        self.state = State.READY if self.hello else State.STRANGER
+        self.state = ServerState.READY if self.hello else ServerState.STRANGER
 
     def _discard(self, _: ask.StartTls) -> None:
         """Law 2."""
         self.discarded, self._in, self._at = self.waiting, b"", 0
         self._forget()
         self.hello, self._offered = "", {}
-        self.state = State.HANDSHAKE
+        self.state = ServerState.HANDSHAKE
 
     def _let_in(self, question: ask.Auth) -> None:
         self.user = question.username
 
-    def _open(self, question: ask.Mail) -> None:
+    def _open(self, question: ask.MailFrom) -> None:
         self.sender, self._parameters = question.sender, question.parameters
 
     def _add(self, question: ask.Rcpt) -> None:
@@ -390,7 +390,7 @@ class Server:
         self._forget()
 
 
-_READ: dict[State, Callable[[Server], bool]] = {State.BODY: Server._read_body, State.CHUNK: Server._read_chunk}
+_READ: dict[ServerState, Callable[[Server], bool]] = {ServerState.BODY: Server._read_body, ServerState.CHUNK: Server._read_chunk}
 """How what arrives is read, where it is no line."""
 
 _ALONE: dict[str, Callable[[], ask.Question]] = {"STARTTLS": ask.StartTls, "DATA": ask.Data, "RSET": ask.Reset, "QUIT": ask.Quit}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
 from .scram import LEAST, attributes, prepared, proofs
-from .server_commands import Refused
+from .server_commands import CommandRefused
 from .server_events import Auth
 
 
@@ -135,15 +135,15 @@ class Exchange:
     def respond(self, line: bytes) -> Auth | None:
         """The credentials, or None where `challenge` asks for more.
 
-        Raises `Refused` for a response that no client would send, and for ``*``, which gives up (RFC 4954 §4).
+        Raises `CommandRefused` for a response that no client would send, and for ``*``, which gives up (RFC 4954 §4).
         """
         if line == b"*":
-            raise Refused(501, "5.0.0", "cancelled as you asked")
+            raise CommandRefused(501, "5.0.0", "cancelled as you asked")
         try:
             self.challenge = b2a_base64(self._mechanism.send(a2b_base64(line, strict_mode=True)), newline=False)
         except StopIteration as stop:
             credentials: Auth = stop.value
             return credentials
         except (ValueError, KeyError, IndexError):  # base 64, or what it holds
-            raise Refused(501, "5.5.2", "the response cannot be read") from None
+            raise CommandRefused(501, "5.5.2", "the response cannot be read") from None
         return None

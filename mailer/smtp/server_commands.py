@@ -5,7 +5,7 @@ quoting), lenient where nobody can be misled (case, blanks after the colon and a
 one that `mailer.mail.address` accepts; a source route before it is dropped. Parameters are decoded
 here (xtext, RFC 3461 §4) and checked again afterwards, so that no encoded line end gets behind this file.
 
-Everything that is wrong with a line raises `Refused`, which holds the reply to give.
+Everything that is wrong with a line raises `CommandRefused`, which holds the reply to give.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_ENVID = 100  # characters before encoding, RFC 3461 §4.4
 MAX_ORCPT = 500  # RFC 3461 §4.2
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """A command that cannot be carried out as it stands; `reply` says why."""
 
     def __init__(self, code: int, enhanced: str, text: str) -> None:
@@ -30,13 +30,13 @@ class Refused(Exception):
 
 
 def words(line: bytes) -> tuple[str, str]:
-    """The verb in capitals and the rest of a command line (no line end). Raises `Refused`."""
+    """The verb in capitals and the rest of a command line (no line end). Raises `CommandRefused`."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        raise Refused(500, "5.5.2", "the command is not UTF-8") from None
+        raise CommandRefused(500, "5.5.2", "the command is not UTF-8") from None
     if not text.isprintable():  # C0, DEL, C1, U+2028: none of them has a place in a command
-        raise Refused(500, "5.5.2", "the command holds a control character")
+        raise CommandRefused(500, "5.5.2", "the command holds a control character")
     verb, _, rest = text.partition(" ")
     return verb.upper(), rest.strip(" ")
 
@@ -45,16 +45,16 @@ def path(rest: str, keyword: str, host: str) -> tuple[str, str]:
     """The address and the text of the parameters of ``FROM:<address> parameters``; ``""`` for ``<>``.
 
     `host` completes the one address that may come without a domain, ``<Postmaster>`` (RFC 5321 §4.5.1).
-    Raises `Refused`.
+    Raises `CommandRefused`.
     """
     label, _, text = rest.partition(":")
     text = text.lstrip(" ")
     if label.rstrip(" ").upper() != keyword or not text.startswith("<"):
-        raise Refused(501, "5.5.4", f"the command is written {keyword}:<address>")
+        raise CommandRefused(501, "5.5.4", f"the command is written {keyword}:<address>")
     end = _closing_bracket(text)
     inner, parameters = text[1:end], text[end + 1 :]
     if end < 0 or (parameters and not parameters.startswith(" ")):
-        raise Refused(501, "5.5.4", f"the command is written {keyword}:<address>")
+        raise CommandRefused(501, "5.5.4", f"the command is written {keyword}:<address>")
     if inner.startswith("@") and ":" in inner:  # a source route is ignored, RFC 5321 Appendix C
         inner = inner.partition(":")[2]
     if not inner:
@@ -63,17 +63,17 @@ def path(rest: str, keyword: str, host: str) -> tuple[str, str]:
 
 
 def chunk(rest: str) -> tuple[int, bool]:
-    """How many octets ``BDAT size [LAST]`` brings, and whether they are the last, RFC 3030 §2. Raises `Refused`."""
+    """How many octets ``BDAT size [LAST]`` brings, and whether they are the last, RFC 3030 §2. Raises `CommandRefused`."""
     size, _, last = rest.partition(" ")
     if not (size.isascii() and size.isdigit()) or len(size) > 20 or last.strip().upper() not in ("", "LAST"):
-        raise Refused(501, "5.5.4", "BDAT is followed by a number of octets, and by LAST with the last ones")
+        raise CommandRefused(501, "5.5.4", "BDAT is followed by a number of octets, and by LAST with the last ones")
     return int(size), bool(last.strip())
 
 
 def ascii_only(address: str) -> None:
-    """RFC 6531 §3.5: an address beyond ASCII needs SMTPUTF8 on MAIL. Raises `Refused`."""
+    """RFC 6531 §3.5: an address beyond ASCII needs SMTPUTF8 on MAIL. Raises `CommandRefused`."""
     if not address.isascii():
-        raise Refused(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8 on MAIL")
+        raise CommandRefused(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8 on MAIL")
 
 
 def _address(inner: str, keyword: str, host: str) -> str:
@@ -81,7 +81,7 @@ def _address(inner: str, keyword: str, host: str) -> str:
         return str(parse(inner, host if inner.lower() == "postmaster" else ""))
     except AddressError as error:
         enhanced = "5.1.7" if keyword == "FROM" else "5.1.3"  # RFC 3463 §3.2
-        raise Refused(553, enhanced, f"no valid address: {error.problem}") from None
+        raise CommandRefused(553, enhanced, f"no valid address: {error.problem}") from None
 
 
 def _closing_bracket(text: str) -> int:
@@ -105,7 +105,7 @@ def _closing_bracket(text: str) -> int:
 def parameters(text: str, known: Mapping[str, tuple[str, Callable[[str], str]]], offered: Collection[str]) -> dict[str, str]:
     """``KEYWORD=value …`` as a dict with capital keys, each value decoded and checked.
 
-    A parameter is known only where its extension was offered, RFC 5321 §2.2.1. Raises `Refused`.
+    A parameter is known only where its extension was offered, RFC 5321 §2.2.1. Raises `CommandRefused`.
     """
     found: dict[str, str] = {}
     for word in text.split():
@@ -113,13 +113,13 @@ def parameters(text: str, known: Mapping[str, tuple[str, Callable[[str], str]]],
         keyword = keyword.upper()
         extension, check = known.get(keyword, ("", str))
         if extension not in offered:
-            raise Refused(555, "5.5.4", f"the parameter {keyword[:20]} is not offered here")
+            raise CommandRefused(555, "5.5.4", f"the parameter {keyword[:20]} is not offered here")
         if keyword in found:
-            raise Refused(501, "5.5.4", f"the parameter {keyword} stands twice")
+            raise CommandRefused(501, "5.5.4", f"the parameter {keyword} stands twice")
         try:
             found[keyword] = check(value)
         except ValueError:
-            raise Refused(501, "5.5.4", f"the value of {keyword} is not valid") from None
+            raise CommandRefused(501, "5.5.4", f"the value of {keyword} is not valid") from None
     return found
 
 

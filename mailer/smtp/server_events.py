@@ -64,7 +64,7 @@ class Auth(Question):
 
 
 @dataclass(slots=True)
-class Mail(Question):
+class MailFrom(Question):
     """MAIL FROM: a reverse-path (``""`` is the null one) and its parameters, checked and decoded."""
 
     phase: ClassVar[str] = "mail"
@@ -151,6 +151,6 @@ class Mistake(Question):
 
 
 PHASES: tuple[str, ...] = tuple(
-    kind.phase for kind in (Greeting, Hello, OldHello, StartTls, Auth, Mail, Rcpt, Data, Body, Reset, Noop, Verify, Help, Quit)
+    kind.phase for kind in (Greeting, Hello, OldHello, StartTls, Auth, MailFrom, Rcpt, Data, Body, Reset, Noop, Verify, Help, Quit)
 )
 """Every phase, in the order in which a session meets them."""

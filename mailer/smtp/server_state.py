@@ -9,7 +9,7 @@ from .reply import Reply
 from .server_auth import NOTHING, Known
 
 
-class State(Enum):
+class ServerState(Enum):
     """Where a session is."""
 
     CONNECTED = "the greeting is not decided yet"
@@ -29,27 +29,27 @@ class State(Enum):
 # RFC 5321 §4.1.4. BDAT is among them because its octets follow wherever it stands; `Server` refuses it behind them, RFC 3030 §2.
 _ALWAYS = frozenset({"EHLO", "LHLO", "HELO", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT"})
 
-WHEN: dict[State, frozenset[str]] = {
-    State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
-    State.STRANGER: _ALWAYS,
-    State.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH"},
-    State.SENDER: _ALWAYS | {"RCPT"},
-    State.RECIPIENTS: _ALWAYS | {"RCPT", "DATA"},
-    State.CHUNKS: _ALWAYS,
+WHEN: dict[ServerState, frozenset[str]] = {
+    ServerState.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
+    ServerState.STRANGER: _ALWAYS,
+    ServerState.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH"},
+    ServerState.SENDER: _ALWAYS | {"RCPT"},
+    ServerState.RECIPIENTS: _ALWAYS | {"RCPT", "DATA"},
+    ServerState.CHUNKS: _ALWAYS,
 }
 """Which command in which state. A missing cell is a 503."""
 
-THEN: dict[tuple[str, int], State] = {
-    ("greeting", 2): State.STRANGER,
-    ("greeting", 4): State.UNWELCOME,
-    ("greeting", 5): State.UNWELCOME,
-    ("ehlo", 2): State.READY,
-    ("helo", 2): State.READY,
-    ("starttls", 2): State.HANDSHAKE,
-    ("mail", 2): State.SENDER,
-    ("rcpt", 2): State.RECIPIENTS,
-    ("data", 3): State.BODY,
-    ("quit", 2): State.CLOSED,
+THEN: dict[tuple[str, int], ServerState] = {
+    ("greeting", 2): ServerState.STRANGER,
+    ("greeting", 4): ServerState.UNWELCOME,
+    ("greeting", 5): ServerState.UNWELCOME,
+    ("ehlo", 2): ServerState.READY,
+    ("helo", 2): ServerState.READY,
+    ("starttls", 2): ServerState.HANDSHAKE,
+    ("mail", 2): ServerState.SENDER,
+    ("rcpt", 2): ServerState.RECIPIENTS,
+    ("data", 3): ServerState.BODY,
+    ("quit", 2): ServerState.CLOSED,
 }
 """(phase, first digit of the answer) → the state that follows. A missing cell leaves it as it is.
 
@@ -57,12 +57,12 @@ The transaction is over before a message is put as a question, so no answer to t
 """
 
 WHY = {
-    State.UNWELCOME: "no mail is taken from you",
-    State.STRANGER: "EHLO comes first",
-    State.READY: "MAIL comes first",
-    State.SENDER: "a transaction is open, so far without a recipient",
-    State.RECIPIENTS: "a transaction is open",
-    State.CHUNKS: "the message goes on with BDAT",
+    ServerState.UNWELCOME: "no mail is taken from you",
+    ServerState.STRANGER: "EHLO comes first",
+    ServerState.READY: "MAIL comes first",
+    ServerState.SENDER: "a transaction is open, so far without a recipient",
+    ServerState.RECIPIENTS: "a transaction is open",
+    ServerState.CHUNKS: "the message goes on with BDAT",
 }
 """What a 503 adds, so that a person at the other end knows how to go on."""
 
@@ -83,7 +83,7 @@ USUAL: dict[str, Reply] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServerSettings:
     """Settings of a receiving server, the same for all its sessions. Sizes are octets; zero means no limit."""
 
     name: str = "localhost"

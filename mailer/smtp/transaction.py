@@ -35,7 +35,7 @@ from mailer.mail.downgrade import seven_bit
 from mailer.mail.message import header_end, is_normal, normalise
 
 from . import command, data, parameters
-from .client import Client, State
+from .client import Client, ClientState
 from .command import DATA, EMPTY, RSET, Command
 from .extension import Extensions
 from .reply import CommandError, Reply
@@ -155,7 +155,7 @@ class Transaction:
             return []
         if not script:
             return self._next_chunk()
-        if script[0].verb == "MAIL" and client.ahead is not State.READY:
+        if script[0].verb == "MAIL" and client.ahead is not ClientState.READY:
             script.insert(0, RSET)  # what a transaction before this one left open
         if client.extensions.pipelining:
             self._script = []

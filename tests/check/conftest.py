@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailer.check.examine import domains_of, examine
-from mailer.check.finding import Finding, Record
+from mailer.check.finding import Finding, ZoneRecord
 from mailer.config import load
 from tests.dkim.keys import key
 from tests.peers.nsd import Nsd
@@ -57,7 +57,7 @@ class Look:
 
 
 def txt(name: str, text: str) -> str:
-    return Record(name, "TXT", text).zone + "\n"
+    return ZoneRecord(name, "TXT", text).zone + "\n"
 
 
 def keys() -> str:

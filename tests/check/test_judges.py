@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailer.check.evaluate import evaluate
 from mailer.check.examine import domains_of, situation_of
-from mailer.check.finding import Answer, Finding, Record, tagged, worst
+from mailer.check.finding import DnsRecords, Finding, ZoneRecord, tagged, worst
 from mailer.check.judge import blocklist, dmarc, mtasts, names, spf
 from mailer.config import load
 from mailer.config.model import Config
@@ -57,7 +57,7 @@ def test_adding_terms_loses_none(have: list[str], new: list[str]) -> None:
 )
 def test_which_record_is_spf(text: str, counts: bool) -> None:
     """RFC 7208 §4.5: it begins so, and the version ends there."""
-    assert spf.records(Answer("example.com", (text,))) == ([text] if counts else [])
+    assert spf.records(DnsRecords("example.com", (text,))) == ([text] if counts else [])
 
 
 class Echo:
@@ -66,9 +66,9 @@ class Echo:
     def __init__(self, record: str) -> None:
         self.record = record
 
-    async def ask(self, name: str, type: str) -> Answer:
+    async def ask(self, name: str, type: str) -> DnsRecords:
         known = {"TXT": self.record, "A": "192.0.2.1", "AAAA": "2001:db8::1", "MX": "10 mx.example", "PTR": "mx.example"}
-        return Answer(name, (known[type],)) if type in known else Answer(name, missing="nodata")
+        return DnsRecords(name, (known[type],)) if type in known else DnsRecords(name, missing="nodata")
 
 
 TERMS = st.sampled_from(
@@ -104,11 +104,12 @@ def test_the_walk_up_the_tree(domain: str, walk: list[str]) -> None:
     assert dmarc.path(domain) == walk
 
 
-def policy(domain: str, **records: str) -> dmarc.Policy:
+def policy(domain: str, **records: str) -> dmarc.DmarcPolicy:
     """What is found where the domains with these records are, whose dots are written as underscores."""
     known = {name.replace("_", "."): text for name, text in records.items()}
     answers = [
-        (at, Answer(f"_dmarc.{at}", (known[at],) if at in known else (), "" if at in known else "nxdomain")) for at in dmarc.path(domain)
+        (at, DnsRecords(f"_dmarc.{at}", (known[at],) if at in known else (), "" if at in known else "nxdomain"))
+        for at in dmarc.path(domain)
     ]
     return dmarc.found(domain, answers)
 
@@ -127,21 +128,21 @@ def policy(domain: str, **records: str) -> dmarc.Policy:
         (policy("co.uk", co_uk="v=DMARC1; psd=y; p=none"), "co.uk", "co.uk"),
     ],
 )
-def test_the_organisational_domain(found: dmarc.Policy, holds: str, organisation: str) -> None:
+def test_the_organisational_domain(found: dmarc.DmarcPolicy, holds: str, organisation: str) -> None:
     """Who says so himself, the one below a public suffix that says so, else the highest that has a record."""
     assert (found.domain, found.organisation) == (holds, organisation)
 
 
 def test_trouble_on_the_way_is_trouble() -> None:
     """A walk with a gap leads nowhere."""
-    answers = [("a.example.com", Answer("x", missing="nxdomain")), ("example.com", Answer("x", trouble="SERVFAIL"))]
+    answers = [("a.example.com", DnsRecords("x", missing="nxdomain")), ("example.com", DnsRecords("x", trouble="SERVFAIL"))]
     assert dmarc.found("a.example.com", answers).trouble == "SERVFAIL"
 
 
 @pytest.mark.parametrize("text", ["v=DMARC1", "v=DMARC1;p=none", "v = DMARC1 ; p=none", "V=dmarc1; p=none"])
 def test_which_record_is_dmarc(text: str) -> None:
     """The version comes first; blanks and case do not matter."""
-    assert tagged(Answer("x", (text, "v=DMARC2; p=none", "p=none; v=DMARC1", "other")), "v=DMARC1") == [text]
+    assert tagged(DnsRecords("x", (text, "v=DMARC2; p=none", "p=none; v=DMARC1", "other")), "v=DMARC1") == [text]
 
 
 def test_the_policy_for_domains_below() -> None:
@@ -198,7 +199,7 @@ def test_hosts_of_a_policy(host: str, pattern: str, fits: bool) -> None:
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=900))
 def test_records_can_be_published(value: str) -> None:
     """Who reads the zone form of a TXT record has strings of at most 255 octets that together are the value."""
-    zone = Record("x.example", "TXT", value or "x").zone
+    zone = ZoneRecord("x.example", "TXT", value or "x").zone
     read = dns.rdata.from_text("IN", "TXT", zone.removeprefix("x.example. IN TXT "))
     assert b"".join(read.strings).decode() == (value or "x")  # type: ignore[attr-defined]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import Attachment, Email, EmailError
+from mailer.compose import Attachment, Composition, EmailError
 from mailer.mail.mime import is_plain
 
 
@@ -26,7 +26,7 @@ def parse(data: bytes) -> EmailMessage:
 
 def compose(*, sender: str = "", text: str | None = "", **parts: Any) -> bytes:
     """The message that the parts make."""
-    return Email(from_=sender, text=text, **parts).encode()
+    return Composition(from_=sender, text=text, **parts).encode()
 
 
 def test_a_simple_message() -> None:
@@ -121,7 +121,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 @pytest.mark.parametrize("written", ["A <a@x.org> B <b@x.org>", "A <a@x.org>; B <b@x.org>", "A\t< a @ x.org > (two of us) B <b@x.org"])
 def test_addresses_are_read_as_in_a_header(written: str) -> None:
     """Without a comma between them, with blanks or with a semicolon: each that is written is a recipient, and stands in the field."""
-    made = Email(from_="me@example.org", to=written)
+    made = Composition(from_="me@example.org", to=written)
     assert made.recipients() == ["a@x.org", "b@x.org"]
     assert b"To: A <a@x.org>, B <b@x.org>\r\n" in made.encode()
 
@@ -129,7 +129,7 @@ def test_addresses_are_read_as_in_a_header(written: str) -> None:
 def test_what_is_no_address_can_be_left_out() -> None:
     """Who asks for it gets the message for the others, and the texts that were no addresses."""
     bad: list[str] = []
-    made = Email(from_="me@example.org", to=["a@x.org, John Smith", "Jo <>"], cc="Group: nodomain@, b@x.org;", bcc=["c@x.org", "<>"])
+    made = Composition(from_="me@example.org", to=["a@x.org, John Smith", "Jo <>"], cc="Group: nodomain@, b@x.org;", bcc=["c@x.org", "<>"])
     assert b"To: a@x.org\r\nCc: Group: b@x.org;\r\n" in made.encode(bad)
     assert made.hidden(bad) == ["c@x.org"]
     assert bad == ["John Smith", "Jo <>", "nodomain@", "<>"]
@@ -152,7 +152,7 @@ def test_what_is_no_address_can_be_left_out() -> None:
 )
 def test_groups(written: str, field: str, found: list[str]) -> None:
     """A group stays one, RFC 6854; its members are recipients, and it may have none."""
-    made = Email(from_="me@example.org", to=written, bcc="hidden@example.org")
+    made = Composition(from_="me@example.org", to=written, bcc="hidden@example.org")
     assert f"To: {field}\r\n".encode() in made.encode()
     assert made.recipients() == [*found, "hidden@example.org"]
     assert [one.addr_spec for one in parse(made.encode())["To"].addresses] == found
@@ -253,7 +253,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 def build(**parts: Any) -> EmailMessage:
-    return parse(Email(from_="anna@example.org", to="bob@example.net", **parts).encode())
+    return parse(Composition(from_="anna@example.org", to="bob@example.net", **parts).encode())
 
 
 def test_html_alone_is_html_alone() -> None:
@@ -265,7 +265,7 @@ def test_html_alone_is_html_alone() -> None:
 
 def test_files_pictures_and_both_bodies() -> None:
     """Text and HTML are alternatives, the HTML has its picture beside it, and files come after what is read."""
-    email = Email(from_="anna@example.org", to="bob@example.net", text="plain", html='<img src="cid:logo">')
+    email = Composition(from_="anna@example.org", to="bob@example.net", text="plain", html='<img src="cid:logo">')
     email.attach(b"%PDF-1.7 \x00\xff", "report.pdf").inline(b"\x89PNG", "logo", "image/png").attach("a;b\r\n", "table.csv")
     message = parse(email.encode())
     assert [part.get_content_type() for part in message.walk()] == [
@@ -289,7 +289,7 @@ def test_files_pictures_and_both_bodies() -> None:
 
 def test_the_same_files_make_the_same_bytes() -> None:
     """Nothing is random, and nothing of the machine shows."""
-    one, two = (Email(to="bob@example.net", text="x", files=[Attachment(b"1" * 100, "a.bin")]).encode() for _ in range(2))
+    one, two = (Composition(to="bob@example.net", text="x", files=[Attachment(b"1" * 100, "a.bin")]).encode() for _ in range(2))
     assert one == two
 
 
@@ -335,15 +335,15 @@ def test_threads_priority_and_identity() -> None:
 
 def test_further_fields_as_a_mapping_or_one_by_one() -> None:
     """Headers are given as a mapping or as pairs, and more can be added."""
-    message = parse(Email(to="bob@example.net", headers={"X-One": "1"}).header("X-Two", "2").encode())
+    message = parse(Composition(to="bob@example.net", headers={"X-One": "1"}).header("X-Two", "2").encode())
     assert (message["X-One"], message["X-Two"]) == ("1", "2")
     with pytest.raises(EmailError, match="may stand once"):
-        Email(to="bob@example.net", message_id="1@x", headers={"Message-ID": "<2@x>"}).encode()
+        Composition(to="bob@example.net", message_id="1@x", headers={"Message-ID": "<2@x>"}).encode()
 
 
 def test_the_envelope_of_an_email() -> None:
     """All recipients are in the envelope once, Bcc nowhere else; reports go to the author unless a sender is named."""
-    email = Email(from_="Anna <anna@example.org>", to="b@example.net, c@example.net", cc=["b@example.net"], bcc="d@bücher.example")
+    email = Composition(from_="Anna <anna@example.org>", to="b@example.net, c@example.net", cc=["b@example.net"], bcc="d@bücher.example")
     assert email.recipients() == ["b@example.net", "c@example.net", "d@xn--bcher-kva.example"]
     assert email.reverse_path() == "anna@example.org"
     assert b"d@" not in email.encode()
@@ -377,7 +377,7 @@ def test_the_envelope_of_an_email() -> None:
 )
 def test_what_cannot_be_composed_says_where(parts: dict[str, Any], part: str) -> None:
     """One error class, one printable line, and the part that is wrong."""
-    email = Email(**parts)
+    email = Composition(**parts)
     with pytest.raises(EmailError) as caught:
         _ = email.encode(), email.reverse_path(), email.recipients()
     assert caught.value.part == part
@@ -386,6 +386,6 @@ def test_what_cannot_be_composed_says_where(parts: dict[str, Any], part: str) ->
 
 def test_an_email_shows_no_bodies() -> None:
     """What a log prints of an email holds neither its texts nor the octets of its files."""
-    shown = repr(Email(to="bob@example.net", text="secret", html="secret", files=[Attachment(b"secret", "a.pdf")]))
+    shown = repr(Composition(to="bob@example.net", text="secret", html="secret", files=[Attachment(b"secret", "a.pdf")]))
     assert "secret" not in shown
     assert "Attachment('a.pdf', 'application/pdf', 6 octets)" in shown

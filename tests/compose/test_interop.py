@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import Attachment, Email, Link
+from mailer.compose import Attachment, Composition, Link
 from mailer.mail.message import Change, Message, has_long_line, normalise
 from mailer.mail.mime import is_plain
 from mailer.mail.repair import repaired
@@ -23,7 +23,7 @@ bodies = st.none() | st.text(st.characters(blacklist_categories=["Cs"]), max_siz
 
 
 @st.composite
-def emails(draw: st.DrawFn) -> Email:
+def emails(draw: st.DrawFn) -> Composition:
     """Any that can be said."""
     html = draw(bodies)
     parts: dict[str, Any] = {
@@ -38,7 +38,7 @@ def emails(draw: st.DrawFn) -> Email:
         "priority": draw(st.sampled_from(["", "high", "normal", "lowest"])),
         "unsubscribe": draw(st.sampled_from([(), "https://example.com/u", ["mailto:u@example.com", "https://example.com/u"]])),
     }
-    return Email(**parts)
+    return Composition(**parts)
 
 
 def quoted(name: str) -> str:
@@ -46,7 +46,7 @@ def quoted(name: str) -> str:
 
 
 @given(emails())
-def test_the_standard_library_writes_the_same_bytes(made: Email) -> None:
+def test_the_standard_library_writes_the_same_bytes(made: Composition) -> None:
     """Parsed and written again nothing is another, so nothing was read that was not meant."""
     data = made.encode()
     assert is_plain(data)
@@ -56,7 +56,7 @@ def test_the_standard_library_writes_the_same_bytes(made: Email) -> None:
 
 
 @given(emails())
-def test_nothing_of_it_needs_mending(made: Email) -> None:
+def test_nothing_of_it_needs_mending(made: Composition) -> None:
     """Submission leaves it as it is."""
     changes: list[Change] = []
     data = made.encode()
@@ -66,7 +66,7 @@ def test_nothing_of_it_needs_mending(made: Email) -> None:
 
 
 @given(emails())
-def test_the_standard_library_finds_the_same_parts(made: Email) -> None:
+def test_the_standard_library_finds_the_same_parts(made: Composition) -> None:
     """Subject, names, files under their names, and every octet of them."""
     message = email.message_from_bytes(made.encode(), policy=email.policy.default)
     assert str(message["Subject"] or "").split() == made.subject.split()
@@ -82,14 +82,14 @@ def test_the_standard_library_finds_the_same_parts(made: Email) -> None:
 @given(words)
 def test_no_line_of_a_subject_is_wider_than_a_page(subject: str) -> None:
     """RFC 2047: 76 columns where there are encoded words."""
-    header = Email(to="a@example.net", subject=subject).encode().partition(b"\r\n\r\n")[0]
+    header = Composition(to="a@example.net", subject=subject).encode().partition(b"\r\n\r\n")[0]
     assert all(len(line) <= 76 for line in header.split(b"\r\n") if b"=?utf-8?" in line)
 
 
 def test_one_click() -> None:
     """RFC 8058: both fields, and the https address is in the first."""
-    made = Email(to="a@example.net", unsubscribe=["mailto:leave@example.org", "https://example.org/u?x=1"]).encode()
+    made = Composition(to="a@example.net", unsubscribe=["mailto:leave@example.org", "https://example.org/u?x=1"]).encode()
     assert b"List-Unsubscribe: <mailto:leave@example.org>, <https://example.org/u?x=1>\r\n" in made
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in made
     for parts in ({"unsubscribe": "mailto:leave@example.org"}, {"unsubscribe": "https://example.org/u", "one_click": False}):
-        assert b"List-Unsubscribe-Post" not in Email(to="a@example.net", **parts).encode()  # type: ignore[arg-type]
+        assert b"List-Unsubscribe-Post" not in Composition(to="a@example.net", **parts).encode()  # type: ignore[arg-type]

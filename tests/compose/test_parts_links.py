@@ -7,7 +7,7 @@ import email.policy
 
 import pytest
 
-from mailer.compose import Email, EmailError, Link
+from mailer.compose import Composition, EmailError, Link
 from mailer.compose.parts import in_html, in_text
 
 ISO = Link("big.iso", "https://example.com/big.iso?a=1&b=2")
@@ -46,7 +46,7 @@ def test_what_is_no_link(url: str) -> None:
 
 def test_both_bodies_have_it() -> None:
     """The text that is made from the HTML has it once."""
-    made = Email(from_="a@example.org", to="b@example.org", html="<p>Hello</p>").link(*ISO).encode()
+    made = Composition(from_="a@example.org", to="b@example.org", html="<p>Hello</p>").link(*ISO).encode()
     message = email.message_from_bytes(made, policy=email.policy.default)
     text, html = (part.get_content() for part in message.iter_parts())
     assert text.replace("\r\n", "\n") == "Hello\n\nbig.iso: <https://example.com/big.iso?a=1&b=2>\n"
@@ -56,6 +56,6 @@ def test_both_bodies_have_it() -> None:
 @pytest.mark.parametrize("parts", [{}, {"text": ""}, {"text": "x"}, {"html": "x", "text": ""}])
 def test_no_body_is_made_for_it_but_a_text(parts: dict[str, str]) -> None:
     """HTML that was to stand alone stays alone."""
-    made = Email(from_="a@example.org", to="b@example.org", **parts).link(*ISO).encode()  # type: ignore[arg-type]
+    made = Composition(from_="a@example.org", to="b@example.org", **parts).link(*ISO).encode()  # type: ignore[arg-type]
     assert made.count(b"https://example.com/big.iso") == 1
     assert (b"text/plain" in made) == ("html" not in parts)

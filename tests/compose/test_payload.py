@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import Attachment, Email, EmailError, Link
+from mailer.compose import Attachment, Composition, EmailError, Link
 
 FULL = json.loads("""{
   "request_id": "unique_identifier_for_tracking",
@@ -35,7 +35,7 @@ FULL = json.loads("""{
 
 def test_all_that_there_can_be() -> None:
     """Each member has its place in the builder."""
-    made = Email.from_payload(FULL)
+    made = Composition.from_payload(FULL)
     assert (made.request_id, made.from_, made.reply_to) == ("unique_identifier_for_tracking", "sender@example.com", "reply-to@example.com")
     assert (made.to, made.cc, made.bcc) == (["recipient1@example.net", "recipient2@example.org"], ["cc1@example.net"], ["bcc1@example.net"])
     assert made.files == [Attachment(b"%PDF-1.7", "document.pdf", "application/pdf")]
@@ -46,7 +46,7 @@ def test_all_that_there_can_be() -> None:
 
 def test_what_it_makes() -> None:
     """Text and HTML, the file, the link in both bodies, and no Bcc."""
-    data = Email.from_payload(FULL).encode()
+    data = Composition.from_payload(FULL).encode()
     message = email.message_from_bytes(data, policy=email.policy.default)
     assert b"bcc1" not in data
     assert message["X-Custom-Header"] == "Value"
@@ -60,14 +60,14 @@ def test_what_it_makes() -> None:
 
 def test_null_is_not_there() -> None:
     """As programs write what they have not got."""
-    made = Email.from_payload(dict.fromkeys(FULL, None) | {"to_addresses": "one@example.net"})
-    assert made == Email(to=["one@example.net"], cc=[], bcc=[], headers={})
+    made = Composition.from_payload(dict.fromkeys(FULL, None) | {"to_addresses": "one@example.net"})
+    assert made == Composition(to=["one@example.net"], cc=[], bcc=[], headers={})
 
 
 def test_a_picture_in_the_html() -> None:
     """With a content_id it is shown, not attached."""
     picture = {"filename": "a.png", "data_base64": base64.b64encode(b"\x89PNG\r\n\x1a\n").decode(), "content_id": "logo"}
-    made = Email.from_payload({"to_addresses": [], "body_html": "<img src='cid:logo'>", "attachments": [picture]}).encode()
+    made = Composition.from_payload({"to_addresses": [], "body_html": "<img src='cid:logo'>", "attachments": [picture]}).encode()
     assert b"Content-ID: <logo>\r\n" in made
     assert b"Content-Type: image/png\r\n" in made
 
@@ -94,7 +94,7 @@ def test_a_picture_in_the_html() -> None:
 def test_what_is_wrong_is_said(payload: Any, words: str) -> None:
     """A misspelt member loses no recipients: it is refused, and so is a value of another kind."""
     with pytest.raises(EmailError) as caught:
-        Email.from_payload(payload)
+        Composition.from_payload(payload)
     assert words in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said(payload: Any, words: str) -> None:
 @pytest.mark.parametrize("evil", ["\r\nBcc: victim@example.org", "\n \nx", "\0", "\x85", "\u2028"])
 def test_no_member_begins_a_field(member: str, evil: str) -> None:
     """Line ends and control characters are refused wherever they come from."""
-    made = Email.from_payload({"from_address": "a@example.com", "to_addresses": "b@example.com", member: f"x@example.com{evil}"})
+    made = Composition.from_payload({"from_address": "a@example.com", "to_addresses": "b@example.com", member: f"x@example.com{evil}"})
     with pytest.raises(EmailError):
         _ = made.encode(), made.recipients()
 
@@ -120,7 +120,7 @@ JSON = st.recursive(
 def test_any_json_is_an_email_or_refused(payload: Any) -> None:
     """One class of errors, whatever comes in."""
     try:
-        data = Email.from_payload(payload).encode()
+        data = Composition.from_payload(payload).encode()
     except EmailError as error:
         assert str(error).isprintable()  # noqa: PT017 - either way is right
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mailer.compose import Email
+from mailer.compose import Composition
 from mailer.config import load
 from mailer.config.quick import plain, submission
 from mailer.rewriting import Rules
@@ -31,7 +31,7 @@ def test_the_rules_of_the_example() -> None:
 
 def test_the_payload_of_the_example() -> None:
     """An email with text and HTML, a file and a link."""
-    made = Email.from_payload(json.loads((EXAMPLES / "payload.json").read_text()))
+    made = Composition.from_payload(json.loads((EXAMPLES / "payload.json").read_text()))
     assert made.request_id == "order-4711-confirmation"
     content = made.encode()
     for words in (b"multipart/alternative", b'filename="receipt.txt"', b"manual.pdf: <https://example.com/manual.pdf>", b"X-Priority: 2"):

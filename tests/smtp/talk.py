@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply, ReplyReader
-from mailer.smtp.server import Server, Service
+from mailer.smtp.server import Server, ServerSettings
 
 TRANSACTION = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
-LOGIN = Service(mechanisms=("PLAIN", "LOGIN"), clear_auth=True)
+LOGIN = ServerSettings(mechanisms=("PLAIN", "LOGIN"), clear_auth=True)
 
 
 class Talk:
     """A session whose questions get the usual answers, but for those in `answers` (phase → reply)."""
 
-    def __init__(self, service: Service | None = None, answers: dict[str, Reply] | None = None, tls: str = "") -> None:
-        self.server = Server(service or Service(), tls)
+    def __init__(self, service: ServerSettings | None = None, answers: dict[str, Reply] | None = None, tls: str = "") -> None:
+        self.server = Server(service or ServerSettings(), tls)
         self.answers = answers or {}
         self.asked: list[ask.Question] = []
         self.pump()
@@ -39,7 +39,7 @@ class Talk:
         return [question for question in self.asked if isinstance(question, ask.Body)]
 
 
-def ready(service: Service | None = None, answers: dict[str, Reply] | None = None, tls: str = "") -> Talk:
+def ready(service: ServerSettings | None = None, answers: dict[str, Reply] | None = None, tls: str = "") -> Talk:
     """A session after EHLO."""
     talk = Talk(service, answers, tls)
     talk.say(b"EHLO client.example\r\n")
@@ -50,4 +50,4 @@ def codes(replies: list[Reply]) -> list[int]:
     return [reply.code for reply in replies]
 
 
-DSN = Service(offer=("DSN",), mechanisms=("PLAIN",), clear_auth=True)
+DSN = ServerSettings(offer=("DSN",), mechanisms=("PLAIN",), clear_auth=True)

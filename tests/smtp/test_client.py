@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.smtp import command
-from mailer.smtp.client import LAST, PHASE, THEN, WHEN, Client, State
+from mailer.smtp.client import LAST, PHASE, THEN, WHEN, Client, ClientState
 from mailer.smtp.command import Command
 from mailer.smtp.reply import ProtocolError
 
@@ -22,7 +22,7 @@ def ready(*offers: str) -> Client:
     client.send([command.ehlo("me.example")])
     lines = ["mx.example.com", *offers]
     client.feed("".join(f"250{'-' if line is not lines[-1] else ' '}{line}\r\n" for line in lines).encode())
-    assert client.state is State.READY
+    assert client.state is ClientState.READY
     return client
 
 
@@ -31,13 +31,13 @@ def test_the_tables_know_the_same_words() -> None:
     said = {verb for verbs in WHEN.values() for verb in verbs}
     assert said == set(VERBS)
     assert {verb for verb, _ in THEN} == said - {"BLOCK"} | {"CONNECT"}
-    assert set(WHEN) == set(State)
+    assert set(WHEN) == set(ClientState)
     assert said >= LAST
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", ClientState)
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_may_not_be_said(state: State, verb: str) -> None:
+def test_what_may_not_be_said(state: ClientState, verb: str) -> None:
     """A command that has no cell for a state is refused before a byte of it is written."""
     client = Client()
     client.feed(b"220 hello\r\n")
@@ -78,7 +78,7 @@ def test_the_next_envelope_may_follow_the_message() -> None:
     assert client.send([END, MAIL, RCPT, command.DATA]).startswith(b".\r\nMAIL FROM")
     answered = client.feed(b"250 taken\r\n451 later\r\n503 x\r\n503 x\r\n")
     assert [(a.command.verb, a.reply.code) for a in answered] == [("CONTENT", 250), ("MAIL", 451), ("RCPT", 503), ("DATA", 503)]
-    assert client.state is State.READY
+    assert client.state is ClientState.READY
 
 
 def test_replies_are_paired_in_order() -> None:
@@ -97,7 +97,7 @@ def test_reset() -> None:
     client.feed(b"250 ok\r\n")
     client.send([command.RSET, MAIL, RCPT])
     client.feed(b"250 ok\r\n250 ok\r\n250 ok\r\n")
-    assert client.state is State.RECIPIENTS
+    assert client.state is ClientState.RECIPIENTS
 
 
 def test_noop_changes_nothing() -> None:
@@ -105,7 +105,7 @@ def test_noop_changes_nothing() -> None:
     client = ready()
     client.send([command.NOOP])
     assert [a.command for a in client.feed(b"250 ok\r\n")] == [command.NOOP]
-    assert client.state is State.READY
+    assert client.state is ClientState.READY
 
 
 def test_quit() -> None:
@@ -160,7 +160,7 @@ def test_nothing_from_before_tls_counts() -> None:
     client.send([command.STARTTLS])
     client.feed(b"220 go\r\n")
     client.secured()
-    assert (client.state, client.extensions.mechanisms, client.extensions.pipelining) == (State.GREETED, frozenset(), False)
+    assert (client.state, client.extensions.mechanisms, client.extensions.pipelining) == (ClientState.GREETED, frozenset(), False)
     assert client.secure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.smtp.reply import CommandError
-from mailer.smtp.sasl import MECHANISMS, OAUTH, Channel, CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
+from mailer.smtp.sasl import MECHANISMS, OAUTH, Channel, CramMd5, LoginMechanism, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
 
 
 def test_plain() -> None:
@@ -18,7 +18,7 @@ def test_plain() -> None:
 
 def test_login() -> None:
     """LOGIN answers two questions and cancels at the third."""
-    login = Login("me", "secret")
+    login = LoginMechanism("me", "secret")
     assert login.initial() is None
     assert [login.answer(b"Username:"), login.answer(b"whatever"), login.answer(b"more?")] == [b"me", b"secret", None]
 

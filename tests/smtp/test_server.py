@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
-from mailer.smtp.server import MAX_COMMAND, Server, Service, State
+from mailer.smtp.server import MAX_COMMAND, Server, ServerSettings, ServerState
 from mailer.smtp.server_state import WHEN
 from tests.smtp.talk import LOGIN, TRANSACTION, Talk, codes, ready
 
@@ -23,7 +23,7 @@ def test_a_session_asks_for_each_decision_once_and_in_order() -> None:
     talk.say(b"EHLO c.example\r\n" + TRANSACTION + b"Subject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n")
     assert [question.phase for question in talk.asked] == ["greeting", "ehlo", "mail", "rcpt", "data", "body", "quit"]
     assert talk.bodies() == [ask.Body("a@b.example", ("c@d.example",), b"Subject: x\r\n\r\n.dot\r\n", {})]
-    assert talk.server.state is State.CLOSED
+    assert talk.server.state is ServerState.CLOSED
 
 
 SESSION = (
@@ -58,7 +58,7 @@ def test_many_messages_in_one_segment() -> None:
 
 def test_ehlo_shows_what_is_offered() -> None:
     """The lines of EHLO follow the service; `hide` takes away and `offer` adds or replaces."""
-    service = Service(name="mx.example", max_size=1000, starttls=True, hide=frozenset({"8BITMIME"}), offer=("DSN", "SIZE 5"))
+    service = ServerSettings(name="mx.example", max_size=1000, starttls=True, hide=frozenset({"8BITMIME"}), offer=("DSN", "SIZE 5"))
     (reply,) = Talk(service).say(b"EHLO x\r\n")[1:]
     assert reply.lines == ("mx.example", "PIPELINING", "SIZE 5", "SMTPUTF8", "ENHANCEDSTATUSCODES", "STARTTLS", "DSN")
 
@@ -73,7 +73,7 @@ def test_helo_offers_nothing_so_parameters_are_refused() -> None:
 
 def test_enhanced_codes_are_left_out_where_they_are_hidden() -> None:
     """A service that hides ENHANCEDSTATUSCODES writes none."""
-    talk = ready(Service(hide=frozenset({"ENHANCEDSTATUSCODES"})))
+    talk = ready(ServerSettings(hide=frozenset({"ENHANCEDSTATUSCODES"})))
     assert talk.say(b"MAIL FROM:<a@b.example>\r\n") == [Reply(250, "", ("sender ok",))]
 
 
@@ -85,11 +85,11 @@ def test_a_reply_of_several_lines_has_its_code_on_each() -> None:
     assert talk.server.take() == b"550-5.7.1 no\r\n550 5.7.1 really not\r\n"
 
 
-REACH: dict[State, bytes] = {
-    State.STRANGER: b"",
-    State.READY: b"EHLO x\r\n",
-    State.SENDER: b"EHLO x\r\nMAIL FROM:<a@b.example>\r\n",
-    State.RECIPIENTS: b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n",
+REACH: dict[ServerState, bytes] = {
+    ServerState.STRANGER: b"",
+    ServerState.READY: b"EHLO x\r\n",
+    ServerState.SENDER: b"EHLO x\r\nMAIL FROM:<a@b.example>\r\n",
+    ServerState.RECIPIENTS: b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n",
 }
 
 
@@ -104,9 +104,9 @@ SAY = {
 
 @pytest.mark.parametrize("state", REACH)
 @pytest.mark.parametrize("verb", SAY)
-def test_the_table_says_which_command_is_in_order(state: State, verb: str) -> None:
+def test_the_table_says_which_command_is_in_order(state: ServerState, verb: str) -> None:
     """A command is carried out in the states of the table, and is a 503 (DATA without recipients: 554) in all others."""
-    talk = Talk(Service(starttls=True, mechanisms=("LOGIN",), clear_auth=True))
+    talk = Talk(ServerSettings(starttls=True, mechanisms=("LOGIN",), clear_auth=True))
     talk.say(REACH[state])
     assert talk.server.state is state
     code = talk.code(SAY[verb] + b"\r\n")
@@ -149,12 +149,12 @@ def test_421_closes_whatever_it_answered() -> None:
     """A policy that answers 421 has ended the session (RFC 5321 §3.8)."""
     talk = ready(answers={"mail": Reply.own(421, "4.3.2", "closing")})
     assert codes(talk.say(TRANSACTION)) == [421]
-    assert talk.server.state is State.CLOSED
+    assert talk.server.state is ServerState.CLOSED
 
 
 def test_the_driver_can_end_a_session_while_a_question_stands_open() -> None:
     """`hang_up` says its reply and closes, open question or not."""
-    server = Server(Service())
+    server = Server(ServerSettings())
     assert server.next() is not None
     server.hang_up(Reply.own(421, "4.4.2", "timeout"))
     assert server.take() == b"421 4.4.2 timeout\r\n"
@@ -186,7 +186,7 @@ def test_nothing_but_the_end_ends_a_message(vector: bytes, mend: bool) -> None:
     """A look-alike of CRLF.CRLF, in every split over two segments, gives one message or one refusal, never two."""
     data = TRANSACTION + b"Subject: first\r\n\r\nx" + vector + SMUGGLED + b"\r\n.\r\n"
     for cut in range(len(TRANSACTION), len(data) - len(SMUGGLED)):
-        talk = ready(Service(normalise=mend))
+        talk = ready(ServerSettings(normalise=mend))
         replies = talk.say(data[:cut], data[cut:])
         assert codes(replies) == [250, 250, 354, 250 if mend else 554]
         assert [body.sender for body in talk.bodies()] == (["a@b.example"] if mend else [])
@@ -218,7 +218,7 @@ def test_a_command_that_ends_in_a_bare_lf_ends_the_session() -> None:
     """Law 1: such a line is refused with 521 and no command after it is read."""
     talk = Talk()
     assert codes(talk.say(b"EHLO x\nMAIL FROM:<a@b.example>\r\n")) == [220, 521]
-    assert talk.server.state is State.CLOSED
+    assert talk.server.state is ServerState.CLOSED
 
 
 # -- limits
@@ -236,23 +236,23 @@ def test_a_line_that_is_too_long_is_one_mistake() -> None:
 
 def test_too_many_mistakes_end_the_session() -> None:
     """421 after the limit; RCPT and DATA behind a refused MAIL are no mistakes of a pipelining client."""
-    talk = ready(Service(max_mistakes=3))
+    talk = ready(ServerSettings(max_mistakes=3))
     assert codes(talk.say(b"FOO\r\n" * 10)) == [500, 500, 500, 421]
-    talk = ready(Service(max_mistakes=3), {"mail": Reply.own(451, "4.7.1", "later")})
+    talk = ready(ServerSettings(max_mistakes=3), {"mail": Reply.own(451, "4.7.1", "later")})
     assert codes(talk.say(b"MAIL FROM:<>\r\n" + b"RCPT TO:<c@d.example>\r\n" * 10 + b"DATA\r\n")) == [451] + [503] * 11
 
 
 def test_commands_that_lead_nowhere_end_the_session() -> None:
     """421 after the limit of commands without a recipient; RCPT is bounded by its own limit."""
-    assert codes(ready(Service(max_idle=5)).say(b"NOOP\r\n" * 10)) == [250] * 4 + [421]
-    talk = ready(Service(max_idle=5))
+    assert codes(ready(ServerSettings(max_idle=5)).say(b"NOOP\r\n" * 10)) == [250] * 4 + [421]
+    talk = ready(ServerSettings(max_idle=5))
     talk.say((TRANSACTION + b".\r\n") * 20)
     assert len(talk.bodies()) == 20
 
 
 def test_too_many_recipients_get_a_452_each() -> None:
     """RFC 5321 §4.5.3.1.10: the transaction goes on with those that were taken."""
-    talk = ready(Service(max_recipients=2))
+    talk = ready(ServerSettings(max_recipients=2))
     replies = talk.say(b"MAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<%d@d.example>\r\n" % n for n in range(4)) + b"DATA\r\n.\r\n")
     assert codes(replies) == [250, 250, 250, 452, 452, 354, 250]
     assert talk.bodies()[0].recipients == ("0@d.example", "1@d.example")
@@ -260,7 +260,7 @@ def test_too_many_recipients_get_a_452_each() -> None:
 
 def test_a_message_over_the_limit_is_refused_before_or_after() -> None:
     """SIZE= over the limit is refused at MAIL, a message over it after its end, and the session goes on."""
-    talk = ready(Service(max_size=1000))
+    talk = ready(ServerSettings(max_size=1000))
     assert talk.code(b"MAIL FROM:<> SIZE=1001\r\n") == 552
     assert talk.code(TRANSACTION) == 354
     assert codes(talk.say(*([b"x" * 98 + b"\r\n"] * 11), b".\r\n")) == [552]

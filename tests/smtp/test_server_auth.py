@@ -8,7 +8,7 @@ import pytest
 
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
-from mailer.smtp.server import MAX_RESPONSE, Service, State
+from mailer.smtp.server import MAX_RESPONSE, ServerSettings, ServerState
 from tests.smtp.talk import LOGIN, TRANSACTION, Talk, codes, ready
 
 WELCOME = Reply.own(235, "2.7.0", "welcome")
@@ -20,9 +20,9 @@ WELCOME = Reply.own(235, "2.7.0", "welcome")
 def test_what_came_before_the_handshake_does_not_count_after_it() -> None:
     """Law 2: commands behind STARTTLS are thrown away, however they arrive, and the client is a stranger again."""
     for pieces in ([b"STARTTLS\r\n" + TRANSACTION], [b"STARTTLS\r\nMAI", b"L FROM:<a@b.example>\r\n"], [b"STARTTLS\r\n", TRANSACTION]):
-        talk = ready(Service(starttls=True))
+        talk = ready(ServerSettings(starttls=True))
         assert codes(talk.say(*pieces)) == [220]
-        assert talk.server.state is State.HANDSHAKE
+        assert talk.server.state is ServerState.HANDSHAKE
         assert talk.server.discarded == sum(map(len, pieces)) - len(b"STARTTLS\r\n")
         talk.server.secured("TLSv1.3")
         assert talk.server.hello == ""
@@ -35,25 +35,25 @@ def test_what_came_before_the_handshake_does_not_count_after_it() -> None:
 def test_starttls_is_refused_where_it_makes_no_sense() -> None:
     """Not offered, with TLS already, in a transaction, after AUTH, with an argument, before EHLO: refused."""
     assert ready().code(b"STARTTLS\r\n") == 502
-    assert ready(Service(starttls=True), tls="TLSv1.3").code(b"STARTTLS\r\n") == 503
-    assert ready(Service(starttls=True)).code(b"MAIL FROM:<>\r\nSTARTTLS\r\n") == 503
-    assert ready(Service(starttls=True)).code(b"STARTTLS now\r\n") == 501
-    assert Talk(Service(starttls=True)).code(b"STARTTLS\r\n") == 503
-    talk = ready(Service(starttls=True, mechanisms=("PLAIN",), clear_auth=True), {"auth": WELCOME})
+    assert ready(ServerSettings(starttls=True), tls="TLSv1.3").code(b"STARTTLS\r\n") == 503
+    assert ready(ServerSettings(starttls=True)).code(b"MAIL FROM:<>\r\nSTARTTLS\r\n") == 503
+    assert ready(ServerSettings(starttls=True)).code(b"STARTTLS now\r\n") == 501
+    assert Talk(ServerSettings(starttls=True)).code(b"STARTTLS\r\n") == 503
+    talk = ready(ServerSettings(starttls=True, mechanisms=("PLAIN",), clear_auth=True), {"auth": WELCOME})
     assert codes(talk.say(b"AUTH PLAIN " + b64encode(b"\0u\0p") + b"\r\nSTARTTLS\r\n")) == [235, 503]
 
 
 def test_a_refused_starttls_changes_nothing() -> None:
     """After a 454 the session goes on in the clear."""
-    talk = ready(Service(starttls=True), {"starttls": Reply.own(454, "4.7.0", "not now")})
+    talk = ready(ServerSettings(starttls=True), {"starttls": Reply.own(454, "4.7.0", "not now")})
     assert codes(talk.say(b"STARTTLS\r\n" + TRANSACTION)) == [454, 250, 250, 354]
 
 
 def test_mail_may_need_tls_and_authentication_first() -> None:
     """530 until what the service requires has happened."""
-    assert ready(Service(require=frozenset({"tls"}))).code(b"MAIL FROM:<>\r\n") == 530
-    assert ready(Service(require=frozenset({"tls"})), tls="TLSv1.3").code(b"MAIL FROM:<>\r\n") == 250
-    assert ready(Service(require=frozenset({"auth"}))).code(b"MAIL FROM:<>\r\n") == 530
+    assert ready(ServerSettings(require=frozenset({"tls"}))).code(b"MAIL FROM:<>\r\n") == 530
+    assert ready(ServerSettings(require=frozenset({"tls"})), tls="TLSv1.3").code(b"MAIL FROM:<>\r\n") == 250
+    assert ready(ServerSettings(require=frozenset({"auth"}))).code(b"MAIL FROM:<>\r\n") == 530
 
 
 # -- AUTH
@@ -93,7 +93,7 @@ def test_nobody_gets_in_by_default() -> None:
     talk = ready(LOGIN)
     assert talk.code(b"AUTH PLAIN " + b64encode(b"\0ann\0secret") + b"\r\n") == 535
     assert talk.server.user == ""
-    assert talk.server.state is State.READY
+    assert talk.server.state is ServerState.READY
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_a_broken_exchange_is_over(lines: bytes, code: int) -> None:
 
 def test_no_password_is_asked_for_in_the_clear() -> None:
     """Without TLS, and unless the service allows it, AUTH is neither offered nor carried out (538)."""
-    talk = Talk(Service(mechanisms=("PLAIN",)))
+    talk = Talk(ServerSettings(mechanisms=("PLAIN",)))
     assert "AUTH" not in " ".join(talk.say(b"EHLO x\r\n")[-1].lines)
     assert talk.code(b"AUTH PLAIN\r\n") == 538
-    assert "AUTH PLAIN" in Talk(Service(mechanisms=("PLAIN",)), tls="TLSv1.3").say(b"EHLO x\r\n")[-1].lines
+    assert "AUTH PLAIN" in Talk(ServerSettings(mechanisms=("PLAIN",)), tls="TLSv1.3").say(b"EHLO x\r\n")[-1].lines
     assert ready().code(b"AUTH PLAIN\r\n") == 502

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply, ReplyReader
-from mailer.smtp.server import Server, Service
+from mailer.smtp.server import Server, ServerSettings
 
-CHUNKING = Service(offer=("CHUNKING", "BINARYMIME"), max_size=1000)
+CHUNKING = ServerSettings(offer=("CHUNKING", "BINARYMIME"), max_size=1000)
 ENVELOPE = b"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
 CONTENT = b".\r\nSubject: x\r\n\r\n..\r\n"
 
@@ -18,7 +18,7 @@ CONTENT = b".\r\nSubject: x\r\n\r\n..\r\n"
 class Talk:
     """A client that says things; `taken` are the messages."""
 
-    def __init__(self, service: Service, hello: bytes = b"EHLO me.example\r\n", refuse: str = "") -> None:
+    def __init__(self, service: ServerSettings, hello: bytes = b"EHLO me.example\r\n", refuse: str = "") -> None:
         self.server = Server(service)
         self.refuse = refuse
         self.taken: list[ask.Body] = []
@@ -66,10 +66,10 @@ def test_any_pieces(sizes: list[int], cut: int) -> None:
     [
         (CHUNKING, b"", 503),
         (CHUNKING, b"MAIL FROM:<a@b.example>\r\n", 503),
-        (Service(), ENVELOPE, 502),
+        (ServerSettings(), ENVELOPE, 502),
     ],
 )
-def test_octets_are_no_commands(service: Service, before: bytes, code: int) -> None:
+def test_octets_are_no_commands(service: ServerSettings, before: bytes, code: int) -> None:
     """What follows a BDAT that is refused is thrown away as the octets that it is, and never read as commands."""
     talk = Talk(service)
     talk.say(before)
@@ -114,7 +114,7 @@ def test_binary() -> None:
     assert talk.codes(ENVELOPE + b"BDAT 3 LAST\r\n\0\n\r") == [250, 250, 554]
 
 
-LMTP = Service(lmtp=True, offer=("CHUNKING",))
+LMTP = ServerSettings(lmtp=True, offer=("CHUNKING",))
 THREE = b"MAIL FROM:<a@b.example>\r\n" + b"".join(b"RCPT TO:<%d@d.example>\r\n" % number for number in range(3))
 
 
@@ -129,6 +129,6 @@ def test_lmtp(end: bytes) -> None:
 
 
 @pytest.mark.parametrize(("service", "hello"), [(LMTP, b"EHLO x\r\n"), (LMTP, b"HELO x\r\n"), (CHUNKING, b"LHLO x\r\n")])
-def test_the_other_protocol(service: Service, hello: bytes) -> None:
+def test_the_other_protocol(service: ServerSettings, hello: bytes) -> None:
     """Who greets in the other protocol is not understood, so that nobody waits for answers that do not come."""
     assert Talk(service, b"").codes(hello) == [500]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.smtp import server_events as ask
-from mailer.smtp.server import State
+from mailer.smtp.server import ServerState
 from tests.smtp.talk import DSN, ready
 
 
@@ -69,7 +69,7 @@ def test_commands_that_are_refused(line: bytes, code: int) -> None:
     """What no standard allows gets a 5xx and changes nothing."""
     talk = ready()
     (reply,) = talk.say(line + b"\r\n")
-    assert (reply.code, talk.server.state) == (code, State.READY)
+    assert (reply.code, talk.server.state) == (code, ServerState.READY)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_parameters_are_decoded(parameters: bytes, found: dict[str, str]) -> Non
     """Keywords have no case, and xtext is read (RFC 3461 §4)."""
     talk = ready(DSN)
     assert talk.code(b"MAIL FROM:<a@b.example> " + parameters + b"\r\n") == 250
-    assert talk.asked[-1] == ask.Mail("a@b.example", found)
+    assert talk.asked[-1] == ask.MailFrom("a@b.example", found)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.delivery_options import Request, Wanted
-from mailer.smtp.client import Client, State
+from mailer.smtp.client import Client, ClientState
 from mailer.smtp.command import Command
 from mailer.smtp.data import BLOCK
 from mailer.smtp.extension import NONE, Extensions
@@ -96,7 +96,7 @@ def test_every_recipient_has_one_answer(count: int, pipelining: bool, chunking: 
     accepted: list[bool] = []
     final = None
     script = iter(replies)
-    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is State.CONTENT else []):
+    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is ClientState.CONTENT else []):
         client.send(commands)
         while (waiting := client.pending) is not None:
             reply = next(script)
@@ -202,7 +202,7 @@ def test_every_recipient_has_one_answer_in_lmtp(count: int, pipelining: bool, ch
     finals: list[Reply] = []
     asked = 0
     script = iter(replies)
-    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is State.CONTENT else []):
+    while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is ClientState.CONTENT else []):
         client.send(commands)
         while (waiting := client.pending) is not None:
             reply = next(script)

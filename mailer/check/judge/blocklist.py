@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 
 if TYPE_CHECKING:
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
 
 CHECK = "blocklist"
 LISTED, NOT_LISTED = "127.0.0.2", "127.0.0.1"  # the test entries, RFC 5782 §5
@@ -27,7 +27,7 @@ def entry(address: str, blocklist: str) -> str:
     return f"{ip_address(address).reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{blocklist}"
 
 
-def judge(address: str, blocklist: str, answer: Answer, why: Answer, listed: Answer, not_listed: Answer) -> Finding:
+def judge(address: str, blocklist: str, answer: DnsRecords, why: DnsRecords, listed: DnsRecords, not_listed: DnsRecords) -> Finding:
     """`answer` is that for `entry`, `why` its TXT records; the last two are those for the test entries."""
     subject = f"{address} at {blocklist}"
     for each in (answer, listed, not_listed):
@@ -43,7 +43,7 @@ def judge(address: str, blocklist: str, answer: Answer, why: Answer, listed: Ans
     return Finding(CHECK, subject, FAIL, text, f"find out why, mend it, and ask {blocklist} to take it off")
 
 
-def _unusable(answer: Answer) -> str:
+def _unusable(answer: DnsRecords) -> str:
     """Why an answer is neither yes nor no; empty if it is one."""
     if answer.trouble:
         return answer.trouble

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 from mailer.dkim.key import GOOD_BITS, KeyProblem, PublicKey, name, public_key
 from mailer.mail.dates import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
     from mailer.check.situation import Situation
     from mailer.dkim.key import PrivateKey
 
@@ -36,9 +36,9 @@ class Used(NamedTuple):
     needed_until: float = 0.0
 
     @property
-    def record(self) -> Record:
+    def record(self) -> ZoneRecord:
         """What has to be published."""
-        return Record(name(self.selector, self.domain), "TXT", self.key.record if self.key else "")
+        return ZoneRecord(name(self.selector, self.domain), "TXT", self.key.record if self.key else "")
 
 
 def difference(key: PrivateKey, records: Sequence[str]) -> str:
@@ -56,7 +56,9 @@ def _same(key: PrivateKey, found: PublicKey) -> bool:
     return found.kind == key.kind and found.holds(key.sign(b"mine"), b"mine")
 
 
-def judge(domain: str, keys: Sequence[tuple[Used, Answer]], at: Situation, now: float, theirs: Sequence[Answer] = ()) -> Iterator[Finding]:
+def judge(
+    domain: str, keys: Sequence[tuple[Used, DnsRecords]], at: Situation, now: float, theirs: Sequence[DnsRecords] = ()
+) -> Iterator[Finding]:
     """The keys that sign mail from `domain`, its own or those of a domain above it, each with the answer for its record.
 
     `theirs` are the answers for the keys that the relays' providers may have there.
@@ -67,7 +69,7 @@ def judge(domain: str, keys: Sequence[tuple[Used, Answer]], at: Situation, now: 
         yield _key(used, answer, now)
 
 
-def holds_key(answer: Answer) -> bool:
+def holds_key(answer: DnsRecords) -> bool:
     """Whether a key is published there."""
     try:
         return len(answer.records) == 1 and public_key(answer.records[0]).bits > 0
@@ -86,7 +88,7 @@ def _unsigned(domain: str, at: Situation, theirs: Sequence[str]) -> Finding:
     return Finding(CHECK, domain, FAIL, "no key: its mail is not signed", advice)
 
 
-def _key(used: Used, answer: Answer, now: float) -> Finding:
+def _key(used: Used, answer: DnsRecords, now: float) -> Finding:
     if used.key is None:
         if used.state != "signs":
             return Finding(CHECK, used.record.name, WARN, used.trouble, "without the file the record cannot be compared")
@@ -120,7 +122,7 @@ def _waiting(used: Used, problem: str) -> Finding:
     return Finding(CHECK, used.record.name, WARN, "a key waits to sign, and its record is published", advice)
 
 
-def _retired(used: Used, answer: Answer, now: float) -> Finding:
+def _retired(used: Used, answer: DnsRecords, now: float) -> Finding:
     name = used.record.name
     assert used.key is not None
     if now < used.needed_until:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, tagged, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, tagged, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
 
 CHECK = "DMARC"
 LONGEST_WALK = 8  # labels; of a longer name the walk goes on with its last seven, RFC 9989 §4.10
 POLICIES = ("none", "quarantine", "reject")
 
 
-class Policy(NamedTuple):
+class DmarcPolicy(NamedTuple):
     """The record that holds for a domain: where it is, what it says, and the organisational domain."""
 
     domain: str
@@ -45,13 +45,13 @@ def tags(record: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, equals, value in pairs if equals}
 
 
-def found(domain: str, answers: Sequence[tuple[str, Answer]]) -> Policy:
+def found(domain: str, answers: Sequence[tuple[str, DnsRecords]]) -> DmarcPolicy:
     """The walk for `domain` through the domains and answers of its `path`."""
     records: list[tuple[str, dict[str, str]]] = []
     many = ""
     for at, answer in answers:
         if answer.trouble:
-            return Policy(at, {}, domain, trouble=answer.trouble)
+            return DmarcPolicy(at, {}, domain, trouble=answer.trouble)
         here = tagged(answer, "v=DMARC1")
         if len(here) > 1:
             many = many or at
@@ -62,7 +62,7 @@ def found(domain: str, answers: Sequence[tuple[str, Answer]]) -> Policy:
             break
     organisation = _organisation(domain, records)
     holds = next((one for one in records if one[0] in (domain, organisation)), records[-1] if records else ("", {}))
-    return Policy(holds[0], holds[1], organisation, many=many)
+    return DmarcPolicy(holds[0], holds[1], organisation, many=many)
 
 
 def _organisation(domain: str, records: Sequence[tuple[str, Mapping[str, str]]]) -> str:
@@ -75,25 +75,25 @@ def _organisation(domain: str, records: Sequence[tuple[str, Mapping[str, str]]])
     return records[-1][0] if records else domain
 
 
-def destinations(policy: Policy) -> list[str]:
+def destinations(policy: DmarcPolicy) -> list[str]:
     """The domains of others that reports shall go to. They have to consent, or get none (RFC 7489 §7.1)."""
     given = (uri.strip().partition("!")[0] for uri in policy.tags.get("rua", "").split(","))
     domains = (uri.rpartition("@")[2].lower().rstrip(".") for uri in given if uri.lower().startswith("mailto:"))
     return [each for each in dict.fromkeys(domains) if not _part(each, policy.organisation)]
 
 
-def consent(policy: Policy, destination: str) -> str:
+def consent(policy: DmarcPolicy, destination: str) -> str:
     """Where the record is by which `destination` says that it takes the reports."""
     return f"{policy.domain}._report._dmarc.{destination}"
 
 
 def judge(
     domain: str,
-    policy: Policy,
+    policy: DmarcPolicy,
     signers: Sequence[str],
     spf: bool,
     rewritten: str = "",
-    consents: Mapping[str, Answer] | None = None,
+    consents: Mapping[str, DnsRecords] | None = None,
 ) -> Iterator[Finding]:
     """`signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
 
@@ -110,16 +110,16 @@ def judge(
     for destination, answer in (consents or {}).items():
         if answer.known and not tagged(answer, "v=DMARC1"):
             text = f"reports shall go to {destination}, which does not say that it takes them"
-            publish = Record(consent(policy, destination), "TXT", "v=DMARC1")
+            publish = ZoneRecord(consent(policy, destination), "TXT", "v=DMARC1")
             yield Finding(CHECK, f"_dmarc.{policy.domain}", WARN, text, f"let {destination} publish that it does", publish)
     yield _alignment(domain, policy, signers, spf, rewritten)
 
 
-def _publish(at: str, domain: str) -> Record:
-    return Record(f"_dmarc.{at}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
+def _publish(at: str, domain: str) -> ZoneRecord:
+    return ZoneRecord(f"_dmarc.{at}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
 
 
-def _none(domain: str, policy: Policy) -> Finding:
+def _none(domain: str, policy: DmarcPolicy) -> Finding:
     if policy.many:
         text = "several records, which count as none"
         return Finding(CHECK, f"_dmarc.{policy.many}", FAIL, text, "leave one of them", _publish(policy.many, domain))
@@ -127,7 +127,7 @@ def _none(domain: str, policy: Policy) -> Finding:
     return Finding(CHECK, f"_dmarc.{domain}", FAIL, text, "begin with one that only asks for reports", _publish(domain, domain))
 
 
-def _record(domain: str, policy: Policy) -> Finding:
+def _record(domain: str, policy: DmarcPolicy) -> Finding:
     """What the record says."""
     subject = f"_dmarc.{policy.domain}"
     word = _word(domain, policy)
@@ -138,18 +138,18 @@ def _record(domain: str, policy: Policy) -> Finding:
     if "rua" not in policy.tags:
         given = "; ".join(f"{name}={value}" for name, value in policy.tags.items())
         text = f"p={word}{whose}; it asks for no reports, so nobody tells who sends in its name"
-        publish = Record(subject, "TXT", f"{given}; rua=mailto:postmaster@{policy.domain}")
+        publish = ZoneRecord(subject, "TXT", f"{given}; rua=mailto:postmaster@{policy.domain}")
         return Finding(CHECK, subject, WARN, text, "ask for reports", publish)
     return Finding(CHECK, subject, PASS, f"p={word}{whose}; reports go to {policy.tags['rua']}")
 
 
-def _word(domain: str, policy: Policy) -> str:
+def _word(domain: str, policy: DmarcPolicy) -> str:
     """The policy for `domain`: a domain below the one with the record may have another, sp=."""
     tag = "p" if policy.domain == domain else "sp"
     return (policy.tags.get(tag) or policy.tags.get("p", "")).lower()
 
 
-def _alignment(domain: str, policy: Policy, signers: Sequence[str], spf: bool, rewritten: str) -> Finding:
+def _alignment(domain: str, policy: DmarcPolicy, signers: Sequence[str], spf: bool, rewritten: str) -> Finding:
     """Whether one of the two proofs is about the author's domain. RFC 9989 §4.4"""
     strict = policy.tags.get("adkim", "r").lower() == "s"
     aligned = [signer for signer in signers if signer == domain or (not strict and _same(signer, domain, policy.organisation))]

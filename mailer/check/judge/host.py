@@ -14,7 +14,7 @@ EGRESS, PORT, CLOCK = "egress", "port 25", "clock"
 TOLERABLE, WRONG = 5.0, 60.0  # seconds; some verifiers refuse a signature from the future, RFC 6376 §3.5
 
 
-class Source(NamedTuple):
+class OwnAddress(NamedTuple):
     """An address that mail may come from, how it is known, and what is said in EHLO there; empty for the name of this host."""
 
     address: str
@@ -32,12 +32,12 @@ class Call(NamedTuple):
     seen: str = ""
 
 
-def public(sources: Sequence[Source]) -> list[str]:
+def public(sources: Sequence[OwnAddress]) -> list[str]:
     """The addresses that others can see."""
     return [source.address for source in sources if allowed(source.address)]
 
 
-def judge_egress(sources: Sequence[Source]) -> Iterator[Finding]:
+def judge_egress(sources: Sequence[OwnAddress]) -> Iterator[Finding]:
     """Whether it is known what receivers see."""
     for source in sources:
         if allowed(source.address):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, tagged, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, tagged, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
 
 CHECK, REPORTS = "MTA-STS", "TLSRPT"
 LONGEST_AGE = 31557600  # seconds, RFC 8461 §3.2
@@ -31,7 +31,7 @@ def url(domain: str) -> str:
     return f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
 
 
-def judge(domain: str, answer: Answer, fetched: Fetched | None, mx: Sequence[str]) -> Finding:
+def judge(domain: str, answer: DnsRecords, fetched: Fetched | None, mx: Sequence[str]) -> Finding:
     """`fetched` is the policy, None where nobody had to ask for it; `mx` are the domain's hosts."""
     name = f"_mta-sts.{domain}"
     if answer.trouble:
@@ -42,7 +42,7 @@ def judge(domain: str, answer: Answer, fetched: Fetched | None, mx: Sequence[str
     if len(found) > 1:
         return Finding(CHECK, name, FAIL, "several records, which count as none", "leave one of them")
     if not _tag(found[0], "id").isalnum():
-        return Finding(CHECK, name, FAIL, "the record has no id=", "publish it with one", Record(name, "TXT", "v=STSv1; id=1"))
+        return Finding(CHECK, name, FAIL, "the record has no id=", "publish it with one", ZoneRecord(name, "TXT", "v=STSv1; id=1"))
     if fetched is None or fetched.trouble:
         text = f"a record, but no policy at {url(domain)}: {fetched.trouble if fetched else 'not fetched'}"
         return Finding(CHECK, domain, FAIL, text, "serve the policy, or take the record away")
@@ -83,10 +83,10 @@ def matches(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
 
 
-def judge_reports(domain: str, answer: Answer, *, wanted: bool) -> Iterator[Finding]:
+def judge_reports(domain: str, answer: DnsRecords, *, wanted: bool) -> Iterator[Finding]:
     """TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3"""
     name = f"_smtp._tls.{domain}"
-    publish = Record(name, "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")
+    publish = ZoneRecord(name, "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")
     if answer.trouble:
         yield unknown(REPORTS, name, answer.trouble)
         return

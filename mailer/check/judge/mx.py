@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 from mailer.mail.ip_filter import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
 
 CHECK = "MX"
 
 
-def hosts(answer: Answer) -> list[tuple[int, str]]:
+def hosts(answer: DnsRecords) -> list[tuple[int, str]]:
     """The records of `answer`, best first."""
     found = [record.split(" ", 1) for record in answer.records]
     return sorted((int(preference), host) for preference, host in found)
 
 
 def judge(
-    domain: str, mx: Answer, addresses: Mapping[str, Answer], aliases: Mapping[str, Answer], hostname: str, private: bool = False
+    domain: str,
+    mx: DnsRecords,
+    addresses: Mapping[str, DnsRecords],
+    aliases: Mapping[str, DnsRecords],
+    hostname: str,
+    private: bool = False,
 ) -> Iterator[Finding]:
     """`addresses` of the MX hosts, or of the domain where it has none; `aliases` the CNAME records of the hosts.
 
     `hostname` is ours, for the record that is missing; `private` addresses may be configured to be good.
     """
-    publish = Record(domain, "MX", f"10 {hostname}.")
+    publish = ZoneRecord(domain, "MX", f"10 {hostname}.")
     if mx.trouble:
         yield unknown(CHECK, domain, mx.trouble)
     elif mx.missing == "nxdomain":
@@ -41,7 +46,7 @@ def judge(
         yield from (_host(host, addresses[host], aliases.get(host), private) for _, host in hosts(mx) if host in addresses)
 
 
-def _implicit(domain: str, addresses: Answer | None, publish: Record) -> Finding:
+def _implicit(domain: str, addresses: DnsRecords | None, publish: ZoneRecord) -> Finding:
     if addresses is not None and addresses.trouble:
         return unknown(CHECK, domain, addresses.trouble)
     if addresses is not None and addresses.records:
@@ -51,7 +56,7 @@ def _implicit(domain: str, addresses: Answer | None, publish: Record) -> Finding
     return Finding(CHECK, domain, FAIL, text, "say which host takes its mail", publish)
 
 
-def _host(host: str, addresses: Answer, alias: Answer | None, private: bool) -> Finding:
+def _host(host: str, addresses: DnsRecords, alias: DnsRecords | None, private: bool) -> Finding:
     """One MX host."""
     if addresses.trouble:
         return unknown(CHECK, host, addresses.trouble)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
 
 CHECK = "PTR"
 HELLO = "EHLO"
@@ -29,12 +29,12 @@ def is_full(hostname: str) -> bool:
     return "." in hostname and not hostname.endswith((".local", ".localdomain", ".internal", ".lan", ".home"))
 
 
-def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: str) -> Finding:
+def judge(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], hostname: str) -> Finding:
     """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it.
 
     `hostname` is what is said in EHLO, empty where somebody else calls.
     """
-    publish = Record(pointer(address), "PTR", f"{hostname}.") if is_full(hostname) else None
+    publish = ZoneRecord(pointer(address), "PTR", f"{hostname}.") if is_full(hostname) else None
     whose = "whoever gave you the address publishes it; ask there"
     if ptr.trouble:
         return unknown(CHECK, address, ptr.trouble)
@@ -54,7 +54,7 @@ def judge(address: str, ptr: Answer, forward: Mapping[str, Answer], hostname: st
     return Finding(CHECK, address, PASS, f"{name}, and that is at {address}")
 
 
-def _not_back(address: str, ptr: Answer, forward: Mapping[str, Answer], publish: Record | None) -> Finding:
+def _not_back(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], publish: ZoneRecord | None) -> Finding:
     name = ptr.records[0]
     trouble = next((forward[name].trouble for name in ptr.records if name in forward and forward[name].trouble), "")
     if trouble:
@@ -63,11 +63,11 @@ def _not_back(address: str, ptr: Answer, forward: Mapping[str, Answer], publish:
     text = f"its name is {name}, which is {f'at {known}' if known else 'nowhere'}, and not there"
     type = "AAAA" if ip_address(address).version == 6 else "A"
     if publish and name == publish.value.rstrip("."):
-        return Finding(CHECK, address, FAIL, text, "let the name lead back to the address", Record(name, type, address))
+        return Finding(CHECK, address, FAIL, text, "let the name lead back to the address", ZoneRecord(name, type, address))
     return Finding(CHECK, address, FAIL, text, "let the address have the name of this host", publish)
 
 
-def _is_at(address: str, forward: Answer) -> bool:
+def _is_at(address: str, forward: DnsRecords) -> bool:
     return ip_address(address) in {ip_address(record) for record in forward.records}
 
 
@@ -78,7 +78,7 @@ def _made_up(address: str, name: str) -> bool:
     return len(parts) == 4 and all(words.count(part) >= parts.count(part) for part in set(parts))
 
 
-def judge_hello(hostname: str, addresses: Answer, egress: tuple[str, ...]) -> Iterator[Finding]:
+def judge_hello(hostname: str, addresses: DnsRecords, egress: tuple[str, ...]) -> Iterator[Finding]:
     """Whether the name that is said in EHLO is one, and is at the addresses that call."""
     if not is_full(hostname):
         text = f"this host calls itself {hostname}, which is no name in the DNS: many refuse that"
@@ -93,7 +93,7 @@ def judge_hello(hostname: str, addresses: Answer, egress: tuple[str, ...]) -> It
         address = missing[0] if missing else ""
         text = f"{hostname} {where}" + (f", and mail comes from {address}" if address else "")
         type = "AAAA" if address and ip_address(address).version == 6 else "A"
-        publish = Record(hostname, type, address) if address else None
+        publish = ZoneRecord(hostname, type, address) if address else None
         worth = WARN if addresses.records and len(missing) < len(egress) else FAIL
         yield Finding(HELLO, hostname, worth, text, "let the name lead to the address", publish)
         return

@@ -11,12 +11,12 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, Record, unknown
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mailer.check.finding import Answer
+    from mailer.check.finding import DnsRecords
     from mailer.check.situation import Outlet, Situation
 
 CHECK = "SPF"
@@ -40,7 +40,7 @@ class Evaluation(NamedTuple):
         return f"{self.lookups} of {MOST_LOOKUPS} look-ups, {self.void} of {MOST_VOID} void"
 
 
-def records(answer: Answer) -> list[str]:
+def records(answer: DnsRecords) -> list[str]:
     """The SPF records among the TXT records of a domain. RFC 7208 §4.5"""
     return [text for text in answer.records if _SPF.match(text)]
 
@@ -64,7 +64,11 @@ def fresh(terms: Iterable[str]) -> str:
 
 
 def judge(
-    domain: str, answer: Answer, by_address: Mapping[str, Evaluation], by_relay: Mapping[Outlet, Mapping[str, Evaluation]], at: Situation
+    domain: str,
+    answer: DnsRecords,
+    by_address: Mapping[str, Evaluation],
+    by_relay: Mapping[Outlet, Mapping[str, Evaluation]],
+    at: Situation,
 ) -> Iterator[Finding]:
     """The record of `domain`, evaluated `by_address` for our own, and `by_relay` for the addresses of each relay."""
     if answer.trouble:
@@ -94,20 +98,22 @@ def _not_one(domain: str, found: list[str], wanted: list[str], at: Situation) ->
     if found:
         text = f"{len(found)} records, where only one may be: receivers take that for an error"
         joined = with_terms(found[0], [each for record in found[1:] for each in record.split()[1:] if not _ALL.search(f" {each}")])
-        return Finding(CHECK, domain, FAIL, text, "make one of them", Record(domain, "TXT", with_terms(joined, wanted)))
+        return Finding(CHECK, domain, FAIL, text, "make one of them", ZoneRecord(domain, "TXT", with_terms(joined, wanted)))
     if at.relays and not at.direct and all(relay.provider and relay.provider.rewrites for relay in at.relays):
         text = "no record; the relay's reverse-path is its own, so that this one says only that nobody else may send"
-        return Finding(CHECK, domain, WARN, text, "say so", Record(domain, "TXT", fresh(wanted)))
+        return Finding(CHECK, domain, WARN, text, "say so", ZoneRecord(domain, "TXT", fresh(wanted)))
     known = "" if wanted else "; put the term that the relay's operator names before ~all"
     advice = f"say who may send for it{known}"
-    return Finding(CHECK, domain, FAIL, "no record", advice, Record(domain, "TXT", fresh(wanted)))
+    return Finding(CHECK, domain, FAIL, "no record", advice, ZoneRecord(domain, "TXT", fresh(wanted)))
 
 
 def _loose(domain: str, record: str) -> Iterator[Finding]:
     """A record that lets everybody send proves nothing."""
     if (last := _ALL.search(record)) and last[0].lower() in ("all", "+all"):
         tight = record[: last.start()] + "~all" + record[last.end() :]
-        yield Finding(CHECK, domain, WARN, f"{last[0]}: everybody may send for it", "let only those who do", Record(domain, "TXT", tight))
+        yield Finding(
+            CHECK, domain, WARN, f"{last[0]}: everybody may send for it", "let only those who do", ZoneRecord(domain, "TXT", tight)
+        )
 
 
 def _address(domain: str, record: str, address: str, found: Evaluation) -> Finding:
@@ -119,7 +125,7 @@ def _address(domain: str, record: str, address: str, found: Evaluation) -> Findi
         return Finding(CHECK, subject, FAIL, f"permerror: {found.why} ({found.cost})", "mend the record; as it is, receivers ignore it")
     if found.result != "pass":
         by = f" by {found.term}" if found.term else ""
-        add = Record(domain, "TXT", with_terms(record, [term(address)]))
+        add = ZoneRecord(domain, "TXT", with_terms(record, [term(address)]))
         return Finding(CHECK, subject, FAIL, f"{found.result}{by} ({found.cost})", "let this address send", add)
     return _passed(subject, found)
 
@@ -143,7 +149,7 @@ def _relay(domain: str, record: str, relay: Outlet, evaluations: Mapping[str, Ev
     if provider := relay.provider:
         if provider.spf in record.lower().split():
             return Finding(CHECK, subject, PASS, f"{provider.spf}: the hosts of {provider.name} may send")
-        add = Record(domain, "TXT", with_terms(record, [provider.spf]))
+        add = ZoneRecord(domain, "TXT", with_terms(record, [provider.spf]))
         if provider.rewrites:
             text = f"not asked for: {provider.name} puts a reverse-path of its own on mail, so that DKIM has to prove the domain"
             return Finding(CHECK, subject, PASS, text)
@@ -155,13 +161,13 @@ def _relay(domain: str, record: str, relay: Outlet, evaluations: Mapping[str, Ev
     return Finding(CHECK, subject, WARN, text, "ask its operator for the term that belongs into the record")
 
 
-def judge_hello(hostname: str, answer: Answer, by_address: Mapping[str, Evaluation]) -> Iterator[Finding]:
+def judge_hello(hostname: str, answer: DnsRecords, by_address: Mapping[str, Evaluation]) -> Iterator[Finding]:
     """The name that is said in EHLO, which counts for reports: they have no reverse-path. RFC 7208 §2.3"""
     check = f"{CHECK} of EHLO"
     if answer.trouble:
         yield unknown(check, hostname, answer.trouble)
         return
-    publish = Record(hostname, "TXT", "v=spf1 a -all")
+    publish = ZoneRecord(hostname, "TXT", "v=spf1 a -all")
     if not records(answer):
         text = "no record; reports of bounces leave with no other proof of where they come from"
         yield Finding(check, hostname, WARN, text, "let the host answer for itself", publish)
