@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Phase
 
 
-class State(StrEnum):
+class ClientState(StrEnum):
     """Where a session is, as far as replies have told."""
 
     CONNECTED = "connected"  # the greeting is on its way
@@ -53,64 +53,64 @@ class State(StrEnum):
 
 _ALWAYS = frozenset({"RSET", "NOOP", "VRFY", "EXPN", "HELP", "QUIT"})  # RFC 5321 §4.1.4
 
-WHEN: dict[State, frozenset[str]] = {
-    State.CONNECTED: frozenset(),
-    State.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
-    State.GREETED: frozenset({"EHLO", "LHLO", "HELO", "QUIT"}),
-    State.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH", "EHLO", "LHLO"},
-    State.SENDER: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},  # DATA, BDAT: the RCPTs may still be accepted
-    State.RECIPIENTS: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},
-    State.CHUNKS: _ALWAYS | {"BDAT", "BDAT LAST"},  # RFC 3030 §2: and never DATA
-    State.CONTENT: frozenset({"BLOCK", "CONTENT"}),
-    State.EXCHANGE: frozenset({"RESPONSE"}),
-    State.HANDSHAKE: frozenset(),
-    State.CLOSED: frozenset(),
+WHEN: dict[ClientState, frozenset[str]] = {
+    ClientState.CONNECTED: frozenset(),
+    ClientState.UNWELCOME: frozenset({"QUIT"}),  # RFC 5321 §3.1
+    ClientState.GREETED: frozenset({"EHLO", "LHLO", "HELO", "QUIT"}),
+    ClientState.READY: _ALWAYS | {"MAIL", "STARTTLS", "AUTH", "EHLO", "LHLO"},
+    ClientState.SENDER: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},  # DATA, BDAT: the RCPTs may still be accepted
+    ClientState.RECIPIENTS: _ALWAYS | {"RCPT", "DATA", "BDAT", "BDAT LAST"},
+    ClientState.CHUNKS: _ALWAYS | {"BDAT", "BDAT LAST"},  # RFC 3030 §2: and never DATA
+    ClientState.CONTENT: frozenset({"BLOCK", "CONTENT"}),
+    ClientState.EXCHANGE: frozenset({"RESPONSE"}),
+    ClientState.HANDSHAKE: frozenset(),
+    ClientState.CLOSED: frozenset(),
 }
 """State → what may be said in it."""
 
-THEN: dict[tuple[str, int], State | None] = {
-    ("CONNECT", 2): State.GREETED,
-    ("CONNECT", 4): State.UNWELCOME,
-    ("CONNECT", 5): State.UNWELCOME,
-    ("EHLO", 2): State.READY,
-    ("EHLO", 4): State.GREETED,
-    ("EHLO", 5): State.GREETED,
-    ("LHLO", 2): State.READY,
-    ("LHLO", 4): State.GREETED,
-    ("LHLO", 5): State.GREETED,
-    ("HELO", 2): State.READY,
-    ("HELO", 4): State.GREETED,
-    ("HELO", 5): State.GREETED,
-    ("STARTTLS", 2): State.HANDSHAKE,
+THEN: dict[tuple[str, int], ClientState | None] = {
+    ("CONNECT", 2): ClientState.GREETED,
+    ("CONNECT", 4): ClientState.UNWELCOME,
+    ("CONNECT", 5): ClientState.UNWELCOME,
+    ("EHLO", 2): ClientState.READY,
+    ("EHLO", 4): ClientState.GREETED,
+    ("EHLO", 5): ClientState.GREETED,
+    ("LHLO", 2): ClientState.READY,
+    ("LHLO", 4): ClientState.GREETED,
+    ("LHLO", 5): ClientState.GREETED,
+    ("HELO", 2): ClientState.READY,
+    ("HELO", 4): ClientState.GREETED,
+    ("HELO", 5): ClientState.GREETED,
+    ("STARTTLS", 2): ClientState.HANDSHAKE,
     ("STARTTLS", 4): None,
     ("STARTTLS", 5): None,
-    ("AUTH", 2): State.READY,
-    ("AUTH", 3): State.EXCHANGE,
+    ("AUTH", 2): ClientState.READY,
+    ("AUTH", 3): ClientState.EXCHANGE,
     ("AUTH", 4): None,
     ("AUTH", 5): None,
-    ("RESPONSE", 2): State.READY,
-    ("RESPONSE", 3): State.EXCHANGE,
-    ("RESPONSE", 4): State.READY,
-    ("RESPONSE", 5): State.READY,
-    ("MAIL", 2): State.SENDER,
+    ("RESPONSE", 2): ClientState.READY,
+    ("RESPONSE", 3): ClientState.EXCHANGE,
+    ("RESPONSE", 4): ClientState.READY,
+    ("RESPONSE", 5): ClientState.READY,
+    ("MAIL", 2): ClientState.SENDER,
     ("MAIL", 4): None,
     ("MAIL", 5): None,
-    ("RCPT", 2): State.RECIPIENTS,
+    ("RCPT", 2): ClientState.RECIPIENTS,
     ("RCPT", 4): None,
     ("RCPT", 5): None,
-    ("DATA", 3): State.CONTENT,
+    ("DATA", 3): ClientState.CONTENT,
     ("DATA", 4): None,  # the transaction stays open, RFC 5321 §4.1.1.4
     ("DATA", 5): None,
-    ("BDAT", 2): State.CHUNKS,
-    ("BDAT", 4): State.CHUNKS,  # only RSET helps, RFC 3030 §2
-    ("BDAT", 5): State.CHUNKS,
-    ("BDAT LAST", 2): State.READY,
+    ("BDAT", 2): ClientState.CHUNKS,
+    ("BDAT", 4): ClientState.CHUNKS,  # only RSET helps, RFC 3030 §2
+    ("BDAT", 5): ClientState.CHUNKS,
+    ("BDAT LAST", 2): ClientState.READY,
     ("BDAT LAST", 4): None,  # whether the transaction is over depends on the reason; RSET makes sure
     ("BDAT LAST", 5): None,
-    ("CONTENT", 2): State.READY,
-    ("CONTENT", 4): State.READY,
-    ("CONTENT", 5): State.READY,
-    ("RSET", 2): State.READY,
+    ("CONTENT", 2): ClientState.READY,
+    ("CONTENT", 4): ClientState.READY,
+    ("CONTENT", 5): ClientState.READY,
+    ("RSET", 2): ClientState.READY,
     ("NOOP", 2): None,
     ("NOOP", 4): None,
     ("NOOP", 5): None,
@@ -123,9 +123,9 @@ THEN: dict[tuple[str, int], State | None] = {
     ("HELP", 2): None,
     ("HELP", 4): None,
     ("HELP", 5): None,
-    ("QUIT", 2): State.CLOSED,
-    ("QUIT", 4): State.CLOSED,
-    ("QUIT", 5): State.CLOSED,
+    ("QUIT", 2): ClientState.CLOSED,
+    ("QUIT", 4): ClientState.CLOSED,
+    ("QUIT", 5): ClientState.CLOSED,
 }
 """(command, first digit of its reply) → the state that follows; None leaves it as it is."""
 
@@ -156,7 +156,7 @@ PHASE: dict[str, Phase] = {
 }
 """Command → what `Outcome.phase` calls the time until it is answered."""
 
-_CLOSED = State.CLOSED  # a member that is looked up in its class is asked for by way of its metaclass, each time
+_CLOSED = ClientState.CLOSED  # a member that is looked up in its class is asked for by way of its metaclass, each time
 
 _HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
 """Command → the state that follows if it is accepted."""
@@ -199,7 +199,7 @@ class Client:
 
         `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.smtp.mechanism`.
         """
-        self.state = State.CONNECTED
+        self.state = ClientState.CONNECTED
         self.extensions: Extensions = NONE
         self.secure = secure
         self.lmtp = lmtp
@@ -207,7 +207,7 @@ class Client:
         self.veil = OPEN  # what replies are not to repeat, from AUTH on
         self._accepted = 0  # recipients of this transaction
         self._partial = 0  # replies to the end of its message so far
-        self._ahead = State.CONNECTED  # the state if all that is pending is accepted
+        self._ahead = ClientState.CONNECTED  # the state if all that is pending is accepted
         self._pending: deque[Command] = deque((CONNECT,))
         self._last = "CONNECT"
         self._reader = ReplyReader()
@@ -234,7 +234,7 @@ class Client:
         return self.state is _CLOSED
 
     @property
-    def ahead(self) -> State:
+    def ahead(self) -> ClientState:
         """The state that follows if all that is pending is accepted."""
         return self._ahead if self._pending else self.state
 
@@ -284,7 +284,7 @@ class Client:
                     return answered
             self._check_rest()
         except ProtocolError as error:
-            self.state = State.CLOSED
+            self.state = ClientState.CLOSED
             self._error = ProtocolError(self.veil.text(str(error)), unasked=error.unasked)
             if not answered:
                 raise self._error from None
@@ -306,13 +306,13 @@ class Client:
         except ProtocolError:
             return None
         finally:
-            self.state = State.CLOSED
+            self.state = ClientState.CLOSED
 
     def secured(self, binding: bytes = b"") -> None:
         """The handshake is made: say EHLO again, nothing from before it counts."""
-        if self.state is not State.HANDSHAKE:
+        if self.state is not ClientState.HANDSHAKE:
             raise RuntimeError(f"no handshake in the state {self.state}")
-        self.state = State.GREETED
+        self.state = ClientState.GREETED
         self.extensions = NONE
         self.secure = True
         self.binding = binding
@@ -324,7 +324,7 @@ class Client:
 
     def _check_rest(self) -> None:
         self._reader.check()
-        if not self._pending and self._reader.partial and self.state is not State.CONTENT:
+        if not self._pending and self._reader.partial and self.state is not ClientState.CONTENT:
             raise ProtocolError("bytes came that nobody asked for", unasked=True)
 
     def _pair(self, reply: Reply) -> Answered:
@@ -349,7 +349,7 @@ class Client:
     def _move(self, command: Command, reply: Reply) -> None:
         verb = command.verb
         if reply.code == 421:
-            self.state = State.CLOSED
+            self.state = ClientState.CLOSED
             return
         try:
             after = THEN[verb, reply.code // 100]
@@ -370,7 +370,7 @@ class Client:
         The message is cut off there, so the session ends either way. A 2xx before the end would mean that
         the server and we disagree about where the end is: nothing was delivered.
         """
-        if self.state is State.CONTENT and not reply.positive:
-            self.state = State.CLOSED
+        if self.state is ClientState.CONTENT and not reply.positive:
+            self.state = ClientState.CLOSED
             return Command("CONTENT", b"")
         raise ProtocolError(f"a reply came that nobody asked for: {reply}", unasked=True)

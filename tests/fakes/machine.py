@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from mailer.mail.outcome import Phase
-from mailer.smtp.client import PHASE, Client, State
+from mailer.smtp.client import PHASE, Client, ClientState
 from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
 from mailer.smtp.reply import ProtocolError, Reply, SessionRefused, TroubleKind, Veil
 from mailer.smtp.transaction import Transaction
@@ -105,7 +105,7 @@ class Machine:
             while commands := transaction.envelope(self.client):
                 self._write(self.client.send(commands))
                 self._hear(transaction)
-            if self.client.state is State.CONTENT:
+            if self.client.state is ClientState.CONTENT:
                 self._write(self.client.send(transaction.content()))
                 self._hear(transaction)
         except (OSError, ProtocolError) as error:
