@@ -267,9 +267,9 @@ def test_rebinding(finders: Finders) -> None:
 
 
 async def _call(stop: Stop) -> None:
-    """Call as the daemon does; the address of nobody answers nothing."""
+    """Call as the daemon does; the address of nobody answers nothing, and a proxy in front of it no more."""
     (address,) = stop.addresses
-    await Connection.open(stop.endpoint, address, Timeouts(connect=0.2))
+    await Connection.open(stop.endpoint, address, Timeouts(connect=0.2, greeting=0.2))
 
 
 def test_limits_that_go_with_the_way(finders: Finders) -> None:
