@@ -64,3 +64,11 @@ def test_examples_that_name_a_spool_name_the_machines(path: Path) -> None:
     """A daemon and a program that are given different examples find each other."""
     spool = tomllib.loads(path.read_text()).get("mailer", {}).get("spool", values.SYSTEM_SPOOL)
     assert spool == values.SYSTEM_SPOOL
+
+
+def test_what_the_source_is_said_to_have_is_there() -> None:
+    """Each place that mailer-hacking(7) names is one."""
+    text = (ROOT / "man/mailer-hacking.7").read_text().replace("\\-", "-")
+    named = set(re.findall(r"\b(?:mailer|tests)/[\w/.*-]+(?<!\.)", text)) - {"mailer/ROOM/FILE.py", "tests/ROOM/test_FILE.py"}
+    assert len(named) > 20
+    assert [place for place in named if not any(ROOT.glob(place.rstrip("/")))] == []
