@@ -22,8 +22,8 @@ What is guaranteed:
   the place of the client that has had one for longest. The numbers may be changed while the loop runs, for callers that come later.
 - **Time.** A connection that lasts longer than `seconds` is cut off, whatever it does. What a client may take for one thing is the
   server's to say: `Stream.allow`, `asyncio.timeout`.
-- **TLS** from the first byte or later is `Stream.answer_tls`, a line of the server's own. Nothing is read of a stream before its first
-  wait, so with TLS first that is the first line; the handshake has its deadline, and what came in the clear is thrown away.
+- **TLS** from the first byte is made before the server is called (``streams(serve, context)``), later it is `Stream.answer_tls`, a line
+  of the server's own. The handshake has its deadline, and what came in the clear before it is thrown away.
 - **Back-pressure.** Of what a client says, no more than `mailer.net.stream.ENOUGH` octets are read ahead of the server; `Stream.flush`
   waits for a client that does not read its answers. No more than `BURST` callers are taken in one turn of the event loop.
 - **Descriptors.** When the process has none left, accepting rests for `PAUSE` seconds; clients that are served are served on, and
@@ -45,6 +45,7 @@ import errno
 import ipaddress
 import os
 import socket
+import ssl
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -84,14 +85,17 @@ OnSocket = Callable[[socket.socket, Peer], Awaitable[None]]
 """A server that is given a connected socket, not blocking, which it closes."""
 
 OnStream = Callable[[Stream, Peer], Awaitable[None]]
-"""A server that is given a stream, of which nothing has been read."""
+"""A server that is given a stream."""
 
 
-def streams(serve: OnStream) -> OnSocket:
-    """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end"."""
+def streams(serve: OnStream, context: ssl.SSLContext | None = None, seconds: float = 30.0) -> OnSocket:
+    """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end".
+
+    With `context` TLS comes first, and its handshake may take so many `seconds`.
+    """
 
     async def served(caller: socket.socket, peer: Peer) -> None:
-        stream = await Stream.accepted(caller)
+        stream = await Stream.accepted(caller, context, seconds)
         try:
             await serve(stream, peer)
             stream.close()

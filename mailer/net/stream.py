@@ -7,8 +7,7 @@ messages:
 - One deadline holds for all waits until the next `allow`. Its timer is not moved with it: it rings at the oldest
   deadline, sees that there is a later one, and is set again then. So a session with a thousand answers in
   five minutes sets one timer, not a thousand.
-- A peer is not read any further while more than `ENOUGH` octets of what it sent are unread. Of a caller nothing is read before the
-  first wait, so that TLS can come first.
+- A peer is not read any further while more than `ENOUGH` octets of what it sent are unread.
 
 A wait raises `TimeoutError`, or `ConnectionError` when the peer is gone; what it said before comes first.
 """
@@ -36,13 +35,12 @@ class Hasty(ConnectionAbortedError):
 class Stream(asyncio.Protocol):
     """One connection, from `connect` to `close` or `abort`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, resting: bool = False) -> None:
-        """With `resting` nothing is read before the first wait."""
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._data = b""
         self._full = False
-        self._resting = resting  # reading is paused
+        self._resting = False  # reading is paused
         self._gone: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = loop.time()
@@ -61,10 +59,15 @@ class Stream(asyncio.Protocol):
         return stream
 
     @classmethod
-    async def accepted(cls, caller: socket.socket) -> Self:
-        """A connection that somebody made to us, which the stream owns from now on. Raises `OSError`."""
+    async def accepted(cls, caller: socket.socket, context: ssl.SSLContext | None = None, seconds: float = 30.0) -> Self:
+        """A connection that somebody made to us, which the stream owns from now on.
+
+        With `context` TLS comes first, and its handshake may take so many `seconds`. Raises `OSError` (with `ssl.SSLError`).
+        """
         loop = asyncio.get_running_loop()
-        _, stream = await loop.connect_accepted_socket(lambda: cls(loop, resting=True), caller)
+        tls: dict[str, Any] = {"ssl": context, "ssl_handshake_timeout": seconds, "ssl_shutdown_timeout": SHUTDOWN} if context else {}
+        stream = cls(loop)
+        await loop.connect_accepted_socket(lambda: stream, caller, **tls)  # uvloop returns its own protocol of TLS
         return stream
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str, seconds: float) -> None:
@@ -192,7 +195,6 @@ class Stream(asyncio.Protocol):
     async def rest(self, seconds: float) -> None:
         """Say nothing for so long (infinity: for ever). Raises `ConnectionError` as soon as the peer is gone."""
         self._check()
-        self._resume()
         await asyncio.wait((self._released,), timeout=None if seconds == inf else seconds)
         self._check()
 
@@ -271,8 +273,6 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent, only by what it does
-        if self._resting:
-            self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ from typing import Self
 
 from mailer.config.numbers import check_port
 from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
-from mailer.net.stream import Stream
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
 from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Mistake, Question, Rcpt, StartTls
@@ -24,7 +24,7 @@ from mailer.smtp.server_state import ServerSettings
 
 from .faults import Fault, Moods, Temper
 from .maildir import Maildir, Received, Refusal
-from .session import SinkSession
+from .session import HANDSHAKE_SECONDS, SinkSession
 
 IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
 
@@ -115,7 +115,7 @@ class Sink:
     async def start(self) -> None:
         """Listen. Raises `OSError` where it cannot."""
         sockets = await tcp_sockets(*self.address)
-        self._accepting = AcceptLoop(streams(self._serve))
+        self._accepting = AcceptLoop(self._serve)
         self._accepting.listen(*sockets)
 
     async def close(self) -> None:
@@ -151,14 +151,18 @@ class Sink:
                 await self._news.wait()
         return self.messages
 
-    async def _serve(self, stream: Stream, peer: Peer) -> None:
+    async def _serve(self, caller: socket.socket, peer: Peer) -> None:
         """One connection. Its session is one of `sessions` until nothing is left of it."""
-        session = SinkSession(self, stream, peer)
-        self.sessions.add(session)
         task = asyncio.current_task()
         assert task is not None
+        session = SinkSession(self, peer, task)
+        self.sessions.add(session)
         task.add_done_callback(lambda _: self.sessions.discard(session))
-        await session.talk()
+        try:
+            await streams(session.talk, self.tls if self.implicit_tls else None, HANDSHAKE_SECONDS)(caller, peer)
+        except OSError:
+            if not session.begun:  # the client left, or does not like our certificate
+                self.dropped("handshake", session)
 
     # -- what sessions ask it
 

@@ -13,6 +13,7 @@ from mailer.smtp.server import Server, ServerState
 from mailer.smtp.server_events import Question
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
     from mailer.net.server import Peer
@@ -32,7 +33,6 @@ class Orders(Protocol):
 
     service: ServerSettings
     tls: ssl.SSLContext | None
-    implicit_tls: bool
     idle: float
 
     def decide(self, question: Question, session: SinkSession) -> Fault:
@@ -48,21 +48,25 @@ class Orders(Protocol):
 class SinkSession:
     """Lives as long as its connection."""
 
-    def __init__(self, orders: Orders, stream: Stream, peer: Peer) -> None:
+    _stream: Stream
+
+    def __init__(self, orders: Orders, peer: Peer, task: asyncio.Task[None]) -> None:
+        """`task` is the one that serves the connection."""
         self.peer = peer.host
         self.machine = Server(orders.service)
+        self.begun = False  # whether there is a stream: TLS, where it comes first, is made
         self._orders = orders
-        self._stream = stream
+        self._task = task
         self._doomed = False  # the connection is dropped when the message begins
 
     def abort(self) -> None:
         """Let go at once."""
-        self._stream.abort()
+        self._task.cancel()
 
-    async def talk(self) -> None:
-        """The whole session. Raises `OSError` where the client leaves, or is silent for too long."""
-        if self._orders.implicit_tls:
-            self.machine = Server(self._orders.service, await self._secure())
+    async def talk(self, stream: Stream, _peer: Peer) -> None:
+        """The whole session. Raises `OSError` where the client leaves."""
+        self._stream, self.begun = stream, True
+        self.machine = Server(self._orders.service, stream.tls_version)
         try:
             while await self._answer():
                 self._stream.allow(self._orders.idle)

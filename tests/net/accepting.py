@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -77,11 +78,13 @@ async def looping(serve: OnSocket, **options: Any):  # type: ignore[no-untyped-d
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def with_loop(test: Callable[[Loop], Awaitable[None]], serve: Any = wait_for_the_end, **options: Any) -> None:
+def with_loop(
+    test: Callable[[Loop], Awaitable[None]], serve: Any = wait_for_the_end, context: ssl.SSLContext | None = None, **options: Any
+) -> None:
     """Run `test` with a loop that serves streams."""
 
     async def run() -> None:
-        async with asyncio.timeout(1e5), looping(streams(serve), **options) as loop:
+        async with asyncio.timeout(1e5), looping(streams(serve, context, 5), **options) as loop:
             await test(loop)
 
     waiting.run(run())
