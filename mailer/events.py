@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
     from mailer.status.destinations import Standing
@@ -49,7 +50,7 @@ class Settled(Event):
 
     name: ClassVar[str] = "settled"
     entry: Entry
-    status: str
+    status: Status
     due: float = 0.0
 
 
@@ -59,7 +60,7 @@ class Changed(Event):
 
     name: ClassVar[str] = "changed"
     entry: Entry
-    status: str
+    status: Status
 
 
 @dataclass(slots=True)

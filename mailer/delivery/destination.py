@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .breaker import Breaker
 from .lanes import Lanes
@@ -31,10 +31,14 @@ REMEMBERED = 100_000  # messages that met nobody
 LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
-class Wait(NamedTuple):
-    """Why mail waits: `kind` is window, rate, breaker, pause, connections, or empty; `until` is 0.0 where nobody knows."""
+WaitKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
+"""What holds up a destination's queue; empty where nothing waits."""
 
-    kind: str
+
+class Wait(NamedTuple):
+    """Why mail waits; `until` is in seconds since the epoch, 0.0 where it is not known."""
+
+    kind: WaitKind
     detail: str = ""
     until: float = 0.0
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mailer.bounces import Report
     from mailer.clock import SteadyClock
     from mailer.events import Event
-    from mailer.mail.history import History
+    from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
     from mailer.spool import Claim, Entry, Spool
 
@@ -363,7 +363,7 @@ class Settler:
             self._news.append(Alarm(now, "reports", f"{problem}: {over} more were not written"))
         return over > 0
 
-    async def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: str) -> None:
+    async def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: Status) -> None:
         entry, now = attempt.entry, self.clock.now()
         if len(outcomes) > MANY:
             async for portion in portions(outcomes):

@@ -8,8 +8,12 @@ overrides an earlier one, so that hearing the same news twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from .outcome import Outcome
+from .outcome import Outcome, Verdict
+
+Status = Literal["queued", "held", "deferred", "sent", "failed", "expired", "cancelled"]
+"""What a message counts as, in the words of `mailer status`, as far as its file tells."""
 
 KEPT = 20_000  # outcomes that are held in memory for one message, beside the last of each recipient
 RECORD = 250  # octets of a record but for its text
@@ -83,7 +87,7 @@ class History:
         """The recipients whose last outcome is one of `verdicts`."""
         return [to for to, last in sorted(self.last.items()) if last.verdict in verdicts]
 
-    def status(self, otherwise: str = "queued") -> str:
+    def status(self, otherwise: Status = "queued") -> Status:
         """The message's status in the words of `mailer status`, by its worst final outcome.
 
         `otherwise` is what the message counts as before anything was tried.
@@ -93,13 +97,18 @@ class History:
         verdicts = {last.verdict for last in self.last.values()}
         if len(self.last) < self.count or "defer" in verdicts:
             return "deferred"
-        for verdict, status in (("fail", "failed"), ("expire", "expired"), ("cancel", "cancelled")):
-            if verdict in verdicts:
-                return status
-        return "sent"
+        return next((RECIPIENT_STATUS[worst] for worst in _WORST if worst in verdicts), "sent")
 
 
-RECIPIENT_STATUS = {"delivered": "sent", "defer": "deferred", "fail": "failed", "expire": "expired", "cancel": "cancelled"}
+_WORST: tuple[Verdict, ...] = ("fail", "expire", "cancel")
+
+RECIPIENT_STATUS: dict[Verdict, Status] = {
+    "delivered": "sent",
+    "defer": "deferred",
+    "fail": "failed",
+    "expire": "expired",
+    "cancel": "cancelled",
+}
 """The word of `mailer status` for a recipient's last verdict."""
 
 

@@ -27,6 +27,9 @@ Phase = Literal["", "dns", "connect", "greeting", "ehlo", "starttls", "auth", "m
 PHASES: tuple[Phase, ...] = ("dns", "connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
 """The steps of an attempt, in their order."""
 
+PHASE_OF: dict[str, Phase] = {phase: phase for phase in get_args(Phase)}
+"""By the word in a record; a word of a later version is none."""
+
 OURS = "mailer: "
 """What stands before a reply of ours wherever it is shown: the host did not say it."""
 
@@ -145,7 +148,7 @@ class Outcome(NamedTuple):
             int(_number(record, "code")),
             _text(record, "enhanced"),
             _text(record, "text"),
-            _STEPS.get(_text(record, "phase"), ""),
+            PHASE_OF.get(_text(record, "phase"), ""),
             hop if any(hop) else NOWHERE,
             at,
             _number(record, "seconds"),
@@ -189,7 +192,6 @@ def reach(phase: Phase, cause: Cause | None, wanted: str = "") -> tuple[int, int
     return order.index(phase) if phase in order else -1, _NEARER.get(cause, 3)
 
 
-_STEPS: dict[str, Phase] = {phase: phase for phase in get_args(Phase)}  # a word of a later version is none
 _IMPLICIT: tuple[Phase, ...] = ("dns", "connect", "starttls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "body")
 _NEARER: dict[Cause | None, int] = {Cause.UNREACHABLE: 0, Cause.TIMEOUT: 1, Cause.CONNECTION_REFUSED: 2}
 

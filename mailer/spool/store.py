@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.envelope import Envelope
+    from mailer.mail.history import Status
 
 SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -93,7 +94,7 @@ class Entry:
         return 0.0 if self.history.last else self.envelope.due
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """The message's status in the words of ``mailer status``, as far as the spool knows it."""
         if self.state == "held":
             return "held"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from mailer.mail.cause import CAUSES, Cause
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import PHASES, Scope, Verdict, reply_line, told
+from mailer.mail.outcome import PHASE_OF, PHASES, Scope, Verdict, reply_line, told
 
 from .record import BadRow, moment, one_of
 from .rows import micros
@@ -20,7 +20,7 @@ from .rows import micros
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mailer.mail.outcome import Outcome
+    from mailer.mail.outcome import Outcome, Phase
 
 SPEAKERS = ("us", "host", "note")
 MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
@@ -44,14 +44,14 @@ class Attempted:
     position: int
     at: float
     recipient: str
-    verdict: str
-    scope: str
+    verdict: Verdict
+    scope: Scope
     host: str
     ip: str
     port: int
     tls_wanted: str
     tls: str
-    phase: str
+    phase: Phase
     code: int
     enhanced_code: str
     text: str
@@ -153,7 +153,7 @@ def of_row(row: Sequence[object]) -> Attempted:
         _number(port),
         _text(wanted),
         _text(tls),
-        _text(phase),
+        PHASE_OF.get(_text(phase), ""),
         _number(code),
         _text(enhanced),
         _text(text),

@@ -10,7 +10,7 @@ A row is not trusted, for anybody may have written into the file: what no versio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailer.mail import document
 from mailer.mail.cause import CAUSES
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from mailer.mail.cause import Cause
     from mailer.spool import Entry
+
+Word = TypeVar("Word", bound=str)
 
 END = 253402300800 * 10**6  # the first microsecond of the year 10000
 
@@ -211,11 +213,11 @@ def id_of(value: object) -> str:
     return value
 
 
-def one_of(value: object, words: Sequence[str]) -> str:
+def one_of(value: object, words: Sequence[Word]) -> Word:
     """`value`, if it is one of `words`. Raises `BadRow`."""
     if not isinstance(value, str) or value not in words:
         raise BadRow(f"{str(value)[:40]!r} is none of {', '.join(words)}")
-    return value
+    return words[words.index(value)]
 
 
 def moment(value: object) -> float:
