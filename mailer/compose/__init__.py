@@ -15,7 +15,7 @@ attach what he sent along and nothing else.
 Why not `email.message.EmailMessage`: of ``To: Anna <anna@exämple.org>`` it makes ``Anna <anna@=?utf-8?q?ex=C3=A4mple?=.org>``, an encoded
 word within an address (which RFC 2047 §5 forbids, and which no server delivers to), and its boundaries are random.
 
-``email``        the builder
+``composition``  the builder
 ``payload``      the same from JSON
 ``fields``       addresses and header fields, and what is wrong with one
 ``parts``        the body as a tree of parts: text, HTML and the text of it, what is offered in place of a file
@@ -27,7 +27,7 @@ word within an address (which RFC 2047 §5 forbids, and which no server delivers
 from __future__ import annotations
 
 from .attachment import Attachment
-from .email import Composition
+from .composition import Composition
 from .fields import EmailError
 from .limits import EmailLimits
 from .parts import Link

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .fields import EmailError
 
 if TYPE_CHECKING:
-    from .email import Composition
+    from .composition import Composition
 
 
 class EmailLimits(NamedTuple):
