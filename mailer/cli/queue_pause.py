@@ -40,8 +40,25 @@ def pause(given: Given) -> int:
         what = queue.pause(spool_of(given, new=True), target, until, given.text("--why") or "", now)
     except ValueError as error:
         raise usage(f"--why {error}", given.command.name) from None
+    if stranger := _unknown(given, target):
+        show.note(stranger)
     _tell(given, what, f"paused {target} {'until it is resumed' if math.isinf(until) else f'until {exact(until, now)}'}")
     return OK
+
+
+def _unknown(given: Given, target: str) -> str:
+    """What is to be said of a relay that the configuration does not name, and that may be a slip; one may come later, so it is paused."""
+    from mailer.config import load
+
+    name = target.removeprefix("relay:")
+    if name == target:
+        return ""
+    try:
+        config = load(given.text("--config"), given.text("--spool"))
+    except Failure:  # a mistake elsewhere is no reason against a pause
+        return ""
+    known = ", ".join(f"relay:{each}" for each in config.relays) or "no relay"
+    return "" if name in config.relays else f"warning: {config.path or 'the configuration'} has no [relay.{name}]; it has {known}"
 
 
 def resume(given: Given) -> int:

@@ -187,7 +187,8 @@ COMMAND = Command(
         "Names of this machine become who the configuration says they are, and what not every server would take is mended, never cut. "
         "What was changed is told with -v, and by the member changes with --json.\n\n"
         "An address may be a list of them, as in a header. One that is none, or whose alias leads nowhere, keeps nobody else from the "
-        "message: it is named on standard error and by --json, and reported to the sender. Refused (65) is what has no recipient left."
+        "message: it is named on standard error and by --json, and reported to the sender. Refused is what has no recipient "
+        "left (65, or 78 where an alias alone is why)."
     ),
     operands="[RECIPIENT…]",
     options=(

@@ -128,13 +128,13 @@ class Standstill:
 
     def move(self, seconds: float) -> None:
         """The clock was set, and shows so many seconds more: a pause for an hour is one of an hour, in memory and in the file."""
-        targets = {target for target, pause in self.pauses.by_target.items() if pause.until < math.inf}
-        if not targets:
+        before = [pause for pause in self.pauses if pause.until < math.inf]
+        if not before:
             return
         moved = (pause._replace(until=pause.until + seconds, at=pause.at + seconds) for pause in self.pauses)
         self.pauses = Pauses(moved)
         try:
-            pauses.move(self.root, targets, seconds, self.clock.now())
+            pauses.move(self.root, before, seconds, self.clock.now())
         except Failure as failure:
             self.tell(Alarm(self.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
 

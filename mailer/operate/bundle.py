@@ -216,6 +216,8 @@ def _member(payload: object, name: str) -> str:
 def _unfit(key: str, name: str) -> Failure | None:
     if is_request_id(key):
         return None
+    if not key:
+        return Failure(f"there is no {name} in it, which is to be its request id", BAD_MESSAGE)
     return Failure(f"{name} is no request id: it takes 1 to 255 printable characters, not {key[:40]!r}", BAD_MESSAGE)
 
 

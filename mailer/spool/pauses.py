@@ -31,11 +31,11 @@ from . import doorbell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from collections.abc import Set as AbstractSet
 
 NAME = "pauses"
 """The file's name, and what the doorbell says when it has changed: no ID looks like that."""
 
+SAME = 0.001  # seconds between what was said and what the file says of when, at most
 LARGEST = 1 << 20  # bytes: some ten thousand pauses
 
 
@@ -162,16 +162,19 @@ def resume(root: str, target: str, now: float) -> bool:
     return _change(root, now, forget)
 
 
-def move(root: str, targets: AbstractSet[str], seconds: float, now: float) -> None:
-    """The clock was set, and shows so many seconds more: the pauses of `targets`, which were said before, last as long as they were to.
+def move(root: str, before: Iterable[Pause], seconds: float, now: float) -> None:
+    """The clock was set, and shows so many seconds more: the pauses `before`, which were said by the old one, last as long as they were to.
 
-    `now` is by the clock as it is. Raises `Failure`.
+    One that was said anew since stays as it is. One that has gone since and is over by the new clock alone was taken for over by a
+    command, and comes back; nobody can have resumed it. `now` is by the clock as it is. Raises `Failure`.
     """
 
     def later(known: dict[str, Pause]) -> None:
-        for target in targets & known.keys():
-            each = known[target]
-            known[target] = each._replace(until=each.until + seconds, at=each.at + seconds)
+        for each in before:
+            there = known.get(each.target)
+            lost = each.holds(now - seconds) and not each.holds(now)
+            if abs(there.at - each.at) < SAME if there else lost:
+                known[each.target] = each._replace(until=each.until + seconds, at=each.at + seconds)
 
     _change(root, min(now, now - seconds), later)
 

@@ -200,7 +200,7 @@ def test_a_message_without_its_request_id_is_refused(home: Home) -> None:
     assert done.returncode == 65
     told = done.stdout.decode().splitlines()
     assert [is_id(line) for line in told] == [True, False, True, False]
-    assert "X-Key is no request id" in told[1]
+    assert "there is no X-Key in it" in told[1]
     assert "was used for another message" in told[3]
 
 

@@ -33,6 +33,16 @@ def test_pausing_and_resuming(office: Office, shell: Shell) -> None:
     assert [pause.target for pause in pauses.read(office.spool.root)] == ["example.net"]
 
 
+def test_a_relay_that_the_configuration_does_not_name_is_told(office: Office, shell: Shell, tmp_path: Path) -> None:
+    """A slip would let the mail flow that was to wait. It is paused all the same: the relay may come later."""
+    config = tmp_path / "some.toml"
+    config.write_text('[relay.out]\nhost = "relay.example.com"\n')
+    said = shell("queue", "pause", "relay:uot", "--config", str(config))
+    assert (said.code, said.out.split(" until")[0]) == (0, "paused relay:uot")
+    assert said.err == f"mailer: warning: {config} has no [relay.uot]; it has relay:out\n"
+    assert shell("queue", "pause", "relay:out", "--config", str(config)).err == ""
+
+
 def test_a_daemon_hears_it(office: Office, shell: Shell) -> None:
     """Then nothing is said about the next one; as JSON it is a member."""
     bell = doorbell.hang(office.spool.root)

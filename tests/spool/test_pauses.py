@@ -51,10 +51,25 @@ def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: Spool, 
     pauses.pause(spool.root, "relay:out", NOW + 60, "", NOW)
     pauses.pause(spool.root, "example.net", math.inf, "", NOW)
     pauses.pause(spool.root, "example.org", NOW + step + 600, "", NOW)
-    pauses.move(spool.root, {"relay:out", "gone.example"}, step, NOW + step)
+    said = pauses.read(spool.root).by_target
+    pauses.move(spool.root, [said["relay:out"], Pause("gone.example", NOW - 1, "", NOW - 60)], step, NOW + step)
     known = pauses.read(spool.root).by_target
     assert (known["relay:out"].until, known["example.net"].until) == (NOW + step + 60, math.inf)
     assert known["example.org"].until == NOW + step + 600
+    assert "gone.example" not in known
+
+
+def test_a_command_right_after_a_step_ends_no_pause(spool: Spool) -> None:
+    """By its clock those before it are over; the daemon, which hears of the step a moment later, brings those back and moves no other."""
+    pauses.pause(spool.root, "relay:out", NOW + 3600, "they asked", NOW)
+    pauses.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    before = [*pauses.read(spool.root)]
+    pauses.pause(spool.root, "example.org", NOW + 10_000 + 600, "", NOW + 10_000)
+    pauses.pause(spool.root, "example.net", NOW + 10_000 + 900, "anew", NOW + 10_000)
+    pauses.move(spool.root, before, 10_000, NOW + 10_000)
+    known = pauses.read(spool.root).by_target
+    assert {name: each.until - NOW for name, each in known.items()} == {"relay:out": 13_600, "example.org": 10_600, "example.net": 10_900}
+    assert known["relay:out"].why == "they asked"
 
 
 def test_who_is_held_by_a_pause() -> None:
