@@ -6,7 +6,7 @@ import math
 import time
 
 from mailer.config import values
-from mailer.mail.failure import OK
+from mailer.mail.failure import OK, Failure
 from mailer.operate import queue
 from mailer.spool import pauses
 
