@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -14,8 +15,8 @@ NOMINAL = 0.02  # seconds of the processor for `_yardstick` on a machine of toda
 def longest_pause(work: Callable[[], object]) -> float:
     """The longest time, in seconds, in which no other thread could run while `work` was done in one.
 
-    Measured in time of the processor that this process used, so that it is the same however busy the machine is, and taken in
-    proportion to how fast that processor is at the moment.
+    Measured in time of the processor that this process used while the other thread waited for the interpreter and not for a core, so that
+    it is the same however busy the machine is, and taken in proportion to how fast that processor is at the moment.
     """
     done = threading.Event()
 
@@ -28,12 +29,18 @@ def longest_pause(work: Callable[[], object]) -> float:
     gc.collect()
     gc.freeze()  # what is there already is not the work's, as the daemon sees to it too
     thread = threading.Thread(target=worker)
-    longest, before = 0.0, time.process_time()
-    thread.start()
-    while not done.is_set():
-        now = time.process_time()
-        longest, before = max(longest, now - before), now
-    thread.join()
+    with open("/proc/thread-self/schedstat", "rb", buffering=0) as delays:
+
+        def clock() -> float:
+            """The time of the processor, without that for which this thread could have run and had no core."""
+            return time.process_time() - int(os.pread(delays.fileno(), 100, 0).split()[1]) / 1e9
+
+        longest, before = 0.0, clock()
+        thread.start()
+        while not done.is_set():
+            now = clock()
+            longest, before = max(longest, now - before), now
+        thread.join()
     gc.unfreeze()
     return longest / max(1.0, _yardstick() / NOMINAL)
 
