@@ -15,16 +15,22 @@ from .post import Post, play
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
+async def behind_others(post: Post) -> tuple[str, list[str]]:
+    """A message that was read, and the two that are under way before it."""
+    before = [post.put(f"{nth}@example.com") for nth in range(2)]
+    await post.until("two under way", lambda: post.courier.busy == 2)
+    id = post.put("a@example.com")
+    await post.until("read", lambda: id in post.scheduler.active)
+    return id, before
+
+
 def test_a_message_that_is_held_while_it_waits_is_not_delivered(post: Post) -> None:
     """It was read already; when its turn comes it is left alone."""
 
     async def scenario() -> None:
         gate = waiting(post)
         async with post.running():
-            before = [post.put(f"{nth}@example.com") for nth in range(2)]
-            await post.until("two under way", lambda: post.courier.busy == 2)
-            id = post.put("a@example.com")
-            await post.until("read", lambda: id in post.scheduler.active)
+            id, before = await behind_others(post)
             operator = Spool(post.spool.root)
             operator.hold(id)
             post.engine.look([id])
@@ -50,11 +56,7 @@ def test_a_message_that_is_held_and_released_while_it_waits_is_delivered_once(po
     async def scenario() -> None:
         gate = waiting(post)
         async with post.running():
-            for nth in range(2):
-                post.put(f"{nth}@example.com")
-            await post.until("two under way", lambda: post.courier.busy == 2)
-            id = post.put("a@example.com")
-            await post.until("read", lambda: id in post.scheduler.active)
+            id, _ = await behind_others(post)
             for act in (post.spool.hold, post.spool.release):
                 act(id)
                 if told:
@@ -73,11 +75,7 @@ def test_a_message_that_is_cancelled_while_it_waits_is_not_delivered(post: Post)
     async def scenario() -> None:
         gate = waiting(post)
         async with post.running():
-            for nth in range(2):
-                post.put(f"{nth}@example.com")
-            await post.until("two under way", lambda: post.courier.busy == 2)
-            id = post.put("a@example.com")
-            await post.until("read", lambda: id in post.scheduler.active)
+            id, _ = await behind_others(post)
             post.spool.cancel(id, post.clock.now())
             post.engine.look([id])
             gate.set()

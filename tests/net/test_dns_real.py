@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pytest
 
-from mailer.net.dns import MOST_HOSTS, DnsTrouble, NotFound, Resolver
+from mailer.net.dns import MOST_HOSTS, DnsTrouble, Resolver
+from tests.net.questions import Clock, absent, run, trouble
 from tests.peers.nsd import Nsd
 from tests.peers.postfix import scratch
 
 pytestmark = [pytest.mark.peer("nsd"), pytest.mark.xdist_group("dns-real")]
-
-T = TypeVar("T")
 
 MANY = 400
 ZONE = f"""
@@ -38,39 +36,6 @@ www.other.example. IN MX 5 mx1.example.com.
 loop2.other.example. IN CNAME loop.example.com.
 """
 ZONES = {"example.com": ZONE, "other.example": OTHER, "broken.example": ""}
-
-
-class Clock:
-    """A clock that stands still."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def run(awaitable: Awaitable[T]) -> T:
-    """What `awaitable` comes to."""
-
-    async def wait() -> T:
-        return await awaitable
-
-    return asyncio.run(wait())
-
-
-def missing(awaitable: Awaitable[object]) -> str:
-    """Why there is nothing."""
-    with pytest.raises(NotFound) as caught:
-        run(awaitable)
-    return caught.value.kind
-
-
-def trouble(awaitable: Awaitable[object]) -> str:
-    """Why nobody knows."""
-    with pytest.raises(DnsTrouble) as caught:
-        run(awaitable)
-    return caught.value.reason
 
 
 @pytest.fixture(scope="module")
@@ -106,24 +71,24 @@ def test_aliases(resolver: Resolver) -> None:
     """Aliases are followed within a zone and into another one; a circle ends."""
     assert run(resolver.mx("alias.example.com"))[0] == (10, "mx1.example.com")
     assert run(resolver.mx("far.example.com")) == [(5, "mx1.example.com")]
-    assert "circle" in trouble(resolver.mx("loop.example.com"))
-    assert missing(resolver.mx("lost.example.com")) == "nxdomain"
+    assert "circle" in trouble(resolver.mx("loop.example.com")).reason
+    assert absent(resolver.mx("lost.example.com")) == "nxdomain"
 
 
 def test_absence(resolver: Resolver) -> None:
     """No such name, no such records, and a null MX are told apart."""
-    assert missing(resolver.mx("nowhere.example.com")) == "nxdomain"
-    assert missing(resolver.mx("text.example.com")) == "nodata"
-    assert missing(resolver.addresses("text.example.com")) == "nodata"
-    assert missing(resolver.mx("nomail.example.com")) == "null_mx"
+    assert absent(resolver.mx("nowhere.example.com")) == "nxdomain"
+    assert absent(resolver.mx("text.example.com")) == "nodata"
+    assert absent(resolver.addresses("text.example.com")) == "nodata"
+    assert absent(resolver.mx("nomail.example.com")) == "null_mx"
 
 
 def test_trouble(resolver: Resolver) -> None:
     """A zone that cannot be loaded, one that is served elsewhere, and one that is not served say nothing about the name."""
-    assert "SERVFAIL" in trouble(resolver.mx("broken.example"))
-    assert "REFUSED" in trouble(resolver.mx("elsewhere.example"))
-    assert "whom else to ask" in trouble(resolver.mx("lame.example.com"))
-    assert "whom else to ask" in trouble(resolver.addresses("below.lame.example.com"))
+    assert "SERVFAIL" in trouble(resolver.mx("broken.example")).reason
+    assert "REFUSED" in trouble(resolver.mx("elsewhere.example")).reason
+    assert "whom else to ask" in trouble(resolver.mx("lame.example.com")).reason
+    assert "whom else to ask" in trouble(resolver.addresses("below.lame.example.com")).reason
 
 
 def test_by_tcp(resolver: Resolver) -> None:
@@ -135,16 +100,16 @@ def test_negative_ttl(clock: Clock) -> None:
     """An absence is remembered for as long as the zone's SOA says, a record for its own TTL: nobody is asked meanwhile."""
     with scratch("nsd") as home, Nsd(home, ZONES, negative=40) as nsd:
         resolver = Resolver([nsd.address], clock=clock)
-        missing(resolver.mx("nowhere.example.com"))
+        absent(resolver.mx("nowhere.example.com"))
         run(resolver.addresses("brief.example.com"))
     clock.now += 1.9
     assert run(resolver.addresses("brief.example.com")) == ["192.0.2.9"]
     clock.now += 0.2
-    assert "refused" in trouble(resolver.addresses("brief.example.com"))
+    assert "refused" in trouble(resolver.addresses("brief.example.com")).reason
     clock.now = 1039.0
-    assert missing(resolver.mx("nowhere.example.com")) == "nxdomain"
+    assert absent(resolver.mx("nowhere.example.com")) == "nxdomain"
     clock.now = 1041.0
-    assert "refused" in trouble(resolver.mx("nowhere.example.com"))
+    assert "refused" in trouble(resolver.mx("nowhere.example.com")).reason
 
 
 def test_another_server(nsd: Nsd, ignorant: Nsd, clock: Clock) -> None:
@@ -156,7 +121,7 @@ def test_another_server(nsd: Nsd, ignorant: Nsd, clock: Clock) -> None:
         assert run(resolver.mx("alias.example.com"))[0] == (10, "mx1.example.com")
     finally:
         ignorant.thaw()
-    assert missing(Resolver([ignorant.address], clock=clock).mx("example.com")) == "nxdomain"
+    assert absent(Resolver([ignorant.address], clock=clock).mx("example.com")) == "nxdomain"
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -165,7 +130,7 @@ def test_a_deadline_for_the_whole(nsd: Nsd, clock: Clock, count: int) -> None:
     resolver = Resolver([nsd.address] * count, timeout=600, lifetime=0.8, clock=clock)
     nsd.freeze()
     try:
-        assert "did not answer in time" in trouble(resolver.addresses("mx1.example.com"))
+        assert "did not answer in time" in trouble(resolver.addresses("mx1.example.com")).reason
     finally:
         nsd.thaw()
 

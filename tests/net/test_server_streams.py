@@ -6,32 +6,23 @@ import asyncio
 import ssl
 
 import pytest
-import trustme
 
 from mailer.net.server import Peer
 from mailer.net.stream import ENOUGH, Stream
 from tests.net.accepting import Loop, heard, with_loop
+from tests.net.conftest import NAME, Certificates
 
 # -- TLS
 
 
 @pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA()
+def ours(certificates: Certificates) -> ssl.SSLContext:
+    return certificates.good
 
 
 @pytest.fixture
-def ours(authority: trustme.CA) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(made)
-    return made
-
-
-@pytest.fixture
-def theirs(authority: trustme.CA) -> ssl.SSLContext:
-    made = ssl.create_default_context()
-    authority.configure_trust(made)
-    return made
+def theirs(certificates: Certificates) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates.ca_file)
 
 
 def test_tls_from_the_first_byte(ours: ssl.SSLContext, theirs: ssl.SSLContext) -> None:
@@ -42,7 +33,7 @@ def test_tls_from_the_first_byte(ours: ssl.SSLContext, theirs: ssl.SSLContext) -
         stream.write(stream.tls_version.encode() + b" " + await stream.read())
 
     async def test(loop: Loop) -> None:
-        reader, writer = await loop.call(ssl=theirs, server_hostname="localhost")
+        reader, writer = await loop.call(ssl=theirs, server_hostname=NAME)
         writer.write(b"hello")
         assert await reader.read() == b"TLSv1.3 hello"
 
@@ -66,7 +57,7 @@ def test_tls_later(ours: ssl.SSLContext, theirs: ssl.SSLContext) -> None:
         assert await reader.read(3) == b"go\n"
         writer.write(b"smuggled")
         await asyncio.sleep(2)
-        await writer.start_tls(theirs, server_hostname="localhost")
+        await writer.start_tls(theirs, server_hostname=NAME)
         writer.write(b"hello")
         assert await reader.read() == b"hello"
 
