@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailer.config.edit import changed, find_setting, save, understood
 from mailer.config.manual import example
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, USAGE, Failure
+from tests.fakes.users import as_somebody_else, public_directory
 
 FILE = """\
 # my settings
@@ -216,14 +217,18 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
         save(str(tmp_path / "none/c.toml"), "x")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written() -> None:
     """Exit code 77, and the old file is there."""
-    path = tmp_path / "c.toml"
-    path.write_text("old")
-    tmp_path.chmod(0o500)
-    with pytest.raises(Failure) as caught:
-        save(str(path), "new")
-    tmp_path.chmod(0o700)
-    assert caught.value.code == NO_PERMISSION
-    assert path.read_text() == "old"
+    with public_directory() as directory:
+        path = directory / "c.toml"
+        path.write_text("old")
+        directory.chmod(0o555)
+
+        def refused() -> bool:
+            with pytest.raises(Failure) as caught:
+                save(str(path), "new")
+            return caught.value.code == NO_PERMISSION
+
+        assert as_somebody_else(refused)
+        directory.chmod(0o755)
+        assert path.read_text() == "old"

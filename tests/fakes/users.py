@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,16 @@ def public_directory() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+def as_somebody_else(holds: Callable[[], object]) -> bool:
+    """Whether it holds for a user who may write nothing here, in a process of its own."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            if os.geteuid() == 0:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            os._exit(0 if holds() else 1)
+        os._exit(2)
+    return os.waitpid(child, 0)[1] == 0

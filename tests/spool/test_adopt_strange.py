@@ -15,6 +15,7 @@ from mailer.spool.adopt import adopt
 from mailer.spool.put import head
 from tests.fakes.mail import BODY, id_at, spool_file
 from tests.fakes.sockets import make_socket
+from tests.fakes.users import as_somebody_else, public_directory
 from tests.spool.others import ID, LATER, MAX, TERMS, envelope, leave
 
 SECRET = b"root:secret\n"
@@ -162,12 +163,21 @@ def test_a_file_whose_name_is_no_id_is_set_aside(spool: Spool, drop: Path, name:
     assert len(os.listdir(f"{spool.root}/corrupt")) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_we_may_not_read_is_set_aside(spool: Spool, drop: Path) -> None:
+def test_a_file_that_we_may_not_read_is_set_aside() -> None:
     """Its owner took his own rights away."""
-    leave(drop, envelope(id=ID))
-    (drop / ID).chmod(0)
-    check_set_aside(spool, drop, ID)
+    with public_directory() as directory:
+        directory.chmod(0o777)
+
+        def is_set_aside() -> bool:
+            spool, drop = Spool(str(directory / "spool")), directory / "spool/drop"
+            spool.prepare()
+            drop.mkdir()
+            leave(drop, envelope(id=ID))
+            (drop / ID).chmod(0)
+            check_set_aside(spool, drop, ID)
+            return True
+
+        assert as_somebody_else(is_set_aside)
 
 
 def test_a_file_replaced_at_the_last_moment_is_not_followed(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

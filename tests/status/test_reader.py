@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,7 @@ from mailer.status.reader import Reader
 from mailer.status.schema import STATUSES
 from mailer.status.writer import StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome
-from tests.fakes.users import NOBODY, public_directory
+from tests.fakes.users import as_somebody_else, public_directory
 from tests.status.office import Office
 
 NASTY = [
@@ -114,19 +111,6 @@ def test_a_closed_database_is_read_without_leaving_anything_behind(office: Offic
     with Reader(str(office.path)) as reader:
         assert reader.record(id) is not None
         assert not reader.trouble
-
-
-def as_somebody_else(holds: Callable[[], object]) -> bool:
-    """Whether it holds for a user who may write nothing here, in a process of its own."""
-    child = os.fork()
-    if not child:
-        with suppress(BaseException):
-            if os.geteuid() == 0:
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            os._exit(0 if holds() else 1)
-        os._exit(2)
-    return os.waitpid(child, 0)[1] == 0
 
 
 def test_who_may_only_read_can_read() -> None:
