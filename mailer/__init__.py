@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from mailer.compose import Link as Link
     from mailer.mail.delivery_options import Request as Request
     from mailer.mail.delivery_options import Wanted as Wanted
-    from mailer.net.endpoint import Login as Login
-    from mailer.net.endpoint import Timeouts as Timeouts
     from mailer.net.oauth import OAuth as OAuth
     from mailer.tlspolicy.requirement import Requirement as Requirement
+    from mailer.transport.endpoint import Login as Login
+    from mailer.transport.endpoint import Timeouts as Timeouts
 
 __version__ = "0.1.0"
 

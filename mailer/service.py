@@ -22,43 +22,44 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mailer.bounces import Reports
-from mailer.clock import SystemClock
 from mailer.config import load
 from mailer.config.owner import check_ancestors
-from mailer.delivery.bulletin import EVERY, Bulletin
-from mailer.delivery.calling import callings, changed
-from mailer.delivery.courier import SmtpCourier
-from mailer.delivery.descriptors import FILES, QUESTIONS, Shares, shares
-from mailer.delivery.engine import Engine
-from mailer.delivery.finder import Finder
-from mailer.delivery.inherited import inherited
-from mailer.delivery.ledger import Ledger
-from mailer.delivery.policy import Policy
-from mailer.delivery.reaction import Reactions
-from mailer.delivery.retry import Schedule
-from mailer.delivery.router import Router
-from mailer.delivery.scheduler import Limits, Scheduler
-from mailer.delivery.standstill import POLL
-from mailer.delivery.step import deferred
-from mailer.delivery.terms import TermsTable
-from mailer.delivery.upkeep import DISK, Upkeep
-from mailer.delivery.warmup import NAME as WARMUP
-from mailer.delivery.warmup import Book, Sources
 from mailer.events import Alarm, Daemon, Events
 from mailer.intake.door import Door
+from mailer.io.clock import SystemClock
+from mailer.io.notify import notify, reloading, watchdog_seconds
+from mailer.limits.backoff import Schedule
 from mailer.log import Log, open_stream
 from mailer.mail.failure import OK, TRY_AGAIN, Failure, from_os
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.net import tls
 from mailer.net.dns import Resolver
-from mailer.net.endpoint import Timeouts
-from mailer.net.pool import Pool
-from mailer.notify import notify, reloading, watchdog_seconds
-from mailer.spool import Spool, calendar, doorbell
-from mailer.spool.sweep import sweep
-from mailer.status.catchup import catch_up, known_now, missed, settle_left
-from mailer.status.writer import NAME, StatusWriter
+from mailer.queue.bulletin import EVERY, Bulletin
+from mailer.queue.clock_step import deferred
+from mailer.queue.courier import SmtpCourier
+from mailer.queue.descriptors import FILES, QUESTIONS, Shares, shares
+from mailer.queue.housekeeping import DISK, Upkeep
+from mailer.queue.inherited import inherited
+from mailer.queue.manager import Engine
+from mailer.queue.policy import Policy
+from mailer.queue.recorder import Ledger
+from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.suspension import POLL
+from mailer.routing.calling import callings, changed
+from mailer.routing.resolve import Finder
+from mailer.routing.router import Router
+from mailer.shaping.replies import Reactions
+from mailer.shaping.sources import NAME as WARMUP
+from mailer.shaping.sources import Book, Sources
+from mailer.shaping.table import TermsTable
+from mailer.spool import Spool
+from mailer.spool.files import calendar, doorbell
+from mailer.spool.files.sweep import sweep
+from mailer.status.sqlite.catchup import catch_up, known_now, missed, settle_left
+from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.transport.endpoint import Timeouts
+from mailer.transport.pool import Pool
 
 if TYPE_CHECKING:
     import socket
@@ -66,8 +67,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
-    from mailer.delivery.signer import Signer
     from mailer.events import Event, Listener
+    from mailer.queue.signing import Signer
 
 SWEEP_EVERY = 3600.0  # seconds
 LOG_PATIENCE = 2.0  # seconds that a log which nobody reads holds up the end
@@ -486,7 +487,7 @@ def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Sign
     """Who signs mail; where nobody does, nobody pays for the library."""
     if not any(key.signs for key in config.dkim):
         return None
-    from mailer.delivery.signer import Signer
+    from mailer.queue.signing import Signer
 
     signer = Signer(config.dkim, tell)
     signer.check(now)

@@ -41,7 +41,7 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group("core client", 85, 75, "client/*"),
-    Group("transport", 80, 70, "net/* smtp/*"),
+    Group("transport", 80, 70, "net/* smtp/* transport/*"),
     Group(
         "MIME encoding", 90, 80, "compose/* mail/mime.py mail/entity.py mail/multipart.py mail/charset.py mail/downgrade.py mail/*repair.py"
     ),
@@ -50,7 +50,7 @@ GROUPS = (
         "error handling",
         80,
         70,
-        "mail/failure.py mail/cause.py mail/outcome.py client/errors.py delivery/verdict.py delivery/reaction.py bounces/* dsn/*",
+        "mail/failure.py mail/cause.py mail/outcome.py client/errors.py transport/verdict.py shaping/replies.py bounces/* dsn/*",
     ),
     Group("overall", 80, 70, "*"),
 )

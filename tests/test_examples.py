@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from mailer.config.file import config_of, examine
-from mailer.delivery.terms import TermsTable
+from mailer.shaping.table import TermsTable
 from mailer.sink import Moods, SinkThread
 from tests.net.test_oauth import Provider
 

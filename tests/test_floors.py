@@ -18,9 +18,11 @@ PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
-    {"clock", "durable", "events", "rewriting", "machine"},
-    {"config", "spool", "status", "net", "log", "notify", "metrics"},
-    {"submit", "delivery", "bounces", "client", "check"},
+    {"io", "events", "rewriting", "machine"},
+    {"config", "spool", "status", "net", "limits", "log", "metrics"},
+    {"transport"},
+    {"submit", "routing", "shaping", "bounces", "client", "check"},
+    {"queue"},
     {"operate"},
     {"sink", "intake"},
     {"__init__"},
@@ -36,8 +38,7 @@ BESIDE = {
     ("rewriting", "machine"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
     ("metrics", "net"),  # figures are served by the accept loop of all servers
-    ("delivery", "submit"),  # reports enter by the one door, like all mail
-    ("delivery", "bounces"),  # and are written and counted there
+    ("routing", "shaping"),  # a route has the terms of its destination
     ("cli", "service"),  # `mailer run`
     ("cli", "demo"),  # `mailer demo`
     ("__main__", "cli"),  # `python -m mailer`
@@ -99,7 +100,7 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 
 def test_the_picture_of_the_floors_is_so() -> None:
     """What mailer-hacking(7) draws is what is held here."""
-    drawn = {int(floor): set(rooms.split()) for floor, rooms in re.findall(r"^ (\d)  (.+)$", PICTURE, re.MULTILINE)}
+    drawn = {int(floor): set(rooms.split()) for floor, rooms in re.findall(r"^ ?(\d+)  (.+)$", PICTURE, re.MULTILINE)}
     assert drawn == dict(enumerate(FLOORS))
 
 
@@ -123,12 +124,12 @@ def test_words_and_rules_are_pure(path: Path) -> None:
     assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"open", "input", "print"}
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if "judge" in path.parts], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in SOURCES if "rules" in path.parts], ids=lambda path: path.name)
 def test_judges_are_pure(path: Path) -> None:
     """Who judges what was looked up neither looks anything up nor knows who does."""
     names = set(imports(path))
     assert not {name.partition(".")[0] for name in names} & OUTSIDE
-    own = {name for name in names if name.startswith("mailer.check.") and ".judge" not in name}
+    own = {name for name in names if name.startswith("mailer.check.") and ".rules" not in name}
     assert {name.split(".")[2] for name in own} <= {"finding", "situation"}
     assert not any(name.startswith(("mailer.net", "mailer.config")) for name in names)
 
@@ -141,7 +142,7 @@ def test_a_rooms_text_lists_its_files(name: str) -> None:
     assert listed == {path.stem for path in place.parent.glob("*.py")} - {"__init__"}
 
 
-BEHIND = {"bounces", "client", "delivery", "dkim", "net", "tlspolicy"}
+BEHIND = {"bounces", "client", "dkim", "limits", "net", "queue", "routing", "shaping", "tlspolicy", "transport"}
 """Rooms whose work the command line has done by `operate`, as every other door does."""
 
 LOADED_BEFORE = {("config.py", "dkim")}
@@ -222,7 +223,7 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
 def test_an_outcome_has_two_makers(path: Path) -> None:
     """What became of a recipient is judged in one place, with its cause, and read back from a record in another."""
     made = [call.lineno for name, call in calls(path) if name == "Outcome"]
-    assert not made or path.relative_to(PACKAGE).as_posix() in {"mail/outcome.py", "delivery/verdict.py"}, f"lines {made}"
+    assert not made or path.relative_to(PACKAGE).as_posix() in {"mail/outcome.py", "transport/verdict.py"}, f"lines {made}"
 
 
 @everywhere

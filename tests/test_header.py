@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from mailer.client.letter import letter
 from mailer.config.sections.intake import Submitter
-from mailer.delivery.dispatch import hops
 from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft
 from mailer.intake.rules import SubmitterRules
@@ -21,11 +20,12 @@ from mailer.mail.address_list import in_header
 from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface
 from mailer.operate.queue import header as shown
+from mailer.queue.loader import hops
 from mailer.smtp.extension import Extensions
 from mailer.smtp.transaction import Transaction
 from mailer.spool import Spool
-from mailer.spool.admit import Stranger, Terms, admit
-from mailer.spool.file import CorruptFile
+from mailer.spool.files.admit import Stranger, Terms, admit
+from mailer.spool.files.message_file import CorruptFile
 from tests.dkim.keys import key
 from tests.fakes.mail import envelope, spool_file
 

@@ -13,7 +13,7 @@ from mailer.cli import TABLE, load, sendmail_argv
 from mailer.cli.options import Command
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
-from mailer.spool.file import parse, parse_records
+from mailer.spool.files.message_file import parse, parse_records
 
 MAN = Path(__file__).parent.parent / "man"
 PAGES = sorted(MAN.iterdir())

@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from mailer import Email, Login, RetrySettings, SmtpClient, SmtpError, SyncSmtpClient, testing
-from mailer.net.endpoint import Timeouts
 from mailer.testing import Hang, Moods, Script, Sink, SinkThread, Turn, turns
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.endpoint import Timeouts
 
 LATER = """
     # a server that greylists

@@ -11,13 +11,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
-from mailer.net.endpoint import Endpoint, Timeouts
-from mailer.net.errors import SessionError
-from mailer.net.session import Session
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.endpoint import Endpoint, Timeouts
+from mailer.transport.errors import SessionError
+from mailer.transport.session import Session
 
-from .judge.host import Call
-from .judge.mx import hosts
+from .rules.host import Call
+from .rules.mx import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,8 +16,8 @@ from mailer.mail.failure import Failure
 
 from . import policy
 from .evaluate import evaluate
-from .judge import dkim, dmarc, mtasts, mx, spf
-from .judge.host import OwnAddress, public
+from .rules import dkim, dmarc, mta_sts, mx, spf
+from .rules.host import OwnAddress, public
 
 if TYPE_CHECKING:
     from mailer.config.sections.dkim import Dkim
@@ -53,10 +53,10 @@ async def _receiving(scene: Scene, domain: str) -> tuple[list[Finding], list[Fin
         scene.lookups.addresses(hosts or [domain]), scene.lookups.all(hosts, "CNAME"), _policy(scene, domain, present=bool(sts.records))
     )
     found = [*mx.judge(domain, answer, addresses, aliases, scene.situation.hostname, private)]
-    return found, [mtasts.judge(domain, sts, fetched, hosts), *mtasts.judge_reports(domain, reports, wanted=fetched is not None)]
+    return found, [mta_sts.judge(domain, sts, fetched, hosts), *mta_sts.judge_reports(domain, reports, wanted=fetched is not None)]
 
 
-async def _policy(scene: Scene, domain: str, *, present: bool) -> mtasts.Fetched | None:
+async def _policy(scene: Scene, domain: str, *, present: bool) -> mta_sts.Fetched | None:
     if not present:
         return None
     config = scene.config

@@ -15,7 +15,7 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .judge.spf import Evaluation
+from .rules.spf import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

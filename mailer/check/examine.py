@@ -16,8 +16,8 @@ from mailer.net.query import Asker
 
 from .domain import examine_domain
 from .host import call_out, examine_host
-from .judge.host import OwnAddress, public
 from .lookups import Lookups
+from .rules.host import OwnAddress, public
 from .situation import Outlet, Scene, Situation
 from .sources import sources
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
 
     from .finding import Finding
-    from .judge.host import Call
+    from .rules.host import Call
 
 
 def domains_of(config: Config) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import sntp
 from .call import calls
 from .evaluate import evaluate
-from .judge import blocklist, host, names, spf
+from .rules import blocklist, host, names, spf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

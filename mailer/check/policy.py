@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
 
-from .judge.mtasts import Fetched
 from .lookups import reason
+from .rules.mta_sts import Fetched
 
 if TYPE_CHECKING:
     from .lookups import Lookups

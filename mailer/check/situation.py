@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
 
-    from .judge.host import OwnAddress
     from .lookups import Lookups
+    from .rules.host import OwnAddress
 
 
 class Provider(NamedTuple):

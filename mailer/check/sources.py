@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailer.net.happy_eyeballs import arranged
 
-from .judge.host import OwnAddress
+from .rules.host import OwnAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.operate.status import Group
-    from mailer.status.reader import Undelivered
+    from mailer.status.sqlite.reader import Undelivered
 
     from .options import Given
 

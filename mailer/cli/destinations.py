@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.operate.status import ByReason
-    from mailer.spool.pauses import Pause
+    from mailer.spool.files.suspensions import Pause
     from mailer.status.api import MailView
     from mailer.status.destinations import Standing
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.config import Config
-    from mailer.delivery.finder import Itinerary
     from mailer.operate.blockers import Blocker
     from mailer.operate.explain import Blocked, Diagnosis
+    from mailer.routing.resolve import Itinerary
     from mailer.status.attempts import Attempted, DialogLine
     from mailer.status.record import Record
     from mailer.status.story import Story

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from errno import EPERM
 from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
-from mailer import durable
+from mailer.io import durable
 from mailer.mail.failure import CANNOT_CREATE, Failure, from_os
 
 TYPE_CHECKING = False

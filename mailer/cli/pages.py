@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.status.schema import FINAL, PENDING, SCHEDULED
+from mailer.status.sqlite.schema import FINAL, PENDING, SCHEDULED
 
 from . import show
 from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.operate.status import Group, Overview
-    from mailer.status.reader import Undelivered
     from mailer.status.record import RecipientRecord, Record
+    from mailer.status.sqlite.reader import Undelivered
     from mailer.status.view import Summary
 
     from .show import Block, Piece, Value

@@ -8,7 +8,7 @@ import time
 from mailer.config import values
 from mailer.mail.failure import OK, Failure
 from mailer.operate import queue
-from mailer.spool import pauses
+from mailer.spool.files import suspensions
 
 from . import show
 from .options import JSON, Command, Given, Option, usage
@@ -22,7 +22,7 @@ def _target(given: Given) -> str:
     if len(given.operands) != 1:
         raise usage(f"{given.command.name} takes one destination: relay:NAME, mx:HOST, or a domain", given.command.name)
     try:
-        return pauses.target_of(given.operands[0])
+        return suspensions.target_of(given.operands[0])
     except ValueError as error:
         raise usage(str(error), given.command.name) from None
 
@@ -75,7 +75,7 @@ def _tell(given: Given, what: queue.Paused, line: str) -> None:
         show.show([Line([line + ("" if what.heard else "; no daemon runs, the next one will keep to it")])])
 
 
-def _end(pause: pauses.Pause) -> float | None:
+def _end(pause: suspensions.Pause) -> float | None:
     return None if math.isinf(pause.until) else pause.until
 
 
@@ -87,7 +87,7 @@ def listing(given: Given) -> int:
     on = queue.paused(spool_of(given), now)
     if given.flag("--json"):
         for each in on:
-            show.json_line(pauses.as_json(each))
+            show.json_line(suspensions.as_json(each))
     elif not given.flag("--quiet"):
         columns = [Column("DESTINATION"), Column("SINCE"), Column("UNTIL"), Column("WHY")]
         rows = [[each.target, moment(each.at, now), moment(_end(each), now), each.why or "-"] for each in on]

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.config import Config
-    from mailer.delivery.finder import Leg
-    from mailer.delivery.terms import Said
     from mailer.mail.address import Address
+    from mailer.routing.resolve import Leg
+    from mailer.shaping.table import Said
     from mailer.tlspolicy.requirement import Requirement
 
     from .options import Given

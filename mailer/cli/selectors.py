@@ -12,7 +12,7 @@ from mailer.mail.dates import parse_rfc3339
 from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, Failure
 from mailer.spool import Spool
 from mailer.status.filter import Filter
-from mailer.status.schema import FINAL, LATER, PENDING, SCHEDULED
+from mailer.status.sqlite.schema import FINAL, LATER, PENDING, SCHEDULED
 from mailer.status.view import View
 
 from .options import Option, usage
@@ -64,7 +64,7 @@ def view_of(spool: Spool) -> MailView:
     except Failure as failure:
         if failure.code != NO_PERMISSION or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
             raise
-        from mailer.intake.remote import RemoteView
+        from mailer.intake.client import RemoteView
 
         return RemoteView(spool.root)
 

@@ -77,7 +77,7 @@ def _warn(given: Given, spool: str) -> None:
     """Say where a daemon runs instead, unless somebody said which spool or which configuration is meant."""
     if any(map(given.flag, ("--quiet", "--spool", "--config"))) or os.environ.get("MAILER_CONFIG"):
         return
-    from mailer.spool.daemons import note_elsewhere
+    from mailer.spool.files.daemons import note_elsewhere
 
     if text := note_elsewhere(spool):
         complain(f"warning: {text}", OK)

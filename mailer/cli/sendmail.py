@@ -94,7 +94,7 @@ def _send(asked: Asked) -> int:
 def _warn(spool: str) -> None:
     if os.environ.get("MAILER_CONFIG"):  # who names a configuration there has chosen
         return
-    from mailer.spool.daemons import note_elsewhere
+    from mailer.spool.files.daemons import note_elsewhere
 
     if text := note_elsewhere(spool):
         from . import complain

@@ -15,7 +15,7 @@ from mailer.mail.failure import OK
 from mailer.mail.text import safe
 from mailer.spool import Spool
 from mailer.status.filter import Filter
-from mailer.status.schema import PENDING, SCHEDULED
+from mailer.status.sqlite.schema import PENDING, SCHEDULED
 
 from .options import read
 from .selectors import view_of

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.failure import NO_SUCH, OK
-from mailer.spool.daemons import elsewhere
+from mailer.spool.files.daemons import elsewhere
 
 from . import pages, show
 from .options import JSON, Command, Option, usage

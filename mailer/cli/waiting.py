@@ -144,7 +144,7 @@ def _look(spool: str, id: str, due: float) -> str:
 
 def _ask(spool: str, id: str, due: float) -> str:
     """What the daemon says. What is in ``drop/`` it does not know yet, and waits there."""
-    from mailer.intake.remote import RemoteView
+    from mailer.intake.client import RemoteView
 
     try:
         record = RemoteView(spool).message(id)

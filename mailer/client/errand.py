@@ -15,7 +15,7 @@ from .translate import from_answer, where
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Hop
-    from mailer.net.connection import Answer
+    from mailer.transport.connection import Answer
 
     from .errors import SmtpError
     from .letter import Letter

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.net.connection import Mail as Parcel
+from mailer.transport.connection import Mail as Parcel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.net.connection import Connection
+    from mailer.transport.connection import Connection
 
     from .lender import Lender
     from .letter import Letter

@@ -1,6 +1,6 @@
 """Sessions for sends: how many there may be, who waits for one, and which are kept warm.
 
-On top of `mailer.net.pool`, which opens sessions, keeps them and lets them go. Here is what it leaves to its caller:
+On top of `mailer.transport.pool`, which opens sessions, keeps them and lets them go. Here is what it leaves to its caller:
 
 - At most ``max_connections`` are lent. Who comes later waits in line, at most ``acquire_timeout`` seconds. A session that
   comes back goes to the first in line, so nobody is overtaken, and a send that is cancelled while it waits loses its place
@@ -15,7 +15,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from mailer.net.connection import SessionError
+from mailer.transport.connection import SessionError
 
 from .errors import ErrorKind, SmtpError
 from .results import PoolStatus
@@ -24,8 +24,8 @@ from .translate import from_session
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mailer.net.connection import Connection, Endpoint
-    from mailer.net.pool import Pool
+    from mailer.transport.connection import Connection, Endpoint
+    from mailer.transport.pool import Pool
 
     from .names import Names
     from .settings import PoolSettings

@@ -12,12 +12,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailer.mail.outcome import NOWHERE
-from mailer.net.connection import REACHED, Connection, SessionError
 from mailer.smtp.client import PHASE
 from mailer.smtp.command import RSET, mail, rcpt
 from mailer.smtp.extension import NONE
 from mailer.smtp.handshake import HANDSHAKE
 from mailer.smtp.reply import HIDDEN, Reply
+from mailer.transport.connection import REACHED, Connection, SessionError
 
 from .certificate import Certificate, describe
 from .errors import ErrorKind, SmtpTlsError
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.mail.outcome import Hop
-    from mailer.net.connection import Endpoint, Timeouts
-    from mailer.net.session import Session
     from mailer.smtp.command import Command
     from mailer.smtp.extension import Extensions
+    from mailer.transport.connection import Endpoint, Timeouts
+    from mailer.transport.session import Session
 
     from .errors import SmtpError
 

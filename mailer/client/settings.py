@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailer.config.numbers import check_numbers
-from mailer.net.endpoint import Timeouts
+from mailer.transport.endpoint import Timeouts
 
 TIMEOUTS = Timeouts(greeting=60.0, ehlo=60.0, mail=60.0, rcpt=60.0)
 """A program has less patience than a queue, so we wait for an answer as long as [002] says. The message itself has all the

@@ -10,11 +10,11 @@ from mailer.config.numbers import check_numbers, check_port
 from mailer.config.sections.relay import PORTS
 from mailer.config.values import own_hostname
 from mailer.mail.delivery_options import NOTHING, Request
-from mailer.net.connection import Endpoint, Login, SessionError
 from mailer.net.happy_eyeballs import FAMILIES
-from mailer.net.pool import Pool
 from mailer.smtp.command import ehlo
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.connection import Endpoint, Login, SessionError
+from mailer.transport.pool import Pool
 
 from .batch import Batch
 from .breaker import Breaker
@@ -33,9 +33,9 @@ from .translate import from_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.net.connection import Connection, Timeouts
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
+    from mailer.transport.connection import Connection, Timeouts
 
     from .hooks import Interceptor
     from .letter import Letter, Mail

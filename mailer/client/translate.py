@@ -17,8 +17,8 @@ from .errors import KINDS, ErrorKind, SmtpAuthenticationError, SmtpError
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Hop, Phase
-    from mailer.net.connection import Answer, SessionError
     from mailer.smtp.reply import AnswerKind, Reply
+    from mailer.transport.connection import Answer, SessionError
 
 REFUSED = {
     errno.ECONNREFUSED: ErrorKind.CONNECTION_REFUSED,

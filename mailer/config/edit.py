@@ -19,7 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, SingleKey, Table
 
-from mailer.durable import sync_directory, write_new
+from mailer.io.durable import sync_directory, write_new
 from mailer.mail.failure import BAD_CONFIG, USAGE, Failure, from_os
 
 from .file import at, config_of, examine

@@ -1,7 +1,7 @@
 """The door for other users of this machine: what they hand in, and what they may ask.
 
 They are strangers, however well the machine knows them: whatever comes from them is judged here, by the daemon, and their own
-program is trusted with nothing. Two ways lead in, and both end in `mailer.spool.admit`:
+program is trusted with nothing. Two ways lead in, and both end in `mailer.spool.files.admit`:
 
 ``drop/``     files, looked at when the doorbell names one, at each rescan, and when the daemon starts
 ``intake``    a unix stream socket, on which the kernel says who is calling (SO_PEERCRED, unix(7))
@@ -11,14 +11,14 @@ whether there is any: what is not one's own is not known.
 
 ============  ===========================================================================================
 `rules`       who may send, and as whom
-`own`         the mail of one user, out of spool and status
-`desk`        a question, and the answer to it
+`user_view`   the mail of one user, out of spool and status
+`handlers`    a question, and the answer to it
 `adoption`    when ``drop/`` is looked at, and what is told of it
-`server`      the socket: frames, limits, and that no caller harms another
+`socket`      the socket: frames, limits, and that no caller harms another
 `shares`      what of that one user may have
 `door`        all of it as the daemon has it
-`remote`      the other end, for ``mailer status`` and its like
+`client`      the other end, for ``mailer status`` and its like
 ============  ===========================================================================================
 
-The frames are described in `mailer-spool(5)`; `mailer.spool.handover` is the sender's end.
+The frames are described in `mailer-spool(5)`; `mailer.spool.files.handover` is the sender's end.
 """

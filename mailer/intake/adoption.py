@@ -17,17 +17,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Corrupt
-from mailer.spool.adopt import Stuck, adopt
-from mailer.spool.drop import named
+from mailer.spool.files.drop import named
+from mailer.spool.files.pickup import Stuck, adopt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailer.clock import Clock
     from mailer.events import Event
+    from mailer.io.clock import Clock
     from mailer.spool import Spool
-    from mailer.spool.admit import Terms
-    from mailer.spool.adopt import Adopted, Rest
+    from mailer.spool.files.admit import Terms
+    from mailer.spool.files.pickup import Adopted, Rest
 
 ROUND = 1000  # files that are taken before others get their turn
 NAMES = 1000  # that wait to be looked at; when there are more, everything is

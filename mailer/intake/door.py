@@ -12,23 +12,23 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
-from mailer.spool import layout
-from mailer.spool.admit import Terms
+from mailer.spool.files import layout
+from mailer.spool.files.admit import Terms
 
 from .adoption import Adoption
-from .desk import Desk
+from .handlers import Desk
 from .rules import SubmitterRules
-from .server import CallLimits, IntakeServer
+from .socket import CallLimits, IntakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.clock import Clock
     from mailer.config import Config
     from mailer.events import Event
+    from mailer.io.clock import Clock
     from mailer.mail.envelope import Envelope
     from mailer.spool import Spool
-    from mailer.status.writer import StatusWriter
+    from mailer.status.sqlite.writer import StatusWriter
 
 
 class Door:

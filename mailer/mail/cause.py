@@ -1,7 +1,7 @@
 """Why an outcome is what it is, by name: a closed vocabulary, written down with the outcome and never guessed back from a code.
 
 Two kinds of causes. What we noticed or decided ourselves (`Cause.ours`): then the reply is in our words, and nobody else said it.
-And what another host meant by its refusal, where its reply is known (`mailer.delivery.reaction`). Without a cause, all that is known
+And what another host meant by its refusal, where its reply is known (`mailer.shaping.replies`). Without a cause, all that is known
 is what the host said.
 """
 

@@ -14,11 +14,11 @@ from mailer.mail.failure import BAD_CONFIG, UNAVAILABLE, Failure
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from mailer.clock import Clock
     from mailer.config.forms import HostPort
-    from mailer.delivery.guard import Guard
-    from mailer.delivery.scheduler import Scheduler
     from mailer.events import Events
+    from mailer.io.clock import Clock
+    from mailer.queue.invariants import Guard
+    from mailer.queue.scheduler import Scheduler
 
     from .counts import Counts
     from .readers import Readers

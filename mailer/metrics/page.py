@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from mailer.delivery.guard import Guard
-    from mailer.delivery.scheduler import Scheduler
+    from mailer.queue.invariants import Guard
+    from mailer.queue.scheduler import Scheduler
 
     from .counts import Counts
 

@@ -1,6 +1,6 @@
 """Many messages in one go, each told of only when it is durable.
 
-They are put in sacks (`mailer.spool.sack`): while one is being written, the next one is read and checked. One bad message stops no
+They are put in sacks (`mailer.spool.files.batch`): while one is being written, the next one is read and checked. One bad message stops no
 other. What stops all of them, such as a full disk, stops the batch; what was told by then stands, and with request ids the same
 batch can be given again.
 """
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.mail.failure import Failure
 from mailer.mail.text import one_line
-from mailer.spool import doorbell, layout
-from mailer.spool.sack import Letter, Post, Sack
+from mailer.spool.files import doorbell, layout
+from mailer.spool.files.batch import Letter, Post, Sack
 from mailer.submit import Prepared, Request, prepare
 
 from . import bundle

@@ -31,19 +31,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.delivery.blame import BLAME, kind_of, mended
-from mailer.delivery.terms import TermsTable, where
 from mailer.mail.cause import Cause
 from mailer.mail.dates import rfc3339
 from mailer.net.tls import NOT_ACCEPTED
-from mailer.spool.pauses import Pauses
+from mailer.shaping.blame import BLAME, kind_of, mended
+from mailer.shaping.table import TermsTable, where
+from mailer.spool.files.suspensions import Pauses
 from mailer.status.destinations import FOREVER, hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailer.config import Config
-    from mailer.delivery.finder import Itinerary
+    from mailer.routing.resolve import Itinerary
     from mailer.status.attempts import Attempted
     from mailer.status.destinations import Standing
 

@@ -14,7 +14,7 @@ from mailer.config.owner import keeper_of
 from mailer.config.secret import read_key
 from mailer.config.values import find, new_file
 from mailer.dkim import key as keys
-from mailer.durable import sync_directory, write_new
+from mailer.io.durable import sync_directory, write_new
 from mailer.mail.dates import rfc3339
 from mailer.mail.domain import ascii_domain
 from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure, from_os

@@ -10,16 +10,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.clock import SystemClock
 from mailer.dsn.explain import explain
+from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.failure import Failure
-from mailer.spool import layout, pauses
+from mailer.spool.files import layout, suspensions
 
 if TYPE_CHECKING:
     from mailer.config import Config
-    from mailer.delivery.finder import Itinerary
     from mailer.mail.cause import Cause
+    from mailer.routing.resolve import Itinerary
     from mailer.status.api import MailView
     from mailer.status.attempts import Attempted
     from mailer.status.daemon import DaemonState
@@ -130,7 +130,7 @@ def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool
 
 def _gives_up(story: Story, expire: float) -> float:
     """When it is given up: what was really waited is in its records, as far as there are any."""
-    from mailer.delivery.age import deadline, waited
+    from mailer.queue.age import deadline, waited
 
     entry = story.entry
     if entry is not None and entry.history.last:
@@ -163,10 +163,10 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
 
     submission = config.submission if config else None
     try:
-        paused = pauses.read(view.spool.root)
+        paused = suspensions.read(view.spool.root)
     except (Failure, OSError) as error:
         story.missing.append(f"which destinations are paused is not known: {error}")
-        paused = pauses.Pauses()
+        paused = suspensions.Pauses()
     entry, now = story.entry, time.time()
     return Facts(
         story.record.id,

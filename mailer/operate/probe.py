@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailer.client.probe import ProbeFinding
     from mailer.config import Config
-    from mailer.delivery.reaction import Reactions
+    from mailer.shaping.replies import Reactions
 
 SUBMISSIONS = 465  # the port on which TLS comes first, RFC 8314 §3.3
 HERE = "probe"  # what the route to the server is called in the configuration that is made for it
@@ -96,7 +96,7 @@ class Probed(NamedTuple):
 
 def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:
     """What is refused, and what mends it where the words are known."""
-    from mailer.delivery.blame import BLAME, mended
+    from mailer.shaping.blame import BLAME, mended
 
     assert found.refusal is not None
     phase, reply = found.refusal
@@ -108,8 +108,8 @@ def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:
 
 def reactions_of(config: Config) -> Reactions:
     """What is known of the replies of its hosts."""
-    from mailer.delivery.reaction import Reactions
-    from mailer.delivery.terms import TermsTable
+    from mailer.shaping.replies import Reactions
+    from mailer.shaping.table import TermsTable
 
     return Reactions(TermsTable(config))
 
@@ -121,8 +121,8 @@ def become(config: Config, again: Callable[[], Config]) -> Config:
     """
     from mailer.client import probe  # noqa: F401
     from mailer.config.owner import owner_of
-    from mailer.delivery import finder  # noqa: F401
     from mailer.net import oauth  # noqa: F401
+    from mailer.routing import resolve  # noqa: F401
 
     return again() if owner_of(config.spool).become() else config
 
@@ -178,8 +178,8 @@ def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
 
 async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
     from mailer.client.probe import probe
-    from mailer.delivery.hosts import Unroutable
-    from mailer.net.endpoint import Timeouts
+    from mailer.routing.hosts import Unroutable
+    from mailer.transport.endpoint import Timeouts
 
     try:
         way = await finder_of(config).find("localhost")

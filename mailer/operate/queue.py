@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.dates import rfc3339
 from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, USAGE, Failure, from_os
 from mailer.mail.message import Message
-from mailer.spool import Busy, NoSuchMessage, layout, pauses
-from mailer.spool.file import CorruptFile
+from mailer.spool import Busy, NoSuchMessage
+from mailer.spool.files import layout, suspensions
+from mailer.spool.files.message_file import CorruptFile
 from mailer.status.record import of_entry
-from mailer.status.schema import FINAL, PENDING, SCHEDULED
+from mailer.status.sqlite.schema import FINAL, PENDING, SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -133,7 +134,7 @@ def replaying(spool: Spool, settings: SubmissionSettings, recipients: Sequence[s
 
     Those that were replayed before only `again`. Raises `Failure` (75) where the disk has less room than the `settings` want.
     """
-    from mailer.spool.replay import replay
+    from mailer.spool.files.replay import replay
 
     layout.check_space(spool.root, settings.min_free_space, settings.min_free_inodes, 0)
     return Replay("replay", "replayed", GIVEN_UP, (), lambda _, old: replay(spool, old, recipients, time.time(), again=again).id)
@@ -248,12 +249,12 @@ def stored(view: MailView, name: str) -> Stored:
 class Paused(NamedTuple):
     """A pause that was said or ended, and whether a daemon `heard`."""
 
-    pause: pauses.Pause
+    pause: suspensions.Pause
     heard: bool
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer queue pause --json`` has it."""
-        return {**pauses.as_json(self.pause), "heard": self.heard}
+        return {**suspensions.as_json(self.pause), "heard": self.heard}
 
 
 def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:
@@ -262,19 +263,19 @@ def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paus
         raise ValueError(f"takes one line of text, of at most {LONGEST_REASON} characters")
     if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
         spool.prepare()
-    heard = pauses.pause(spool.root, target, until, why, now)
-    return Paused(pauses.Pause(target, until, why, now), heard)
+    heard = suspensions.pause(spool.root, target, until, why, now)
+    return Paused(suspensions.Pause(target, until, why, now), heard)
 
 
 def resume(spool: Spool, target: str, now: float) -> Paused:
     """Let mail for `target` go on. Raises `Failure` (67) if it was not paused, or there is no spool."""
-    heard = pauses.resume(_existing(spool), target, now)
-    return Paused(pauses.Pause(target, now, "", now), heard)
+    heard = suspensions.resume(_existing(spool), target, now)
+    return Paused(suspensions.Pause(target, now, "", now), heard)
 
 
-def paused(spool: Spool, now: float) -> list[pauses.Pause]:
+def paused(spool: Spool, now: float) -> list[suspensions.Pause]:
     """What is paused. Raises `Failure` (67) if there is no spool."""
-    return [each for each in pauses.read(_existing(spool)) if each.holds(now)]
+    return [each for each in suspensions.read(_existing(spool)) if each.holds(now)]
 
 
 def _existing(spool: Spool) -> str:

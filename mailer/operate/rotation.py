@@ -18,7 +18,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.judge.dkim import difference
+from mailer.check.rules.dkim import difference
 from mailer.config import edit, file
 from mailer.config.kinds import PERIOD, write
 from mailer.config.owner import keeper_of

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.config.file import Problem
-    from mailer.delivery.finder import Finder, Itinerary, Leg
-    from mailer.delivery.nexthop import Unroutable
-    from mailer.delivery.terms import Said, Terms
     from mailer.mail.address import Address
     from mailer.mail.envelope import Envelope
     from mailer.mail.message import Change
+    from mailer.routing.nexthop import Unroutable
+    from mailer.routing.resolve import Finder, Itinerary, Leg
+    from mailer.shaping.table import Said, Terms
 
 SHARED = ("max_connections", "message_rate", "connection_rate")
 """What destinations can have together."""
@@ -36,8 +36,8 @@ def finder_of(config: Config, patience: float = inf) -> Finder:
     """The daemon's finder, with the resolver of `config`, which gives up a question after `patience` seconds at the latest."""
     import random
 
-    from mailer.delivery.finder import Finder
     from mailer.net.dns import Resolver
+    from mailer.routing.resolve import Finder
 
     dns = config.dns
     lifetime = min(dns.lifetime, patience)
@@ -58,7 +58,7 @@ class Preview(NamedTuple):
 
     def limits(self) -> list[Said]:
         """What holds at the destination. Where no source is named the system chooses, and there is nothing to say."""
-        from mailer.delivery.terms import TermsTable
+        from mailer.shaping.table import TermsTable
 
         if not self.itinerary.key:
             return []
@@ -67,7 +67,7 @@ class Preview(NamedTuple):
 
     def limits_in_all(self) -> list[tuple[str, str, str]]:
         """What holds for all destinations together: the setting, its value as the file has it, empty for no limit, and where it stands."""
-        from mailer.delivery.terms import where
+        from mailer.shaping.table import where
 
         rates = {name: getattr(self.config.delivery, name) for name in IN_ALL}
         return [(name, str(rate) if rate else "", where(self.config, f"delivery.{name}")) for name, rate in rates.items()]
@@ -78,13 +78,13 @@ class Preview(NamedTuple):
 
     def source_of_tls(self, leg: Leg) -> str:
         """Where the requirement of TLS comes from."""
-        from mailer.delivery.terms import where
+        from mailer.shaping.table import where
 
         return where(self.config, f"relay.{leg.via.name}.tls" if leg.via.kind == "relay" else "tls.mx")
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer route --json`` has it."""
-        from mailer.delivery.terms import TermsTable
+        from mailer.shaping.table import TermsTable
 
         itinerary = self.itinerary
         terms = TermsTable(self.config).of(itinerary.key) if itinerary.key else None
@@ -154,9 +154,9 @@ async def _plan(config: Config, addresses: Sequence[Address]) -> list[Itinerary]
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
     """What the relays to which a message would go first change in it when it leaves (``relay.NAME.author``)."""
-    from mailer.delivery.route import RouteTable
     from mailer.mail.message import Change
     from mailer.rewriting import relayed, reverse_path
+    from mailer.routing.table import RouteTable
 
     table = RouteTable(config.routes)
     ways = dict.fromkeys(table.find(to.domain).via[0] for to in envelope.recipients if to.outcome is None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.failure import Failure
-from mailer.spool import pauses
+from mailer.spool.files import suspensions
 from mailer.status.destinations import FOREVER, hosts_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.status.api import MailView
     from mailer.status.destinations import Standing
-    from mailer.status.reader import Undelivered, Waiting
+    from mailer.status.sqlite.reader import Undelivered, Waiting
     from mailer.status.view import Summary
 
 LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
@@ -201,8 +201,8 @@ class Backlog:
     """
 
     def __init__(self, view: MailView, config: Config | None, now: float) -> None:
-        from mailer.delivery.route import RouteTable
-        from mailer.delivery.terms import TermsTable
+        from mailer.routing.table import RouteTable
+        from mailer.shaping.table import TermsTable
 
         self.view = view
         self.now = now
@@ -238,10 +238,10 @@ class Backlog:
         """How much waits for each destination, the largest first."""
         return piles(self.view.waiting(), self._named(), self.now)
 
-    def states(self) -> tuple[list[Standing], list[pauses.Pause]]:
+    def states(self) -> tuple[list[Standing], list[suspensions.Pause]]:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""
         try:
-            known = pauses.read(self.view.spool.root)
+            known = suspensions.read(self.view.spool.root)
         except (Failure, OSError):  # a view: `mailer queue pauses` says what is wrong with it
             return [*self.standings], []
         seen, others = [], {pause.target: pause for pause in known if pause.holds(self.now)}
@@ -254,7 +254,7 @@ class Backlog:
 
     def _named(self) -> Callable[[Waiting], str]:
         """What the destination of a recipient is called: a relay by the rules, else by the host that was tried last, else the domain."""
-        from mailer.delivery.terms import FOR
+        from mailer.shaping.table import FOR
 
         keys = {host: each.key.partition(FOR)[0] for each in self.standings for host in hosts_of(each.key)}
         names: dict[tuple[str, str], str] = {}
@@ -278,7 +278,7 @@ class Backlog:
         return self._terms.key(key, domain) if key else domain
 
 
-def _with_pause(standing: Standing, pause: pauses.Pause) -> Standing:
+def _with_pause(standing: Standing, pause: suspensions.Pause) -> Standing:
     until = min(pause.until, FOREVER)
     return standing._replace(paused_until=until, pause_reason=pause.why, wait="pause", wait_detail=pause.reply, wait_until=until)
 

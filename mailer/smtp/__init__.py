@@ -21,6 +21,6 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 ``transaction``  one message and its recipients                client
 ``server``       the receiving side, with ``server_*``         server
 
-A driver (`mailer.net.connection`) waits for the network and decides nothing. Nothing here opens, sleeps,
+A driver (`mailer.transport.connection`) waits for the network and decides nothing. Nothing here opens, sleeps,
 logs or asks for the time.
 """

@@ -1,6 +1,6 @@
 """One mail transaction: MAIL, RCPT for each recipient, DATA, the message (RFC 5321 §3.3), and an answer for each recipient.
 
-Used by `mailer.net.connection`: it says what `envelope` and `content` return and gives every reply to `hear`.
+Used by `mailer.transport.connection`: it says what `envelope` and `content` return and gives every reply to `hear`.
 With PIPELINING the envelope is one flight, without it is said step by step; nothing else differs.
 
 With CHUNKING (RFC 3030) a small message goes in the same flight, as its only chunk: that saves the round trip of DATA. It

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .store import Busy, Claim, Entry, Large, NoSuchMessage, Spool
+    from .files.store import Busy, Claim, Entry, Large, NoSuchMessage, Spool
 
 __all__ = ["Busy", "Claim", "Entry", "Large", "NoSuchMessage", "Spool"]
 
@@ -29,7 +29,7 @@ __all__ = ["Busy", "Claim", "Entry", "Large", "NoSuchMessage", "Spool"]
 def __getattr__(name: str) -> object:
     """The public names, imported when one is asked for: `put` must not pay for `store`."""
     if name in __all__:
-        from . import store
+        from .files import store
 
         return getattr(store, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """What is asked of a spool and its status together, and what may be done with its messages.
 
-Two answer: `mailer.status.view.View` reads spool and database itself, `mailer.intake.remote.RemoteView` asks the daemon for the mail
+Two answer: `mailer.status.view.View` reads spool and database itself, `mailer.intake.client.RemoteView` asks the daemon for the mail
 of one user. Who asks (`mailer.operate`, the command line) goes by `MailView` and `QueueActs`, and by neither class.
 """
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .daemon import DaemonState
     from .destinations import Standing
     from .filter import Filter
-    from .reader import Undelivered, Waiting
     from .record import Record
+    from .sqlite.reader import Undelivered, Waiting
     from .story import Story
     from .view import Summary
 

@@ -15,7 +15,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import PHASE_OF, PHASES, Scope, Verdict, reply_line, told
 
 from .record import BadRow, moment, one_of
-from .rows import micros
+from .sqlite.rows import micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

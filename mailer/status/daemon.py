@@ -14,7 +14,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.spool.daemons import LOCK, locks
+from mailer.spool.files.daemons import LOCK, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
 
-from .rows import LIMIT, clean, micros
+from .sqlite.rows import LIMIT, clean, micros
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.mail.pattern import fits
-from mailer.spool.layout import first_id
+from mailer.spool.files.layout import first_id
 
-from .schema import LATER
+from .sqlite.schema import LATER
 
 if TYPE_CHECKING:
     from .record import RecipientRecord, Record

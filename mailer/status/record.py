@@ -18,10 +18,10 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
 from mailer.mail.outcome import reply_line, told
-from mailer.spool.layout import is_id
+from mailer.spool.files.layout import is_id
 
-from .rows import last_of, outcome_of, recipient_status, sent_at, status_of
-from .schema import LATER, SCHEDULED, STATUSES
+from .sqlite.rows import last_of, outcome_of, recipient_status, sent_at, status_of
+from .sqlite.schema import LATER, SCHEDULED, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mailer.spool import Entry
 
     from .attempts import Attempted, DialogLine
-    from .reader import Reader
     from .record import Record
+    from .sqlite.reader import Reader
 
 
 @dataclass(slots=True)

@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Self
 
 from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure, from_os
 from mailer.spool import NoSuchMessage, Spool
-from mailer.spool.file import CorruptFile, LaterFile
-from mailer.spool.layout import STATES, is_id, put_at
+from mailer.spool.files.layout import STATES, is_id, put_at
+from mailer.spool.files.message_file import CorruptFile, LaterFile
 
 from . import daemon
 from .filter import EVERYTHING, Filter
-from .reader import Reader, Undelivered, Waiting
 from .record import Record, of_entry
-from .schema import FINAL, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
+from .sqlite.reader import Reader, Undelivered, Waiting
+from .sqlite.schema import FINAL, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
+from .sqlite.writer import NAME
 from .story import Story, tell
-from .writer import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

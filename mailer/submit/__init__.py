@@ -22,8 +22,8 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, Failure
 from mailer.mail.message import Message, header_end, normalise, without_preface
-from mailer.spool import layout
-from mailer.spool.put import announce, put
+from mailer.spool.files import layout
+from mailer.spool.files.enqueue import announce, put
 
 from . import steps
 from .people import recipients_of, rules_for, same, sender_of

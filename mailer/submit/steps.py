@@ -7,7 +7,7 @@ import time
 from mailer.mail.dates import rfc5322
 from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.message import UNKNOWN_WORD, Change, has_long_line
-from mailer.spool import layout
+from mailer.spool.files import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

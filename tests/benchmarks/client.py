@@ -5,7 +5,7 @@
 
 1 KB messages on 1 and 5 connections, reused and fresh for each message; then with 20 ms of round trip added, where
 the number of round trips is all that counts; then one message of 25 MB, for its memory; then the rows of a
-specification's latency table. ``mailer`` is `mailer.net.connection` with the next message named ahead, as the daemon uses
+specification's latency table. ``mailer`` is `mailer.transport.connection` with the next message named ahead, as the daemon uses
 it; ``mailer.SmtpClient`` is the library face with everything that it adds. Nothing is encrypted. The raw socket sends
 what was made beforehand and looks at no reply but to count it: it is no client, it is the ceiling.
 """
@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer import SmtpClient
 from mailer.client.settings import PoolSettings
-from mailer.net.connection import Connection, Endpoint, Login, Mail
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.connection import Connection, Endpoint, Login, Mail
 from tests.benchmarks.measure import RECIPIENT, SENDER, figure, message, ratio
 from tests.fakes.processes import wait_until
 from tests.peers.smtpsink import SmtpSink
@@ -231,7 +231,7 @@ def memory(port: int, size: int) -> None:
     script = f"""
 import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from mailer.net.connection import Connection, Endpoint
+from mailer.transport.connection import Connection, Endpoint
 from mailer.tlspolicy.requirement import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():

@@ -17,7 +17,7 @@ from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop
 from mailer.spool import Entry
-from mailer.status.writer import StatusWriter
+from mailer.status.sqlite.writer import StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome
 
 HOP = Hop("mx.example.net", "192.0.2.1", 25, "opportunistic", "TLSv1.3 unverified")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailer.check.evaluate import evaluate
 from mailer.check.examine import domains_of, situation_of
 from mailer.check.finding import DnsRecords, Finding, ZoneRecord, tagged, worst
-from mailer.check.judge import blocklist, dmarc, mtasts, names, spf
+from mailer.check.rules import blocklist, dmarc, mta_sts, names, spf
 from mailer.config import load
 from mailer.config.model import Config
 from mailer.mail.failure import Failure
@@ -193,7 +193,7 @@ def test_full_names(name: str, full: bool) -> None:
 )
 def test_hosts_of_a_policy(host: str, pattern: str, fits: bool) -> None:
     """RFC 8461 §4.1: the star is one label."""
-    assert mtasts.matches(host, pattern) == fits
+    assert mta_sts.matches(host, pattern) == fits
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=900))

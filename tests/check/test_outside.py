@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 import trustme
 
-from mailer.check.judge.host import public
+from mailer.check.rules.host import public
 from mailer.check.sources import sources
 from mailer.config.model import Delivery
 from tests.fakes.processes import free_port

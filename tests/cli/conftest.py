@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import layout
+from mailer.spool.files import layout
 from tests.cli.home import WHOLE, Home
 from tests.cli.terminal import Shell
 from tests.status.office import Office

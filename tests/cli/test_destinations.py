@@ -10,7 +10,7 @@ import pytest
 
 from mailer.events import Standings
 from mailer.mail.outcome import Hop
-from mailer.spool import pauses
+from mailer.spool.files import suspensions
 from mailer.status.destinations import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
@@ -71,9 +71,9 @@ def test_what_an_operator_has_paused_says_so(busy: Office, shell: Shell) -> None
     """A destination as why its mail waits, and a domain, which is none, below; what is over is not told."""
     now = time.time()
     root = str(busy.spool.root)
-    pauses.pause(root, "mx:mx2.big.example", now + 3600, "they are moving", now)
-    pauses.pause(root, "*.other.example", math.inf, "", now)
-    pauses.pause(root, "relay:out", now - 1, "", now)
+    suspensions.pause(root, "mx:mx2.big.example", now + 3600, "they are moving", now)
+    suspensions.pause(root, "*.other.example", math.inf, "", now)
+    suspensions.pause(root, "relay:out", now - 1, "", now)
     out = shell("status", "--destinations").out
     assert "pause until" in out
     assert "mx:mx2.big.example is paused: they are moving" in out

@@ -13,7 +13,7 @@ import pytest
 
 from mailer.events import Standings
 from mailer.mail.outcome import NOWHERE, Hop
-from mailer.spool import pauses
+from mailer.spool.files import suspensions
 from mailer.status.destinations import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
@@ -211,7 +211,7 @@ def test_a_held_message(office: Office, shell: Shell) -> None:
 def test_a_paused_destination(office: Office, shell: Shell) -> None:
     """Why, and how to end it."""
     id = office.put("you@example.net")
-    pauses.pause(office.spool.root, "example.net", float("inf"), "they asked", NOW)
+    suspensions.pause(office.spool.root, "example.net", float("inf"), "they asked", NOW)
     out = shell("explain", "--no-dns", id).out
     assert "example.net is paused: they asked" in out
     assert "mailer queue resume example.net" in out

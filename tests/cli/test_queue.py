@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.cli import main
-from mailer.spool import doorbell
+from mailer.spool.files import doorbell
 from mailer.status.view import View
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import doorbell, pauses
+from mailer.spool.files import doorbell, suspensions
 from tests.cli.terminal import Shell
 from tests.status.office import Office
 
@@ -30,7 +30,7 @@ def test_pausing_and_resuming(office: Office, shell: Shell) -> None:
         ("example.net", True, ""),
     ]
     assert shell("queue", "resume", "relay:out").out.startswith("resumed relay:out")
-    assert [pause.target for pause in pauses.read(office.spool.root)] == ["example.net"]
+    assert [pause.target for pause in suspensions.read(office.spool.root)] == ["example.net"]
 
 
 def test_a_relay_that_the_configuration_does_not_name_is_told(office: Office, shell: Shell, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_daemon_hears_it(office: Office, shell: Shell) -> None:
     try:
         assert shell("queue", "pause", "example.net").out == "paused example.net until it is resumed\n"
         assert shell("queue", "resume", "example.net", "--json").objects[0]["heard"] is True
-        assert doorbell.listen(bell) == [pauses.NAME]
+        assert doorbell.listen(bell) == [suspensions.NAME]
     finally:
         bell.close()
 
@@ -64,7 +64,7 @@ def test_root_pauses_what_another_user_delivers(office: Office, shell: Shell) ->
     assert shell("queue", "pause", "example.net").code == 0
     assert shell("queue", "pause", "example.org").code == 0
     assert shell("queue", "resume", "example.net").code == 0
-    assert [pause.target for pause in pauses.read(str(root))] == ["example.org"]
+    assert [pause.target for pause in suspensions.read(str(root))] == ["example.org"]
     owned = {path.name for path in root.rglob("*") if path.stat().st_uid != 65534}
     assert owned <= {"status.db", "status.db-wal", "status.db-shm"}
     assert (root / "pauses").stat().st_mode & 0o777 == 0o600
@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_refused(office: Office, shell: Shell, arguments:
     """One line, 64, and nothing is written."""
     said = shell("queue", *arguments)
     assert (said.code, said.out, said.err.count("\n")) == (64, "", 1)
-    assert not pauses.read(office.spool.root)
+    assert not suspensions.read(office.spool.root)
 
 
 def test_a_pause_can_come_before_the_first_message(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +101,7 @@ def test_a_pause_can_come_before_the_first_message(office: Office, capsys: pytes
     assert main(["mailer", "queue", "pauses", "--spool", root]) == 78
     assert "is not there" in capsys.readouterr().err
     assert main(["mailer", "queue", "pause", "example.net", "--spool", root]) == 0
-    assert [pause.target for pause in pauses.read(root)] == ["example.net"]
+    assert [pause.target for pause in suspensions.read(root)] == ["example.net"]
 
 
 # replay

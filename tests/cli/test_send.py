@@ -17,7 +17,7 @@ import pytest
 
 from mailer.mail.message import normalise
 from mailer.spool import Spool
-from mailer.spool.doorbell import hang, listen
+from mailer.spool.files.doorbell import hang, listen
 from tests.fakes.mail import NOW, outcome
 from tests.fakes.processes import wait_until
 from tests.fakes.users import SEND, as_nobody, public_directory

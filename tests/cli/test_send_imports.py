@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import doorbell, layout
+from mailer.spool.files import doorbell, layout
 
 from .home import WHOLE, Home
 
@@ -20,10 +20,10 @@ COSTLY = {
 PLAIN = {
     "mailer", "mailer.cli", "mailer.cli.signals",
     "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
-    "mailer.durable",
+    "mailer.io.durable",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.failure", "mailer.mail.message",
     "mailer.mail.dates",
-    "mailer.spool", "mailer.spool.layout", "mailer.spool.put",
+    "mailer.spool", "mailer.spool.files.layout", "mailer.spool.files.enqueue",
     "mailer.submit", "mailer.submit.people", "mailer.submit.steps",
 }  # fmt: skip
 """What a plain message needs, all told. Each module more costs a seventieth of the start of Python."""
@@ -78,7 +78,7 @@ def test_a_plain_message_imports_these_modules_and_no_other(home: Home, argv: li
     if with_daemon:
         layout.prepare(home.spool.root)
         bell = doorbell.hang(home.spool.root)
-        needed |= {"mailer.spool.doorbell"}
+        needed |= {"mailer.spool.files.doorbell"}
     loaded = modules(home, *mailer(), *argv) - modules(home, "-c", "pass")
     if with_daemon:
         assert len(doorbell.listen(bell)) == 1

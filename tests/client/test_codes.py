@@ -8,8 +8,8 @@ from mailer import ErrorKind, SmtpAuthenticationError
 from mailer.client.codes import CODES, kind_of
 from mailer.client.translate import from_answer, from_session
 from mailer.mail.outcome import Hop
-from mailer.net.connection import Answer, SessionError
 from mailer.smtp.reply import Reply
+from mailer.transport.connection import Answer, SessionError
 
 TABLE = """
 421 server_shutdown            yes

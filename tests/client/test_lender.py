@@ -19,8 +19,8 @@ from mailer import (
     SmtpError,
     SmtpPoolError,
 )
-from mailer.net.endpoint import Timeouts
 from mailer.sink import Moods, Sink
+from mailer.transport.endpoint import Timeouts
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang

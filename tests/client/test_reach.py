@@ -14,8 +14,8 @@ from mailer import (
     SmtpConnectionError,
     SmtpTimeoutError,
 )
-from mailer.net.endpoint import Timeouts
 from mailer.sink import Sink
+from mailer.transport.endpoint import Timeouts
 from tests.client.outcomes import outcome
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly

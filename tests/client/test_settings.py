@@ -15,8 +15,8 @@ from mailer import (
     RetrySettings,
     SmtpClient,
 )
-from mailer.net.endpoint import Timeouts
 from mailer.sink import Moods, Sink
+from mailer.transport.endpoint import Timeouts
 
 
 @pytest.mark.parametrize(

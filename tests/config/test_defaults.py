@@ -11,8 +11,8 @@ import pytest
 
 from mailer.config import load, values
 from mailer.config.quick import given, submission
-from mailer.delivery.reaction import shipped
 from mailer.mail.failure import Failure
+from mailer.shaping.replies import shipped
 
 NOBODY_KNOWS = 4_242_424
 HOMELESS = [None, "", "here", "./x", "~"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.admit import Stranger, named
+from mailer.spool.files.admit import Stranger, named
 
 from . import victim, wreck
 from .injected import Victim

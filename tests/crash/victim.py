@@ -20,12 +20,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome, Verdict
-from mailer.spool import keys
-from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt
-from mailer.spool.doorbell import ring
-from mailer.spool.put import head, put
-from mailer.spool.store import Spool
+from mailer.spool.files import idempotency
+from mailer.spool.files.admit import Terms
+from mailer.spool.files.doorbell import ring
+from mailer.spool.files.enqueue import head, put
+from mailer.spool.files.pickup import adopt
+from mailer.spool.files.store import Spool
 
 ID = "01KAHC00000000000000000001"
 BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\n" + b"A line of sixty-odd characters, so that there is something to lose.\r\n" * 40
@@ -56,7 +56,7 @@ def operation(name: str, root: str, id: str) -> Iterator[Callable[[], object]]:
     if name == "put":
         yield lambda: ring(root, put(root, id, line, BODY))
     elif name == "put_once":
-        keys.path_of(root, REQUEST)  # loads the hash function's library
+        idempotency.path_of(root, REQUEST)  # loads the hash function's library
         yield lambda: ring(root, put(root, id, request_line, BODY, (REQUEST, "digest")))
     elif name in ("hold", "release", "retry"):
         yield lambda: getattr(spool, name)(id)

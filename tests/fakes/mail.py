@@ -6,14 +6,14 @@ import os
 from itertools import count
 from typing import Any
 
-from mailer.clock import SystemClock
+from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.spool import Spool
-from mailer.spool.layout import encode
-from mailer.spool.put import head
-from mailer.spool.put import put as spool_put
+from mailer.spool.files.enqueue import head
+from mailer.spool.files.enqueue import put as spool_put
+from mailer.spool.files.layout import encode
 
 NOW = 1_800_000_000.0
 BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\nThe body.\r\n"

@@ -17,7 +17,7 @@ NOBODY = 65534
 
 
 _BECOME = f"""
-import _json, _socket, errno, os, pwd, sys, traceback, mailer.cli.options, mailer.cli.send, mailer.mail.text, mailer.spool.keys
+import _json, _socket, errno, os, pwd, sys, traceback, mailer.cli.options, mailer.cli.send, mailer.mail.text, mailer.spool.files.idempotency
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})

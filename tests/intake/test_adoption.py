@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mailer.clock import SystemClock
 from mailer.intake import adoption
 from mailer.intake.adoption import QUIET, Adoption, Refusals
-from mailer.spool import Spool, layout
-from mailer.spool.admit import Terms
-from mailer.spool.adopt import Adopted, Renamed
+from mailer.io.clock import SystemClock
+from mailer.spool import Spool
+from mailer.spool.files import layout
+from mailer.spool.files.admit import Terms
+from mailer.spool.files.pickup import Adopted, Renamed
 from tests.fakes.mail import envelope, spool_file
 
 
@@ -95,7 +96,7 @@ class Drop:
             self.looks += path == str(self.path)
             return scandir(path)
 
-        monkeypatch.setattr("mailer.spool.drop.os.scandir", counted)
+        monkeypatch.setattr("mailer.spool.files.drop.os.scandir", counted)
 
     def leave(self, at: float) -> str:
         letter = envelope(at=at)

@@ -12,14 +12,14 @@ import pytest
 
 from mailer.config.sections.intake import Submitter
 from mailer.events import Settled, Tried
-from mailer.intake.desk import Desk
+from mailer.intake.handlers import Desk
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
 from mailer.spool import Spool
-from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt
-from mailer.spool.put import head
-from mailer.status.writer import NAME, StatusWriter
+from mailer.spool.files.admit import Terms
+from mailer.spool.files.enqueue import head
+from mailer.spool.files.pickup import adopt
+from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, envelope, outcome
 from tests.fakes.pauses import longest_pause
 

@@ -179,7 +179,7 @@ def test_mail_in_drop_is_delivered_at_once_when_its_sender_rings(machine: Machin
 def test_a_daemon_that_does_not_answer_loses_nothing(machine: Machine) -> None:
     """The message lies in drop/, and is one when the daemon goes on."""
     daemon = machine.start()
-    code = "import sys, mailer.spool.handover as h; h.PATIENCE = 0.3; h.ask.__defaults__ = (b'', 0.3); sys.argv[0] = 'mailer'\n"
+    code = "import sys, mailer.spool.files.handover as h; h.PATIENCE = 0.3; h.ask.__defaults__ = (b'', 0.3); sys.argv[0] = 'mailer'\n"
     code += "from mailer.cli import main; sys.exit(main(sys.argv))"
     argv = [word if word != MAILER[1] else "-c" for word in machine.argv(ANNA)]
     daemon.signal(signal.SIGSTOP)

@@ -160,7 +160,7 @@ def test_who_signs_nothing_does_not_load_the_library(world: World, more: str) ->
     daemon = world.daemon()
     done = world.mailer("send", "-f", "anna@example.com", "you@there.example", input=MESSAGE)
     sink.received(1)
-    assert "mailer.delivery.engine" in daemon.said
+    assert "mailer.queue.manager" in daemon.said
     for said in (daemon.said, done.err):
         assert "cryptography" not in said
         assert "mailer.dkim" not in said

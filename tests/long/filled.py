@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from mailer.spool import Spool, doorbell
+from mailer.spool import Spool
+from mailer.spool.files import doorbell
 from tests.fakes.mail import envelope, spool_file
 from tests.journey.world import World
 

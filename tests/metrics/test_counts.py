@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import get_args
 
 import mailer
-from mailer.delivery.blame import kind_of
 from mailer.mail.cause import Cause
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import Verdict
 from mailer.metrics.counts import ALARMS
+from mailer.shaping.blame import kind_of
 
 
 def test_every_alarm_has_its_counter() -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from mailer.config.forms import HostPort
-from mailer.delivery.guard import Guard
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.failure import UNAVAILABLE, Failure
 from mailer.metrics import readers
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
-from tests.delivery.post import Post
+from mailer.queue.invariants import Guard
 from tests.fakes.processes import free_port, listens
+from tests.queue.post import Post
 
 
 def bug(error: Exception) -> None:

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mailer.cli.run import COMMAND
-from mailer.delivery.guard import TICK
+from mailer.queue.invariants import TICK
 from tests.fakes.processes import MAILER, Program, free_port, listens, wait_until
 from tests.journey.world import World
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mailer.delivery.guard import Guard
-from mailer.delivery.router import Way
 from mailer.events import Alarm, Tried
 from mailer.mail.history import History
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Page, application
 from mailer.metrics.readers import answer
+from mailer.queue.invariants import Guard
+from mailer.routing.router import Way
 from mailer.spool import Entry
-from tests.delivery.post import Post
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.pauses import longest_pause
+from tests.queue.post import Post
 
 pytestmark = pytest.mark.slow
 

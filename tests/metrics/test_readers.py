@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.delivery.guard import Guard
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Page, application
 from mailer.metrics.readers import LARGEST, Readers, answer
-from tests.delivery.post import Post
+from mailer.queue.invariants import Guard
 from tests.fakes import waiting
+from tests.queue.post import Post
 
 
 def parts(said: bytes) -> tuple[str, dict[str, str], bytes]:

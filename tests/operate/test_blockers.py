@@ -10,12 +10,12 @@ import pytest
 from mailer.config import Config
 from mailer.config.forms import Via
 from mailer.config.sections.relay import Relay
-from mailer.delivery.finder import Itinerary, Leg
-from mailer.delivery.nexthop import NextHop, Target, Unroutable
-from mailer.delivery.route import DEFAULT
 from mailer.mail.cause import Cause
 from mailer.operate.blockers import Blocker, Facts, blockers
-from mailer.spool.pauses import Pause, Pauses
+from mailer.routing.nexthop import NextHop, Target, Unroutable
+from mailer.routing.resolve import Itinerary, Leg
+from mailer.routing.table import DEFAULT
+from mailer.spool.files.suspensions import Pause, Pauses
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
 from mailer.tlspolicy.requirement import Requirement

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mailer.intake.remote import RemoteView
+from mailer.intake.client import RemoteView
 from mailer.mail.failure import Failure
 from mailer.operate.status import HEADINGS, Backlog, Pile, piles
-from mailer.status.reader import Waiting
+from mailer.status.sqlite.reader import Waiting
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import trustme
 
-from mailer.net.endpoint import Endpoint, Login
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.endpoint import Endpoint, Login
 from tests.fakes.processes import free_port
 
 from .aio import Aiosmtpd

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.mail.delivery_options import NOTHING, Request, Wanted
-from mailer.net.connection import Answer, Connection, Endpoint, Mail
+from mailer.transport.connection import Answer, Connection, Endpoint, Mail
 
 from .letters import letter
 from .matrix import ME, marks, peers

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailer.net.connection import Answer, Connection, Endpoint, SessionError
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.connection import Answer, Connection, Endpoint, SessionError
 
 from .letters import LATER, READERS, letter
 from .matrix import KEYWORDS, ME, PEERS, POSTS, auth, peers, rows

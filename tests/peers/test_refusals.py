@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from mailer.config.file import config_of
-from mailer.delivery.reaction import Reactions
-from mailer.delivery.terms import TermsTable
-from mailer.delivery.verdict import judge
-from mailer.net.connection import Connection, Endpoint, SessionError, Timeouts
+from mailer.shaping.replies import Reactions
+from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.connection import Connection, Endpoint, SessionError, Timeouts
+from mailer.transport.verdict import judge
 
 from .letters import letter
 from .matrix import ME, marks

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from mailer.net.connection import Answer, Connection, Endpoint, SessionError, Timeouts
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.connection import Answer, Connection, Endpoint, SessionError, Timeouts
 
 from .conftest import Peer
 from .letters import LETTERS, letter

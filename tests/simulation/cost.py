@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from mailer.delivery.attempt import Attempt, Job
-from mailer.delivery.router import Way
-from mailer.delivery.scheduler import Limits, Scheduler
 from mailer.mail.history import History
+from mailer.queue.attempt import Attempt, Job
+from mailer.queue.scheduler import Limits, Scheduler
+from mailer.routing.router import Way
 from mailer.spool import Entry
 from tests.fakes.mail import NOW, envelope
 

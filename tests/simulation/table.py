@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from mailer.delivery.scheduler import Limits
-from mailer.delivery.window import Window
+from mailer.limits.window import Window
+from mailer.queue.scheduler import Limits
 from tests.simulation.world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, Fixed, Kind, Plain, Simulation
 
 MIXTURE = [FAST] * 14 + [GREY, SLOW, CROWDED, CROWDED, OUTAGE, HOLE]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailer.delivery.scheduler import Limits
-from mailer.delivery.window import Window
+from mailer.limits.window import Window
+from mailer.queue.scheduler import Limits
 
 from .world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, START, Fixed, Kind, Plain, Simulation
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from mailer.delivery.attempt import Job
-from mailer.delivery.destination import Destination
-from mailer.delivery.memory import LONG
-from mailer.delivery.router import Stop, Way
-from mailer.delivery.scheduler import Limits, Scheduler
-from mailer.delivery.window import Window
-from mailer.net.endpoint import Endpoint
+from mailer.limits.window import Window
+from mailer.queue.admission import LONG
+from mailer.queue.attempt import Job
+from mailer.queue.destination import Destination
+from mailer.queue.scheduler import Limits, Scheduler
+from mailer.routing.router import Stop, Way
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.endpoint import Endpoint
 
 START = 1_800_000_000.0
 RETRY = (60.0, 300.0, 900.0, 1800.0, 3600.0)

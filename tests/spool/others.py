@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mailer.mail.envelope import Envelope
-from mailer.spool.admit import Terms
+from mailer.spool.files.admit import Terms
 from tests.fakes.mail import BODY, id_at, spool_file
 from tests.fakes.mail import envelope as envelope_at
 

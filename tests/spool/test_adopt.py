@@ -16,9 +16,9 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
 from mailer.mail.failure import TRY_AGAIN, Failure
 from mailer.spool import Spool
-from mailer.spool.adopt import Stuck, adopt
-from mailer.spool.aside import KEPT, KEPT_BYTES
-from mailer.spool.file import render_records
+from mailer.spool.files.aside import KEPT, KEPT_BYTES
+from mailer.spool.files.message_file import render_records
+from mailer.spool.files.pickup import Stuck, adopt
 from tests.fakes.mail import BODY, outcome, spool_file
 from tests.fakes.users import NOBODY
 from tests.spool.others import ID, LATER, MAX, TERMS, envelope, leave

@@ -10,8 +10,8 @@ import pytest
 
 from mailer.mail.envelope import Recipient
 from mailer.spool import Spool
-from mailer.spool.adopt import adopt
-from mailer.spool.layout import put_at
+from mailer.spool.files.layout import put_at
+from mailer.spool.files.pickup import adopt
 from tests.fakes.mail import BODY, id_at, put, spool_file
 from tests.fakes.users import NOBODY
 from tests.spool.others import ID, LATER, TERMS, envelope, leave

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mailer.spool import Spool
-from mailer.spool.adopt import adopt
-from mailer.spool.put import head
+from mailer.spool.files.enqueue import head
+from mailer.spool.files.pickup import adopt
 from tests.fakes.mail import BODY, id_at, spool_file
 from tests.fakes.sockets import make_socket
 from tests.fakes.users import as_somebody_else, public_directory

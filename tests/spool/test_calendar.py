@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailer.spool import Spool
-from mailer.spool.calendar import GAP, NAME, STANDS, believed
+from mailer.spool.files.calendar import GAP, NAME, STANDS, believed
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -71,5 +71,5 @@ def test_a_note_that_cannot_be_written_stops_no_sweep(spool: Spool, monkeypatch:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mailer.durable.write_all", full)
+    monkeypatch.setattr("mailer.io.durable.write_all", full)
     assert believed(spool.root, now + 3600.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailer.spool import Spool
-from mailer.spool.doorbell import hang, listen, ring
+from mailer.spool.files.doorbell import hang, listen, ring
 from tests.fakes.users import public_directory
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"

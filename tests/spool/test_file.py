@@ -16,7 +16,7 @@ from mailer.mail.envelope import Envelope
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool import Spool
-from mailer.spool.file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled, skim
+from mailer.spool.files.message_file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled, skim
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
@@ -64,7 +64,7 @@ def test_a_file_whose_body_is_passed_over_is_judged_alike(other: bytes, start: i
     """Whatever stands or is missing there: the same envelope, or the same objection."""
     data = GOOD[:start] + other + GOOD[end:]
     with pytest.MonkeyPatch.context() as pieces:
-        pieces.setattr("mailer.spool.file.PIECE", 7)
+        pieces.setattr("mailer.spool.files.message_file.PIECE", 7)
         assert judged(lambda: skim(lambda start, end: data[start:end], len(data), ID)) == judged(lambda: parse(data, ID))
 
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome
 from mailer.spool import Spool
-from mailer.spool.sweep import sweep
+from mailer.spool.files.sweep import sweep
 from tests.fakes.mail import BODY, NOW, outcome, put
 
 DIRECTORIES = ("queued", "deferred", "held", "failed", "corrupt")

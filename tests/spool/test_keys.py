@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer import durable
+from mailer.io import durable
 from mailer.mail.failure import Failure
 from mailer.spool import Spool
-from mailer.spool.keys import path_of, read
-from mailer.spool.put import put
+from mailer.spool.files.enqueue import put
+from mailer.spool.files.idempotency import path_of, read
 from tests.fakes.mail import BODY, envelope
 
 

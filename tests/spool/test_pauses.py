@@ -12,48 +12,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.failure import Failure
-from mailer.spool import Spool, doorbell, pauses
-from mailer.spool.pauses import Pause, Pauses
+from mailer.spool import Spool
+from mailer.spool.files import doorbell, suspensions
+from mailer.spool.files.suspensions import Pause, Pauses
 from tests.fakes.mail import NOW
 
 
 def names(root: str) -> list[str]:
-    return sorted(each.target for each in pauses.read(root))
+    return sorted(each.target for each in suspensions.read(root))
 
 
 def test_what_is_paused_is_remembered_until_it_is_resumed(spool: Spool) -> None:
     """With its reason and its end; pausing once more changes those; resuming what is not paused is an error."""
-    assert not pauses.read(spool.root)
-    pauses.pause(spool.root, "relay:out", NOW + 60, "they asked", NOW)
-    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
-    pauses.pause(spool.root, "relay:out", NOW + 90, "longer", NOW + 1)
-    assert set(pauses.read(spool.root)) == {Pause("relay:out", NOW + 90, "longer", NOW + 1), Pause("example.net", math.inf, "", NOW)}
-    pauses.resume(spool.root, "relay:out", NOW)
+    assert not suspensions.read(spool.root)
+    suspensions.pause(spool.root, "relay:out", NOW + 60, "they asked", NOW)
+    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
+    suspensions.pause(spool.root, "relay:out", NOW + 90, "longer", NOW + 1)
+    assert set(suspensions.read(spool.root)) == {Pause("relay:out", NOW + 90, "longer", NOW + 1), Pause("example.net", math.inf, "", NOW)}
+    suspensions.resume(spool.root, "relay:out", NOW)
     assert names(spool.root) == ["example.net"]
     with pytest.raises(Failure) as caught:
-        pauses.resume(spool.root, "relay:out", NOW)
+        suspensions.resume(spool.root, "relay:out", NOW)
     assert caught.value.code == 67
 
 
 def test_a_pause_ends_by_itself(spool: Spool) -> None:
     """Its time is over: it holds nothing any more, and the next change leaves it out."""
-    pauses.pause(spool.root, "example.net", NOW + 60, "", NOW)
-    known = pauses.read(spool.root)
+    suspensions.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    known = suspensions.read(spool.root)
     assert known.of_domain("example.net", NOW + 59.9)
     assert known.of_domain("example.net", NOW + 60) is None
-    pauses.pause(spool.root, "example.org", math.inf, "", NOW + 61)
+    suspensions.pause(spool.root, "example.org", math.inf, "", NOW + 61)
     assert names(spool.root) == ["example.org"]
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0, 5 * 365 * 86400.0])
 def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: Spool, step: float) -> None:
     """What was said before is moved with the clock; what has no end, and what was said by the new clock, stays."""
-    pauses.pause(spool.root, "relay:out", NOW + 60, "", NOW)
-    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
-    pauses.pause(spool.root, "example.org", NOW + step + 600, "", NOW)
-    said = pauses.read(spool.root).by_target
-    pauses.move(spool.root, [said["relay:out"], Pause("gone.example", NOW - 1, "", NOW - 60)], step, NOW + step)
-    known = pauses.read(spool.root).by_target
+    suspensions.pause(spool.root, "relay:out", NOW + 60, "", NOW)
+    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
+    suspensions.pause(spool.root, "example.org", NOW + step + 600, "", NOW)
+    said = suspensions.read(spool.root).by_target
+    suspensions.move(spool.root, [said["relay:out"], Pause("gone.example", NOW - 1, "", NOW - 60)], step, NOW + step)
+    known = suspensions.read(spool.root).by_target
     assert (known["relay:out"].until, known["example.net"].until) == (NOW + step + 60, math.inf)
     assert known["example.org"].until == NOW + step + 600
     assert "gone.example" not in known
@@ -61,13 +62,13 @@ def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: Spool, 
 
 def test_a_command_right_after_a_step_ends_no_pause(spool: Spool) -> None:
     """By its clock those before it are over; the daemon, which hears of the step a moment later, brings those back and moves no other."""
-    pauses.pause(spool.root, "relay:out", NOW + 3600, "they asked", NOW)
-    pauses.pause(spool.root, "example.net", NOW + 60, "", NOW)
-    before = [*pauses.read(spool.root)]
-    pauses.pause(spool.root, "example.org", NOW + 10_000 + 600, "", NOW + 10_000)
-    pauses.pause(spool.root, "example.net", NOW + 10_000 + 900, "anew", NOW + 10_000)
-    pauses.move(spool.root, before, 10_000, NOW + 10_000)
-    known = pauses.read(spool.root).by_target
+    suspensions.pause(spool.root, "relay:out", NOW + 3600, "they asked", NOW)
+    suspensions.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    before = [*suspensions.read(spool.root)]
+    suspensions.pause(spool.root, "example.org", NOW + 10_000 + 600, "", NOW + 10_000)
+    suspensions.pause(spool.root, "example.net", NOW + 10_000 + 900, "anew", NOW + 10_000)
+    suspensions.move(spool.root, before, 10_000, NOW + 10_000)
+    known = suspensions.read(spool.root).by_target
     assert {name: each.until - NOW for name, each in known.items()} == {"relay:out": 13_600, "example.org": 10_600, "example.net": 10_900}
     assert known["relay:out"].why == "they asked"
 
@@ -98,8 +99,8 @@ def test_who_is_held_by_a_pause() -> None:
 )  # fmt: skip
 def test_one_form_of_each_name(text: str, target: str) -> None:
     """However it is written, it is the name that mail meets."""
-    assert pauses.target_of(text) == target
-    assert pauses.target_of(target) == target
+    assert suspensions.target_of(text) == target
+    assert suspensions.target_of(target) == target
 
 
 @pytest.mark.parametrize(
@@ -126,17 +127,17 @@ def test_one_form_of_each_name(text: str, target: str) -> None:
 def test_what_names_nothing_is_refused(text: str) -> None:
     """A slip must not pause everything, or nothing."""
     with pytest.raises(ValueError, match="no destination"):
-        pauses.target_of(text)
+        suspensions.target_of(text)
 
 
 @given(st.text())
 def test_any_text_names_something_or_nothing(text: str) -> None:
     """Whatever it is, one error is raised, or a name that stays what it is."""
     try:
-        target = pauses.target_of(text)
+        target = suspensions.target_of(text)
     except ValueError:
         return
-    assert pauses.target_of(target) == target
+    assert suspensions.target_of(target) == target
 
 
 @pytest.mark.parametrize(
@@ -144,26 +145,26 @@ def test_any_text_names_something_or_nothing(text: str) -> None:
 )
 def test_a_damaged_file_is_one_error(spool: Spool, data: bytes) -> None:
     """It says which file, and nothing else is raised."""
-    Path(spool.root, pauses.NAME).write_bytes(data)
+    Path(spool.root, suspensions.NAME).write_bytes(data)
     with pytest.raises(Failure, match="no list of pauses"):
-        pauses.read(spool.root)
+        suspensions.read(spool.root)
 
 
 def test_the_daemon_hears_of_each_change(spool: Spool) -> None:
     """By the doorbell; without one, nobody heard."""
-    assert not pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+    assert not suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
     bell = doorbell.hang(spool.root)
     try:
-        assert pauses.pause(spool.root, "example.org", math.inf, "", NOW)
-        assert pauses.resume(spool.root, "example.net", NOW)
-        assert doorbell.listen(bell) == [pauses.NAME]
+        assert suspensions.pause(spool.root, "example.org", math.inf, "", NOW)
+        assert suspensions.resume(spool.root, "example.net", NOW)
+        assert doorbell.listen(bell) == [suspensions.NAME]
     finally:
         bell.close()
 
 
 def test_commands_at_the_same_time_lose_nothing(spool: Spool) -> None:
     """Each reads what the one before wrote."""
-    threads = [threading.Thread(target=pauses.pause, args=(spool.root, f"d{nth}.example", math.inf, "", NOW)) for nth in range(20)]
+    threads = [threading.Thread(target=suspensions.pause, args=(spool.root, f"d{nth}.example", math.inf, "", NOW)) for nth in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -174,7 +175,7 @@ def test_commands_at_the_same_time_lose_nothing(spool: Spool) -> None:
 @pytest.mark.parametrize("step", ["rename", "fsync"])
 def test_a_crash_leaves_the_old_list_or_the_new_one(spool: Spool, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whatever step fails, the file can be read, and the next command gets through."""
-    pauses.pause(spool.root, "example.net", math.inf, "", NOW)
+    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
 
     def dies(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -182,8 +183,8 @@ def test_a_crash_leaves_the_old_list_or_the_new_one(spool: Spool, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(os, step, dies)
         with pytest.raises(Failure):
-            pauses.pause(spool.root, "example.org", math.inf, "", NOW)
+            suspensions.pause(spool.root, "example.org", math.inf, "", NOW)
     assert names(spool.root) == ["example.net"]
-    Path(spool.root, "tmp", pauses.NAME).write_text("of a command that was killed")
-    pauses.pause(spool.root, "example.com", math.inf, "", NOW)
+    Path(spool.root, "tmp", suspensions.NAME).write_text("of a command that was killed")
+    suspensions.pause(spool.root, "example.com", math.inf, "", NOW)
     assert names(spool.root) == ["example.com", "example.net"]

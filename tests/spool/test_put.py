@@ -17,10 +17,10 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
 from mailer.spool import Spool
-from mailer.spool.admit import Terms
-from mailer.spool.adopt import adopt
-from mailer.spool.doorbell import hang, listen
-from mailer.spool.put import put
+from mailer.spool.files.admit import Terms
+from mailer.spool.files.doorbell import hang, listen
+from mailer.spool.files.enqueue import put
+from mailer.spool.files.pickup import adopt
 from tests.fakes.mail import BODY, envelope
 from tests.fakes.mail import put as put_letter
 from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
@@ -71,7 +71,7 @@ def test_a_body_may_have_any_length(spool: Spool, body: bytes) -> None:
 def test_a_spool_file_is_its_owners_whatever_the_umask_says(tmp_path: Path, umask: int) -> None:
     """Mode 0600, and nobody else reads other people's mail."""
     root = tmp_path / "spool"
-    code = f"from mailer.spool.put import put; put({str(root)!r}, {ID!r}, {envelope(id=ID).to_line()!r}, b'x')"
+    code = f"from mailer.spool.files.enqueue import put; put({str(root)!r}, {ID!r}, {envelope(id=ID).to_line()!r}, b'x')"
     subprocess.run([sys.executable, "-c", code], check=True, umask=umask)
     assert stat.S_IMODE((root / "queued" / ID).stat().st_mode) == 0o600
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.failure import Failure
-from mailer.spool import NoSuchMessage, Spool, notes
-from mailer.spool.replay import replay
-from mailer.spool.sweep import sweep
+from mailer.spool import NoSuchMessage, Spool
+from mailer.spool.files import notes
+from mailer.spool.files.replay import replay
+from mailer.spool.files.sweep import sweep
 from tests.fakes.mail import BODY, NOW, outcome, put
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mailer import durable
+from mailer.io import durable
 from mailer.mail.failure import Failure
 from mailer.spool import Spool
-from mailer.spool.sack import Letter, Post, Sack
+from mailer.spool.files.batch import Letter, Post, Sack
 from tests.fakes.mail import BODY, envelope
 
 

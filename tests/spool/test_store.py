@@ -15,7 +15,7 @@ import pytest
 
 from mailer.mail.failure import Failure
 from mailer.spool import Busy, Entry, NoSuchMessage, Spool
-from mailer.spool.file import CorruptFile
+from mailer.spool.files.message_file import CorruptFile
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 from tests.fakes.sockets import make_socket
 

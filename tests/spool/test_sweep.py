@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mailer.spool import Spool
-from mailer.spool.keys import path_of
-from mailer.spool.put import put as spool_put
-from mailer.spool.sweep import ABANDONED, sweep
+from mailer.spool.files.enqueue import put as spool_put
+from mailer.spool.files.idempotency import path_of
+from mailer.spool.files.sweep import ABANDONED, sweep
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put
 
 HOUR = 3600.0

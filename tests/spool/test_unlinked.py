@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import unlinked
+from mailer.spool.files import unlinked
 
 
 def opened(directory: Path, count: int) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import layout
+from mailer.spool.files import layout
 from tests.status.office import Office
 
 

@@ -12,9 +12,9 @@ from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import Outcome
 from mailer.spool import Entry, Spool
-from mailer.spool.put import put as spool_put
+from mailer.spool.files.enqueue import put as spool_put
+from mailer.status.sqlite.writer import NAME, StatusWriter
 from mailer.status.view import View
-from mailer.status.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 import pytest
 
 from mailer.mail.outcome import Hop
-from mailer.status import schema
-from mailer.status.reader import Reader
+from mailer.status.sqlite import schema
+from mailer.status.sqlite.reader import Reader
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.outcome import Hop
-from mailer.status.catchup import BATCH, catch_up, missed, settle_left
-from mailer.status.reader import Reader
-from mailer.status.writer import StatusWriter
+from mailer.status.sqlite.catchup import BATCH, catch_up, missed, settle_left
+from mailer.status.sqlite.reader import Reader
+from mailer.status.sqlite.writer import StatusWriter
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.test_writer import dump

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailer.config import load
 from mailer.service import clear_out
-from mailer.spool.calendar import STANDS
+from mailer.spool.files.calendar import STANDS
 from tests.fakes.mail import NOW, outcome
 
 from .office import Office

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mailer.spool import Spool, doorbell
+from mailer.spool import Spool
+from mailer.spool.files import doorbell
 from mailer.status import daemon
 from tests.status.office import Office
 

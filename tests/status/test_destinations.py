@@ -8,7 +8,7 @@ import pytest
 
 from mailer.events import Standings
 from mailer.status.destinations import FOREVER, Standing
-from mailer.status.reader import Reader
+from mailer.status.sqlite.reader import Reader
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 

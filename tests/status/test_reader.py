@@ -14,9 +14,9 @@ from mailer.events import Event, Settled, Tried
 from mailer.mail.history import History
 from mailer.spool import Entry
 from mailer.status.filter import Filter
-from mailer.status.reader import Reader
-from mailer.status.schema import STATUSES
-from mailer.status.writer import StatusWriter
+from mailer.status.sqlite.reader import Reader
+from mailer.status.sqlite.schema import STATUSES
+from mailer.status.sqlite.writer import StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.users import as_somebody_else, public_directory
 from tests.status.office import Office

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.pattern import fits
-from mailer.status import reader, schema, writer
 from mailer.status.filter import Filter
+from mailer.status.sqlite import reader, schema, writer
 
 EMAILS = (
     "id message_id request_id from_address subject size priority status queued_time last_attempt_time sent_time next_attempt_time "

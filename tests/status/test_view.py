@@ -12,7 +12,7 @@ from mailer.events import Seen
 from mailer.mail.failure import Failure
 from mailer.spool import Entry, Spool
 from mailer.status.filter import Filter
-from mailer.status.schema import SCHEDULED, STATUSES
+from mailer.status.sqlite.schema import SCHEDULED, STATUSES
 from mailer.status.view import View
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.mail.outcome import Outcome
-from mailer.status.writer import StatusWriter
+from mailer.status.sqlite.writer import StatusWriter
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.rows import HOP, TABLES, dump, entry, one

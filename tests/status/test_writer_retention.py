@@ -9,9 +9,9 @@ import pytest
 
 from mailer.events import Seen, Settled, Tried
 from mailer.spool import Spool
-from mailer.status import writer
-from mailer.status.reader import Reader
-from mailer.status.writer import NAME, StatusWriter
+from mailer.status.sqlite import writer
+from mailer.status.sqlite.reader import Reader
+from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import NOW, outcome, put
 from tests.status.office import Office
 from tests.status.rows import TABLES, dump, entry

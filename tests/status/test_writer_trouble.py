@@ -13,8 +13,8 @@ from mailer.events import Seen, Settled
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.spool import Entry
-from mailer.status import arrears, writer
-from mailer.status.writer import NAME, StatusWriter
+from mailer.status.sqlite import arrears, writer
+from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.rows import TABLES, dump, entry

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from mailer.mail.dates import rfc3339
-from mailer.spool.doorbell import hang, listen
+from mailer.spool.files.doorbell import hang, listen
 from tests.fakes.mail import NOW
 from tests.submit.door import WHOLE, Door, fields
 

@@ -1,0 +1,219 @@
+"""The other end: what a user who may not read the spool asks of the daemon, as if he read it himself.
+
+`RemoteView` is a `mailer.status.api.MailView`, as `mailer.status.view.View` is, with the user's own mail in it; `RemoteSpool` does what
+a user may do to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Self
+
+from mailer.mail.cause import CAUSES
+from mailer.mail.dates import parse_rfc3339
+from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.history import History
+from mailer.spool import Entry
+from mailer.spool.files import message_file
+from mailer.spool.files.handover import Unanswered, ask
+from mailer.status.attempts import Attempted, DialogLine
+from mailer.status.daemon import DaemonState
+from mailer.status.record import RecipientRecord, Record
+from mailer.status.sqlite.reader import Undelivered
+from mailer.status.story import Story
+from mailer.status.view import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.status.filter import Filter
+    from mailer.status.sqlite.reader import Waiting
+
+
+class RemoteView:
+    """The mail of the user who asks: a `MailView`."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.spool = RemoteSpool(root)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def message(self, id: str) -> Record | None:
+        """What became of message `id`."""
+        return next(iter(self.find(id)), None)
+
+    def find(self, name: str) -> list[Record]:
+        """The messages that `name` means, oldest first."""
+        if "\n" in name:
+            return []
+        return list(map(_record, self._records(f"find {name}")))
+
+    @cached_property
+    def daemon(self) -> DaemonState:
+        """Whether it runs; it must, to be asked."""
+        return self.summary().daemon
+
+    def story(self, record: Record, _most: int = -1) -> Story:
+        """The whole story of the user's own message, as far as the daemon tells."""
+        told = _Told(self._records(f"story {record.id}"))
+        try:
+            entry = self.spool.read(record.id)
+        except Failure:
+            entry = None
+        return Story(
+            record,
+            entry,
+            os.getuid(),
+            told.attempts,
+            told.dialogs,
+            told.reports,
+            told.missing,
+        )
+
+    def messages(self, wanted: Filter) -> Iterator[Record]:
+        """The messages that are meant, newest first, as far as one answer goes."""
+        return map(_record, self._records("list", wanted))
+
+    def queue(self, wanted: Filter) -> Iterator[Record]:
+        """Those of the spool, oldest first."""
+        return map(_record, self._records("queue", wanted))
+
+    def waiting(self) -> Iterator[Waiting]:
+        """How much waits for whom concerns all mail. Raises `Failure` (77)."""
+        raise Failure("you may not read the spool; ask its owner, or run this as that user", NO_PERMISSION)
+
+    def standings(self) -> tuple[()]:
+        """None: the state of destinations concerns all mail."""
+        return ()
+
+    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
+        """The recipients that did not get their message."""
+        return map(_undelivered, self._ask("bounces", wanted))
+
+    def summary(self) -> Summary:
+        """All of it at a glance."""
+        (document,) = self._ask("summary")
+        running, pid, _ = document.pop("daemon")
+        failures = [_undelivered(item) for item in document.pop("failures")]
+        return Summary(**document, daemon=DaemonState(running, pid, frozenset()), failures=failures)
+
+    def _ask(self, line: str, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+        data = b"" if wanted is None else json.dumps(_bound(wanted)).encode()
+        _, rest = question(self.root, line, data)
+        return (json.loads(document) for document in BytesIO(rest))
+
+    def _records(self, line: str, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+        """The documents of the answer, each with all of its recipients, which may have come on several lines."""
+        whole: dict[str, Any] | None = None
+        for document in self._ask(line, wanted):
+            if whole is not None and document.keys() == {"recipients"}:
+                whole["recipients"] += document["recipients"]
+                continue
+            if whole is not None:
+                yield whole
+            whole = document
+        if whole is not None:
+            yield whole
+
+
+class _Told:
+    """The answer to ``story``, put together."""
+
+    def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
+        self.attempts: list[Attempted] = []
+        self.dialogs: dict[int, list[DialogLine]] = {}
+        self.reports: list[Record] = []
+        self.missing: list[str] = []
+        for document in documents:
+            if "attempt" in document:
+                self.attempts.append(Attempted(**_known(document["attempt"])))
+            elif "dialog" in document:
+                key, lines = document["dialog"]
+                self.dialogs[key] = [DialogLine(*line) for line in lines]
+            elif "missing" in document:
+                self.missing = document["missing"]
+            else:
+                self.reports.append(_record(document))
+
+
+class RemoteSpool:
+    """What a user may do to his own mail: read it, and cancel it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def read(self, id: str) -> Entry:
+        """Message `id` without its content. Raises `Failure`, `CorruptFile`."""
+        return self._load(id)[0]
+
+    def content(self, id: str) -> bytes:
+        """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
+        return self._load(id)[1]
+
+    def _load(self, id: str) -> tuple[Entry, bytes]:
+        place, data = question(self.root, f"read {id}")
+        state, _, due = place.partition(" ")
+        envelope, start, end = message_file.parse(data, id)
+        outcomes, damaged = message_file.parse_records(data[end:])
+        history = History(len(envelope.recipients), outcomes)
+        arrived = parse_rfc3339(envelope.created)
+        return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data), damaged=damaged), data[start:end]
+
+    def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
+        """Give up what of message `id` has not left. Raises `Failure`."""
+        question(self.root, f"cancel {id}")
+
+    def ring(self, _id: str) -> bool:
+        """The daemon did it itself, and knows."""
+        return True
+
+    def hold(self, id: str) -> None:
+        """Not for users, like the next two: who runs the queue decides what waits. Raises `Failure` (77)."""
+        raise Failure(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", NO_PERMISSION)
+
+    release = retry = hold
+
+
+def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:
+    """Ask the daemon. Raises `Failure`: what it says, or 77 where none answers, since nobody else could tell."""
+    try:
+        return ask(root, line, data)
+    except Unanswered:
+        raise Failure(
+            f"you may not read the spool {root}, and no daemon answers there to tell you of your own mail; ask its owner", NO_PERMISSION
+        ) from None
+
+
+def _bound(wanted: Filter) -> dict[str, object]:
+    return {
+        "to": wanted.to,
+        "sender": wanted.sender,
+        "domain": wanted.domain,
+        "states": sorted(wanted.states),
+        "since": wanted.since,
+        "before": wanted.before,
+    }
+
+
+def _record(document: dict[str, Any]) -> Record:
+    people = [RecipientRecord(**_known(recipient)) for recipient in document.pop("recipients")]
+    return Record(**document, recipients=people)
+
+
+def _undelivered(document: dict[str, Any]) -> Undelivered:
+    return Undelivered(**document | {"recipient": RecipientRecord(**_known(document["recipient"]))})
+
+
+def _known(document: dict[str, Any]) -> dict[str, Any]:
+    """The same with its cause as one of ours; a daemon of another version may know others."""
+    return document | {"cause": CAUSES.get(document.get("cause") or "")}

@@ -1,0 +1,216 @@
+"""The desk: one question of one user, and the answer to it. Plain functions; whoever calls them has a thread to wait in.
+
+========================  ===============================================================================================
+``put ID`` + spool file   the message is in the spool, durably: ``ok`` and the ID that it has
+``find NAME``             his messages of that ID, Message-ID or request id, one JSON object a line
+``list`` + filter         his messages, newest first; ``queue`` those of the spool, oldest first; ``bounces`` his recipients in trouble
+``summary``               how many there are of each kind
+``read ID``               his message as it lies in the spool: ``ok STATE DUE`` and the file
+``story ID``              what the status database knows of its attempts, one JSON object
+``cancel ID``             give up what of his message has not left
+========================  ===============================================================================================
+
+A filter is a JSON object with members of `mailer.status.filter.Filter` and ``limit``. Records travel as all of their members, so
+that the other end shows them as if it had read them itself. One with many recipients takes several lines: those after the first
+have more of its ``recipients`` and nothing else.
+
+An answer is made in pieces, each when the one before it was taken: how much there is to say costs time, and no memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure, from_os
+from mailer.mail.text import one_line
+from mailer.spool.files.admit import Stranger, admit
+from mailer.spool.files.layout import is_id
+from mailer.spool.files.message_file import CorruptFile
+from mailer.status.filter import Filter
+from mailer.status.sqlite.schema import LATER, SCHEDULED, STATUSES
+
+from .user_view import OwnMail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from mailer.spool import Spool
+    from mailer.spool.files.admit import Terms
+
+MOST = 1000  # messages in one answer
+PIECE = 1 << 16  # bytes of an answer that are made together; a line may make it longer
+PEOPLE = 25  # recipients in one line; each may have a reply of 4,000 characters
+LONGEST_LINE = 4096  # bytes of the first line of a question; a Message-ID has fewer than a thousand
+ATTEMPTS = 2000  # in one story, the last
+PUT = b"put "
+"""How a question begins that writes. The others only look, and one at a time is enough."""
+
+
+class Desk:
+    """Answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
+
+    def __init__(self, spool: Spool, terms: Terms, changed: Callable[[str], None]) -> None:
+        self.spool = spool
+        self.terms = terms
+        self.changed = changed
+        self._verbs: dict[str, Callable[[int, str, bytes], Generator[bytes, None, None]]] = {
+            "put": self._put,
+            "find": self._find,
+            "list": partial(self._list, OwnMail.messages),
+            "queue": partial(self._list, OwnMail.queue),
+            "bounces": partial(self._list, OwnMail.undelivered),
+            "summary": self._summary,
+            "read": self._read,
+            "story": self._story,
+            "cancel": self._cancel,
+        }
+
+    def answer(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
+        """The answer to user `uid`, whatever he asks, in pieces: ``ok …`` or ``no CODE why``.
+
+        What fails when a part of it has been said raises `Failure`: then there is no answer.
+        """
+        begun = False
+        try:
+            for piece in gathered(self._lines(uid, question)):
+                begun = True
+                yield piece
+        except (Failure, CorruptFile, OSError) as error:
+            refused = self._failure(error)
+            if begun:
+                raise refused from None
+            yield refusal(str(refused), refused.code)
+
+    def _lines(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
+        head, _, data = question.partition(b"\n")
+        verb, _, rest = head[:LONGEST_LINE].decode("utf-8", "replace").partition(" ")
+        act = self._verbs.get(verb)
+        if act is None or len(head) > LONGEST_LINE:
+            raise Failure("this daemon does not know that question", USAGE)
+        return act(uid, rest, data)
+
+    def _failure(self, error: Exception) -> Failure:
+        if isinstance(error, CorruptFile):
+            return Failure(f"the message is refused: {error}", BAD_MESSAGE)
+        if isinstance(error, OSError):
+            return from_os("cannot do that", error.filename or self.spool.root, error)
+        assert isinstance(error, Failure)
+        return error
+
+    def _put(self, uid: int, id: str, data: bytes) -> Generator[bytes, None, None]:
+        if not is_id(id):
+            raise Failure("a message is put under an ID", USAGE)
+        done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
+        self.changed(done)
+        yield b"ok " + done.encode()
+
+    def _find(self, uid: int, name: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, uid) as mail:
+            yield from _told(map(asdict, mail.find(name)))
+
+    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], uid: int, _: str, data: bytes) -> Generator[bytes, None, None]:
+        wanted, limit = asked(data)
+        with OwnMail(self.spool, uid) as mail:
+            yield from _told(asdict(item) for item in islice(find(mail, wanted), limit))
+
+    def _summary(self, uid: int, _: str, __: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, uid) as mail:
+            summary = mail.summary()
+        document = asdict(summary)
+        document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
+        yield from _told([document])
+
+    def _read(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, uid) as mail:
+            mail.message(id)
+        fd, length, state, due = self.spool.raw(id)
+        try:
+            yield f"ok {state} {due}\n".encode()
+            for at in range(0, length, PIECE):
+                yield os.pread(fd, min(PIECE, length - at), at)
+        finally:
+            os.close(fd)
+
+    def _story(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, uid) as mail:
+            story = mail.view.story(mail.message(id), ATTEMPTS)
+        yield from _told([{"missing": story.missing}])
+        yield from _line_each("attempt", map(asdict, story.attempts))
+        yield from _line_each("dialog", story.dialogs.items())
+        for report in story.reports:
+            yield from _record(asdict(report))
+
+    def _cancel(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, uid) as mail:
+            mail.message(id)
+        self.spool.cancel(id, time.time(), f"cancelled by its sender, user {uid}")
+        self.changed(id)
+        yield b"ok " + id.encode()
+
+
+def asked(data: bytes) -> tuple[Filter, int]:
+    """The filter that a question names, and how many messages are wanted. Raises `Failure` (64)."""
+    try:
+        document: dict[str, Any] = json.loads(data or b"{}")
+        texts = {name: document.pop(name, "") for name in ("to", "sender", "domain")}
+        times = {name: document.pop(name, 0.0) for name in ("since", "before")}
+        states = frozenset(document.pop("states", ()))
+        limit = document.pop("limit", MOST)
+        if document or not all(isinstance(text, str) for text in texts.values()) or not states <= {*STATUSES, *LATER, SCHEDULED}:
+            raise ValueError
+        if type(limit) is not int or not all(type(at) in (int, float) and 0 <= at < 1e11 for at in times.values()):
+            raise ValueError
+        return Filter(**texts, **times, states=states), min(max(limit, 0), MOST)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Failure("the filter of the question is none", USAGE) from None
+
+
+def refusal(why: str, code: int) -> bytes:
+    """The answer that says no."""
+    return f"no {code} {one_line(why)}".encode("utf-8", "replace")
+
+
+def gathered(lines: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """The same octets in pieces that are worth sending."""
+    piece = bytearray()
+    try:
+        for line in lines:
+            piece += line
+            if len(piece) >= PIECE:
+                yield bytes(piece)
+                piece.clear()
+    finally:
+        lines.close()
+    if piece:
+        yield bytes(piece)
+
+
+def _told(documents: Iterable[dict[str, Any]]) -> Generator[bytes, None, None]:
+    """``ok``, and a line for each document."""
+    yield b"ok\n"
+    for document in documents:
+        yield from _record(document)
+
+
+def _record(document: dict[str, Any]) -> Generator[bytes, None, None]:
+    """A document on one line, or on several if it has more recipients than go into one."""
+    people = document.get("recipients", [])
+    if len(people) > PEOPLE:
+        document = {**document, "recipients": people[:PEOPLE]}
+    yield _line(document)
+    for at in range(PEOPLE, len(people), PEOPLE):
+        yield _line({"recipients": people[at : at + PEOPLE]})
+
+
+def _line_each(name: str, values: Iterable[object]) -> Generator[bytes, None, None]:
+    return (_line({name: value}) for value in values)
+
+
+def _line(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"

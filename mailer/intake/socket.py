@@ -1,0 +1,159 @@
+"""The socket that users call: who it is, what he asks, and that no caller harms another or the daemon.
+
+Everything here is bounded, in all and of one user: how many are served at a time (the accept loop of `mailer.net.server` sees to
+that); how long one may take over a question or an answer; how long a question may be; how many large ones are held in memory at once,
+and how many answers are under way. An answer is made in pieces, the next one while the one before it is being taken, so that no more
+than two are held. A caller who breaks a rule of the frame, does not take his answer, or finds no place is hung up on, and no other
+caller notices; the program of one who finds no place uses ``drop/``.
+
+The loop of the daemon waits for the network; what a question asks is done in threads, since it waits for the disk. Users take
+turns there, and who only looks has a part of the processor that leaves the most of it to deliveries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
+from mailer.net.server import AcceptLoop, unix_socket
+from mailer.spool.files.handover import MORE, NAME
+
+from .handlers import PUT, refusal
+from .shares import UserShares, UserTurns
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from mailer.net.server import Peer
+
+BACKLOG = 128  # who waits to be accepted; more than that use ``drop/`` at once
+WRITERS = 4  # threads that wait for the disk; more would only queue there
+ANSWERS = 8  # under way at once; each holds what is known of one message
+LARGE = 1 << 19  # bytes: of questions beyond it only so many are held at once:
+LARGE_AT_ONCE = 4
+SMALL = 1 << 14  # bytes of a question that only looks; a filter fits in
+REST = 5.0  # times as long as a piece of an answer took of the processor, until the next: deliveries keep five sixths of the interpreter
+MODE = 0o666  # everybody may call; who it is, the kernel says
+
+
+class CallLimits(NamedTuple):
+    """What callers may have: connections in all and of one user, seconds for a question or an answer, bytes of a question."""
+
+    connections: int
+    each: int
+    seconds: float
+    largest: int
+
+
+class IntakeServer:
+    """Serves `answer`, which is given the user's number and the question and makes pieces, on the socket of the spool at `root`.
+
+    An error of ours is told to `bug`, and ends that one call.
+    """
+
+    def __init__(
+        self, root: str, answer: Callable[[int, bytes], Iterator[bytes]], limits: CallLimits, bug: Callable[[Exception], None]
+    ) -> None:
+        self.root = root
+        self.answer = answer
+        self.limits = limits
+        self._writers = UserTurns("intake", WRITERS, WRITERS // 2)
+        self._lookers = UserTurns("intake-status", 1, 1, REST)  # one thread, for an answer reads the database from piece to piece
+        self._answers = UserShares(ANSWERS, ANSWERS // 4)
+        self._large = UserShares(LARGE_AT_ONCE, LARGE_AT_ONCE // 2)
+        self._loop = asyncio.get_running_loop()
+        self._accepting = AcceptLoop(self._serve, most=limits.connections, each=limits.each, bug=bug)
+        self._accepting.listen(unix_socket(root, NAME, MODE, BACKLOG))
+
+    def change(self, limits: CallLimits) -> None:
+        """Other limits hold from now on, for what is asked next."""
+        self.limits = limits
+        self._accepting.most, self._accepting.each = limits.connections, limits.each
+
+    async def close(self) -> None:
+        """Take no more calls, and end those that are; what is being written to the disk is finished."""
+        await self._accepting.close()
+        for turns in (self._writers, self._lookers):
+            await turns.close()
+        try:
+            os.unlink(f"{self.root}/{NAME}")
+        except FileNotFoundError:
+            pass
+
+    async def _serve(self, caller: socket.socket, peer: Peer) -> None:
+        with caller:
+            try:
+                while await self._one(caller, peer.uid):
+                    pass
+            except Failure:
+                pass  # what he was being told cannot be read any more
+
+    async def _one(self, caller: socket.socket, uid: int) -> bool:
+        """One question and its answer; whether another may follow."""
+        async with AsyncExitStack() as held:
+            async with asyncio.timeout(self.limits.seconds):
+                question = await self._question(caller, uid, held)
+            if question is None:
+                return False
+            if question.startswith(PUT):
+                turns = self._writers
+            else:
+                turns = self._lookers
+                await held.enter_async_context(self._answers.of(uid))
+            await self._answer(caller, uid, turns, self.answer(uid, question))
+        return True
+
+    async def _question(self, caller: socket.socket, uid: int, held: AsyncExitStack) -> bytes | None:
+        """What he asks; None if it is nothing that can be answered."""
+        head = await self._read(caller, 4)
+        if len(head) < 4:
+            return None
+        length = int.from_bytes(head, "big")
+        if not 0 < length <= self.limits.largest:
+            code = BAD_MESSAGE if length else USAGE
+            await self._say(caller, refusal(f"a question has 1 to {self.limits.largest} bytes, not {length}", code))
+            return None
+        question = await self._read(caller, min(length, len(PUT)))
+        if length > SMALL and question != PUT:
+            await self._say(caller, refusal(f"a question that hands no message in has at most {SMALL} bytes, not {length}", USAGE))
+            return None
+        if length > LARGE:
+            await held.enter_async_context(self._large.of(uid))
+        question += await self._read(caller, length - len(question))
+        return bytes(question) if len(question) == length else None
+
+    async def _answer(self, caller: socket.socket, uid: int, turns: UserTurns, answer: Iterator[bytes]) -> None:
+        """Say it piece by piece. For all of it together he has so long as for a question."""
+        patience = self.limits.seconds
+        try:
+            piece = await turns.do(uid, next, answer, b"")
+            while piece:
+                following = await turns.do(uid, next, answer, b"")
+                begun = self._loop.time()
+                async with asyncio.timeout(patience):
+                    await self._say(caller, piece, more=bool(following))
+                patience -= self._loop.time() - begun
+                piece = following
+        except BaseException:
+            await turns.do(uid, _close, answer)
+            raise
+
+    async def _say(self, caller: socket.socket, answer: bytes, *, more: bool = False) -> None:
+        await self._loop.sock_sendall(caller, (len(answer) | (MORE if more else 0)).to_bytes(4, "big") + answer)
+
+    async def _read(self, caller: socket.socket, count: int) -> bytearray:
+        """So many bytes, or as many as come before the caller hangs up. Memory is taken only for what has come."""
+        data = bytearray()
+        while len(data) < count and (part := await self._loop.sock_recv(caller, min(count - len(data), 1 << 18))):
+            data += part
+        return data
+
+
+def _close(answer: Iterator[bytes]) -> None:
+    """Let go of what it reads from, in the thread that opened it."""
+    if close := getattr(answer, "close", None):
+        close()

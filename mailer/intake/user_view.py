@@ -1,0 +1,110 @@
+"""The mail of one user: what of `mailer.status.view` is his, and nothing else.
+
+The status database has who handed each message over; it is asked first, so that what one user asks costs as much as his own
+mail does, however much there is of others'.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+from mailer.mail.failure import NO_SUCH, Failure
+from mailer.spool.files.admit import tail_of
+from mailer.spool.files.layout import is_id
+from mailer.status.filter import EVERYTHING
+from mailer.status.sqlite.reader import Undelivered
+from mailer.status.sqlite.schema import PENDING, SCHEDULED, STATUSES, UNDELIVERED
+from mailer.status.view import Summary, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mailer.spool import Spool
+    from mailer.status.filter import Filter
+    from mailer.status.record import Record
+
+MOST = 10_000  # messages of one user that are looked at for one question, the newest
+
+
+class OwnMail:
+    """What user `uid` may see of `spool`. A context manager."""
+
+    def __init__(self, spool: Spool, uid: int) -> None:
+        self.view = View(spool)
+        self.uid = uid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.view.reader.close()
+
+    def owns(self, id: str) -> bool:
+        """Whether message `id` is his."""
+        return is_id(id) and self.view.reader.submitter(id) == self.uid
+
+    def message(self, id: str) -> Record:
+        """His message `id`. Raises `Failure` (67) for every other name."""
+        record = self.view.message(id) if self.owns(id) else None
+        if record is None:
+            raise Failure(f"no message {id!r} of yours is known here", NO_SUCH)
+        return record
+
+    def find(self, name: str) -> list[Record]:
+        """His messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
+        id = name.upper()
+        if is_id(id):
+            tail = tail_of(id, self.uid)
+            ids = [id] if self.owns(id) else [other for other in self._ids() if other.endswith(tail)]
+            return list(self._records(ids))
+        names = {name, f"<{name}>"}
+        records = self._records(self.view.reader.named_of(self.uid, name)[:MOST])
+        return [record for record in records if record.message_id in names or record.request_id == name]
+
+    def messages(self, wanted: Filter) -> Iterator[Record]:
+        """Those that are meant, newest first."""
+        if wanted.possible:
+            yield from filter(wanted.matches, self._all())
+
+    def queue(self, wanted: Filter) -> Iterator[Record]:
+        """Those of the spool that are meant, oldest first."""
+        if wanted.possible:
+            waiting = [id for id in self._ids() if self.view.spool.find(id)]
+            yield from filter(wanted.matches, self._records(reversed(waiting)))
+
+    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
+        """His recipients that did not get their message, the newest message first."""
+        for record in self._all() if wanted.possible else ():
+            for recipient in record.recipients:
+                if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):
+                    yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
+
+    def summary(self, failures: int = 5) -> Summary:
+        """All of his mail at a glance."""
+        counts, oldest = dict.fromkeys((*STATUSES, SCHEDULED), 0), {}
+        due: dict[str, float] = {}
+        for record in self._all():
+            word, at = record.word, record.next_attempt_at
+            counts[word] += 1
+            if record.status in PENDING:
+                oldest[word] = record.queued_at
+            if at:
+                due[word] = min(at, due.get(word, at))
+        some = list(islice(self.undelivered(EVERYTHING), failures))
+        return Summary(self.view.spool.root, self.view.daemon, counts, oldest, due.get("deferred"), due.get(SCHEDULED), 0, some)
+
+    def _all(self) -> Iterator[Record]:
+        return self._records(self._ids())
+
+    def _ids(self) -> list[str]:
+        return list(islice(self.view.reader.submitted(self.uid), MOST))
+
+    def _records(self, ids: Iterable[str]) -> Iterator[Record]:
+        for id in ids:
+            try:
+                record = self.view.message(id)
+            except Failure:  # damaged; the daemon sets it aside
+                continue
+            if record is not None:
+                yield record

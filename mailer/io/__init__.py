@@ -1,0 +1,1 @@
+"""What touches the world, one thing a file: the clock, the disk, the service manager. Nothing here decides."""

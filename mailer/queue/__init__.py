@@ -1,0 +1,1 @@
+"""The queue manager: load, route, ready, deliver, settle."""

@@ -1,0 +1,50 @@
+"""The age of a message: for how long it has really been waited for, and when it is given up.
+
+By no clock that can be set. What the last records say was waited by then, and what has passed since. Whoever has run since then has
+seen that pass; of the time before he was started, the wall clock alone says how long it was, and it may be wrong: of that no more
+counts than half of the time to expire, or what was planned when it began. So passes of ``run --once`` give up in time, and neither a
+clock that is put right by three weeks nor a week without a daemon makes mail expire that has hardly been tried.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from mailer.bounces.reports import asked_of
+
+if TYPE_CHECKING:
+    from mailer.io.clock import SteadyClock
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry
+
+
+def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> float:
+    """When a message that was `waited` for so long is given up, in seconds since the epoch: `expire` seconds after it could leave."""
+    asked = asked_of(entry.envelope)
+    if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
+        return clock.now() + min(asked.by, expire) - since(entry, clock)
+    return clock.now() + expire - waited
+
+
+def since(entry: Entry, clock: SteadyClock) -> float:
+    """For how many seconds it could have left, as far as any clock can say: a sender who wants it there in time counts all of it."""
+    return clock.waited(_began(entry), inf)
+
+
+def waited(entry: Entry, clock: SteadyClock, expire: float) -> float:
+    """For how many seconds somebody has really waited for it, of the `expire` that it has."""
+    lasts = {(last.at, last.due, last.waited): last for last in entry.history.last.values() if last.verdict == "defer"}
+    if not lasts:
+        return clock.waited(_began(entry), 0.0)
+    return max(_by(entry, last) + clock.waited(last.at, max(last.due - last.at, expire / 2)) for last in lasts.values())
+
+
+def _by(entry: Entry, last: Outcome) -> float:
+    """How much of that was over when `last` was learned."""
+    return max(last.at - _began(entry), 0.0) if last.waited is None else last.waited
+
+
+def _began(entry: Entry) -> float:
+    """Since when it could have left: what was to wait has its whole time after that."""
+    return max(entry.arrived, entry.envelope.due)

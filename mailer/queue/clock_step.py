@@ -1,0 +1,97 @@
+"""A step: somebody has set the wall clock, and what waits goes with it.
+
+What was to wait for five minutes more waits for five minutes more, whatever the clock shows now: no message is due a year early or
+late, no destination rests for longer, no limit opens at once. That is done at once for what is in memory (`move`). What the files, their
+records and the status database say of when they are due is put right a few at a time (`redate`), since that may be a hundred thousand.
+Only what its sender wanted at a time of day keeps that time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.events import Settled
+from mailer.mail.failure import Failure
+from mailer.spool.files.message_file import CorruptFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.mail.outcome import Outcome
+    from mailer.spool import Entry
+
+    from .manager import Engine
+
+FILES = 50  # looked at in one step
+SLACK = 5.0  # seconds that are no difference
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+def move(engine: Engine, seconds: float) -> None:
+    """The clock of `engine` shows so many seconds more, or less."""
+    engine.scheduler.move(seconds)
+    for line in engine.lines:
+        line.began += seconds
+    engine.standstill.move(seconds)
+    engine.policy.router.forget()  # what was found is known until a time
+    if engine.policy.reactions is not None:
+        engine.policy.reactions.move(seconds)
+
+
+def redate(engine: Engine) -> Iterator[None]:
+    """Give the files of ``deferred/`` the time at which they are due, if that is another one now, `FILES` at a time. Raises `OSError`."""
+    for nth, (written, id) in enumerate([*engine.spool.dues()], 1):
+        due = engine.scheduler.due_of(id)
+        if due and abs(due - written) > SLACK and (due := _redated(engine, id, due)):
+            engine.scheduler.expect(id, due)
+        if not nth % FILES:
+            yield
+
+
+def _redated(engine: Engine, id: str, due: float) -> float:
+    """Message `id` and its recipients are due at `due` now, or at the time that its sender named: on disk, and wherever people look.
+
+    Returns when; 0.0 where somebody has it, or it cannot be read or written, which whoever tries it will say. Then the file keeps the old
+    time, as after a crash, which the guard finds if it is far off.
+    """
+    try:
+        with engine.spool.claim(id, "deferred") as claim:
+            entry, now = claim.entry, engine.clock.now()
+            due = entry.appointed or due
+            outcomes = _moved(entry, due - entry.due, now, engine.settler.waited(entry))
+            engine.spool.defer(claim, outcomes, due)
+    except (Failure, CorruptFile, OSError):
+        return 0.0
+    entry.history.add(outcomes)
+    engine.settler.ledger.told(Settled(now, entry, "deferred", due))
+    return due
+
+
+def _moved(entry: Entry, by: float, now: float, waited: float) -> list[Outcome]:
+    """What is known of the recipients that wait, with a time of the next try that is `by` seconds later. That is no attempt."""
+    last = entry.history.last
+    return [
+        last[to]._replace(at=now, due=last[to].due + by, counts=False, waited=waited, seconds=0.0, moved=True)
+        for to in entry.history.pending()
+        if to in last and last[to].due
+    ]
+
+
+def deferred(engine: Engine, now: float) -> tuple[list[tuple[float, str]], int]:
+    """When each message of ``deferred/`` is due at the start of a daemon, and how many were put off by a clock that was ahead of `now`.
+
+    These wait for as long as they were to. Their files were last changed in the future: so the clock was set back since.
+    """
+    dues, ahead = [], 0
+    for due, changed, id in engine.spool.put_off():
+        waits = _redated(engine, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
+        ahead += waits > 0
+        dues.append((waits or due, id))
+    return dues, ahead
+
+
+def words(seconds: float) -> str:
+    """What happened, for people."""
+    how = "ahead" if seconds > 0 else "back"
+    size, unit = next((each for each in UNITS if abs(seconds) >= each[0]), UNITS[-1])
+    return f"the clock of this machine was set {how} by {abs(seconds) / size:.1f} {unit}"

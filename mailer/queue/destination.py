@@ -1,0 +1,302 @@
+"""A destination: what shares a fate. Its queue, how many sessions it may have, how fast, and whether it is to be left alone.
+
+A destination is a relay, or the normalised set of MX hosts, so that all domains of one operator share
+their limits. What is known of it outlives its jobs: a destination with one message at a time must not
+forget its failures. Everything here is pure; time comes in as an argument, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ..limits.breaker import Breaker
+from ..limits.window import Window
+from ..routing.router import Way
+from .fairness import Lanes
+
+if TYPE_CHECKING:
+    from mailer.mail.outcome import Outcome
+
+    from ..shaping.table import Terms
+    from .attempt import Job
+    from .due import Lot
+    from .newcomers import Guest
+
+NOWHERE = Way("", (), relay=False)
+LOW_WATER = 2  # jobs left in the queue when more messages are read
+WORD = 1.0  # seconds in which the words of an operator are one: he may have meant two thousand messages
+REMEMBERED = 100_000  # messages that met nobody
+LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
+
+
+WaitKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
+"""What holds up a destination's queue; empty where nothing waits."""
+
+
+class Wait(NamedTuple):
+    """Why mail waits; `until` is in seconds since the epoch, 0.0 where it is not known."""
+
+    kind: WaitKind
+    detail: str = ""
+    until: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Destination:
+    """The queue, window and breaker of what is called `key`; `running` sessions are at work."""
+
+    key: str
+    window: Window
+    way: Way = NOWHERE
+    breaker: Breaker = field(default_factory=Breaker)
+    terms: Terms | None = None
+    running: int = 0
+    retrying: int = 0
+    """Sessions that were opened for retries, of those."""
+
+    successes: int = 0
+    failures: int = 0
+    last_reply: str = ""
+    """What it answered when something last went wrong, and `last_at` when; see `told`."""
+
+    last_at: float = 0.0
+    trouble: Outcome | None = None
+    """What the last session met that found no host which would talk, without its dialog."""
+
+    in_vain: dict[str, None] = field(default_factory=dict)
+    """Messages that have found no host here which would talk, since one did: for a relay, which may get another host."""
+
+    paused_until: float = 0.0
+    """No session is opened before that; infinity: until somebody resumes it."""
+
+    pause_reason: str = ""
+    rate: float = 0.0
+    """Messages that went through in a second, lately."""
+
+    put_off: int = 0
+    """How many jobs were put off since the breaker opened."""
+
+    lot: Lot | None = None
+    """Messages that wait on disk until there is room for them in memory."""
+
+    called: int = 0
+    """Those of the lot that are being read."""
+
+    low: int = LOW_WATER
+    line: str = ""
+    """Where the scheduler has it: ``first`` (it has no session), ``more`` (it could do with another), ``timer``, ``crowd``, or nowhere."""
+
+    guest: Guest | None = None
+    """What `newcomers` counts of its sessions."""
+
+    idle_since: float = 0.0
+    wakes_at: float = 0.0
+    urged_at: float = -math.inf
+    _lanes: Lanes = field(default_factory=Lanes)
+    _marked_at: float = 0.0
+    _marked: int = 0
+
+    # The queue
+
+    def add(self, job: Job) -> None:
+        """Queue `job` behind those of its kind."""
+        self._lanes.add(job)
+
+    def take(self, now: float = math.inf) -> Job | None:
+        """The next job that may begin now, or None. Without `now`, whatever the rate."""
+        terms = self.terms
+        if terms is None or not terms.throttle.messages or now == math.inf:
+            return self._lanes.take()
+        if terms.throttle.ready(now, 1) > now:
+            return self._lanes.take_report()
+        job = self._lanes.take()
+        if job is not None and job.attempt.entry.envelope.sender:
+            terms.throttle.took(now, len(job.recipients))
+        return job
+
+    def give_back(self, job: Job, now: float) -> None:
+        """A job that was taken does not begin after all; what it took of the rate is free again."""
+        if self.terms is not None and job.attempt.entry.envelope.sender:
+            self.terms.throttle.took(now, -len(job.recipients))
+
+    def take_all(self) -> list[Job]:
+        """All that wait, in order: they are put off together."""
+        return self._lanes.take_all()
+
+    def __len__(self) -> int:
+        return self._lanes.count
+
+    @property
+    def held(self) -> int:
+        """Jobs in memory, waiting and under way."""
+        return self._lanes.count + self.running + self.called
+
+    @property
+    def only_retries(self) -> bool:
+        """Whether all that waits was tried before."""
+        return self._lanes.first_attempts == 0
+
+    # Whether it gets a session
+
+    def blocked(self, now: float) -> str:
+        """What keeps it from another session: window, breaker, pause, rate; empty if nothing does."""
+        if now < self.paused_until:
+            return "pause"
+        if self.running >= self.window.size:
+            return "window"
+        if not self.breaker.allows(now, self.running):
+            return "breaker"
+        return "rate" if self.terms is not None and self.ready(now) > now else ""
+
+    def ready(self, now: float) -> float:
+        """The earliest time at which its limits on rates let a session begin; at most `now` if they do."""
+        if self.terms is None:
+            return now
+        throttle = self.terms.throttle
+        ready = throttle.ready_connection(now)
+        if throttle.messages and ready <= now and not self._lanes.has_report():
+            ready = throttle.ready(now, 1)
+        return ready
+
+    def rests(self, now: float) -> bool:
+        """Whether what waits for it should wait elsewhere."""
+        return now < self.breaker.open_until or now < self.paused_until
+
+    @property
+    def rests_until(self) -> float:
+        """When it is worth while to look at it again."""
+        return max(self.breaker.open_until, self.paused_until)
+
+    def why(self, now: float) -> Wait:
+        """Why what waits there does."""
+        if now < self.paused_until:
+            return Wait("pause", self.pause_reason, self.paused_until)
+        if self.breaker.is_open(now):
+            return Wait("breaker", self.breaker.reason, self.breaker.open_until)
+        if not len(self):
+            return Wait("")
+        if not self.breaker.allows(now, self.running):
+            return Wait("breaker", f"one session finds out whether it answers again; it did not: {self.breaker.reason}")
+        if (ready := self.ready(now)) > now:
+            return Wait("rate", "more would be faster than its limits allow", ready)
+        if self.running >= self.window.size:
+            return Wait("window", f"{self.running} sessions are at work, and no more are opened yet")
+        return Wait("connections", "all sessions are in use")
+
+    def try_now(self, now: float) -> None:
+        """An operator says that it is worth a try: one session finds out, whatever was to be waited for."""
+        if self.rests(now) and not 0 <= now - self.urged_at < WORD:
+            self.urged_at = now
+            self.breaker.reason = self.breaker.reason or self.pause_reason
+            self.paused_until = 0.0
+            self.breaker.half_open(now)
+
+    def reopen(self) -> None:
+        """What is called by its name is another host, or is called in another way: nothing is known of that."""
+        self.breaker.reset()
+        self.window.restart()
+        self.paused_until = 0.0
+        self.put_off = 0
+        self.trouble = None
+        self.in_vain = {}
+
+    def met_nobody(self, id: str) -> None:
+        """Message `id` has found no host which would talk."""
+        if self.way.relay and len(self.in_vain) < REMEMBERED:
+            self.in_vain[id] = None
+
+    # What was learned
+
+    def succeeded(self) -> bool:
+        """A host talked to us about a message; whether there may be more sessions than before."""
+        self.successes += 1
+        if self.in_vain:
+            self.in_vain = {}
+        if self.breaker.failures and self.breaker.succeeded():
+            self.window.restart()
+            self.put_off = 0
+            return True
+        return self.window.succeeded()
+
+    def failed(self, now: float, reply: str, *, ours: bool = False) -> None:
+        """No host would talk, or (`ours`) one would not let us in."""
+        self.failures += 1
+        self.told(now, reply)
+        cohort = self.window.size
+        self.window.failed()
+        if ours:
+            self.breaker.trip(now, reply)
+        else:
+            self.breaker.failed(now, reply, cohort)
+
+    def crowded(self, now: float, reply: str) -> None:
+        """One of several sessions was turned away: no more than the others are welcome."""
+        self.told(now, reply)
+        self.window.failed()
+        self.window.size = max(min(self.window.size, self.running - 1), 1)
+
+    def told(self, now: float, reply: str) -> None:
+        """What it answered last, where that was not yes."""
+        self.last_reply, self.last_at = reply, now
+
+    def spread(self, random: float) -> float:
+        """How many seconds after the breaker's time the next job that is put off comes back: all of them at its pace, `random` 0 to 1.
+
+        That is for the hosts of others, whom a backlog must not hit at one moment. What waits for a relay of ours waits for nothing else
+        than its answer, and its window is pace enough.
+        """
+        if self.way.relay:
+            return 0.0
+        self.put_off += 1
+        return random * min(self.put_off / max(self.rate, 1.0), LONGEST_SPREAD)
+
+    def mark(self, now: float) -> None:
+        """Measure from now on: it was idle until now."""
+        self._marked_at, self._marked = now, self.successes
+
+    def pace(self, now: float) -> float:
+        """Messages in a second, measured over half a second at least, or since it began to work."""
+        seconds = now - self._marked_at
+        pace = (self.successes - self._marked) / max(seconds, 0.05)
+        if seconds < 0.5:
+            return max(pace, self.rate)
+        self.rate = pace
+        self.mark(now)
+        return pace
+
+    @property
+    def proven(self) -> bool:
+        """Whether a host of it has answered about a message, and none has failed since."""
+        return self.successes > 0 and not self.breaker.failures
+
+    def begins(self, now: float) -> bool:
+        """Whether it takes mail, and it is too early to know its pace."""
+        return not self.rate and self.successes > self._marked and now - self._marked_at < 0.5
+
+    def agree(self, terms: Terms) -> None:
+        """Its terms are these from now on."""
+        if self.terms is not None:
+            terms.throttle.move_in(self.terms.throttle, self.running)
+        self.terms = terms
+        self.window.limit(terms.window_start, terms.window_max)
+        self.breaker.threshold = terms.breaker_threshold
+        self.breaker.first, self.breaker.longest = terms.breaker_first, terms.breaker_longest
+
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more: what is known until or since a time is so by the new one."""
+        self.breaker.open_until += seconds if self.breaker.open_until else 0.0
+        self.paused_until += seconds if self.paused_until else 0.0
+        self.wakes_at += seconds if self.wakes_at else 0.0
+        self.idle_since += seconds
+        self.urged_at += seconds
+        self._marked_at += seconds
+        if self.guest is not None:
+            self.guest.move(seconds)
+
+    def boring(self, now: float) -> bool:
+        """Whether nothing is lost when it is forgotten."""
+        if len(self) or self.running or self.called or self.lot is not None:
+            return False
+        return not self.breaker.failures and now >= self.paused_until

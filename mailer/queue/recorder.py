@@ -1,0 +1,179 @@
+"""The ledger: what was decided goes to the status database and off the disk, in batches.
+
+For a message that all have received the order is: status, then unlink. If the program dies in between, the
+message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
+batch is what came together within `DELAY` seconds or while the batch before was being written, so the
+window stays small and a busy daemon commits hundreds of messages at once. What cannot be unlinked is a leftover (`leftovers`), and
+tried again every `AGAIN` seconds.
+
+Threads do what takes long and needs no interpreter: one the statements of a batch, so that a slow disk holds up the record and
+not the conversation with other hosts; another the closing of files that are gone (`spool.unlinked`), which no batch has to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mailer.spool.files import unlinked
+
+from .leftovers import Leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from mailer.events import Event
+    from mailer.spool import Claim, Spool
+
+DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
+AGAIN = 5.0  # seconds between two tries to remove what the disk would not let go
+UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
+
+
+class Ledger:
+    """Writes events and removes what is done with from `spool`.
+
+    `prepare` makes of events the call that writes them down, of which there is never more than one at a time. `done` is told
+    of each batch when it is through: the IDs that left the spool, and what went wrong, with the ID of the message that would not leave, or
+    ``status``.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        prepare: Callable[[Sequence[Event]], Callable[[], None]],
+        done: Callable[[list[str], list[tuple[str, Exception]]], None],
+    ) -> None:
+        self.spool = spool
+        self.prepare = prepare
+        self.done = done
+        self._events: list[Event] = []
+        self._claims: list[Claim] = []
+        self._busy = False  # a batch is being written, or will be
+        self._since = 0.0  # when the first of what is to be written came
+        self._writer = ThreadPoolExecutor(1, "ledger")
+        self._closer = ThreadPoolExecutor(1, "unlinked")
+        self._unclosed: deque[Future[None]] = deque()
+        self._writing: asyncio.Future[None] | None = None
+        self._leftovers = Leftovers(spool)
+        self._keeping: set[asyncio.Future[None]] = set()
+        self._again: asyncio.TimerHandle | None = None
+
+    @property
+    def batch(self) -> asyncio.Future[None] | None:
+        """The batch that is being written, or was written last."""
+        return self._writing
+
+    def told(self, event: Event) -> None:
+        """Take note of an event; it is written with the next batch."""
+        self._schedule()
+        self._events.append(event)
+
+    def release(self, claim: Claim) -> None:
+        """The message is delivered to all: it leaves the spool when its status is written."""
+        self._schedule()
+        self._claims.append(claim)
+
+    def _schedule(self) -> None:
+        """Something is to be written. While a batch is, it waits for that one to end."""
+        if self._events or self._claims:
+            return
+        self._since = asyncio.get_running_loop().time()
+        if not self._busy:
+            self._start_later()
+
+    def _start_later(self) -> None:
+        self._busy = True
+        asyncio.get_running_loop().call_at(self._since + DELAY, self._start)
+
+    def _start(self) -> None:
+        events, claims = self._events, self._claims
+        self._events, self._claims = [], []
+        self._writing = self._written(events)
+        self._writing.add_done_callback(lambda written: self._wrote(written, claims))
+
+    def _written(self, events: list[Event]) -> asyncio.Future[None]:
+        """Write `events` in the thread; their rows are made here."""
+        loop = asyncio.get_running_loop()
+        try:
+            return loop.run_in_executor(self._writer, self.prepare(events))
+        except Exception as error:
+            written: asyncio.Future[None] = loop.create_future()
+            written.set_exception(error)
+            return written
+
+    def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
+        """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""
+        self._busy = False
+        if self._events or self._claims:
+            self._start_later()
+        problems: list[tuple[str, Exception]] = []
+        if not written.cancelled() and isinstance(error := written.exception(), Exception):
+            problems.append(("status", error))
+        stuck: list[tuple[Claim, OSError]] = []
+        self.done(self._remove(claims, stuck), problems)
+        if stuck:
+            self._keep(stuck)
+
+    def _remove(self, claims: list[Claim], stuck: list[tuple[Claim, OSError]]) -> list[str]:
+        """Take delivered messages off the disk; returns those that are gone, and adds the others to `stuck`."""
+        gone: list[Claim] = []
+        for claim in claims:
+            try:
+                self.spool.drop(claim)
+                gone.append(claim)
+            except FileNotFoundError:  # somebody else has removed it
+                gone.append(claim)
+            except OSError as error:
+                stuck.append((claim, error))
+        ids = [claim.entry.id for claim in gone]
+        if gone:
+            self._close_all(unlinked.together(claim.surrender() for claim in gone))
+        return ids
+
+    # What would not leave
+
+    def _keep(self, stuck: list[tuple[Claim, OSError]]) -> None:
+        """That they are delivered is written down; only then is it told that they are still there."""
+        self._in_thread(lambda: ([], self._leftovers.keep(stuck)))
+
+    def _clear(self) -> None:
+        self._again = None
+        self._in_thread(lambda: (self._leftovers.clear(), []))
+
+    def _in_thread(self, act: Callable[[], tuple[list[str], list[tuple[str, Exception]]]]) -> None:
+        keeping = asyncio.ensure_future(self._kept(act))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+
+    async def _kept(self, act: Callable[[], tuple[list[str], list[tuple[str, Exception]]]]) -> None:
+        loop = asyncio.get_running_loop()
+        self.done(*await loop.run_in_executor(self._writer, act))
+        if self._leftovers and self._again is None:
+            self._again = loop.call_later(AGAIN, self._clear)
+
+    def _close_all(self, runs: list[tuple[int, int]]) -> None:
+        while self._unclosed and self._unclosed[0].done():
+            self._unclosed.popleft()
+        if len(self._unclosed) < UNCLOSED:
+            self._unclosed.append(self._closer.submit(unlinked.close, runs))
+        else:
+            unlinked.close(runs)
+
+    async def close(self) -> None:
+        """Write what is left, and try a last time to remove what would not go. No event may come after."""
+        while self._busy:
+            if self._writing is None or self._writing.done():
+                await asyncio.sleep(DELAY)
+            else:
+                await asyncio.wait([self._writing])
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+        if self._again is not None:
+            self._again.cancel()
+            self.done(await asyncio.get_running_loop().run_in_executor(self._writer, self._leftovers.clear), [])
+        self._writer.shutdown()
+        self._closer.shutdown()

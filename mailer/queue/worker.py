@@ -1,0 +1,265 @@
+"""A line: one session with a destination, and the jobs that it works off, one after the other, while it is welcome.
+
+The second half of the engine's work; `dispatch` is the first. The next job is known ahead of its time, since its envelope goes
+out with the end of the message before. What comes back is learned for the destination before the message is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailer.net.aside import LARGE, aside
+from mailer.rewriting import relayed
+
+from ..net.portions import REFUSED, portions
+from ..shaping.blame import BLAME
+from ..transport.verdict import stops_all, unsigned
+from .courier import Load
+from .policy import Unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mail.outcome import Outcome
+
+    from .attempt import Job
+    from .courier import Session
+    from .destination import Destination
+    from .manager import Engine
+
+PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
+
+
+class Line:
+    """The jobs of one session with `destination`, in their order; `first` is the one to begin with."""
+
+    def __init__(self, engine: Engine, destination: Destination, first: Job) -> None:
+        self.engine = engine
+        self.destination = destination
+        self.first: Job | None = first
+        self.task: asyncio.Task[None] | None = None
+        self.load: Load | None = None
+        """What is being delivered; to the watchdog, the next one is progress."""
+        self.calls = True
+        """Whether its host has yet to answer, since it `began`."""
+        self.began = engine.clock.now()
+        self._next: Load | None = None
+        self._large: Job | None = None
+        """What comes next, in place of that, if it takes long to make ready: then it is not known ahead of its time."""
+
+    async def run(self) -> None:
+        """Work off the destination's queue, one job after the other, while it is welcome."""
+        engine, destination = self.engine, self.destination
+        session = engine.courier.session(self._stands)
+        self.task = asyncio.current_task()
+        engine.lines.add(self)
+        try:
+            first, self.first = self.first, None
+            assert first is not None
+            self._come(first)
+            while (load := await self._step()) is not None:
+                await self._deliver(session, load)
+        finally:
+            engine.lines.discard(self)
+            session.end()
+            self._close()
+            if destination.terms is not None and destination.terms.throttle.connections:
+                destination.terms.throttle.dialled(engine.clock.now(), session.dialled)
+            engine.scheduler.session_ended(destination)
+
+    def _stands(self) -> None:
+        """The host lets us say what we have come for."""
+        if self.calls:
+            self.calls = False
+            if self.engine.scheduler.stands(self.destination):
+                self.engine.wake()
+
+    # From one job to the next
+
+    async def _step(self) -> Load | None:
+        """Go on to the next job; None if there is none, or no more is welcome."""
+        self.load, self._next = self._ahead(), None
+        while self.load is None and self._large is not None:
+            job, self._large = self._large, None
+            self.load = await self._claim_apart(job) or self._ahead()
+            self._next = None
+        if self.engine.scheduler.drained(self.destination):
+            self.engine.wake()
+        return self.load
+
+    def _ahead(self) -> Load | None:
+        """The next job, locked; None if it is a large one."""
+        while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.engine.clock.now())):
+            self._come(job)
+        return self._next
+
+    def _come(self, job: Job) -> None:
+        """It is the next one."""
+        if job.attempt.entry.length > LARGE:
+            self._large = job
+        else:
+            self._next = self._claim(job)
+
+    def _welcome(self) -> bool:
+        """Whether the session may go on to the next job."""
+        engine, destination = self.engine, self.destination
+        if engine.stopping or engine.scheduler.must_yield():
+            return False
+        if destination.paused_until and destination.rests(engine.clock.now()):
+            return False
+        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(engine.clock.now()):
+            return False
+        return destination.running <= destination.window.size and destination.breaker.failures == 0
+
+    def _claim(self, job: Job) -> Load | None:
+        """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
+        engine = self.engine
+        if self._waits(job):
+            return None
+        content = engine.settler.take(job.attempt)
+        try:
+            if content is not None:
+                return Load(job, self._signed(job, content))
+            outcomes = []
+        except Unsigned as trouble:
+            outcomes = self._unsigned(job, str(trouble))
+        except MemoryError as error:
+            outcomes = engine.our_fault(error, "mail", job.recipients)
+        engine.finish(job.attempt, outcomes)
+        return None
+
+    async def _claim_apart(self, job: Job) -> Load | None:
+        """The same for a large message."""
+        engine, author = self.engine, job.way.author
+        outcomes: list[Outcome] = []
+        if self._waits(job):
+            return None
+        try:
+            content = await engine.settler.take_apart(job.attempt)
+            if content is not None:
+                if author:
+                    content = await aside(partial(relayed, content, author))
+                if engine.policy.signer is not None:
+                    content = await engine.policy.signer.sign_apart(content, engine.clock.now())
+                return Load(job, content)
+        except Unsigned as trouble:
+            outcomes = self._unsigned(job, str(trouble))
+        except asyncio.CancelledError:
+            outcomes = engine.broken_off(job.recipients)
+        except Exception as error:
+            outcomes = engine.our_fault(error, "mail", job.recipients)
+        engine.finish(job.attempt, outcomes)
+        return None
+
+    def _waits(self, job: Job) -> bool:
+        """Whether it has to wait after all; then the job is over."""
+        engine = self.engine
+        reactions = engine.policy.reactions
+        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, engine.clock.now(), engine.random)):
+            return False
+        engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
+        engine.finish(job.attempt, waits)
+        return True
+
+    def _signed(self, job: Job, content: bytes) -> bytes:
+        """The content as it leaves, after all that changes it. Raises `Unsigned`."""
+        signer, ahead = self.engine.policy.signer, job.attempt.signing
+        if job.way.author:
+            content, ahead = relayed(content, job.way.author), None  # what was signed ahead is another message
+        return content if signer is None else signer.sign(content, self.engine.clock.now(), ahead)
+
+    def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
+        """It must not leave without a signature."""
+        return unsigned(job.recipients, trouble, self.engine.clock.now())
+
+    def _close(self) -> None:
+        """The session is over; a job that was promised to it goes back to the queue."""
+        job = self._next.job if self._next is not None else self._large
+        if job is not None:
+            self.destination.give_back(job, self.engine.clock.now())
+            self.engine.scheduler.queue(job)
+            self.engine.wake()
+
+    # One job
+
+    async def _deliver(self, session: Session, load: Load) -> None:
+        engine, job = self.engine, load.job
+        try:
+            outcomes = await session.deliver(load, self._ahead)
+        except asyncio.CancelledError:
+            outcomes = engine.broken_off(job.recipients)
+            session.end()  # what was being said there is not to be continued
+        except Exception as error:
+            outcomes = engine.our_fault(error, "body", job.recipients)
+        self.calls = False  # whatever it was
+        offline = engine.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
+        if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):
+            return
+        if offline is None:
+            self._learn(outcomes)
+            if outcomes[0].scope == "us":
+                engine.standstill.behind(job.attempt.entry.id, self.destination.key)
+            elif outcomes[0].scope == "host":
+                self.destination.met_nobody(job.attempt.entry.id)
+            for outcome in outcomes:
+                if outcome.verdict != "delivered":
+                    outcomes = await self._react(job, outcomes)
+                    break
+        await engine.finished(job.attempt, offline or outcomes)
+
+    def _crowded(self, job: Job, outcomes: Sequence[Outcome]) -> bool:
+        """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
+
+        Then it is no attempt. The message goes back to the queue, and the window is as large as is welcome.
+        """
+        destination = self.destination
+        if destination.running < 2 or destination.breaker.failures or job.turned_away >= PATIENCE:
+            return False
+        if any(outcome.code != 421 or outcome.scope != "host" for outcome in outcomes):
+            return False
+        job.turned_away += 1
+        destination.crowded(self.engine.clock.now(), outcomes[0].reply)
+        self.engine.scheduler.queue(job)
+        return True
+
+    def _learn(self, outcomes: Sequence[Outcome]) -> None:
+        """What the outcomes say about the destination: its window and its breaker."""
+        engine = self.engine
+        trouble = None
+        for outcome in outcomes:
+            if outcome.cause in BLAME:
+                engine.blame(self.destination.key, outcome)
+            if trouble is None and (outcome.scope == "host" or (outcome.scope == "us" and stops_all(outcome.phase, outcome.cause))):
+                trouble = outcome
+        if trouble is None:
+            was_open = self.destination.breaker.open_until
+            if engine.scheduler.succeeded(self.destination):
+                engine.wake()
+            if was_open:
+                engine.standstill.over(self.destination.key)
+            return
+        self.destination.trouble = trouble._replace(trace=None)
+        engine.scheduler.failed(self.destination, engine.clock.now(), trouble.told, ours=trouble.scope == "us")
+
+    def _has_rule(self, job: Job, outcome: Outcome) -> bool:
+        """Whether the configuration knows more about the reply than its code says."""
+        reactions = self.engine.policy.reactions
+        return reactions is not None and reactions.rule(job.way.key, outcome) is not None
+
+    async def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
+        """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
+        engine, now = self.engine, self.engine.clock.now()
+        reactions = engine.policy.reactions
+        if reactions is None:
+            return outcomes
+        if len(outcomes) <= REFUSED:
+            outcomes = reactions.react(self.destination, job, outcomes, now, engine.random)
+        else:
+            told, outcomes = outcomes, []
+            async for portion in portions(told, REFUSED):
+                outcomes += reactions.react(self.destination, job, portion, now, engine.random)
+        if now < self.destination.paused_until:
+            engine.scheduler.changed(self.destination)
+        return outcomes

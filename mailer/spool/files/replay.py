@@ -1,0 +1,67 @@
+"""Replay: a message that was given up is put again, as a new one.
+
+The old file stays as it is until its retention is over, and gets a note; the new message names it as its ``parent``.
+
+=====================================  ==================================================================
+step                                   what a crash right after it leaves
+=====================================  ==================================================================
+put the new message                    it is delivered; whoever replays the old one again sends it again
+append the note, fdatasync             the whole
+=====================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mailer.mail.dates import rfc3339
+from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.failure import BAD_MESSAGE, Failure
+
+from . import layout, notes
+from .enqueue import put
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .store import Claim, Spool
+
+OF_THEN = ("at", "by", "by_return", "by_trace", "hold")
+"""Options that named a time which is over."""
+
+
+def replay(spool: Spool, id: str, recipients: Sequence[str], now: float, *, again: bool = False) -> Envelope:
+    """Put message `id` of ``failed/`` again, for those who have not got it, or for `recipients`; returns the new envelope.
+
+    One that was replayed before is put once more only `again`. Raises `Failure` (65) for that, and where nobody is left to send it
+    to; `NoSuchMessage`, `Busy`, `CorruptFile`, and as `put` does.
+    """
+    with spool.claim(id, "failed") as claim:
+        if (before := notes.read(claim, "replayed")) and not again:
+            raise Failure(f"message {id} was replayed as {before[-1].get('as')}; --again sends it once more", BAD_MESSAGE)
+        envelope = _envelope(claim, recipients, now)
+        put(spool.root, envelope.id, envelope.to_line(), claim.content)
+        notes.add(claim, "replayed", now, **{"as": envelope.id})
+        os.fdatasync(claim.fd)
+        return envelope
+
+
+def _envelope(claim: Claim, recipients: Sequence[str], now: float) -> Envelope:
+    old, history = claim.entry.envelope, claim.entry.history
+    people = [Recipient(address) for address in recipients]
+    people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
+    if not people:
+        raise Failure(f"all recipients of message {old.id} have got it; name others with --to", BAD_MESSAGE)
+    return Envelope(
+        layout.new_id(now),
+        rfc3339(now),
+        old.sender,
+        people,
+        message_id=old.message_id,
+        subject=old.subject,
+        priority=old.priority,
+        submitter=old.submitter,
+        options={name: value for name, value in old.options.items() if name not in OF_THEN},
+        parent=old.id,
+    )

@@ -1,0 +1,500 @@
+"""The spool as the daemon and the operator's commands use it: read, claim, settle, move.
+
+Every step that changes what a directory shows is one method with its crash argument. Whoever changes a
+message holds its lock through a `Claim`; reading needs none, since files are only appended to or renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Final, Self
+
+from mailer.io import durable
+from mailer.mail.dates import parse_rfc3339
+from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
+from mailer.mail.history import History
+from mailer.mail.outcome import Outcome, cancelled
+
+from . import doorbell, layout, message_file, notes
+from .message_file import CorruptFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.history import Status
+
+SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class NoSuchMessage(Failure):
+    """There is no message of that ID in the spool (67)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"no message {id} is in the spool", NO_SUCH)
+
+
+class Large(Exception):
+    """The message is larger than whoever wants it can wait for."""
+
+
+class Busy(Failure):
+    """The message is being delivered, or another command acts on it, at this moment (75)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"message {id} is being delivered this moment; try again", TRY_AGAIN)
+
+
+class Entry:
+    """One message of the spool as it was read: where it was, what it is, what happened to it so far.
+
+    `size` is the message's length in bytes and `length` its file's, `arrived` when it was put and `due` when it is
+    to be tried (0.0: now), both in seconds since the epoch. `inode` is the file's. `damaged`: a record is, so that nobody knows
+    what became of it.
+    """
+
+    __slots__ = ("arrived", "damaged", "due", "envelope", "history", "id", "inode", "length", "size", "state")
+
+    def __init__(
+        self,
+        id: str,
+        state: str,
+        envelope: Envelope,
+        size: int,
+        history: History,
+        due: float,
+        arrived: float,
+        length: int = 0,
+        inode: int = 0,
+        *,
+        damaged: bool = False,
+    ) -> None:
+        self.id = id
+        self.state = state
+        self.envelope = envelope
+        self.size = size
+        self.history = history
+        self.due = due
+        self.arrived = arrived
+        self.length = length
+        self.inode = inode
+        self.damaged = damaged
+
+    @property
+    def appointed(self) -> float:
+        """The time at which its sender wants it to leave, in seconds since the epoch; 0.0 for none, and once it was tried."""
+        return 0.0 if self.history.last else self.envelope.due
+
+    @property
+    def status(self) -> Status:
+        """The message's status in the words of ``mailer status``, as far as the spool knows it."""
+        if self.state == "held":
+            return "held"
+        return self.history.status()
+
+
+class Claim:
+    """A message that is ours to deliver or to move: its file, open and locked, and its content.
+
+    Closing it gives it back; a claim is a context manager. `recorded` is what was last appended, and is not appended a second time
+    where only the step after it failed.
+    """
+
+    __slots__ = ("content", "entry", "fd", "recorded")
+
+    def __init__(self, fd: int, entry: Entry, content: bytes) -> None:
+        self.fd = fd
+        self.entry = entry
+        self.content = content
+        self.recorded: Sequence[Outcome] = ()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self.fd >= 0:
+            durable.let_go(self.surrender())
+
+    def surrender(self) -> int:
+        """The descriptor, for somebody else to close."""
+        fd, self.fd = self.fd, -1
+        return fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Spool:
+    """The spool in directory `root`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+
+    def prepare(self) -> None:
+        """Make what is missing of it. Raises `Failure`."""
+        layout.prepare(self.root)
+
+    def path(self, state: str, id: str) -> str:
+        """Where message `id` is when it is in `state`."""
+        return f"{self.root}/{state}/{id}"
+
+    def ring(self, id: str) -> bool:
+        """Tell a running daemon to look at `id`; whether one heard."""
+        return doorbell.ring(self.root, id)
+
+    # What is there
+
+    def names(self, state: str) -> Iterator[str]:
+        """The names in a directory, in no order; not those that begin with a dot."""
+        try:
+            with os.scandir(f"{self.root}/{state}") as entries:
+                for entry in entries:
+                    if not entry.name.startswith("."):
+                        yield entry.name
+        except FileNotFoundError:
+            return
+
+    def ids(self, state: str) -> list[str]:
+        """The messages in `state`, oldest first."""
+        return sorted(name for name in self.names(state) if layout.is_id(name))
+
+    def strangers(self, state: str) -> list[str]:
+        """The names in `state` that are no message's: somebody else put them there."""
+        return [name for name in self.names(state) if not layout.is_id(name)]
+
+    def dues(self) -> Iterator[tuple[float, str]]:
+        """(when it is due, ID) for each deferred message, in no order. Opens no file."""
+        return ((due, id) for due, _, id in self.put_off())
+
+    def put_off(self) -> Iterator[tuple[float, float, str]]:
+        """(when it is due, when it was put off, ID) for each deferred message, by the clock of then. Opens no file."""
+        try:
+            with os.scandir(f"{self.root}/deferred") as entries:
+                for entry in entries:
+                    if layout.is_id(entry.name):
+                        try:
+                            known = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:
+                            continue
+                        yield known.st_mtime, known.st_ctime, entry.name
+        except FileNotFoundError:
+            return
+
+    def due(self, id: str) -> float:
+        """When the deferred message `id` is due, in seconds since the epoch; 0.0 if there is none."""
+        try:
+            return os.stat(self.path("deferred", id), follow_symlinks=False).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def find(self, id: str) -> str | None:
+        """The state that message `id` is in, or None; also for what is no ID, which may come from anybody by the doorbell."""
+        if not layout.is_id(id):
+            return None
+        return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
+
+    def read(self, id: str, state: str | None = None) -> Entry:
+        """Message `id`, without its content, which is never in memory as a whole. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
+        fd, entry, _ = self._load(id, state, _READ, whole=False)
+        durable.let_go(fd)
+        return entry
+
+    def content(self, id: str) -> bytes:
+        """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
+        fd, _, content = self._load(id, None, _READ)
+        durable.let_go(fd)
+        return content
+
+    def raw(self, id: str) -> tuple[int, int, str, float]:
+        """The file of message `id`, open to be read and the caller's to close; its length, its state, and when it is due.
+
+        Raises as `read` does.
+        """
+        fd, entry, _ = self._load(id, None, _READ, whole=False)
+        return fd, entry.length, entry.state, entry.due
+
+    def _load(
+        self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf
+    ) -> tuple[int, Entry, bytes]:
+        """Its file, open; what it says; and its content, or nothing if it is not wanted `whole`. `most` is how many bytes it may have."""
+        if not layout.is_id(id):
+            raise NoSuchMessage(id)
+        if state is not None:
+            return self._open(id, state, flags, lock, whole, most)
+        for _ in range(10):  # it may be renamed between the look and the open, but not for ever
+            if (found := self.find(id)) and (loaded := self._try(id, found, flags, lock, whole)):
+                return loaded
+        raise NoSuchMessage(id)
+
+    def _try(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> tuple[int, Entry, bytes] | None:
+        try:
+            return self._open(id, state, flags, lock, whole)
+        except NoSuchMessage:
+            return None
+
+    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool, most: float = inf) -> tuple[int, Entry, bytes]:
+        try:
+            fd = os.open(self.path(state, id), flags)
+        except FileNotFoundError:
+            raise NoSuchMessage(id) from None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                raise CorruptFile("it is no regular file") from None
+            raise
+        try:
+            return fd, *self._parse(fd, id, state, lock, whole, most)
+        except BaseException:
+            durable.let_go(fd)
+            raise
+
+    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool, most: float) -> tuple[Entry, bytes]:
+        if lock:
+            _lock(fd, id)
+        known = os.fstat(fd)
+        if lock:
+            self._still_there(id, state, known.st_ino)
+        if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
+            raise CorruptFile("it is no regular file with one name")
+        if known.st_size > most:
+            raise Large(id)
+        if known.st_size <= SMALL:
+            data = _read_all(fd, known.st_size)
+            envelope, start, end = message_file.parse(data, id)
+            size, length, content, tail = len(data), end - start, data[start:end], data[end:]
+        else:
+            size, read = known.st_size, partial(_read_part, fd)
+            if whole:
+                envelope, content, end = message_file.whole(read, size, id)
+                length = len(content)
+            else:
+                envelope, start, end = message_file.skim(read, size, id)
+                length, content = end - start, b""
+            tail = read(end, size)
+        outcomes, damaged = message_file.parse_records(tail)
+        history = History(len(envelope.recipients), outcomes)
+        due = known.st_mtime if state == "deferred" else 0.0
+        arrived = _arrival(envelope)
+        entry = Entry(id, state, envelope, length, history, due, arrived, size, known.st_ino, damaged=damaged)
+        return entry, content
+
+    def load(self, id: str, state: str | None = None, *, keep: bool = False, most: float = inf) -> tuple[Entry, bytes, int]:
+        """Message `id` with its content. Raises as `read` does, and `Large` if its file has more than `most` bytes: nothing is read then.
+
+        With `keep`, also the file's descriptor, open for `claim_again` and the caller's to close; otherwise -1.
+        """
+        fd, entry, content = self._load(id, state, _CHANGE if keep else _READ, most=most)
+        if not keep:
+            durable.let_go(fd)
+            fd = -1
+        return entry, content, fd
+
+    # Changing it
+
+    def claim(self, id: str, state: str | None = None) -> Claim:
+        """Take message `id` to deliver or to move it. Raises `Busy` and as `read` does."""
+        return Claim(*self._load(id, state, _CHANGE, lock=True))
+
+    def claim_again(self, entry: Entry, content: bytes | None, fd: int = -1) -> Claim:
+        """Take the message that `load` gave; it is read again only without its `content`.
+
+        `fd` is what `load` kept open, and the claim's from now on, or closed. Raises as `claim` does, `NoSuchMessage` also if it
+        was moved or written to since: somebody who has it back in its place may have delivered a part of it. The claim has `entry`
+        itself, so that what is learned is learned by all who hold it.
+        """
+        inode = entry.inode
+        if fd < 0:
+            fd = self._open_again(entry)
+            inode = os.fstat(fd).st_ino
+        try:
+            _lock(fd, entry.id)
+            if self._still_there(entry.id, entry.state, inode) != entry.length:
+                raise NoSuchMessage(entry.id)
+            return Claim(fd, entry, self._body(fd, entry) if content is None else content)
+        except BaseException:
+            durable.let_go(fd)
+            raise
+
+    def renew(self, claim: Claim) -> None:
+        """After an error: make sure that the file of `claim` is where it was, and open it anew if its descriptor went stale.
+
+        Raises `NoSuchMessage` if somebody has removed or moved it by hand, `Busy`, `OSError`, `Failure`.
+        """
+        self.prepare()  # a directory may be missing
+        entry = claim.entry
+        try:
+            inode = os.fstat(claim.fd).st_ino
+        except OSError:
+            claim.close()
+            claim.fd = self._open_again(entry)
+            _lock(claim.fd, entry.id)
+            inode = os.fstat(claim.fd).st_ino
+        self._still_there(entry.id, entry.state, inode)
+
+    def _open_again(self, entry: Entry) -> int:
+        try:
+            return os.open(self.path(entry.state, entry.id), _CHANGE)
+        except FileNotFoundError:
+            raise NoSuchMessage(entry.id) from None
+
+    @staticmethod
+    def _body(fd: int, entry: Entry) -> bytes:
+        """The content, of a file that is as long as it was."""
+        _, content, _ = message_file.whole(partial(_read_part, fd), entry.length, entry.id)
+        return content
+
+    def _still_there(self, id: str, state: str, inode: int) -> int:
+        """Make sure that a file that was locked is where it was opened, since its last owner may have moved it; returns its length."""
+        try:
+            known = os.stat(self.path(state, id), follow_symlinks=False)
+        except FileNotFoundError:
+            raise NoSuchMessage(id) from None
+        if known.st_ino != inode:
+            raise NoSuchMessage(id)
+        return known.st_size
+
+    def record(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
+        """Write down what was learned, durably, while the attempt goes on.
+
+        A crash before it: that part of the attempt is made again, so at worst a recipient gets the
+        message twice. A crash within it: a torn record, which reads as not written.
+        """
+        self._append(claim, outcomes, sync=True)
+
+    def defer(self, claim: Claim, outcomes: Sequence[Outcome], due: float) -> None:
+        """Write down why, and put the message off until `due` (seconds since the epoch).
+
+        Final outcomes among them are on disk before the move. A crash before the rename: still queued, and
+        tried again.
+        """
+        self._append(claim, outcomes, sync=message_file.settled(outcomes))
+        os.utime(claim.fd, (due, due))
+        self._move(claim, "deferred")
+        claim.entry.due = due
+
+    def fail(self, claim: Claim, outcomes: Sequence[Outcome]) -> None:
+        """Write down the last outcomes and keep the message in ``failed/``.
+
+        The report to the sender was put before this. A crash before the rename: told again (the report's
+        ID is the same, so it is not put twice), then finished.
+        """
+        self._append(claim, outcomes, sync=True)
+        self._move(claim, "failed")
+
+    def drop(self, claim: Claim) -> None:
+        """Every recipient has it: the message leaves the spool. A crash before: at worst delivered twice."""
+        os.unlink(self.path(claim.entry.state, claim.entry.id))
+
+    def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
+        if outcomes and outcomes is not claim.recorded:
+            durable.write_all(claim.fd, message_file.render_records(outcomes, claim.entry.history.weight))
+        if sync:
+            os.fdatasync(claim.fd)
+        claim.recorded = outcomes
+
+    def _move(self, claim: Claim, state: str) -> None:
+        entry = claim.entry
+        if entry.state != state:
+            os.rename(self.path(entry.state, entry.id), self.path(state, entry.id))
+            entry.state = state
+
+    def set_aside(self, state: str, name: str) -> str:
+        """Move what cannot be read to ``corrupt/``, where nothing is ever deleted; returns its path there."""
+        safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:100]
+        target = self.path("corrupt", safe)
+        serial = 0
+        while os.path.lexists(target):
+            serial += 1
+            target = self.path("corrupt", f"{safe}.{serial}")
+        os.rename(self.path(state, name), target)
+        return target
+
+    # The operators' acts. Each is one rename under the message's lock.
+
+    def hold(self, id: str) -> Entry:
+        """Take a waiting message out of delivery. Raises as `claim` does, `Failure` (65) if it is done with.
+
+        The new name is synced: after a power failure the message must not go out that somebody was told is held.
+        """
+        with self._waiting(id) as claim:
+            self._move(claim, "held")
+            durable.sync_directory(f"{self.root}/held")
+            return claim.entry
+
+    def release(self, id: str) -> Entry:
+        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is deferred.
+
+        One that is held because a record of it is damaged goes to everybody who has no other: the note of that is on disk before.
+        """
+        with self._waiting(id) as claim:
+            if claim.entry.state == "deferred":  # it would be a retry, which somebody has to mean
+                raise Failure(f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", BAD_MESSAGE)
+            if claim.entry.damaged:
+                notes.add(claim, "released", time.time())
+                os.fdatasync(claim.fd)
+            self._move(claim, "queued")
+            return claim.entry
+
+    def retry(self, id: str) -> Entry:
+        """Make a deferred message due now, for every recipient that is still pending."""
+        with self._waiting(id) as claim:
+            if claim.entry.state == "deferred":
+                self._move(claim, "queued")
+            return claim.entry
+
+    def cancel(self, id: str, at: float, why: str = "cancelled by an operator") -> Entry:
+        """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
+        with self._waiting(id) as claim:
+            outcomes = cancelled(claim.entry.history.pending(), why, at)
+            self.fail(claim, outcomes)
+            claim.entry.history.add(outcomes)
+            return claim.entry
+
+    def _waiting(self, id: str) -> Claim:
+        claim = self.claim(id)
+        if claim.entry.state == "failed":
+            claim.close()
+            raise Failure(f"message {id} is done with ({claim.entry.status})", BAD_MESSAGE)
+        return claim
+
+
+def _lock(fd: int, id: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(id) from None
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data:
+        data = os.read(fd, 1 << 20)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _read_part(fd: int, start: int, end: int) -> bytes:
+    """What stands from `start` to `end`, or to the end of the file."""
+    parts = []
+    while start < end and (data := os.pread(fd, end - start, start)):
+        parts.append(data)
+        start += len(data)
+    return b"".join(parts)
+
+
+def _arrival(envelope: Envelope) -> float:
+    try:
+        return parse_rfc3339(envelope.created)
+    except ValueError as error:  # without it nobody could say when the message is too old
+        raise CorruptFile(f"the envelope's {error}") from None

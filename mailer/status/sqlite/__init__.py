@@ -1,0 +1,1 @@
+"""What became of mail, in SQLite: the schema, its one writer, and its readers."""

@@ -1,0 +1,235 @@
+"""The tables of the status database, and how one version of them becomes the next.
+
+``PRAGMA user_version`` says which version a file has. `STEPS` brings it from each version to the next, one
+transaction a step, so that a crash in between leaves a whole version. A step is never changed after it was
+released; a new one is added.
+
+Columns follow the names that people and other programs use in their own queries. Times are whole
+microseconds since the epoch in UTC: exact, so that they can be part of a key, and the same whether they come
+from memory or were read back from the spool, which keeps microseconds too. In SQL,
+``datetime(queued_time / 1000000, 'unixepoch')`` shows one.
+
+How long rows live: see `mailer.status.sqlite.writer.StatusWriter.forget`. A message that is still pending keeps all of its rows
+but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
+the daemon's memory: a row goes when the destination does, and all go when a daemon starts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+FINAL = ("sent", "failed", "expired", "cancelled")
+"""The statuses of a message that is done with."""
+
+PENDING = ("queued", "sending", "deferred", "held")
+"""The statuses of a message that is still to be delivered."""
+
+STATUSES = (*PENDING, *FINAL)
+
+SCHEDULED = "scheduled"
+"""What people call a deferred message that nobody was asked to take yet, for its sender wants it to leave later."""
+
+LATER = ("bounced", "complained")
+"""What a recipient can become after the message was sent: a report came, or a complaint."""
+
+DIALOGS = 50_000
+"""How many dialogs there may be in all, of about two kilobytes each; those of the oldest messages go first."""
+
+DIALOGS_EACH = 3
+"""How many there may be of one recipient: the last ones."""
+
+DIALOGS_OF_MESSAGE = 20
+"""How many there may be of one message."""
+
+UNDELIVERED = ("failed", "expired", *LATER)
+"""The statuses of a recipient that ``mailer bounces`` is about. The index `recipients_undelivered` names them too."""
+
+UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
+"""The messages that are not recorded as sent: few, of the millions that were."""
+
+FIRST = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE emails (
+    id                TEXT PRIMARY KEY NOT NULL,  -- the name of the message's file in the spool
+    message_id        TEXT,                       -- as in its header, with angle brackets
+    request_id        TEXT,
+    from_address      TEXT NOT NULL,              -- '' is the null reverse-path
+    subject           TEXT,
+    size              INTEGER NOT NULL,           -- bytes
+    priority          TEXT NOT NULL,              -- high, normal, low
+    status            TEXT NOT NULL,
+    queued_time       INTEGER NOT NULL,
+    last_attempt_time INTEGER,
+    sent_time         INTEGER,                    -- when the last recipient had it
+    next_attempt_time INTEGER,
+    retry_count       INTEGER NOT NULL,           -- how often it was tried
+    error_message     TEXT                        -- the last reply that was no success
+) WITHOUT ROWID;
+
+CREATE TABLE email_recipients (
+    email_id              TEXT NOT NULL,
+    position              INTEGER NOT NULL,       -- in the envelope, from 0
+    recipient_address     TEXT NOT NULL,
+    recipient_type        TEXT NOT NULL,          -- to, cc, bcc
+    domain                TEXT NOT NULL,          -- lower case
+    status                TEXT NOT NULL,
+    smtp_response_code    INTEGER,
+    enhanced_code         TEXT,
+    smtp_response_message TEXT,
+    mx_host               TEXT,
+    last_update_time      INTEGER NOT NULL,
+    PRIMARY KEY (email_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE attempts (
+    email_id        TEXT NOT NULL,
+    position        INTEGER NOT NULL,
+    at              INTEGER NOT NULL,             -- when the outcome was known
+    recipient       TEXT NOT NULL,
+    verdict         TEXT NOT NULL,                -- delivered, defer, fail, expire, cancel
+    scope           TEXT NOT NULL,                -- how far the cause reaches
+    host            TEXT,                         -- NULL: the attempt never left this machine
+    ip              TEXT,
+    port            INTEGER,
+    tls_wanted      TEXT,
+    tls_achieved    TEXT,
+    phase           TEXT,
+    code            INTEGER,
+    enhanced_code   TEXT,
+    text            TEXT,
+    seconds         REAL,
+    remote_queue_id TEXT,
+    PRIMARY KEY (email_id, position, at)          -- so that hearing of it again adds nothing
+) WITHOUT ROWID;
+
+CREATE INDEX emails_message_id ON emails (message_id);
+CREATE INDEX emails_request_id ON emails (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX emails_from ON emails (from_address COLLATE NOCASE);
+CREATE INDEX emails_status ON emails (status);
+CREATE INDEX recipients_address ON email_recipients (domain, recipient_address COLLATE NOCASE);
+CREATE INDEX recipients_undelivered ON email_recipients (last_update_time)
+    WHERE status IN ('failed', 'expired', 'bounced', 'complained');
+
+PRAGMA user_version = 1;
+
+COMMIT;
+"""
+
+SECOND = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE submitters (                         -- of messages that came from other users than the spool's owner
+    email_id TEXT PRIMARY KEY NOT NULL,
+    uid      INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX submitters_uid ON submitters (uid, email_id);
+
+PRAGMA user_version = 2;
+
+COMMIT;
+"""
+
+THIRD = """
+BEGIN IMMEDIATE;
+
+ALTER TABLE attempts ADD COLUMN steps TEXT;           -- milliseconds by phase, a JSON object: json_extract(steps, '$.connect')
+ALTER TABLE attempts ADD COLUMN reused INTEGER;       -- 1: connect, greeting, ehlo, starttls, auth were spent on an earlier message
+
+CREATE TABLE dialogs (                                -- what was said in attempts that did not deliver
+    email_id TEXT NOT NULL,
+    at       INTEGER NOT NULL,                        -- that of the attempts it belongs to
+    position INTEGER NOT NULL,                        -- the first recipient that it is about
+    lines    TEXT NOT NULL,                           -- JSON: [[milliseconds or null, "us" "host" or "note", text], ...]
+    PRIMARY KEY (email_id, at)
+) WITHOUT ROWID;
+
+CREATE TABLE destinations (                           -- what the daemon knows of those it has to do with, this moment
+    key            TEXT PRIMARY KEY NOT NULL,         -- relay:NAME, or mx:HOST,HOST
+    kind           TEXT NOT NULL,                     -- relay, mx
+    waiting        INTEGER NOT NULL,                  -- messages, or parts of them, that are due and wait for it
+    sessions       INTEGER NOT NULL,                  -- at work
+    window         REAL NOT NULL,                     -- how many there may be
+    window_cap     INTEGER NOT NULL,                  -- how many there may ever be
+    breaker        TEXT NOT NULL,                     -- closed, open, half-open
+    failures       INTEGER NOT NULL,                  -- in a row
+    open_until     INTEGER,
+    breaker_reason TEXT,
+    paused_until   INTEGER,                           -- the end of the year 9999: until somebody resumes it
+    pause_reason   TEXT,
+    rate_until     INTEGER,                           -- when a rate lets the next one through
+    last_reply     TEXT,
+    last_at        INTEGER,
+    wait           TEXT,                              -- why what waits does: window, connections, rate, breaker, pause
+    wait_detail    TEXT,
+    wait_until     INTEGER,
+    updated_at     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+PRAGMA user_version = 3;
+
+COMMIT;
+"""
+
+FOURTH = """
+BEGIN IMMEDIATE;
+
+ALTER TABLE attempts ADD COLUMN cause TEXT;           -- why, where more is known than the reply: mailer-spool(5) has the words
+ALTER TABLE attempts ADD COLUMN besides TEXT;         -- what went wrong at other addresses
+ALTER TABLE email_recipients ADD COLUMN cause TEXT;
+ALTER TABLE email_recipients ADD COLUMN besides TEXT;
+
+PRAGMA user_version = 4;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH)
+"""Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
+
+VERSION = len(STEPS)
+
+AS_FOURTH = """
+CREATE TEMP VIEW attempts AS SELECT *, NULL AS cause, NULL AS besides FROM main.attempts;
+CREATE TEMP VIEW email_recipients AS SELECT *, NULL AS cause, NULL AS besides FROM main.email_recipients;
+"""
+"""What makes a database of version 3 look like one of version 4 to a connection that may not write it: views with the tables' names."""
+
+
+class Unusable(Exception):
+    """What is at the database's place is no database of this program; `str()` says why."""
+
+
+def version(db: sqlite3.Connection) -> int:
+    """The version of an open database; 0 is an empty one. Raises `Unusable`, `sqlite3.Error`."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > VERSION:
+        raise Unusable(f"its version is {found}, and this program knows versions up to {VERSION}")
+    return found
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the database to `VERSION`. Raises `Unusable`, `sqlite3.Error`; then it is the version it was."""
+    for step in STEPS[version(db) :]:
+        try:
+            db.executescript(step)
+        except BaseException:
+            if db.in_transaction:
+                db.rollback()
+            raise
+
+
+def look_current(db: sqlite3.Connection) -> bool:
+    """Let a connection that only reads see an older database as one of `VERSION`; False if there is nothing in it yet.
+
+    The daemon migrates the file; whoever reads it before the daemon has run must not have to wait for that.
+    Raises `Unusable`, `sqlite3.Error`.
+    """
+    found = version(db)
+    if found == VERSION - 1:
+        db.executescript(AS_FOURTH)
+    return bool(found)

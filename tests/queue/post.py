@@ -1,0 +1,225 @@
+"""A post office for the engine's tests: a real spool, ledger and scheduler, a courier that follows a script, a clock that is set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mailer.bounces import Reports
+from mailer.config.sections import SubmissionSettings
+from mailer.events import Event
+from mailer.io.clock import SteadyClock
+from mailer.limits.backoff import Schedule
+from mailer.mail.cause import Cause
+from mailer.mail.outcome import Hop, Outcome
+from mailer.queue.courier import Load
+from mailer.queue.manager import Engine
+from mailer.queue.policy import Policy
+from mailer.queue.recorder import Ledger
+from mailer.queue.scheduler import Limits, Scheduler
+from mailer.routing.nexthop import Unroutable
+from mailer.routing.router import Router, Way
+from mailer.spool import Spool
+from tests.fakes.mail import NOW, FakeClock, outcome
+from tests.fakes.mail import put as put_letter
+
+T = TypeVar("T")
+Answer = str | Outcome | Exception
+DAY = 86_400.0
+HOP = Hop("mx.example.net", "192.0.2.1", 25)
+
+
+class Courier:
+    """Answers for each recipient what `script` has for its address: one after the other, the last one for ever.
+
+    A verdict stands for an outcome with that verdict. `gates` are opened by the test: until then, jobs for that
+    destination are under way.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.script: dict[str, list[Answer]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.tried: list[tuple[str, list[str]]] = []
+        self.order: list[str] = []
+        self.contents: list[bytes] = []
+        self.busy = 0
+        self.most_busy = 0
+        self.closed = False
+        self.dialled = 1
+
+    def session(self, stands: Callable[[], None]) -> Courier:
+        """All sessions are one, and stand when they have an answer."""
+        return self
+
+    def end(self) -> None:
+        """Nothing to give back."""
+
+    async def close(self) -> None:
+        """Nothing to take leave of."""
+        self.closed = True
+
+    async def deliver(self, load: Load, ahead: Callable[[], Load | None]) -> list[Outcome]:
+        """What the script says."""
+        job = load.job
+        addresses = [load.envelope.recipients[to].address for to in job.recipients]
+        self.tried.append((job.attempt.entry.id, addresses))
+        self.order.append(job.way.key)
+        self.contents.append(load.content)
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        try:
+            await (self.gates[job.way.key].wait() if job.way.key in self.gates else asyncio.sleep(0))
+            return [self._answer(to, address) for to, address in zip(job.recipients, addresses, strict=True)]
+        finally:
+            self.busy -= 1
+
+    def _answer(self, to: int, address: str) -> Outcome:
+        answers = self.script.get(address, ["delivered"])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, str):
+            answer = outcome(to, answer, phase="body" if answer == "delivered" else "rcpt", hop=HOP)  # type: ignore[arg-type]
+        return answer._replace(to=to, at=self.clock.now())
+
+
+class Finder:
+    """Each domain is a destination of its own, unless `ways` or `troubles` says otherwise."""
+
+    def __init__(self) -> None:
+        self.ways: dict[str, str] = {}
+        self.troubles: dict[str, Exception] = {}
+        self.asked: list[str] = []
+
+    async def find(self, domain: str) -> Way:
+        """The way, after one turn of the loop."""
+        self.asked.append(domain)
+        await asyncio.sleep(0)
+        if trouble := self.troubles.get(domain):
+            raise trouble
+        key = self.ways.get(domain, domain)
+        return Way(key, (), relay=key.startswith("relay:"))
+
+
+def offline() -> Unroutable:
+    """There is no network."""
+    return Unroutable(451, "4.4.3", "no network", "defer", Cause.OFFLINE)
+
+
+class Post:
+    """One engine on one spool, and all that it told."""
+
+    def __init__(self, root: Path, limits: Limits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
+        self.spool = Spool(str(root / "spool"))
+        self.spool.prepare()
+        self.clock = FakeClock()
+        self.courier = Courier(self.clock)
+        self.finder = Finder()
+        self.events: list[Event] = []
+        self.written: list[tuple[str, list[str]]] = []
+        self.status_fails: Exception | None = None
+        self.scheduler = Scheduler(limits or Limits())
+        self.ledger = Ledger(self.spool, lambda events: partial(self._write, [*events]), self._left)
+        policy = Policy(
+            Router(self.finder),
+            Schedule([60.0, 300.0], expire),
+            Reports("host.example", "postmaster@host.example"),
+            SubmissionSettings(spool=self.spool.root, hostname="host.example"),
+        )
+        self.engine = Engine(self.spool, self.scheduler, self.courier, policy, self.ledger, clock or self.clock, self._tell, lambda: 0.5)
+
+    def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
+        self.engine.left(ids, problems)
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.ledger.told(event)
+
+    def _write(self, events: Sequence[Event]) -> None:
+        """The status database: takes note of what was where when it heard."""
+        if self.status_fails:
+            raise self.status_fails
+        for event in events:
+            entry = getattr(event, "entry", None)
+            if entry is not None:
+                self.written.append((f"{event.name} {getattr(event, 'status', '')}".strip(), [self.spool.find(entry.id) or ""]))
+
+    # What a test does
+
+    def put(self, *recipients: str, **more: Any) -> str:
+        """A message, and the engine is told of it."""
+        id = put_letter(self.spool, *recipients, **({"at": self.clock.now()} | more))
+        self.engine.look([id])
+        return id
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.clock.time += seconds
+        self.engine.wake()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The engine runs; what is in the spool is known to it. At the end all is settled and written down."""
+        self.engine.expect_all([(0.0, id) for id in self.spool.ids("queued")])
+        self.engine.expect_all(self.spool.dues())
+        engine = asyncio.create_task(self.engine.run())
+        try:
+            yield
+        finally:
+            await self.engine.stop(1.0)
+            await engine
+            await self.ledger.close()
+
+    async def until(self, what: str, asked: Callable[[], T]) -> T:
+        """Wait until the answer is true."""
+        for _ in range(15_000):  # a busy machine takes its time
+            if answer := asked():
+                return answer
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"never: {what}; told {self.told()[-20:]}; in the spool {self.places()}")
+
+    async def passes(self, seconds: float, what: str, asked: Callable[[], T]) -> T:
+        """Likewise, and time passes meanwhile, so many seconds at once."""
+
+        def later() -> T:
+            self.advance(seconds)
+            return asked()
+
+        return await self.until(what, later)
+
+    async def settled(self, id: str, state: str | None) -> None:
+        """Wait until the message is there and nobody holds it."""
+        await self.until(f"{id} {state}", lambda: self.spool.find(id) == state and id not in self.scheduler.active)
+
+    # What a test looks at
+
+    def told(self, *names: str) -> list[str]:
+        """The events as words: their name and their status or what they are about."""
+        words = [f"{event.name} {getattr(event, 'status', getattr(event, 'what', ''))}".strip() for event in self.events]
+        return [word for word in words if not names or word.split()[0] in names]
+
+    def places(self) -> dict[str, list[str]]:
+        """What is where."""
+        return {state: ids for state in ("queued", "deferred", "held", "failed", "corrupt") if (ids := self.spool.ids(state))}
+
+    def tries(self, id: str) -> int:
+        """How often the courier had it."""
+        return sum(1 for tried, _ in self.courier.tried if tried == id)
+
+
+def play(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run it; a scenario that hangs is a failure."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(240):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+__all__ = ["DAY", "HOP", "NOW", "Courier", "Finder", "Post", "offline", "play"]

@@ -1,0 +1,76 @@
+"""Upkeep: the disk is asked, the log is kept short where that helps, and the manager is told only what is true."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mailer.queue import housekeeping
+from mailer.queue.housekeeping import Upkeep
+from mailer.spool.files import suspensions
+
+from .post import Post, play
+
+
+def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
+    """An alarm when it does, a word when it has room again; the log is hushed in between."""
+    hushed: list[bool] = []
+    keep = Upkeep(post.engine, post.ledger, hushed.append)
+    policy = post.engine.policy
+
+    async def scenario() -> None:
+        async with post.running():
+            keep.disk()
+            assert (post.told("alarm"), hushed) == ([], [])
+            policy.submission = policy.submission.but(min_free_space=10**18)
+            keep.disk(), keep.disk()
+            assert "submission.min_free_space" in post.engine.settler.short
+            policy.submission = policy.submission.but(min_free_space=1)
+            keep.disk(), keep.disk()
+            assert post.engine.settler.short == ""
+        assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]
+        assert hushed == [True, False]
+
+    play(scenario())
+
+
+def test_a_look_reads_the_pauses_too(post: Post) -> None:
+    """Also where the ring was lost."""
+    keep = Upkeep(post.engine, post.ledger, lambda _: None)
+
+    async def scenario() -> None:
+        async with post.running():
+            suspensions.pause(post.spool.root, "example.com", 2e9, "", post.clock.now())
+            await keep.look()
+            id = post.put("a@example.com")
+            await post.settled(id, "deferred")
+        assert keep.guard.violations == keep.watchdog.bitten == 0
+
+    play(scenario())
+
+
+def test_the_manager_hears_nothing_while_the_ledger_is_stuck(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch may take minutes and not more; a ledger that has nothing to do is well."""
+
+    async def scenario() -> None:
+        now = 1000.0
+        loop = SimpleNamespace(time=lambda: now)
+        ledger: Any = SimpleNamespace(batch=None)
+        keep = Upkeep(post.engine, ledger, lambda _: None)
+        batch = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(housekeeping.asyncio, "get_running_loop", lambda: loop)
+        assert keep.alive()
+        ledger.batch = batch
+        assert keep.alive()
+        now += housekeeping.LEDGER_PATIENCE - 1
+        assert keep.alive()
+        now += 2
+        assert not keep.alive()
+        batch.set_result(None)
+        assert keep.alive()
+        monkeypatch.undo()
+
+    play(scenario())

@@ -1,0 +1,168 @@
+"""The ledger: status first, then the file, in batches, off the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailer.events import Daemon, Event
+from mailer.queue.recorder import Ledger
+from mailer.spool import Spool
+from tests.fakes.mail import NOW, put
+
+from .post import play
+
+
+class Book:
+    """What a ledger wrote and said."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.batches: list[list[str]] = []
+        self.there: list[int] = []
+        self.threads: set[int] = set()
+        self.gone: list[str] = []
+        self.problems: list[tuple[str, Exception]] = []
+        self.error: Exception | None = None
+        self.disk = threading.Event()  # is free to write
+        self.disk.set()
+        self.waiting = threading.Event()  # a batch has come to the disk
+        self.ledger = Ledger(spool, lambda events: partial(self.write, [*events]), self.done)
+
+    def write(self, events: Sequence[Event]) -> None:
+        self.waiting.set()
+        assert self.disk.wait(60)
+        self.threads.add(threading.get_ident())
+        self.there.append(len(self.spool.ids("queued")))
+        self.batches.append([getattr(event, "what", "") for event in events])
+        if self.error:
+            raise self.error
+
+    def done(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
+        self.gone += ids
+        self.problems += problems
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    """A ledger on an empty spool."""
+    spool = Spool(str(tmp_path / "spool"))
+    spool.prepare()
+    return Book(spool)
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    play(scenario())
+
+
+def test_a_message_is_gone_after_its_status_is_written(book: Book) -> None:
+    """Never before; and whoever wants to know is told."""
+
+    async def scenario() -> None:
+        id = put(book.spool)
+        book.ledger.told(Daemon(NOW, "sent"))
+        book.ledger.release(book.spool.claim(id))
+        await book.ledger.close()
+        assert (book.batches, book.there) == ([["sent"]], [1])
+        assert book.gone == [id]
+        assert book.spool.ids("queued") == []
+
+    run(scenario)
+
+
+def test_what_comes_together_is_one_batch(book: Book) -> None:
+    """Also what comes while the batch before is being written."""
+
+    async def scenario() -> None:
+        book.disk.clear()
+        for nth in range(3):
+            book.ledger.told(Daemon(NOW, str(nth)))
+        await asyncio.to_thread(book.waiting.wait, 60)
+        for nth in range(3, 100):
+            book.ledger.told(Daemon(NOW, str(nth)))
+        book.disk.set()
+        await book.ledger.close()
+        assert book.batches == [[str(nth) for nth in range(3)], [str(nth) for nth in range(3, 100)]]
+
+    run(scenario)
+
+
+def test_a_slow_disk_holds_up_the_record_and_nothing_else(book: Book) -> None:
+    """It is written in a thread of its own, always the same."""
+
+    async def scenario() -> None:
+        book.disk.clear()
+        book.ledger.told(Daemon(NOW, "x"))
+        await asyncio.to_thread(book.waiting.wait, 60)
+        await asyncio.sleep(0)
+        book.ledger.told(Daemon(NOW, "y"))
+        assert book.batches == []  # the loop has gone on, and the disk has not
+        book.disk.set()
+        await book.ledger.close()
+        assert len(book.threads) == 1
+        assert threading.get_ident() not in book.threads
+
+    run(scenario)
+
+
+def test_a_status_that_cannot_be_written_keeps_no_message(book: Book) -> None:
+    """The mail is delivered, whether or not that can be told."""
+
+    async def scenario() -> None:
+        book.error = ValueError("disk image is malformed")
+        id = put(book.spool)
+        book.ledger.release(book.spool.claim(id))
+        await book.ledger.close()
+        assert book.gone == [id]
+        assert book.problems == [("status", book.error)]
+
+    run(scenario)
+
+
+def test_a_message_that_cannot_be_removed_is_told_and_the_others_go(book: Book) -> None:
+    """Its lock is given back all the same."""
+
+    async def scenario() -> None:
+        ids = [put(book.spool) for _ in range(3)]
+        claims = [book.spool.claim(id) for id in ids]
+        os.unlink(book.spool.path("queued", ids[1]))
+        os.mkdir(book.spool.path("queued", ids[1]))
+        for claim in claims:
+            book.ledger.release(claim)
+        await book.ledger.close()
+        assert book.gone == [ids[0], ids[2]]
+        assert [id for id, _ in book.problems] == [ids[1]]
+        assert all(claim.fd == -1 for claim in claims)
+
+    run(scenario)
+
+
+def test_closing_writes_what_is_left(book: Book) -> None:
+    """Also what was told in the last moment, and nothing twice."""
+
+    async def scenario() -> None:
+        await asyncio.sleep(0)
+        for nth in range(5):
+            book.ledger.told(Daemon(NOW, str(nth)))
+            await asyncio.sleep(0.004)
+        await book.ledger.close()
+        assert [what for batch in book.batches for what in batch] == ["0", "1", "2", "3", "4"]
+
+    run(scenario)
+
+
+def test_a_ledger_without_news_closes_at_once(book: Book) -> None:
+    """Nothing was written."""
+
+    async def scenario() -> None:
+        await book.ledger.close()
+        assert book.batches == []
+
+    run(scenario)

@@ -1,0 +1,48 @@
+"""The router: a way is looked up once, and again when it may have changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mailer.routing.nexthop import Unroutable
+from mailer.routing.router import TTL, Router
+from tests.fakes.mail import NOW
+
+from .post import Finder, offline
+
+
+def test_a_way_is_remembered_for_a_while() -> None:
+    """The thousandth message to a domain asks nobody."""
+    finder = Finder()
+    router = Router(finder)
+    assert router.known("a.example", NOW) is None
+    way = asyncio.run(router.find("a.example", NOW))
+    assert router.known("a.example", NOW + TTL - 1) is way
+    assert router.known("a.example", NOW + TTL) is None
+    assert finder.asked == ["a.example"]
+
+
+def test_trouble_is_not_remembered() -> None:
+    """The next message asks anew."""
+    finder = Finder()
+    finder.troubles["a.example"] = offline()
+    router = Router(finder)
+    with pytest.raises(Unroutable):
+        asyncio.run(router.find("a.example", NOW))
+    assert router.known("a.example", NOW) is None
+    finder.troubles.clear()
+    assert asyncio.run(router.find("a.example", NOW)).key == "a.example"
+
+
+def test_memory_is_bounded() -> None:
+    """Whatever domains mail is sent to."""
+    router = Router(Finder())
+
+    async def ask() -> None:
+        for nth in range(25_000):
+            await router.find(f"{nth}.example", NOW)
+
+    asyncio.run(ask())
+    assert sum(router.known(f"{nth}.example", NOW) is not None for nth in range(25_000)) <= 10_001
