@@ -67,7 +67,7 @@ _HOMES = {
     "client.sync": "SyncSmtpClient",
     "compose": "Attachment EmailError Link",
     "mail.delivery_options": "Request Wanted",
-    "net.endpoint": "Login Timeouts",
+    "transport.endpoint": "Login Timeouts",
     "net.oauth": "OAuth",
     "tlspolicy.requirement": "Requirement",
 }

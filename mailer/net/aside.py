@@ -5,7 +5,7 @@ The loop's own threads are the disk's: two commands that hang would stop all tha
 is one at a time for each source: whoever asks meanwhile waits for the same answer. A hundred sessions with a relay ask its password
 manager once.
 
-Used by `session`, `connection`, and by `mailer.delivery`. The program does not wait for such a thread when it ends.
+Used by `session`, `connection`, and by `mailer.queue`. The program does not wait for such a thread when it ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sessions that wait for the next message, so that it need not wait for one.
 
 `lend` gives a session that nobody else has: a waiting one with an equal `Endpoint`, else a new one. `give_back`
-takes it again. How many there may be is not decided here but by whoever lends (`mailer.delivery`).
+takes it again. How many there may be is not decided here but by whoever lends (`mailer.queue`).
 
 A session is reused while it is `usable` and younger than `lifetime` seconds, whatever the number of its messages: a limit
 by count makes the slowest host of a domain collect all connections. One that waited for `idle` seconds takes its leave, and so

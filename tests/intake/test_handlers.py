@@ -27,7 +27,7 @@ from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, id_at, outcome, put, spool_file
 from tests.fakes.mail import envelope as envelope_at
 
-from .test_server import running
+from .test_socket import running
 
 ANNA, BOB = 70_001, 70_002
 ID = id_at(time.time())

@@ -300,7 +300,7 @@ def test_all_words_are_reached() -> None:
 
 def test_all_words_name_who_says_them() -> None:
     """Above each group: a program, a provider with its page, a standard, or that they were seen. What is just plain is never ours."""
-    text = files("mailer.delivery").joinpath("meanings.toml").read_text()
+    text = files("mailer.shaping").joinpath("meanings.toml").read_text()
     head, *rules = text.split("\n[[reaction]]")
     sources = head.partition("Only words")[0]
     for rule in rules:

@@ -1,6 +1,6 @@
 """How much of the world may be asked of whom: limits by destination, addresses of ours and their warm-up, what replies lead to.
 
-Declared here, worked out in `mailer.delivery`: `terms` and `rate` for limits, `warmup` for sources, `reaction` for replies.
+Declared here, worked out in `mailer.shaping`: `table` for limits, `sources`, and `replies`.
 """
 
 from __future__ import annotations
