@@ -27,7 +27,6 @@ from ..shaping.blame import BLAME, kind_of, mended
 from ..transport import verdict
 from . import clock_step
 from .attempt import Budget
-from .descriptors import FILES
 from .loader import Dispatcher
 from .settle import Settler
 from .suspension import Standstill
@@ -70,7 +69,7 @@ class Engine:
         clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
-        files: int = FILES,
+        files: int = 600,
     ) -> None:
         """`files` of messages may be kept open."""
         self.spool = spool

@@ -45,7 +45,7 @@ class Ledger:
         self,
         spool: Spool,
         prepare: Callable[[Sequence[Event]], Callable[[], None]],
-        done: Callable[[list[str], list[tuple[str, Exception]]], None],
+        done: Callable[[list[str], list[tuple[str, Exception]]], None] = lambda *_: None,
     ) -> None:
         self.spool = spool
         self.prepare = prepare

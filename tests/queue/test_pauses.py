@@ -21,11 +21,11 @@ from mailer.io.clock import SystemClock
 from mailer.log import Log
 from mailer.mail.history import History
 from mailer.mail.outcome import Verdict
+from mailer.queue.component import policy_of, pool_of
 from mailer.queue.courier import SmtpCourier
 from mailer.queue.manager import Engine
 from mailer.queue.recorder import Ledger
 from mailer.queue.scheduler import Limits, Scheduler
-from mailer.service import policy_of, pool_of
 from mailer.shaping.replies import Reactions
 from mailer.shaping.table import TermsTable
 from mailer.smtp.extension import Extensions

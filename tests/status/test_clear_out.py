@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.config import load
-from mailer.service import clear_out
+from mailer.queue.component import clear_out
 from mailer.spool.files.calendar import STANDS
 from tests.fakes.mail import NOW, outcome
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.queue.descriptors import IDLE, OWN, SESSION, Shares, shares
+from mailer.queue.component import IDLE, OWN, SESSION, Shares, shares
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,395 @@
+"""The queue as a part of the daemon: built from the configuration, started, changed by a reload, stopped.
+
+`Queue` chooses the concrete things of the room (which courier, which limits, which signer), starts the manager's loop and the chores that
+come round from time to time, and ends them in order. How many sessions, kept files and questions to the DNS there may be at once is
+shared out here too, from the limit of descriptors: who does not count meets it at a place that he did not choose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.bounces import Reports
+from mailer.events import Alarm
+from mailer.limits.backoff import Schedule
+from mailer.net import tls
+from mailer.net.dns import Resolver
+from mailer.routing.calling import callings, changed
+from mailer.routing.resolve import Finder
+from mailer.routing.router import Router
+from mailer.shaping.replies import Reactions
+from mailer.shaping.sources import NAME as WARMUP
+from mailer.shaping.sources import Book, Sources
+from mailer.shaping.table import TermsTable
+from mailer.spool.files import calendar, doorbell
+from mailer.spool.files.sweep import sweep
+from mailer.status.sqlite.catchup import catch_up, known_now, missed, settle_left
+from mailer.transport.endpoint import Timeouts
+from mailer.transport.pool import Pool
+
+from .bulletin import EVERY, Bulletin
+from .clock_step import deferred
+from .courier import SmtpCourier
+from .housekeeping import DISK, Upkeep
+from .inherited import inherited
+from .manager import Engine
+from .policy import Policy
+from .scheduler import Limits, Scheduler
+from .suspension import POLL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.io.clock import SteadyClock
+    from mailer.io.component import Chores
+    from mailer.spool import Spool
+    from mailer.status.sqlite.writer import StatusWriter
+
+    from .recorder import Ledger
+    from .signing import Signer
+
+SWEEP_EVERY = 3600.0  # seconds between two looks for what is past its time
+CLOCK = 1.0  # seconds between two looks at the clock
+MAKE_GOOD_EVERY = 1.0  # seconds between two questions whether the status database has lost something
+MAKING_GOOD = 0.005  # seconds at a time
+MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
+OWN = 40  # descriptors: standard streams, log, lock, database, sockets to listen on and who calls there, the files that threads write
+SESSION = 4  # its socket and that of a second address, its message's file, and the next one's
+IDLE = 1  # for each session, one that waits for more mail or takes its leave
+FILES = 600  # that are kept open at most: as many as are read ahead for two quick destinations
+QUESTIONS = 200  # to the DNS; a thousand new domains must not use up everything
+
+
+class Shares(NamedTuple):
+    """How many sessions, kept files and questions to the DNS at once."""
+
+    sessions: int
+    files: int
+    questions: int
+
+
+PLENTY = Shares(1 << 30, FILES, QUESTIONS)
+
+
+def shares(limit: int, sessions: int) -> Shares:
+    """What `limit` descriptors come to, where `sessions` are wanted. There is one session at least.
+
+    The limit of a service may be as low as 256 (`ulimit -n`). What is left when all sessions have what they need is for the files that wait
+    between being read and being sent.
+    """
+    rest = max(limit - OWN, 0)
+    most = max(min(sessions, rest * 6 // 10 // (SESSION + IDLE)), 1)
+    questions = max(min(QUESTIONS, rest // 5), 2)
+    return Shares(most, max(min(FILES, rest - most * (SESSION + IDLE) - questions), 0), questions)
+
+
+class Queue:
+    """The queue manager of one daemon on `spool`, with all that belongs to it.
+
+    `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is the database that it writes. `hush`
+    is told to keep the log short, or not to any more. The first of the `chores` is the manager's loop; with `once` it ends when nothing is
+    due.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        spool: Spool,
+        recorder: Ledger,
+        status: StatusWriter,
+        clock: SteadyClock,
+        tell: Callable[[Event], None],
+        chores: Chores,
+        hush: Callable[[bool], None] = lambda _: None,
+        *,
+        once: bool = False,
+    ) -> None:
+        self.config = config
+        self.spool = spool
+        self.recorder = recorder
+        self.status = status
+        self.clock = clock
+        self.tell = tell
+        self.once = once
+        self.chores = chores
+        self._callings = callings(config)
+        self._book: Book | None = None
+        self._known: dict[str, str] | None = None
+        self._rescan_soon = asyncio.Event()
+        self._finished = False
+        self._bulletin = Bulletin()
+        shares = self._shared_out(config)
+        reactions = self._reactions(config)
+        self.courier = SmtpCourier(pool_of(config, shares), clock, reactions.meaning)
+        self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
+        policy = policy_of(config, tell, clock.now(), reactions, shares)
+        self.manager = Engine(spool, self.scheduler, self.courier, policy, recorder, clock, tell, random.random, shares.files)
+        self.manager.settler.known = status.knows
+        self.manager.settler.once = once
+        self.upkeep = Upkeep(self.manager, recorder, hush)
+        self.guard = self.upkeep.guard
+        recorder.done = self.manager.left
+
+    # The component
+
+    async def start(self) -> None:
+        """Find all that is in the spool, and begin to deliver. What came into ``drop/`` until now has to be adopted before."""
+        if self.once:
+            await asyncio.to_thread(catch_up, self.status, self.spool)
+        else:
+            self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
+        self.manager.dispatcher.mind_pauses()
+        self.upkeep.disk()
+        self._scan()
+        self._post()
+        self._begin(self.chores)
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Everything but the spool may change. A configuration that cannot be used raises `Failure`, and nothing has changed."""
+        manager, signer = self.manager, self.manager.policy.signer
+        shares = self._shared_out(config)
+        reactions = self._reactions(config, manager.policy.reactions)
+        policy = policy_of(config, self.tell, self.clock.now(), reactions, shares)
+        pool, limits, called = pool_of(config, shares), limits_of(config, shares), callings(config)
+        try:
+            yield
+        except BaseException:
+            policy.close()
+            raise
+        self.config = config
+        manager.budget.files = shares.files
+        manager.policy.become(policy)
+        if signer is not None:
+            signer.close()
+        self.scheduler.terms = reactions.table
+        self.scheduler.limit(limits)
+        tls.forget()
+        self.courier.change(pool, reactions.meaning)
+        before, self._callings = self._callings, called
+        manager.recall(changed(before, called))
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing new, let what runs finish within `grace` seconds, and say QUIT."""
+        await self.manager.stop(grace)
+        if self._finished:
+            await self._last_sweep()
+        self._post()
+        await self.courier.close()
+        self.manager.policy.close()
+        self._save_book_now()
+
+    @property
+    def undone(self) -> int:
+        """Of how many messages the disk did not take what became of them: with `once` the next run goes on."""
+        return self.manager.settler.undone
+
+    # What others say
+
+    def rung(self, ids: Collection[str]) -> None:
+        """The doorbell: these messages are new or have changed, or (`doorbell.EVERYTHING`) any may have."""
+        if doorbell.EVERYTHING in ids:
+            self._rescan_soon.set()
+        self.manager.look(ids)
+
+    # Chores
+
+    def _begin(self, chores: Chores) -> None:
+        chores.run(self._run)
+        if self.once:
+            return
+        chores.run(self._make_good)
+        chores.every(
+            lambda: self.config.delivery.rescan, self.upkeep.look, soon=self._rescan_soon, what="the queue could not be looked through"
+        )
+        chores.every(DISK, self.upkeep.disk)
+        chores.every(POLL, self.upkeep.network)
+        chores.every(CLOCK, self._look_at_clock)
+        chores.every(SWEEP_EVERY, self._sweep, threaded=True)
+        chores.every(EVERY, self._post)
+        chores.every(lambda: 60.0 if self._book and self._book.failed else 1.0, self._save_book)
+
+    async def _run(self) -> None:
+        await self.manager.run(once=self.once)
+        self._finished = self.once and not self.manager.stopping
+
+    async def _make_good(self) -> None:
+        """Take up what the daemon before had put off, and write down what the database missed, at the start; the latter also whenever it
+        was begun anew or has lost something.
+        """
+        known, self._known = self._known, None
+        self.manager.standstill.hurry(await asyncio.to_thread(inherited, self.status.path, self.config))
+        await self._tell_missed(known)
+        while True:
+            await asyncio.sleep(MAKE_GOOD_EVERY)
+            if self.status.incomplete:
+                self.status.incomplete = False
+                await self._tell_missed(await asyncio.to_thread(known_now, self.status))
+
+    async def _tell_missed(self, known: dict[str, str] | None) -> None:
+        """In a part of the time: the mail goes first."""
+        time = asyncio.get_running_loop().time
+        begin = time()
+        for event in missed(self.spool, known) if known is not None else ():
+            if event is not None and event.entry.id not in self.scheduler.active:  # what is tried now will be told anyway
+                self.recorder.told(event)
+            if time() - begin > MAKING_GOOD:
+                await asyncio.sleep(9 * (time() - begin))
+                begin = time()
+
+    def _look_at_clock(self) -> None:
+        """Where it was set, what waits is told its new time at once."""
+        if self.upkeep.clock():
+            self._rescan_soon.set()
+
+    def _scan(self) -> None:
+        """Find all that is there, at the start."""
+        self.manager.expect_all((0.0, id) for id in self.spool.ids("queued"))
+        dues, ahead = deferred(self.manager, self.clock.now())
+        if ahead:
+            text = f"the clock was set back since {ahead} messages were put off: they wait as long as they were to"
+            self.tell(Alarm(self.clock.now(), "clock", text))
+        self.manager.expect_all(dues)
+        for name in self.spool.strangers("queued"):
+            self.manager.dispatcher.stranger(name)
+
+    def _post(self) -> None:
+        """Tell how it stands with the destinations."""
+        news = self._bulletin.news(self.scheduler.destinations.values(), self.clock.now())
+        if news is not None:
+            self.recorder.told(news)
+
+    def _sweep(self) -> None:
+        clear_out(self.spool, self.status, self.config, self.clock.now())
+
+    async def _last_sweep(self) -> None:
+        """Where no daemon ever runs, each pass clears out what is past its time."""
+        try:
+            await asyncio.to_thread(self._sweep)
+        except OSError as error:
+            self._spool_alarm(error)
+
+    def _save_book(self) -> None:
+        if self._book is not None:
+            self._book.save()
+
+    def _save_book_now(self) -> None:
+        try:
+            self._save_book()
+        except OSError as error:
+            self.tell(Alarm(self.clock.now(), "warmup", f"what was sent today is not kept: {error.strerror}"))
+
+    def _spool_alarm(self, error: OSError) -> None:
+        self.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
+
+    # From the configuration
+
+    def _shared_out(self, config: Config) -> Shares:
+        """What the limit of descriptors allows; told where that is less than the configuration wants."""
+        limit, wanted = descriptor_limit(), config.delivery.max_connections
+        found = shares(limit, wanted)
+        if found.sessions < wanted:
+            text = f"{limit} open files are allowed (LimitNOFILE, ulimit -n), which is enough for {found.sessions} sessions at once"
+            self.tell(Alarm(self.clock.now(), "descriptors", f"{text}, not for delivery.max_connections = {wanted}"))
+        return found
+
+    def _reactions(self, config: Config, before: Reactions | None = None) -> Reactions:
+        """Limits by destination, sources and what replies lead to. What was measured before a reload is taken over."""
+        table = TermsTable(config, before.table if before else None)
+        if not config.sources:
+            return Reactions(table, None, before)
+        if self._book is None:
+            self._book = Book(f"{self.spool.root}/{WARMUP}")
+            if self._book.trouble:
+                self.tell(Alarm(self.clock.now(), "warmup", self._book.trouble))
+        return Reactions(table, Sources(table, self._book, before.sources if before else None), before)
+
+
+def policy_of(
+    config: Config,
+    tell: Callable[[Event], None],
+    now: float,
+    reactions: Reactions | None = None,
+    shares: Shares = PLENTY,
+) -> Policy:
+    """What a reload may change, as the manager wants it. Keys that cannot sign are told."""
+    dns, family = config.dns, config.delivery.family
+    resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, family, at_once=shares.questions)
+    retry, bounce = config.retry, config.bounce
+    return Policy(
+        Router(Finder(config, resolver, random.shuffle)),
+        Schedule(retry.schedule, retry.expire, retry.jitter),
+        Reports(
+            config.hostname,
+            config.postmaster,
+            full=bounce.content == "full",
+            enabled=bounce.enabled,
+            delay_warning=bounce.delay_warning,
+            max_per_hour=bounce.max_per_hour,
+            max_per_hour_in_all=bounce.max_per_hour_in_all,
+        ),
+        config.submitting,
+        signer_of(config, tell, now),
+        max_hops=config.delivery.max_hops,
+        attempt_limit=config.delivery.attempt_limit,
+        reactions=reactions,
+    )
+
+
+def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Signer | None:
+    """Who signs mail; where nobody does, nobody pays for the library."""
+    if not any(key.signs for key in config.dkim):
+        return None
+    from .signing import Signer
+
+    signer = Signer(config.dkim, tell)
+    signer.check(now)
+    return signer
+
+
+def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
+    """Where sessions wait for more mail."""
+    timeouts = Timeouts(**vars(config.timeouts))
+    return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
+
+
+def limits_of(config: Config, shares: Shares = PLENTY) -> Limits:
+    """How much at once, as the scheduler wants it."""
+    delivery = config.delivery
+    return Limits(
+        delivery.active_limit,
+        min(delivery.max_connections, shares.sessions),
+        delivery.max_connections_per_destination,
+        delivery.initial_connections_mx,
+        delivery.initial_connections_relay,
+    )
+
+
+def raise_descriptor_limit() -> None:
+    """Each session and each message under way needs a file descriptor; the default of 1024 is soon used up."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if 0 <= soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft >= 0 else MOST_DESCRIPTORS
+
+
+def clear_out(spool: Spool, status: StatusWriter, config: Config, now: float) -> None:
+    """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
+    if calendar.believed(spool.root, now):
+        sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)
+        status.forget(now - config.status.retention)
