@@ -83,7 +83,7 @@ class Alarm(Event):
 
     @classmethod
     def of(cls, at: float, error: BaseException) -> Alarm:
-        """That of an error which nobody expected: a ``bug`` of ours, or that ``memory`` is short."""
+        """The alarm for an error that was not foreseen: a ``bug`` of ours, or that ``memory`` is short."""
         if isinstance(error, MemoryError):
             return cls(at, "memory", "something was given up: this process gets no more memory")
         return cls(at, "bug", f"{type(error).__name__}: {error}")
@@ -113,7 +113,7 @@ class Standings(Event):
 
 
 class Listener(Protocol):
-    """Whoever wants to be told."""
+    """One that is told of every event."""
 
     def told(self, event: Event) -> None:
         """Take note of `event`; must be quick and must bear being told twice."""

@@ -70,7 +70,7 @@ def worst(findings: Iterable[Finding]) -> str:
 
 
 def unknown(check: str, subject: str, trouble: str) -> Finding:
-    """Nobody could tell, which is held against nobody."""
+    """What is said of a question that no name server answered: a warning, never an error."""
     return Finding(check, subject, WARN, f"could not be looked up: {trouble}", "try again; if it stays so, the name servers need mending")
 
 

@@ -37,7 +37,7 @@ class Lookups:
         return await asyncio.shield(task)
 
     async def all(self, names: Iterable[str], type: str) -> dict[str, DnsRecords]:
-        """The same for several names."""
+        """What `ask` says of each of several names, all asked at once."""
         wanted = [*dict.fromkeys(names)]
         return dict(zip(wanted, await asyncio.gather(*(self.ask(name, type) for name in wanted)), strict=True))
 

@@ -54,7 +54,7 @@ class Outlet(NamedTuple):
 
     @property
     def provider(self) -> Provider | None:
-        """Whose it is, if that is known."""
+        """The operator whose it is, if that is known."""
         return next((known for known in PROVIDERS if any(fits(each, self.host) for each in known.hosts)), None)
 
 

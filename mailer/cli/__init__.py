@@ -2,7 +2,8 @@
 
 `start` is what the `mailer` script calls, and `main` all that it does. Each command's module holds a `COMMAND` (or `COMMANDS`, where
 a second word chooses), whose function does three things: read what was given, call one function of the
-package, print. All text goes through `show`, the only place that knows how things look.
+package, print; what it raises is a `Failure`, which carries the exit code. All text goes through `show`, the only place that knows how
+things look.
 """
 
 from __future__ import annotations

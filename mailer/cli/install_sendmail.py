@@ -36,7 +36,7 @@ LONGEST = 120  # characters of a first line that every kernel reads, execve(2)
 
 
 def script() -> str:
-    """What stands in ``sbin/sendmail``.
+    """What stands in ``sbin/sendmail``. Raises `Failure` (73) if no script can be started by this interpreter.
 
     The interpreter is started with ``-I``, so that no environment leads it to somebody's modules, and with ``-S``: what `site` would
     look for costs a quarter of the start of Python, and all that it would find is written down here.

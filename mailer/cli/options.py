@@ -99,11 +99,14 @@ class Given:
         return len(self.values.get(name, ()))
 
     def text(self, name: str, default: str | None = None) -> str | None:
-        """Its value, the last one if there are several."""
+        """The value of the option `name`, the last one if there are several."""
         return self.values[name][-1] if name in self.values else default
 
     def path(self, name: str) -> str:
-        """Its value as a path; empty without one. ``--spool=~/x`` is no ``~`` for a shell, and must not make a directory of that name."""
+        """The value of the option `name` as a path; empty without one.
+
+        ``--spool=~/x`` is no ``~`` for a shell, and must not make a directory of that name.
+        """
         from mailer.config.values import given
 
         return given(self.text(name) or "")
@@ -113,7 +116,7 @@ class Given:
         return self.values.get(name, [])
 
     def number(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:
-        """Its value as a whole number from `least` to `most`. Raises `Failure` (64)."""
+        """The value of the option `name` as a whole number from `least` to `most`. Raises `Failure` (64)."""
         text = self.text(name)
         if text is None:
             return default

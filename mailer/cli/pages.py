@@ -27,7 +27,7 @@ def sender(address: str) -> str:
 
 
 def recipients(record: Record) -> str:
-    """Who gets it: the first two, and how many more."""
+    """The recipients in a few words: the first two, and how many more."""
     names = [recipient.address for recipient in record.recipients]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return ", ".join(names[:2]) + more

@@ -298,7 +298,7 @@ def span(seconds: float) -> str:
 
 
 def ahead(seconds: float) -> str:
-    """The same for a time to come, to the nearest unit: two hours less a second are ``2h``."""
+    """A time to come in words, as `ago` says one that is past, to the nearest unit: two hours less a second are ``2h``."""
     hours = round(seconds / 3600)
     if hours >= 24:
         return f"{round(hours / 24)}d"

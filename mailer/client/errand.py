@@ -67,7 +67,7 @@ class Errand:
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
-        """Those who have it not, in order."""
+        """The recipients that were refused, in the order of the envelope."""
         return tuple(
             Rejected(self.letter.recipients[to], error.code, error.enhanced_code, error.text)
             for to, error in sorted(self._errors.items(), key=lambda item: item[0])

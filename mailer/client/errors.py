@@ -151,7 +151,7 @@ class SmtpProtocolError(SmtpError):
 
 
 class SmtpMessageError(SmtpError):
-    """There is something wrong with the message or its addresses."""
+    """Something is wrong with the message or its addresses."""
 
 
 class SmtpTimeoutError(SmtpError):

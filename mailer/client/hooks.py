@@ -28,7 +28,7 @@ class Interceptor:
         """The server has taken it."""
 
     async def on_error(self, mail: Mail, error: SmtpError) -> None:
-        """It was not sent."""
+        """The mail was not sent, because of `error`."""
 
 
 class Hooks:

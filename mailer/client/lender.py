@@ -78,7 +78,7 @@ class Lender:
         return not self._closed and not self._line and connection.age < self._settings.max_lifetime
 
     def give_back(self, connection: Connection) -> None:
-        """It goes to whoever is next in line, or waits."""
+        """Give the connection to the next in line, or keep it."""
         self._lent.discard(connection)
         self._pool.give_back(connection)
         self._next()

@@ -1,4 +1,4 @@
-"""So many messages and so many connections in a window, and what happens to more of them; [002] §7.1.3."""
+"""Limits of the library: so many messages and so many connections in a window, and what happens to more of them; [002] §7.1.3."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Names:
         return self._known
 
     def forget(self) -> None:
-        """They did not help: ask again next time."""
+        """Ask again next time: what is known did not help."""
         self._known = []
 
     def _ours(self, addresses: list[str]) -> list[str]:

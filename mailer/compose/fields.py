@@ -140,7 +140,7 @@ def _unsubscribe(uri: str) -> str:
 
 
 def priority(word: str) -> Iterator[str]:
-    """The fields that ask a reader to hurry, or not to; what is normal needs no saying."""
+    """The fields that ask a reader to hurry, or not to; what is normal needs no saying. Raises `EmailError`."""
     if word and word not in PRIORITIES:
         raise EmailError("X-Priority", f"there is no priority {address.printable(word)!r}; there are {', '.join(PRIORITIES)}")
     if word in ("", "normal"):
@@ -151,7 +151,7 @@ def priority(word: str) -> Iterator[str]:
 
 
 def further(headers: Iterable[tuple[str, str]], made: Sequence[str]) -> Iterator[str]:
-    """The fields that were asked for by name; those that are `made` already from something else are refused."""
+    """The fields that were asked for by name. Raises `EmailError`, also for one that is `made` already from something else."""
     seen = {line.partition(":")[0].lower() for line in made}
     for name, value in headers:
         key = name.lower()
@@ -168,7 +168,7 @@ def further(headers: Iterable[tuple[str, str]], made: Sequence[str]) -> Iterator
 
 
 def checked(name: str, value: str) -> str:
-    """`value` without blanks at its ends, tabs as blanks; refused if it holds what could end a line somewhere."""
+    """`value` without blanks at its ends, tabs as blanks; what could end a line somewhere is refused. Raises `EmailError`."""
     value = value.replace("\t", " ").strip(" ")
     for char in value:
         if char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or "\ud800" <= char <= "\udfff":

@@ -19,7 +19,7 @@ UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Rate(NamedTuple):
-    """So many in so many seconds."""
+    """A limit of so many things in so many seconds."""
 
     number: int
     seconds: float

@@ -222,7 +222,7 @@ def several(kind: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
 
 
 def one_or_several(kind: Kind[T]) -> Kind[tuple[T, ...]]:
-    """The same, where one may stand alone."""
+    """A list as `several` reads it, where one value may stand alone, without brackets."""
     listed = several(kind, least=1)
 
     def read(value: object) -> tuple[T, ...]:

@@ -81,7 +81,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
         found.update(routes=completed(self.routes, self.relays), path=path, lines=lines or {})
 
     def but(self, **changes: Any) -> Self:
-        """The same with other members."""
+        """A configuration like this with other values for some members."""
         return type(self)(**{**vars(self), **changes})
 
     def __setattr__(self, name: str, value: object) -> None:

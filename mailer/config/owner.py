@@ -50,7 +50,7 @@ class Owner:
 
 
 def keeper_of(spool: str) -> Owner:
-    """Whose files the secrets are: the daemon's user's where root asks, for then they are his; else those of the one who asks."""
+    """The user whose files the secrets are: the daemon's where root asks, else the one who asks."""
     return owner_of(spool) if os.geteuid() == 0 else Owner(os.geteuid(), os.getegid())
 
 

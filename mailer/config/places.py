@@ -30,11 +30,11 @@ class Judged(Protocol):
 
     @property
     def named(self) -> Mapping[str, Mapping[str, Any]]:
-        """Those with names of their own, by these."""
+        """The sections that have names of their own, by these."""
 
     @property
     def listed(self) -> Mapping[str, Sequence[Any]]:
-        """Those of which there are several, in the order of the file."""
+        """The sections of which there may be several, in the order of the file."""
 
     def line(self, path: Path) -> int:
         """The line of the file that `path` stands in."""

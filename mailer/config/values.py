@@ -84,7 +84,7 @@ def domain(value: object) -> str:
 
 
 def hostname(value: object) -> str:
-    """The same in ASCII: the server that hears it in EHLO has not said yet that it takes more."""
+    """A domain or host name in ASCII: the server that hears it in EHLO has not said yet that it takes more (RFC 6531 §3.7.1)."""
     name = domain(value)
     if not name.isascii():
         raise ValueError(f"{written(value)} is not ASCII; write the name as it is in DNS, with xn--")
@@ -188,7 +188,7 @@ def path(value: object) -> str:
 
 
 def optional_path(value: object) -> str:
-    """The same, or nothing."""
+    """An absolute path, as `path` reads it, or nothing."""
     return "" if value == "" else path(value)
 
 

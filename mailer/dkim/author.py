@@ -1,4 +1,4 @@
-"""Whose mail it is: the domain of the From field, and which of our domains may answer for it.
+"""The author's domain: that of the From field, and which of our domains may answer for it.
 
 DMARC asks that the domain of a signature is that of the From field, or part of the same organisation (RFC 7489 §3.1.1). So
 the key is that of the very domain, else that of the nearest domain above it which has one: mail from

@@ -79,7 +79,7 @@ class RelaxedBody:
         self._lines += (end - start) // 2
 
     def end(self) -> None:
-        """That was all."""
+        """The body is over: hand on what was held back."""
         self._say(b"" if self._held == b" " else self._held)
         if self._any:
             self._take(b"\r\n")

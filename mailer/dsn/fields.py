@@ -125,5 +125,5 @@ def one_line(text: str, limit: int = MAX_WORD) -> str:
 
 
 def ascii_line(text: str, limit: int = MAX_WORD) -> str:
-    """The same for a place where only ASCII may stand; anything else becomes ``?``."""
+    """`text` on one line, for a place where only ASCII may stand; anything else becomes ``?``."""
     return one_line(text, limit).encode("ascii", "replace").decode()

@@ -1,4 +1,4 @@
-"""The other end: what a user who may not read the spool asks of the daemon, as if he read it himself.
+"""The user's end of the socket: what a user who may not read the spool asks of the daemon, as if he read it himself.
 
 `RemoteView` is a `mailer.status.api.MailView`, as `mailer.status.view.View` is, with the user's own mail in it; `RemoteSpool` does what
 a user may do to it.
@@ -85,7 +85,7 @@ class RemoteView:
         return map(_record, self._records("list", wanted))
 
     def queue(self, wanted: Filter) -> Iterator[Record]:
-        """Those of the spool, oldest first."""
+        """The user's messages that are in the spool, oldest first."""
         return map(_record, self._records("queue", wanted))
 
     def waiting(self) -> Iterator[Waiting]:

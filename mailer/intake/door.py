@@ -82,7 +82,7 @@ class Door:
             self.server = IntakeServer(self.spool.root, self.desk.answer, self.limits, self._bug)
 
     async def close(self) -> None:
-        """Nobody comes in any more."""
+        """Take no more questions: close the socket."""
         if self.server:
             await self.server.close()
         await self.adoption.close()

@@ -177,7 +177,7 @@ def refusal(why: str, code: int) -> bytes:
 
 
 def gathered(lines: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """The same octets in pieces that are worth sending."""
+    """The octets of `lines` in pieces that are worth sending."""
     piece = bytearray()
     try:
         for line in lines:

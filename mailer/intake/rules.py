@@ -1,4 +1,4 @@
-"""Who may send, and as whom: the sections ``[[submitter]]`` of the configuration, applied to one message.
+"""Rules of who may send, and as whom: the sections ``[[submitter]]`` of the configuration, applied to one message.
 
 The envelope sender, each address of From and of Sender must be one that the user may use; a field that the reader of
 addresses makes nothing of is refused, for somebody else's reader may make something of it. The null sender names nobody.
@@ -66,7 +66,7 @@ class SubmitterRules:
 
 
 def person(uid: int) -> Person:
-    """Who that is, as the machine's databases say."""
+    """The user with the number `uid`, as the machine's databases know him."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:

@@ -45,14 +45,14 @@ class OwnMail:
         return is_id(id) and self.view.reader.submitter(id) == self.uid
 
     def message(self, id: str) -> Record:
-        """His message `id`. Raises `Failure` (67) for every other name."""
+        """The user's message `id`. Raises `Failure` (67) for every other name."""
         record = self.view.message(id) if self.owns(id) else None
         if record is None:
             raise Failure(f"no message {id!r} of yours is known here", NO_SUCH)
         return record
 
     def find(self, name: str) -> list[Record]:
-        """His messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
+        """The user's messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
         id = name.upper()
         if is_id(id):
             tail = tail_of(id, self.uid)
@@ -63,18 +63,18 @@ class OwnMail:
         return [record for record in records if record.message_id in names or record.request_id == name]
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
-        """Those that are meant, newest first."""
+        """The user's messages that `wanted` means, newest first."""
         if wanted.possible:
             yield from filter(wanted.matches, self._all())
 
     def queue(self, wanted: Filter) -> Iterator[Record]:
-        """Those of the spool that are meant, oldest first."""
+        """The user's messages in the spool that `wanted` means, oldest first."""
         if wanted.possible:
             waiting = [id for id in self._ids() if self.view.spool.find(id)]
             yield from filter(wanted.matches, self._records(reversed(waiting)))
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
-        """His recipients that did not get their message, the newest message first."""
+        """The recipients of the user's mail that did not get it, the newest message first."""
         for record in self._all() if wanted.possible else ():
             for recipient in record.recipients:
                 if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):

@@ -25,7 +25,7 @@ class Bucket:
         self.change(number, per)
 
     def change(self, number: int, per: float) -> None:
-        """Another rate holds from now on; what was let through is not forgotten.
+        """Let another rate hold from now on; what was let through is not forgotten.
 
         The slack is what a second is worth, and at most a twentieth of it all. It comes off the pace, for it may be used up at
         the start of a stretch: slack and pace together make up `number`.
@@ -73,7 +73,7 @@ class Room:
         return False
 
     def enter(self, who: object) -> None:
-        """He has it."""
+        """Count a place that `who` has got."""
         self._asked.pop(who, None)
         self.taken += 1
 

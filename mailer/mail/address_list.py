@@ -43,7 +43,7 @@ def written(text: str) -> list[str]:
 
 
 def boxes(value: str) -> Iterator[Box]:
-    """The same as `in_header`, each with where it stands, for whoever writes another in its place."""
+    """The addresses that `in_header` finds, each with where it stands, to write another in its place."""
     for found in _read(value):
         if not isinstance(found, str):
             yield found

@@ -47,16 +47,16 @@ class Entity(NamedTuple):
 
     @property
     def type(self) -> str:
-        """Its whole Content-Type, or nothing."""
+        """The whole Content-Type, or nothing. RFC 2045 §5"""
         return self.header.value(b"content-type") or ""
 
     def kind(self, default: str) -> str:
-        """Its media type in lower case, without parameters; `default` if it does not say, or says nothing."""
+        """The media type in lower case, without parameters; `default` if it does not say, or says nothing."""
         return (self.type or default).partition(";")[0].strip().lower()
 
     @property
     def encoding(self) -> str:
-        """Its transfer encoding in lower case; empty if it has none."""
+        """The transfer encoding in lower case; empty if there is none. RFC 2045 §6"""
         return (self.header.value(b"content-transfer-encoding") or "").partition("(")[0].strip().lower()
 
     @property

@@ -48,7 +48,7 @@ def charset(type: str) -> str:
 
 
 def with_charset(type: str, charset: str) -> str:
-    """The same Content-Type with another character set."""
+    """The Content-Type `type` with another character set."""
     made = _CHARSET.sub("", type).rstrip(" \t;")
     return f"{made}; charset={charset}"
 

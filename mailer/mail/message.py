@@ -252,12 +252,12 @@ class Message:
         return next(self.values(name), None)
 
     def without(self, *names: bytes) -> Message:
-        """The same message less every field that has one of `names` (lower case)."""
+        """The message less every field that has one of `names` (lower case)."""
         kept = [field for name, field in self.fields() if name not in names]
         return Message(b"".join(kept), self.rest)
 
     def with_fields(self, *lines: str) -> Message:
-        """The same message with `lines` (no line end) below its own fields, where readers expect them."""
+        """The message with `lines` (no line end) below its own fields, where readers expect them."""
         added = "".join(line + "\r\n" for line in lines).encode()
         return Message(self.header + added, self.rest or b"\r\n")
 

@@ -97,7 +97,7 @@ def transfer(data: bytes) -> tuple[str, bytes]:
 
 
 def transferred(data: bytes, start: int, end: int) -> tuple[str, Iterable[bytes]]:
-    """The same for the text in ``data[start:end]``, piece by piece, none of which takes long, whatever the lines are like."""
+    """A transfer encoding for the text in ``data[start:end]``, and that text in pieces that take no time, whatever its lines are like."""
     if is_plain(data, start, end):
         return "7bit", blocks(data, start, end)
     room = 2 * (end - start)  # people can still read what is no longer

@@ -1,4 +1,4 @@
-"""Whom a message names: who gets it, and who sends it.
+"""The people that a message names: who gets it, and who sends it.
 
 Where it was sent on, those of the last time are meant: To, Cc and From say who had it before.
 """

@@ -59,7 +59,7 @@ class Trace(Protocol):
     """Whether the connection served other messages before, so that its first steps were not spent on this one."""
 
     def after(self, earlier: Self) -> None:
-        """Another host was tried before; what it said comes first."""
+        """Put before this the steps at another host, `earlier`, which was tried first."""
 
     def steps(self) -> str:
         """A JSON object: milliseconds by phase."""

@@ -23,5 +23,5 @@ def safe(text: str, limit: int = 1000) -> str:
 
 
 def one_line(text: str, limit: int = 1000) -> str:
-    """The same on one line: runs of white space become one space."""
+    """`text` as `safe` has it, on one line: runs of white space become one space."""
     return safe(" ".join(text.split()), limit)

@@ -52,7 +52,7 @@ class Exporter:
             self._listen, self._failed = listen, False
 
     def change(self, listen: HostPort | None) -> None:
-        """The same, soon, for a daemon that goes on whatever comes of it: what cannot be is an alarm, ``metrics``."""
+        """Serve at `listen` soon, for a daemon that goes on whatever comes of it: what cannot be is an alarm, ``metrics``."""
         task = asyncio.get_running_loop().create_task(self._change(listen))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)

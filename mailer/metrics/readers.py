@@ -1,4 +1,4 @@
-"""Who reads the figures, by HTTP: one request, one answer, and the connection is closed (HTTP/1.0).
+"""The readers of the figures, by HTTP: one request, one answer, and the connection is closed (HTTP/1.0).
 
 They are served by the accept loop of `mailer.net.server`: not for long, and not many at a time, so that a reader who asks or reads by
 drips keeps nothing. A newcomer who finds all places taken gets that of the reader who has had his for longest: a monitoring system is

@@ -137,7 +137,7 @@ class NegativeCache:
         self._known.pop((address, port), None)
 
     def last(self, addresses: Sequence[str], port: int) -> list[str]:
-        """The same addresses, those that are dead behind the others."""
+        """`addresses` with those that are dead behind the others."""
         if not self._known:
             return [*addresses]
         now = self._clock()

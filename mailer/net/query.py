@@ -46,7 +46,7 @@ SYSTEM = "/etc/resolv.conf"
 
 
 class DnsTrouble(Exception):
-    """Nobody could say what the DNS has for `name`. It says nothing about the name, and is never permanent."""
+    """No name server could say what the DNS has for `name`: that says nothing about the name, and is never permanent."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"cannot look up {name}: {reason}")

@@ -62,7 +62,7 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
 
 class Peer(NamedTuple):
-    """Who calls: an IP address and a port, or over a unix socket the user's number, as the kernel took it down."""
+    """A caller: an IP address and a port, or over a unix socket the user's number, as the kernel took it down."""
 
     host: str = ""
     port: int = 0

@@ -295,6 +295,6 @@ class Stream(asyncio.Protocol):
         self._full = True
 
     def resume_writing(self) -> None:
-        """There is room again."""
+        """The transport has room again, says asyncio: writers go on."""
         self._full = False
         self._wake()

@@ -42,7 +42,7 @@ class QuestionTurn:
 
 
 class ZoneQueue:
-    """Those that wait, zone by zone."""
+    """Questions that wait for a turn, zone by zone."""
 
     def __init__(self) -> None:
         self._zones: dict[str, deque[asyncio.Future[None]]] = {}
@@ -144,7 +144,7 @@ class QuestionTurns:
             self._leave(zone_of(name))
 
     def failed(self, name: str) -> None:
-        """Nobody could say anything about it."""
+        """No server could say anything about `name`."""
         self._failed.pop(name, None)
         if len(self._failed) >= REMEMBERED:
             del self._failed[next(iter(self._failed))]

@@ -120,7 +120,7 @@ class Published:
 
 
 def keeper(config: str | None, spool: str | None) -> Owner:
-    """Whose keys are looked at, and who gets a new one, by the configuration and the spool that were named.
+    """The user whose keys are looked at, and who gets a new one, by the configuration and the spool that were named.
 
     A mistake in the daemon's part of the configuration does not matter, nor that it is written only when the key is there.
     """

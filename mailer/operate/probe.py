@@ -128,7 +128,7 @@ def become(config: Config, again: Callable[[], Config]) -> Config:
 
 
 def sender_for(config: Config, target: str) -> str:
-    """Whom to ask a relay about: the sender of mail that names none, as that would leave. A host is not asked, for it takes mail for
+    """The sender to ask a relay about: that of mail that names none, as that would leave. A host is not asked, for it takes mail for
     its own people only: empty."""
     from mailer.rewriting import reverse_path
 

@@ -80,7 +80,7 @@ class Replay(Operation):
         return Failure(f"message {record.id} cannot be replayed (it is {record.status}): {kept}", BAD_MESSAGE)
 
     def gone(self, id: str) -> Failure:
-        """That its retention is over."""
+        """Tell that the retention of the message `id` is over."""
         return Failure(f"message {id} is not kept any more (bounce.retention)", NO_SUCH)
 
 

@@ -97,7 +97,7 @@ GROUPS: dict[str, Callable[[Undelivered], str]] = {"reason": _reason, "domain": 
 
 
 def groups(found: Iterable[Undelivered], by: str, limit: int | None = None) -> list[Group]:
-    """Those who did not get their mail, counted by one of `GROUPS`; the most frequent first, no more than `limit`."""
+    """Recipients that did not get their mail, counted by one of `GROUPS`; the most frequent first, no more than `limit`."""
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for item in found:
@@ -142,7 +142,7 @@ class Pile:
 
 
 def piles(waiting: Iterable[Waiting], name: Callable[[Waiting], str], now: float) -> dict[str, Pile]:
-    """Those who wait, in piles by what `name` makes of each; the largest first."""
+    """Recipients that wait, in piles by what `name` makes of each; the largest first."""
     found: dict[str, Pile] = {}
     for each in waiting:
         key = name(each)

@@ -147,7 +147,7 @@ class Memory:
         return True
 
     def relieve(self, destination: Destination) -> None:
-        """There is room for its lot."""
+        """Note that `destination` has room again for its parked messages."""
         if destination.lot is not None:
             self._thirsty[destination.lot] = None
 

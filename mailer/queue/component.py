@@ -342,7 +342,7 @@ def policy_of(
 
 
 def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Signer | None:
-    """Who signs mail; where nobody does, nobody pays for the library."""
+    """The signer of mail; without a key there is none, and the library is not imported."""
     if not any(key.signs for key in config.dkim):
         return None
     from .signing import Signer

@@ -66,7 +66,7 @@ class Session(Protocol):
         """
 
     def end(self) -> None:
-        """There is no more work for now."""
+        """Take leave for now: there is no more work."""
 
 
 class Courier(Protocol):

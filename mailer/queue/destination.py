@@ -276,7 +276,7 @@ class Destination:
         return not self.rate and self.successes > self._marked and now - self._marked_at < 0.5
 
     def agree(self, terms: Terms) -> None:
-        """Its terms are these from now on."""
+        """Let `terms` hold for this destination from now on."""
         if self.terms is not None:
             terms.throttle.move_in(self.terms.throttle, self.running)
         self.terms = terms

@@ -62,7 +62,7 @@ class Waiting:
         self._moved += seconds
 
     def add(self, id: str, due: float) -> None:
-        """It waits until `due`; 0.0 is a message that is new."""
+        """Let the message `id` wait until `due` (seconds since the epoch; 0.0 is a message that is new)."""
         if due:
             due -= self._moved
         known = self._dues.get(id)
@@ -84,18 +84,18 @@ class Waiting:
             heapq.heappush(self._spans, span)
 
     def park(self, id: str, lot: Lot) -> None:
-        """It waits for room at a destination."""
+        """Let the message `id` wait for room at a destination."""
         self._dues[id] = lot
         lot.ids.append(id)
         lot.count += 1
 
     def remove(self, id: str) -> None:
-        """It does not wait any more."""
+        """Let the message `id` wait no more."""
         if isinstance(due := self._dues.pop(id, None), Lot):
             due.count -= 1
 
     def ripen(self, now: float) -> None:
-        """Those whose time has come are due."""
+        """Make the messages due whose time has come."""
         now -= self._moved
         if self._spans and self._spans[0] <= now // SPAN:
             self._come_near(int(now // SPAN) + 1)

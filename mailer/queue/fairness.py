@@ -205,7 +205,7 @@ class Lanes:
         return None
 
     def take_all(self) -> list[Job]:
-        """All of them, in order."""
+        """Take all jobs, in order."""
         jobs = []
         while job := self.take():
             jobs.append(job)

@@ -157,7 +157,7 @@ class Engine:
         self.wake()
 
     def recall(self, relays: Collection[str]) -> None:
-        """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
+        """Forget what is known of `relays`, which are called in another way from now on: they get what waited for them. "" is all MX hosts.
 
         That goes for what has been tried at a relay, too: whom it met says nothing about whom it will. A reload is also a word that what
         of ours was refused may be right again.
@@ -264,7 +264,7 @@ class Engine:
         return task
 
     def find(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Likewise for what looks for a way, which no stop waits for: silent name servers would hold it up."""
+        """Run `coroutine`, which looks for a way: no stop waits for it, as silent name servers would hold it up."""
         task = self.spawn(coroutine)
         self._finding.add(task)
         task.add_done_callback(self._finding.discard)

@@ -64,7 +64,7 @@ class Crowd:
         return bool(self._new or self._others)
 
     def add(self, destination: Destination) -> None:
-        """It waits behind the others of its kind."""
+        """Let `destination` wait behind the others of its kind."""
         (self._others if destination.running or destination.breaker.failures else self._new).append(destination)
 
     def pop(self) -> Destination:
@@ -75,7 +75,7 @@ class Crowd:
 
 
 class Newcomers:
-    """All of them. `connections` sessions are allowed in all, `per_destination` with one destination."""
+    """All destinations that are new. `connections` sessions are allowed in all, `per_destination` with one destination."""
 
     def __init__(self, connections: int, per_destination: int) -> None:
         self.calling = 0
@@ -116,7 +116,7 @@ class Newcomers:
                 self._release(destination, guest, len(guest.calls))
 
     def took(self, destination: Destination) -> None:
-        """It has answered about a message: what stands is no newcomer any more, and its networks are trusted."""
+        """Note that `destination` has answered about a message: it is no newcomer any more, and its networks are trusted."""
         guest = destination.guest
         if guest is None or guest.sessions <= len(guest.calls):
             return
@@ -177,7 +177,7 @@ class Newcomers:
         return (self._network if "/" in crowd else self._address) - self._taken[crowd]
 
     def wait(self, destination: Destination, crowd: str) -> None:
-        """It waits there."""
+        """Let `destination` wait in `crowd`."""
         destination.line = "crowd"
         self._crowds.setdefault(crowd, Crowd()).add(destination)
 
@@ -187,7 +187,7 @@ class Newcomers:
         return bool(self._crowds)
 
     def let_out(self) -> list[Destination]:
-        """Those for whom there is a place now, in order. Who has no mail any more has left."""
+        """The destinations for which there is a place now, in order. Those without mail have left."""
         found = []
         for crowd, line in [*self._crowds.items()]:
             room = self._room(crowd)
@@ -205,7 +205,7 @@ class Newcomers:
     # Who has been silent for too long
 
     def silent(self, *, all: bool) -> Iterator[tuple[Destination, float]]:
-        """Whose sessions are to be called off if anybody waits for their places, or (`all`) for a session, and when; the oldest first."""
+        """Destinations whose sessions are to be called off if any waits for the places, or (`all`) a session, and when; oldest first."""
         wanted = set(self._crowds)
         calls = sorted((since, nth, each) for nth, each in enumerate(self._callers) if each.guest for since in each.guest.calls)
         moving = len(calls) - self._lasting if HALF in wanted else 0

@@ -37,7 +37,7 @@ class Policy:
     """Seconds after which an attempt without progress is broken off."""
 
     def close(self) -> None:
-        """It is over, or another one comes: end what belongs to it."""
+        """End what belongs to this policy: it is over, or another one comes."""
         if self.signer is not None:
             self.signer.close()
 

@@ -189,7 +189,7 @@ class Scheduler:
                 self._line_up(destination)
 
     def changed(self, destination: Destination) -> None:
-        """It was paused or resumed: look at it again."""
+        """Look again at `destination`, which was paused or resumed."""
         if len(destination):
             self._line_up(destination)
 
@@ -199,7 +199,7 @@ class Scheduler:
         self.changed(destination)
 
     def reopen(self, destination: Destination) -> None:
-        """It is called in another way from now on: as if it had never been met."""
+        """Forget what `destination` did: it is called in another way from now on."""
         destination.reopen()
         self.changed(destination)
 

@@ -102,7 +102,7 @@ class Settler:
             return None
 
     async def take_apart(self, attempt: Attempt) -> bytes | None:
-        """The same for a large message, which may have to be read once more: in a thread."""
+        """`take` for a large message, which may have to be read once more: in a thread."""
         async with self.apart:
             if attempt.gone or attempt.claim is not None:
                 return self.take(attempt)
@@ -158,7 +158,7 @@ class Settler:
         return age.waited(entry, self.clock, self.policy.schedule.expire)
 
     def waited_in(self, attempt: Attempt) -> float:
-        """The same while it is being tried, from the first look on: each of its parts asks, and its records may be very many."""
+        """How long its message has waited, in seconds; its records, which may be very many, are read once for all parts of the attempt."""
         if attempt.age is None:
             attempt.age = self.clock.now(), self.waited(attempt.entry)
         then, waited = attempt.age

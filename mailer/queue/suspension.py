@@ -103,7 +103,7 @@ class Standstill:
             asyncio.get_running_loop().call_later(SOON, self.hurry, busy)
 
     def pending(self, entry: Entry, pending: list[int], now: float) -> list[int]:
-        """Who is to be tried: `pending`, and of a message that was hurried also those who are not due yet."""
+        """The recipients to be tried: `pending`, and of a message that was hurried also those who are not due yet."""
         all = self.hurried.pop(entry.id, None)
         if all is None:
             return pending

@@ -25,7 +25,7 @@ _REFUSED = {"|": "a command", "/": "a file", ":": "a list in a file"}
 
 
 class Alias:
-    """Who stands behind a name; `where` says it: a setting, or a file and its line."""
+    """The addresses that stand behind a name; `where` says it: a setting, or a file and its line."""
 
     __slots__ = ("targets", "where")
 

@@ -61,7 +61,7 @@ class Rules:
         self._aliases = Aliases(settings.aliases, settings.aliases_file)
 
     def recipient(self, text: str) -> Became:
-        """Who gets mail for `text`; an alias that leads nowhere keeps nobody else from his. Raises `AddressError`."""
+        """The recipients of mail for `text`; an alias that leads nowhere keeps nobody else from his. Raises `AddressError`."""
         found: dict[str, None] = {}
         why: dict[str, None] = {}
         problems: list[Failure] = []
@@ -120,7 +120,7 @@ class Rules:
         return path
 
     def author(self, text: str, *, replace: bool = True) -> Became:
-        """Who `text` is as an author; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
+        """The author that `text` becomes; without `replace` he stays one even where a rule replaces all. Raises `AddressError`."""
         address = parse(text, _NOWHERE)
         settings = self._settings
         if settings.authors and ((settings.replace_every_author and replace) or self._is_local(address)):

@@ -43,11 +43,11 @@ class RelayHost(Protocol):
 
     @property
     def host(self) -> str:
-        """Its name or address."""
+        """The name or address of the relay."""
 
     @property
     def port(self) -> int:
-        """Its port."""
+        """The port at the relay."""
 
 
 async def find_hosts(

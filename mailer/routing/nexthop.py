@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Unroutable(Exception):
-    """There is no way to go, for now or for good, because of `cause`: a reply that we write ourselves, with a code of RFC 3463."""
+    """No way leads there, for now or for good, because of `cause`: a reply that we write ourselves, with a code of RFC 3463."""
 
     def __init__(self, code: int, enhanced: str, text: str, verdict: Verdict, cause: Cause, phase: Phase = "dns") -> None:
         super().__init__(f"{code} {enhanced} {text}")
@@ -61,7 +61,7 @@ def for_now(trouble: DnsTrouble, prefix: str = "") -> Unroutable:
 
 
 def comes_back(domain: str) -> Unroutable:
-    """This host is the best to take the mail, and has no other way for it: a loop, which somebody has to mend."""
+    """The trouble that this host is the best to take mail for `domain`, and has no other way for it: a loop, which somebody has to mend."""
     text = f"mail for {domain} would come back to this host, which is its best MX: it needs a route of its own"
     return Unroutable(554, "5.4.6", text, "fail", Cause.LOOP)
 

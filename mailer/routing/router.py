@@ -39,7 +39,7 @@ class Way:
 
 
 class Finder(Protocol):
-    """Whoever can find the way for a domain."""
+    """One that can find the way for a domain."""
 
     async def find(self, domain: str) -> Way:
         """The way for `domain`. Raises `delivery.hosts.Unroutable`."""

@@ -76,7 +76,7 @@ class Book:
         return Count(count.day + 1, today, 0) if today > count.date else count._replace(date=today)
 
     def sent(self, source: str, place: str, now: float, count: int) -> None:
-        """So many more have left."""
+        """Count `count` more messages that have left."""
         today = self.count(source, place, now)
         self._counts[source, place] = today._replace(sent=today.sent + count)
         self._changed = True

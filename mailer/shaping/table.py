@@ -98,7 +98,7 @@ class Throttle:
         return max((bucket.ready(now) for bucket in self.connections), default=now)
 
     def opened(self, now: float) -> None:
-        """Another connection is about to be opened; `closed` has to follow, and `dialled` if it was another number of them."""
+        """Count a connection that is about to be opened; `closed` has to follow, and `dialled` if it was another number of them."""
         for bucket in self.connections:
             bucket.took(now)
         self.sessions += 1

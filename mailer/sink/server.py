@@ -138,7 +138,7 @@ class Sink:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on. Raises `RuntimeError` before the start."""
         if self._accepting is None:
             raise RuntimeError("the sink has not been started")
         return self._accepting.port

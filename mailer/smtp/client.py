@@ -309,7 +309,7 @@ class Client:
             self.state = ClientState.CLOSED
 
     def secured(self, binding: bytes = b"") -> None:
-        """The handshake is made: say EHLO again, nothing from before it counts."""
+        """Go on behind the handshake: say EHLO again, nothing from before counts (RFC 3207 §4.2). Raises `RuntimeError` without one."""
         if self.state is not ClientState.HANDSHAKE:
             raise RuntimeError(f"no handshake in the state {self.state}")
         self.state = ClientState.GREETED

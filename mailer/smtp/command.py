@@ -42,12 +42,12 @@ CANCEL = Command("RESPONSE", b"*\r\n")  # RFC 4954 §4
 
 
 def ehlo(name: str) -> Command:
-    """Who we are, and the question what is offered."""
+    """EHLO: our name, and the question what is offered. RFC 5321 §4.1.1.1"""
     return Command("EHLO", b"EHLO " + _word("the EHLO name", name) + b"\r\n")
 
 
 def helo(name: str) -> Command:
-    """Who we are, for a server that knows no EHLO."""
+    """HELO: our name, for a server that knows no EHLO. RFC 5321 §4.1.1.1"""
     return Command("HELO", b"HELO " + _word("the HELO name", name) + b"\r\n")
 
 
@@ -92,7 +92,7 @@ def vrfy(text: str, *, utf8: bool = False) -> Command:
 
 
 def expn(text: str, *, utf8: bool = False) -> Command:
-    """Who is on this list? RFC 5321 §4.1.1.7."""
+    """EXPN: the question who is on the list `text`. RFC 5321 §4.1.1.7"""
     return _question("EXPN", text, utf8)
 
 

@@ -75,7 +75,7 @@ class Reply(NamedTuple):
 
     @property
     def brief(self) -> str:
-        """The same, as much of it as is worth keeping."""
+        """The text, as much of it as is worth keeping."""
         text = self.text
         return text if len(text) <= BRIEF else text[: BRIEF - 1] + "…"
 
@@ -127,7 +127,7 @@ class CommandError(ValueError):
 
 
 class SessionRefused(Exception):
-    """There will be no mail in this session.
+    """The session will carry no mail.
 
     `kind` is refused, tls, no_tls or auth; `phase` the step where it happened (greeting, ehlo, starttls, auth);
     `reply` the server's words, or ours where we are the one who refuses.
@@ -353,7 +353,7 @@ class Veil:
         return reply._replace(lines=(HIDDEN,) if self._shows("".join(lines)) else lines)
 
     def text(self, text: str) -> str:
-        """The same for one line."""
+        """`text`, one line of a reply, without any of the secret."""
         if not self._shows(text):
             return text
         text = _WORD.sub(self._word, text)

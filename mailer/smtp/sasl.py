@@ -116,7 +116,7 @@ class External(Mechanism):
         return self.authorization
 
     def answer(self, challenge: bytes) -> bytes | None:  # noqa: ARG002 - it is empty
-        """The same, once."""
+        """The authorization again, once, if it was not taken with the command."""
         return self._once(self.initial())
 
 
@@ -130,7 +130,7 @@ OAUTH = "OAUTH"
 
 
 def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False, acts: bool = False) -> list[type[Mechanism]]:
-    """Those of ours that are `offered` (names in capitals), strongest first.
+    """Our mechanisms that are `offered` (names in capitals), strongest first.
 
     `wanted` is the name of one; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
     a mechanism to the TLS that it is used in. `acts`: those only that can say whom to act as. EXTERNAL has to be wanted by name.

@@ -102,7 +102,7 @@ class Scram(Mechanism):
 
 
 class ScramPlus(Scram):
-    """The same, bound to the certificate of the server, RFC 5802 §6."""
+    """SCRAM-SHA-256-PLUS: bound to the certificate of the server, RFC 5802 §6."""
 
     name = "SCRAM-SHA-256-PLUS"
     bound = True

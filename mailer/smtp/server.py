@@ -97,7 +97,7 @@ class Server:
         return self._asked
 
     def answer(self, reply: Reply | None = None) -> None:
-        """Answer the open question; None gives the usual answer."""
+        """Answer the open question; None gives the usual answer. Raises `RuntimeError` if none is open."""
         question, self._asked = self._asked, None
         if question is None:
             raise RuntimeError("no question stands open")

@@ -37,7 +37,7 @@ Mechanism = Generator[bytes, bytes, Auth]
 
 
 def plain(_: Known) -> Mechanism:
-    """RFC 4616: one response, ``authorization NUL username NUL password``."""
+    """RFC 4616: one response, ``authorization NUL username NUL password``. Raises `ValueError`."""
     response = yield b""
     authorization, username, password = _text(response, "\0").split("\0")
     if not username or not password:
@@ -62,7 +62,7 @@ def cram_md5(known: Known) -> Mechanism:
 
 
 def scram(known: Known, binding: bytes = b"") -> Mechanism:
-    """RFC 5802 §5; `binding` is what a client has to bind to."""
+    """SCRAM-SHA-256, RFC 5802 §5; `binding` is what a client has to bind to. Raises `ValueError`."""
     first = _text((yield b""))
     flag, authorization, bare = first.split(",", 2)
     if flag != "p=tls-server-end-point" if binding else flag not in ("n", "y"):
@@ -85,7 +85,7 @@ def scram(known: Known, binding: bytes = b"") -> Mechanism:
 
 
 def scram_plus(known: Known) -> Mechanism:
-    """The same, bound to our certificate, RFC 5802 §6."""
+    """SCRAM-SHA-256-PLUS: bound to our certificate, RFC 5802 §6. Raises `ValueError`."""
     return scram(known, known.binding)
 
 

@@ -83,7 +83,7 @@ class Standing(NamedTuple):
         }
 
     def row(self, at: float) -> tuple[object, ...]:
-        """Its row in `destinations`."""
+        """The row of this destination in the table `destinations`."""
         values = [_stored(name, value) for name, value in zip(self._fields[1:-1], self[1:-1], strict=True)]
         return (clean(self.key[:LIMIT]), self.kind, *values, micros(at))
 

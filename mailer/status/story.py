@@ -36,7 +36,7 @@ class Story:
 
     @property
     def told(self) -> dict[str, object]:
-        """Who handed it over and what was asked for, as its file says."""
+        """A sentence on who handed the message over and what was asked for, as its file says."""
         if self.entry is None:
             return {}
         return {**self.entry.envelope.submitter, **self.entry.envelope.options}

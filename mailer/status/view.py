@@ -111,7 +111,7 @@ class View:
 
     @cached_property
     def places(self) -> dict[str, str]:
-        """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled."""
+        """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled. Raises `Failure`."""
         try:
             return {id: state for state in STATES for id in self.spool.ids(state)}
         except OSError as error:

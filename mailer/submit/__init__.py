@@ -117,7 +117,7 @@ class Submitted:
 
     @property
     def refusals(self) -> Iterator[str]:
-        """Who gets nothing, and why, a line each; then who does, and is told."""
+        """Lines on the recipients that get nothing, with the reason; then one on those that do, and on who is told."""
         refused = [change for change in self.changes if change.action == "refused"]
         yield from map(str, refused)
         lost = {change.before for change in refused if not change.after}
@@ -268,7 +268,7 @@ def _check_header(header: bytes, settings: SubmissionSettings) -> None:
 
 
 def check_recipient(text: str, settings: SubmissionSettings) -> None:
-    """That somebody gets mail for `text`, for who asks before there is a message. Raises `Failure`."""
+    """Refuse `text` if no mail for it gets anywhere, before there is a message. Raises `Failure`."""
     request, nothing = Request(b"", sender="", recipients=[text]), Message(b"", b"")
     recipients_of(request, nothing, settings, rules_for(request, nothing, settings), [])
 

@@ -1,4 +1,4 @@
-"""Whom the envelope names: who sends a message, who gets it, and whether one of them is a name of this machine.
+"""The people that the envelope names: who sends a message, who gets it, and whether one of them is a name of this machine.
 
 All who were written are there, also those who can get nothing, with the reason.
 """

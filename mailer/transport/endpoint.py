@@ -10,7 +10,7 @@ from mailer.tlspolicy.requirement import Requirement
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are to a relay. Equal are two of the same name whose secret comes from the same source.
+    """A login at a relay. Equal are two of the same name whose secret comes from the same source.
 
     `secret` may take its time (a command, a file) and may raise `Failure`. `allow_plain` permits to send
     it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a

@@ -75,7 +75,7 @@ def joined(notes: Sequence[str]) -> str:
 
 
 def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
-    """There is no connection: `error` came instead, or nothing did for `seconds`."""
+    """The error where no connection came about: `error` did instead, or nothing for `seconds`."""
     if isinstance(error, TimeoutError):
         reply = Reply.own(451, "4.4.1", f"waited {seconds:g} s for a connection", Cause.TIMEOUT)
         return SessionError("timeout", "connect", reply, hop)

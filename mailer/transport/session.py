@@ -207,7 +207,7 @@ class Session:
         return await self.say(command)
 
     async def say(self, command: Command) -> Reply:
-        """The same for any command that has one reply: so MAIL and RCPT are tried, which RSET takes back. Raises `SessionError`."""
+        """Say any command that has one reply: so MAIL and RCPT are tried, which RSET takes back. Raises `SessionError`."""
         if not (self.usable and self._client.may(command.verb)):
             raise SessionError("lost", PHASE[command.verb], Reply.own(451, "4.4.2", "the session is over", Cause.LOST), self.hop)
         try:

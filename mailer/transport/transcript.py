@@ -125,13 +125,13 @@ class Transcript:
         self.unanswered = tuple(unanswered)
 
     def after(self, earlier: Transcript) -> None:
-        """Another host was tried, too; what it said comes first. Nothing happens where either says already what the other did."""
+        """Put before this the dialog with another host, `earlier`, unless either says already what the other did."""
         mine = self.chain()
         if not {*map(id, mine)} & {*map(id, earlier.chain())}:
             mine[-1].earlier = earlier
 
     def chain(self) -> list[Transcript]:
-        """This one, and those that come before it, the nearest first."""
+        """The transcript, and those that come before it, the nearest first."""
         found: list[Transcript] = [self]
         while (link := found[-1].earlier) is not None:
             found.append(link)

@@ -214,7 +214,7 @@ def met_before(recipients: Iterable[int], trouble: Outcome, now: float, due: flo
 
 
 def unroutable(recipients: Iterable[int], trouble: Unroutable, now: float, due: float) -> list[Outcome]:
-    """There is no way to go. Being offline is our own trouble, with no age at which it fails."""
+    """Outcomes where no way leads there. Being offline is our own trouble, with no age at which it fails."""
     scope: Scope = "us" if trouble.offline else "destination"
     return _ours(
         recipients, trouble.verdict, scope, trouble.code, trouble.enhanced, trouble.text, trouble.phase, trouble.cause, now=now, due=due
@@ -233,7 +233,7 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
 
 
 def unsigned(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
-    """It must not leave without a signature: our own trouble, which no mail bounces for. RFC 3463 §3.8: cryptographic failure"""
+    """Outcomes of mail that must not leave without a signature: no mail bounces for that. RFC 3463 §3.8: cryptographic failure"""
     return _ours(recipients, "defer", "us", 451, "4.7.5", text, "mail", Cause.UNSIGNED, now=now)
 
 
@@ -243,7 +243,7 @@ def stuck(recipients: Iterable[int], why: str, phase: Phase, now: float) -> list
 
 
 def short_of_memory(recipients: Iterable[int], phase: Phase, now: float, due: float) -> list[Outcome]:
-    """This process got no more memory in `phase`: no attempt. RFC 3463 §3.4: other mail system status"""
+    """Outcomes where this process got no more memory in `phase`: no attempt. RFC 3463 §3.4: other mail system status"""
     text = "there was not enough memory to deliver it"
     return _ours(recipients, "defer", "us", 451, "4.3.0", text, phase, Cause.SHORT, now=now, due=due, counts=False)
 
@@ -268,7 +268,7 @@ def short_of_descriptors(outcomes: Iterable[Outcome], due: float) -> list[Outcom
 
 
 def kept_back(outcome: Outcome, due: float) -> Outcome:
-    """It waits with what the host said until there is room for the report of that. RFC 3463 §3.4: mail system full"""
+    """`outcome`, put off with what the host said until there is room for the report of it. RFC 3463 §3.4: mail system full"""
     text = f"the disk of the spool has no room for the report that is due: {outcome.told}"
     return outcome._replace(verdict="defer", scope="us", code=451, enhanced="4.3.1", text=text, counts=False, due=due, cause=Cause.SHORT)
 

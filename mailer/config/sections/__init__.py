@@ -141,7 +141,7 @@ class Section:
         return ()
 
     def but(self, **changes: Any) -> Self:
-        """The same section with other values for some settings."""
+        """A section like this with other values for some settings."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **changes)
         return other
@@ -178,7 +178,7 @@ OPTIONAL_PATH = Kind("path", values.optional_path)
 
 
 class Mailer(Section, header="[mailer]"):
-    """Who this machine is, and where its queue lies."""
+    """What this machine is called, and where its queue lies."""
 
     hostname = Setting(
         HOSTNAME,

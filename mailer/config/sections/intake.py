@@ -40,7 +40,7 @@ class Intake(Section, header="[intake]"):
 
 
 class Submitter(Section, header="[[submitter]]", member="submitters", plural="submitters"):
-    """Who else may send, and as whom; the first section that fits a user counts.
+    """A user who may send besides root, and as whom; the first section that fits a user counts.
 
     Where there is none, all users may send, as anybody. Where there are some, a user whom none fits may not send at all. Root and
     the owner of the spool always may. The daemon sees to it, so nobody gets around it with a program of his own.

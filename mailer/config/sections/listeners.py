@@ -1,4 +1,4 @@
-"""Who hears of what became of mail: senders by reports, the record, the log, and figures for a monitoring system."""
+"""What is told of mail that was handled: reports to senders, the record, the log, and figures for a monitoring system."""
 
 from __future__ import annotations
 

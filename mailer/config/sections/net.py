@@ -25,7 +25,7 @@ class Tls(Section, header="[tls]"):
 
 
 class Dns(Section, header="[dns]"):
-    """Who is asked for MX and address records."""
+    """The name servers that are asked for MX and address records."""
 
     nameservers = Setting(
         several(NAMESERVER),

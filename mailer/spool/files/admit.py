@@ -97,7 +97,7 @@ class Terms(NamedTuple):
 
 
 class Stranger(NamedTuple):
-    """Who hands it over: the user's number; `latest` is the last moment at which that can have been written."""
+    """A user who hands a message over: `uid` is his number; `latest` is the last moment at which that can have been written."""
 
     uid: int
     latest: float

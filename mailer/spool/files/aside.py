@@ -21,7 +21,7 @@ KEPT_BYTES = 1 << 28  # of one user
 
 
 class ShareFull(Exception):
-    """There is as much in ``corrupt/`` of its owner as is kept of one user."""
+    """The owner of the file has as much in ``corrupt/`` as is kept of one user."""
 
 
 class Aside:

@@ -51,7 +51,7 @@ def served() -> list[str]:
 
 
 def elsewhere(root: str) -> list[str]:
-    """The same, if none runs on the spool at `root`; else nothing."""
+    """The spools of other daemons, if none runs on the spool at `root`; else nothing."""
     spools = served()
     return [] if any(_is_same(root, spool) for spool in spools) else spools
 

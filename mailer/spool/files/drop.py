@@ -78,7 +78,7 @@ def _entries(path: str) -> Iterator[os.DirEntry[str]]:
 
 
 def named(spool: Spool, ids: Iterable[str]) -> Iterator[Found]:
-    """Those of `ids` that are in ``drop/``."""
+    """The messages of `ids` that are in ``drop/``."""
     for id in ids:
         if is_id(id):
             try:

@@ -53,7 +53,7 @@ class Unanswered(OSError):
 
 
 class HungUp(Unanswered):
-    """It was there, and took nothing."""
+    """The daemon was there, and took nothing."""
 
     busy = True
 

@@ -73,7 +73,10 @@ def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int
 
 
 def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, int, int]:
-    """What `parse` finds in a file of `size` bytes, of which `read` gives those from one place up to another. The body is not kept."""
+    """What `parse` finds in a file of `size` bytes, of which `read` gives those from one place up to another. The body is not kept.
+
+    Raises `CorruptFile`.
+    """
     start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
     line = read(start, middle)
     known = zlib.crc32(line)
@@ -85,7 +88,7 @@ def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelop
 
 
 def whole(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, bytes, int]:
-    """(envelope, body, its end) of such a file; no octet is copied or looked at by anything that keeps the interpreter."""
+    """(envelope, body, its end) of a file as for `skim`; nothing that looks at its octets keeps the interpreter. Raises `CorruptFile`."""
     start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
     line, body = read(start, middle), read(middle, end)
     if zlib.crc32(body, zlib.crc32(line)) != crc:

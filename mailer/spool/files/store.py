@@ -36,7 +36,7 @@ _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_
 
 
 class NoSuchMessage(Failure):
-    """There is no message of that ID in the spool (67)."""
+    """The spool has no message of that ID (67)."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"no message {id} is in the spool", NO_SUCH)

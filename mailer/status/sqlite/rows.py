@@ -81,7 +81,7 @@ def _learn(item: News, outcomes: Sequence[Outcome]) -> None:
 
 
 def portions(news: Iterable[News], most: int) -> Iterator[list[News]]:
-    """The same news in order, each time as many messages as have `most` recipients together, or one that has more."""
+    """The news in order, each time as many messages as have `most` recipients together, or one that has more."""
     portion: list[News] = []
     weight = 0
     for item in news:
@@ -252,10 +252,10 @@ def micros(seconds: float) -> int:
 
 
 def storable(rows: Iterable[Row]) -> list[Row]:
-    """The same rows with clean texts."""
+    """The rows with clean texts."""
     return [tuple(clean(value) if isinstance(value, str) else value for value in row) for row in rows]
 
 
 def clean(text: str) -> str:
-    """The same text with ``?`` for each half of a surrogate pair, which SQLite does not take."""
+    """`text` with ``?`` for each half of a surrogate pair, which SQLite does not take."""
     return text.encode("utf-8", "replace").decode()
