@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.operate.blockers import Blocker
     from mailer.operate.explain import Blocked, Diagnosis
-    from mailer.routing.resolve import Itinerary
+    from mailer.routing.resolve import Resolution
     from mailer.status.attempts import Attempted, DialogLine
     from mailer.status.record import Record
     from mailer.status.story import Story
@@ -283,7 +283,7 @@ def _next(what: Diagnosis, blocked: Blocked, now: float) -> Iterator[Field]:
         yield f"      {'given up':<11}", f"{text} (retry.expire)"
 
 
-def _ways(ways: Mapping[str, Itinerary]) -> Iterator[Block]:
+def _ways(ways: Mapping[str, Resolution]) -> Iterator[Block]:
     if not ways:
         return
     yield BLANK
@@ -291,11 +291,11 @@ def _ways(ways: Mapping[str, Itinerary]) -> Iterator[Block]:
     yield Fields([(f"  {domain}", Cell(_way(way), "" if not way.trouble else "bad")) for domain, way in ways.items()])
 
 
-def _way(way: Itinerary) -> str:
+def _way(way: Resolution) -> str:
     if way.trouble:
         return f"nowhere: {way.trouble}"
-    hosts = [", ".join(f"{target.host}:{target.port}" for target in hop.hosts) for hop in way.hops]
-    return "; then ".join(f"{hop.key.partition(':')[0]} {each}" for hop, each in zip(way.hops, hosts, strict=True))
+    hosts = [", ".join(f"{target.host}:{target.port}" for target in found.hosts) for found in way.found]
+    return "; then ".join(f"{found.key.partition(':')[0]} {each}" for found, each in zip(way.found, hosts, strict=True))
 
 
 def _reports(reports: list[Record], now: float) -> Iterator[Block]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.mail.address import Address
-    from mailer.routing.resolve import Leg
+    from mailer.routing.resolve import WayOut
     from mailer.shaping.table import Said
     from mailer.tlspolicy.requirement import Requirement
 
@@ -37,7 +37,7 @@ def run(given: Given) -> int:
             show.json_line(each.as_json())
         else:
             show.show([*([show.BLANK] if at else []), *_blocks(each)])
-    verdicts = {each.itinerary.trouble.verdict for each in previews if each.itinerary.trouble}
+    verdicts = {each.resolution.trouble.verdict for each in previews if each.resolution.trouble}
     return UNAVAILABLE if "fail" in verdicts else TRY_AGAIN if verdicts else OK
 
 
@@ -52,34 +52,34 @@ def _addresses(given: Given, config: Config) -> list[Address]:
 
 def _blocks(what: Preview) -> Iterator[show.Block]:
     rows: list[tuple[str, show.Cell | str]] = [("address", show.Cell(str(what.address), "strong")), ("rule", _rule(what))]
-    for leg in what.itinerary.legs:
-        rows += _leg(what, leg)
-    if what.itinerary.key:
+    for way in what.resolution.ways:
+        rows += _way(what, way)
+    if what.resolution.key:
         rows += _limits(what)
     yield show.Fields(rows)
 
 
 def _rule(what: Preview) -> str:
-    itinerary = what.itinerary
+    resolution = what.resolution
     if what.line is None:
-        return "none matches" if itinerary.legs[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
-    return f'match = "{itinerary.route.match.form}" ({what.config.path}:{what.line})'
+        return "none matches" if resolution.ways[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
+    return f'match = "{resolution.rule.match.form}" ({what.config.path}:{what.line})'
 
 
-def _leg(what: Preview, leg: Leg) -> Iterator[tuple[str, show.Cell | str]]:
-    via = "the MX hosts of the domain" if leg.via.kind == "mx" else str(leg.via)
-    if leg.trouble:
+def _way(what: Preview, way: WayOut) -> Iterator[tuple[str, show.Cell | str]]:
+    via = "the MX hosts of the domain" if way.via.kind == "mx" else str(way.via)
+    if way.trouble:
         yield "via", via
-        yield NOT[leg.trouble.verdict], show.Cell(str(leg.trouble), "bad" if leg.trouble.verdict == "fail" else "wait")
-    if not leg.hop:
+        yield NOT[way.trouble.verdict], show.Cell(str(way.trouble), "bad" if way.trouble.verdict == "fail" else "wait")
+    if not way.found:
         return
-    login = what.login(leg)
+    login = what.login(way)
     yield "via", f"{via}, as {login}" if login else via
-    yield "TLS", f"{_terms(leg.requirement)} ({what.source_of_tls(leg)})"
-    for target in leg.hop.hosts:
-        preference = f" (MX {target.preference})" if leg.via.kind == "mx" else ""
+    yield "TLS", f"{_terms(way.requirement)} ({what.source_of_tls(way)})"
+    for target in way.found.hosts:
+        preference = f" (MX {target.preference})" if way.via.kind == "mx" else ""
         yield "host", f"{target.host}:{target.port}{preference} at {', '.join(target.addresses)}"
-    for note in leg.hop.notes:
+    for note in way.found.notes:
         yield "left out", show.Cell(note, "quiet")
 
 
@@ -96,7 +96,7 @@ def _terms(requirement: Requirement) -> str:
 
 def _limits(what: Preview) -> Iterator[tuple[str, show.Cell | str]]:
     """The destination and all that holds for it, each with its place in the file."""
-    yield "destination", what.itinerary.key
+    yield "destination", what.resolution.key
     for said in what.limits():
         together = f", together with all of {said.shared}" if said.shared and said.name in SHARED else ""
         value = "no limit" if said.value is None else _written(said)

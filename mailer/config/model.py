@@ -16,7 +16,7 @@ from .sections.intake import Intake, Submitter
 from .sections.listeners import Bounce, Log, Metrics, Status
 from .sections.net import Dns, Tls
 from .sections.relay import Relay
-from .sections.route import Route, completed
+from .sections.route import RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .sections import Section
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, Submission, Intake, Submitter, Relay, Route, Dkim, Delivery, Shape, Source, Reaction, Breaker, Timeouts, Retry, Tls, Dns,
+    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, Breaker, Timeouts, Retry, Tls, Dns,
     Check, Bounce, Status, Log, Metrics,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -49,7 +49,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     intake: Intake
     submitters: tuple[Submitter, ...]
     relays: Mapping[str, Relay]
-    routes: tuple[Route, ...]
+    routes: tuple[RouteRule, ...]
     dkim: tuple[Dkim, ...]
     delivery: Delivery
     shapes: tuple[Shape, ...]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailer.config import Config
-    from mailer.routing.resolve import Itinerary
+    from mailer.routing.resolve import Resolution
     from mailer.status.attempts import Attempted
     from mailer.status.destinations import Standing
 
@@ -81,7 +81,7 @@ class Facts:
     shortage: str = ""
     pauses: Pauses = field(default_factory=Pauses)
     standings: Mapping[str, Standing] = field(default_factory=dict)
-    ways: Mapping[str, Itinerary] = field(default_factory=dict)
+    ways: Mapping[str, Resolution] = field(default_factory=dict)
     config: Config | None = None
 
     def destination(self, domain: str, last: Attempted | None) -> str:

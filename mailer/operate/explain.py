@@ -19,7 +19,7 @@ from mailer.spool.files import layout, suspensions
 if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.mail.cause import Cause
-    from mailer.routing.resolve import Itinerary
+    from mailer.routing.resolve import Resolution
     from mailer.status.api import MailView
     from mailer.status.attempts import Attempted
     from mailer.status.daemon import DaemonState
@@ -100,12 +100,12 @@ def _attempt(story: Story, attempt: Attempted) -> dict[str, object]:
     }
 
 
-def _way(domain: str, way: Itinerary) -> dict[str, object]:
-    hosts = [target for hop in way.hops for target in hop.hosts]
+def _way(domain: str, way: Resolution) -> dict[str, object]:
+    hosts = [host for found in way.found for host in found.hosts]
     return {
         "domain": domain,
         "destination": way.key or None,
-        "hosts": [{"host": target.host, "port": target.port} for target in hosts],
+        "hosts": [{"host": host.host, "port": host.port} for host in hosts],
         "error": str(way.trouble) if way.trouble else None,
     }
 
@@ -181,12 +181,12 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
     )
 
 
-async def _look_up(config: Config, domains: list[str]) -> dict[str, Itinerary]:
+async def _look_up(config: Config, domains: list[str]) -> dict[str, Resolution]:
     """Where mail for each domain would go now. What is not found out in time is left out."""
     from .route import finder_of
 
     finder = finder_of(config, PATIENCE)
-    tasks = {domain: asyncio.ensure_future(finder.plan(domain)) for domain in domains}
+    tasks = {domain: asyncio.ensure_future(finder.resolve(domain)) for domain in domains}
     await asyncio.wait(tasks.values(), timeout=PATIENCE)
     found = {domain: task.result() for domain, task in tasks.items() if task.done()}
     for task in tasks.values():

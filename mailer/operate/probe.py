@@ -178,13 +178,13 @@ def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
 
 async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
     from mailer.client.probe import probe
-    from mailer.routing.hosts import Unroutable
     from mailer.transport.endpoint import Timeouts
+    from mailer.transport.route import Unroutable
 
     try:
-        way = await finder_of(config).find("localhost")
+        route = await finder_of(config).find("localhost")
     except Unroutable as trouble:
         raise Failure(trouble.text.removeprefix(f"relay {HERE}: "), TRY_AGAIN if trouble.offline else UNAVAILABLE) from None
-    stop = way.stops[0]
+    hop = route.hops[0]
     timeouts = Timeouts(connect=seconds, greeting=seconds, ehlo=seconds, mail=seconds, rcpt=seconds)
-    return await probe(stop.endpoint, stop.addresses, timeouts, sender)
+    return await probe(hop.endpoint, hop.addresses, timeouts, sender)

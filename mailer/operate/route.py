@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mailer.mail.address import Address
     from mailer.mail.envelope import Envelope
     from mailer.mail.message import Change
-    from mailer.routing.nexthop import Unroutable
-    from mailer.routing.resolve import Finder, Itinerary, Leg
+    from mailer.routing.resolve import Finder, Resolution, WayOut
     from mailer.shaping.table import Said, Terms
+    from mailer.transport.route import Unroutable
 
 SHARED = ("max_connections", "message_rate", "connection_rate")
 """What destinations can have together."""
@@ -49,20 +49,20 @@ class Preview(NamedTuple):
 
     config: Config
     address: Address
-    itinerary: Itinerary
+    resolution: Resolution
 
     @property
     def line(self) -> int | None:
         """Where the rule stands in the configuration; None where it does not."""
-        return self.config.lines.get(f"route.{self.itinerary.number}.match")
+        return self.config.lines.get(f"route.{self.resolution.number}.match")
 
     def limits(self) -> list[Said]:
         """What holds at the destination. Where no source is named the system chooses, and there is nothing to say."""
         from mailer.shaping.table import TermsTable
 
-        if not self.itinerary.key:
+        if not self.resolution.key:
             return []
-        said = TermsTable(self.config).explain(self.itinerary.key)
+        said = TermsTable(self.config).explain(self.resolution.key)
         return [each for each in said if each.value is not None or each.name not in ("sources", "warm_up")]
 
     def limits_in_all(self) -> list[tuple[str, str, str]]:
@@ -72,48 +72,48 @@ class Preview(NamedTuple):
         rates = {name: getattr(self.config.delivery, name) for name in IN_ALL}
         return [(name, str(rate) if rate else "", where(self.config, f"delivery.{name}")) for name, rate in rates.items()]
 
-    def login(self, leg: Leg) -> str:
+    def login(self, way: WayOut) -> str:
         """The name under which we log in there; empty for none."""
-        return self.config.relays[leg.via.name].username if leg.via.kind == "relay" else ""
+        return self.config.relays[way.via.name].username if way.via.kind == "relay" else ""
 
-    def source_of_tls(self, leg: Leg) -> str:
+    def source_of_tls(self, way: WayOut) -> str:
         """Where the requirement of TLS comes from."""
         from mailer.shaping.table import where
 
-        return where(self.config, f"relay.{leg.via.name}.tls" if leg.via.kind == "relay" else "tls.mx")
+        return where(self.config, f"relay.{way.via.name}.tls" if way.via.kind == "relay" else "tls.mx")
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer route --json`` has it."""
         from mailer.shaping.table import TermsTable
 
-        itinerary = self.itinerary
-        terms = TermsTable(self.config).of(itinerary.key) if itinerary.key else None
+        resolution = self.resolution
+        terms = TermsTable(self.config).of(resolution.key) if resolution.key else None
         return {
             "address": str(self.address),
             "domain": self.address.domain.lower(),
-            "rule": {"match": itinerary.route.match.form, "via": [*map(str, itinerary.route.via)], "line": self.line},
-            "verdict": itinerary.trouble.verdict if itinerary.trouble else None,
-            "ways": [self._way(leg, terms) for leg in itinerary.legs],
-            "destination": itinerary.key or None,
+            "rule": {"match": resolution.rule.match.form, "via": [*map(str, resolution.rule.via)], "line": self.line},
+            "verdict": resolution.trouble.verdict if resolution.trouble else None,
+            "ways": [self._way(way, terms) for way in resolution.ways],
+            "destination": resolution.key or None,
             "limits": [_limit(said) for said in self.limits()],
             "limits_in_all": {name: value or None for name, value, _ in self.limits_in_all()},
         }
 
-    def _way(self, leg: Leg, terms: Terms | None) -> dict[str, object]:
-        hop, trouble = leg.hop, leg.trouble
-        hosts = hop.hosts if hop else []
+    def _way(self, way: WayOut, terms: Terms | None) -> dict[str, object]:
+        found, trouble = way.found, way.trouble
+        hosts = found.hosts if found else []
         return {
-            "via": str(leg.via),
-            "destination": hop.key if hop else None,
+            "via": str(way.via),
+            "destination": found.key if found else None,
             "hosts": [{"host": each.host, "port": each.port, "preference": each.preference, "addresses": each.addresses} for each in hosts],
-            "notes": hop.notes if hop else [],
+            "notes": found.notes if found else [],
             "tls": {
-                "mode": leg.requirement.mode,
-                "verified": leg.requirement.verified,
-                "server_name": leg.requirement.server_name or None,
-                "source": self.source_of_tls(leg),
+                "mode": way.requirement.mode,
+                "verified": way.requirement.verified,
+                "server_name": way.requirement.server_name or None,
+                "source": self.source_of_tls(way),
             },
-            "username": self.login(leg) or None,
+            "username": self.login(way) or None,
             "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
             "error": trouble and {"verdict": trouble.verdict, "code": trouble.code, "enhanced": trouble.enhanced, "text": trouble.text},
         }
@@ -147,9 +147,9 @@ def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
     return [Preview(config, *found) for found in zip(addresses, asyncio.run(_plan(config, addresses)), strict=True)]
 
 
-async def _plan(config: Config, addresses: Sequence[Address]) -> list[Itinerary]:
+async def _plan(config: Config, addresses: Sequence[Address]) -> list[Resolution]:
     finder = finder_of(config)
-    return await asyncio.gather(*(finder.plan(address.domain.lower()) for address in addresses))
+    return await asyncio.gather(*(finder.resolve(address.domain.lower()) for address in addresses))
 
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
@@ -196,6 +196,6 @@ async def _trouble(config: Config, domain: str) -> Unroutable | None:
         return None
     try:
         async with asyncio.timeout(PATIENCE):
-            return (await finder.plan(domain)).trouble
+            return (await finder.resolve(domain)).trouble
     except TimeoutError:
         return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Claim, Entry
 
-    from ..routing.router import Way
+    from ..transport.route import Route
     from .signing import Signing
 
 STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
@@ -64,7 +64,7 @@ class Job:
     """Recipients (numbers in the envelope) of `attempt` that go one `way` in one transaction."""
 
     attempt: Attempt
-    way: Way
+    route: Route
     recipients: Sequence[int]
     source: str = ""
     """The name of the source that it leaves from, where there are some."""

@@ -17,9 +17,7 @@ from mailer.events import Alarm
 from mailer.limits.backoff import Schedule
 from mailer.net import tls
 from mailer.net.dns import Resolver
-from mailer.routing.calling import callings, changed
-from mailer.routing.resolve import Finder
-from mailer.routing.router import Router
+from mailer.routing.resolve import Finder, Router, callings, changed
 from mailer.shaping.replies import Reactions
 from mailer.shaping.sources import NAME as WARMUP
 from mailer.shaping.sources import Book, Sources
@@ -322,7 +320,7 @@ def policy_of(
     resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, family, at_once=shares.questions)
     retry, bounce = config.retry, config.bounce
     return Policy(
-        Router(Finder(config, resolver, random.shuffle)),
+        Router(Finder(config, resolver, random.shuffle).find),
         Schedule(retry.schedule, retry.expire, retry.jitter),
         Reports(
             config.hostname,

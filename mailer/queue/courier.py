@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mailer.transport.pool import Pool
     from mailer.transport.transcript import Transcript
 
-    from ..routing.router import Stop
+    from ..transport.route import NextHop
     from .attempt import Job
 
 MAX_HOSTS = 5  # addresses dialled in one attempt; a long MX set must not hold a session for hours
@@ -146,17 +146,17 @@ class SmtpSession:
                     self.pool.dead.add(hop.ip, hop.port)
         return [outcomes[to] for to in job.recipients]
 
-    def _doors(self, job: Job) -> list[tuple[Stop, list[str]]]:
+    def _doors(self, job: Job) -> list[tuple[NextHop, list[str]]]:
         """Which host at which addresses, in order; first the one that we are connected to, last those that failed a moment ago."""
         doors = []
         room = MAX_HOSTS
-        if len(job.way.stops) == 1:  # as for every relay
-            (stop,) = job.way.stops
+        if len(job.route.hops) == 1:  # as for every relay
+            (stop,) = job.route.hops
             return [(stop, [*stop.addresses[:room]])]
-        stops: Sequence[Stop] = job.way.stops
+        hops: Sequence[NextHop] = job.route.hops
         if dead := self.pool.dead:
-            stops = sorted(stops, key=lambda stop: dead.all(stop.addresses, stop.endpoint.port))
-        for stop in stops:
+            hops = sorted(hops, key=lambda stop: dead.all(stop.addresses, stop.endpoint.port))
+        for stop in hops:
             if addresses := [*stop.addresses[:room]]:
                 doors.append((stop, addresses))
                 room -= len(addresses)
@@ -164,14 +164,14 @@ class SmtpSession:
             doors.sort(key=lambda door: not self._leads_to(*door))
         return doors
 
-    def _leads_to(self, stop: Stop, addresses: Sequence[str]) -> bool:
+    def _leads_to(self, stop: NextHop, addresses: Sequence[str]) -> bool:
         connection = self._connection
         if connection is None or connection.address not in addresses:
             return False
         return connection.endpoint is stop.endpoint or connection.endpoint == stop.endpoint  # nearly always the same object
 
     async def _try(
-        self, stop: Stop, addresses: list[str], load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
+        self, stop: NextHop, addresses: list[str], load: Load, recipients: Sequence[int], began: float, ahead: Callable[[], Load | None]
     ) -> list[Outcome]:
         """One host: its answers as outcomes, in as many transactions as its limits on recipients make necessary.
 
@@ -214,7 +214,7 @@ class SmtpSession:
         self,
         job: Job,
         answers: Sequence[Answer],
-        stop: Stop,
+        stop: NextHop,
         hop: Hop,
         began: float,
         now: float,
@@ -249,7 +249,7 @@ class SmtpSession:
     def _mail(self, load: Load, recipients: Sequence[int]) -> Mail:
         envelope = load.envelope
         addresses = [envelope.recipients[to].address for to in recipients]
-        author = load.job.way.author
+        author = load.job.route.author
         sender = reverse_path(envelope.sender, author) if author else envelope.sender
         return Mail(sender, addresses, load.content, request=self._asked(load) if envelope.options else NOTHING)
 
@@ -265,7 +265,7 @@ class SmtpSession:
         return replace(asked, by=max(left, 1) if asked.by_return else max(left, -MAX_SECONDS))
 
     async def _transact(
-        self, stop: Stop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
+        self, stop: NextHop, addresses: Sequence[str], load: Load, recipients: Sequence[int], after: Callable[[], Mail | None]
     ) -> tuple[list[Answer], Hop, Transcript | None, str]:
         """One transaction, and what went wrong at other addresses where none came about.
 
@@ -291,9 +291,9 @@ class SmtpSession:
 
     def _cause(self, job: Job, answer: Answer) -> Cause | None:
         """What is known of a refusal: what we said ourselves, or what such words mean."""
-        return answer.reply.cause or self.meaning(job.way.key, answer.phase, answer.reply) or _by_code(answer)
+        return answer.reply.cause or self.meaning(job.route.key, answer.phase, answer.reply) or _by_code(answer)
 
-    async def _connected(self, stop: Stop, addresses: Sequence[str]) -> Connection:
+    async def _connected(self, stop: NextHop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool."""
         connection = self._connection
         if connection is None or not self._leads_to(stop, addresses) or not self.pool.is_good(connection):

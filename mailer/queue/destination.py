@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..limits.breaker import Breaker
 from ..limits.window import Window
-from ..routing.router import Way
+from ..transport.route import Route
 from .fairness import Lanes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .due import Lot
     from .newcomers import Guest
 
-NOWHERE = Way("", (), relay=False)
+NOWHERE = Route("", (), relay=False)
 LOW_WATER = 2  # jobs left in the queue when more messages are read
 WORD = 1.0  # seconds in which the words of an operator are one: he may have meant two thousand messages
 REMEMBERED = 100_000  # messages that met nobody
@@ -49,7 +49,7 @@ class Destination:
 
     key: str
     window: Window
-    way: Way = NOWHERE
+    route: Route = NOWHERE
     breaker: Breaker = field(default_factory=Breaker)
     terms: Terms | None = None
     running: int = 0
@@ -204,7 +204,7 @@ class Destination:
 
     def met_nobody(self, id: str) -> None:
         """Message `id` has found no host which would talk."""
-        if self.way.relay and len(self.in_vain) < REMEMBERED:
+        if self.route.relay and len(self.in_vain) < REMEMBERED:
             self.in_vain[id] = None
 
     # What was learned
@@ -247,7 +247,7 @@ class Destination:
         That is for the hosts of others, whom a backlog must not hit at one moment. What waits for a relay of ours waits for nothing else
         than its answer, and its window is pace enough.
         """
-        if self.way.relay:
+        if self.route.relay:
             return 0.0
         self.put_off += 1
         return random * min(self.put_off / max(self.rate, 1.0), LONGEST_SPREAD)

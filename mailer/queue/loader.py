@@ -20,8 +20,8 @@ from mailer.net.aside import LARGE, aside
 from mailer.spool import Large, NoSuchMessage
 from mailer.spool.files.message_file import CorruptFile, LaterFile
 
-from ..routing.nexthop import Unroutable
 from ..transport import verdict
+from ..transport.route import Unroutable
 from .admission import LONG, ORDINARY
 from .attempt import Attempt, Job
 from .scheduler import CONGESTED
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
-    from ..routing.router import Way
+    from ..transport.route import Route
     from .manager import Engine
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
@@ -205,25 +205,25 @@ class Dispatcher:
         attempt.open_jobs = len(domains) + bool(settled)
         if settled:
             self.engine.finish(attempt, settled)
-        ways: dict[str, tuple[Way, list[int]]] = {}
+        routes: dict[str, tuple[Route, list[int]]] = {}
         for domain, recipients in domains.items():
             if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
                 self.engine.finish(attempt, self.standstill.paused(entry.id, pause, recipients))
                 continue
-            way = self.policy.router.known(domain, now)
-            if way is None:
+            route = self.policy.router.known(domain, now)
+            if route is None:
                 self.engine.find(self._find_way(attempt, domain, recipients))
-            elif way.key in ways:
-                ways[way.key][1].extend(recipients)
+            elif route.key in routes:
+                routes[route.key][1].extend(recipients)
                 attempt.open_jobs -= 1
             else:
-                ways[way.key] = (way, recipients)
-        for way, recipients in ways.values():
-            self._queue(attempt, way, recipients, now)
+                routes[route.key] = (route, recipients)
+        for route, recipients in routes.values():
+            self._queue(attempt, route, recipients, now)
 
     async def _find_way(self, attempt: Attempt, domain: str, recipients: list[int]) -> None:
         try:
-            way = await self.policy.router.find(domain, self.clock.now())
+            route = await self.policy.router.find(domain, self.clock.now())
         except Unroutable as trouble:
             due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
             await self.engine.finished(attempt, verdict.unroutable(recipients, trouble, self.clock.now(), due))
@@ -232,7 +232,7 @@ class Dispatcher:
         except Exception as error:
             await self.engine.finished(attempt, self.engine.our_fault(error, "dns", recipients))
         else:
-            self._queue(attempt, way, recipients, self.clock.now())
+            self._queue(attempt, route, recipients, self.clock.now())
 
     def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
         """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
@@ -251,36 +251,36 @@ class Dispatcher:
             self.engine.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
         return pause is not None
 
-    def _queue(self, attempt: Attempt, way: Way, recipients: list[int], now: float) -> None:
+    def _queue(self, attempt: Attempt, route: Route, recipients: list[int], now: float) -> None:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
-        if self.standstill.pauses and self._is_paused(attempt, way.key, recipients, now):
+        if self.standstill.pauses and self._is_paused(attempt, route.key, recipients, now):
             return
         if attempt.urged:
-            self.scheduler.try_now(self.scheduler.destination(way), now)
-        if not self.scheduler.admits(way, attempt.entry.id, now):
-            self._no_room(attempt, way, recipients)
+            self.scheduler.try_now(self.scheduler.destination(route), now)
+        if not self.scheduler.admits(route, attempt.entry.id, now):
+            self._no_room(attempt, route, recipients)
             return
-        most = self.policy.reactions.table(way).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
+        most = self.policy.reactions.table(route).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
         parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
         attempt.open_jobs += len(parts) - 1
         for part in parts:
-            self.scheduler.queue(Job(attempt, way, part))
+            self.scheduler.queue(Job(attempt, route, part))
         self.engine.wake()
 
-    def _no_room(self, attempt: Attempt, way: Way, recipients: list[int]) -> None:
+    def _no_room(self, attempt: Attempt, route: Route, recipients: list[int]) -> None:
         """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
 
         A message with other parts is delivered to these; what is to go there is put off, and that is no attempt. So is a message that
         would wait for very long, because only what is put off can be late, or expire.
         """
         now = self.clock.now()
-        long = self.scheduler.is_long(way, now)
+        long = self.scheduler.is_long(route, now)
         if not long and attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
             attempt.open_jobs = 0
             self.budget.let_go(attempt)
             if (descriptor := self.budget.claimed(attempt)) >= 0:
                 durable.let_go(descriptor)
-            self.scheduler.park(attempt.entry.id, way)
+            self.scheduler.park(attempt.entry.id, route)
             return
         due = now + (LONG if long else CONGESTED) * (1 + self.random())
         self.engine.finish(attempt, verdict.congested(recipients, now, due))
@@ -298,7 +298,7 @@ class Dispatcher:
     def _queue_again(self, job: Job) -> None:
         """A job that was queued before its destination or some of its domains were paused."""
         now, people = self.clock.now(), job.attempt.entry.envelope.recipients
-        if self._is_paused(job.attempt, job.way.key, job.recipients, now):
+        if self._is_paused(job.attempt, job.route.key, job.recipients, now):
             return
         left: list[int] = []
         for to in job.recipients:
@@ -308,7 +308,7 @@ class Dispatcher:
             else:
                 left.append(to)
         if left:
-            self.scheduler.queue(Job(job.attempt, job.way, left))
+            self.scheduler.queue(Job(job.attempt, job.route, left))
         else:
             job.attempt.open_jobs -= 1
 

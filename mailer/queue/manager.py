@@ -354,6 +354,6 @@ class Engine:
             outcomes = verdict.breaker_open(who, why, now, due, ours=ours, besides=trouble.besides)
         else:
             outcomes = verdict.met_before(who, trouble, now, due)
-        if destination.way.relay:
+        if destination.route.relay:
             self.standstill.behind(job.attempt.entry.id, destination.key)
         self.finish(job.attempt, outcomes)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..routing.router import Way
+    from ..transport.route import Route
     from .destination import Destination
 
 PATIENCE = 10.0  # seconds; who makes strangers wait before the greeting, to see whether they talk first, does it for less
@@ -96,11 +96,11 @@ class Newcomers:
 
     def opened(self, destination: Destination, now: float) -> None:
         """A session with it is being opened."""
-        if destination.way.relay:
+        if destination.route.relay:
             return
         guest = destination.guest
         if guest is None:
-            guest = destination.guest = Guest(places(destination.way))
+            guest = destination.guest = Guest(places(destination.route))
         guest.calls.append(now)
         self.calling += 1
         self._callers[destination] = None
@@ -129,7 +129,7 @@ class Newcomers:
 
     def failed(self, destination: Destination) -> None:
         """A host of it did not answer."""
-        for place in () if destination.way.relay else places(destination.way):
+        for place in () if destination.route.relay else places(destination.route):
             self._trusted.pop(place, None)
 
     def closed(self, destination: Destination) -> None:
@@ -160,13 +160,13 @@ class Newcomers:
 
     def lacks(self, destination: Destination) -> str:
         """The crowd in which it has to wait for a place; empty if there is one."""
-        if destination.way.relay:
+        if destination.route.relay:
             return ""
         if self.calling >= self._half:
             return HALF
         if not self._taken:
             return ""
-        found = destination.guest.places if destination.guest is not None else places(destination.way)
+        found = destination.guest.places if destination.guest is not None else places(destination.route)
         return next((place for place in found if self._room(place) <= 0), "")
 
     def _room(self, crowd: str) -> int:
@@ -220,10 +220,10 @@ class Newcomers:
             self._answered(destination, destination.guest)
 
 
-def places(way: Way) -> tuple[str, ...]:
+def places(route: Route) -> tuple[str, ...]:
     """The addresses that are called there, and their networks."""
     found: dict[str, None] = {}
-    addresses = [address for stop in way.stops[:CALLED] for address in stop.addresses]
+    addresses = [address for hop in route.hops[:CALLED] for address in hop.addresses]
     for address in addresses[:CALLED]:
         where = ip_address(address)
         if isinstance(where, IPv6Address) and where.ipv4_mapped:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
 
     from ..limits.backoff import Schedule
-    from ..routing.router import Router
+    from ..routing.resolve import Router
     from ..shaping.replies import Reactions
     from .signing import Signer
 

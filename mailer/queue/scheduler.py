@@ -27,8 +27,8 @@ from .newcomers import Newcomers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..routing.router import Way
     from ..shaping.table import Terms
+    from ..transport.route import Route
     from .attempt import Job
 
 BATCH = 50  # messages read before the sessions get a turn
@@ -67,7 +67,7 @@ class Limits:
 class Scheduler:
     """Everything that is to be delivered, by when it may be. `terms` says on what terms a destination gets mail, if anything does."""
 
-    def __init__(self, limits: Limits, terms: Callable[[Way], Terms] | None = None) -> None:
+    def __init__(self, limits: Limits, terms: Callable[[Route], Terms] | None = None) -> None:
         self.limits = limits
         self.terms = terms
         self.destinations: dict[str, Destination] = {}
@@ -107,9 +107,9 @@ class Scheduler:
         """When it is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
         return self._waiting.of(id)
 
-    def admits(self, way: Way, id: str, now: float) -> bool:
+    def admits(self, route: Route, id: str, now: float) -> bool:
         """Whether message `id`, which was read, may stay in memory until its destination has time for it."""
-        return self._memory.admits(self.destinations.get(way.key), id, now)
+        return self._memory.admits(self.destinations.get(route.key), id, now)
 
     def weigh(self, id: str, size: int) -> None:
         """Message `id`, which was read, has so many bytes of envelope and records, which stay in memory with it."""
@@ -120,13 +120,13 @@ class Scheduler:
         """Whether all memory is taken by messages that have very much of these."""
         return self._memory.crowded
 
-    def is_long(self, way: Way, now: float) -> bool:
+    def is_long(self, route: Route, now: float) -> bool:
         """Whether so much waits for its destination that a message should rather be put off for `memory.LONG` seconds or more."""
-        return is_long(self.destination(way), now)
+        return is_long(self.destination(route), now)
 
-    def park(self, id: str, way: Way) -> None:
+    def park(self, id: str, route: Route) -> None:
         """Message `id`, which was not admitted, waits on disk until its destination has room."""
-        self._memory.park(self.destination(way), id, self._now)
+        self._memory.park(self.destination(route), id, self._now)
 
     def move(self, seconds: float) -> None:
         """The clock was set, and shows so many seconds more: whatever is until or since a time is so by the new one."""
@@ -142,7 +142,7 @@ class Scheduler:
 
     def queue(self, job: Job) -> Destination:
         """A part of a message that is in memory waits for its destination from now on."""
-        destination = self.destinations.get(job.way.key) or self.destination(job.way)
+        destination = self.destinations.get(job.route.key) or self.destination(job.route)
         destination.add(job)
         if not destination.line:
             if not destination.running:
@@ -154,22 +154,22 @@ class Scheduler:
             self._line_up(destination)
         return destination
 
-    def destination(self, way: Way) -> Destination:
+    def destination(self, route: Route) -> Destination:
         """What is known of where `way` leads; made when it is met for the first time."""
-        known = self.destinations.get(way.key)
+        known = self.destinations.get(route.key)
         if known is None:
-            start, cap = self._start(way), self.limits.per_destination
-            known = self.destinations[way.key] = Destination(way.key, Window(start, cap, start), way)
+            start, cap = self._start(route), self.limits.per_destination
+            known = self.destinations[route.key] = Destination(route.key, Window(start, cap, start), route)
             if self.terms is not None:
-                known.agree(self.terms(way))
+                known.agree(self.terms(route))
                 known.window.restart()
             known.idle_since = self._now
             self._idle.append((self._now, known))
         return known
 
-    def _start(self, way: Way) -> int:
+    def _start(self, route: Route) -> int:
         limits = self.limits
-        return min(limits.start_relay if way.relay else limits.start_mx, limits.per_destination)
+        return min(limits.start_relay if route.relay else limits.start_mx, limits.per_destination)
 
     def limit(self, limits: Limits) -> None:
         """Other limits hold from now on, for the destinations that are known too."""
@@ -177,14 +177,14 @@ class Scheduler:
         self._memory.most = limits.active
         self.newcomers.limit(limits.connections, limits.per_destination)
         for destination in self.destinations.values():
-            destination.window.limit(self._start(destination.way), limits.per_destination)
+            destination.window.limit(self._start(destination.route), limits.per_destination)
         self.terms_changed()
 
     def terms_changed(self) -> None:
         """`terms` has other answers now, or is another one."""
         for destination in self.destinations.values():
             if self.terms is not None:
-                destination.agree(self.terms(destination.way))
+                destination.agree(self.terms(destination.route))
             if len(destination):
                 self._line_up(destination)
 

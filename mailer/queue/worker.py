@@ -132,7 +132,7 @@ class Line:
 
     async def _claim_apart(self, job: Job) -> Load | None:
         """The same for a large message."""
-        engine, author = self.engine, job.way.author
+        engine, author = self.engine, job.route.author
         outcomes: list[Outcome] = []
         if self._waits(job):
             return None
@@ -159,15 +159,15 @@ class Line:
         reactions = engine.policy.reactions
         if reactions is None or not reactions.watchful or not (waits := reactions.held(job, engine.clock.now(), engine.random)):
             return False
-        engine.scheduler.destination(job.way).give_back(job, engine.clock.now())
+        engine.scheduler.destination(job.route).give_back(job, engine.clock.now())
         engine.finish(job.attempt, waits)
         return True
 
     def _signed(self, job: Job, content: bytes) -> bytes:
         """The content as it leaves, after all that changes it. Raises `Unsigned`."""
         signer, ahead = self.engine.policy.signer, job.attempt.signing
-        if job.way.author:
-            content, ahead = relayed(content, job.way.author), None  # what was signed ahead is another message
+        if job.route.author:
+            content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
         return content if signer is None else signer.sign(content, self.engine.clock.now(), ahead)
 
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
@@ -246,7 +246,7 @@ class Line:
     def _has_rule(self, job: Job, outcome: Outcome) -> bool:
         """Whether the configuration knows more about the reply than its code says."""
         reactions = self.engine.policy.reactions
-        return reactions is not None and reactions.rule(job.way.key, outcome) is not None
+        return reactions is not None and reactions.rule(job.route.key, outcome) is not None
 
     async def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""

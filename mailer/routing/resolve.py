@@ -1,90 +1,98 @@
-"""The finder: from a domain to the way of its mail, by the configuration and the DNS.
+"""From a domain to the route of its mail, by the configuration and the DNS.
 
-It puts together what others decide: `route` the rule, `hosts` who takes the mail, the configuration on what terms. Where a
+It puts together what others decide: `table` the rule, `mx` who takes the mail, the configuration on what terms. Where a
 rule names several ways out, they are tried in order in the same attempt, and one that leads nowhere is passed over;
-mail is given up only if none of them could ever work.
+mail is given up only if none of them could ever work. `Router` remembers what was found, ``mailer route`` shows the `Resolution`.
 
-Used by `Router`, which remembers, and by ``mailer route``, which shows the `Itinerary`.
+What a breaker has learned holds for the host that was called, and for the way in which it was called. So a reload compares (`callings`):
+where the relay, our name, the password or a certificate is another one now, nothing is known any more. Of a password that a
+command tells, only the command can be compared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.config.secret import Secret
 from mailer.machine.own import is_own
 from mailer.mail.ip_filter import allowed
+from mailer.net.oauth import OAuth
+from mailer.smtp.sasl import OAUTH
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
+from mailer.transport.endpoint import Endpoint, Login
+from mailer.transport.route import NextHop, Route, Unroutable
 
 from ..shaping.table import TermsTable
-from .hosts import find_hosts
-from .login import login_of
-from .nexthop import NextHop, Unroutable
-from .router import Stop, Way
+from .mx import MailHosts, find_hosts
 from .table import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from mailer.config import Config
     from mailer.config.forms import Via
-    from mailer.config.sections.route import Route
+    from mailer.config.sections.relay import Relay
+    from mailer.config.sections.route import RouteRule
 
-    from .mx import Lookup
-    from .nexthop import Target
+    from .mx import Lookup, MailHost
 
-MANY = 10_000  # endpoints; beyond, those that were met before are forgotten
+MANY = 10_000  # endpoints, and domains; beyond, those that were met before are forgotten
+TTL = 30.0  # seconds for which a route is remembered
+
+FILES = ("password_file", "oauth_refresh_token_file", "oauth_client_secret_file", "ca_file", "client_certificate", "client_key")
+"""Settings of a relay that name a file which it depends on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One way out and where it leads: a next hop, or why there is none."""
+class WayOut:
+    """One way out, on what terms of TLS, and where it `leads`: to hosts, or nowhere and why."""
 
     via: Via
     requirement: Requirement
-    leads: NextHop | Unroutable
+    leads: MailHosts | Unroutable
 
     @property
-    def hop(self) -> NextHop | None:
-        """The next hop; None where there is none."""
-        return self.leads if isinstance(self.leads, NextHop) else None
+    def found(self) -> MailHosts | None:
+        """The hosts that it leads to; None where it leads nowhere."""
+        return self.leads if isinstance(self.leads, MailHosts) else None
 
     @property
     def trouble(self) -> Unroutable | None:
-        """Why there is no next hop; None where there is one."""
+        """Why it leads nowhere; None where it leads to hosts."""
         return self.leads if isinstance(self.leads, Unroutable) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Itinerary:
+class Resolution:
     """The rule for a domain, its number in the table (-1: the default), and all its ways out.
 
     `key` is the destination that it comes to; empty if no way leads anywhere.
     """
 
-    route: Route
+    rule: RouteRule
     number: int
-    legs: tuple[Leg, ...]
+    ways: tuple[WayOut, ...]
     key: str
 
     @property
-    def hops(self) -> list[NextHop]:
-        """Where the ways out lead that lead anywhere."""
-        return [leg.hop for leg in self.legs if leg.hop]
+    def found(self) -> list[MailHosts]:
+        """What the ways out lead to that lead to hosts."""
+        return [way.found for way in self.ways if way.found]
 
     @property
     def trouble(self) -> Unroutable | None:
         """Why no way out leads anywhere; what waits goes before what is final. None if one does."""
-        troubles = [leg.trouble for leg in self.legs if leg.trouble]
-        if len(troubles) < len(self.legs):
+        troubles = [way.trouble for way in self.ways if way.trouble]
+        if len(troubles) < len(self.ways):
             return None
         return min(troubles, key=lambda trouble: trouble.verdict != "defer")
 
 
 class Finder:
-    """Finds ways as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order.
+    """Finds routes as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order.
 
     `ours` says whether an address is one of this machine's.
     """
@@ -102,26 +110,27 @@ class Finder:
         self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
         self._ours: Callable[[str], bool] = (lambda _: False) if private else ours
 
-    async def find(self, domain: str) -> Way:
-        """The way for `domain`. Raises `Unroutable`."""
-        itinerary = await self.plan(domain)
-        if itinerary.trouble:
-            raise itinerary.trouble
-        found = [(leg, leg.hop) for leg in itinerary.legs if leg.hop]
-        most = self.terms.of(itinerary.key).messages_per_connection
-        stops = tuple(self._stop(leg, target, most) for leg, hop in found for target in hop.hosts)
-        return Way(itinerary.key, stops, found[0][0].via.kind == "relay", self._author(found[0][0].via))
+    async def find(self, domain: str) -> Route:
+        """The route for `domain`. Raises `Unroutable`."""
+        resolution = await self.resolve(domain)
+        if resolution.trouble:
+            raise resolution.trouble
+        most = self.terms.of(resolution.key).messages_per_connection
+        hops = tuple(self._hop(way, host, most) for way in resolution.ways if way.found for host in way.found.hosts)
+        first = next(way.via for way in resolution.ways if way.found)
+        relay = self._relay(first)
+        return Route(resolution.key, hops, relay is not None, relay.author if relay else "", relay.protocol if relay else "smtp")
 
-    async def plan(self, domain: str) -> Itinerary:
+    async def resolve(self, domain: str) -> Resolution:
         """Where each way out leads for `domain`."""
-        route = self.table.find(domain)
-        leads = await asyncio.gather(*(self._leads(via, domain) for via in route.via))
-        legs = tuple(Leg(via, self._requirement(via), found) for via, found in zip(route.via, leads, strict=True))
-        number = self.table.routes.index(route) if route in self.table.routes else -1
-        key = " ".join(leg.hop.key for leg in legs if leg.hop)
-        return Itinerary(route, number, legs, key and self.terms.key(key, domain))
+        rule = self.table.find(domain)
+        leads = await asyncio.gather(*(self._leads(via, domain) for via in rule.via))
+        ways = tuple(WayOut(via, self._requirement(via), found) for via, found in zip(rule.via, leads, strict=True))
+        number = self.table.routes.index(rule) if rule in self.table.routes else -1
+        key = " ".join(way.found.key for way in ways if way.found)
+        return Resolution(rule, number, ways, key and self.terms.key(key, domain))
 
-    async def _leads(self, via: Via, domain: str) -> NextHop | Unroutable:
+    async def _leads(self, via: Via, domain: str) -> MailHosts | Unroutable:
         config = self.config
         try:
             return await find_hosts(
@@ -139,10 +148,9 @@ class Finder:
             return trouble
 
     def _requirement(self, via: Via) -> Requirement:
-        tls = self.config.tls
-        if via.kind == "mx":
+        tls, relay = self.config.tls, self._relay(via)
+        if relay is None:
             return Requirement(tls.mx, tls.mx == "starttls", tls.ca_file, min_version=tls.min_version)
-        relay = self.config.relays[via.name]
         proves = relay.tls in ("starttls", "implicit")
         return Requirement(
             relay.tls,
@@ -155,16 +163,16 @@ class Finder:
             relay.client_key,
         )
 
-    def _author(self, via: Via) -> str:
-        return self.config.relays[via.name].author if via.kind == "relay" else ""
+    def _relay(self, via: Via) -> Relay | None:
+        return self.config.relays[via.name] if via.kind == "relay" else None
 
-    def _stop(self, leg: Leg, target: Target, most: int) -> Stop:
-        relay = self.config.relays[leg.via.name] if leg.via.kind == "relay" else None
+    def _hop(self, way: WayOut, host: MailHost, most: int) -> NextHop:
+        relay = self._relay(way.via)
         ours = self.config.delivery
         endpoint = Endpoint(
-            target.host,
-            target.port,
-            leg.requirement,
+            host.host,
+            host.port,
+            way.requirement,
             login_of(relay) if relay else None,
             source=ours.source4,
             hello=self.config.hostname,
@@ -173,10 +181,94 @@ class Finder:
             chunking=relay.chunking if relay else True,
             messages=most,
         )
-        return Stop(self._one(endpoint), tuple(target.addresses), relay is not None)
+        return NextHop(self._one(endpoint), tuple(host.addresses), relay is not None)
 
     def _one(self, endpoint: Endpoint) -> Endpoint:
         """The same object for equal ones: whoever has a session compares it with where each next message goes."""
         if len(self._endpoints) > MANY:
             self._endpoints.clear()
         return self._endpoints.setdefault(endpoint, endpoint)
+
+
+class Router:
+    """Routes by domain, as `find` (`Finder.find`) has them, remembered for `TTL` seconds.
+
+    So the thousandth message to a domain costs a look into a dictionary. The resolver below keeps to the TTL of the records.
+    """
+
+    def __init__(self, find: Callable[[str], Awaitable[Route]]) -> None:
+        self._find = find
+        self._known: dict[str, tuple[float, Route]] = {}
+
+    def known(self, domain: str, now: float) -> Route | None:
+        """The route, if it was found within `TTL`."""
+        found = self._known.get(domain)
+        return found[1] if found and found[0] > now else None
+
+    async def find(self, domain: str, now: float) -> Route:
+        """The route. Raises `Unroutable`."""
+        route = await self._find(domain)
+        if len(self._known) > MANY:
+            self._known.clear()
+        self._known[domain] = (now + TTL, route)
+        return route
+
+    def forget(self) -> None:
+        """The configuration has changed."""
+        self._known.clear()
+
+
+def login_of(relay: Relay) -> Login | None:
+    """None where the relay wants to know nobody."""
+    mechanism, acting = "" if relay.auth == "auto" else relay.auth.upper(), relay.authorization
+    if mechanism == "EXTERNAL":
+        return Login(relay.username, _nothing, mechanism=mechanism, authorization=acting)
+    if relay.oauth:
+        tokens = _tokens(relay)
+        return Login(relay.username, tokens, relay.allow_plaintext_auth, mechanism or OAUTH, acting, tokens.forget)
+    secret = relay.secret
+    if not relay.username or secret is None:
+        return None
+    return Login(relay.username, secret, relay.allow_plaintext_auth, mechanism, acting)
+
+
+def _nothing() -> str:
+    """A certificate is no secret to tell."""
+    return ""
+
+
+def _tokens(relay: Relay) -> OAuth:
+    client = Secret("file", (relay.oauth_client_secret_file,)) if relay.oauth_client_secret_file else None
+    return OAuth(
+        relay.oauth_endpoint,
+        relay.oauth_client_id,
+        Secret("file", (relay.oauth_refresh_token_file,)),
+        relay.oauth_token_file or f"{relay.oauth_refresh_token_file}.access",
+        client,
+        relay.oauth_scope,
+    )
+
+
+def callings(config: Config) -> dict[str, tuple[object, ...]]:
+    """What is compared, by the name of the relay; "" stands for all MX hosts."""
+    delivery = config.delivery
+    ours = (config.hostname, config.tls, delivery.source4, delivery.source6, delivery.family, _version(config.tls.ca_file))
+    return {"": ours} | {name: (ours, relay, _versions(relay)) for name, relay in config.relays.items()}
+
+
+def changed(before: dict[str, tuple[object, ...]], now: dict[str, tuple[object, ...]]) -> set[str]:
+    """The names of those that are called in another way now."""
+    return {name for name, calling in now.items() if name in before and before[name] != calling}
+
+
+def _versions(relay: Relay) -> list[tuple[int, ...]]:
+    return [_version(getattr(relay, name)) for name in FILES]
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """What tells one state of a file from another; nothing where there is none, or none that we may see."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return (about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size)

@@ -5,7 +5,7 @@ A rule is a pattern and the ways out in order of preference. Patterns are a doma
 as in the file; where none does, mail goes to the MX hosts of the domain. (That one relay without any rule takes all
 mail is `mailer.config`'s doing: it then ends the table with a rule for ``*``.)
 
-Used by `delivery.finder` and ``mailer route``. Pure. Domains are compared in the form that the DNS knows them in: case,
+Used by `resolve` and ``mailer route``. Pure. Domains are compared in the form that the DNS knows them in: case,
 a dot at the end and the way of writing an international name make no difference.
 """
 
@@ -19,7 +19,7 @@ from mailer.mail.domain import compared
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mailer.config.sections.route import Route
+    from mailer.config.sections.route import RouteRule
 
 
 DEFAULT = everything(TO_MX)
@@ -29,13 +29,13 @@ DEFAULT = everything(TO_MX)
 class RouteTable:
     """The rules in their order."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[RouteRule]) -> None:
         self.routes = tuple(routes)
         self._at: dict[str, int] = {}
         for at, route in enumerate(self.routes):
             self._at.setdefault(route.match.form, at)
 
-    def find(self, domain: str) -> Route:
+    def find(self, domain: str) -> RouteRule:
         """The rule for `domain`; `DEFAULT` if there is none. A table of thousands costs no more than a short one."""
         matches = [self._at[pattern] for pattern in _patterns(compared(domain)) if pattern in self._at]
         return self.routes[min(matches)] if matches else DEFAULT

@@ -95,15 +95,15 @@ class Reactions:
     def held(self, job: Job, now: float, random: Callable[[], float]) -> list[Outcome]:
         """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
         if self._slowed:
-            self._speed_up(job.way.key, now)
+            self._speed_up(job.route.key, now)
         if self.sources is None or job.source:  # one that had to wait for its turn once more leaves from where it was to leave
             return []
         entry = job.attempt.entry
         last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
-        chosen = self.sources.choose(job.way, len(job.recipients) if entry.envelope.sender else 0, now, last)
+        chosen = self.sources.choose(job.route, len(job.recipients) if entry.envelope.sender else 0, now, last)
         if isinstance(chosen, Wait):
             return source_exhausted(job.recipients, chosen.reason, now, chosen.until + PAUSE * random())
-        job.source, job.way = chosen
+        job.source, job.route = chosen
         return []
 
     # After it was not delivered
@@ -117,12 +117,12 @@ class Reactions:
     def _react(self, destination: Destination, job: Job, outcome: Outcome, now: float, random: Callable[[], float]) -> Outcome:
         if job.source:
             outcome = outcome._replace(source=job.source)
-        rule = self.rule(job.way.key, outcome)
+        rule = self.rule(job.route.key, outcome)
         if rule is not None:
             outcome = self._done(rule, destination, job, outcome, now)
         if outcome.scope == "us" and not outcome.due and outcome.cause in REFUSALS:
             return outcome._replace(due=now + (QUOTA if outcome.cause is Cause.QUOTA_USED_UP else MENDED) * (1 + 0.2 * random()))
-        steps = self.table(job.way).retry_schedule
+        steps = self.table(job.route).retry_schedule
         if steps and outcome.verdict == "defer" and not outcome.due and outcome.scope != "us":
             tries = job.attempt.entry.history.tries.get(outcome.to, 0) + outcome.counts
             schedule = Schedule(steps, 1.0, self.table.config.retry.jitter)
@@ -172,11 +172,11 @@ class Reactions:
 
     def _done(self, rule: Reaction, destination: Destination, job: Job, outcome: Outcome, now: float) -> Outcome:
         until = now + (rule.duration or 0.0)
-        key = job.way.key
+        key = job.route.key
         if rule.action == "fail":
             return outcome._replace(verdict="fail", due=0.0)
         if rule.action == "slow":
-            self._slow_down(destination, self.table(job.way).throttle, now, until)
+            self._slow_down(destination, self.table(job.route).throttle, now, until)
             return outcome
         if rule.action == "source":
             if not job.source or self.sources is None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mailer.config.sections.shaping import Source
 
-    from ..routing.router import Stop, Way
+    from ..transport.route import NextHop, Route
     from .table import TermsTable
 
 NAME = "warmup"
@@ -130,21 +130,21 @@ class Sources:
         self.table = table
         self.book = book
         self._exits: dict[str, Exits] = {}
-        self._made: dict[tuple[str, str], tuple[Way, Way]] = {}
+        self._made: dict[tuple[str, str], tuple[Route, Route]] = {}
         self._rests: dict[tuple[str, str], tuple[float, str]] = before._rests if before else {}
 
-    def choose(self, way: Way, count: int, now: float, last: str = "") -> tuple[str, Way] | Wait:
+    def choose(self, route: Route, count: int, now: float, last: str = "") -> tuple[str, Route] | Wait:
         """The source for a message that counts `count`, and the way from there; `last` is the source of its last try.
 
         The name is empty where the configuration has no source for the destination.
         """
-        exits = self.exits(way.key)
+        exits = self.exits(route.key)
         if not exits.sources:
-            return "", way
+            return "", route
         waits: list[Wait] = []
         for source, plan in sorted(exits.sources, key=lambda each: each[0].name != last):
-            made = self._from(way, source)
-            if not made.stops:
+            made = self._from(route, source)
+            if not made.hops:
                 continue
             known = count == 0 or source.name == last
             if wait := self._resting(source.name, exits.place, now) or self._exhausted(source.name, exits.place, plan, now, known):
@@ -205,19 +205,19 @@ class Sources:
         reason = f"source {name} is being warmed up and has sent its {plan[day - 1]} for day {day} to {place}"
         return Wait(reason, (date + 1) * float(DAY))
 
-    def _from(self, way: Way, source: Source) -> Way:
+    def _from(self, route: Route, source: Source) -> Route:
         """The way from there: the hosts that the source can call. Made once for each way that the router finds."""
-        known = self._made.get((way.key, source.name))
-        if known is None or known[0] is not way:
+        known = self._made.get((route.key, source.name))
+        if known is None or known[0] is not route:
             if len(self._made) > 1000:
                 self._made.clear()
-            stops = tuple(stop for each in way.stops if (stop := _stop(each, source)).addresses)
-            known = self._made[way.key, source.name] = (way, replace(way, stops=stops))
+            hops = tuple(hop for each in route.hops if (hop := _stop(each, source)).addresses)
+            known = self._made[route.key, source.name] = (route, replace(route, hops=hops))
         return known[1]
 
 
-def _stop(stop: Stop, source: Source) -> Stop:
+def _stop(hop: NextHop, source: Source) -> NextHop:
     four = next((own for own in source.addresses if not is_six(own)), "")
     six = next((own for own in source.addresses if is_six(own)), "")
-    endpoint = replace(stop.endpoint, source=four, source6=six, hello=source.hello or stop.endpoint.hello)
-    return stop._replace(endpoint=endpoint, addresses=tuple(one for one in stop.addresses if (six if is_six(one) else four)))
+    endpoint = replace(hop.endpoint, source=four, source6=six, hello=source.hello or hop.endpoint.hello)
+    return hop._replace(endpoint=endpoint, addresses=tuple(one for one in hop.addresses if (six if is_six(one) else four)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.forms import Rate
 
-    from ..routing.router import Way
+    from ..transport.route import Route
 
 FOR = " for:"
 """Stands in a key before the patterns of the sections that name the domain."""
@@ -167,9 +167,9 @@ class TermsTable:
         self._buckets: WeakValueDictionary[tuple[str, str], Bucket] = before._buckets if before else WeakValueDictionary()
         self._rooms: dict[str, Room] = before._rooms if before else {}
 
-    def __call__(self, way: Way) -> Terms:
+    def __call__(self, route: Route) -> Terms:
         """What holds for where `way` leads."""
-        return self._known.get(way.key) or self.of(way.key)
+        return self._known.get(route.key) or self.of(route.key)
 
     def of(self, key: str) -> Terms:
         """What holds for the destination `key`."""
@@ -181,9 +181,9 @@ class TermsTable:
             terms = self._known[key] = self._terms(key)
         return terms
 
-    def explain(self, way: Way | str) -> list[Said]:
+    def explain(self, route: Route | str) -> list[Said]:
         """Every setting that holds there, a way or its key, with the line of the file that it comes from. What has no limit is None."""
-        return [*self._all(way if isinstance(way, str) else way.key).values()]
+        return [*self._all(route if isinstance(route, str) else route.key).values()]
 
     # Which sections match
 

@@ -12,8 +12,8 @@ from mailer.metrics.counts import Counts
 from mailer.metrics.page import Page, application
 from mailer.metrics.readers import answer
 from mailer.queue.invariants import Guard
-from mailer.routing.router import Way
 from mailer.spool import Entry
+from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.pauses import longest_pause
 from tests.queue.post import Post
@@ -29,7 +29,7 @@ def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
     post, counts = Post(tmp_path), Counts()
     for at in range(MANY):
         post.scheduler.expect(f"{at:026}", NOW)
-        post.scheduler.destination(Way(f"{at}.example", (), relay=False))
+        post.scheduler.destination(Route(f"{at}.example", (), relay=False))
     letter = envelope(*(f"{at}@example.net" for at in range(MANY)))
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, "fail") for to in range(MANY)]

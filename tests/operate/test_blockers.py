@@ -12,13 +12,14 @@ from mailer.config.forms import Via
 from mailer.config.sections.relay import Relay
 from mailer.mail.cause import Cause
 from mailer.operate.blockers import Blocker, Facts, blockers
-from mailer.routing.nexthop import NextHop, Target, Unroutable
-from mailer.routing.resolve import Itinerary, Leg
+from mailer.routing.mx import MailHost, MailHosts
+from mailer.routing.resolve import Resolution, WayOut
 from mailer.routing.table import DEFAULT
 from mailer.spool.files.suspensions import Pause, Pauses
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW
 
 ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
@@ -27,10 +28,10 @@ CALM = Standing(KEY, 0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0,
 OPEN = CALM._replace(breaker="open", failures=4, open_until=NOW + 90, breaker_reason="451 4.4.1 no answer")
 
 
-def way(leads: NextHop | Unroutable | None = None) -> Itinerary:
+def way(leads: MailHosts | Unroutable | None = None) -> Resolution:
     """Where mail for the domain goes."""
-    hop = leads or NextHop(KEY, [Target("mx1.example.net", 25, ["192.0.2.1"])])
-    return Itinerary(DEFAULT, -1, (Leg(Via("mx"), Requirement("none"), hop),), hop.key if isinstance(hop, NextHop) else "")
+    hop = leads or MailHosts(KEY, [MailHost("mx1.example.net", 25, ["192.0.2.1"])])
+    return Resolution(DEFAULT, -1, (WayOut(Via("mx"), Requirement("none"), hop),), hop.key if isinstance(hop, MailHosts) else "")
 
 
 def tried(verdict: str = "defer", **more: Any) -> Attempted:

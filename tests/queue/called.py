@@ -10,12 +10,12 @@ from mailer.mail.history import History
 from mailer.mail.outcome import Outcome
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.courier import Load, SmtpCourier
-from mailer.routing.router import Stop, Way
 from mailer.sink import Moods, Sink
 from mailer.spool import Entry
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint, Timeouts
 from mailer.transport.pool import Pool
+from mailer.transport.route import NextHop, Route
 from tests.fakes.mail import BODY, NOW, FakeClock, envelope
 
 from .post import play
@@ -28,9 +28,9 @@ def load(
 ) -> Load:
     """A job for `recipients` whose way leads to these ports, in order, each at all `addresses`."""
     letter = envelope(*recipients)
-    stops = [Stop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), addresses, relay) for nth, port in enumerate(ports)]
+    hops = [NextHop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), addresses, relay) for nth, port in enumerate(ports)]
     entry = Entry(letter.id, "queued", letter, len(content), History(len(recipients)), 0.0, NOW)
-    return Load(Job(Attempt(entry, NOW), Way("destination", tuple(stops), relay), range(len(recipients))), content)
+    return Load(Job(Attempt(entry, NOW), Route("destination", tuple(hops), relay), range(len(recipients))), content)
 
 
 Deliver = Callable[[Load], Coroutine[Any, Any, list[Outcome]]]

@@ -144,7 +144,7 @@ def test_all_of_one_way_share_a_transaction_up_to_a_hundred(post: Post) -> None:
     """Domains with the same hosts are one destination; more recipients are more jobs, and one message."""
 
     async def scenario() -> None:
-        post.finder.ways = {"a.example": "mx", "b.example": "mx"}
+        post.finder.routes = {"a.example": "mx", "b.example": "mx"}
         async with post.running():
             await post.settled(post.put("x@a.example"), None)
             await post.settled(post.put("x@b.example"), None)

@@ -90,8 +90,8 @@ def test_a_credential_that_cannot_be_had_waits_for_somebody(code: int) -> None:
 
     async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
         given = load([sinks[0].port], "a@example.net", relay=True)
-        (stop,) = given.job.way.stops
-        given.job.way = replace(given.job.way, stops=(stop._replace(endpoint=replace(stop.endpoint, login=Login("me", secret))),))
+        (stop,) = given.job.route.hops
+        given.job.route = replace(given.job.route, hops=(stop._replace(endpoint=replace(stop.endpoint, login=Login("me", secret))),))
         (outcome,) = await deliver(given)
         assert (outcome.verdict, outcome.scope, outcome.cause) == ("defer", "us", Cause.CREDENTIAL)
         assert outcome.told.startswith("mailer: 454")
@@ -280,7 +280,7 @@ def test_what_is_asked_for_the_next_message_is_what_went_out_with_this_one() -> 
         async with Script(offers + first + second + "MESSAGE\nS: 250 taken\n") as peer:
             one, other = load([peer.port], "a@example.net"), load([peer.port], "b@example.net")
             other.job.attempt.entry.envelope.options = {"by": 120}
-            other.job.way = one.job.way
+            other.job.route = one.job.route
             session = courier.session()
             assert words(await session.deliver(one, lambda: other)) == [("delivered", "recipient", 250)]
             clock.time += 2

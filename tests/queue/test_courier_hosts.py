@@ -140,9 +140,9 @@ def test_a_host_that_greets_us_by_our_own_name_is_a_loop() -> None:
                 ([mirror.port], True, ("delivered", "recipient", 250)),
             ):
                 given = load(ports, "a@example.net", relay=relay)
-                way = given.job.way
-                stops = tuple(stop._replace(endpoint=replace(stop.endpoint, hello="Here.Example.com")) for stop in way.stops)
-                given.job.way = replace(way, stops=stops)
+                route = given.job.route
+                hops = tuple(stop._replace(endpoint=replace(stop.endpoint, hello="Here.Example.com")) for stop in route.hops)
+                given.job.route = replace(route, hops=hops)
                 session = courier.session()
                 outcomes = await session.deliver(given, lambda: None)
                 session.end()
@@ -161,8 +161,8 @@ def test_a_name_that_many_have_is_no_loop(hello: str) -> None:
         courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
         async with Sink(Moods(), name=hello) as sink:
             given = load([sink.port], "a@example.net")
-            given.job.way = replace(
-                given.job.way, stops=tuple(stop._replace(endpoint=replace(stop.endpoint, hello=hello)) for stop in given.job.way.stops)
+            given.job.route = replace(
+                given.job.route, hops=tuple(stop._replace(endpoint=replace(stop.endpoint, hello=hello)) for stop in given.job.route.hops)
             )
             session = courier.session()
             assert words(await session.deliver(given, lambda: None)) == [("delivered", "recipient", 250)]

@@ -13,8 +13,8 @@ import pytest
 from mailer.events import Corrupt
 from mailer.mail.failure import Failure
 from mailer.queue import loader, manager, settle, worker
-from mailer.routing.router import Way
 from mailer.spool import Spool
+from mailer.transport.route import Route
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import Failing, reports
 
@@ -263,7 +263,7 @@ def test_name_servers_that_are_silent_hold_up_no_stop(post: Post, monkeypatch: p
     async def scenario() -> None:
         find = post.finder.find
 
-        async def silent(domain: str) -> Way:
+        async def silent(domain: str) -> Route:
             return await (asyncio.get_running_loop().create_future() if domain == "silent.example" else find(domain))
 
         monkeypatch.setattr(post.finder, "find", silent)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.destination import Breaker, Destination, Window
-from mailer.routing.router import Way
 from mailer.spool import Entry
+from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
 
-WAY = Way("relay:out", (), relay=True)
+WAY = Route("relay:out", (), relay=True)
 
 
 def job(priority: str = "normal") -> Job:

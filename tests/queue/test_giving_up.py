@@ -11,7 +11,7 @@ import pytest
 from mailer.events import Alarm
 from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
-from mailer.routing.nexthop import Unroutable
+from mailer.transport.route import Unroutable
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import reports
 

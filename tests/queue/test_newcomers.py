@@ -13,22 +13,22 @@ from mailer.queue.attempt import Attempt, Job
 from mailer.queue.destination import Destination
 from mailer.queue.newcomers import PATIENCE, QUICK, places
 from mailer.queue.scheduler import Limits, Scheduler
-from mailer.routing.router import Stop, Way
 from mailer.spool import Entry
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
+from mailer.transport.route import NextHop, Route
 from tests.fakes.mail import NOW, envelope
 
 from .post import Post, play
 
 
-def way(key: str, *addresses: str) -> Way:
-    return Way(key, (Stop(Endpoint(key, 25, Requirement("none")), addresses, relay=False),), relay=key.startswith("relay:"))
+def route(key: str, *addresses: str) -> Route:
+    return Route(key, (NextHop(Endpoint(key, 25, Requirement("none")), addresses, relay=False),), relay=key.startswith("relay:"))
 
 
 def queue(scheduler: Scheduler, key: str, *addresses: str) -> Destination:
     letter = envelope()
-    return scheduler.queue(Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW), way(key, *addresses), [0]))
+    return scheduler.queue(Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW), route(key, *addresses), [0]))
 
 
 def crowd(scheduler: Scheduler, addresses: Sequence[str]) -> None:
@@ -183,8 +183,8 @@ def test_a_crowd_is_left_by_whoever_has_no_mail_any_more() -> None:
 
 def test_places_are_those_of_the_first_addresses() -> None:
     """As many as are called, each with its network."""
-    assert places(way("a", "192.0.2.7", "2001:db8::7", "127.0.0.1")) == ("192.0.2.7", "192.0.2.0/24", "2001:db8::7", "2001:db8::/48")
-    assert len(places(way("a", *(f"192.0.{nth}.1" for nth in range(40))))) == 10
+    assert places(route("a", "192.0.2.7", "2001:db8::7", "127.0.0.1")) == ("192.0.2.7", "192.0.2.0/24", "2001:db8::7", "2001:db8::/48")
+    assert len(places(route("a", *(f"192.0.{nth}.1" for nth in range(40))))) == 10
 
 
 def test_a_silent_host_is_broken_off_and_its_message_waits(tmp_path: Path) -> None:

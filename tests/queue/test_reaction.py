@@ -10,12 +10,12 @@ import pytest
 from mailer.config.file import config_of
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
-from mailer.routing.router import Stop, Way
 from mailer.shaping.replies import Reactions, shipped
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
+from mailer.transport.route import NextHop, Route
 from tests.fakes.mail import outcome
 
 from .post import DAY, HOP, NOW, Post, play
@@ -32,7 +32,7 @@ def post(root: Path, text: str = "", key: str = OTHER) -> Post:
     table = TermsTable(config_of("c.toml", text.encode()))
     sources = Sources(table, Book(str(root / "warmup"))) if table.config.sources else None
     office.engine.policy.reactions = Reactions(table, sources)
-    office.finder.ways["example.net"] = key
+    office.finder.routes["example.net"] = key
     return office
 
 
@@ -128,7 +128,7 @@ def test_slow_down(tmp_path: Path) -> None:
             assert last(office, refused).due == NOW + 60  # the message itself waits as ever
             reactions = office.engine.policy.reactions
             assert reactions is not None
-            throttle = reactions.table(Way(OTHER, (), relay=False)).throttle
+            throttle = reactions.table(Route(OTHER, (), relay=False)).throttle
             throttle.took(NOW, 1)
             assert throttle.ready(NOW, 1) == NOW + 12
             office.advance(3600)
@@ -144,10 +144,10 @@ SOURCES = '[[source]]\nname = "one"\naddresses = ["192.0.2.1"]\n[[source]]\nname
 def office_with_sources(root: Path, text: str) -> Post:
     """One whose ways have a host that can be called."""
     office = post(root, text)
-    stop = Stop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
+    hop = NextHop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
 
-    async def find(domain: str) -> Way:
-        return Way(f"mx:{domain}", (stop,), relay=False)
+    async def find(domain: str) -> Route:
+        return Route(f"mx:{domain}", (hop,), relay=False)
 
     office.finder.find = find  # type: ignore[method-assign]
     return office

@@ -283,7 +283,7 @@ def test_many_forged_senders_are_no_storm_either(post: Post) -> None:
         async with post.running():
             for nth in range(8):
                 await post.settled(post.put("x@example.com", sender=f"{nth}@forged{nth}.example"), "failed")
-            await post.until("four reports", lambda: sum(".example" in way for way in post.courier.order if "forged" in way) == 4)
+            await post.until("four reports", lambda: sum(".example" in route for route in post.courier.order if "forged" in route) == 4)
             (alarm,) = [event.detail for event in post.events if isinstance(event, Alarm)]
             assert alarm == "4 reports were written within an hour (bounce.max_per_hour_in_all): 1 more were not written"
             post.advance(HOUR)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from mailer.routing.nexthop import Unroutable
-from mailer.routing.router import TTL, Router
+from mailer.routing.resolve import TTL, Router
+from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW
 
 from .post import Finder, offline
@@ -16,10 +16,10 @@ from .post import Finder, offline
 def test_a_way_is_remembered_for_a_while() -> None:
     """The thousandth message to a domain asks nobody."""
     finder = Finder()
-    router = Router(finder)
+    router = Router(finder.find)
     assert router.known("a.example", NOW) is None
-    way = asyncio.run(router.find("a.example", NOW))
-    assert router.known("a.example", NOW + TTL - 1) is way
+    route = asyncio.run(router.find("a.example", NOW))
+    assert router.known("a.example", NOW + TTL - 1) is route
     assert router.known("a.example", NOW + TTL) is None
     assert finder.asked == ["a.example"]
 
@@ -28,7 +28,7 @@ def test_trouble_is_not_remembered() -> None:
     """The next message asks anew."""
     finder = Finder()
     finder.troubles["a.example"] = offline()
-    router = Router(finder)
+    router = Router(finder.find)
     with pytest.raises(Unroutable):
         asyncio.run(router.find("a.example", NOW))
     assert router.known("a.example", NOW) is None
@@ -38,7 +38,7 @@ def test_trouble_is_not_remembered() -> None:
 
 def test_memory_is_bounded() -> None:
     """Whatever domains mail is sent to."""
-    router = Router(Finder())
+    router = Router(Finder().find)
 
     async def ask() -> None:
         for nth in range(25_000):

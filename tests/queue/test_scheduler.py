@@ -290,10 +290,10 @@ def fill(scheduler: Scheduler, key: str, many: int) -> list[str]:
     while load := scheduler.plan(NOW).load:
         for id in load:
             one = job(key, id=id)
-            if scheduler.admits(one.way, id, NOW):
+            if scheduler.admits(one.route, id, NOW):
                 scheduler.queue(one)
             else:
-                scheduler.park(id, one.way)
+                scheduler.park(id, one.route)
                 parked.append(id)
     return parked
 
@@ -328,7 +328,7 @@ def test_what_is_parked_is_read_when_there_is_room_and_only_once_more() -> None:
         for id in scheduler.plan(NOW).load:
             read.append(id)
             one = job("slow", id=id)
-            assert scheduler.admits(one.way, id, NOW)
+            assert scheduler.admits(one.route, id, NOW)
             scheduler.queue(one)
     assert read == [parked[0], *parked[2:]]
     assert not scheduler.knows(parked[1])

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 from mailer.config.file import config_of
-from mailer.routing.router import Stop, Way
 from mailer.shaping.replies import Reactions
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
+from mailer.transport.route import NextHop, Route
 
 from .post import Post, play
 
@@ -25,7 +25,7 @@ def post(root: Path, text: str, before: Post | None = None) -> Post:
     office.scheduler.terms = table
     office.scheduler.limit(office.scheduler.limits)
     for domain in ("example.net", "example.org", "example.com"):
-        office.finder.ways[domain] = f"mx:mx.{domain}"
+        office.finder.routes[domain] = f"mx:mx.{domain}"
     return office
 
 
@@ -168,10 +168,10 @@ def test_what_does_not_begin_takes_nothing_of_the_rate(tmp_path: Path) -> None:
         reactions = office.engine.policy.reactions
         assert reactions is not None
         reactions.sources = Sources(reactions.table, Book(str(tmp_path / "warmup")))
-        stop = Stop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
+        hop = NextHop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
 
-        async def find(domain: str) -> Way:
-            return Way(f"mx:mx.{domain}", (stop,), relay=False)
+        async def find(domain: str) -> Route:
+            return Route(f"mx:mx.{domain}", (hop,), relay=False)
 
         office.finder.find = find  # type: ignore[method-assign]
         async with office.running():

@@ -13,9 +13,9 @@ from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.queue import suspension
 from mailer.queue.scheduler import Limits
-from mailer.routing.nexthop import Unroutable
 from mailer.spool import Spool
 from mailer.spool.files import suspensions
+from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW, outcome
 
 from .post import DAY, Post, offline, play
@@ -42,7 +42,7 @@ def resume(post: Post, target: str) -> None:
 @pytest.mark.parametrize("target", ["mx:mx1.example", "slow.example", "*.example", "relay:out"])
 def test_mail_for_a_paused_destination_waits_and_the_rest_flows(post: Post, target: str) -> None:
     """Without an attempt, and with the reason on record; when it is resumed, it goes at once."""
-    post.finder.ways = {"slow.example": "relay:out" if target == "relay:out" else "mx:mx1.example,mx2.example"}
+    post.finder.routes = {"slow.example": "relay:out" if target == "relay:out" else "mx:mx1.example,mx2.example"}
 
     async def scenario() -> None:
         async with post.running():
@@ -97,7 +97,7 @@ def test_a_pause_ends_when_it_was_said_to(post: Post) -> None:
 
 def test_what_waits_in_memory_for_a_destination_is_put_off_with_it(post: Post) -> None:
     """What is under way is finished; what was queued behind it waits, of a shared transaction only the domain that is paused."""
-    post.finder.ways = {"a.example": "mx", "b.example": "mx"}
+    post.finder.routes = {"a.example": "mx", "b.example": "mx"}
 
     async def scenario() -> None:
         post.courier.gates["mx"] = asyncio.Event()
@@ -181,7 +181,7 @@ def test_a_damaged_list_of_pauses_changes_nothing(post: Post) -> None:
 
 def down(post: Post, count: int, key: str = "down.example") -> list[str]:
     """So many messages for a destination that does not answer."""
-    post.finder.ways["down.example"] = key
+    post.finder.routes["down.example"] = key
     for nth in range(count):
         post.courier.script[f"{nth}@down.example"] = [NO_CONNECTION]
     return [post.put(f"{nth}@down.example") for nth in range(count)]
@@ -282,7 +282,7 @@ def test_a_reload_that_changes_nothing_there_changes_nothing(post: Post) -> None
         wrong = outcome(0, "defer", scope="us", code=535, enhanced="5.7.8", text="wrong", phase="auth")
         async with post.running():
             ids = down(post, 5)
-            post.finder.ways["login.example"] = "relay:out"
+            post.finder.routes["login.example"] = "relay:out"
             post.courier.script["a@login.example"] = [wrong, "delivered"]
             id = post.put("a@login.example")
             await all_settled(post, [*ids, id], "deferred")
@@ -300,7 +300,7 @@ def test_what_waits_for_something_of_ours_goes_with_a_reload(post: Post, cause: 
 
     async def scenario() -> None:
         refused = outcome(0, "defer", scope="us", code=550, text="no", phase="rcpt", due=NOW + DAY, cause=cause)
-        post.finder.ways["example.com"] = "relay:out"
+        post.finder.routes["example.com"] = "relay:out"
         post.courier.script = {f"{nth}@example.com": [refused, "delivered"] for nth in range(3)}
         async with post.running():
             ids = [post.put(f"{nth}@example.com") for nth in range(3)]

@@ -15,13 +15,14 @@ from mailer.config.forms import Via
 from mailer.mail.ip_filter import allowed
 from mailer.net.dns import Offline
 from mailer.routing import mx
-from mailer.routing.hosts import Unroutable, find_hosts
+from mailer.routing.mx import find_hosts
+from mailer.transport.route import Unroutable
 from tests.fakes.resolver import FakeResolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.routing.nexthop import NextHop
+    from mailer.routing.mx import MailHosts
 
 MX = Via("mx")
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -41,7 +42,7 @@ def find(
     screen: Callable[[str], bool] = allowed,
     own: str = "mail.example.org",
     ours: tuple[str, ...] = (),
-) -> NextHop:
+) -> MailHosts:
     """The next hop for `domain`, with nothing left to chance; `ours` are addresses of this machine."""
     return asyncio.run(
         find_hosts(via, domain, relays=RELAYS, resolver=resolver, shuffle=shuffle, screen=screen, own=own, port=25, ours=ours.__contains__)
@@ -62,7 +63,7 @@ def brief(trouble: Unroutable) -> tuple[str, int, str]:
     return trouble.verdict, trouble.code, trouble.enhanced
 
 
-def names(hop: NextHop) -> list[str]:
+def names(hop: MailHosts) -> list[str]:
     """The hosts in the order to try."""
     return [target.host for target in hop.hosts]
 

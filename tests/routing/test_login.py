@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailer.config.sections.relay import Relay
 from mailer.net.oauth import OAuth
-from mailer.routing.login import login_of
+from mailer.routing.resolve import login_of
 
 
 def test_nobody() -> None:

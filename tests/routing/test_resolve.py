@@ -9,13 +9,12 @@ import pytest
 
 from mailer.config import load
 from mailer.net.dns import Resolver
-from mailer.routing.nexthop import Unroutable
-from mailer.routing.resolve import Finder
-from mailer.routing.router import Router
+from mailer.routing.resolve import Finder, Router
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.connection import Connection
 from mailer.transport.endpoint import Timeouts
 from mailer.transport.errors import SessionError
+from mailer.transport.route import Unroutable
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.resolver import FakeResolver
 from tests.peers.nsd import Nsd
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mailer.routing.mx import Lookup
-    from mailer.routing.router import Stop, Way
+    from mailer.transport.route import NextHop, Route
 
 RELAYS = """
 [relay.one]
@@ -66,7 +65,7 @@ def finders(tmp_path: Path) -> Finders:
     return Finders(tmp_path)
 
 
-def way(finder: Finder, domain: str) -> Way:
+def route(finder: Finder, domain: str) -> Route:
     """The way for `domain`."""
     return asyncio.run(finder.find(domain))
 
@@ -74,19 +73,19 @@ def way(finder: Finder, domain: str) -> Way:
 def verdict(finder: Finder, domain: str) -> str:
     """The verdict where there is no way."""
     with pytest.raises(Unroutable) as caught:
-        way(finder, domain)
+        route(finder, domain)
     return caught.value.verdict
 
 
 def test_mx(finders: Finders) -> None:
     """Without any rule mail goes to the MX hosts, at port 25, with TLS if they offer it."""
-    found = way(finders(""), "example.com")
+    found = route(finders(""), "example.com")
     assert not found.relay
-    assert [(stop.endpoint.host, stop.endpoint.port, stop.addresses, stop.relay) for stop in found.stops] == [
+    assert [(hop.endpoint.host, hop.endpoint.port, hop.addresses, hop.relay) for hop in found.hops] == [
         ("a", 25, ("192.0.2.1", "2001:db8::1"), False),
         ("b", 25, ("192.0.2.2",), False),
     ]
-    endpoint = found.stops[0].endpoint
+    endpoint = found.hops[0].endpoint
     assert endpoint.requirement == Requirement("opportunistic", verify=False)
     assert (endpoint.hello, endpoint.login) == ("mail.example.org", None)
 
@@ -94,7 +93,7 @@ def test_mx(finders: Finders) -> None:
 def test_strict_mx(finders: Finders) -> None:
     """The configuration may ask MX hosts for a valid certificate, and name the authorities."""
     text = '[tls]\nmx = "starttls"\nca_file = "/etc/ca.pem"\nmin_version = "1.3"\n[delivery]\nmx_port = 2525\n'
-    endpoint = way(finders(text), "example.com").stops[0].endpoint
+    endpoint = route(finders(text), "example.com").hops[0].endpoint
     assert endpoint.requirement == Requirement("starttls", True, "/etc/ca.pem", min_version="1.3")
     assert endpoint.port == 2525
 
@@ -102,33 +101,33 @@ def test_strict_mx(finders: Finders) -> None:
 def test_relay(finders: Finders) -> None:
     """A relay gets a verified session and our login; its secret is in no representation."""
     text = '[relay.one]\nhost = "192.0.2.10"\nusername = "me"\npassword_env = "SECRET"\n'
-    found = way(finders(text), "anything.example")
+    found = route(finders(text), "anything.example")
     assert found.relay
     assert found.key == "relay:one"
-    (stop,) = found.stops
-    assert stop.relay
-    assert (stop.endpoint.host, stop.endpoint.port, stop.endpoint.requirement) == ("192.0.2.10", 587, Requirement())
-    assert stop.endpoint.login
-    assert stop.endpoint.login.username == "me"
-    assert stop.endpoint == way(finders(text), "other.example").stops[0].endpoint
+    (hop,) = found.hops
+    assert hop.relay
+    assert (hop.endpoint.host, hop.endpoint.port, hop.endpoint.requirement) == ("192.0.2.10", 587, Requirement())
+    assert hop.endpoint.login
+    assert hop.endpoint.login.username == "me"
+    assert hop.endpoint == route(finders(text), "other.example").hops[0].endpoint
 
 
 def test_the_terms_of_a_relay(finders: Finders) -> None:
     """How TLS begins, whom to trust and which name to expect are the relay's own."""
     rule = '[[route]]\nmatch = "{}"\nvia = ["relay:{}"]\n'
     finder = finders(RELAYS + rule.format("two.example", "two") + rule.format("near.example", "near") + rule.format("*", "one"))
-    two = way(finder, "two.example").stops[0].endpoint
+    two = route(finder, "two.example").hops[0].endpoint
     assert (two.port, two.requirement) == (465, Requirement("implicit", True, "/etc/two.pem", "smtp.example.net"))
-    near = way(finder, "near.example").stops[0]
+    near = route(finder, "near.example").hops[0]
     assert (near.endpoint.port, near.endpoint.requirement.mode, near.addresses) == (25, "none", ("10.0.0.1",))
 
 
 def test_in_order_of_preference(finders: Finders) -> None:
     """All ways out of a rule are tried in order; one that leads nowhere is passed over."""
     finder = finders(RELAYS + '[[route]]\nmatch = "*"\nvia = ["relay:two", "mx", "relay:one"]\n')
-    assert [stop.endpoint.host for stop in way(finder, "example.com").stops] == ["two.example.net", "a", "b", "192.0.2.10"]
-    assert [stop.endpoint.host for stop in way(finder, "nomail.example").stops] == ["two.example.net", "192.0.2.10"]
-    assert way(finder, "example.com").key != way(finder, "nomail.example").key
+    assert [hop.endpoint.host for hop in route(finder, "example.com").hops] == ["two.example.net", "a", "b", "192.0.2.10"]
+    assert [hop.endpoint.host for hop in route(finder, "nomail.example").hops] == ["two.example.net", "192.0.2.10"]
+    assert route(finder, "example.com").key != route(finder, "nomail.example").key
 
 
 def test_what_waits_goes_before_what_is_final(finders: Finders) -> None:
@@ -143,13 +142,13 @@ def test_what_waits_goes_before_what_is_final(finders: Finders) -> None:
 def test_private_addresses(finders: Finders) -> None:
     """MX hosts at private addresses are refused unless the configuration allows them."""
     assert verdict(finders(""), "inside.example") == "fail"
-    assert way(finders("[delivery]\nallow_private = true\n"), "inside.example").stops[0].addresses == ("10.1.1.1",)
+    assert route(finders("[delivery]\nallow_private = true\n"), "inside.example").hops[0].addresses == ("10.1.1.1",)
 
 
 def test_the_rule_is_told(finders: Finders) -> None:
-    """An itinerary says which rule of the file it follows."""
+    """A resolution says which rule of the file it follows."""
     finder = finders(RELAYS + '[[route]]\nmatch = "a.example"\nvia = ["mx"]\n[[route]]\nmatch = "*.b.example"\nvia = ["relay:one"]\n')
-    numbers = [asyncio.run(finder.plan(domain)).number for domain in ("a.example", "x.b.example", "c.example")]
+    numbers = [asyncio.run(finder.resolve(domain)).number for domain in ("a.example", "x.b.example", "c.example")]
     assert numbers == [0, 1, 2]
     assert len(finder.config.routes) == 3
 
@@ -157,7 +156,7 @@ def test_the_rule_is_told(finders: Finders) -> None:
 def test_remembered(finders: Finders) -> None:
     """The router asks the finder once, until the way is too old or the configuration has changed."""
     resolver = FakeResolver(addresses={"example.com": ["192.0.2.1"]})
-    router = Router(finders("", resolver))
+    router = Router(finders("", resolver).find)
     assert router.known("example.com", 0.0) is None
     found = asyncio.run(router.find("example.com", 0.0))
     assert router.known("example.com", 29.0) is found
@@ -169,8 +168,8 @@ def test_remembered(finders: Finders) -> None:
 def test_this_machine_by_its_address(finders: Finders) -> None:
     """Mail whose best MX is at an address of this machine would come back; who allows private addresses allows that, too."""
     assert verdict(finders("", ours=("192.0.2.1",)), "example.com") == "fail"
-    assert [stop.endpoint.host for stop in way(finders("", ours=("192.0.2.2",)), "example.com").stops] == ["a"]
-    assert len(way(finders("[delivery]\nallow_private = true", ours=("192.0.2.1",)), "example.com").stops) == 2
+    assert [hop.endpoint.host for hop in route(finders("", ours=("192.0.2.2",)), "example.com").hops] == ["a"]
+    assert len(route(finders("[delivery]\nallow_private = true", ours=("192.0.2.1",)), "example.com").hops) == 2
 
 
 # Where a stranger's DNS must not lead us, against a real name server
@@ -231,7 +230,7 @@ class TestHostile:
     def test_never(self, finders: Finders, hostile: Nsd, domain: str) -> None:
         """Each address that is not the world's, as MX, through an alias, as the domain itself, by the name localhost."""
         with pytest.raises(Unroutable) as caught:
-            way(finders("", Resolver([hostile.address])), domain)
+            route(finders("", Resolver([hostile.address])), domain)
         assert (caught.value.code, caught.value.enhanced) == (550, "5.4.4")
 
     @pytest.mark.parametrize("domain", ["short.example", "dotted.example"])
@@ -242,34 +241,34 @@ class TestHostile:
     @pytest.mark.parametrize("domain", ["mixed.example", "second.example"])
     def test_the_good_ones_are_used(self, finders: Finders, hostile: Nsd, domain: str) -> None:
         """Of mixed addresses and of mixed hosts only those are called that are in the world."""
-        found = way(finders("", Resolver([hostile.address])), domain)
-        assert [stop.addresses for stop in found.stops] == [(PUBLIC,)]
+        found = route(finders("", Resolver([hostile.address])), domain)
+        assert [hop.addresses for hop in found.hops] == [(PUBLIC,)]
 
     def test_a_relay_may_be_anywhere(self, finders: Finders, hostile: Nsd) -> None:
         """The operator's own word is not screened, by name or by address."""
         text = '[relay.out]\nhost = "inside.alias.example"\n'
-        assert way(finders(text, Resolver([hostile.address])), "example.com").stops[0].addresses == ("10.0.0.1",)
+        assert route(finders(text, Resolver([hostile.address])), "example.com").hops[0].addresses == ("10.0.0.1",)
 
 
 def test_rebinding(finders: Finders) -> None:
     """A name that leads elsewhere once it was screened leads nobody there: what is called are the addresses of that look-up."""
     with Nameserver(f"evil.example. 0 IN MX 10 mx.evil.example.\n{record('mx.evil.example', PUBLIC)}") as server:
         finder = finders("[tls]\nmx = 'none'", Resolver([server.address]))
-        (stop,) = way(finder, "evil.example").stops
+        (hop,) = route(finder, "evil.example").hops
         server.serve(f"evil.example. 0 IN MX 10 mx.evil.example.\n{record('mx.evil.example', '127.0.0.1')}")
         asked = len(server.asked)
-        assert stop.addresses == (PUBLIC,)
+        assert hop.addresses == (PUBLIC,)
         with pytest.raises(SessionError) as caught:
-            asyncio.run(_call(stop))
+            asyncio.run(_call(hop))
         assert PUBLIC in str(caught.value)
         assert "127.0.0.1" not in str(caught.value)
         assert len(server.asked) == asked
 
 
-async def _call(stop: Stop) -> None:
+async def _call(hop: NextHop) -> None:
     """Call as the daemon does; the address of nobody answers nothing, and a proxy in front of it no more."""
-    (address,) = stop.addresses
-    await Connection.open(stop.endpoint, address, Timeouts(connect=0.2, greeting=0.2))
+    (address,) = hop.addresses
+    await Connection.open(hop.endpoint, address, Timeouts(connect=0.2, greeting=0.2))
 
 
 def test_limits_that_go_with_the_way(finders: Finders) -> None:
@@ -277,9 +276,9 @@ def test_limits_that_go_with_the_way(finders: Finders) -> None:
     finder = finders(
         '[[shape]]\nmatch = ["example.com"]\nmessages_per_connection = 3\n[[shape]]\nmatch = ["two.example.net"]\nmax_connections = 1\n'
     )
-    way = asyncio.run(finder.find("example.com"))
-    assert way.key == "mx:a,b for:example.com"
-    assert {stop.endpoint.messages for stop in way.stops} == {3}
+    route = asyncio.run(finder.find("example.com"))
+    assert route.key == "mx:a,b for:example.com"
+    assert {hop.endpoint.messages for hop in route.hops} == {3}
     other = asyncio.run(finder.find("two.example.net"))
     assert other.key == "mx:two.example.net"
-    assert {stop.endpoint.messages for stop in other.stops} == {0}
+    assert {hop.endpoint.messages for hop in other.hops} == {0}

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from mailer.config.forms import Pattern, Via
 from mailer.config.kinds import HOP
-from mailer.config.sections.route import Route
+from mailer.config.sections.route import RouteRule
 from mailer.routing.table import DEFAULT, RouteTable
 
 A, B, C = (f"relay:{name}" for name in "abc")
 
 
-def rule(pattern: str, *via: str) -> Route:
+def rule(pattern: str, *via: str) -> RouteRule:
     """A section as the file would have it."""
-    return Route(match=Pattern.read(pattern), via=tuple(map(Via.read, via)))
+    return RouteRule(match=Pattern.read(pattern), via=tuple(map(Via.read, via)))
 
 
 def table(*rules: tuple[str, str]) -> RouteTable:

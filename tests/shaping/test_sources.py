@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.config.file import config_of
-from mailer.routing.router import Stop, Way
 from mailer.shaping.sources import DAY, Book, Count, Sources, Wait
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
+from mailer.transport.route import NextHop, Route
 
 MORNING = 20_000 * float(DAY)
 NEW_AND_OLD = """
@@ -34,15 +34,17 @@ def sources(text: str, path: Path, before: Sources | None = None) -> Sources:
     return Sources(TermsTable(config_of("c.toml", text.encode())), Book(str(path / "warmup")), before)
 
 
-def way(key: str = "mx:mx.example.net", *addresses: str) -> Way:
+def route(key: str = "mx:mx.example.net", *addresses: str) -> Route:
     """To one host."""
-    stop = Stop(Endpoint("mx.example.net", 25, Requirement("none"), hello="host.example.com"), addresses or ("198.51.100.1",), relay=False)
-    return Way(key, (stop,), key.startswith("relay:"))
+    hop = NextHop(
+        Endpoint("mx.example.net", 25, Requirement("none"), hello="host.example.com"), addresses or ("198.51.100.1",), relay=False
+    )
+    return Route(key, (hop,), key.startswith("relay:"))
 
 
-def names(found: Sources, now: float, times: int, to: Way | None = None) -> list[str]:
+def names(found: Sources, now: float, times: int, to: Route | None = None) -> list[str]:
     """The source of each of so many messages; ``-`` where one has to wait."""
-    made = [found.choose(to or way(), 1, now) for _ in range(times)]
+    made = [found.choose(to or route(), 1, now) for _ in range(times)]
     return ["-" if isinstance(each, Wait) else each[0] for each in made]
 
 
@@ -58,7 +60,7 @@ def test_what_has_to_wait_waits_until_tomorrow_and_knows_why(tmp_path: Path) -> 
     """Where no other source has room, the next day begins at midnight (UTC)."""
     found = sources(ONLY_NEW, tmp_path)
     names(found, MORNING + 5, 2)
-    wait = found.choose(way(), 1, MORNING + 3600)
+    wait = found.choose(route(), 1, MORNING + 3600)
     assert isinstance(wait, Wait)
     assert wait.until == MORNING + DAY
     assert wait.reason == "source new is being warmed up and has sent its 2 for day 1 to mx:mx.example.net"
@@ -83,7 +85,7 @@ def test_a_clock_that_was_years_ahead_costs_a_day(tmp_path: Path) -> None:
     """What was sent by it was sent today; tomorrow is the next day."""
     found = sources(ONLY_NEW, tmp_path)
     assert names(found, MORNING + 3650 * DAY, 2) == ["new", "new"]
-    wait = found.choose(way(), 1, MORNING)
+    wait = found.choose(route(), 1, MORNING)
     assert isinstance(wait, Wait)
     assert wait.until <= MORNING + DAY
     found.book.sent("new", "mx:mx.example.net", MORNING, 1)
@@ -94,9 +96,9 @@ def test_each_place_has_its_plan(tmp_path: Path) -> None:
     """What was sent to one is not counted for another; those that share a section are one place."""
     found = sources(NEW_AND_OLD + '[[shape]]\nmatch = ["*.mail.example"]\nshare = true\nwarm_up = [1]\n', tmp_path)
     assert names(found, MORNING, 2) == ["new", "new"]
-    assert names(found, MORNING, 2, way("mx:other.example")) == ["new", "new"]
-    assert names(found, MORNING, 1, way("mx:a.mail.example")) == ["new"]
-    assert names(found, MORNING, 1, way("mx:b.mail.example")) == ["old"]
+    assert names(found, MORNING, 2, route("mx:other.example")) == ["new", "new"]
+    assert names(found, MORNING, 1, route("mx:a.mail.example")) == ["new"]
+    assert names(found, MORNING, 1, route("mx:b.mail.example")) == ["old"]
 
 
 def test_a_plan_for_a_destination_does_not_make_a_warm_source_cold(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_the_next_try_leaves_from_the_same_source(tmp_path: Path) -> None:
     found = sources(ONLY_NEW, tmp_path)
     names(found, MORNING, 2)
     assert names(found, MORNING, 1) == ["-"]
-    chosen = found.choose(way(), 1, MORNING, last="new")
+    chosen = found.choose(route(), 1, MORNING, last="new")
     assert not isinstance(chosen, Wait)
     assert chosen[0] == "new"
     assert found.book.count("new", "mx:mx.example.net", MORNING).sent == 2
@@ -157,7 +159,7 @@ def test_reports_are_not_counted(tmp_path: Path) -> None:
     """They leave also when the day's number is used up."""
     found = sources(ONLY_NEW, tmp_path)
     names(found, MORNING, 2)
-    assert not isinstance(found.choose(way(), 0, MORNING), Wait)
+    assert not isinstance(found.choose(route(), 0, MORNING), Wait)
 
 
 def test_a_source_that_rests(tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_a_source_that_rests(tmp_path: Path) -> None:
     assert found.rest("mx:mx.example.net", "new", MORNING + 60, "550 listed", MORNING)
     assert names(found, MORNING, 1) == ["old"]
     again = sources(NEW_AND_OLD, tmp_path, found)
-    chosen = again.choose(way(), 1, MORNING, last="new")
+    chosen = again.choose(route(), 1, MORNING, last="new")
     assert not isinstance(chosen, Wait)
     assert chosen[0] == "old"
     assert names(again, MORNING + 60, 1) == ["new"]
@@ -185,12 +187,12 @@ def test_the_last_source_does_not_rest(tmp_path: Path) -> None:
 def test_what_a_session_gets(tmp_path: Path) -> None:
     """The addresses and the name of the source; hosts are called only at addresses of a family that it has."""
     found = sources(NEW_AND_OLD, tmp_path)
-    both = way("mx:mx.example.net", "198.51.100.1", "2001:db8:9::1")
+    both = route("mx:mx.example.net", "198.51.100.1", "2001:db8:9::1")
     chosen = [found.choose(both, 1, MORNING) for _ in range(3)]
     assert not any(isinstance(each, Wait) for each in chosen)
-    new, old = chosen[0][1].stops[0], chosen[2][1].stops[0]  # type: ignore[union-attr]
+    new, old = chosen[0][1].hops[0], chosen[2][1].hops[0]  # type: ignore[union-attr]
     assert (new.endpoint.source, new.endpoint.source6, new.endpoint.hello) == ("192.0.2.1", "2001:db8::1", "new.example.com")
-    assert new.addresses == both.stops[0].addresses
+    assert new.addresses == both.hops[0].addresses
     assert (old.endpoint.source, old.endpoint.source6, old.endpoint.hello) == ("192.0.2.2", "", "host.example.com")
     assert old.addresses == ("198.51.100.1",)
     assert chosen[0][1] is chosen[1][1]  # type: ignore[index]
@@ -199,7 +201,7 @@ def test_what_a_session_gets(tmp_path: Path) -> None:
 def test_no_source_can_call_there(tmp_path: Path) -> None:
     """A host with IPv6 only waits where all sources have IPv4 only, and the reason says so."""
     found = sources(NEW_AND_OLD + '[[shape]]\nmatch = ["*"]\nsources = ["old"]\n', tmp_path)
-    wait = found.choose(way("mx:mx.example.net", "2001:db8:9::1"), 1, MORNING)
+    wait = found.choose(route("mx:mx.example.net", "2001:db8:9::1"), 1, MORNING)
     assert isinstance(wait, Wait)
     assert "family" in wait.reason
 
@@ -208,9 +210,9 @@ def test_relays_have_no_source_unless_one_is_named(tmp_path: Path) -> None:
     """Warming up is for those who judge our address, and a relay knows us."""
     relays = '[relay.out]\nhost = "h.example"\n[relay.in]\nhost = "h.example"\n[[route]]\nmatch = "*"\nvia = ["relay:out"]\n'
     found = sources(relays + NEW_AND_OLD + '[[shape]]\nmatch = ["relay:in"]\nsources = ["old"]\n', tmp_path)
-    assert names(found, MORNING, 1, way("relay:out")) == [""]
-    assert names(found, MORNING, 1, way("relay:in")) == ["old"]
-    assert sources("", tmp_path).choose(way(), 1, MORNING) == ("", way())
+    assert names(found, MORNING, 1, route("relay:out")) == [""]
+    assert names(found, MORNING, 1, route("relay:in")) == ["old"]
+    assert sources("", tmp_path).choose(route(), 1, MORNING) == ("", route())
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.lists(st.tuples(st.integers(0, 80_000), st.integers(1, 5)), max_size=150))
@@ -222,7 +224,7 @@ def test_no_day_has_more_than_its_number(tmp_path_factory: pytest.TempPathFactor
     sent: dict[int, list[int]] = {}
     for wait, count in mail:
         now += wait
-        if not isinstance(found.choose(way(), count, now), Wait):
+        if not isinstance(found.choose(route(), count, now), Wait):
             sent.setdefault(int(now // DAY), []).append(count)
         if wait % 7 == 0:
             found.book.save()

@@ -7,8 +7,8 @@ import pytest
 from mailer.config import Config
 from mailer.config.file import config_of
 from mailer.config.forms import Rate
-from mailer.routing.router import Way
 from mailer.shaping.table import TermsTable
+from mailer.transport.route import Route
 
 T0 = 1_800_000_000.0
 GOOGLE = "mx:alt1.aspmx.l.google.com,aspmx.l.google.com"
@@ -19,9 +19,9 @@ def table(text: str, before: TermsTable | None = None) -> TermsTable:
     return TermsTable(config_of("c.toml", text.encode()), before)
 
 
-def way(key: str) -> Way:
+def route(key: str) -> Route:
     """One that leads there."""
-    return Way(key, (), key.startswith("relay:"))
+    return Route(key, (), key.startswith("relay:"))
 
 
 def shape(match: str, *settings: str) -> str:
@@ -31,12 +31,12 @@ def shape(match: str, *settings: str) -> str:
 
 def test_what_holds_without_a_word() -> None:
     """Two connections at first and twenty at most; five for a relay; the breaker opens after three; no rate."""
-    terms = TermsTable(Config())(way("mx:a.example"))
+    terms = TermsTable(Config())(route("mx:a.example"))
     assert (terms.window_start, terms.window_max) == (2, 20)
     assert (terms.breaker_threshold, terms.breaker_first, terms.breaker_longest) == (3, 60.0, 900.0)
     assert (terms.messages_per_connection, terms.recipients_per_message, terms.retry_schedule) == (0, 100, ())
     assert (terms.throttle.messages, terms.throttle.connections, terms.throttle.rooms) == ([], [], [])
-    assert TermsTable(Config())(way("relay:out")).window_start == 5
+    assert TermsTable(Config())(route("relay:out")).window_start == 5
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_holds_without_a_word() -> None:
 def test_what_matches(pattern: str, key: str, hit: bool) -> None:
     """A relay by its name, MX hosts by theirs, a domain where the key says so; capitals and scripts make no difference."""
     relays = '[relay.out]\nhost = "h.example"\n' if "relay:" in pattern else ""
-    assert (table(relays + shape(pattern, "max_connections = 7"))(way(key)).window_max == 7) == hit
+    assert (table(relays + shape(pattern, "max_connections = 7"))(route(key)).window_max == 7) == hit
 
 
 def test_the_first_that_says_something() -> None:
@@ -77,7 +77,7 @@ def test_the_first_that_says_something() -> None:
         + shape("*.example.org", "max_connections = 1", "messages_per_connection = 1")
         + shape("*", "max_connections = 8", "messages_per_connection = 50", 'breaker_first = "30m"', 'retry_schedule = ["7m"]')
     )
-    terms = found(way(GOOGLE))
+    terms = found(route(GOOGLE))
     assert (terms.window_start, terms.window_max) == (3, 3)
     assert (terms.messages_per_connection, terms.recipients_per_message) == (50, 30)
     assert (terms.breaker_first, terms.breaker_longest) == (1800.0, 1800.0)
@@ -91,7 +91,7 @@ def test_a_domain_that_is_named_is_a_destination_of_its_own() -> None:
     assert key == f"{GOOGLE} for:example.com"
     assert found.key(GOOGLE, "example.org") == GOOGLE
     assert found.key(GOOGLE, "www.example.com") == GOOGLE
-    assert (found(way(key)).window_max, found(way(GOOGLE)).window_max) == (1, 9)
+    assert (found(route(key)).window_max, found(route(GOOGLE)).window_max) == (1, 9)
 
 
 def test_domains_below_a_pattern_stay_together() -> None:
@@ -104,9 +104,9 @@ def test_domains_below_a_pattern_stay_together() -> None:
 def test_each_has_its_own_rate() -> None:
     """Unless the section says that they share it."""
     found = table(shape("*.example", 'message_rate = "1/min"'))
-    found(way("mx:a.example")).throttle.took(T0, 1)
-    assert found(way("mx:a.example")).throttle.ready(T0, 1) == T0 + 60
-    assert found(way("mx:b.example")).throttle.ready(T0, 1) == T0
+    found(route("mx:a.example")).throttle.took(T0, 1)
+    assert found(route("mx:a.example")).throttle.ready(T0, 1) == T0 + 60
+    assert found(route("mx:b.example")).throttle.ready(T0, 1) == T0
 
 
 def test_shared() -> None:
@@ -114,7 +114,7 @@ def test_shared() -> None:
     found = table(
         shape("*.mail.example", "share = true", 'message_rate = "1/min"', "max_connections = 1") + shape("*", 'connection_rate = "1/min"')
     )
-    a, b = found(way("mx:a.mail.example")).throttle, found(way("mx:b.mail.example")).throttle
+    a, b = found(route("mx:a.mail.example")).throttle, found(route("mx:b.mail.example")).throttle
     a.took(T0, 1)
     assert b.ready(T0, 1) == T0 + 60
     a.opened(T0)
@@ -127,7 +127,7 @@ def test_shared() -> None:
 def test_for_all_the_world() -> None:
     """The rates of [delivery] hold for all destinations together, besides those of each."""
     found = table('[delivery]\nmessage_rate = "1/s"\nconnection_rate = "1/min"\n' + shape("a.example", 'message_rate = "1/min"'))
-    a, b = found(way("mx:a.example")).throttle, found(way("relay:out")).throttle
+    a, b = found(route("mx:a.example")).throttle, found(route("relay:out")).throttle
     a.took(T0, 1)
     a.opened(T0)
     assert (a.ready(T0, 1), b.ready(T0, 1)) == (T0 + 60, T0 + 1)
@@ -137,11 +137,11 @@ def test_for_all_the_world() -> None:
 def test_a_reload_forgets_nothing() -> None:
     """Other limits hold at once, for what was measured before too."""
     before = table(shape("*", 'message_rate = "1/min"', "share = true", "max_connections = 1"))
-    before(way("mx:a.example")).throttle.took(T0, 1)
-    before(way("mx:a.example")).throttle.opened(T0)
+    before(route("mx:a.example")).throttle.took(T0, 1)
+    before(route("mx:a.example")).throttle.opened(T0)
     after = table(shape("*", 'message_rate = "2/min"', "share = true", "max_connections = 2"), before)
     del before
-    throttle = after(way("mx:a.example")).throttle
+    throttle = after(route("mx:a.example")).throttle
     assert T0 < throttle.ready(T0, 1) <= T0 + 60
     assert throttle.ready_connection(T0) == T0
     throttle.opened(T0)
@@ -160,7 +160,7 @@ def test_explain() -> None:
     assert said["initial_connections"][1:3] == (2, "built-in default")
     assert said["connection_rate"][1:3] == (None, "built-in default")
     assert said["retry_schedule"].value[0] == 60.0
-    assert {each.name: each.value for each in found.explain(way("relay:out"))}["initial_connections"] == 5
+    assert {each.name: each.value for each in found.explain(route("relay:out"))}["initial_connections"] == 5
 
 
 def test_explain_says_the_number_that_holds() -> None:
@@ -174,4 +174,4 @@ def test_explain_says_the_number_that_holds() -> None:
 def test_it_is_worked_out_once() -> None:
     """The terms of a destination are one value, however often they are asked for."""
     found = table(shape("*", 'message_rate = "1/s"'))
-    assert found(way("mx:a.example")) is found(way("mx:a.example"))
+    assert found(route("mx:a.example")) is found(route("mx:a.example"))

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.scheduler import Limits, Scheduler
-from mailer.routing.router import Way
 from mailer.spool import Entry
+from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
 
 MANY = 1_000_000
@@ -33,10 +33,10 @@ def main() -> None:
     print(f"{MANY} messages waiting, none due:         {plan * 1e9:8.0f} ns for a plan, {memory:.0f} bytes a message, its name included")
 
 
-def job(way: Way, id: str, sender: str) -> Job:
+def job(route: Route, id: str, sender: str) -> Job:
     """A message of its own."""
     letter = envelope(id=id, sender=sender)
-    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW, open_jobs=1), way, [0])
+    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW, open_jobs=1), route, [0])
 
 
 def best(measure: Callable[[], float]) -> float:
@@ -46,7 +46,7 @@ def best(measure: Callable[[], float]) -> float:
 
 def one_relay() -> float:
     """A queue as the engine works it off: five sessions, each taking the next job as it has done one."""
-    jobs = [job(Way("relay:out", (), relay=True), str(nth), "me@example.com") for nth in range(SOME)]
+    jobs = [job(Route("relay:out", (), relay=True), str(nth), "me@example.com") for nth in range(SOME)]
     scheduler = Scheduler(Limits())
     begin = time.perf_counter()
     for one in jobs:
@@ -61,7 +61,7 @@ def one_relay() -> float:
 
 def many_destinations() -> float:
     """Each message goes somewhere else."""
-    jobs = [job(Way(f"mx:{nth}.example", (), relay=False), str(nth), f"{nth}@example.com") for nth in range(SOME)]
+    jobs = [job(Route(f"mx:{nth}.example", (), relay=False), str(nth), f"{nth}@example.com") for nth in range(SOME)]
     scheduler = Scheduler(Limits())
     begin = time.perf_counter()
     for one in jobs:

@@ -19,9 +19,9 @@ from mailer.queue.admission import LONG
 from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
 from mailer.queue.scheduler import Limits, Scheduler
-from mailer.routing.router import Stop, Way
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
+from mailer.transport.route import NextHop, Route
 
 START = 1_800_000_000.0
 RETRY = (60.0, 300.0, 900.0, 1800.0, 3600.0)
@@ -56,10 +56,10 @@ HOLE = Kind("black hole", connect=30.0, down=(0.0, float("inf")))
 class Message:
     """As much of a message as the scheduler looks at; it is its own attempt, entry and envelope."""
 
-    __slots__ = ("arrived", "done", "id", "kind", "open_jobs", "priority", "sender", "state", "tries", "way")
+    __slots__ = ("arrived", "done", "id", "kind", "open_jobs", "priority", "route", "sender", "state", "tries")
 
-    def __init__(self, id: str, way: Way, kind: Kind, sender: str, arrived: float) -> None:
-        self.id, self.way, self.kind, self.sender, self.arrived = id, way, kind, sender, arrived
+    def __init__(self, id: str, route: Route, kind: Kind, sender: str, arrived: float) -> None:
+        self.id, self.route, self.kind, self.sender, self.arrived = id, route, kind, sender, arrived
         self.priority = "normal"
         self.state = "queued"
         self.open_jobs = 1
@@ -77,8 +77,8 @@ class Message:
         return self
 
 
-def _stops(key: str, kind: Kind) -> tuple[Stop, ...]:
-    return (Stop(Endpoint(key, 25, Requirement("none")), kind.addresses, relay=False),) if kind.addresses else ()
+def _stops(key: str, kind: Kind) -> tuple[NextHop, ...]:
+    return (NextHop(Endpoint(key, 25, Requirement("none")), kind.addresses, relay=False),) if kind.addresses else ()
 
 
 class Fixed(Window):
@@ -141,7 +141,7 @@ class Simulation:
         seed: int = 1,
     ) -> None:
         self.hosts = hosts
-        self.ways = {key: Way(key, _stops(key, kind), relay=False) for key, kind in hosts.items()}
+        self.routes = {key: Route(key, _stops(key, kind), relay=False) for key, kind in hosts.items()}
         self.scheduler = Scheduler(limits or Limits())
         self.window, self.lenient = window, lenient
         self.random = random.Random(seed)
@@ -156,7 +156,7 @@ class Simulation:
 
     def put(self, key: str, sender: str = "me@example.com", at: float = 0.0) -> Message:
         """A message for `key`, `at` seconds after the start."""
-        message = Message(f"{len(self.messages):026}", self.ways[key], self.hosts[key], sender, START + at)
+        message = Message(f"{len(self.messages):026}", self.routes[key], self.hosts[key], sender, START + at)
         self.messages[message.id] = message
         if at:
             self._later(at, self.scheduler.expect, message.id, 0.0)
@@ -192,7 +192,7 @@ class Simulation:
             self._called_off(destination)
         for destination, job in plan.open:
             self._calls.setdefault(destination.key, []).append(job)
-            self._later(destination.way.relay or self.hosts[destination.key].connect, self._connected, destination, job)
+            self._later(destination.route.relay or self.hosts[destination.key].connect, self._connected, destination, job)
         for id in plan.load:
             self._load(self.messages[id])
         self.tally.most_active = max(self.tally.most_active, len(self.scheduler.active))
@@ -200,21 +200,21 @@ class Simulation:
 
     def _load(self, message: Message) -> None:
         self.tally.events["read"] += 1
-        if not self.scheduler.admits(message.way, message.id, self.now):
+        if not self.scheduler.admits(message.route, message.id, self.now):
             self._no_room(message)
             return
-        known = message.way.key in self.scheduler.destinations
-        destination = self.scheduler.queue(Job(message, message.way, [0]))  # type: ignore[arg-type]
+        known = message.route.key in self.scheduler.destinations
+        destination = self.scheduler.queue(Job(message, message.route, [0]))  # type: ignore[arg-type]
         if not known:
             destination.window = self.window(destination.window.size, destination.window.cap)
 
     def _no_room(self, message: Message) -> None:
-        if self.scheduler.is_long(message.way, self.now):
+        if self.scheduler.is_long(message.route, self.now):
             self.tally.events["congested"] += 1
-            self._back(Job(message, message.way, [0]), self.now + LONG * (1 + self.random.random()))  # type: ignore[arg-type]
+            self._back(Job(message, message.route, [0]), self.now + LONG * (1 + self.random.random()))  # type: ignore[arg-type]
         else:
             self.tally.events["parked"] += 1
-            self.scheduler.park(message.id, message.way)
+            self.scheduler.park(message.id, message.route)
 
     def _called_off(self, destination: Destination) -> None:
         """Others wait, and this one has been silent for long."""
@@ -287,6 +287,6 @@ class Simulation:
 
     def jain(self, kind: Kind, until: float) -> float:
         """How evenly the destinations of a kind were served in the first `until` seconds: 1 is even, 1/n is one of n."""
-        shares = Counter(m.way.key for m in self.messages.values() if m.kind is kind and 0 < m.done <= START + until)
+        shares = Counter(m.route.key for m in self.messages.values() if m.kind is kind and 0 < m.done <= START + until)
         rates = [shares[key] for key, each in self.hosts.items() if each is kind]
         return sum(rates) ** 2 / (len(rates) * sum(rate * rate for rate in rates) or 1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TO_MX = Via("mx")
 
 
-class Route(Section, header="[[route]]", member="routes", plural="routes"):
+class RouteRule(Section, header="[[route]]", member="routes", plural="routes"):
     """Which way mail for a domain leaves.
 
     The first route that matches wins; where none does, mail goes to the MX hosts of the domain. With no
@@ -57,12 +57,12 @@ class Route(Section, header="[[route]]", member="routes", plural="routes"):
             yield "via names the same way out twice"
 
 
-def everything(via: Via) -> Route:
+def everything(via: Via) -> RouteRule:
     """The route of all mail by one way out."""
-    return Route(match=EVERYTHING, via=(via,))
+    return RouteRule(match=EVERYTHING, via=(via,))
 
 
-def completed(routes: Sequence[Route], relays: Mapping[str, Relay]) -> tuple[Route, ...]:
+def completed(routes: Sequence[RouteRule], relays: Mapping[str, Relay]) -> tuple[RouteRule, ...]:
     """`routes` and one for what none of them takes: by the MX hosts, or by the only relay where nothing is said of routes."""
     if any(route.match == EVERYTHING for route in routes):
         return (*routes,)

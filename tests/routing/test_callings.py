@@ -8,7 +8,7 @@ import pytest
 
 from mailer.config import load
 from mailer.config.model import Config
-from mailer.routing.calling import callings, changed
+from mailer.routing.resolve import callings, changed
 
 TEXT = """
 [mailer]
