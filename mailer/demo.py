@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import mailer
-from mailer.mail.failure import CANNOT_CREATE, UNAVAILABLE, Failure, from_os
+from mailer.cli.exit_codes import EXIT_CODES
+from mailer.mail.problem import Problem, from_os
 from mailer.spool import Spool
 from mailer.status.record import Record
 from mailer.status.view import View
@@ -94,7 +95,7 @@ class Demo:
         except OSError as error:
             raise from_os("the demo has no place", str(self.directory), error) from None
         if not empty:
-            raise Failure(f"{self.directory} is not empty; give the demo a directory of its own", CANNOT_CREATE)
+            raise Problem(f"{self.directory} is not empty; give the demo a directory of its own", "cannot-create")
         try:
             self._start()
         except BaseException:
@@ -118,7 +119,7 @@ class Demo:
     # -- what happens
 
     def step(self) -> None:
-        """Do what is next, if it is time for it: send a letter. Raises `Failure` if a process has ended."""
+        """Do what is next, if it is time for it: send a letter. Raises `Problem` if a process has ended."""
         for name, child in self._children.items():
             if child.poll() is not None:
                 raise self._died(name)
@@ -186,9 +187,9 @@ class Demo:
             time.sleep(0.01)
         return said.partition("\n")[0]
 
-    def _died(self, name: str) -> Failure:
+    def _died(self, name: str) -> Problem:
         said = self._log(name).read_text(encoding="utf-8", errors="replace").splitlines()
-        return Failure(f"the {name} did not stay: {said[-1] if said else 'it said nothing'} (see {self._log(name)})", UNAVAILABLE)
+        return Problem(f"the {name} did not stay: {said[-1] if said else 'it said nothing'} (see {self._log(name)})", "unavailable")
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
@@ -200,7 +201,8 @@ class Demo:
             env=_environment(), cwd=self.directory, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise Failure(f"a message could not be sent: {done.stderr.strip()}", done.returncode)
+            kinds = {code: kind for kind, code in EXIT_CODES.items()}
+            raise Problem(f"a message could not be sent: {done.stderr.strip()}", kinds.get(done.returncode, "bug"))
 
 
 def _program(*arguments: str) -> list[str]:

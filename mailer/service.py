@@ -28,7 +28,7 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.notify import notify, reloading, watchdog_seconds
 from mailer.log import Log, open_stream
-from mailer.mail.failure import OK, TRY_AGAIN, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.queue.component import Queue, raise_descriptor_limit
@@ -66,8 +66,8 @@ class Service:
         self.spool = Spool(self.config.spool)
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
-    def run(self) -> int:
-        """Run until a signal says stop, or with `once` until nothing is due; returns the exit code. Raises `Failure`."""
+    def run(self) -> None:
+        """Run until a signal says stop, or with `once` until nothing is due. Raises `Problem`."""
         self.spool.prepare()
         check_ancestors(self.spool.root)
         raise_descriptor_limit()
@@ -75,15 +75,15 @@ class Service:
         try:
             self.lock.acquire()
         except Timeout:
-            raise Failure(f"another daemon runs on the spool {self.spool.root}", TRY_AGAIN) from None
+            raise Problem(f"another daemon runs on the spool {self.spool.root}", "try-again") from None
         except OSError as error:
             raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
         try:
-            return _run_loop(self._main())
+            _run_loop(self._main())
         finally:
             self.lock.release()
 
-    async def _main(self) -> int:
+    async def _main(self) -> None:
         self._build()
         loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
@@ -109,7 +109,6 @@ class Service:
                 bell.close()
             await self.door.close()
             await self._take_down()
-        return OK
 
     def _hang_bell(self) -> socket.socket | None:
         """The doorbell; without one, new mail is found by the next rescan."""
@@ -173,7 +172,7 @@ class Service:
         finally:
             await self.chores.end()
         if self.queue.undone:
-            raise Failure(f"the disk did not take what became of {self.queue.undone} messages; run it again", TRY_AGAIN)
+            raise Problem(f"the disk did not take what became of {self.queue.undone} messages; run it again", "try-again")
 
     def _begin(self) -> None:
         chores = self.chores
@@ -211,11 +210,11 @@ class Service:
         try:
             config = load(*self.given)
             if config.spool != self.config.spool:
-                raise Failure("the spool cannot change while the daemon runs; restart it", 78)
+                raise Problem("the spool cannot change while the daemon runs; restart it", "bad-config")
             with self.queue.reload(config):
                 pass
             self._take_over(config)
-        except Failure as failure:
+        except Problem as failure:
             self.events.tell(Alarm(self.clock.now(), "config", f"the configuration stays as it was: {failure}"))
         notify("READY=1")
 
@@ -254,14 +253,15 @@ def _summary(config: Config, spool: Spool) -> str:
     return f"config={config.path or 'defaults'} spool={spool.root} hostname={config.hostname} relays={relays}"
 
 
-def _run_loop(main: Coroutine[Any, Any, int]) -> int:
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` on uvloop where it is installed, else on asyncio's own loop."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main)
+        asyncio.run(main)
+        return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        runner.run(main)
 
 
 def quieten_collector() -> None:

@@ -50,7 +50,7 @@ GROUPS = (
         "error handling",
         80,
         70,
-        "mail/failure.py mail/cause.py mail/outcome.py client/errors.py transport/verdict.py shaping/replies.py bounces/* dsn/*",
+        "mail/problem.py mail/cause.py mail/outcome.py client/errors.py transport/verdict.py shaping/replies.py bounces/* dsn/*",
     ),
     Group("overall", 80, 70, "*"),
 )

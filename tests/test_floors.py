@@ -41,6 +41,7 @@ BESIDE = {
     ("routing", "shaping"),  # a route has the terms of its destination
     ("cli", "service"),  # `mailer run`
     ("cli", "demo"),  # `mailer demo`
+    ("demo", "cli"),  # which starts our own program, and reads its exit codes
     ("__main__", "cli"),  # `python -m mailer`
     ("manual", "cli"),  # the pages are made from the commands' tables
     ("manual", "standards"),  # and one from the source

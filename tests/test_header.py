@@ -17,8 +17,8 @@ from mailer.dkim.author import domains
 from mailer.dkim.sign import Seal, draft
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header
-from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface
+from mailer.mail.problem import Problem
 from mailer.operate.queue import header as shown
 from mailer.queue.loader import hops
 from mailer.smtp.extension import Extensions
@@ -64,7 +64,7 @@ def judged(content: bytes, *allowed: str) -> bool:
     """Whether a user may send it who may send as these."""
     try:
         SubmitterRules([Submitter(user="*", senders=allowed)]).judge(envelope(sender=""), content, ANNA)
-    except Failure:
+    except Problem:
         return False
     return True
 

@@ -68,7 +68,7 @@ def says(node: Named) -> str:
 
 
 def is_command(node: Function) -> bool:
-    """Whether it does what a command line says: any may raise `Failure`, as the room says."""
+    """Whether it does what a command line says: any may raise `Problem`, as the room says."""
     return any(each.annotation and ast.unparse(each.annotation) == "Given" for each in node.args.args[:1])
 
 

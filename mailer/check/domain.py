@@ -12,7 +12,7 @@ from mailer.config.secret import read_key
 from mailer.dkim.author import nearest
 from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
 from . import policy
 from .evaluate import evaluate
@@ -128,5 +128,5 @@ def _used(key: Dkim, keeper: Owner) -> dkim.Used:
     state, needed = key.state, key.needed_until
     try:
         return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
-    except Failure as failure:
+    except Problem as failure:
         return dkim.Used(ascii_domain(key.domain), key.selector, state, None, str(failure), needed)

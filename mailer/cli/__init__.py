@@ -2,7 +2,7 @@
 
 `start` is what the `mailer` script calls, and `main` all that it does. Each command's module holds a `COMMAND` (or `COMMANDS`, where
 a second word chooses), whose function does three things: read what was given, call one function of the
-package, print; what it raises is a `Failure`, which carries the exit code. All text goes through `show`, the only place that knows how
+package, print; what it raises is a `Problem`, which carries the exit code. All text goes through `show`, the only place that knows how
 things look.
 """
 
@@ -12,7 +12,9 @@ import gc
 import os
 import sys
 
-from mailer.mail.failure import BUG, IO_ERROR, OK, TRY_AGAIN, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
+
+from .exit_codes import BUG, EXIT_CODES, IO_ERROR, OK, TRY_AGAIN, USAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,15 +77,15 @@ def start(argv: Sequence[str]) -> NoReturn:
 def _answer(arguments: list[str]) -> int:
     try:
         return _run(arguments)
-    except Failure as failure:
-        return complain(str(failure), failure.code)
+    except Problem as failure:
+        return complain(str(failure), EXIT_CODES[failure.kind])
     except KeyboardInterrupt:
         return complain("interrupted", TRY_AGAIN)
     except BrokenPipeError:  # the reader of our output has left: `mailer status | head`
         return OK
     except OSError as error:  # the machine's trouble, and no bug of ours
         trouble = from_os("cannot go on", error.filename or "input or output", error)
-        return complain(str(trouble), trouble.code)
+        return complain(str(trouble), EXIT_CODES[trouble.kind])
     except Exception as error:
         return _bug(error)
 
@@ -115,14 +117,14 @@ def _run(arguments: list[str]) -> int:
 
 
 def find(arguments: list[str]) -> tuple[Command, list[str]]:
-    """The command that `arguments` begin with, and the rest of them. Raises `Failure` (64)."""
+    """The command that `arguments` begin with, and the rest of them. Raises `Problem` (usage)."""
     name = arguments[0]
     if name not in TABLE:
         import difflib
 
         near = difflib.get_close_matches(name, TABLE, 1)
         hint = f"did you mean `{near[0]}`?" if near else "`mailer --help` lists the commands"
-        raise Failure(f"there is no command {name!r}; {hint}", USAGE)
+        raise Problem(f"there is no command {name!r}; {hint}", "usage")
     module = load(name)
     if hasattr(module, "COMMAND"):
         return module.COMMAND, arguments[1:]
@@ -132,7 +134,7 @@ def find(arguments: list[str]) -> tuple[Command, list[str]]:
         if arguments[1:] in ([], ["--help"], ["-h"]):
             print(lines, file=sys.stdout if arguments[1:] else sys.stderr)
             raise SystemExit(OK if arguments[1:] else USAGE)
-        raise Failure(f"`mailer {name}` has no {arguments[1]!r}; it has {', '.join(commands)}", USAGE)
+        raise Problem(f"`mailer {name}` has no {arguments[1]!r}; it has {', '.join(commands)}", "usage")
     return commands[arguments[1]], arguments[2:]
 
 
@@ -174,12 +176,12 @@ def mute(fd: int) -> None:
 def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bool = False) -> bytes:
     """All of standard input, but no more than a message may have; a person at a terminal is told what is waited for.
 
-    Raises `Failure` (65, 74).
+    Raises `Problem` (bad-message, io-error).
     """
     from mailer.submit import read_all
 
     if sys.stdin is None:
-        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
+        raise Problem("cannot read the message: standard input is closed; nothing was queued", "io-error")
     if sys.stdin.isatty() and not quiet:
         sys.stderr.write(f"mailer: reading the {what} from the terminal; end it with Ctrl-D\n")
     return read_all(sys.stdin.fileno(), settings)

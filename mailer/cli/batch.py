@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.mail.envelope import dump_json
-from mailer.mail.failure import BAD_MESSAGE, OK, Failure
+from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
 from . import later, mute
+from .exit_codes import BAD_MESSAGE, OK
 from .signals import Patient
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def run(given: Given, settings: SubmissionSettings) -> int:
     try:
         with (signals := Patient("the batch was read")):
             batch.send_all(path, wishes, settings, tally, signals)
-    except Failure as failure:
-        raise Failure(f"after {tally.number} messages: {str(failure).removesuffix('; nothing was queued')}", failure.code) from None
+    except Problem as failure:
+        raise Problem(f"after {tally.number} messages: {str(failure).removesuffix('; nothing was queued')}", failure.kind) from None
     finally:
         tally.end()
     return BAD_MESSAGE if tally.bad else OK

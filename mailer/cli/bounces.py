@@ -6,10 +6,10 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import OK
 from mailer.operate.status import GROUPS, groups
 
 from . import pages, show
+from .exit_codes import OK
 from .options import JSON, Command, Option, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mailer.compose import Attachment, Composition, EmailError, EmailLimits, Link
 from mailer.compose.payload import load, whole
 from mailer.mail.charset import WESTERN, marked, readable
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure
 from mailer.mail.message import Change
+from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.submit import Request, read_all
 
@@ -37,7 +37,7 @@ TEXTS = ("--text", "--text-file", "--html", "--html-file")
 
 
 def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str]) -> Request:
-    """The message that the options make, those that are `composing` and were given. Raises `Failure` (64, 65, 67, 74).
+    """The message that the options make, those of `composing` that were given. Raises `Problem` (usage, bad-message, no-such, io-error).
 
     Its request id and its priority are as the message itself has them.
     """
@@ -50,7 +50,7 @@ def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str
         EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(email)
         data, bcc = email.encode(bad), email.hidden(bad)
     except EmailError as error:
-        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+        raise Problem(f"{error}; nothing was queued", "bad-message") from None
     return Request(
         data,
         sender=given.text("--sender"),
@@ -81,7 +81,7 @@ class _Draft:
         try:
             payload = load(text.encode())
         except (ValueError, RecursionError) as error:
-            raise Failure(f"{path}: this is no JSON: {error}; nothing was queued", BAD_MESSAGE) from None
+            raise Problem(f"{path}: this is no JSON: {error}; nothing was queued", "bad-message") from None
         payload, halves = whole(payload)
         if halves:
             self._mend(path, "it has halves of characters, shown as \ufffd")
@@ -130,7 +130,7 @@ class _Draft:
         return self._decoded("text", data)
 
     def _takes_input(self) -> str:
-        """The option whose file is standard input; empty if none is. Raises `Failure` (64) for a second one."""
+        """The option whose file is standard input; empty if none is. Raises `Problem` (usage) for a second one."""
         named = [(name, path) for name in ("--text-file", "--html-file", "--attach") for path in self.given.texts(name)]
         named += [("--inline", one.partition("=")[2]) for one in self.given.texts("--inline")]
         takers = [name for name, path in named if path == "-"]
@@ -163,11 +163,11 @@ class _Draft:
         return text
 
     def _file(self, path: str) -> str:
-        """A file as text, without a byte order mark. Raises `Failure` (65, 67, 74)."""
+        """A file as text, without a byte order mark. Raises `Problem` (bad-message, no-such, io-error)."""
         return self._decoded("standard input" if path == "-" else one_line(path), self._read(path))
 
     def _decoded(self, what: str, data: bytes) -> str:
-        """Octets as text; what is no UTF-8 is mended and told, or refused. Raises `Failure` (65)."""
+        """Octets as text; what is no UTF-8 is mended and told, or refused. Raises `Problem` (bad-message)."""
         if (text := marked(data)) is not None:
             return text
         text, guessed = readable(data)
@@ -176,22 +176,22 @@ class _Draft:
         return text
 
     def _mend(self, what: str, why: str) -> None:
-        """Tell that something was mended. Raises `Failure` (65) where that is not wanted."""
+        """Tell that something was mended. Raises `Problem` (bad-message) where that is not wanted."""
         if self.settings.strict:
-            raise Failure(
-                f"{what}: {why.partition(', ')[0]}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE
+            raise Problem(
+                f"{what}: {why.partition(', ')[0]}; nothing was queued, for that is not to be mended (submission.strict)", "bad-message"
             )
         self.changes.append(Change("mended", what, "", "", why))
 
     def _read(self, path: str) -> bytes:
-        """What is in a file, or in standard input for ``-``. Raises `Failure` (65, 67, 74)."""
+        """What is in a file, or in standard input for ``-``. Raises `Problem` (bad-message, no-such, io-error)."""
         if path == "-":
             return read_input(self.settings, quiet=self.given.flag("--quiet"))
         try:
             with open(path, "rb") as file:
                 return read_all(file.fileno(), self.settings)
         except OSError as error:
-            raise Failure(f"cannot read {path}: {error.strerror}", NO_SUCH) from None
+            raise Problem(f"cannot read {path}: {error.strerror}", "no-such") from None
 
 
 def _person() -> bool:

@@ -7,14 +7,15 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.config import advice, file, manual, report, values
-from mailer.config.file import Problem
+from mailer.config.file import Mistake
 from mailer.config.owner import owner_of
 from mailer.config.values import find
-from mailer.mail.failure import BAD_CONFIG, CANNOT_CREATE, OK, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import safe
 from mailer.operate.route import reports_lead_nowhere
 
 from . import complain, install_sendmail
+from .exit_codes import BAD_CONFIG, OK
 from .options import JSON, Command, usage
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def init(given: Given) -> int:
 
 
 def _create(path: str, text: str) -> None:
-    """A new file that all may read, for it holds no secrets. Raises `Failure` (73, 75, 77)."""
+    """A new file that all may read, for it holds no secrets. Raises `Problem` (cannot-create, try-again, no-permission)."""
     directory = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
@@ -43,7 +44,7 @@ def _create(path: str, text: str) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
-        raise Failure(f"{path} exists already; it stays as it is", CANNOT_CREATE) from None
+        raise Problem(f"{path} exists already; it stays as it is", "cannot-create") from None
     except OSError as error:
         raise from_os("cannot write the configuration", path, error) from None
     with open(fd, "w", encoding="utf-8") as made:
@@ -70,7 +71,7 @@ def check(given: Given) -> int:
     return OK
 
 
-def _missing(given: Given, path: str, config: Config) -> list[Problem]:
+def _missing(given: Given, path: str, config: Config) -> list[Mistake]:
     """What mail would fail on, as the user sees it whom the daemon runs as; what only he can know is not said to be wrong."""
     owner = owner_of(config.spool)
     import subprocess  # noqa: F401 - as all that is loaded here: the library may be closed to him whom we become
@@ -82,7 +83,7 @@ def _missing(given: Given, path: str, config: Config) -> list[Problem]:
     if owner.become():
         _say(given, f"looked at as {owner.name}, whom the spool {config.spool} belongs to, and so the daemon runs as")
         if path and not os.access(path, os.R_OK):
-            return [Problem(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")]
+            return [Mistake(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")]
         config = _again(path, config)
     if not owner.is_foreign:
         return [*advice.missing(config)]
@@ -118,7 +119,7 @@ def change(given: Given) -> int:
         raise usage("config set takes a KEY and a VALUE, or several such pairs", "config set")
     path, data = find(given.text("--config"))
     if not path:
-        raise Failure("there is no configuration file yet; `mailer config init` writes one", USAGE)
+        raise Problem("there is no configuration file yet; `mailer config init` writes one", "usage")
     from mailer.config import edit
 
     text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))

@@ -12,9 +12,10 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.demo import LETTERS, SENDER, Demo
-from mailer.mail.failure import OK, UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 
 from . import pages, show
+from .exit_codes import OK
 from .options import Command, Option, usage
 from .show import BLANK, Cell, Line
 
@@ -49,7 +50,7 @@ def run(given: Given) -> int:
             _leave(demo, clean=given.flag("--clean"))
     show.show(_end(demo, report, kept=not given.flag("--clean")))
     if shortfalls:
-        raise Failure("; ".join(shortfalls), UNAVAILABLE)
+        raise Problem("; ".join(shortfalls), "unavailable")
     return OK
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.config import load
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.operate.status import HEADINGS, Backlog, Pile
 from mailer.status.destinations import FOREVER
 
@@ -68,7 +68,7 @@ def _config(given: Given) -> Config | None:
     """None where the configuration is wrong, and then mail counts for its domain."""
     try:
         return load(given.text("--config"), given.text("--spool"))
-    except Failure:
+    except Problem:
         return None
 
 

@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import BAD_MESSAGE, OK, TRY_AGAIN, USAGE, Failure
+from mailer.mail.problem import Problem
 
 from . import show
+from .exit_codes import BAD_MESSAGE, OK, TRY_AGAIN
 from .options import JSON, Command, Option, usage
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _wish(given: Given) -> KeyWish:
 
 
 def _domain(text: str) -> str:
-    """A domain from the command line as the DNS has it. Raises `Failure` (64)."""
+    """A domain from the command line as the DNS has it. Raises `Problem` (usage)."""
     from mailer.mail.domain import ascii_domain
 
     try:
@@ -80,7 +81,7 @@ def _domain(text: str) -> str:
 
 
 def _selector(text: str) -> str:
-    """A selector from the command line. Raises `Failure` (64)."""
+    """A selector from the command line. Raises `Problem` (usage)."""
     from mailer.config.kinds import SELECTOR
 
     try:
@@ -127,7 +128,7 @@ def rotate(given: Given) -> int:
     named = _one(given, "DOMAIN")
     path, data = find(given.text("--config"))
     if not path:
-        raise Failure("there is no configuration file, so no key in use; `mailer dkim keygen` makes one", USAGE)
+        raise Problem("there is no configuration file, so no key in use; `mailer dkim keygen` makes one", "usage")
     config = file.config_of(path, data, given.text("--spool"))
     try:
         done = rotation.rotate(path, data, config, _domain(named), _wish(given), checked=not given.flag("--unchecked"))
@@ -165,7 +166,7 @@ def verify(given: Given) -> int:
     config = _config(given)
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise Failure(f"the message is larger than {LARGEST >> 20} MiB", BAD_MESSAGE)
+        raise Problem(f"the message is larger than {LARGEST >> 20} MiB", "bad-message")
     found = dkim.verify(config, data)
     for signature in found:
         if given.flag("--json"):

@@ -6,10 +6,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import OK, Failure
+from mailer.mail.problem import Problem
 from mailer.submit import prepare
 
 from . import show as look
+from .exit_codes import OK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ STYLES = {"relayed": "busy", "left": "bad", "refused": "bad", "mended": "wait", 
 
 
 def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
-    """Print what `request` would become, with ``-v`` the message itself, too; nothing is written. Raises `Failure` as submission does."""
+    """Print what `request` would become, with ``-v`` the message itself, too; nothing is written. Raises `Problem` as submission does."""
     prepared = prepare(request, settings, time.time())
     prepared.changes += _relayed(given, prepared)
     if given.flag("--json"):
@@ -43,7 +44,7 @@ def _relayed(given: Given, prepared: Prepared) -> Iterator[Change]:
 
     try:
         config = load(given.text("--config"), given.text("--spool"))
-    except Failure:
+    except Problem:
         return iter(())
     return rewritten(config, prepared.envelope, prepared.content)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from mailer.dsn.explain import explain
 from mailer.machine.users import called
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import NO_SUCH, OK, Failure
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES
+from mailer.mail.problem import Problem
 from mailer.operate.explain import diagnose
 
 from . import pages, show
+from .exit_codes import NO_SUCH, OK
 from .options import JSON, Command, Option, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Fields, Line, moment
@@ -81,7 +82,7 @@ def _config(given: Given) -> tuple[Config | None, str]:
 
     try:
         return load(given.text("--config"), given.text("--spool")), ""
-    except Failure as failure:
+    except Problem as failure:
         return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
 
 

@@ -17,7 +17,7 @@ from errno import EPERM
 from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
 from mailer.io import durable
-from mailer.mail.failure import CANNOT_CREATE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ _count = itertools.count(1)
 
 
 def prepare(maildir: str) -> None:
-    """See to it that `maildir` is a Maildir; makes it if it is not there. Raises `Failure` (73, 77): nothing was queued yet."""
+    """Make the Maildir `maildir` if it is not there. Raises `Problem` (cannot-create, no-permission): nothing was queued yet."""
     try:
         with _as_owner(maildir):
             known = os.path.isdir(f"{maildir}/cur") or not os.path.lexists(maildir)
             if not known and (not os.path.isdir(maildir) or os.listdir(maildir)):
-                raise Failure(f"{maildir} is no Maildir; nothing was queued", CANNOT_CREATE)
+                raise Problem(f"{maildir} is no Maildir; nothing was queued", "cannot-create")
             for path in (maildir, *(f"{maildir}/{name}" for name in ("tmp", "new", "cur"))):
                 if not os.path.isdir(path):
                     os.mkdir(path, 0o700)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mailer
-from mailer.mail.failure import CANNOT_CREATE, OK, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import safe
 
+from .exit_codes import OK
 from .options import Command, Option, usage
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ LONGEST = 120  # characters of a first line that every kernel reads, execve(2)
 
 
 def script() -> str:
-    """What stands in ``sbin/sendmail``. Raises `Failure` (73) if no script can be started by this interpreter.
+    """What stands in ``sbin/sendmail``. Raises `Problem` (cannot-create) if no script can be started by this interpreter.
 
     The interpreter is started with ``-I``, so that no environment leads it to somebody's modules, and with ``-S``: what `site` would
     look for costs a quarter of the start of Python, and all that it would find is written down here.
     """
     first = f"#!{sys.executable} -IS"
     if len(first) > LONGEST or len(first.split()) > 2:
-        raise Failure(f"{sys.executable} cannot start a script: its path is too long, or has a space", CANNOT_CREATE)
+        raise Problem(f"{sys.executable} cannot start a script: its path is too long, or has a space", "cannot-create")
     home = os.path.dirname(os.path.dirname(os.path.abspath(mailer.__file__)))
     packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     places = list(dict.fromkeys([home, *packages]))
@@ -56,7 +57,7 @@ def install(given: Given) -> int:
         raise usage("config install-sendmail takes no operands", "config install-sendmail")
     prefix = given.path("--prefix")
     if not prefix:
-        raise Failure("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", USAGE)
+        raise Problem("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", "usage")
     root = Path(os.path.abspath(prefix))
     for line in _removed(root) if given.flag("--remove") else _made(root):
         if not given.flag("--quiet"):
@@ -69,8 +70,8 @@ def _made(root: Path) -> Iterator[str]:
     foreign = [str(root / name) for name in (PROGRAM, *LINKS) if os.path.lexists(root / name) and not _ours(root, name)]
     if foreign:
         many = f"{' and '.join(foreign)} {'are' if len(foreign) > 1 else 'is'}"
-        raise Failure(
-            f"{many} not of mailer; nothing was changed (remove the package that has it, or choose another prefix)", CANNOT_CREATE
+        raise Problem(
+            f"{many} not of mailer; nothing was changed (remove the package that has it, or choose another prefix)", "cannot-create"
         )
     yield from _put(root / PROGRAM, text)
     for name, target in LINKS.items():
@@ -79,7 +80,7 @@ def _made(root: Path) -> Iterator[str]:
 
 def _removed(root: Path) -> Iterator[str]:
     if not _ours(root, PROGRAM):
-        raise Failure(f"{root / PROGRAM} is not of mailer; nothing was changed", CANNOT_CREATE)
+        raise Problem(f"{root / PROGRAM} is not of mailer; nothing was changed", "cannot-create")
     for name in (*LINKS, PROGRAM):  # the links first, since they are known by what they lead to
         path = root / name
         if _ours(root, name):

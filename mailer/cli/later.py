@@ -22,7 +22,7 @@ PARTS = {"full": "FULL", "headers": "HDRS"}  # RFC 3461 §4.3
 
 
 def asked(given: Given, now: float) -> dict[str, object]:
-    """The envelope's options for what was given; nothing at all if nothing was. Raises `Failure` (64)."""
+    """The envelope's options for what was given; nothing at all if nothing was. Raises `Problem` (usage)."""
     options: dict[str, object] = {}
     at, delay, reports = given.text("--at"), given.text("--delay"), given.text("--dsn")
     if at is not None and delay is not None:

@@ -9,7 +9,7 @@ unambiguous prefixes of long names.
 
 from __future__ import annotations
 
-from mailer.mail.failure import USAGE, Failure
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Given:
         return self.values.get(name, [])
 
     def number(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:
-        """The value of the option `name` as a whole number from `least` to `most`. Raises `Failure` (64)."""
+        """The value of the option `name` as a whole number from `least` to `most`. Raises `Problem` (usage)."""
         text = self.text(name)
         if text is None:
             return default
@@ -128,13 +128,13 @@ class Given:
         return int(digits)
 
 
-def usage(problem: str, command: str) -> Failure:
+def usage(problem: str, command: str) -> Problem:
     """A mistake on the command line."""
-    return Failure(f"{problem} (see `mailer {command} --help`)", USAGE)
+    return Problem(f"{problem} (see `mailer {command} --help`)", "usage")
 
 
 def read(command: Command, arguments: Iterable[str]) -> Given:
-    """Read `arguments` (without the program's and the command's name). Raises `Failure` (64)."""
+    """Read `arguments` (without the program's and the command's name). Raises `Problem` (usage)."""
     by_name = {name: option for option in command.options for name in option.names}
     values: dict[str, list[str]] = {}
     operands: list[str] = []

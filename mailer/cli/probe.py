@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import OK
 from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
 
 from . import show
+from .exit_codes import OK
 from .options import JSON, Command, Option, usage
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from mailer.config.quick import submission
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.mail.failure import NO_SUCH, OK, TRY_AGAIN
 from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
 from mailer.status.view import View
 
 from . import pages, queue_pause, show
+from .exit_codes import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN
 from .options import JSON, Command, Given, Option, usage
 from .queue_show import show_message
 from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
@@ -116,7 +116,7 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
             told.append(each)
     if not records and wanted is not None and chatty:
         show.show([show.Line([f"There is nothing to {operation.verb}."])])
-    codes = [each.failure.code for each in told if each.failure]
+    codes = [EXIT_CODES[each.failure.kind] for each in told if each.failure]
     return next((code for code in (TRY_AGAIN, NO_SUCH, *codes) if code in codes), OK)  # what may work the next time is said first
 
 

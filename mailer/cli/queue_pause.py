@@ -6,11 +6,12 @@ import math
 import time
 
 from mailer.config import values
-from mailer.mail.failure import OK, Failure
+from mailer.mail.problem import Problem
 from mailer.operate import queue
 from mailer.spool.files import suspensions
 
 from . import show
+from .exit_codes import OK
 from .options import JSON, Command, Given, Option, usage
 from .selectors import spool_of
 from .show import Column, Line, Table, exact, moment
@@ -55,7 +56,7 @@ def _unknown(given: Given, target: str) -> str:
         return ""
     try:
         config = load(given.text("--config"), given.text("--spool"))
-    except Failure:  # a mistake elsewhere is no reason against a pause
+    except Problem:  # a mistake elsewhere is no reason against a pause
         return ""
     known = ", ".join(f"relay:{each}" for each in config.relays) or "no relay"
     return "" if name in config.relays else f"warning: {config.path or 'the configuration'} has no [relay.{name}]; it has {known}"

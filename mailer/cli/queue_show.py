@@ -6,13 +6,14 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import OK, USAGE, Failure
 from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.problem import Problem
 from mailer.mail.text import safe
 from mailer.operate.queue import Stored, stored
 from mailer.status.record import of_entry
 
 from . import pages, show
+from .exit_codes import OK
 from .options import JSON, Command, Option, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Column, Line, Table, moment
@@ -46,7 +47,7 @@ def run(given: Given) -> int:
 
 def _raw(content: bytes) -> None:
     if sys.stdout.isatty():
-        raise Failure("--raw prints the bytes as they are, and could make this terminal do things: send it to a file or a pipe", USAGE)
+        raise Problem("--raw prints the bytes as they are, and could make this terminal do things: send it to a file or a pipe", "usage")
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import AddressError, parse
-from mailer.mail.failure import OK, TRY_AGAIN, UNAVAILABLE
 from mailer.operate.route import SHARED, Preview, plain, preview
 
 from . import show
+from .exit_codes import OK, TRY_AGAIN, UNAVAILABLE
 from .options import JSON, Command, usage
 
 if TYPE_CHECKING:

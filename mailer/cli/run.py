@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .exit_codes import OK
 from .options import Command, Option
 from .signals import HANGUP
 
@@ -16,7 +17,8 @@ def run(given: Given) -> int:
     from mailer.service import Service
 
     try:
-        return Service((given.text("--config"), given.text("--spool")), once=given.flag("--once"), hangups=HANGUP.listen).run()
+        Service((given.text("--config"), given.text("--spool")), once=given.flag("--once"), hangups=HANGUP.listen).run()
+        return OK
     finally:
         HANGUP.ignore()
 

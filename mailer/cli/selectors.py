@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailer.config import values
 from mailer.config.quick import submission
 from mailer.mail.dates import parse_rfc3339
-from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import FINAL, LATER, PENDING, SCHEDULED
@@ -37,12 +37,12 @@ LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the
 def spool_of(given: Given, *, new: bool = False) -> Spool:
     """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it.
 
-    One that was named has to be there, unless it may be a `new` one: that nothing waits in it is no answer. Raises `Failure` (78).
+    One that was named has to be there, unless it may be a `new` one: that nothing waits in it is no answer. Raises `Problem` (bad-config).
     """
     root = submission(given.text("--config"), given.text("--spool")).spool
     if given.flag("--spool") and not new and not os.path.isdir(f"{root}/queued") and not _is_closed(root):
         problem = "is no spool: it has no queued/" if os.path.lexists(root) else "is not there"
-        raise Failure(f"the spool {root} {problem}; a message, or `mailer run`, makes one", BAD_CONFIG)
+        raise Problem(f"the spool {root} {problem}; a message, or `mailer run`, makes one", "bad-config")
     return Spool(root)
 
 
@@ -58,11 +58,11 @@ def _is_closed(root: str) -> bool:
 
 
 def view_of(spool: Spool) -> MailView:
-    """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Failure` (77)."""
+    """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Problem` (no-permission)."""
     try:
         return View(spool)
-    except Failure as failure:
-        if failure.code != NO_PERMISSION or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
+    except Problem as failure:
+        if failure.kind != "no-permission" or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
             raise
         from mailer.intake.client import RemoteView
 
@@ -70,7 +70,7 @@ def view_of(spool: Spool) -> MailView:
 
 
 def filter_of(given: Given, states: Sequence[str] = (*WORDS, *LATER)) -> Filter:
-    """What the options select. Raises `Failure` (64)."""
+    """What the options select. Raises `Problem` (usage)."""
     now = time.time()
     older = given.text("--older")
     return Filter(

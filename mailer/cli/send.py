@@ -12,10 +12,11 @@ import time
 
 from mailer.config.quick import submission
 from mailer.mail.envelope import dump_json, is_request_id, queue_priority
-from mailer.mail.failure import OK, USAGE, Failure
+from mailer.mail.problem import Problem
 from mailer.submit import Request, submit
 
 from . import complain, mute, read_input
+from .exit_codes import OK
 from .options import JSON, Command, Option, usage
 from .signals import deaf, refusing
 
@@ -84,7 +85,7 @@ def _warn(given: Given, spool: str) -> None:
 
 
 def _wait(given: Given, spool: str, done: Submitted, seconds: float) -> int:
-    """Wait for the outcome; with ``--json`` it is printed then. Raises `Failure` for every other than that all have it."""
+    """Wait for the outcome; with ``--json`` it is printed then. Raises `Problem` for every other than that all have it."""
     from .waiting import wait
 
     ended = None
@@ -129,7 +130,7 @@ def _copy(given: Given, done: Submitted) -> None:
 
 
 def _request(given: Given, settings: SubmissionSettings) -> Request:
-    """A message that the options compose, or a whole one on standard input. Raises `Failure` (64, 65, 67, 74)."""
+    """A message that the options compose, or a whole one on standard input. Raises `Problem` (usage, bad-message, no-such, io-error)."""
     if composing := [name for name in given.values if name in COMPOSING]:
         from .composed import composed
 
@@ -143,7 +144,7 @@ def _request(given: Given, settings: SubmissionSettings) -> Request:
         )
     key = given.text("--request-id", request.request_id or None)
     if key is not None and not is_request_id(key):
-        raise Failure("--request-id takes 1 to 255 printable characters", USAGE)
+        raise Problem("--request-id takes 1 to 255 printable characters", "usage")
     request.request_id = key or ""
     request.priority = queue_priority(given.text("--priority") or request.priority)
     return request

@@ -18,9 +18,10 @@ import sys
 import time
 
 from mailer.config.quick import submission
-from mailer.mail.failure import IO_ERROR, OK, Failure
+from mailer.mail.problem import Problem
 from mailer.submit import Request, check_size, submit
 
+from .exit_codes import OK
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
 from .signals import deaf, refusing
 
@@ -42,7 +43,7 @@ are in mailer-sendmail(1)."""
 
 
 def run(arguments: list[str]) -> int:
-    """Do what sendmail would do with `arguments`. Raises `Failure`."""
+    """Do what sendmail would do with `arguments`. Raises `Problem`."""
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
         for name in BORROWED:
             os.environ.pop(name, None)
@@ -115,10 +116,10 @@ def _tell(id: str) -> None:
 def _message(settings: SubmissionSettings, *, dots: bool) -> bytes:
     """Standard input to its end, or with `dots` to a line that is a lone dot: who writes one may wait for us before he closes.
 
-    Raises `Failure` (65, 74).
+    Raises `Problem` (bad-message, io-error).
     """
     if sys.stdin is None:
-        raise Failure("cannot read the message: standard input is closed; nothing was queued", IO_ERROR)
+        raise Problem("cannot read the message: standard input is closed; nothing was queued", "io-error")
     fd = sys.stdin.fileno()
     parts: list[bytes] = []
     size = 0
@@ -127,7 +128,7 @@ def _message(settings: SubmissionSettings, *, dots: bool) -> bytes:
         try:
             part = os.read(fd, 1 << 20)
         except OSError as error:
-            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
+            raise Problem(f"cannot read the message: {error.strerror}; nothing was queued", "io-error") from None
         size += len(part)
         check_size(size, settings)
         parts.append(part)

@@ -10,7 +10,7 @@ something is done is taken and dropped, because programs pass it blindly.
 
 from __future__ import annotations
 
-from mailer.mail.failure import UNAVAILABLE, USAGE, Failure
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Asked:
 
 
 def read(arguments: list[str]) -> Asked:
-    """Read `arguments`, without the program's name. Raises `Failure`: 64 for what is wrong, 69 for what is not offered."""
+    """Read `arguments`, without the program's name. Raises `Problem`: usage for what is wrong, unavailable for what is not offered."""
     asked = Asked()
     words = iter(arguments)
     for word in words:
@@ -114,26 +114,26 @@ def _options(word: str, words: Iterator[str]) -> Iterator[tuple[str, str]]:
         if letter in WITH_VALUE:
             value = rest or next(words, None)
             if value is None:
-                raise Failure(f"the option -{letter} needs a value", USAGE)
+                raise Problem(f"the option -{letter} needs a value", "usage")
             yield letter, value
             return
         if letter in JOINED:
             yield letter, rest
             return
         if letter not in FLAGS:
-            raise Failure(f"sendmail has no option {word!r}" if at == 1 else f"sendmail has no option -{letter}, in {word!r}", USAGE)
+            raise Problem(f"sendmail has no option {word!r}" if at == 1 else f"sendmail has no option -{letter}, in {word!r}", "usage")
         yield letter, ""
 
 
 def _agree(asked: Asked) -> None:
-    """What does not go together is a mistake. Raises `Failure` (64)."""
+    """What does not go together is a mistake. Raises `Problem` (usage)."""
     if asked.mode == SEND:
         return
     if asked.from_header:
-        raise Failure("-t goes with sending a message, and with nothing else", USAGE)
+        raise Problem("-t goes with sending a message, and with nothing else", "usage")
     if asked.recipients:
         what = {SESSION: "-bs", LIST: "a list of the queue", FLUSH: "-q", NOTHING: "newaliases"}[asked.mode]
-        raise Failure(f"{what} takes no recipient", USAGE)
+        raise Problem(f"{what} takes no recipient", "usage")
 
 
 # What the letters mean. Those that have no line here change nothing.
@@ -142,9 +142,9 @@ def _agree(asked: Asked) -> None:
 def _mode(asked: Asked, value: str) -> None:
     if value in ELSEWHERE:
         hint = ELSEWHERE[value]
-        raise Failure(f"sendmail -b{value} is not offered here{hint and '; ' + hint}", UNAVAILABLE)
+        raise Problem(f"sendmail -b{value} is not offered here{hint and '; ' + hint}", "unavailable")
     if value not in MODES:
-        raise Failure(f"sendmail has no mode -b{value}", USAGE)
+        raise Problem(f"sendmail has no mode -b{value}", "usage")
     asked.mode = MODES[value]
 
 
@@ -156,7 +156,7 @@ def _queue(asked: Asked, value: str) -> None:
     elif value[0] in "IR" and len(value) > 1:
         asked.mode, asked.flush = FLUSH, value
     else:
-        raise Failure(f"-q{value} is not offered here; -q, -qI and an ID, or -qR and a domain are", USAGE)
+        raise Problem(f"-q{value} is not offered here; -q, -qI and an ID, or -qR and a domain are", "usage")
 
 
 def _option(asked: Asked, value: str) -> None:
@@ -167,7 +167,7 @@ def _option(asked: Asked, value: str) -> None:
 def _body(_: Asked, value: str) -> None:
     """What the body is, we see; but a word that is none is a mistake."""
     if value.upper() not in ("7BIT", "8BITMIME"):  # RFC 6152 §2
-        raise Failure("-B takes 7BIT or 8BITMIME", USAGE)
+        raise Problem("-B takes 7BIT or 8BITMIME", "usage")
 
 
 def _notify(asked: Asked, value: str) -> None:

@@ -11,12 +11,12 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
-from mailer.mail.failure import OK
 from mailer.mail.text import safe
 from mailer.spool import Spool
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import PENDING, SCHEDULED
 
+from .exit_codes import OK
 from .options import read
 from .selectors import view_of
 

@@ -18,25 +18,32 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import ascii_address
-from mailer.mail.failure import BAD_CONFIG, BAD_MESSAGE, IO_ERROR, NO_PERMISSION, OK, TRY_AGAIN, USAGE, Failure
+from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerSettings, ServerState
 from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
 from mailer.submit import Request, check_recipient, submit
 
+from .exit_codes import OK, TRY_AGAIN
 from .signals import deaf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mailer.config.sections import SubmissionSettings
+    from mailer.mail.problem import Kind
 
 PATIENCE = 300.0  # seconds without a byte, RFC 5321 §4.5.3.2.7
 LATE = Reply.own(421, "4.4.2", "nothing was said for too long")
 
-REFUSALS = {USAGE: (554, "5.5.4"), BAD_MESSAGE: (554, "5.6.0"), NO_PERMISSION: (550, "5.7.1"), BAD_CONFIG: (451, "4.3.5")}
-"""What a `Failure` of submission is in SMTP; any other is our trouble, and may pass."""
+REFUSALS: dict[Kind, tuple[int, str]] = {
+    "usage": (554, "5.5.4"),
+    "bad-message": (554, "5.6.0"),
+    "no-permission": (550, "5.7.1"),
+    "bad-config": (451, "4.3.5"),
+}
+"""What a `Problem` of submission is in SMTP; any other is our trouble, and may pass."""
 
 
 NO_ADDRESS = (553, "5.1.3")  # what a recipient is answered that nobody can be found for
@@ -80,8 +87,8 @@ class PipeSession:
         elif isinstance(question, Rcpt):
             try:
                 check_recipient(question.address, self._settings)
-            except Failure as failure:
-                return _refusal(failure, NO_ADDRESS if failure.code == BAD_MESSAGE else None)
+            except Problem as failure:
+                return _refusal(failure, NO_ADDRESS if failure.kind == "bad-message" else None)
             wanted = {name.lower(): question.parameters[name] for name in ("NOTIFY", "ORCPT") if name in question.parameters}
             if wanted:
                 self._wanted[ascii_address(question.address)] = wanted
@@ -94,7 +101,7 @@ class PipeSession:
         try:
             with deaf():
                 done = submit(request, self._settings, time.time())
-        except Failure as failure:
+        except Problem as failure:
             return _refusal(failure)
         return Reply.own(250, "2.0.0", f"queued as {done.envelope.id}")
 
@@ -109,18 +116,18 @@ class PipeSession:
         return options or None
 
 
-def _refusal(failure: Failure, codes: tuple[int, str] | None = None) -> Reply:
-    code, enhanced = codes or REFUSALS.get(failure.code, (451, "4.3.0"))
+def _refusal(failure: Problem, codes: tuple[int, str] | None = None) -> Reply:
+    code, enhanced = codes or REFUSALS.get(failure.kind, (451, "4.3.0"))
     return Reply.own(code, enhanced, one_line(str(failure), 400).encode("ascii", "replace").decode())
 
 
 def converse(settings: SubmissionSettings) -> int:
     """Hold a session on standard input and output until QUIT, or the end of input.
 
-    Raises `Failure`: 74 where they are closed, 75 where the input ends within a message.
+    Raises `Problem`: io-error where they are closed, try-again where the input ends within a message.
     """
     if sys.stdin is None or sys.stdout is None:
-        raise Failure("an SMTP session needs standard input and output, and one of them is closed", IO_ERROR)
+        raise Problem("an SMTP session needs standard input and output, and one of them is closed", "io-error")
     source, sink = sys.stdin.fileno(), sys.stdout.fileno()
     by_hand = os.isatty(source)
     session = PipeSession(settings)
@@ -133,7 +140,7 @@ def converse(settings: SubmissionSettings) -> int:
         data = os.read(source, 1 << 16)
         if not data:
             if session.within_message:
-                raise Failure("standard input ended within a message, which was not queued", TRY_AGAIN)
+                raise Problem("standard input ended within a message, which was not queued", "try-again")
             return OK
         _write(sink, session.feed(data.replace(b"\n", b"\r\n") if by_hand else data))  # a terminal has no CR to give
     return OK

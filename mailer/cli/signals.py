@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 
-from mailer.mail.failure import TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Handled:
 
 
 def refusing(doing: str) -> Handled:
-    """Within it, SIGINT, SIGTERM and SIGHUP raise a `Failure` (75) that says what was going on."""
+    """Within it, SIGINT, SIGTERM and SIGHUP raise a `Problem` (try-again) that says what was going on."""
 
     def handler(number: int, _frame: object) -> None:
-        raise Failure(f"{NAMES[number]} while {doing}; nothing was queued", TRY_AGAIN)
+        raise Problem(f"{NAMES[number]} while {doing}; nothing was queued", "try-again")
 
     return Handled(handler)
 
@@ -66,10 +66,10 @@ class Patient(Handled):
             self.settle()
 
     def settle(self) -> None:
-        """What was put off happens now. Raises `Failure` (75)."""
+        """What was put off happens now. Raises `Problem` (try-again)."""
         self.calm = False
         if self.asked:
-            raise Failure(f"{NAMES[self.asked]} while {self.doing}", TRY_AGAIN)
+            raise Problem(f"{NAMES[self.asked]} while {self.doing}", "try-again")
 
 
 class _Hangup:

@@ -14,13 +14,14 @@ import tempfile
 from typing import TYPE_CHECKING, cast
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import BAD_CONFIG, OK, UNAVAILABLE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
 from mailer.sink.maildir import Refusal
 from mailer.smtp.server_events import PHASES
 
+from .exit_codes import OK
 from .options import JSON, Command, Option, usage
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ async def _serve(sink: Sink, notes: dict[str, object], show: Callable[[dict[str,
         await sink.start()
     except OSError as error:
         host, port = sink.address
-        raise Failure(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port", UNAVAILABLE) from None
+        raise Problem(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port", "unavailable") from None
     show({"event": "listening", "host": sink.address[0], "port": sink.port, **notes})
     try:
         await stop.wait()
@@ -183,7 +184,7 @@ def _users(given: Given) -> dict[str, str]:
     except UnicodeDecodeError:
         password = ""
     if not password:
-        raise Failure(f"{path}: there is no password in its first line", BAD_CONFIG)
+        raise Problem(f"{path}: there is no password in its first line", "bad-config")
     return {name: password}
 
 

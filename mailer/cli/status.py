@@ -7,10 +7,10 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import NO_SUCH, OK
 from mailer.spool.files.daemons import elsewhere
 
 from . import pages, show
+from .exit_codes import NO_SUCH, OK
 from .options import JSON, Command, Option, usage
 from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of, view_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from mailer.mail.failure import NO_PERMISSION, NO_SUCH, TRY_AGAIN, UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 
 from .options import usage
 
@@ -27,7 +27,7 @@ FINAL = ("sent", "failed", "expired", "cancelled")
 
 
 def seconds_of(text: str | None) -> float | None:
-    """How long to wait; None: not at all, infinite without a number. Raises `Failure` (64)."""
+    """How long to wait; None: not at all, infinite without a number. Raises `Problem` (usage)."""
     if text is None:
         return None
     if not text:
@@ -44,7 +44,7 @@ def seconds_of(text: str | None) -> float | None:
 class Ended:
     """How the wait ended: `failure` for every other end than that all have it, and the `record` of the message, if it is known."""
 
-    def __init__(self, failure: Failure | None, record: Record | None) -> None:
+    def __init__(self, failure: Problem | None, record: Record | None) -> None:
         self.failure = failure
         self.record = record
 
@@ -61,7 +61,7 @@ def wait(spool: str, done: Submitted, seconds: float, *, told: bool) -> Ended:
     """Wait up to `seconds` for the outcome; `told` is whether the record of mail that was sent is wanted too."""
     id, due = done.envelope.id, done.envelope.due
     if not done.heard and seconds == float("inf"):
-        return Ended(Failure(f"{id} is queued, but {_no_daemon(spool)}", TRY_AGAIN), None)
+        return Ended(Problem(f"{id} is queued, but {_no_daemon(spool)}", "try-again"), None)
     look = _look if os.access(f"{spool}/queued", os.X_OK) else _ask
     pause = POLL if look is _look else ASK
     end = time.monotonic() + seconds
@@ -77,14 +77,14 @@ def _put_off(done: Submitted, status: str, record: Record | None, spool: str, se
     id = done.envelope.id
     if status == "failed":
         word = record.status if record and record.status in FINAL else "failed"
-        return Ended(Failure(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", UNAVAILABLE), record)
+        return Ended(Problem(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", "unavailable"), record)
     if status == "deferred":
-        return Ended(Failure(f"{id} was put off for now{_why(record)}", TRY_AGAIN), record)
+        return Ended(Problem(f"{id} was put off for now{_why(record)}", "try-again"), record)
     if status == "held":
-        return Ended(Failure(f"{id} is held; `mailer queue release {id}` lets it go", TRY_AGAIN), record)
+        return Ended(Problem(f"{id} is held; `mailer queue release {id}` lets it go", "try-again"), record)
     waits = f"scheduled for {done.envelope.options['at']}" if done.envelope.due > time.time() else f"still queued after {seconds:g} seconds"
     absent = "" if done.heard else f"; {_no_daemon(spool)}"
-    return Ended(Failure(f"{id} is {waits}{absent}{_why(record)}", TRY_AGAIN), record)
+    return Ended(Problem(f"{id} is {waits}{absent}{_why(record)}", "try-again"), record)
 
 
 def _no_daemon(spool: str) -> str:
@@ -122,7 +122,7 @@ def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
         try:
             with view_of(Spool(spool)) as view:
                 record = view.message(id)
-        except Failure:  # it is queued all the same; only what is said of it is less
+        except Problem:  # it is queued all the same; only what is said of it is less
             return None
         if not over or (record and record.status in FINAL):
             return record
@@ -148,8 +148,8 @@ def _ask(spool: str, id: str, due: float) -> str:
 
     try:
         record = RemoteView(spool).message(id)
-    except Failure as failure:
-        if failure.code not in (NO_PERMISSION, NO_SUCH):
+    except Problem as failure:
+        if failure.kind not in ("no-permission", "no-such"):
             raise
         return "queued"
     if record is None or (record.status == "deferred" and (record.next_attempt_at or 0.0) <= due + 0.001):

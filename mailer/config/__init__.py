@@ -2,7 +2,7 @@
 
 ``load(path, spool)`` finds the file (`values`), reads and judges it (`file`) and returns a `Config` (`model`): one member a
 section, in which every value has its final type: durations are seconds (`float`), sizes are bytes (`int`), paths are absolute,
-a rate is a number and seconds (`forms`). A mistake in the file is one `Failure` (78) with file and line.
+a rate is a number and seconds (`forms`). A mistake in the file is one `Problem` (bad-config) with file and line.
 
 ``mailer send`` does not pay for that: `quick` reads the two tables that it needs and imports nothing.
 

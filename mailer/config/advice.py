@@ -10,9 +10,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
-from .file import Problem
+from .file import Mistake
 from .owner import check_ancestors
 from .secret import Secret, read_key
 from .sections.relay import SECRETS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .sections.relay import Relay
 
 
-def missing(config: Config) -> Iterator[Problem]:
+def missing(config: Config) -> Iterator[Mistake]:
     """What mail would fail on, for the user of this process: secrets that cannot be read, files that are not there or not to be written."""
     yield from _spool(config)
     for name, relay in config.relays.items():
@@ -45,17 +45,17 @@ def missing(config: Config) -> Iterator[Problem]:
         yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
 
 
-def _spool(config: Config) -> Iterator[Problem]:
+def _spool(config: Config) -> Iterator[Mistake]:
     if not config.spool:
-        yield Problem(0, str(nowhere()))
+        yield Mistake(0, str(nowhere()))
         return
     try:
         check_ancestors(config.spool)
-    except Failure as failure:
-        yield Problem(config.lines.get("mailer.spool", 0), str(failure))
+    except Problem as failure:
+        yield Mistake(config.lines.get("mailer.spool", 0), str(failure))
 
 
-def _secret(config: Config, relay: Relay) -> Iterator[Problem]:
+def _secret(config: Config, relay: Relay) -> Iterator[Mistake]:
     if relay.secret is None or _is_unset(relay.secret):
         return
     key = next(key for key in SECRETS if getattr(relay, key))
@@ -67,21 +67,21 @@ def _is_unset(secret: Secret) -> bool:
     return secret.kind == "env" and secret.place[0] not in os.environ
 
 
-def _told(config: Config, key: str, secret: Secret) -> Iterator[Problem]:
+def _told(config: Config, key: str, secret: Secret) -> Iterator[Mistake]:
     try:
         secret()
-    except Failure as failure:
-        yield Problem(config.lines.get(key, 0), str(failure))
+    except Problem as failure:
+        yield Mistake(config.lines.get(key, 0), str(failure))
 
 
-def _signing_key(config: Config, key: str, path: str) -> Iterator[Problem]:
+def _signing_key(config: Config, key: str, path: str) -> Iterator[Mistake]:
     try:
         read_key(path)
-    except Failure as failure:
-        yield Problem(config.lines.get(key, 0), str(failure))
+    except Problem as failure:
+        yield Mistake(config.lines.get(key, 0), str(failure))
 
 
-def _aliases(config: Config) -> Iterator[Problem]:
+def _aliases(config: Config) -> Iterator[Mistake]:
     """Aliases that mail cannot follow: submission reports them one by one, to those who write to them."""
     from mailer.rewriting import Rules
     from mailer.rewriting.aliases import read
@@ -92,55 +92,55 @@ def _aliases(config: Config) -> Iterator[Problem]:
     try:
         for name, _ in read(path) if path else ():
             places.setdefault(name, line)
-    except Failure as failure:
+    except Problem as failure:
         told.add(str(failure))
-        yield Problem(line, str(failure))
+        yield Mistake(line, str(failure))
     rules = Rules(config.submitting, str)
     for name, at in places.items():
         for problem in map(str, rules.recipient(name).problems):
             if problem not in told:
                 told.add(problem)
-                yield Problem(at, problem)
+                yield Mistake(at, problem)
 
 
-def _writable(config: Config, key: str, path: str) -> Iterator[Problem]:
+def _writable(config: Config, key: str, path: str) -> Iterator[Mistake]:
     """A file that the daemon makes, or appends to: its directory has to be there, and to let him."""
     if not path:
         return
     name, directory, line = key.rpartition(".")[2], os.path.dirname(path), config.lines.get(key, 0)
     if not os.path.isdir(directory):
-        yield Problem(line, f"{name}: there is no directory {directory}; make it, for the user that the daemon runs as")
+        yield Mistake(line, f"{name}: there is no directory {directory}; make it, for the user that the daemon runs as")
     elif not os.access(path if os.path.exists(path) else directory, os.W_OK) or os.path.isdir(path):
-        yield Problem(line, f"{name}: {path} cannot be written; `ls -ld` shows who may")
+        yield Mistake(line, f"{name}: {path} cannot be written; `ls -ld` shows who may")
 
 
-def _readable(config: Config, key: str, path: str, what: str = "the certificates") -> Iterator[Problem]:
+def _readable(config: Config, key: str, path: str, what: str = "the certificates") -> Iterator[Mistake]:
     if not path:
         return
     try:
         with open(path, "rb"):
             return
     except OSError as error:
-        yield Problem(config.lines.get(key, 0), f"cannot read {what} in {path}: {error.strerror}")
+        yield Mistake(config.lines.get(key, 0), f"cannot read {what} in {path}: {error.strerror}")
 
 
-def warnings(config: Config) -> Iterator[Problem]:
+def warnings(config: Config) -> Iterator[Mistake]:
     """What works, and may still surprise."""
     lines = config.lines
     if "." not in config.hostname:
-        yield Problem(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
+        yield Mistake(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
     used = {via.name for route in config.routes for via in route.via}
     for name, relay in config.relays.items():
         if name not in used:
-            yield Problem(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")
+            yield Mistake(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")
         if relay.secret and _is_unset(relay.secret):
             text = f"{relay.secret} is not set here; the daemon needs it in its own environment"
-            yield Problem(lines.get(f"relay.{name}.password_env", 0), text)
+            yield Mistake(lines.get(f"relay.{name}.password_env", 0), text)
         if relay.username and relay.tls in ("none", "opportunistic"):
-            yield Problem(
+            yield Mistake(
                 lines.get(f"relay.{name}.tls", 0), f"the password of relay {name} can be read on its way: nothing verifies the host"
             )
     if config.delivery.allow_private:
-        yield Problem(lines.get("delivery.allow_private", 0), "any domain can make this host connect to its own private network")
+        yield Mistake(lines.get("delivery.allow_private", 0), "any domain can make this host connect to its own private network")
     if config.path and os.stat(config.path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield Problem(0, f"others can write this file; run: chmod go-w {config.path}")
+        yield Mistake(0, f"others can write this file; run: chmod go-w {config.path}")

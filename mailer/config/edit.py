@@ -20,7 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, SingleKey, Table
 
 from mailer.io.durable import sync_directory, write_new
-from mailer.mail.failure import BAD_CONFIG, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 from .file import at, config_of, examine
 from .kinds import nearest
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def changed(path: str, data: bytes, changes: Iterable[tuple[str, str]]) -> str:
     """The text of the file at `path`, which holds `data`, with each key of `changes` being its value.
 
-    Raises `Failure`: 64 for a setting that there is not, 78 if the new text would be wrong as a whole.
+    Raises `Problem`: usage for a setting that there is not, bad-config if the new text would be wrong as a whole.
     """
     text = _parsed(path, data)
     for key, value in changes:
@@ -46,12 +46,12 @@ def changed(path: str, data: bytes, changes: Iterable[tuple[str, str]]) -> str:
         text = edited(text, place, understood(setting, value))
     config, problems = examine(path, text.encode())
     if config is None:
-        raise Failure(f"nothing was changed, for the file would be wrong: {at(path, problems[0])}", BAD_CONFIG)
+        raise Problem(f"nothing was changed, for the file would be wrong: {at(path, problems[0])}", "bad-config")
     return text
 
 
 def _parsed(path: str, data: bytes) -> str:
-    """The text, which has to be TOML already. Raises `Failure` (78)."""
+    """The text, which has to be TOML already. Raises `Problem` (bad-config)."""
     try:
         text = data.decode()
         tomllib.loads(text)
@@ -62,25 +62,25 @@ def _parsed(path: str, data: bytes) -> str:
 
 
 def find_setting(key: str) -> tuple[tuple[str, ...], Setting[Any]]:
-    """The place in the file and the declaration of ``section.key`` or ``relay.NAME.key``. Raises `Failure` (64)."""
+    """The place in the file and the declaration of ``section.key`` or ``relay.NAME.key``. Raises `Problem` (usage)."""
     section, _, rest = key.partition(".")
     name, dot, last = rest.rpartition(".")
     if section in LISTED:
-        raise Failure(f"[[{section}]] is a list; edit the file", USAGE)
+        raise Problem(f"[[{section}]] is a list; edit the file", "usage")
     cls = NAMED.get(section) if dot else TABLES.get(section)
     if cls is None:
         forms = [*(f"{section}.KEY" for section in TABLES), *(f"{section}.NAME.KEY" for section in NAMED)]
-        raise Failure(f"there is no setting {key}; settings are called {', '.join(forms)}", USAGE)
+        raise Problem(f"there is no setting {key}; settings are called {', '.join(forms)}", "usage")
     known = {setting.key: setting for setting in cls.settings}
     if last not in known:
-        raise Failure(f"there is no setting {key}{nearest(last, known)}", USAGE)
+        raise Problem(f"there is no setting {key}{nearest(last, known)}", "usage")
     return ((section, name, last) if dot else (section, last)), known[last]
 
 
 def understood(setting: Setting[Any], text: str) -> Any:
     """The TOML value that `text` from a command line means: as TOML would read it, as plain text, or as a list with commas.
 
-    Raises `Failure` (78).
+    Raises `Problem` (bad-config).
     """
     problem = ""
     for value in _readings(text):
@@ -90,7 +90,7 @@ def understood(setting: Setting[Any], text: str) -> Any:
             problem = problem or str(error)
         else:
             return value
-    raise Failure(f"{setting.key}: {problem}", BAD_CONFIG)
+    raise Problem(f"{setting.key}: {problem}", "bad-config")
 
 
 def _readings(text: str) -> Iterator[Any]:
@@ -106,7 +106,7 @@ def _readings(text: str) -> Iterator[Any]:
 
 
 def edited(text: str, path: Path, value: Any) -> str:
-    """`text` with the setting at `path` being `value`. Raises `Failure` (78) where that takes a person."""
+    """`text` with the setting at `path` being `value`. Raises `Problem` (bad-config) where that takes a person."""
     places = Places(text)
     if path in places.keys or path[:-1] in places.tables:
         start, end = _span(text, places, path)
@@ -119,7 +119,7 @@ def edited(text: str, path: Path, value: Any) -> str:
     else:
         made = text  # a member of a list that has no header of its own
     if not _only_changed(text, made, path, value):
-        raise Failure(f"cannot change {'.'.join(map(str, path))} in a file that is written like this; edit it by hand", BAD_CONFIG)
+        raise Problem(f"cannot change {'.'.join(map(str, path))} in a file that is written like this; edit it by hand", "bad-config")
     return made
 
 
@@ -183,7 +183,7 @@ def _only_changed(before: str, after: str, path: Path, value: Any) -> bool:
 
 
 def save(path: str, text: str) -> None:
-    """Put `text` in the place of the file at `path`, with its mode; a symbolic link stays one. Raises `Failure`."""
+    """Put `text` in the place of the file at `path`, with its mode; a symbolic link stays one. Raises `Problem`."""
     target = os.path.realpath(path)
     scratch = f"{target}.{os.getpid()}.new"
     try:

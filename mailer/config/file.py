@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 
 from .kinds import nearest
 from .model import LISTED, NAMED, SECTIONS, TABLES, Config
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REFUSED = {"password": "a password does not stand in the configuration; put it in a file and name that with password_file"}
 
 
-class Problem(NamedTuple):
+class Mistake(NamedTuple):
     """One thing that is wrong, at `line`; 0 is the whole file."""
 
     line: int
@@ -39,20 +39,20 @@ def load(path: str | None = None, spool: str | None = None) -> Config:
     """The configuration in use; `path` and `spool` are what the command line gave.
 
     Without `path` it is the file that ``$MAILER_CONFIG`` names, else ``$XDG_CONFIG_HOME/mailer/config.toml``, else
-    ``/etc/mailer/config.toml``, else the defaults. Raises `Failure` (78) with file and line.
+    ``/etc/mailer/config.toml``, else the defaults. Raises `Problem` (bad-config) with file and line.
     """
     return config_of(*find(path), spool)
 
 
 def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collection[str] = ()) -> Config:
-    """The configuration that `data`, the content of `path`, writes. Raises `Failure` (78), also where there is no place for a spool.
+    """The configuration in `data`, the content of `path`. Raises `Problem` (bad-config), also where there is no place for a spool.
 
     With `only`, the other sections are left at their defaults, and neither what is wrong in them matters nor whether there is a spool.
     """
     config, problems = examine(path, data, only=only)
     if config is None:
         rest = f" (and {len(problems) - 1} more; `mailer config check` shows all)" if len(problems) > 1 else ""
-        raise Failure(at(path, problems[0]) + rest, BAD_CONFIG)
+        raise Problem(at(path, problems[0]) + rest, "bad-config")
     if spool:
         mailer = config.mailer.but(spool=os.path.abspath(given(spool)))
         config = config.but(mailer=mailer, lines={**config.lines, "mailer.spool": 0})
@@ -61,17 +61,17 @@ def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collect
     return config
 
 
-def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Config | None, list[Problem]]:
+def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Config | None, list[Mistake]]:
     """The configuration, or what is wrong with it, by line; `only` as for `config_of`."""
     if len(data) > LARGEST_FILE:
-        return None, [Problem(0, f"this is larger than {LARGEST_FILE} bytes; is it the right file?")]
+        return None, [Mistake(0, f"this is larger than {LARGEST_FILE} bytes; is it the right file?")]
     try:
         text = data.decode()
         raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        return None, [Problem(1 + data.count(b"\n", 0, error.start), "this is not text in UTF-8")]
+        return None, [Mistake(1 + data.count(b"\n", 0, error.start), "this is not text in UTF-8")]
     except RecursionError:
-        return None, [Problem(0, "the brackets are nested too deeply")]
+        return None, [Mistake(0, "the brackets are nested too deeply")]
     except ValueError as error:
         return None, [_syntax(str(error), text)]
     if only:  # and what is in no section, which was meant for one
@@ -80,17 +80,17 @@ def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Conf
     return judge.config(path), judge.problems
 
 
-def at(path: str, problem: Problem) -> str:
+def at(path: str, problem: Mistake) -> str:
     """One line: where, and what."""
     return f"{path}:{problem.line}: {problem.text}" if problem.line else f"{path}: {problem.text}"
 
 
-def _syntax(message: str, text: str) -> Problem:
+def _syntax(message: str, text: str) -> Mistake:
     """What `tomllib` says, with its line in front."""
     match = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
     if match is None:
-        return Problem(0, f"this is no TOML: {message}")
-    return Problem(int(match[2] or 1 + text.rstrip().count("\n")), f"this is no TOML: {match[1]}")
+        return Mistake(0, f"this is no TOML: {message}")
+    return Mistake(int(match[2] or 1 + text.rstrip().count("\n")), f"this is no TOML: {match[1]}")
 
 
 class Judge:
@@ -99,7 +99,7 @@ class Judge:
     def __init__(self, raw: Mapping[str, Any], places: Places) -> None:
         self.raw = raw
         self.line = places.line
-        self.problems: list[Problem] = []
+        self.problems: list[Mistake] = []
         self.lines: dict[str, int] = {}
         self.named: dict[str, dict[str, Any]] = {}
         self.listed: dict[str, list[Any]] = {}
@@ -122,7 +122,7 @@ class Judge:
 
     def wrong(self, path: Path, text: str) -> None:
         """Note a problem at `path`."""
-        self.problems.append(Problem(self.line(path), text))
+        self.problems.append(Mistake(self.line(path), text))
 
     def _strangers(self) -> None:
         """What stands at the top of the file and is no section."""

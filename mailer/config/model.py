@@ -111,7 +111,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
 
     @property
     def submitting(self) -> SubmissionSettings:
-        """What whoever submits mail has to know. Raises `Failure` (78) where there is no place for a spool."""
+        """What whoever submits mail has to know. Raises `Problem` (bad-config) where there is no place for a spool."""
         return SubmissionSettings(self.path, **vars(self.mailer), **vars(self.submission))
 
 

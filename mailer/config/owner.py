@@ -12,7 +12,7 @@ import pwd
 import stat
 
 from mailer.machine.users import called
-from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.problem import Problem
 
 
 class Owner:
@@ -64,7 +64,7 @@ def owner_of(spool: str) -> Owner:
 
 
 def check_ancestors(spool: str) -> None:
-    """Refuse a spool that somebody else could swap for his own. Raises `Failure` (77).
+    """Refuse a spool that somebody else could swap for his own. Raises `Problem` (no-permission).
 
     Each directory above it must belong to us or to root, and others may write it only if it is sticky. Those that are still to be made
     will.
@@ -76,9 +76,9 @@ def check_ancestors(spool: str) -> None:
         except FileNotFoundError:
             known = None
         if known and known.st_uid not in (0, os.geteuid()):
-            raise Failure(f"{path}, above the spool, belongs to {called(known.st_uid)}, who could replace the spool", NO_PERMISSION)
+            raise Problem(f"{path}, above the spool, belongs to {called(known.st_uid)}, who could replace the spool", "no-permission")
         if known and known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
-            raise Failure(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", NO_PERMISSION)
+            raise Problem(f"others can write {path}, above the spool, and could replace it: chmod go-w {path}", "no-permission")
         if path == "/":
             return
         path = os.path.dirname(path)

@@ -28,7 +28,7 @@ _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 
 def submission(config_path: str | None = None, spool: str | None = None) -> SubmissionSettings:
-    """The settings for submission; `spool`, if given, overrules the file. Raises `Failure` (78)."""
+    """The settings for submission; `spool`, if given, overrules the file. Raises `Problem` (bad-config)."""
     path, data = find(config_path)
     found = plain(data)
     if found is None:

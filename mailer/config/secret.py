@@ -18,7 +18,7 @@ from _thread import allocate_lock
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -40,7 +40,7 @@ class Secret:
         self.place = place
 
     def __call__(self) -> str:
-        """The secret itself. Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read, 75 for now."""
+        """The secret. Raises `Problem`: bad-config if it has to be set up better, no-permission if it may not be read, else try-again."""
         readers = {"file": _from_file, "command": _from_command, "env": _from_environment}
         return _checked(readers[self.kind](self.place), str(self))
 
@@ -70,14 +70,15 @@ def _from_file(place: tuple[str, ...]) -> bytes:
 def read_private(path: str, what: str, longest: int, owner: int | None = None) -> bytes:
     """What is in a file that nobody else may read: `longest` bytes and one more, to tell that there are more.
 
-    `what` is what errors call it, and `owner` the user whose it may be besides root's, by default the one who asks. Raises `Failure`:
-    78 if it has to be set up better, 77 if it may not be read.
+    `what` is what errors call it, and `owner` the user whose it may be besides root's, by default the one who asks. Raises `Problem`:
+    bad-config if it has to be set up better, no-permission if it may not be read.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not make us wait
     except OSError as error:
-        code = NO_PERMISSION if isinstance(error, PermissionError) else BAD_CONFIG
-        raise Failure(f"cannot read {what} {path}: {error.strerror}", code) from None
+        raise Problem(
+            f"cannot read {what} {path}: {error.strerror}", "no-permission" if isinstance(error, PermissionError) else "bad-config"
+        ) from None
     try:
         _refuse_public(path, what, os.fstat(fd), os.geteuid() if owner is None else owner)
         return os.read(fd, longest + 1)
@@ -88,7 +89,7 @@ def read_private(path: str, what: str, longest: int, owner: int | None = None) -
 def read_key(path: str, owner: int | None = None) -> PrivateKey:
     """The private key in the PEM file at `path`; `owner` as for `read_private`.
 
-    Raises `Failure`: 78 if it has to be set up better, 77 if it may not be read.
+    Raises `Problem`: bad-config if it has to be set up better, no-permission if it may not be read.
     """
     from mailer.dkim.key import KeyProblem, private_key
 
@@ -96,17 +97,17 @@ def read_key(path: str, owner: int | None = None) -> PrivateKey:
     try:
         return private_key(pem)
     except KeyProblem as problem:
-        raise Failure(f"the key file {path} cannot be used: {problem}", BAD_CONFIG) from None
+        raise Problem(f"the key file {path} cannot be used: {problem}", "bad-config") from None
 
 
 def _refuse_public(path: str, what: str, about: os.stat_result, owner: int) -> None:
     """Others may neither read a secret nor put theirs in its place."""
     if not stat.S_ISREG(about.st_mode):
-        raise Failure(f"{what} {path} is no file", BAD_CONFIG)
+        raise Problem(f"{what} {path} is no file", "bad-config")
     if about.st_uid not in (0, owner):
-        raise Failure(f"{what} {path} belongs to somebody else; chown it to the user that mailer runs as", BAD_CONFIG)
+        raise Problem(f"{what} {path} belongs to somebody else; chown it to the user that mailer runs as", "bad-config")
     if about.st_mode & 0o077:
-        raise Failure(f"others can read {what} {path}; run: chmod 600 {path}", BAD_CONFIG)
+        raise Problem(f"others can read {what} {path}; run: chmod 600 {path}", "bad-config")
 
 
 def _from_command(place: tuple[str, ...]) -> bytes:
@@ -129,7 +130,7 @@ def _from_command(place: tuple[str, ...]) -> bytes:
             )
             _running[process] = own
     except OSError as error:
-        raise Failure(f"cannot run the password command {name}: {error.strerror}", BAD_CONFIG) from None
+        raise Problem(f"cannot run the password command {name}: {error.strerror}", "bad-config") from None
     try:
         printed = _printed(process, until)
         if len(printed) > LONGEST + 2:
@@ -138,13 +139,13 @@ def _from_command(place: tuple[str, ...]) -> bytes:
         code = process.wait(max(until - time.monotonic(), 0))
     except (TimeoutError, subprocess.TimeoutExpired):
         _kill(process, own=own)
-        raise Failure(f"the password command {name} took longer than {PATIENCE:.0f} seconds", TRY_AGAIN) from None
+        raise Problem(f"the password command {name} took longer than {PATIENCE:.0f} seconds", "try-again") from None
     finally:
         _running.pop(process, None)
         assert process.stdout is not None
         process.stdout.close()
     if code:
-        raise Failure(f"the password command {name} failed with exit code {code}; run it by hand to see why", BAD_CONFIG)
+        raise Problem(f"the password command {name} failed with exit code {code}; run it by hand to see why", "bad-config")
     return printed
 
 
@@ -189,7 +190,7 @@ def _kill(process: Popen[bytes], *, own: bool) -> None:
 def _from_environment(place: tuple[str, ...]) -> bytes:
     value = os.environb.get(place[0].encode())
     if value is None:
-        raise Failure(f"the environment variable {place[0]}, which should hold a password, is not set", BAD_CONFIG)
+        raise Problem(f"the environment variable {place[0]}, which should hold a password, is not set", "bad-config")
     return value
 
 
@@ -199,9 +200,9 @@ def _checked(data: bytes, place: str) -> str:
     try:
         secret = data.decode()
     except UnicodeDecodeError:
-        raise Failure(f"the password in {place} is not text in UTF-8", BAD_CONFIG) from None
+        raise Problem(f"the password in {place} is not text in UTF-8", "bad-config") from None
     if not secret:
-        raise Failure(f"the password in {place} is empty", BAD_CONFIG)
+        raise Problem(f"the password in {place} is empty", "bad-config")
     if len(data) > LONGEST or any(char in secret for char in "\r\n\0"):
-        raise Failure(f"the password in {place} has to be one line of at most {LONGEST} bytes", BAD_CONFIG)
+        raise Problem(f"the password in {place} has to be one line of at most {LONGEST} bytes", "bad-config")
     return secret

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from mailer.mail.address import AddressError, parse
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -228,9 +228,9 @@ def own_spool() -> str:
     return base and base + "/mailer"
 
 
-def nowhere() -> Failure:
+def nowhere() -> Problem:
     """What is wrong where nobody has said where the spool is, and there is no home to have one in."""
-    return Failure(f"there is no place for the spool: {_homeless()}; or set XDG_STATE_HOME, mailer.spool, or --spool", BAD_CONFIG)
+    return Problem(f"there is no place for the spool: {_homeless()}; or set XDG_STATE_HOME, mailer.spool, or --spool", "bad-config")
 
 
 def files() -> tuple[str, ...]:
@@ -243,7 +243,7 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
     """The configuration file in use and what it holds; two times nothing if there is none.
 
     The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
-    machine's. One in a home that is another's, and closed, is not the user's own. Raises `Failure` (78).
+    machine's. One in a home that is another's, and closed, is not the user's own. Raises `Problem` (bad-config).
     """
     named = given(config_path or os.environ.get("MAILER_CONFIG", ""))
     for path in (named,) if named else files():
@@ -253,20 +253,20 @@ def find(config_path: str | None = None) -> tuple[str, bytes]:
         except (FileNotFoundError, NotADirectoryError):
             if named:
                 why = "" if config_path else " (the environment variable MAILER_CONFIG names it)"
-                raise Failure(f"there is no configuration file {path}{why}", BAD_CONFIG) from None
+                raise Problem(f"there is no configuration file {path}{why}", "bad-config") from None
         except OSError as error:
             if not named and isinstance(error, PermissionError) and is_foreign(path):
                 continue
-            raise Failure(f"cannot read the configuration {path}: {error.strerror}", BAD_CONFIG) from None
+            raise Problem(f"cannot read the configuration {path}: {error.strerror}", "bad-config") from None
     return "", b""
 
 
 def given(path: str) -> str:
-    """A path of the command line or of the environment, as a shell would have expanded it. Raises `Failure` (78)."""
+    """A path of the command line or of the environment, as a shell would have expanded it. Raises `Problem` (bad-config)."""
     try:
         return expanded(path)
     except ValueError as error:
-        raise Failure(f"{path}: {error}", BAD_CONFIG) from None
+        raise Problem(f"{path}: {error}", "bad-config") from None
 
 
 def own_file() -> str:
@@ -284,10 +284,10 @@ def is_foreign(path: str) -> bool:
 
 
 def new_file() -> str:
-    """Where a new configuration belongs: the machine's for root, the user's own for others. Raises `Failure` (78) without a home."""
+    """Where a new configuration belongs: the machine's for root, else the user's own. Raises `Problem` (bad-config) without a home."""
     path = SYSTEM_FILE if os.geteuid() == 0 else own_file()
     if not path:
-        raise Failure(f"there is no place for a configuration: {_homeless()}, or say --config", BAD_CONFIG)
+        raise Problem(f"there is no place for a configuration: {_homeless()}, or say --config", "bad-config")
     return path
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mailer.mail.cause import CAUSES
 from mailer.mail.dates import parse_rfc3339
-from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.history import History
+from mailer.mail.problem import Problem
 from mailer.spool import Entry
 from mailer.spool.files import message_file
 from mailer.spool.files.handover import Unanswered, ask
@@ -68,7 +68,7 @@ class RemoteView:
         told = _Told(self._records(f"story {record.id}"))
         try:
             entry = self.spool.read(record.id)
-        except Failure:
+        except Problem:
             entry = None
         return Story(
             record,
@@ -89,8 +89,8 @@ class RemoteView:
         return map(_record, self._records("queue", wanted))
 
     def waiting(self) -> Iterator[Waiting]:
-        """How much waits for whom concerns all mail. Raises `Failure` (77)."""
-        raise Failure("you may not read the spool; ask its owner, or run this as that user", NO_PERMISSION)
+        """How much waits for whom concerns all mail. Raises `Problem` (no-permission)."""
+        raise Problem("you may not read the spool; ask its owner, or run this as that user", "no-permission")
 
     def standings(self) -> tuple[()]:
         """None: the state of destinations concerns all mail."""
@@ -153,7 +153,7 @@ class RemoteSpool:
         self.root = root
 
     def read(self, id: str) -> Entry:
-        """Message `id` without its content. Raises `Failure`, `CorruptFile`."""
+        """Message `id` without its content. Raises `Problem`, `CorruptFile`."""
         return self._load(id)[0]
 
     def content(self, id: str) -> bytes:
@@ -170,7 +170,7 @@ class RemoteSpool:
         return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data), damaged=damaged), data[start:end]
 
     def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
-        """Give up what of message `id` has not left. Raises `Failure`."""
+        """Give up what of message `id` has not left. Raises `Problem`."""
         question(self.root, f"cancel {id}")
 
     def ring(self, _id: str) -> bool:
@@ -178,19 +178,19 @@ class RemoteSpool:
         return True
 
     def hold(self, id: str) -> None:
-        """Not for users, like the next two: who runs the queue decides what waits. Raises `Failure` (77)."""
-        raise Failure(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", NO_PERMISSION)
+        """Not for users, like the next two: who runs the queue decides what waits. Raises `Problem` (no-permission)."""
+        raise Problem(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", "no-permission")
 
     release = retry = hold
 
 
 def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:
-    """Ask the daemon. Raises `Failure`: what it says, or 77 where none answers, since nobody else could tell."""
+    """Ask the daemon. Raises `Problem`: what it says, or no-permission where none answers, since nobody else could tell."""
     try:
         return ask(root, line, data)
     except Unanswered:
-        raise Failure(
-            f"you may not read the spool {root}, and no daemon answers there to tell you of your own mail; ask its owner", NO_PERMISSION
+        raise Problem(
+            f"you may not read the spool {root}, and no daemon answers there to tell you of your own mail; ask its owner", "no-permission"
         ) from None
 
 

@@ -27,9 +27,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.spool.files.admit import Stranger, admit
+from mailer.spool.files.handover import ANSWER_CODES
 from mailer.spool.files.layout import is_id
 from mailer.spool.files.message_file import CorruptFile
 from mailer.status.filter import Filter
@@ -74,38 +75,38 @@ class Desk:
     def answer(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
         """The answer to user `uid`, whatever he asks, in pieces: ``ok …`` or ``no CODE why``.
 
-        What fails when a part of it has been said raises `Failure`: then there is no answer.
+        What fails when a part of it has been said raises `Problem`: then there is no answer.
         """
         begun = False
         try:
             for piece in gathered(self._lines(uid, question)):
                 begun = True
                 yield piece
-        except (Failure, CorruptFile, OSError) as error:
+        except (Problem, CorruptFile, OSError) as error:
             refused = self._failure(error)
             if begun:
                 raise refused from None
-            yield refusal(str(refused), refused.code)
+            yield refusal(refused)
 
     def _lines(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
         head, _, data = question.partition(b"\n")
         verb, _, rest = head[:LONGEST_LINE].decode("utf-8", "replace").partition(" ")
         act = self._verbs.get(verb)
         if act is None or len(head) > LONGEST_LINE:
-            raise Failure("this daemon does not know that question", USAGE)
+            raise Problem("this daemon does not know that question", "usage")
         return act(uid, rest, data)
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception) -> Problem:
         if isinstance(error, CorruptFile):
-            return Failure(f"the message is refused: {error}", BAD_MESSAGE)
+            return Problem(f"the message is refused: {error}", "bad-message")
         if isinstance(error, OSError):
             return from_os("cannot do that", error.filename or self.spool.root, error)
-        assert isinstance(error, Failure)
+        assert isinstance(error, Problem)
         return error
 
     def _put(self, uid: int, id: str, data: bytes) -> Generator[bytes, None, None]:
         if not is_id(id):
-            raise Failure("a message is put under an ID", USAGE)
+            raise Problem("a message is put under an ID", "usage")
         done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
         self.changed(done)
         yield b"ok " + done.encode()
@@ -155,7 +156,7 @@ class Desk:
 
 
 def asked(data: bytes) -> tuple[Filter, int]:
-    """The filter that a question names, and how many messages are wanted. Raises `Failure` (64)."""
+    """The filter that a question names, and how many messages are wanted. Raises `Problem` (usage)."""
     try:
         document: dict[str, Any] = json.loads(data or b"{}")
         texts = {name: document.pop(name, "") for name in ("to", "sender", "domain")}
@@ -168,12 +169,12 @@ def asked(data: bytes) -> tuple[Filter, int]:
             raise ValueError
         return Filter(**texts, **times, states=states), min(max(limit, 0), MOST)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise Failure("the filter of the question is none", USAGE) from None
+        raise Problem("the filter of the question is none", "usage") from None
 
 
-def refusal(why: str, code: int) -> bytes:
+def refusal(problem: Problem) -> bytes:
     """The answer that says no."""
-    return f"no {code} {one_line(why)}".encode("utf-8", "replace")
+    return f"no {ANSWER_CODES[problem.kind]} {one_line(str(problem))}".encode("utf-8", "replace")
 
 
 def gathered(lines: Generator[bytes, None, None]) -> Generator[bytes, None, None]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import ascii_address
 from mailer.mail.address_list import in_header
-from mailer.mail.failure import NO_PERMISSION, Failure
 from mailer.mail.message import Message
 from mailer.mail.pattern import fits as is_like
+from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,19 +43,19 @@ class SubmitterRules:
         self._people: dict[int, tuple[float, Person]] = {}
 
     def judge(self, envelope: Envelope, content: bytes, uid: int) -> None:
-        """Raises `Failure` (77) if user `uid` may not send this."""
+        """Raises `Problem` (no-permission) if user `uid` may not send this."""
         if not self.submitters or uid in (0, os.geteuid()):
             return
         person = self._person(uid)
         rule = next((rule for rule in self.submitters if fits(rule.user, person)), None)
         if rule is None:
-            raise Failure(f"user {person.name} may not send mail here (see [[submitter]] in mailer-config(5))", NO_PERMISSION)
+            raise Problem(f"user {person.name} may not send mail here (see [[submitter]] in mailer-config(5))", "no-permission")
         if "*" in rule.senders:
             return
         for name in _authors(envelope, content):
             if not any(allows(pattern, person, name) for pattern in rule.senders):
                 allowed = ", ".join(rule.senders).replace("{user}", person.name)
-                raise Failure(f"user {person.name} may not send as {name or 'nobody'}, but as {allowed}", NO_PERMISSION)
+                raise Problem(f"user {person.name} may not send as {name or 'nobody'}, but as {allowed}", "no-permission")
 
     def _person(self, uid: int) -> Person:
         now = time.monotonic()

@@ -17,7 +17,7 @@ import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
+from mailer.mail.problem import Problem
 from mailer.net.server import AcceptLoop, unix_socket
 from mailer.spool.files.handover import MORE, NAME
 
@@ -89,7 +89,7 @@ class IntakeServer:
             try:
                 while await self._one(caller, peer.uid):
                     pass
-            except Failure:
+            except Problem:
                 pass  # what he was being told cannot be read any more
 
     async def _one(self, caller: socket.socket, uid: int) -> bool:
@@ -114,12 +114,16 @@ class IntakeServer:
             return None
         length = int.from_bytes(head, "big")
         if not 0 < length <= self.limits.largest:
-            code = BAD_MESSAGE if length else USAGE
-            await self._say(caller, refusal(f"a question has 1 to {self.limits.largest} bytes, not {length}", code))
+            await self._say(
+                caller,
+                refusal(Problem(f"a question has 1 to {self.limits.largest} bytes, not {length}", "bad-message" if length else "usage")),
+            )
             return None
         question = await self._read(caller, min(length, len(PUT)))
         if length > SMALL and question != PUT:
-            await self._say(caller, refusal(f"a question that hands no message in has at most {SMALL} bytes, not {length}", USAGE))
+            await self._say(
+                caller, refusal(Problem(f"a question that hands no message in has at most {SMALL} bytes, not {length}", "usage"))
+            )
             return None
         if length > LARGE:
             await held.enter_async_context(self._large.of(uid))

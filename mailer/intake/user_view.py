@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-from mailer.mail.failure import NO_SUCH, Failure
+from mailer.mail.problem import Problem
 from mailer.spool.files.admit import tail_of
 from mailer.spool.files.layout import is_id
 from mailer.status.filter import EVERYTHING
@@ -45,10 +45,10 @@ class OwnMail:
         return is_id(id) and self.view.reader.submitter(id) == self.uid
 
     def message(self, id: str) -> Record:
-        """The user's message `id`. Raises `Failure` (67) for every other name."""
+        """The user's message `id`. Raises `Problem` (no-such) for every other name."""
         record = self.view.message(id) if self.owns(id) else None
         if record is None:
-            raise Failure(f"no message {id!r} of yours is known here", NO_SUCH)
+            raise Problem(f"no message {id!r} of yours is known here", "no-such")
         return record
 
     def find(self, name: str) -> list[Record]:
@@ -104,7 +104,7 @@ class OwnMail:
         for id in ids:
             try:
                 record = self.view.message(id)
-            except Failure:  # damaged; the daemon sets it aside
+            except Problem:  # damaged; the daemon sets it aside
                 continue
             if record is not None:
                 yield record

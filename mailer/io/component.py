@@ -6,7 +6,7 @@ all of them together, so that a configuration that one of them cannot have chang
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        table = TermsTable(config)          # make ready; `Failure` refuses the configuration
+        table = TermsTable(config)          # make ready; `Problem` refuses the configuration
         yield
         self.context = Context(table, …)    # take over: nothing here can fail
 
@@ -29,10 +29,10 @@ class Component(Protocol):
     """One part of the daemon."""
 
     async def start(self) -> None:
-        """Begin. Raises `Failure` where the daemon cannot do without it."""
+        """Begin. Raises `Problem` where the daemon cannot do without it."""
 
     def reload(self, config: Config) -> AbstractContextManager[None]:
-        """Entered, make ready what `config` changes, or raise `Failure`; left, take it over; left by an exception, let go of it."""
+        """Entered, make ready what `config` changes, or raise `Problem`; left, take it over; left by an exception, let go of it."""
 
     async def stop(self, grace: float) -> None:
         """End what is begun; what is under way has `grace` seconds. No event of its own comes after."""

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
-from mailer.mail.failure import BAD_CONFIG, UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -40,7 +40,7 @@ class Exporter:
         self._changes: set[asyncio.Task[None]] = set()
 
     async def serve(self, listen: HostPort | None) -> None:
-        """Serve at `listen` and nowhere else; None: do not even count. Raises `Failure`; then it is counted, not served."""
+        """Serve at `listen` and nowhere else; None: do not even count. Raises `Problem`; then it is counted, not served."""
         async with self._turn:
             if listen == self._listen and not self._failed:
                 return
@@ -66,7 +66,7 @@ class Exporter:
     async def _change(self, listen: HostPort | None) -> None:
         try:
             await self.serve(listen)
-        except Failure as failure:
+        except Problem as failure:
             self.events.tell(Alarm(self.clock.now(), "metrics", str(failure)))
 
     def _count(self, on: bool) -> None:
@@ -83,8 +83,8 @@ class Exporter:
         try:
             made = await asyncio.to_thread(self._made)
         except ImportError:
-            raise Failure(
-                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", BAD_CONFIG
+            raise Problem(
+                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", "bad-config"
             ) from None
         readers = Readers(made, lambda error: self.events.tell(Alarm.of(self.clock.now(), error)))
         try:
@@ -92,7 +92,9 @@ class Exporter:
         except (OSError, UnicodeError) as error:  # a name that is none is no OSError
             await readers.close()
             reason = getattr(error, "strerror", None) or error
-            raise Failure(f"cannot serve metrics at {listen}: {reason}; choose another address with metrics.listen", UNAVAILABLE) from None
+            raise Problem(
+                f"cannot serve metrics at {listen}: {reason}; choose another address with metrics.listen", "unavailable"
+            ) from None
         self._readers = readers
 
     def _made(self) -> WSGIApplication:

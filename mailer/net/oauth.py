@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 from mailer.smtp.reply import HIDDEN
 
 EARLY = 300.0  # seconds before a token expires
@@ -58,7 +58,7 @@ class OAuth:
     clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
 
     def __call__(self) -> str:
-        """An access token that is good for a while. Raises `Failure`: 78 and 77 where the operator has to act, 75 for now."""
+        """An access token for a while. Raises `Problem`: bad-config or no-permission where the operator has to act, else try-again."""
         given = self.refresh_token()
         with _locked(self.store) as fd:
             kept = _read(fd)
@@ -69,8 +69,8 @@ class OAuth:
                 return kept.access
             try:
                 kept = self._refreshed(kept)
-            except Failure as failure:
-                if left > 0 and failure.code == TRY_AGAIN:
+            except Problem as failure:
+                if left > 0 and failure.kind == "try-again":
                     return kept.access  # it is good for these minutes, and then we ask again
                 raise
             _write(fd, kept)
@@ -82,7 +82,7 @@ class OAuth:
             with _locked(self.store) as fd:
                 kept = _read(fd)
                 _write(fd, _Tokens(kept.refresh, kept.origin))
-        except Failure:
+        except Problem:
             pass  # the next call meets it again, and can say so
 
     def _refreshed(self, kept: _Tokens) -> _Tokens:
@@ -96,14 +96,14 @@ class OAuth:
         seconds = answer.get("expires_in", LIFETIME)
         refresh = answer.get("refresh_token", kept.refresh)
         if not isinstance(access, str) or not access or not isinstance(refresh, str) or not isinstance(seconds, int | float):
-            raise Failure(f"{self._where} gave an answer without an access token", TRY_AGAIN)
+            raise Problem(f"{self._where} gave an answer without an access token", "try-again")
         return _Tokens(refresh, kept.origin, access, self.clock() + seconds)
 
     def _post(self, form: str) -> dict[str, object]:
         """The provider's answer as an object."""
         url = urlsplit(self.token_endpoint)
         if url.scheme != "https" or not url.hostname:
-            raise Failure(f"the token endpoint {self.token_endpoint} is no https address", BAD_CONFIG)
+            raise Problem(f"the token endpoint {self.token_endpoint} is no https address", "bad-config")
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         try:
             context = ssl.create_default_context(cafile=self.ca_file or None)
@@ -115,7 +115,7 @@ class OAuth:
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException) as error:
-            raise Failure(f"{self._where} cannot be asked for a token: {_reason(error)}", TRY_AGAIN) from None
+            raise Problem(f"{self._where} cannot be asked for a token: {_reason(error)}", "try-again") from None
         answer = _object(body)
         if status == 200:
             return answer
@@ -131,17 +131,17 @@ class OAuth:
         shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * DESCRIBED]).split())
         return f' ("{shown[:DESCRIBED]}")' if shown else ""
 
-    def _refusal(self, status: int, error: object, said: str) -> Failure:
+    def _refusal(self, status: int, error: object, said: str) -> Problem:
         """RFC 6749 §5.2, in words that say what to do, with those of the provider."""
         code = error if isinstance(error, str) and _ERROR.fullmatch(error) else f"HTTP {status}"
         if code == "invalid_grant":
             text = f"the refresh token is not accepted any more (invalid_grant){said}"
-            return Failure(f"{self._where}: {text}; allow access at the provider again, and write the new one down", BAD_CONFIG)
+            return Problem(f"{self._where}: {text}; allow access at the provider again, and write the new one down", "bad-config")
         if code in ("invalid_client", "unauthorized_client"):
-            return Failure(f"{self._where}: the client is not accepted ({code}){said}; check its id and its secret", BAD_CONFIG)
+            return Problem(f"{self._where}: the client is not accepted ({code}){said}; check its id and its secret", "bad-config")
         if code == "invalid_scope":
-            return Failure(f"{self._where}: the scope is not accepted (invalid_scope){said}; check it", BAD_CONFIG)
-        return Failure(f"{self._where} gave no token ({code}){said}", TRY_AGAIN)
+            return Problem(f"{self._where}: the scope is not accepted (invalid_scope){said}; check it", "bad-config")
+        return Problem(f"{self._where} gave no token ({code}){said}", "try-again")
 
     @property
     def _where(self) -> str:
@@ -168,12 +168,16 @@ def _locked(path: str) -> Iterator[int]:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        code = NO_PERMISSION if isinstance(error, PermissionError) else BAD_CONFIG
-        raise Failure(f"cannot keep the access token in {path}: {error.strerror}; let mailer's user write there", code) from None
+        raise Problem(
+            f"cannot keep the access token in {path}: {error.strerror}; let mailer's user write there",
+            "no-permission" if isinstance(error, PermissionError) else "bad-config",
+        ) from None
     try:
         about = os.fstat(fd)
         if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
-            raise Failure(f"others could read the access token in {path}; run: chmod 600 {path}, and chown it to mailer's user", BAD_CONFIG)
+            raise Problem(
+                f"others could read the access token in {path}; run: chmod 600 {path}, and chown it to mailer's user", "bad-config"
+            )
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield fd
     finally:

@@ -3,7 +3,7 @@
 A door reads what it was given, calls one function of this room, and shows the result. Results are typed, and each has one
 `as_json`, which is the form that every door gives away; how a result looks to a person is the door's own affair. A function takes
 the configuration or the `MailView` (`mailer.status.api`) that it needs, never an argument vector, and prints nothing. What cannot be
-done raises `Failure`; an argument that makes no sense raises `ValueError`, so that each door says in its own words where it was read.
+done raises `Problem`; an argument that makes no sense raises `ValueError`, so that each door says in its own words where it was read.
 
 | `explain`, `blockers` | the story of a message; what it waits for and what would help |
 | `route` | how mail for an address would travel |

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.batch import Letter, Post, Sack
@@ -33,7 +33,7 @@ class Taken(NamedTuple):
     number: int
     prepared: Prepared | None = None
     id: str = ""
-    failure: Failure | None = None
+    failure: Problem | None = None
 
     @property
     def why(self) -> str:
@@ -80,7 +80,7 @@ class Filled:
 
     def __init__(self, post: Post) -> None:
         self.sack = Sack(post)
-        self.results: list[Prepared | Failure] = []
+        self.results: list[Prepared | Problem] = []
         self.keys: set[str] = set()
         self.size = 0
         self.read = 0
@@ -113,20 +113,20 @@ class Loader:
         if filled.full:
             self._next()
 
-    def _let_pass(self, request: Request | Failure) -> None:
+    def _let_pass(self, request: Request | Problem) -> None:
         """Of two messages with one request id the first is put first: the second waits until that is done."""
-        key = "" if isinstance(request, Failure) else request.request_id
+        key = "" if isinstance(request, Problem) else request.request_id
         if key and (key in self._now.keys or (self._before and key in self._before.keys)):
             self._next()
             self._next()
         self._now.keys.add(key)
 
-    def _begin(self, request: Request | Failure, filled: Filled) -> Prepared | Failure:
-        if isinstance(request, Failure):
+    def _begin(self, request: Request | Problem, filled: Filled) -> Prepared | Problem:
+        if isinstance(request, Problem):
             return request
         try:
             prepared = prepare(request, self.settings, time.time())
-        except Failure as failure:
+        except Problem as failure:
             if not self.post.refuses(failure):
                 raise
             return failure
@@ -145,7 +145,7 @@ class Loader:
         self._need_space()
 
     def _need_space(self) -> None:
-        """There is room for another sack. Raises `Failure` (75)."""
+        """There is room for another sack. Raises `Problem` (try-again)."""
         settings = self.settings
         layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, LARGEST_SACK)
 
@@ -171,13 +171,13 @@ class Loader:
             self.hearer.show(filled.read)
         self.interruptions.settle()
 
-    def _tell(self, filled: Filled, done: Iterator[str | Failure]) -> None:
+    def _tell(self, filled: Filled, done: Iterator[str | Problem]) -> None:
         for result in filled.results:
-            outcome = result if isinstance(result, Failure) else next(done)
-            if isinstance(outcome, Failure) and not self.post.refuses(outcome):
+            outcome = result if isinstance(result, Problem) else next(done)
+            if isinstance(outcome, Problem) and not self.post.refuses(outcome):
                 raise outcome
             self.number += 1
-            if isinstance(outcome, Failure):
+            if isinstance(outcome, Problem):
                 self.hearer.told(Taken(self.number, failure=outcome))
             else:
                 assert isinstance(result, Prepared)
@@ -185,7 +185,7 @@ class Loader:
 
 
 def send_all(path: str, wishes: bundle.Wishes, settings: SubmissionSettings, hearer: Hearer, interruptions: Interruptions) -> None:
-    """Put the messages of what is at `path`, or of standard input for nothing. Raises `Failure` for what stops all of them."""
+    """Put the messages of what is at `path`, or of standard input for nothing. Raises `Problem` for what stops all of them."""
     with Post(settings.spool) as post:
         loader = Loader(settings, post, hearer, interruptions)
         try:

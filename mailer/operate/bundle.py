@@ -13,8 +13,8 @@ import os
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from mailer.mail.envelope import is_request_id, queue_priority
-from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, NO_SUCH, Failure
 from mailer.mail.message import BOM, Change, Message, normalise
+from mailer.mail.problem import Problem
 from mailer.submit import Request
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LINE = 1 << 20  # bytes of an mbox that are looked at together
 class Item(NamedTuple):
     """One message of a batch: its request or what is wrong with it, and how far the input is read by then, in bytes."""
 
-    request: Request | Failure
+    request: Request | Problem
     read: int
 
 
@@ -45,17 +45,17 @@ class Wishes(NamedTuple):
 
 
 def open_input(path: str) -> IO[bytes]:
-    """The file at `path`, or standard input for nothing. Raises `Failure` (67, 74)."""
+    """The file at `path`, or standard input for nothing. Raises `Problem` (no-such, io-error)."""
     try:
         return open(path, "rb") if path else open(0, "rb", closefd=False)
     except FileNotFoundError:
-        raise Failure(f"there is no {path}", NO_SUCH) from None
+        raise Problem(f"there is no {path}", "no-such") from None
     except OSError as error:
-        raise Failure(f"cannot read {path or 'standard input'}: {error.strerror}", IO_ERROR) from None
+        raise Problem(f"cannot read {path or 'standard input'}: {error.strerror}", "io-error") from None
 
 
 def items(path: str, wishes: Wishes) -> Iterator[Item]:
-    """The messages of what is at `path`, whichever form it has. Raises `Failure`: 65 if it has none of them, 67, 74."""
+    """The messages of what is at `path`, whichever form it has. Raises `Problem`: bad-message if it has none of them, no-such, io-error."""
     if path and os.path.isdir(path):
         yield from _maildir(path, wishes)
         return
@@ -69,26 +69,26 @@ def items(path: str, wishes: Wishes) -> Iterator[Item]:
             elif first.lstrip().startswith(b"{"):
                 yield from _json_lines(first, stream, wishes)
             elif first:
-                raise Failure(
+                raise Problem(
                     f"{path or 'standard input'} is no batch: an mbox begins with 'From ', lines of JSON with {{; "
                     "send one message without --batch",
-                    BAD_MESSAGE,
+                    "bad-message",
                 )
         except OSError as error:
-            raise Failure(f"cannot read {path or 'standard input'}: {error.strerror}", IO_ERROR) from None
+            raise Problem(f"cannot read {path or 'standard input'}: {error.strerror}", "io-error") from None
 
 
 def _maildir(path: str, wishes: Wishes) -> Iterator[Item]:
     """Those of ``new/`` and ``cur/``, as their names are in order, which is that of their age."""
     names = [(name, folder) for folder in ("new", "cur") for name in _listed(f"{path}/{folder}") if not name.startswith(".")]
     if not os.path.isdir(f"{path}/cur"):
-        raise Failure(f"{path} is no Maildir: it has no directory cur", BAD_MESSAGE)
+        raise Problem(f"{path} is no Maildir: it has no directory cur", "bad-message")
     for at, (name, folder) in enumerate(sorted(names), 1):
         try:
             with open(f"{path}/{folder}/{name}", "rb") as file:
                 data = file.read(wishes.largest + 1)
         except OSError as error:
-            yield Item(Failure(f"cannot read {folder}/{name}: {error.strerror}", BAD_MESSAGE), at)
+            yield Item(Problem(f"cannot read {folder}/{name}: {error.strerror}", "bad-message"), at)
         else:
             yield Item(_request(data, wishes), at)
 
@@ -99,7 +99,7 @@ def _listed(path: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise Failure(f"cannot read {path}: {error.strerror}", IO_ERROR) from None
+        raise Problem(f"cannot read {path}: {error.strerror}", "io-error") from None
 
 
 def _mbox(stream: IO[bytes], wishes: Wishes) -> Iterator[Item]:
@@ -138,18 +138,18 @@ def _json_lines(first: bytes, stream: IO[bytes], wishes: Wishes) -> Iterator[Ite
             while line and not line.endswith(b"\n"):
                 line = stream.readline(LINE)
                 read += len(line)
-            yield Item(Failure(f"the line has more than {most} bytes", BAD_MESSAGE), read)
+            yield Item(Problem(f"the line has more than {most} bytes", "bad-message"), read)
         elif line.strip():
             yield Item(_composed(line, wishes), read)
         line = stream.readline(most + 1)
 
 
-def _request(data: bytes, wishes: Wishes) -> Request | Failure:
+def _request(data: bytes, wishes: Wishes) -> Request | Problem:
     """The request for a whole message."""
     if len(data) > wishes.largest:
-        return Failure(f"the message is larger than {wishes.largest} bytes (submission.max_message_size)", BAD_MESSAGE)
+        return Problem(f"the message is larger than {wishes.largest} bytes (submission.max_message_size)", "bad-message")
     if not data.strip():
-        return Failure("the message is empty", BAD_MESSAGE)
+        return Problem("the message is empty", "bad-message")
     key = ""
     if wishes.request_id_from:
         name = wishes.request_id_from.lower().encode()
@@ -166,7 +166,7 @@ def _request(data: bytes, wishes: Wishes) -> Request | Failure:
     )
 
 
-def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
+def _composed(line: bytes, wishes: Wishes) -> Request | Problem:
     """The request for what a line of JSON describes."""
     from mailer.compose import Composition, EmailError, EmailLimits
     from mailer.compose.payload import load, whole
@@ -178,7 +178,7 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
         payload, halves = whole(load(line))
         why = f"it has octets that are no UTF-8, taken for {WESTERN}" if guessed else "it has halves of characters, shown as \ufffd"
         if (guessed or halves) and wishes.strict:
-            return Failure(f"{why.partition(', ')[0]}, which is not to be mended (submission.strict)", BAD_MESSAGE)
+            return Problem(f"{why.partition(', ')[0]}, which is not to be mended (submission.strict)", "bad-message")
         key = _member(payload, wishes.request_id_from)
         email = Composition.from_payload(payload)
         EmailLimits(*wishes.limits).check(email)
@@ -198,9 +198,9 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Failure:
             changes=[Change("mended", "the line", "", "", why)] if guessed or halves else [],
         )
     except EmailError as error:
-        return Failure(str(error), BAD_MESSAGE)
+        return Problem(str(error), "bad-message")
     except (ValueError, RecursionError) as error:
-        return Failure(f"the line is no JSON: {error}", BAD_MESSAGE)
+        return Problem(f"the line is no JSON: {error}", "bad-message")
 
 
 def _member(payload: object, name: str) -> str:
@@ -213,12 +213,12 @@ def _member(payload: object, name: str) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _unfit(key: str, name: str) -> Failure | None:
+def _unfit(key: str, name: str) -> Problem | None:
     if is_request_id(key):
         return None
     if not key:
-        return Failure(f"there is no {name} in it, which is to be its request id", BAD_MESSAGE)
-    return Failure(f"{name} is no request id: it takes 1 to 255 printable characters, not {key[:40]!r}", BAD_MESSAGE)
+        return Problem(f"there is no {name} in it, which is to be its request id", "bad-message")
+    return Problem(f"{name} is no request id: it takes 1 to 255 printable characters, not {key[:40]!r}", "bad-message")
 
 
 def total(path: str) -> int:

@@ -17,7 +17,7 @@ from mailer.dkim import key as keys
 from mailer.io.durable import sync_directory, write_new
 from mailer.mail.dates import rfc3339
 from mailer.mail.domain import ascii_domain
-from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -139,14 +139,14 @@ def place(config: str | None, domain: str, selector: str) -> str:
 
 
 def make(domain: str, order: Order, path: str, keeper: Owner) -> Published:
-    """A new key in a file that only `keeper` may read. Raises `Failure` (73) where there is a file already."""
+    """A new key in a file that only `keeper` may read. Raises `Problem` (cannot-create) where there is a file already."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         write_new(path, [_pem(order)])
         keeper.give(path)
         sync_directory(os.path.dirname(path))
     except FileExistsError:
-        raise Failure(f"{path} exists already; it stays as it is, for mail may be signed with it", CANNOT_CREATE) from None
+        raise Problem(f"{path} exists already; it stays as it is, for mail may be signed with it", "cannot-create") from None
     except OSError as error:
         raise from_os("cannot write the key", path, error) from None
     return published(domain, order.selector, path, keeper)
@@ -162,22 +162,22 @@ def _pem(order: Order) -> bytes:
 
 
 def published(domain: str, selector: str, path: str, keeper: Owner) -> Published:
-    """The key in the file at `path`, which `keeper` has. Raises `Failure`."""
+    """The key in the file at `path`, which `keeper` has. Raises `Problem`."""
     return Published(domain, selector, path, read_key(path, keeper.uid))
 
 
 def configured(config: Config, domain: str | None, selector: str | None) -> list[Published]:
-    """The keys of the configuration, of one domain or selector if one is given. Raises `Failure` (67) if there is none."""
+    """The keys of the configuration, of one domain or selector if one is given. Raises `Problem` (no-such) if there is none."""
     chosen = [key for key in config.dkim if domain in (None, ascii_domain(key.domain)) and selector in (None, key.selector)]
     if not chosen:
         which = "".join([f" of {domain}" if domain else "", f" with the selector {selector}" if selector else ""])
-        raise Failure(f"the configuration has no key{which}; `mailer dkim keygen DOMAIN` makes one", NO_SUCH)
+        raise Problem(f"the configuration has no key{which}; `mailer dkim keygen DOMAIN` makes one", "no-such")
     keeper = keeper_of(config.spool)
     return [in_use(key, keeper) for key in chosen]
 
 
 def in_use(key: Dkim, keeper: Owner) -> Published:
-    """A key of the configuration, which `keeper` has. Raises `Failure`."""
+    """A key of the configuration, which `keeper` has. Raises `Problem`."""
     private = read_key(key.key_file, keeper.uid)
     return Published(ascii_domain(key.domain), key.selector, key.key_file, private, key.state, key.needed_until)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.dsn.explain import explain
 from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool.files import layout, suspensions
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
     submission = config.submission if config else None
     try:
         paused = suspensions.read(view.spool.root)
-    except (Failure, OSError) as error:
+    except (Problem, OSError) as error:
         story.missing.append(f"which destinations are paused is not known: {error}")
         paused = suspensions.Pauses()
     entry, now = story.entry, time.time()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.address import printable
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import NO_PERMISSION, TRY_AGAIN, UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 
 from .route import finder_of
 
@@ -84,14 +84,14 @@ class Probed(NamedTuple):
             },
         }
 
-    def failure(self, config: Config, known: Reactions) -> Failure | None:
+    def failure(self, config: Config, known: Reactions) -> Problem | None:
         """Why no mail could be sent there (69, 77), with what mends it where the words are `known`; None if it could."""
         from mailer.client.errors import SmtpAuthenticationError
 
         error = self.found.error
         if error is not None:
-            return Failure(str(error), NO_PERMISSION if isinstance(error, SmtpAuthenticationError) else UNAVAILABLE)
-        return Failure(_refused(self.found, config, known), UNAVAILABLE) if self.found.refusal else None
+            return Problem(str(error), "no-permission" if isinstance(error, SmtpAuthenticationError) else "unavailable")
+        return Problem(_refused(self.found, config, known), "unavailable") if self.found.refusal else None
 
 
 def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:
@@ -169,9 +169,10 @@ def _place(text: str) -> tuple[str, int]:
 
 
 def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
-    """Open a session with the host to which `config` sends all mail; each step may take so many seconds. Raises `Failure` (69, 75).
+    """Open a session with the host to which `config` sends all mail; each step may take so many seconds.
 
     With a `sender` the server is asked whether it would take mail from that address to that address, which is then taken back.
+    Raises `Problem` (unavailable, try-again).
     """
     return Probed(target, asyncio.run(_probe(config, seconds, sender)))
 
@@ -184,7 +185,7 @@ async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
     try:
         route = await finder_of(config).find("localhost")
     except Unroutable as trouble:
-        raise Failure(trouble.text.removeprefix(f"relay {HERE}: "), TRY_AGAIN if trouble.offline else UNAVAILABLE) from None
+        raise Problem(trouble.text.removeprefix(f"relay {HERE}: "), "try-again" if trouble.offline else "unavailable") from None
     hop = route.hops[0]
     timeouts = Timeouts(connect=seconds, greeting=seconds, ehlo=seconds, mail=seconds, rcpt=seconds)
     return await probe(hop.endpoint, hop.addresses, timeouts, sender)

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, USAGE, Failure, from_os
 from mailer.mail.message import Message
+from mailer.mail.problem import Problem, from_os
 from mailer.spool import Busy, NoSuchMessage
 from mailer.spool.files import layout, suspensions
 from mailer.spool.files.message_file import CorruptFile
@@ -59,14 +59,14 @@ class Operation(NamedTuple):
             raise ValueError(f"{self.verb} is for messages that are {' or '.join((*self.states, *self.asked))}")
         return replace(wanted, states=states)
 
-    def refusal(self, record: Record) -> Failure:
+    def refusal(self, record: Record) -> Problem:
         """Why it cannot be done with the message of `record`, which is in another state."""
         problem = "is done with" if record.status in FINAL else f"cannot be {self.done}: {self.otherwise}"
-        return Failure(f"message {record.id} {problem} (it is {record.word})", BAD_MESSAGE)
+        return Problem(f"message {record.id} {problem} (it is {record.word})", "bad-message")
 
-    def gone(self, id: str) -> Failure:
+    def gone(self, id: str) -> Problem:
         """What to say of a message that is not there any more."""
-        return Failure(f"message {id} has left the spool this moment; `mailer status {id}` says what became of it", TRY_AGAIN)
+        return Problem(f"message {id} has left the spool this moment; `mailer status {id}` says what became of it", "try-again")
 
 
 class Replay(Operation):
@@ -74,14 +74,14 @@ class Replay(Operation):
 
     __slots__ = ()
 
-    def refusal(self, record: Record) -> Failure:
+    def refusal(self, record: Record) -> Problem:
         """Why the message of `record` cannot be replayed."""
         kept = "it was not given up" if record.status != "sent" else "what was delivered is not kept"
-        return Failure(f"message {record.id} cannot be replayed (it is {record.status}): {kept}", BAD_MESSAGE)
+        return Problem(f"message {record.id} cannot be replayed (it is {record.status}): {kept}", "bad-message")
 
-    def gone(self, id: str) -> Failure:
+    def gone(self, id: str) -> Problem:
         """Tell that the retention of the message `id` is over."""
-        return Failure(f"message {id} is not kept any more (bounce.retention)", NO_SUCH)
+        return Problem(f"message {id} is not kept any more (bounce.retention)", "no-such")
 
 
 class Performed(NamedTuple):
@@ -94,7 +94,7 @@ class Performed(NamedTuple):
     id: str
     record: Record | None
     done: bool = False
-    failure: Failure | None = None
+    failure: Problem | None = None
     made: str = ""
 
     @property
@@ -132,7 +132,7 @@ CANCEL = Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool,
 def replaying(spool: Spool, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
     """The operation that puts messages of `spool` once more as new ones, for those who have not got them or for `recipients`.
 
-    Those that were replayed before only `again`. Raises `Failure` (75) where the disk has less room than the `settings` want.
+    Those that were replayed before only `again`. Raises `Problem` (try-again) where the disk has less room than the `settings` want.
     """
     from mailer.spool.files.replay import replay
 
@@ -147,7 +147,7 @@ def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple
     for name in names:
         records = view.find(name)
         if not records:
-            others.append(Performed(operation, name, None, failure=Failure(f"no message {name!r} is known here", NO_SUCH)))
+            others.append(Performed(operation, name, None, failure=Problem(f"no message {name!r} is known here", "no-such")))
         for record in records:
             if record.word in (*operation.states, *operation.asked):
                 found[record.id] = record
@@ -158,7 +158,7 @@ def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple
 
 
 def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bool = True, dry_run: bool = False) -> Performed | None:
-    """Do it to the message of `record`, unless it is a `dry_run`, and tell the daemon. Raises `Failure` where the disk has trouble.
+    """Do it to the message of `record`, unless it is a `dry_run`, and tell the daemon. Raises `Problem` where the disk has trouble.
 
     None if the message was selected, not `named`, and has simply left meanwhile.
     """
@@ -172,10 +172,10 @@ def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bo
         if not named and not isinstance(operation, Replay):
             return None
         return Performed(operation, record.id, record, failure=operation.gone(record.id))
-    except (Busy, Failure) as failure:
+    except (Busy, Problem) as failure:
         return Performed(operation, record.id, record, failure=failure)
     except CorruptFile as error:
-        damaged = Failure(f"the file of message {record.id} is damaged: {error}", BAD_MESSAGE)
+        damaged = Problem(f"the file of message {record.id} is damaged: {error}", "bad-message")
         return Performed(operation, record.id, record, failure=damaged)
     except OSError as error:
         raise from_os(f"cannot {operation.verb} message {record.id}", error.filename or spool.root, error) from None
@@ -228,19 +228,19 @@ def header(content: bytes) -> list[tuple[str, str]]:
 
 
 def stored(view: MailView, name: str) -> Stored:
-    """The one message that `name` means. Raises `Failure`: 67 if it is not in the spool, 64 if there are several, 65 if it is damaged."""
+    """The one message that `name` means. Raises `Problem`: no-such without any, usage with several, bad-message if it is damaged."""
     found = view.find(name)
     if not found:
-        raise Failure(f"no message {name!r} is known here", NO_SUCH)
+        raise Problem(f"no message {name!r} is known here", "no-such")
     if len(found) > 1:
-        raise Failure(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", USAGE)
+        raise Problem(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", "usage")
     id = found[0].id
     try:
         return Stored(view.spool.read(id), view.spool.content(id))
     except NoSuchMessage:
-        raise Failure(f"message {id} has left the spool; `mailer status {id}` says what became of it", NO_SUCH) from None
+        raise Problem(f"message {id} has left the spool; `mailer status {id}` says what became of it", "no-such") from None
     except CorruptFile as error:
-        raise Failure(f"the file of message {id} is damaged: {error}", BAD_MESSAGE) from None
+        raise Problem(f"the file of message {id} is damaged: {error}", "bad-message") from None
 
 
 # Destinations
@@ -258,7 +258,7 @@ class Paused(NamedTuple):
 
 
 def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:
-    """Let mail for `target` wait until `until` (infinity: until it is resumed). Raises `Failure`, and `ValueError` for a bad reason."""
+    """Let mail for `target` wait until `until` (infinity: until it is resumed). Raises `Problem`, and `ValueError` for a bad reason."""
     if not why.isprintable() or len(why) > LONGEST_REASON:
         raise ValueError(f"takes one line of text, of at most {LONGEST_REASON} characters")
     if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
@@ -268,17 +268,17 @@ def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paus
 
 
 def resume(spool: Spool, target: str, now: float) -> Paused:
-    """Let mail for `target` go on. Raises `Failure` (67) if it was not paused, or there is no spool."""
+    """Let mail for `target` go on. Raises `Problem` (no-such) if it was not paused, or there is no spool."""
     heard = suspensions.resume(_existing(spool), target, now)
     return Paused(suspensions.Pause(target, now, "", now), heard)
 
 
 def paused(spool: Spool, now: float) -> list[suspensions.Pause]:
-    """What is paused. Raises `Failure` (67) if there is no spool."""
+    """What is paused. Raises `Problem` (no-such) if there is no spool."""
     return [each for each in suspensions.read(_existing(spool)) if each.holds(now)]
 
 
 def _existing(spool: Spool) -> str:
     if not os.path.isdir(spool.root):
-        raise Failure(f"there is no spool at {spool.root}", NO_SUCH)
+        raise Problem(f"there is no spool at {spool.root}", "no-such")
     return spool.root

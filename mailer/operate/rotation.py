@@ -24,7 +24,7 @@ from mailer.config.kinds import PERIOD, write
 from mailer.config.owner import keeper_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.domain import ascii_domain
-from mailer.mail.failure import CANNOT_CREATE, NO_SUCH, Failure
+from mailer.mail.problem import Problem
 
 from .dkim import Order, Texts, in_use, make
 
@@ -72,7 +72,7 @@ class Rotation(NamedTuple):
 def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *, checked: bool = True) -> Rotation:
     """Take the next step for the keys of `domain` in the configuration at `path`, whose text is `data`; records are `checked`, or not.
 
-    Raises `Failure`: 67 where no key signs, 73, 74, 77; `ValueError` for a wish that cannot be fulfilled.
+    Raises `Problem`: no-such where no key signs, cannot-create, io-error, no-permission; `ValueError` for a wish that cannot be fulfilled.
     """
     keeper = keeper_of(config.spool)
     known = [
@@ -86,7 +86,7 @@ def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *
         return _switch(config, data.decode(), waiting, [one for one in known if one.section.signs], checked=checked)
     if not signing:
         which = f"no {wish.kind or ''} key of {domain} signs mail".replace("  ", " ")
-        raise Failure(f"{which}; `mailer dkim keygen {domain}` makes one", NO_SUCH)
+        raise Problem(f"{which}; `mailer dkim keygen {domain}` makes one", "no-such")
     return _prepare(path, data.decode(), signing, keeper, {one.key.selector for one in known}, wish)
 
 
@@ -97,7 +97,7 @@ def _prepare(path: str, text: str, signing: Iterable[KeyInUse], keeper: Owner, t
         order = Order.of(wish, one.key.key.kind, one.key.key.bits)
         order = order if wish.selector else order._replace(selector=_free(order.selector, taken))
         if order.selector in taken:
-            raise Failure(f"the selector {order.selector} is taken already; choose another with --selector", CANNOT_CREATE)
+            raise Problem(f"the selector {order.selector} is taken already; choose another with --selector", "cannot-create")
         taken.add(order.selector)
         directory = os.path.dirname(one.section.key_file)
         made.append((one, make(one.key.domain, order, f"{directory}/{one.key.domain}.{order.selector}.pem", keeper)))

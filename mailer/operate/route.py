@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.config import Config
-    from mailer.config.file import Problem
+    from mailer.config.file import Mistake
     from mailer.mail.address import Address
     from mailer.mail.envelope import Envelope
     from mailer.mail.message import Change
@@ -169,13 +169,13 @@ def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Ch
         yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
 
 
-def reports_lead_nowhere(config: Config) -> Iterator[Problem]:
+def reports_lead_nowhere(config: Config) -> Iterator[Mistake]:
     """A problem, if the DNS says that reports about mail of the default sender must fail; whatever it does not say in time is none.
 
     Reports go to the sender, by the way that all mail goes. A host that delivers to MX hosts itself and lets its users write as
     root@mail.example.com sends their reports to itself, where no mail is taken; each then fails in its turn, without a word.
     """
-    from mailer.config.file import Problem
+    from mailer.config.file import Mistake
 
     submission = config.submission
     chosen = "from_address" if submission.from_address else "default_domain"
@@ -186,7 +186,7 @@ def reports_lead_nowhere(config: Config) -> Iterator[Problem]:
     if trouble is not None and trouble.verdict == "fail":
         line = config.lines.get(f"submission.{chosen}", config.lines.get("mailer.hostname", 0))
         hint = "set submission.from_address, or default_domain, to where mail is read"
-        yield Problem(line, f"reports about mail that fails would go to {domain}, and fail as well: {trouble.text}; {hint}")
+        yield Mistake(line, f"reports about mail that fails would go to {domain}, and fail as well: {trouble.text}; {hint}")
 
 
 async def _trouble(config: Config, domain: str) -> Unroutable | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.status.destinations import FOREVER, hosts_of
 
@@ -197,7 +197,7 @@ class ByReason(NamedTuple):
 class Backlog:
     """What waits in `view` at `now` (seconds since the epoch); without a `config`, which may be wrong, mail counts for its domain.
 
-    Raises `Failure` (77) where only the user's own mail is seen.
+    Raises `Problem` (no-permission) where only the user's own mail is seen.
     """
 
     def __init__(self, view: MailView, config: Config | None, now: float) -> None:
@@ -242,7 +242,7 @@ class Backlog:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""
         try:
             known = suspensions.read(self.view.spool.root)
-        except (Failure, OSError):  # a view: `mailer queue pauses` says what is wrong with it
+        except (Problem, OSError):  # a view: `mailer queue pauses` says what is wrong with it
             return [*self.standings], []
         seen, others = [], {pause.target: pause for pause in known if pause.holds(self.now)}
         for standing in self.standings:

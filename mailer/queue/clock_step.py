@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import Settled
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool.files.message_file import CorruptFile
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _redated(engine: Engine, id: str, due: float) -> float:
             due = entry.appointed or due
             outcomes = _moved(entry, due - entry.due, now, engine.settler.waited(entry))
             engine.spool.defer(claim, outcomes, due)
-    except (Failure, CorruptFile, OSError):
+    except (Problem, CorruptFile, OSError):
         return 0.0
     entry.history.add(outcomes)
     engine.settler.ledger.told(Settled(now, entry, "deferred", due))

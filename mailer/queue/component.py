@@ -149,7 +149,7 @@ class Queue:
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Everything but the spool may change. A configuration that cannot be used raises `Failure`, and nothing has changed."""
+        """Everything but the spool may change. A configuration that cannot be used raises `Problem`, and nothing has changed."""
         manager, signer = self.manager, self.manager.policy.signer
         shares = self._shared_out(config)
         reactions = self._reactions(config, manager.policy.reactions)

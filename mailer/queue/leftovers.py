@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import NoSuchMessage
 from mailer.spool.files.message_file import CorruptFile
 
@@ -60,7 +60,7 @@ class Leftovers:
                 self.spool.drop(claim)
         except NoSuchMessage:
             return True
-        except (Failure, CorruptFile, OSError):
+        except (Problem, CorruptFile, OSError):
             return False
         return True
 

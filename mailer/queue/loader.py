@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
 from mailer.io import durable
-from mailer.mail.failure import Failure
 from mailer.mail.message import Message, header_end
 from mailer.mail.outcome import foretold
+from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
 from mailer.spool import Large, NoSuchMessage
 from mailer.spool.files.message_file import CorruptFile, LaterFile
@@ -160,7 +160,7 @@ class Dispatcher:
             durable.let_go(descriptor)
         try:
             entry = self.spool.hold(id)
-        except (Failure, CorruptFile, OSError) as error:  # somebody has it this moment, or the disk fails us
+        except (Problem, CorruptFile, OSError) as error:  # somebody has it this moment, or the disk fails us
             self._later(id, f"message {id} has a damaged record and cannot be held: {error}")
             return
         self.scheduler.forget(id)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mailer.bounces import REPORTED, Quota
 from mailer.bounces.reports import EVERYBODY, asked_of, worth_telling
 from mailer.events import Alarm, Settled, Tried
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
 from mailer.spool import Busy, NoSuchMessage
 from mailer.spool.files import notes
@@ -245,7 +245,7 @@ class Settler:
         except NoSuchMessage:
             attempt.claim.close()
             return False
-        except (Failure, OSError):  # the next try to settle it says what is wrong
+        except (Problem, OSError):  # the next try to settle it says what is wrong
             pass
         return True
 
@@ -255,7 +255,7 @@ class Settler:
         assert claim is not None
         try:
             await asyncio.to_thread(self._put_confirmations, attempt, claim.content)
-        except (OSError, MemoryError, Failure) as error:
+        except (OSError, MemoryError, Problem) as error:
             self._alarm(f"cannot confirm message {attempt.entry.id}: {error}", "report")
         self.look(attempt.reports)
         while self._news:
@@ -285,7 +285,7 @@ class Settler:
         except OSError as error:
             self._spool_alarm(f"cannot settle message {attempt.entry.id}, which is tried again", error)
             return False
-        except Failure as failure:
+        except Problem as failure:
             self._alarm(f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
             return False
         except Exception as error:  # what was learned must not be lost with it: then it would be delivered again
@@ -333,7 +333,7 @@ class Settler:
     def _report(self, attempt: Attempt, report: Report) -> None:
         """Put a report, unless it was put before, also by a run that could not write that down, or there were enough of them.
 
-        Raises `Failure` if it has to be tried again.
+        Raises `Problem` if it has to be tried again.
         """
         entry, now = attempt.entry, self.clock.now()
         if report.id in attempt.reports or self.spool.find(report.id) or self.known(report.id):
@@ -343,10 +343,10 @@ class Settler:
             return
         try:
             submit(Request(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
-        except Failure as failure:
+        except Problem as failure:
             self.quota.give_back(sender)
             self.quota.give_back(EVERYBODY)
-            if failure.code != BAD_MESSAGE:
+            if failure.kind != "bad-message":
                 raise
             self._news.append(Alarm(now, "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
             return

@@ -17,7 +17,7 @@ from mailer.dkim.author import domains, nearest
 from mailer.dkim.sign import Seal, draft, sign
 from mailer.events import Alarm
 from mailer.mail.domain import ascii_domain
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 
 from .policy import Unsigned
@@ -128,7 +128,7 @@ class Signer:
         if seal is None:
             try:
                 seal = self._seals[key] = Seal(ascii_domain(key.domain), key.selector, read_key(key.key_file), key.expire)
-            except Failure as failure:
+            except Problem as failure:
                 self._without([key], str(failure), at)
         return seal
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.mail.cause import Cause
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.net.query import has_route
 from mailer.spool.files import suspensions
 from mailer.spool.files.suspensions import Pauses
@@ -119,7 +119,7 @@ class Standstill:
             if version == self._version:
                 return False
             known = suspensions.read(self.root)
-        except (Failure, OSError) as error:
+        except (Problem, OSError) as error:
             self.tell(Alarm(self.clock.now(), "pauses", f"the list of pauses stays as it was: {error}"))
             return False
         self._version = version
@@ -135,7 +135,7 @@ class Standstill:
         self.pauses = Pauses(moved)
         try:
             suspensions.move(self.root, before, seconds, self.clock.now())
-        except Failure as failure:
+        except Problem as failure:
             self.tell(Alarm(self.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
 
     def _take_over(self, known: Pauses) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mailer.mail.address import parse
 from mailer.mail.address_list import written
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Aliases:
         self._path = path
 
     def get(self, key: str, *, local: bool) -> Alias | None:
-        """The alias `key` (lower case); a `local` one may also be in the file. Raises `Failure` (78)."""
+        """The alias `key` (lower case); a `local` one may also be in the file. Raises `Problem` (bad-config)."""
         found = self._found.get(key)
         if found is None and local:
             if self._file is None:
@@ -55,14 +55,14 @@ class Aliases:
 
 
 def read(path: str) -> Iterator[tuple[str, Alias]]:
-    """The aliases of a file, each with its name in lower case. A line that is none says nothing. Raises `Failure` (78)."""
+    """The aliases of a file, each with its name in lower case. A line that is none says nothing. Raises `Problem` (bad-config)."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise Failure(f"cannot read the aliases in {path}: {error.strerror}", BAD_CONFIG) from None
+        raise Problem(f"cannot read the aliases in {path}: {error.strerror}", "bad-config") from None
     if len(data) > LARGEST_FILE:
-        raise Failure(f"{path} is larger than {LARGEST_FILE} bytes; is it a file of aliases?", BAD_CONFIG)
+        raise Problem(f"{path} is larger than {LARGEST_FILE} bytes; is it a file of aliases?", "bad-config")
     for line, text in _entries(data.decode("utf-8", "surrogateescape")):
         name, *targets = _divided(text)
         if name and targets:

@@ -22,7 +22,7 @@ RECIPIENTS = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 def identified(message: Message, rules: Rules, changes: list[Change]) -> Message:
     """`message` with the rules applied to its header; what was changed is added to `changes`.
 
-    What is no address stays as it is: nobody sends mail by a header. Raises `Failure` (78) as the rules do.
+    What is no address stays as it is: nobody sends mail by a header. Raises `Problem` (bad-config) as the rules do.
     """
     fields = []
     for name, field in message.fields():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailer.machine.names import is_this_machine
 from mailer.mail.address import Address, AddressError, is_private, parse, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 
 from .aliases import DISCARD, EVERYBODY, Aliases, refusal
 
@@ -41,7 +41,7 @@ class Became:
     __slots__ = ("addresses", "author", "discards", "problems", "why")
 
     def __init__(
-        self, addresses: Sequence[str], why: str, author: str = "", *, problems: Sequence[Failure] = (), discards: bool = False
+        self, addresses: Sequence[str], why: str, author: str = "", *, problems: Sequence[Problem] = (), discards: bool = False
     ) -> None:
         self.addresses = addresses
         self.why = why
@@ -64,19 +64,19 @@ class Rules:
         """The recipients of mail for `text`; an alias that leads nowhere keeps nobody else from his. Raises `AddressError`."""
         found: dict[str, None] = {}
         why: dict[str, None] = {}
-        problems: list[Failure] = []
+        problems: list[Problem] = []
         try:
             self._expand(text, (), found, why, problems)
-        except Failure as failure:
+        except Problem as failure:
             problems.append(failure)
         discards = DISCARD in found
         found.pop(DISCARD, None)
         return Became([*found], "; ".join(why), problems=problems, discards=discards)
 
-    def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Failure]) -> None:
+    def _expand(self, text: str, path: tuple[str, ...], found: dict[str, None], why: dict[str, None], problems: list[Problem]) -> None:
         """`path` are the aliases that led to `text`; each is followed once, for `why` knows it then.
 
-        Raises `AddressError`, and `Failure` (78) for an alias that is followed in circles, or cannot be read.
+        Raises `AddressError`, and `Problem` (bad-config) for an alias that is followed in circles, or cannot be read.
         """
         if path and text == DISCARD:
             found[text] = None
@@ -95,7 +95,7 @@ class Rules:
             return
         if key in path or len(path) > DEEPEST:
             problem = "leads back to itself" if key in path else "leads on and on"
-            raise Failure(f"{alias.where}: the alias {key} {problem}: {' → '.join((*path, key))}", BAD_CONFIG)
+            raise Problem(f"{alias.where}: the alias {key} {problem}: {' → '.join((*path, key))}", "bad-config")
         if f"alias {key}, {alias.where}" in why:
             return
         why[f"alias {key}, {alias.where}"] = None
@@ -106,10 +106,10 @@ class Rules:
                     self._expand(target, (*path, key), found, why, problems)
             except AddressError as error:
                 problem = f"leads nowhere: {error}"
-            except Failure as failure:
+            except Problem as failure:
                 problems.append(failure)
             if problem:
-                problems.append(Failure(f"{alias.where}: the alias {key} {problem}", BAD_CONFIG))
+                problems.append(Problem(f"{alias.where}: the alias {key} {problem}", "bad-config"))
 
     def _complete(self, text: str, address: Address, why: dict[str, None]) -> str:
         domain = self._settings.default_domain

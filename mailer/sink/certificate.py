@@ -12,7 +12,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import BAD_CONFIG, UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -21,26 +21,26 @@ DAYS = 30  # longer than any test runs
 
 
 def context(certificate: str, key: str) -> ssl.SSLContext:
-    """What a server with these PEM files needs. Raises `Failure` (78)."""
+    """What a server with these PEM files needs. Raises `Problem` (bad-config)."""
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         made.load_cert_chain(certificate, key or None)
     except (OSError, ValueError) as error:
-        raise Failure(
-            f"{certificate}: no certificate with its key can be read ({error}); give both with --cert and --key", BAD_CONFIG
+        raise Problem(
+            f"{certificate}: no certificate with its key can be read ({error}); give both with --cert and --key", "bad-config"
         ) from None
     return made
 
 
 def self_signed(directory: str, names: list[str]) -> tuple[str, str]:
-    """Make a key and a certificate for `names`; returns the paths of certificate and key. Raises `Failure` (69)."""
+    """Make a key and a certificate for `names`; returns the paths of certificate and key. Raises `Problem` (unavailable)."""
     try:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import NameOID
     except ImportError:
-        raise Failure("--tls needs the package cryptography, or a certificate: --cert FILE --key FILE", UNAVAILABLE) from None
+        raise Problem("--tls needs the package cryptography, or a certificate: --cert FILE --key FILE", "unavailable") from None
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mailer.mail.failure import from_os
+from mailer.mail.problem import from_os
 
 
 class Received(NamedTuple):
@@ -45,7 +45,7 @@ class Refusal(NamedTuple):
 
 
 class Maildir:
-    """The Maildir at `root`, made if it is not there. Raises `Failure` where it cannot be."""
+    """The Maildir at `root`, made if it is not there. Raises `Problem` where it cannot be."""
 
     def __init__(self, root: str) -> None:
         self.root = root

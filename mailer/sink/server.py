@@ -62,7 +62,7 @@ class Sink:
         `users` (name → password) a client has to authenticate, with one of `mechanisms`; AUTH is then offered over TLS
         only, or in the clear where there is no TLS. `binding` is that of the certificate in `tls`, for SCRAM-SHA-256-PLUS.
         With `lmtp` it speaks LMTP, and keeps a message once for each recipient. `idle` is how many seconds a client may be
-        silent. `told` hears of each message and each refusal at once. Raises `Failure` where the Maildir cannot be made, and
+        silent. `told` hears of each message and each refusal at once. Raises `Problem` where the Maildir cannot be made, and
         `ValueError` for a port that is none.
         """
         check_port(port)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class QueueActs(Protocol):
-    """What can be done with single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptFile`, `OSError`, or `Failure` (77)."""
+    """What can be done with single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptFile`, `OSError` or `Problem` (no-permission)."""
 
     @property
     def root(self) -> str:
@@ -52,7 +52,7 @@ class QueueActs(Protocol):
 
 
 class MailView(Protocol):
-    """Spool and database at one moment, or one user's part of them; a context manager. Every method raises `Failure`."""
+    """Spool and database at one moment, or one user's part of them; a context manager. Every method raises `Problem`."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -91,7 +91,7 @@ class MailView(Protocol):
         """The recipients that did not get their message, newest first."""
 
     def waiting(self) -> Iterator[Waiting]:
-        """Each recipient who waits for his mail, in no order. Raises `Failure` (77) where only the user's own mail is seen."""
+        """Each recipient who waits for his mail, in no order. Raises `Problem` (no-permission) where only the user's own mail is seen."""
 
     def standings(self) -> Sequence[Standing]:
         """What the daemon says of its destinations; nothing where only the user's own mail is seen."""

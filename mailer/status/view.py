@@ -23,7 +23,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 from mailer.spool import NoSuchMessage, Spool
 from mailer.spool.files.layout import STATES, is_id, put_at
 from mailer.spool.files.message_file import CorruptFile, LaterFile
@@ -77,7 +77,7 @@ class View:
     def __init__(self, spool: Spool) -> None:
         for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
-                raise Failure(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", NO_PERMISSION)
+                raise Problem(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", "no-permission")
         self.spool = spool
         self.reader = Reader(f"{spool.root}/{NAME}")
         self._unreadable = 0
@@ -111,7 +111,7 @@ class View:
 
     @cached_property
     def places(self) -> dict[str, str]:
-        """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled. Raises `Failure`."""
+        """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled. Raises `Problem`."""
         try:
             return {id: state for state in STATES for id in self.spool.ids(state)}
         except OSError as error:
@@ -128,7 +128,7 @@ class View:
     # One message
 
     def message(self, id: str) -> Record | None:
-        """What became of message `id`. Raises `Failure` (65) if its file is damaged and nothing else is known."""
+        """What became of message `id`. Raises `Problem` (bad-message) if its file is damaged and nothing else is known."""
         row = self.reader.record(id)
         try:
             entry = self.spool.read(id)
@@ -137,11 +137,11 @@ class View:
         except LaterFile as error:
             self._later.add(id)
             if row is None:
-                raise Failure(f"message {id} cannot be read: {error}", BAD_MESSAGE) from None
+                raise Problem(f"message {id} cannot be read: {error}", "bad-message") from None
             return row
         except CorruptFile as error:
             if row is None:
-                raise Failure(f"the file of message {id} in the spool is damaged: {error}", BAD_MESSAGE) from None
+                raise Problem(f"the file of message {id} in the spool is damaged: {error}", "bad-message") from None
             return row
         except OSError as error:
             raise from_os(f"cannot read message {id}", error.filename or self.spool.root, error) from None
@@ -186,7 +186,7 @@ class View:
             pass  # it was moved this moment, or the database knows more
         try:
             return self.message(id)
-        except Failure:
+        except Problem:
             self._unreadable += id not in self._later
             return None
 

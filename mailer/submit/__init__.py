@@ -20,8 +20,8 @@ import os
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
-from mailer.mail.failure import BAD_MESSAGE, IO_ERROR, Failure
 from mailer.mail.message import Message, header_end, normalise, without_preface
+from mailer.mail.problem import Problem
 from mailer.spool.files import layout
 from mailer.spool.files.enqueue import announce, put
 
@@ -175,14 +175,14 @@ def _recipient(recipient: Recipient, at: str) -> dict[str, object]:
 
 
 def read_all(fd: int, settings: SubmissionSettings) -> bytes:
-    """All of `fd`, but no more than a message may have. Raises `Failure` (65, 74)."""
+    """All of `fd`, but no more than a message may have. Raises `Problem` (bad-message, io-error)."""
     parts: list[bytes] = []
     size = 0
     while True:
         try:
             part = os.read(fd, 1 << 20)
         except OSError as error:
-            raise Failure(f"cannot read the message: {error.strerror}; nothing was queued", IO_ERROR) from None
+            raise Problem(f"cannot read the message: {error.strerror}; nothing was queued", "io-error") from None
         if not part:
             return b"".join(parts)
         size += len(part)
@@ -194,8 +194,8 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
     """Check, complete and put; the message is durable when this returns.
 
     `now` is in seconds since the epoch; `id` names the message where its maker must choose (a report that
-    may be put twice). Raises `Failure`: 64 without recipients on the command line, 65 for whatever is wrong
-    with the message, 78 for aliases that lead nowhere, otherwise as `spool.put` does.
+    may be put twice). Raises `Problem`: usage without recipients on the command line, bad-message for whatever is wrong
+    with the message, bad-config for aliases that lead nowhere, otherwise as `spool.put` does.
     """
     prepared = prepare(request, settings, now, id=id)
     envelope = prepared.envelope
@@ -210,10 +210,10 @@ def submit(request: Request, settings: SubmissionSettings, now: float, *, id: st
 
 
 def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: str = "") -> Prepared:
-    """Check and complete as `submit` does, and write nothing. Raises `Failure` for all that is wrong with the request."""
+    """Check and complete as `submit` does, and write nothing. Raises `Problem` for all that is wrong with the request."""
     check_size(len(request.data), settings)
     if request.priority not in PRIORITIES:
-        raise Failure(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", BAD_MESSAGE)
+        raise Problem(f"the priority is one of {', '.join(PRIORITIES)}; nothing was queued", "bad-message")
     if request.options:
         _check_options(request.options)
     changes = [*request.changes]
@@ -253,34 +253,34 @@ def prepare(request: Request, settings: SubmissionSettings, now: float, *, id: s
 
 
 def check_size(size: int, settings: SubmissionSettings) -> None:
-    """Refuse a message of more than `max_message_size` bytes. Raises `Failure` (65)."""
+    """Refuse a message of more than `max_message_size` bytes. Raises `Problem` (bad-message)."""
     if size > settings.max_message_size:
-        raise Failure(
-            f"the message is larger than {settings.max_message_size} bytes (submission.max_message_size); nothing was queued", BAD_MESSAGE
+        raise Problem(
+            f"the message is larger than {settings.max_message_size} bytes (submission.max_message_size); nothing was queued", "bad-message"
         )
 
 
 def _check_header(header: bytes, settings: SubmissionSettings) -> None:
-    """Refuse a header of more than `max_header_size` bytes. Raises `Failure` (65)."""
+    """Refuse a header of more than `max_header_size` bytes. Raises `Problem` (bad-message)."""
     if len(header) > settings.max_header_size:
         limit = f"{settings.max_header_size} bytes (submission.max_header_size)"
-        raise Failure(f"the header of the message is larger than {limit}; nothing was queued", BAD_MESSAGE)
+        raise Problem(f"the header of the message is larger than {limit}; nothing was queued", "bad-message")
 
 
 def check_recipient(text: str, settings: SubmissionSettings) -> None:
-    """Refuse `text` if no mail for it gets anywhere, before there is a message. Raises `Failure`."""
+    """Refuse `text` if no mail for it gets anywhere, before there is a message. Raises `Problem`."""
     request, nothing = Request(b"", sender="", recipients=[text]), Message(b"", b"")
     recipients_of(request, nothing, settings, rules_for(request, nothing, settings), [])
 
 
 def _check_options(options: Mapping[str, object]) -> None:
-    """Nothing is queued that asks for what nobody can ask for. Raises `Failure` (65)."""
+    """Nothing is queued that asks for what nobody can ask for. Raises `Problem` (bad-message)."""
     from mailer.mail.delivery_options import Request as Asked
 
     try:
         Asked.read(options)
     except ValueError as error:
-        raise Failure(f"{error}; nothing was queued", BAD_MESSAGE) from None
+        raise Problem(f"{error}; nothing was queued", "bad-message") from None
 
 
 def _author(request: Request, sender: str, settings: SubmissionSettings, rules: Rules | None) -> str:

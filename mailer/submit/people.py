@@ -10,8 +10,8 @@ import os
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.envelope import Recipient
-from mailer.mail.failure import BAD_MESSAGE, USAGE, Failure
 from mailer.mail.message import Change
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def recipients_of(
 ) -> list[Recipient]:
     """Each address once, with the field that names it; the command line first, as it was written there.
 
-    Who cannot get mail is among them, with the outcome that this has: the others get theirs, and the sender a report. Raises `Failure`
+    Who cannot get mail is among them, with the outcome that this has: the others get theirs, and the sender a report. Raises `Problem`
     where that is not wanted, and where nobody is left.
     """
     types: dict[str, str] = {}
@@ -83,32 +83,33 @@ def recipients_of(
     for text in request.bcc:
         types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
-    problems: list[Failure] = []
+    problems: list[Problem] = []
     for text in (*written_in(request), *types):
         for recipient in _stands_for(text, types.get(text, "to"), settings, rules, changes, problems):
             found.setdefault(same(recipient.address), recipient)
     if not found and not request.from_header:
-        raise Failure("no recipient: name one, or take them from the header with -t", USAGE)
+        raise Problem("no recipient: name one, or take them from the header with -t", "usage")
     if not found:
-        raise Failure("no recipient: the message has no To, Cc or Bcc field with an address", BAD_MESSAGE)
+        raise Problem("no recipient: the message has no To, Cc or Bcc field with an address", "bad-message")
     if problems and (request.whole or settings.strict or all(map(_gets_nothing, found.values()))):
-        codes = {problem.code for problem in problems}
+        kinds = {problem.kind for problem in problems}
         said = "; ".join(dict.fromkeys(map(str, problems[:SHOWN])))
-        raise Failure(f"{said}; nothing was queued", codes.pop() if len(codes) == 1 else BAD_MESSAGE)
+        raise Problem(f"{said}; nothing was queued", kinds.pop() if len(kinds) == 1 else "bad-message")
     if len(found) > settings.max_recipients:
-        raise Failure(
-            f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued", BAD_MESSAGE
+        raise Problem(
+            f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued",
+            "bad-message",
         )
     return list(found.values())
 
 
 def written_in(request: Request) -> list[str]:
-    """The addresses that the command line names, one by one. Raises `Failure` (65) where one tries to break out of its line."""
+    """The addresses that the command line names, one by one. Raises `Problem` (bad-message) where one tries to break out of its line."""
     for argument in request.recipients:
         char = next((char for char in argument if not char.isprintable() and char != "\t"), "")
         if char:
             error = AddressError(argument, f"it holds the control character U+{ord(char):04X}")
-            raise Failure(f"{error}; nothing was queued", BAD_MESSAGE)
+            raise Problem(f"{error}; nothing was queued", "bad-message")
     return [text for argument in request.recipients for text in _written(argument)]
 
 
@@ -122,11 +123,11 @@ def _written(text: str) -> list[str]:
 
 
 def _stands_for(
-    text: str, type: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change], problems: list[Failure]
+    text: str, type: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change], problems: list[Problem]
 ) -> list[Recipient]:
     """The recipients that somebody means by `text`; what is wrong with it is added to `problems`."""
     addresses: Sequence[str] = ()
-    wrong: Sequence[Failure] = ()
+    wrong: Sequence[Problem] = ()
     why, shown = "", address.printable(text)
     found = []
     try:
@@ -138,13 +139,13 @@ def _stands_for(
             if became.discards and not addresses:
                 found.append(_settled(shown, type, DISCARDED, f"discarded: {why}"))
     except AddressError as error:
-        wrong = [Failure(str(error), BAD_MESSAGE)]
+        wrong = [Problem(str(error), "bad-message")]
     if why and (addresses or found):
         changes.append(Change("changed", "envelope recipient", shown, ", ".join(addresses) or "/dev/null", why))
     if wrong:
         reason = "; ".join(dict.fromkeys(map(str, wrong)))
         changes.append(Change("refused", "envelope recipient", shown, "", reason.removeprefix(f"{shown!r} is not an address: ")))
-        found.append(_settled(shown, type, MISWRITTEN if wrong[0].code == BAD_MESSAGE else ALIAS, reason))
+        found.append(_settled(shown, type, MISWRITTEN if wrong[0].kind == "bad-message" else ALIAS, reason))
         problems += wrong
     return [*(Recipient(one, type) for one in addresses), *found]
 
@@ -174,7 +175,7 @@ def same(text: str) -> str:
 
 
 def sender_of(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
-    """The reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Failure` (65).
+    """The reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Problem` (bad-message).
 
     A program that writes a bad From cannot mend it either: its mail goes, and reports come to who we are.
     """
@@ -187,7 +188,7 @@ def sender_of(request: Request, message: Message, settings: SubmissionSettings, 
     try:
         if text:
             return _reverse_path(text, settings, rules, changes)
-    except Failure as failure:
+    except Problem as failure:
         if request.whole or settings.strict:
             raise
         shown = address.printable(text)
@@ -208,7 +209,7 @@ def _reverse_path(text: str, settings: SubmissionSettings, rules: Rules | None, 
             return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
         became = rules.author(text)
     except AddressError as error:
-        raise Failure(f"the sender {error}; nothing was queued", BAD_MESSAGE) from None
+        raise Problem(f"the sender {error}; nothing was queued", "bad-message") from None
     if became.why:
         changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
     return became.addresses[0]

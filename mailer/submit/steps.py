@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from mailer.mail.dates import rfc5322
-from mailer.mail.failure import BAD_MESSAGE, Failure
 from mailer.mail.message import UNKNOWN_WORD, Change, has_long_line
+from mailer.mail.problem import Problem
 from mailer.spool.files import layout
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ ENVELOPE = (
 
 
 def single_fields(message: Message, changes: list[Change], *, strict: bool) -> Message:
-    """The message with each field once that may stand once. Raises `Failure` (65) if that is not wanted."""
+    """The message with each field once that may stand once. Raises `Problem` (bad-message) if that is not wanted."""
     from mailer.mail.once import single
 
     done: list[Change] = []
@@ -83,7 +83,7 @@ def _says_8bit(message: Message) -> bool:
 
 
 def mended(message: Message, changes: list[Change], *, strict: bool) -> bytes:
-    """What not every server would take, in a form that it does. Raises `Failure` (65) if that is not wanted."""
+    """What not every server would take, in a form that it does. Raises `Problem` (bad-message) if that is not wanted."""
     from mailer.mail.repair import repaired
 
     done: list[Change] = []
@@ -95,4 +95,4 @@ def mended(message: Message, changes: list[Change], *, strict: bool) -> bytes:
 
 def _check_strict(done: list[Change], *, strict: bool) -> None:
     if done and strict:
-        raise Failure(f"{done[0].what}: {done[0].why}; nothing was queued, for that is not to be mended (submission.strict)", BAD_MESSAGE)
+        raise Problem(f"{done[0].what}: {done[0].why}; nothing was queued, for that is not to be mended (submission.strict)", "bad-message")

@@ -12,7 +12,7 @@ from mailer.tlspolicy.requirement import Requirement
 class Login:
     """A login at a relay. Equal are two of the same name whose secret comes from the same source.
 
-    `secret` may take its time (a command, a file) and may raise `Failure`. `allow_plain` permits to send
+    `secret` may take its time (a command, a file) and may raise `Problem`. `allow_plain` permits to send
     it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a
     password; ``OAUTH``, the strongest that takes a token. ``EXTERNAL``, our certificate. `authorization` is whom to act as.
     `refused` is told when the secret was not accepted.

@@ -17,8 +17,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from mailer.mail.cause import Cause
-from mailer.mail.failure import Failure
 from mailer.mail.outcome import Hop
+from mailer.mail.problem import Problem
 from mailer.smtp.client import PHASE, Client
 from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.extension import Extensions
@@ -368,7 +368,7 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
         return Wish(endpoint.hello, requirement.mode, requirement.verified)
     try:
         secret = await aside(login.secret)
-    except Failure as failure:
+    except Problem as failure:
         reply = Reply.own(454, "4.7.0", str(failure), Cause.CREDENTIAL)
         raise SessionError("ours", "auth", reply, _hop(endpoint, address)) from None
     wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18), login.authorization

@@ -16,7 +16,7 @@ from mailer.check.finding import DnsRecords, Finding, ZoneRecord, tagged, worst
 from mailer.check.rules import blocklist, dmarc, mta_sts, names, spf
 from mailer.config import load
 from mailer.config.model import Config
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
 # SPF
 
@@ -272,5 +272,5 @@ def test_time_servers(tmp_path: Path, server: str) -> None:
 @pytest.mark.parametrize("server", ["time.example:", "time.example:ntp", "time.example:0", "time.example:99999", "no name", ":123"])
 def test_no_time_servers(tmp_path: Path, server: str) -> None:
     """What is neither is a mistake in the configuration, with its line."""
-    with pytest.raises(Failure, match=r"config\.toml:3"):
+    with pytest.raises(Problem, match=r"config\.toml:3"):
         config(tmp_path, f'[check]\ntime_server = "{server}"')

@@ -15,7 +15,7 @@ from mailer.cli import send
 from mailer.cli.later import asked
 from mailer.cli.options import read
 from mailer.mail.dates import parse_rfc3339
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from tests.fakes.users import NOBODY, public_directory
 from tests.journey.world import World
 
@@ -87,9 +87,9 @@ def test_reports_are_asked_for_by_their_words(words: str, wanted: dict[str, obje
 )  # fmt: skip
 def test_what_nobody_can_mean_is_refused(words: list[str]) -> None:
     """64, before anything is read."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         options(*words)
-    assert caught.value.code == 64
+    assert caught.value.kind == "usage"
 
 
 def test_what_is_to_leave_later_lies_on_disk_with_its_time(home: Home) -> None:

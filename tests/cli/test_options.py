@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailer.cli import TABLE, load
 from mailer.cli.options import COMMON, JSON, Command, Given, Option, help_text, read
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
 COMMAND = Command(
     "try",
@@ -86,9 +86,9 @@ def test_options_are_read_as_getopt_long_reads_them(arguments: list[str], values
 )
 def test_a_mistake_names_the_option_and_where_help_is(arguments: list[str], problem: str) -> None:
     """64, one sentence."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         given_(*arguments)
-    assert caught.value.code == 64
+    assert caught.value.kind == "usage"
     assert str(caught.value).startswith(problem)
     assert str(caught.value).endswith("(see `mailer try --help`)")
 
@@ -105,15 +105,15 @@ def test_what_was_given_is_asked_for_by_the_first_name() -> None:
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "x", "1e3", "٣", "0x10", " 1", "9" * 18, "9" * 5000])
 def test_a_number_is_a_whole_one(text: str) -> None:
     """64, with what was written."""
-    with pytest.raises(Failure, match="--limit takes a whole number, not ") as caught:
+    with pytest.raises(Problem, match="--limit takes a whole number, not ") as caught:
         given_("--limit", text).number("--limit", 1)
-    assert caught.value.code == 64
+    assert caught.value.kind == "usage"
 
 
 @pytest.mark.parametrize("text", ["1", "99999", "9" * 5000])
 def test_a_number_keeps_its_limits(text: str) -> None:
     """64, with what they are, in one short line; zeros before it do not count."""
-    with pytest.raises(Failure, match=r"--limit takes a whole number from 2 to 65535, not '") as caught:
+    with pytest.raises(Problem, match=r"--limit takes a whole number from 2 to 65535, not '") as caught:
         given_("--limit", text).number("--limit", 9, least=2, most=65535)
     assert len(str(caught.value)) < 120
     assert given_("--limit", f"{'0' * 5000}25").number("--limit", 9, least=2, most=65535) == 25
@@ -124,8 +124,8 @@ def test_any_arguments_are_read_or_refused(arguments: list[str]) -> None:
     """No order of them is a bug; what follows -- is taken as it is."""
     try:
         found = given_(*arguments)
-    except Failure as failure:
-        assert failure.code == 64  # noqa: PT017 - either way is right
+    except Problem as failure:
+        assert failure.kind == "usage"  # noqa: PT017 - either way is right
         return
     assert set(found.values) <= {option.key for option in COMMAND.options}
     assert sum(map(len, found.values.values())) + len(found.operands) >= len(arguments) // 2

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.cli import sendmail_argv
-from mailer.mail.failure import Failure
+from mailer.cli.exit_codes import EXIT_CODES
+from mailer.mail.problem import Problem
 from tests.fakes.mail import outcome
 from tests.fakes.users import NOBODY
 
@@ -105,9 +106,9 @@ def test_what_an_option_means(line: str) -> None:
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(line: str, code: int) -> None:
     """64 for a mistake, 69 for what other programs of that name do; never something else instead."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         sendmail_argv.read(line.split())
-    assert caught.value.code == code
+    assert EXIT_CODES[caught.value.kind] == code
     assert "\n" not in str(caught.value)
 
 
@@ -116,8 +117,8 @@ def test_any_command_line_is_read_or_refused(words: list[str]) -> None:
     """Nothing else can come of it."""
     try:
         asked = sendmail_argv.read(words)
-    except Failure as failure:
-        assert failure.code in (64, 69)  # noqa: PT017
+    except Problem as failure:
+        assert failure.kind in ("usage", "unavailable")  # noqa: PT017
     else:
         assert asked.mode in "mspqi"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mailer.config import Config, load
 from mailer.config.advice import missing, warnings
-from mailer.config.file import Problem, config_of
+from mailer.config.file import Mistake, config_of
 
 RELAY = '[mailer]\nhostname = "a.example"\n[relay.out]\nhost = "h.example"\n'
 
@@ -17,11 +17,11 @@ def test_secrets_have_to_be_readable(tmp_path: Path) -> None:
     """A password file that is missing or open to others is found before mail waits for it."""
     path = tmp_path / "s"
     config = read(f'{RELAY}username = "me"\npassword_file = "{path}"\n')
-    assert list(missing(config)) == [Problem(6, f"cannot read the password file {path}: No such file or directory")]
+    assert list(missing(config)) == [Mistake(6, f"cannot read the password file {path}: No such file or directory")]
     path.write_text("hunter2")
     path.chmod(0o644)
     (problem,) = missing(config)
-    assert problem == Problem(6, f"others can read the password file {path}; run: chmod 600 {path}")
+    assert problem == Mistake(6, f"others can read the password file {path}; run: chmod 600 {path}")
     path.chmod(0o600)
     assert not list(missing(config))
 

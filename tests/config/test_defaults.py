@@ -11,7 +11,7 @@ import pytest
 
 from mailer.config import load, values
 from mailer.config.quick import given, submission
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.shaping.replies import shipped
 
 NOBODY_KNOWS = 4_242_424
@@ -40,11 +40,11 @@ def test_without_a_home_there_is_no_spool(home: str | None, monkeypatch: pytest.
     """78 that says what to set; never a place below the directory where the program was started, which no daemon would look at."""
     at_home(monkeypatch, home)
     for settings in (submission, load):
-        with pytest.raises(Failure, match=r"no place for the spool: HOME is not .*set HOME; or set XDG_STATE_HOME") as caught:
+        with pytest.raises(Problem, match=r"no place for the spool: HOME is not .*set HOME; or set XDG_STATE_HOME") as caught:
             settings()
-        assert caught.value.code == 78
+        assert caught.value.kind == "bad-config"
     assert values.files() == (values.SYSTEM_FILE,)
-    with pytest.raises(Failure, match="no place for a configuration: HOME"):
+    with pytest.raises(Problem, match="no place for a configuration: HOME"):
         values.new_file()
 
 
@@ -92,11 +92,11 @@ def test_a_path_below_no_home(home: str | None, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ValueError, match=r"~ is no place: HOME is not .*write the whole path"):
         values.path("~/secret")
     for read in (lambda: given("~/x"), lambda: submission("~/c.toml"), lambda: submission(None, "~/spool"), lambda: load(None, "~/spool")):
-        with pytest.raises(Failure, match="~ is no place") as caught:
+        with pytest.raises(Problem, match="~ is no place") as caught:
             read()
-        assert caught.value.code == 78
+        assert caught.value.kind == "bad-config"
     monkeypatch.setenv("MAILER_CONFIG", "~/c.toml")
-    with pytest.raises(Failure, match="~ is no place"):
+    with pytest.raises(Problem, match="~ is no place"):
         submission()
 
 
@@ -106,5 +106,5 @@ def test_the_command_line_knows_homes(monkeypatch: pytest.MonkeyPatch) -> None:
     root = pwd.getpwnam("root").pw_dir
     assert (given("~/x"), given("~"), given("x/~"), given("~root/x")) == ("/home/me/x", "/home/me", "x/~", f"{root}/x")
     assert submission(os.devnull, "~/spool").spool == load(os.devnull, "~/spool").spool == "/home/me/spool"
-    with pytest.raises(Failure, match="there is no user nobody-knows"):
+    with pytest.raises(Problem, match="there is no user nobody-knows"):
         given("~nobody-knows/x")

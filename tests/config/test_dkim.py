@@ -9,7 +9,7 @@ from mailer.config.file import at, config_of, examine
 from mailer.config.report import lines, rows
 from mailer.config.secret import LONGEST_KEY, read_key
 from mailer.mail.dates import parse_rfc3339
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 from tests.dkim.keys import key, pem
 
 KEY = '[[dkim]]\ndomain = "example.com"\nselector = "s1"\nkey_file = "/keys/s1.pem"\n'
@@ -89,9 +89,9 @@ def test_a_key_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) ->
     path = tmp_path / "k.pem"
     path.write_bytes(pem())
     path.chmod(mode)
-    with pytest.raises(Failure, match=f"others can read the key file {path}; run: chmod 600") as caught:
+    with pytest.raises(Problem, match=f"others can read the key file {path}; run: chmod 600") as caught:
         read_key(str(path))
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"x" * (LONGEST_KEY + 10)])
@@ -100,7 +100,7 @@ def test_a_key_file_without_a_key(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "k.pem"
     path.write_bytes(data)
     path.chmod(0o600)
-    with pytest.raises(Failure, match=f"the key file {path} cannot be used: it is no private key in PEM"):
+    with pytest.raises(Problem, match=f"the key file {path} cannot be used: it is no private key in PEM"):
         read_key(str(path))
 
 

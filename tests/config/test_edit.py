@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.config.edit import changed, find_setting, save, understood
 from mailer.config.manual import example
-from mailer.mail.failure import BAD_CONFIG, NO_PERMISSION, USAGE, Failure
+from mailer.mail.problem import Problem
 from tests.fakes.users import as_somebody_else, public_directory
 
 FILE = """\
@@ -97,27 +97,27 @@ def test_settings_that_need_each_other_are_given_together() -> None:
     made = tomllib.loads(change("", *pairs))
     assert made == {"relay": {"out": {"host": "smtp.example.com", "username": "me", "password_command": "pass 'the relay'"}}}
     with pytest.raises(
-        Failure, match=r"nothing was changed, for the file would be wrong: c\.toml:3: a username needs a password"
+        Problem, match=r"nothing was changed, for the file would be wrong: c\.toml:3: a username needs a password"
     ) as caught:
         change("", *pairs[:4])
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_a_broken_file_can_be_mended() -> None:
     """What counts is whether the new file is right; but what is no TOML is for an editor."""
     assert change("[retry]\nexpire = 'x'\n", "retry.expire", "3d") == '[retry]\nexpire = "3d"\n'
-    with pytest.raises(Failure, match=r"c\.toml:1: this is no TOML"):
+    with pytest.raises(Problem, match=r"c\.toml:1: this is no TOML"):
         change("[retry\n", "retry.expire", "3d")
-    with pytest.raises(Failure, match="not text in UTF-8"):
+    with pytest.raises(Problem, match="not text in UTF-8"):
         changed("c.toml", b"\xff", [])
 
 
 @pytest.mark.parametrize("text", ["mailer = {}", "[[mailer]]", "mailer = 5", "[relay]\nout = {host = 'x'}"])
 def test_what_takes_a_person_is_left_alone(text: str) -> None:
     """An inline table, or what is no table at all, is not rewritten behind somebody's back."""
-    with pytest.raises(Failure, match="edit it by hand") as caught:
+    with pytest.raises(Problem, match="edit it by hand") as caught:
         change(text, "relay.out.port" if "relay" in text else "mailer.hostname", "25")
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_dotted_keys_are_found() -> None:
@@ -139,10 +139,10 @@ def test_dotted_keys_are_found() -> None:
 )
 def test_settings_that_there_are_not(key: str, problem: str) -> None:
     """The error names the nearest, or the way settings are called."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         change("", key, "x")
     assert str(caught.value).startswith(problem)
-    assert caught.value.code == USAGE
+    assert caught.value.kind == "usage"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_how_a_value_is_understood(key: str, text: str, value: object) -> None:
 )
 def test_values_that_do_not_fit(key: str, text: str, problem: str) -> None:
     """The error is that of the setting's kind; a second line is not smuggled into the file."""
-    with pytest.raises(Failure, match=problem):
+    with pytest.raises(Problem, match=problem):
         change("", key, text)
 
 
@@ -213,7 +213,7 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
     """The error names the file."""
-    with pytest.raises(Failure, match=f"cannot write the configuration: {tmp_path}/none/c.toml"):
+    with pytest.raises(Problem, match=f"cannot write the configuration: {tmp_path}/none/c.toml"):
         save(str(tmp_path / "none/c.toml"), "x")
 
 
@@ -225,9 +225,9 @@ def test_a_directory_that_may_not_be_written() -> None:
         directory.chmod(0o555)
 
         def refused() -> bool:
-            with pytest.raises(Failure) as caught:
+            with pytest.raises(Problem) as caught:
                 save(str(path), "new")
-            return caught.value.code == NO_PERMISSION
+            return caught.value.kind == "no-permission"
 
         assert as_somebody_else(refused)
         directory.chmod(0o755)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.config import Config, load
 from mailer.config.file import at, config_of, examine
-from mailer.mail.failure import BAD_CONFIG, Failure
+from mailer.mail.problem import Problem
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (Path(__file__).parent / "contract.toml").read_bytes()
@@ -159,9 +159,9 @@ def test_a_mistake_has_one_line(text: str, line: str) -> None:
     (found,) = problems(text)
     assert found.startswith(line)
     assert "hunter2" not in found
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         read(text)
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
     assert str(caught.value) == found
 
 
@@ -169,7 +169,7 @@ def test_all_mistakes_are_found_at_once() -> None:
     """Whoever mends a file gets the whole list, in the order of the lines; `load` names the first and counts the rest."""
     text = "[mailer]\nhostnam = 1\n[retry]\nexpire = 'x'\njitter = 2\n[dkm]\n"
     assert [found.split(":")[1] for found in problems(text)] == ["2", "4", "5", "6"]
-    with pytest.raises(Failure, match=r"c\.toml:2: .* \(and 3 more; `mailer config check` shows all\)"):
+    with pytest.raises(Problem, match=r"c\.toml:2: .* \(and 3 more; `mailer config check` shows all\)"):
         read(text)
 
 
@@ -202,7 +202,7 @@ LINES = CONTRACT.decode().split("\n")
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
-    """Whatever is lost, doubled or exchanged, the answer is a configuration or a `Failure`."""
+    """Whatever is lost, doubled or exchanged, the answer is a configuration or a `Problem`."""
     lines = data.draw(st.lists(st.sampled_from(LINES), max_size=30))
     text = "\n".join(lines)
     at_ = data.draw(st.integers(0, len(text)))

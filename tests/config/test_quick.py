@@ -14,7 +14,7 @@ from mailer.config.file import config_of
 from mailer.config.quick import plain, submission
 from mailer.config.sections import SubmissionSettings
 from mailer.config.values import LARGEST_FILE
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from tests.fakes.users import NOBODY, as_nobody, public_directory
 
 ROOT = Path(__file__).parents[2]
@@ -56,8 +56,8 @@ def agree(data: bytes) -> None:
     quick = SubmissionSettings("f", **found)
     try:
         whole = config_of("f", data).submitting
-    except Failure:
-        with pytest.raises(Failure):
+    except Problem:
+        with pytest.raises(Problem):
             config_of("f", the_rest(data))
     else:
         assert quick == whole
@@ -149,9 +149,9 @@ def test_tables_of_addresses_say_what_is_wrong_with_them(tmp_path: Path, word: s
     """An error with its line, as for any other setting."""
     path = tmp_path / "c.toml"
     path.write_text(f"[submission]\n{word} = {value}\n")
-    with pytest.raises(Failure, match=rf"c\.toml:2: {word}: ") as caught:
+    with pytest.raises(Problem, match=rf"c\.toml:2: {word}: ") as caught:
         submission(str(path))
-    assert caught.value.code == 78
+    assert caught.value.kind == "bad-config"
 
 
 def test_bytes_that_are_no_utf8_and_huge_files_are_left_to_the_full_reader() -> None:
@@ -186,9 +186,9 @@ def test_an_error_in_our_tables_is_the_full_readers(tmp_path: Path) -> None:
     """The quick path has no wording of its own: file, line, what, and what to do."""
     path = tmp_path / "c.toml"
     path.write_text("[submission]\n\nmax_recipient = 3\n")
-    with pytest.raises(Failure, match=r"c\.toml:3: \[submission\] has no setting max_recipient; did you mean max_recipients\?") as caught:
+    with pytest.raises(Problem, match=r"c\.toml:3: \[submission\] has no setting max_recipient; did you mean max_recipients\?") as caught:
         submission(str(path))
-    assert caught.value.code == 78
+    assert caught.value.kind == "bad-config"
 
 
 def test_a_mistake_elsewhere_does_not_stop_submission(tmp_path: Path) -> None:
@@ -197,22 +197,22 @@ def test_a_mistake_elsewhere_does_not_stop_submission(tmp_path: Path) -> None:
     for quote in "\"'":  # read by the quick path, and by the full one
         path.write_text(f"[mailer]\nhostname = {quote}a.example{quote}\n[relay.out]\nhst = 'x'\n[dkm]\n")
         assert submission(str(path)).hostname == "a.example"
-        with pytest.raises(Failure):
+        with pytest.raises(Problem):
             load(str(path))
     path.write_text("hostname = 'a.example'\n")
-    with pytest.raises(Failure, match=r"it belongs below \[mailer\]"):
+    with pytest.raises(Problem, match=r"it belongs below \[mailer\]"):
         submission(str(path))
 
 
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing or unreadable file is 78, not the defaults."""
-    with pytest.raises(Failure, match="there is no configuration file") as caught:
+    with pytest.raises(Problem, match="there is no configuration file") as caught:
         submission(str(tmp_path / "none"))
-    assert caught.value.code == 78
-    with pytest.raises(Failure, match="cannot read the configuration"):
+    assert caught.value.kind == "bad-config"
+    with pytest.raises(Problem, match="cannot read the configuration"):
         submission(str(tmp_path))
     monkeypatch.setenv("MAILER_CONFIG", str(tmp_path / "none"))
-    with pytest.raises(Failure, match="MAILER_CONFIG"):
+    with pytest.raises(Problem, match="MAILER_CONFIG"):
         submission()
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from mailer.config.file import config_of, examine
 from mailer.config.sections.relay import Relay
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
 FINGERPRINT = "AB:" * 31 + "CD"
 OAUTH = 'oauth_endpoint = "https://x.example/t"\noauth_client_id = "c"\noauth_refresh_token_file = "/etc/r"\n'
 
 
 def relay(text: str) -> Relay:
-    """The relay of a configuration. Raises `Failure`."""
+    """The relay of a configuration. Raises `Problem`."""
     return config_of("", f'[relay.out]\nhost = "smtp.example.com"\n{text}'.encode()).relays["out"]
 
 
@@ -53,7 +53,7 @@ def test_lmtp() -> None:
 )
 def test_what_does_not_go_together(text: str, problem: str) -> None:
     """What contradicts itself, or lacks its other half, is refused with what to do."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         relay(text)
     assert problem in str(caught.value)
 

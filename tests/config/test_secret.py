@@ -9,7 +9,7 @@ import pytest
 
 from mailer.config import secret
 from mailer.config.secret import Secret
-from mailer.mail.failure import BAD_CONFIG, TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -47,16 +47,16 @@ def test_a_secret_is_read_each_time(tmp_path: Path) -> None:
 def test_a_secret_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
     """The error says which file and how to mend it."""
     place = a_file(tmp_path / "s", b"hunter2", mode)
-    with pytest.raises(Failure, match=f"others can read the password file {tmp_path}/s; run: chmod 600 {tmp_path}/s") as caught:
+    with pytest.raises(Problem, match=f"others can read the password file {tmp_path}/s; run: chmod 600 {tmp_path}/s") as caught:
         place()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_a_secret_file_behind_a_link_is_judged_itself(tmp_path: Path) -> None:
     """A symbolic link is followed; what counts is the file that is opened."""
     a_file(tmp_path / "s", b"hunter2", 0o644)
     (tmp_path / "link").symlink_to(tmp_path / "s")
-    with pytest.raises(Failure, match="chmod 600"):
+    with pytest.raises(Problem, match="chmod 600"):
         Secret("file", (str(tmp_path / "link"),))()
     (tmp_path / "s").chmod(0o400)
     assert Secret("file", (str(tmp_path / "link"),))() == "hunter2"
@@ -67,22 +67,22 @@ def test_a_secret_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     """Neither root's nor ours: whose password would that be?"""
     place = a_file(tmp_path / "s", b"hunter2")
     os.chown(tmp_path / "s", 65534, -1)
-    with pytest.raises(Failure, match="belongs to somebody else; chown it"):
+    with pytest.raises(Problem, match="belongs to somebody else; chown it"):
         place()
 
 
 def test_a_secret_file_that_is_missing(tmp_path: Path) -> None:
     """A mistake of the configuration, with the path."""
-    with pytest.raises(Failure, match=f"cannot read the password file {tmp_path}/s: No such file") as caught:
+    with pytest.raises(Problem, match=f"cannot read the password file {tmp_path}/s: No such file") as caught:
         Secret("file", (str(tmp_path / "s"),))()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_what_is_no_file_makes_nobody_wait(tmp_path: Path) -> None:
     """A FIFO without a writer, a directory: refused at once."""
     os.mkfifo(tmp_path / "fifo", 0o600)
     for path in (tmp_path / "fifo", tmp_path):
-        with pytest.raises(Failure, match="is no file"):
+        with pytest.raises(Problem, match="is no file"):
             Secret("file", (str(path),))()
 
 
@@ -99,7 +99,7 @@ def test_what_is_no_file_makes_nobody_wait(tmp_path: Path) -> None:
 )
 def test_what_is_no_password(tmp_path: Path, data: bytes, problem: str) -> None:
     """What could not be a password is said to be wrong, and is not repeated."""
-    with pytest.raises(Failure, match=problem) as caught:
+    with pytest.raises(Problem, match=problem) as caught:
         a_file(tmp_path / "s", data)()
     assert "hunter" not in str(caught.value)
     assert str(tmp_path / "s") in str(caught.value)
@@ -118,27 +118,27 @@ def test_no_shell_runs_a_command() -> None:
 def test_a_command_that_fails_does_not_give_the_secret_away() -> None:
     """What it wrote to either output is not in the error, nor are its arguments."""
     place = a_command("import sys; print('hunter2'); sys.exit('hunter2')")
-    with pytest.raises(Failure, match="failed with exit code 1; run it by hand to see why") as caught:
+    with pytest.raises(Problem, match="failed with exit code 1; run it by hand to see why") as caught:
         place()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
     assert "hunter2" not in str(caught.value) + str(place) + repr(place)
     assert caught.value.__cause__ is None
 
 
 def test_a_command_that_is_missing() -> None:
     """The error names the program."""
-    with pytest.raises(Failure, match="cannot run the password command /no/such: No such file") as caught:
+    with pytest.raises(Problem, match="cannot run the password command /no/such: No such file") as caught:
         Secret("command", ("/no/such", "hunter2"))()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever; later may be better."""
     monkeypatch.setattr(secret, "PATIENCE", 0.3)
-    with pytest.raises(Failure, match="took longer") as caught:
+    with pytest.raises(Problem, match="took longer") as caught:
         a_command("import time; time.sleep(60)")()
-    assert caught.value.code == TRY_AGAIN
+    assert caught.value.kind == "try-again"
 
 
 def test_a_command_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_a_command_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     child = "import os, time; os.open(sys.argv[1], os.O_WRONLY); time.sleep(60)"
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import sys; {child}', sys.argv[1]])"
-    with pytest.raises(Failure, match="took longer"):
+    with pytest.raises(Problem, match="took longer"):
         a_command(code, str(pipe))()
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # nobody has the other end
@@ -177,9 +177,9 @@ def test_a_command_that_hangs_ends_with_the_program(tmp_path: Path) -> None:
 
 def test_a_command_that_prints_without_end_is_ended() -> None:
     """No more of it is kept than a secret may have."""
-    with pytest.raises(Failure, match="has to be one line of at most 4096 bytes") as caught:
+    with pytest.raises(Problem, match="has to be one line of at most 4096 bytes") as caught:
         a_command("while True: print('x' * 1000, end='')")()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_a_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,9 +187,9 @@ def test_a_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_PASSWORD", "hünter2")
     assert Secret("env", ("A_PASSWORD",))() == "hünter2"
     monkeypatch.delenv("A_PASSWORD")
-    with pytest.raises(Failure, match="environment variable A_PASSWORD, which should hold a password, is not set") as caught:
+    with pytest.raises(Problem, match="environment variable A_PASSWORD, which should hold a password, is not set") as caught:
         Secret("env", ("A_PASSWORD",))()
-    assert caught.value.code == BAD_CONFIG
+    assert caught.value.kind == "bad-config"
 
 
 def test_secrets_are_equal_by_their_place() -> None:

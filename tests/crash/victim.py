@@ -17,9 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from mailer.cli.exit_codes import EXIT_CODES
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome, Verdict
+from mailer.mail.problem import Problem
 from mailer.spool.files import idempotency
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.doorbell import ring
@@ -85,9 +86,9 @@ def main(name: str, root: str, id: str = ID) -> int:
         os.access("/mark/begin", os.F_OK)
         try:
             act()
-        except Failure as failure:
+        except Problem as failure:
             sys.stderr.write(f"{failure}\n")
-            return failure.code
+            return EXIT_CODES[failure.kind]
         except OSError as error:
             sys.stderr.write(f"{error}\n")
             return 74

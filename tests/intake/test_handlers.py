@@ -19,7 +19,7 @@ from mailer.events import Seen, Settled
 from mailer.intake.client import RemoteView
 from mailer.intake.handlers import ATTEMPTS, PEOPLE, Desk
 from mailer.mail.envelope import Envelope
-from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.admit import Terms
 from mailer.status.filter import EVERYTHING
@@ -155,7 +155,7 @@ def test_what_the_judge_forbids_is_refused_with_his_words(counter: Counter) -> N
     """And nothing of it is left."""
 
     def judge(_envelope: Envelope, _content: bytes, uid: int) -> None:
-        raise Failure(f"not you, {uid}", NO_PERMISSION)
+        raise Problem(f"not you, {uid}", "no-permission")
 
     counter.desk.terms = counter.desk.terms._replace(judge=judge)
     assert counter.put(ANNA, letter()) == f"no 77 not you, {ANNA}"

@@ -12,7 +12,7 @@ import pytest
 from mailer.config.file import config_of
 from mailer.config.sections.intake import Submitter
 from mailer.intake.rules import Person, SubmitterRules, allows, fits, person
-from mailer.mail.failure import NO_PERMISSION, Failure
+from mailer.mail.problem import Problem
 from tests.fakes.mail import envelope
 
 ANNA = 70_001
@@ -23,8 +23,8 @@ def judged(rules: SubmitterRules, uid: int = ANNA, *, sender: str = "anna@exampl
     """What is against it; nothing where it may be sent."""
     try:
         rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), uid)
-    except Failure as failure:
-        return str(failure) if failure.code == NO_PERMISSION else f"{failure.code}"
+    except Problem as failure:
+        return str(failure) if failure.kind == "no-permission" else f"{failure.kind}"
     return ""
 
 
@@ -136,7 +136,7 @@ def test_a_user_is_who_the_machine_says() -> None:
 )
 def test_a_rule_that_is_none_is_refused(text: str, problem: str) -> None:
     """With what to write instead."""
-    with pytest.raises(Failure, match=problem):
+    with pytest.raises(Problem, match=problem):
         config_of("c.toml", f"[[submitter]]\n{text}\n".encode())
 
 

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.intake.socket import LARGE, LARGE_AT_ONCE, SMALL, CallLimits, IntakeServer
-from mailer.mail.failure import IO_ERROR, Failure
-from mailer.spool.files.handover import NAME, Unanswered, ask
+from mailer.mail.problem import Problem
+from mailer.spool.files.handover import ANSWER_CODES, NAME, Unanswered, ask
 from tests.fakes.processes import wait_until
 
 LIMITS = CallLimits(connections=6, each=6, seconds=20.0, largest=4 << 20)
@@ -294,7 +294,7 @@ def test_an_answer_in_pieces_is_one(tmp_path: Path) -> None:
         for at in range(100):
             yield b"%d\n" % at
         if question == b"half\n":
-            raise Failure("it cannot be read", IO_ERROR)
+            raise Problem("it cannot be read", "io-error")
 
     with running(tmp_path, answer=answer) as server:
         for _ in range(2):
@@ -423,9 +423,9 @@ def test_an_answer_that_is_none_reads_as_no_answer(tmp_path: Path, answer: bytes
 @pytest.mark.parametrize(("answer", "code"), [(b"no 65 too bad", 65), (b"no sixty too bad", 74), (b"yes", 74), (b"", 74)])
 def test_a_no_is_a_failure_with_the_daemons_words(tmp_path: Path, answer: bytes, code: int) -> None:
     """And what nobody understands is one too."""
-    with answering(tmp_path, frame(answer)), pytest.raises(Failure) as caught:
+    with answering(tmp_path, frame(answer)), pytest.raises(Problem) as caught:
         ask(str(tmp_path), "hello", b"", 10)
-    assert caught.value.code == code
+    assert ANSWER_CODES[caught.value.kind] == code
 
 
 def test_a_daemon_that_says_nothing_is_waited_for_so_long_and_no_longer(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from mailer.config.forms import HostPort
 from mailer.events import Alarm, Daemon, Events
-from mailer.mail.failure import UNAVAILABLE, Failure
+from mailer.mail.problem import Problem
 from mailer.metrics import readers
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
@@ -125,9 +125,9 @@ def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> N
 
     async def scenario() -> None:
         exporter = exporter_of(tmp_path)
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(Problem) as caught:
             await exporter.serve(HostPort(host, 9925))
-        assert caught.value.code == UNAVAILABLE
+        assert caught.value.kind == "unavailable"
         assert str(caught.value).startswith(f"cannot serve metrics at {host}:9925: ")
         await exporter.close()
         assert exporter.events.listeners == []

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 
 
@@ -57,7 +57,7 @@ def test_what_it_raises_is_raised_to_all_and_told_to_nobody_else(caplog: pytest.
 
         def source() -> str:
             go.wait(60)
-            raise Failure("no", 75)
+            raise Problem("no", "try-again")
 
         waiters = [asyncio.create_task(aside(source)) for _ in range(2)]
         await asyncio.sleep(0)
@@ -69,7 +69,7 @@ def test_what_it_raises_is_raised_to_all_and_told_to_nobody_else(caplog: pytest.
         await asyncio.sleep(0)
         left.cancel()
         go.set()
-        with pytest.raises(Failure):
+        with pytest.raises(Problem):
             await aside(source)
 
     asyncio.run(scenario())

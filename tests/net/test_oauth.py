@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import pytest
 import trustme
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.net.oauth import EARLY, OAuth
 
 
@@ -140,33 +140,38 @@ def test_a_token_that_was_refused(provider: Provider, relay: Relay) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "code", "advice"),
+    ("status", "answer", "kind", "advice"),
     [
-        (400, {"error": "invalid_grant", "error_description": "refresh-one was revoked"}, 78, "allow access at the provider again"),
+        (
+            400,
+            {"error": "invalid_grant", "error_description": "refresh-one was revoked"},
+            "bad-config",
+            "allow access at the provider again",
+        ),
         (
             400,
             {"error": "invalid_grant", "error_description": "AADSTS700082: refresh-one has\r\nexpired"},
-            78,
+            "bad-config",
             '"AADSTS700082: *** has expired"',
         ),
-        (400, {"error": "temporarily_unavailable", "error_description": "x" * 9999}, 75, '"' + "x" * 200 + '"'),
-        (400, {"error": "invalid_grant", "error_description": ["no text"]}, 78, "any more (invalid_grant);"),
-        (401, {"error": "invalid_client"}, 78, "check its id and its secret"),
-        (400, {"error": "invalid_scope"}, 78, "scope"),
-        (400, {"error": "refresh-one\r\n"}, 75, "HTTP 400"),
-        (503, b"<html>", 75, "HTTP 503"),
-        (302, b"", 75, "HTTP 302"),
-        (200, b"nonsense", 75, "without an access token"),
-        (200, {"access_token": 7}, 75, "without an access token"),
-        (200, [], 75, "without an access token"),
+        (400, {"error": "temporarily_unavailable", "error_description": "x" * 9999}, "try-again", '"' + "x" * 200 + '"'),
+        (400, {"error": "invalid_grant", "error_description": ["no text"]}, "bad-config", "any more (invalid_grant);"),
+        (401, {"error": "invalid_client"}, "bad-config", "check its id and its secret"),
+        (400, {"error": "invalid_scope"}, "bad-config", "scope"),
+        (400, {"error": "refresh-one\r\n"}, "try-again", "HTTP 400"),
+        (503, b"<html>", "try-again", "HTTP 503"),
+        (302, b"", "try-again", "HTTP 302"),
+        (200, b"nonsense", "try-again", "without an access token"),
+        (200, {"access_token": 7}, "try-again", "without an access token"),
+        (200, [], "try-again", "without an access token"),
     ],
 )
-def test_refusals(provider: Provider, relay: Relay, status: int, answer: object, code: int, advice: str) -> None:
+def test_refusals(provider: Provider, relay: Relay, status: int, answer: object, kind: str, advice: str) -> None:
     """What the provider refuses is told with what to do about it, and without any secret."""
     provider.answers.append((status, answer))
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         relay.tokens()
-    assert caught.value.code == code
+    assert caught.value.kind == kind
     assert advice in str(caught.value)
     for secret in ("refresh-one", "client-secret"):
         assert secret not in str(caught.value)
@@ -182,16 +187,16 @@ def test_the_provider_is_away(provider: Provider, relay: Relay) -> None:
     assert relay.tokens() == "access-one"
     relay.now += EARLY
     provider.answers.append((503, b""))
-    with pytest.raises(Failure):
+    with pytest.raises(Problem):
         relay.tokens()
 
 
 def test_a_stranger_in_its_place(provider: Provider, relay: Relay, tmp_path: Path) -> None:
     """A server that cannot prove that it is the provider is told nothing."""
     stranger = OAuth(relay.tokens.token_endpoint, "the-client", lambda: "refresh-one", str(tmp_path / "other"))
-    with pytest.raises(Failure, match="certificate is not accepted"):
+    with pytest.raises(Problem, match="certificate is not accepted"):
         stranger()
-    with pytest.raises(Failure, match="no https address"):
+    with pytest.raises(Problem, match="no https address"):
         OAuth("http://127.0.0.1/token", "the-client", lambda: "refresh-one", str(tmp_path / "third"))()
     assert provider.asked == []
 
@@ -200,9 +205,9 @@ def test_a_file_that_others_could_read(provider: Provider, relay: Relay) -> None
     """A file that others can read is refused before a token is in it."""
     relay.store.touch(0o644)
     os.chmod(relay.store, 0o644)
-    with pytest.raises(Failure, match="chmod 600") as caught:
+    with pytest.raises(Problem, match="chmod 600") as caught:
         relay.tokens()
-    assert caught.value.code == 78
+    assert caught.value.kind == "bad-config"
     assert provider.asked == []
 
 
@@ -211,7 +216,7 @@ def test_a_file_that_cannot_be(provider: Provider, relay: Relay, tmp_path: Path)
     for path in (tmp_path / "missing" / "token", tmp_path / "link"):
         (tmp_path / "link").unlink(missing_ok=True)
         (tmp_path / "link").symlink_to(tmp_path / "ca.pem")
-        with pytest.raises(Failure, match=str(path)):
+        with pytest.raises(Problem, match=str(path)):
             OAuth(relay.tokens.token_endpoint, "the-client", lambda: "x", str(path))()
 
 

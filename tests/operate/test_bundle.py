@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.operate.bundle import Wishes, items
 
 
@@ -48,7 +48,7 @@ def parsed(tmp_path: Path, data: bytes, **more: Any) -> list[bytes | str]:
     path = tmp_path / "input"
     path.write_bytes(data)
     found = [item.request for item in items(str(path), Wishes(**{"largest": 10_000} | more))]
-    return [str(one) if isinstance(one, Failure) else one.data for one in found]
+    return [str(one) if isinstance(one, Problem) else one.data for one in found]
 
 
 def test_a_line_of_a_message_that_looks_like_a_border_is_none(tmp_path: Path) -> None:

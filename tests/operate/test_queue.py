@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mailer.config.quick import submission
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.operate.queue import CANCEL, HOLD, RELEASE, RETRY, Operation, pause, paused, perform, replaying, resume, stored, targets
 from mailer.status.filter import Filter
 from mailer.status.record import Record
@@ -36,8 +36,8 @@ def test_what_is_named_is_found_once_and_the_rest_is_said(office: Office) -> Non
     with office.view() as view:
         found, others = targets(view, [waits, waits.lower(), held, failed, "unknown"], HOLD)
     assert [each.id for each in found] == [waits]
-    assert [(each.id, each.nothing_to_do, each.failure and each.failure.code) for each in others] == [
-        (held, True, None), (failed, False, 65), ("unknown", False, 67),
+    assert [(each.id, each.nothing_to_do, each.failure and each.failure.kind) for each in others] == [
+        (held, True, None), (failed, False, "bad-message"), ("unknown", False, "no-such"),
     ]  # fmt: skip
     assert others[1].as_json()["error"] == f"message {failed} is done with (it is failed)"
 
@@ -65,7 +65,7 @@ def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Off
     named = perform(office.spool, before, HOLD)
     assert named is not None
     assert named.failure is not None
-    assert named.failure.code == 75
+    assert named.failure.kind == "try-again"
     again = perform(office.spool, before, replaying(office.spool, submission(None, office.spool.root)), named=False)
     assert again is not None
     assert again.as_json() == {
@@ -80,9 +80,9 @@ def test_a_message_is_shown_as_it_lies_there(office: Office) -> None:
     office.put(message_id="<1@example.com>")
     with office.view() as view:
         found = stored(view, id)
-        with pytest.raises(Failure, match="is the name of 2 messages") as caught:
+        with pytest.raises(Problem, match="is the name of 2 messages") as caught:
             stored(view, "<1@example.com>")
-    assert caught.value.code == 64
+    assert caught.value.kind == "usage"
     document = found.as_json(body=True)
     assert document["id"] == id
     assert document["body"] == found.body()

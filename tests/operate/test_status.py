@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailer.intake.client import RemoteView
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.operate.status import HEADINGS, Backlog, Pile, piles
 from mailer.status.sqlite.reader import Waiting
 from tests.fakes.mail import NOW
@@ -28,9 +28,9 @@ def test_what_waits_is_counted_three_ways(office: Office) -> None:
 @pytest.mark.parametrize("what", ["destination", "domain", "reason"])
 def test_one_users_mail_says_nothing_of_destinations(tmp_path: Path, what: str) -> None:
     """They concern all mail."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         Backlog(RemoteView(str(tmp_path)), None, NOW).by(what)
-    assert caught.value.code == 77
+    assert caught.value.kind == "no-permission"
 
 
 def test_ages_fall_into_columns_that_double() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mailer.mail.cause import Cause
-from mailer.mail.failure import Failure
 from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.mail.problem import Problem
 from mailer.queue.courier import SmtpCourier
 from mailer.sink import Moods, Sink
 from mailer.transport.endpoint import Login
@@ -20,6 +21,9 @@ from tests.fakes.sockets import closed_port
 from tests.queue.called import TIMEOUTS, Deliver, load, with_sinks, words
 
 from .post import play
+
+if TYPE_CHECKING:
+    from mailer.mail.problem import Kind
 
 
 def test_a_delivery_says_where_and_under_which_name() -> None:
@@ -81,12 +85,12 @@ def test_more_recipients_than_a_host_takes_go_in_several_transactions() -> None:
     with_sinks(scenario, Moods(max_recipients=3))
 
 
-@pytest.mark.parametrize("code", [75, 77, 78])
-def test_a_credential_that_cannot_be_had_waits_for_somebody(code: int) -> None:
+@pytest.mark.parametrize("kind", ["try-again", "no-permission", "bad-config"])
+def test_a_credential_that_cannot_be_had_waits_for_somebody(kind: Kind) -> None:
     """Whatever is wrong with it, and for however short a time: it is ours, and never the host's."""
 
     def secret() -> str:
-        raise Failure("the refresh token is not accepted any more", code)
+        raise Problem("the refresh token is not accepted any more", kind)
 
     async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
         given = load([sinks[0].port], "a@example.net", relay=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mailer.events import Corrupt
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.queue import loader, manager, settle, worker
 from mailer.spool import Spool
 from mailer.transport.route import Route
@@ -209,7 +209,7 @@ def test_a_report_that_cannot_be_put_keeps_its_message(post: Post, monkeypatch: 
         def full(*arguments: Any, **more: Any) -> Any:
             calls.append(1)
             if len(calls) <= 3:
-                raise Failure("cannot queue the message: No space left on device", 75)
+                raise Problem("cannot queue the message: No space left on device", "try-again")
             return real(*arguments, **more)
 
         monkeypatch.setattr(settle, "submit", full)

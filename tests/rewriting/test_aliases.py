@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.rewriting.aliases import Aliases, read, refusal
 
 FILE = """\
@@ -73,9 +73,9 @@ def test_the_file_is_not_read_before_it_is_needed(tmp_path: Path) -> None:
     aliases = Aliases((("root", ("a@example.com",)),), str(tmp_path / "none"))
     assert aliases.get("root", local=True)
     assert aliases.get("a@example.com", local=False) is None
-    with pytest.raises(Failure, match=r"cannot read the aliases in .*none: No such file") as caught:
+    with pytest.raises(Problem, match=r"cannot read the aliases in .*none: No such file") as caught:
         aliases.get("other", local=True)
-    assert caught.value.code == 78
+    assert caught.value.kind == "bad-config"
 
 
 def test_what_mail_cannot_follow_is_found(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_mail_cannot_follow_is_found(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_file_of_aliases(tmp_path: Path) -> None:
     """A directory, and bytes of any kind: one error class, or nothing."""
-    with pytest.raises(Failure, match="Is a directory"):
+    with pytest.raises(Problem, match="Is a directory"):
         list(read(str(tmp_path)))
 
 

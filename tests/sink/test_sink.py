@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.sink import Moods, Received, Sink, SinkThread
 from mailer.sink.maildir import Refusal
 from tests.fakes import waiting
@@ -71,9 +71,9 @@ def test_a_message_that_cannot_be_kept_is_not_acknowledged(tmp_path: Path) -> No
 
 
 def test_a_maildir_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """A file in the way is a `Failure` at once, not at the first message."""
+    """A file in the way is a `Problem` at once, not at the first message."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(Failure):
+    with pytest.raises(Problem):
         Sink(maildir=str(tmp_path / "file" / "mail"))
 
 

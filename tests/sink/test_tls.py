@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
 from mailer.sink.maildir import Refusal
@@ -167,7 +167,7 @@ def test_a_certificate_of_its_own_can_be_trusted(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A file that holds no certificate is a `Failure` that names it."""
+    """A file that holds no certificate is a `Problem` that names it."""
     (tmp_path / "cert.pem").write_text("nothing")
-    with pytest.raises(Failure, match=r"cert\.pem"):
+    with pytest.raises(Problem, match=r"cert\.pem"):
         context(str(tmp_path / "cert.pem"), "")

@@ -14,7 +14,7 @@ import pytest
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
-from mailer.mail.failure import TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.aside import KEPT, KEPT_BYTES
 from mailer.spool.files.message_file import render_records
@@ -163,7 +163,7 @@ def test_what_the_disk_has_no_room_for_waits_and_what_is_smaller_is_taken(spool:
     def judge(letter: Envelope, content: bytes, _uid: int) -> None:
         asked.append(letter.id)
         if len(content) > 5000:
-            raise Failure("no room", TRY_AGAIN)
+            raise Problem("no room", "try-again")
 
     large = [leave(drop, body=b"From: me@example.com\r\n\r\n" + b"x\r\n" * 2000) for _ in range(3)]
     small = leave(drop)

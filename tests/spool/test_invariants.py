@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mailer.mail.failure import Failure
 from mailer.mail.outcome import Outcome
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.sweep import sweep
 from tests.fakes.mail import BODY, NOW, outcome, put
@@ -70,9 +70,9 @@ class Life(RuleBasedStateMachine):
         if self.spool.find(self.id) in movable:
             self.held = getattr(self.spool, act)(self.id).state == "held"
         else:
-            with pytest.raises(Failure) as caught:
+            with pytest.raises(Problem) as caught:
                 getattr(self.spool, act)(self.id)
-            assert caught.value.code == (67 if self.gone else 65)
+            assert caught.value.kind == ("no-such" if self.gone else "bad-message")
 
     @precondition(lambda self: not self.gone)
     @rule()

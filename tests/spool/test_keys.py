@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.io import durable
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.enqueue import put
 from mailer.spool.files.idempotency import path_of, read
@@ -41,9 +41,9 @@ def test_the_same_request_is_put_once(spool: Spool) -> None:
 def test_another_message_under_the_same_id_is_refused(spool: Spool) -> None:
     """65, with the ID of the first; nothing of the second is left."""
     id = ask(spool)
-    with pytest.raises(Failure, match=f"used for another message .{id}.; nothing was queued") as caught:
+    with pytest.raises(Problem, match=f"used for another message .{id}.; nothing was queued") as caught:
         ask(spool, digest="e")
-    assert caught.value.code == 65
+    assert caught.value.kind == "bad-message"
     assert spool.ids("queued") == [id]
     assert left(spool) == []
 
@@ -81,9 +81,9 @@ def test_a_damaged_key_is_told_and_leaves_nothing(spool: Spool, damage: str) -> 
     """Whether that request was made cannot be known: neither putting nor pretending would be right."""
     ask(spool)
     Path(path_of(spool.root, "order-4711")).write_text(damage)
-    with pytest.raises(Failure, match="is damaged") as caught:
+    with pytest.raises(Problem, match="is damaged") as caught:
         ask(spool)
-    assert caught.value.code == 65
+    assert caught.value.kind == "bad-message"
     assert len(spool.ids("queued")) == 1
     assert left(spool) == []
 
@@ -123,7 +123,7 @@ def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: Spool, 
         assert spool.ids("queued")  # renamed, and not yet synced
         assert not wait([second], 0.3).done
         may_fail.set()
-        with pytest.raises(Failure, match="ill"):
+        with pytest.raises(Problem, match="ill"):
             first.result(10)
         id = second.result(10)
         assert spool.ids("queued") == [id]

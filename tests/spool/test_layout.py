@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files import layout
 from mailer.spool.files.layout import ALPHABET, encode, is_id, new_id, prepare, share
@@ -114,9 +114,9 @@ def test_many_can_prepare_at_once(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     """The error says what could not be made and why."""
     (tmp_path / "spool").write_text("")
-    with pytest.raises(Failure, match=r"cannot make the spool: .*/spool: File exists") as caught:
+    with pytest.raises(Problem, match=r"cannot make the spool: .*/spool: File exists") as caught:
         prepare(str(tmp_path / "spool"))
-    assert caught.value.code == 73
+    assert caught.value.kind == "cannot-create"
 
 
 def test_a_directory_that_we_may_not_write_is_77() -> None:
@@ -132,9 +132,9 @@ def test_root_does_not_act_in_another_users_spool(tmp_path: Path) -> None:
     """Files that root put there would not be that user's to move."""
     prepare(str(tmp_path / "spool"))
     os.chown(tmp_path / "spool", NOBODY, NOBODY)
-    with pytest.raises(Failure, match=rf"belongs to .*user {NOBODY}") as caught:
+    with pytest.raises(Problem, match=rf"belongs to .*user {NOBODY}") as caught:
         prepare(str(tmp_path / "spool"))
-    assert caught.value.code == 77
+    assert caught.value.kind == "no-permission"
 
 
 def test_a_shared_spool_lets_others_pass_and_drop_and_nothing_else(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_file_system_that_does_not_say(spool: Spool, monkeypatch: pytest.Monke
 def test_who_hands_mail_in_is_told_to_try_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 75, one line that says what is short, how much, and where that is set."""
     disk(monkeypatch, f_bavail=5)
-    with pytest.raises(Failure, match="5 KB of space left") as caught:
+    with pytest.raises(Problem, match="5 KB of space left") as caught:
         layout.check_space(str(tmp_path), 50_000_000, 1000, 10)
-    assert caught.value.code == 75
+    assert caught.value.kind == "try-again"
     assert "submission.min_free_space" in str(caught.value)

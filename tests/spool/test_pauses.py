@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files import doorbell, suspensions
 from mailer.spool.files.suspensions import Pause, Pauses
@@ -31,9 +31,9 @@ def test_what_is_paused_is_remembered_until_it_is_resumed(spool: Spool) -> None:
     assert set(suspensions.read(spool.root)) == {Pause("relay:out", NOW + 90, "longer", NOW + 1), Pause("example.net", math.inf, "", NOW)}
     suspensions.resume(spool.root, "relay:out", NOW)
     assert names(spool.root) == ["example.net"]
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(Problem) as caught:
         suspensions.resume(spool.root, "relay:out", NOW)
-    assert caught.value.code == 67
+    assert caught.value.kind == "no-such"
 
 
 def test_a_pause_ends_by_itself(spool: Spool) -> None:
@@ -146,7 +146,7 @@ def test_any_text_names_something_or_nothing(text: str) -> None:
 def test_a_damaged_file_is_one_error(spool: Spool, data: bytes) -> None:
     """It says which file, and nothing else is raised."""
     Path(spool.root, suspensions.NAME).write_bytes(data)
-    with pytest.raises(Failure, match="no list of pauses"):
+    with pytest.raises(Problem, match="no list of pauses"):
         suspensions.read(spool.root)
 
 
@@ -182,7 +182,7 @@ def test_a_crash_leaves_the_old_list_or_the_new_one(spool: Spool, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(os, step, dies)
-        with pytest.raises(Failure):
+        with pytest.raises(Problem):
             suspensions.pause(spool.root, "example.org", math.inf, "", NOW)
     assert names(spool.root) == ["example.net"]
     Path(spool.root, "tmp", suspensions.NAME).write_text("of a command that was killed")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.doorbell import hang, listen
@@ -136,18 +136,18 @@ def test_a_link_in_tmp_is_not_followed(spool: Spool, tmp_path: Path) -> None:
 def test_what_cannot_be_replaced_is_an_error(spool: Spool) -> None:
     """A directory in the way: one line, and nothing queued."""
     Path(spool.root, "tmp", ID).mkdir()
-    with pytest.raises(Failure, match="cannot queue the message") as caught:
+    with pytest.raises(Problem, match="cannot queue the message") as caught:
         put(spool.root, ID, envelope(id=ID).to_line(), BODY)
-    assert caught.value.code == 74
+    assert caught.value.kind == "io-error"
     assert files(spool.root) == {"tmp": [ID]}
 
 
 def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: Spool) -> None:
     """Without queued/ nothing is put, and nothing lies about."""
     Path(spool.root, "queued").rmdir()
-    with pytest.raises(Failure, match="cannot queue the message") as caught:
+    with pytest.raises(Problem, match="cannot queue the message") as caught:
         put_letter(spool)
-    assert caught.value.code == 73
+    assert caught.value.kind == "cannot-create"
     assert files(spool.root) == {}
 
 
@@ -156,9 +156,9 @@ def test_root_puts_nothing_into_another_users_spool(spool: Spool) -> None:
     """The user's daemon could not read it."""
     for path in (Path(spool.root), *Path(spool.root).iterdir()):
         os.chown(path, NOBODY, NOBODY)
-    with pytest.raises(Failure, match=rf"belongs to .*user {NOBODY}") as caught:
+    with pytest.raises(Problem, match=rf"belongs to .*user {NOBODY}") as caught:
         put_letter(spool)
-    assert caught.value.code == 77
+    assert caught.value.kind == "no-permission"
     assert files(spool.root) == {}
 
 

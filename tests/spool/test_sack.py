@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.io import durable
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.spool.files.batch import Letter, Post, Sack
 from tests.fakes.mail import BODY, envelope
@@ -21,7 +21,7 @@ def letters(count: int, **more: object) -> list[Letter]:
     return [Letter(one.id, one.to_line(), BODY) for one in made]
 
 
-def close(post: Post, wanted: list[Letter]) -> list[str | Failure]:
+def close(post: Post, wanted: list[Letter]) -> list[str | Problem]:
     sack = Sack(post)
     for letter in wanted:
         sack.add(letter)
@@ -80,8 +80,8 @@ def test_requests_that_were_made_before_are_not_put_again(spool: Spool) -> None:
         close(post, [first._replace(request=("k", "d"))])
         done = close(post, [again._replace(request=("k", "d")), other._replace(request=("k", "e")), last])
     assert done[0] == first.id
-    assert isinstance(done[1], Failure)
-    assert done[1].code == 65
+    assert isinstance(done[1], Problem)
+    assert done[1].kind == "bad-message"
     assert done[2] == last.id
     assert spool.ids("queued") == sorted([first.id, last.id])
 
@@ -100,8 +100,8 @@ def test_a_full_disk_ends_the_list_and_nothing_behind_it_is_put(spool: Spool, mo
     with Post(spool.root) as post:
         done = close(post, wanted)
     assert done[:17] == [letter.id for letter in wanted[:17]] == spool.ids("queued")
-    assert isinstance(done[17], Failure)
-    assert (done[17].code, len(done)) == (75, 18)
+    assert isinstance(done[17], Problem)
+    assert (done[17].kind, len(done)) == ("try-again", 18)
     assert os.listdir(f"{spool.root}/tmp") == []
 
 
@@ -112,7 +112,7 @@ def test_a_directory_that_cannot_be_synced_is_told(spool: Spool, monkeypatch: py
         raise OSError(errno.EIO, "Input/output error", "queued")
 
     monkeypatch.setattr(durable, "sync_directory", broken)
-    with Post(spool.root) as post, pytest.raises(Failure, match="Input/output error"):
+    with Post(spool.root) as post, pytest.raises(Problem, match="Input/output error"):
         close(post, letters(3))
 
 

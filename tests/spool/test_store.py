@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Busy, Entry, NoSuchMessage, Spool
 from mailer.spool.files.message_file import CorruptFile
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
@@ -142,7 +142,7 @@ def test_an_id_that_is_none_is_no_message(spool: Spool, tmp_path: Path, id: str)
     for act in (spool.read, spool.content, spool.claim, spool.hold, spool.release, spool.retry, lambda message: spool.cancel(message, NOW)):
         with pytest.raises(NoSuchMessage, match="no message") as caught:
             act(id)
-        assert caught.value.code == 67
+        assert caught.value.kind == "no-such"
     for state in STATES:
         for read in (spool.read, spool.load, spool.claim):
             with pytest.raises(NoSuchMessage):
@@ -229,7 +229,7 @@ def test_a_message_that_is_claimed_is_busy_for_everybody_else(spool: Spool) -> N
         for act in (spool.claim, spool.hold, spool.release, spool.retry, lambda message: spool.cancel(message, NOW)):
             with pytest.raises(Busy, match="this moment; try again") as caught:
                 act(id)
-            assert caught.value.code == 75
+            assert caught.value.kind == "try-again"
         assert spool.content(id) == BODY
     spool.hold(id)
 
@@ -443,9 +443,9 @@ def test_an_operators_act_moves_a_message_that_waits(spool: Spool, act: str, mov
 def test_a_deferred_message_is_retried_and_not_released(spool: Spool) -> None:
     """Releasing one that nobody holds is a slip: it stays as it is, and its lock is free."""
     id = in_state(spool, "deferred")
-    with pytest.raises(Failure, match="is not held") as caught:
+    with pytest.raises(Problem, match="is not held") as caught:
         spool.release(id)
-    assert caught.value.code == 65
+    assert caught.value.kind == "bad-message"
     assert spool.find(id) == "deferred"
     spool.claim(id).close()
 
@@ -455,9 +455,9 @@ def test_what_is_done_with_cannot_be_moved(spool: Spool, act: str) -> None:
     """65, and the lock is free again."""
     id = in_state(spool, "failed")
     for _ in range(2):
-        with pytest.raises(Failure, match=r"is done with \(failed\)") as caught:
+        with pytest.raises(Problem, match=r"is done with \(failed\)") as caught:
             getattr(spool, act)(id, *((NOW,) if act == "cancel" else ()))
-        assert caught.value.code == 65
+        assert caught.value.kind == "bad-message"
     spool.claim(id).close()
 
 

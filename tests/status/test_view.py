@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from mailer.events import Seen
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Entry, Spool
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import SCHEDULED, STATUSES
@@ -134,7 +134,7 @@ def test_a_damaged_file_is_told_of_and_stops_no_list(office: Office) -> None:
     """One message that cannot be read, between two that can."""
     first, bad, last = office.put(at=NOW), office.put(at=NOW + 1), office.put(at=NOW + 2)
     Path(office.spool.path("queued", bad)).write_bytes(b"mailer/1 nonsense")
-    with pytest.raises(Failure, match="damaged"):
+    with pytest.raises(Problem, match="damaged"):
         status_of(office, bad)
     with office.view() as view:
         assert [record.id for record in view.messages()] == [last, first]
@@ -146,7 +146,7 @@ def test_what_a_later_version_wrote_is_told_apart(office: Office) -> None:
     first, later = office.put(at=NOW), office.put(at=NOW + 1)
     path = Path(office.spool.path("queued", later))
     path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
-    with pytest.raises(Failure, match="its format is 2, and this version knows 1"):
+    with pytest.raises(Problem, match="its format is 2, and this version knows 1"):
         status_of(office, later)
     with office.view() as view:
         assert [record.id for record in view.messages()] == [first]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailer.config.sections import SubmissionSettings
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.spool import Spool
 from mailer.submit import Request, Submitted, submit
 from tests.fakes.mail import NOW
@@ -36,10 +36,10 @@ class Door:
         """What lies in the spool of `data`."""
         return self.spool.content(self.submit(data, *recipients, **more).envelope.id)
 
-    def refused(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Failure:
+    def refused(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Problem:
         """How `data` is refused; nothing of it is left anywhere."""
         before = set(Path(self.spool.root).glob("*/*"))
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(Problem) as caught:
             self.submit(data, *recipients, **more)
         assert set(Path(self.spool.root).glob("*/*")) == before
         assert "\n" not in str(caught.value)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
+from mailer.mail.problem import Problem
 from mailer.submit import Request, prepare
 from tests.fakes.mail import NOW
 from tests.mail.test_message import SMUGGLING
@@ -38,7 +38,7 @@ def test_strict_refuses_what_needs_mending(tmp_path: Path, door: Door) -> None:
     long = b"\n" + b"x" * 999
     for data in (signed, long, b"Subject: \xff\n\n"):
         failure = Door(tmp_path, strict=True).refused(data)
-        assert (failure.code, "submission.strict" in str(failure)) == (65, True)
+        assert (failure.kind, "submission.strict" in str(failure)) == ("bad-message", True)
     assert door.content(signed).endswith(b"\r\n\r\n" + b"x" * 999 + b"\r\n")
     for data in (WHOLE, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nü".encode()):
         assert Door(tmp_path, strict=True).submit(data)
@@ -47,7 +47,7 @@ def test_strict_refuses_what_needs_mending(tmp_path: Path, door: Door) -> None:
 def test_a_header_over_the_limit_is_refused(tmp_path: Path) -> None:
     """65, and the limit's name."""
     failure = Door(tmp_path, max_header_size=500).refused(WHOLE.replace(b"Subject: x", b"Subject: " + b"x y " * 100))
-    assert (failure.code, "larger than 500 bytes (submission.max_header_size)" in str(failure)) == (65, True)
+    assert (failure.kind, "larger than 500 bytes (submission.max_header_size)" in str(failure)) == ("bad-message", True)
 
 
 def test_a_header_over_the_limit_is_not_read(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_any_bytes_are_one_complete_message_or_refused(door: Door, data: bytes) 
     """Whatever comes in is in the spool with CRLF line ends, Date, From, Message-ID and no Bcc; or it is a failure with code 65."""
     try:
         content = door.content(data)
-    except Failure as failure:
-        assert failure.code == 65  # noqa: PT017 - either way is right
+    except Problem as failure:
+        assert failure.kind == "bad-message"  # noqa: PT017 - either way is right
         return
     assert normalise(content) == content
     names = {line.partition(b":")[0].strip().lower() for line in content.partition(b"\r\n\r\n")[0].split(b"\r\n")}
@@ -106,7 +106,7 @@ def test_a_message_over_the_limit_is_refused(tmp_path: Path) -> None:
     door = Door(tmp_path, max_message_size=200)
     for data in (WHOLE + b"x" * 200, WHOLE + b"\n" * 60, b"\n" + b"x" * 150):
         failure = door.refused(data)
-        assert (failure.code, "larger than 200 bytes (submission.max_message_size)" in str(failure)) == (65, True)
+        assert (failure.kind, "larger than 200 bytes (submission.max_message_size)" in str(failure)) == ("bad-message", True)
     exact = WHOLE + b"x" * (200 - len(WHOLE) - 2) + b"\r\n"
     assert len(door.content(exact)) == 200
 
@@ -146,4 +146,4 @@ def test_a_huge_hostile_subject_costs_a_moment(door: Door) -> None:
 
 def test_a_priority_that_is_none_is_refused(door: Door) -> None:
     """Else the spool would hold a file that it cannot read."""
-    assert door.refused(WHOLE, priority="urgent").code == 65
+    assert door.refused(WHOLE, priority="urgent").kind == "bad-message"

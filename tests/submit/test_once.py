@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mailer.mail.failure import Failure
 from mailer.mail.message import normalise
+from mailer.mail.problem import Problem
 from mailer.submit import Request, submit
 from tests.fakes.mail import NOW
 from tests.submit.door import ME, WHOLE, Door
@@ -36,9 +36,9 @@ def test_another_request_under_the_same_id_is_refused(door: Door, change: dict[s
     """Another text, another sender, other people: 65."""
     same: dict[str, Any] = {"data": WHOLE, "sender": "s@example.com", "recipients": ["a@example.com"]}
     submit(Request(request_id="k", **same), door.settings, NOW)
-    with pytest.raises(Failure, match="was used for another message") as caught:
+    with pytest.raises(Problem, match="was used for another message") as caught:
         submit(Request(request_id="k", **(same | change)), door.settings, NOW)
-    assert caught.value.code == 65
+    assert caught.value.kind == "bad-message"
     assert len(door.spool.ids("queued")) == 1
 
 
@@ -81,7 +81,7 @@ def test_what_may_stand_once_stands_once(tmp_path: Path, header: str, kept: list
     assert [line for line in lines if line.partition(":")[0].lower() in names] == kept
     assert [change.why for change in done.changes if change.action != "added"]
     door.settings = door.settings.but(strict=True)
-    assert door.refused(header.encode() + b"\nhello\n").code == 65
+    assert door.refused(header.encode() + b"\nhello\n").kind == "bad-message"
 
 
 @pytest.mark.parametrize(

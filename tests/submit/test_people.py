@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.submit import Request, submit
 from tests.fakes.mail import NOW
 from tests.fakes.nameplate import Nameplate
@@ -45,12 +45,12 @@ def test_nobody_reads_who_else_got_it(door: Door, field: bytes, from_header: boo
 
 def test_a_message_without_a_recipient_is_refused(door: Door) -> None:
     """64 if none was given on the command line, 65 if the header has none."""
-    with pytest.raises(Failure, match="no recipient: name one, or take them from the header with -t") as caught:
+    with pytest.raises(Problem, match="no recipient: name one, or take them from the header with -t") as caught:
         submit(Request(WHOLE), door.settings, NOW)
-    assert caught.value.code == 64
-    with pytest.raises(Failure, match="no recipient: the message has no To, Cc or Bcc field") as caught:
+    assert caught.value.kind == "usage"
+    with pytest.raises(Problem, match="no recipient: the message has no To, Cc or Bcc field") as caught:
         submit(Request(b"To: undisclosed-recipients:;\n\n", from_header=True), door.settings, NOW)
-    assert caught.value.code == 65
+    assert caught.value.kind == "bad-message"
 
 
 @pytest.mark.parametrize("address", ["a b@example.com", "a@", "a@-x", "root", "a@b@c", "x" * 65 + "@example.com"])
@@ -72,7 +72,7 @@ def test_one_bad_address_costs_the_others_nothing(tmp_path: Path, address: str) 
         door.refused(header, "good@example.com", from_header=True, whole=True),
         Door(tmp_path, strict=True).refused(WHOLE, "good@example.com", address),
     ):
-        assert failure.code == 65
+        assert failure.kind == "bad-message"
         assert "nothing was queued" in str(failure)
 
 
@@ -83,7 +83,7 @@ def test_an_alias_that_leads_nowhere_costs_the_others_nothing(tmp_path: Path) ->
     done = door.submit(b"From: me@example.com\nTo: ops\n\n", "ops", "loop", "other", "good@example.com")
     found = [(one.address, one.outcome and one.outcome["code"]) for one in done.envelope.recipients]
     assert found == [("anna@example.com", None), ("ops", 550), ("loop", 550), ("other", 550), ("good@example.com", None)]
-    assert door.refused(WHOLE, "loop").code == 78
+    assert door.refused(WHOLE, "loop").kind == "bad-config"
 
 
 def test_an_alias_to_dev_null_discards(tmp_path: Path) -> None:
@@ -97,14 +97,14 @@ def test_an_alias_to_dev_null_discards(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["a@example.com\r\nDATA", "a@example.com>\r\nRCPT TO:<x@y>", "-f@example.com\0"])
 def test_an_argument_that_would_break_out_is_refused(door: Door, address: str) -> None:
     """Line ends and NUL never come near a command of SMTP."""
-    assert door.refused(WHOLE, "good@example.com", address).code == 65
+    assert door.refused(WHOLE, "good@example.com", address).kind == "bad-message"
 
 
 def test_a_bare_name_gets_the_domain_that_was_chosen(tmp_path: Path) -> None:
     """And none otherwise: mail for root stays where its owner wants it."""
     assert Door(tmp_path, default_domain="example.org").submit(WHOLE, "root").envelope.recipients[0].address == "root@example.org"
     failure = Door(tmp_path).refused(WHOLE, "root")
-    assert (failure.code, "set submission.default_domain" in str(failure)) == (65, True)
+    assert (failure.kind, "set submission.default_domain" in str(failure)) == ("bad-message", True)
 
 
 def test_no_more_recipients_than_allowed(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_no_more_recipients_than_allowed(tmp_path: Path) -> None:
     addresses = [f"{nth}@example.com" for nth in range(3)]
     door.submit(WHOLE, *addresses, *addresses)
     failure = door.refused(WHOLE, *addresses, "4@example.com")
-    assert failure.code == 65
+    assert failure.kind == "bad-message"
     assert "4 recipients are more than 3 (submission.max_recipients)" in str(failure)
 
 
@@ -146,12 +146,12 @@ def test_mail_that_names_no_sender_has_the_configured_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize("sender", ["a b@example.com", "`id`@", "a@b@c"])
 def test_a_bad_sender_is_refused(door: Door, sender: str) -> None:
     """From an option; the mail of a program that writes a bad From goes, and its reports come to who we are."""
-    assert door.refused(WHOLE, sender=sender).code == 65
+    assert door.refused(WHOLE, sender=sender).kind == "bad-message"
     done = door.submit(f"From: {sender}\n\n".encode())
     assert done.envelope.sender == door.settings.sender()
     assert [change.what for change in done.changes if change.action == "refused"] == ["envelope sender"]
-    assert door.refused(f"From: {sender}\n\n".encode(), whole=True).code == 65
-    assert door.refused(WHOLE, sender=sender + "\r\nRCPT TO:<x@y>").code == 65
+    assert door.refused(f"From: {sender}\n\n".encode(), whole=True).kind == "bad-message"
+    assert door.refused(WHOLE, sender=sender + "\r\nRCPT TO:<x@y>").kind == "bad-message"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_an_author_without_a_domain_gets_the_hosts(door: Door) -> None:
     done = door.submit(CRON, sender="root")
     assert done.envelope.sender == "root@host.example"
     assert door.spool.content(done.envelope.id).startswith(b"From: root@host.example (Cron Daemon)\r\nTo: root\r\n")
-    assert door.refused(CRON, from_header=True, whole=True).code == 65
+    assert door.refused(CRON, from_header=True, whole=True).kind == "bad-message"
 
 
 def test_an_alarm_of_a_program_that_knows_the_short_name_only(door: Door, nameplate: Callable[..., Nameplate]) -> None:
@@ -262,12 +262,12 @@ def test_mail_to_an_alias_counts_everybody_behind_it(tmp_path: Path) -> None:
     """And each of them once."""
     door = Door(tmp_path, aliases=(("all", tuple(f"{nth}@example.com" for nth in range(4))),), max_recipients=4)
     assert len(door.submit(WHOLE, "all", "0@example.com").envelope.recipients) == 4
-    assert door.refused(WHOLE, "all", "5@example.com").code == 65
+    assert door.refused(WHOLE, "all", "5@example.com").kind == "bad-message"
 
 
 def test_what_is_refused_for_an_alias_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     """78, and nothing is queued."""
-    assert Door(tmp_path, aliases=(("a", ("|run",)),)).refused(WHOLE, "a").code == 78
+    assert Door(tmp_path, aliases=(("a", ("|run",)),)).refused(WHOLE, "a").kind == "bad-config"
 
 
 def test_an_alias_hides_those_behind_it_from_nobody_but_bcc(tmp_path: Path) -> None:

@@ -116,4 +116,4 @@ def test_what_is_asked_of_those_who_carry_it_is_kept(door: Door) -> None:
 @pytest.mark.parametrize("asked", [{"ret": "SOME"}, {"envid": "a\r\nb"}, {"envid": "x" * 101}, {"notify": "NEVER,DELAY"}, {"notify": 1}])
 def test_what_cannot_be_asked_is_refused(door: Door, asked: dict[str, object]) -> None:
     """Else the daemon would find it out with nobody there to tell."""
-    assert door.refused(options=asked).code == 65
+    assert door.refused(options=asked).kind == "bad-message"

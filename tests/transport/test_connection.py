@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.mail.cause import Cause
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.smtp import command
 from mailer.tlspolicy.requirement import MX
 from mailer.transport.connection import Connection, Endpoint, Login, SessionError
@@ -142,7 +142,7 @@ def test_a_password_that_cannot_be_had() -> None:
     """Where the password cannot be had, nobody is called, and the cause is told."""
 
     def secret() -> str:
-        raise Failure("config.toml:7: password_command: exit status 1", 78)
+        raise Problem("config.toml:7: password_command: exit status 1", "bad-config")
 
     async def run() -> tuple[SessionError, int]:
         async with Friendly() as server:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mailer.mail.cause import Cause
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 from mailer.tlspolicy.requirement import MX, Requirement
 from mailer.transport.connection import Connection, Endpoint, Login, SessionError, Timeouts
 from mailer.transport.pool import Pool
@@ -262,7 +262,7 @@ def test_a_secret_that_cannot_be_had_is_asked_for_once() -> None:
 
     def secret() -> str:
         asked.append(1)
-        raise Failure("the password command pass took longer than 30 seconds", 75)
+        raise Problem("the password command pass took longer than 30 seconds", "try-again")
 
     async def test(pool: Pool, server: Friendly, endpoint: Endpoint) -> None:
         with pytest.raises(SessionError) as caught:

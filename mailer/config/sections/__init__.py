@@ -277,7 +277,7 @@ class SubmissionSettings(Mailer, Submission):
     config_path: str
 
     def __init__(self, config_path: str = "", **given: Any) -> None:
-        """Raises `Failure` (78) where there is no place for a spool."""
+        """Raises `Problem` (bad-config) where there is no place for a spool."""
         super().__init__(**given)
         if not self.spool:
             raise values.nowhere()

@@ -76,7 +76,7 @@ def nobody_told(_id: str, _uid: int) -> None:
 class Terms(NamedTuple):
     """What is asked of a message of another user; the sizes are in bytes.
 
-    `judge` raises `Failure` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
+    `judge` raises `Problem` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
     message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID
     and its user once the message is in the spool. `writers` are users who write the spool themselves: what is in ``drop/`` and
     theirs was put there by somebody else.
@@ -106,7 +106,7 @@ class Stranger(NamedTuple):
 def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> str:
     """Put the message whose spool file is `data`; returns the ID that it has, which for a request made before is the one from then.
 
-    Raises `CorruptFile` for what is no message or breaks a rule of the spool, `Failure` where the judge or a
+    Raises `CorruptFile` for what is no message or breaks a rule of the spool, `Problem` where the judge or a
     request id is against it, `OSError` for trouble of the disk.
     """
     envelope, start, end = message_file.parse(data, id, terms.max_recipients)

@@ -24,7 +24,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mailer.io import durable
-from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, USAGE, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 from .enqueue import forget, head, put
 from .layout import ForeignSpool, check_owner, prepare
@@ -51,7 +51,7 @@ class Sack:
     def __init__(self, post: Post) -> None:
         self.post = post
         self.letters: list[Letter] = []
-        self._writing: list[Future[list[str | Failure]]] = []
+        self._writing: list[Future[list[str | Problem]]] = []
 
     def add(self, letter: Letter) -> None:
         """One more."""
@@ -62,14 +62,14 @@ class Sack:
         part = max(-(-len(self.letters) // THREADS), 1)
         self._writing = [self.post.write(self.letters[at : at + part]) for at in range(0, len(self.letters), part)]
 
-    def close(self) -> list[str | Failure]:
+    def close(self) -> list[str | Problem]:
         """Wait until all are durable; for each its ID, or why it was refused.
 
         What would meet every letter, such as a full disk, ends the list: that one and those after it are not put. Raises
-        `Failure` if what was put is not known to be durable.
+        `Problem` if what was put is not known to be durable.
         """
         found = [outcome for part in self._writing for outcome in part.result()]
-        stops = (at for at, outcome in enumerate(found) if isinstance(outcome, Failure) and not self.post.refuses(outcome))
+        stops = (at for at, outcome in enumerate(found) if isinstance(outcome, Problem) and not self.post.refuses(outcome))
         end = next(stops, len(found))
         try:
             self._publish([letter for letter, outcome in zip(self.letters[:end], found, strict=False) if isinstance(outcome, str)])
@@ -116,49 +116,49 @@ class Post:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def refuses(self, failure: Failure) -> bool:
+    def refuses(self, failure: Problem) -> bool:
         """Whether it concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
-        return failure.code in (USAGE, BAD_MESSAGE) or (failure.code == NO_PERMISSION and not self.own)
+        return failure.kind in ("usage", "bad-message") or (failure.kind == "no-permission" and not self.own)
 
     def renames(self, letter: Letter) -> bool:
         """Whether the letter still has to be renamed when its file is written."""
         return self.own and letter.request is None
 
-    def write(self, letters: list[Letter]) -> Future[list[str | Failure]]:
+    def write(self, letters: list[Letter]) -> Future[list[str | Problem]]:
         """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
         return self._pool.submit(self._write, letters)
 
-    def _write(self, letters: list[Letter]) -> list[str | Failure]:
+    def _write(self, letters: list[Letter]) -> list[str | Problem]:
         with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
             begun = [self._begin(letter) if self.renames(letter) else -1 for letter in letters]
         return [self._finish(letter, fd) for letter, fd in zip(letters, begun, strict=True)]
 
-    def _begin(self, letter: Letter) -> int | Failure:
+    def _begin(self, letter: Letter) -> int | Problem:
         parts = (head(letter.line, letter.content), letter.line, letter.content)
         try:
             return durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
         except OSError as error:
             return self._trouble(error)
 
-    def _finish(self, letter: Letter, fd: int | Failure) -> str | Failure:
-        if isinstance(fd, Failure):
+    def _finish(self, letter: Letter, fd: int | Problem) -> str | Problem:
+        if isinstance(fd, Problem):
             return fd
         try:
             if fd < 0:
                 return put(self.root, *letter)
             durable.finish_new(f"{self.root}/tmp/{letter.id}", fd)
-        except Failure as failure:
+        except Problem as failure:
             return failure
         except OSError as error:
             return self._trouble(error)
         return letter.id
 
-    def _trouble(self, error: OSError) -> Failure:
+    def _trouble(self, error: OSError) -> Problem:
         return from_os("cannot queue the message", error.filename or self.root, error)
 
 
 def _writable(root: str) -> bool:
-    """Whether the spool is ours; makes it if there is none. Raises `Failure`."""
+    """Whether the spool is ours; makes it if there is none. Raises `Problem`."""
     try:
         check_owner(root)
         os.stat(f"{root}/tmp")

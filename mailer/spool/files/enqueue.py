@@ -26,7 +26,7 @@ import os
 import zlib
 
 from mailer.io import durable
-from mailer.mail.failure import from_os
+from mailer.mail.problem import from_os
 
 from .layout import ForeignSpool, check_owner, prepare
 
@@ -43,9 +43,9 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
     """Make the message durable in the spool at `root`; returns its ID.
 
     `request` is (request id, digest of what was asked): if it was put before, nothing is put and the ID
-    from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. Raises `Failure`: 75
-    for a full disk or a limit, 77 for missing rights, 73/74 for other errors, 65 for a request id that was used
-    for another message.
+    from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. Raises `Problem`: try-again
+    for a full disk or a limit, no-permission for missing rights, cannot-create or io-error for other errors, bad-message for a
+    request id that was used for another message.
     """
     parts = (head(envelope_line, body), envelope_line, body)
     try:

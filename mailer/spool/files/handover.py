@@ -17,7 +17,7 @@ once more after its rename, which commits the name too on ext4, XFS and Btrfs.
 
 A frame is its length, four bytes with the highest first, and so many bytes. A question is one: a line of ASCII and what belongs to it.
 An answer is one or several, the length of each but the last with its highest bit set; its line begins with ``ok`` or with ``no``
-and an exit code. `mailer.intake` is the other end.
+and a number for the kind of the problem. `mailer.intake` is the other end.
 """
 
 from __future__ import annotations
@@ -28,16 +28,30 @@ from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
 from time import sleep
 
 from mailer.io import durable
-from mailer.mail.failure import IO_ERROR, Failure
+from mailer.mail.problem import Problem
 
 from .enqueue import forget, publish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from mailer.mail.problem import Kind
 
 NAME = "intake"
 """The socket's name in the spool directory."""
+
+ANSWER_CODES: dict[Kind, int] = {
+    "usage": 64,
+    "bad-message": 65,
+    "no-such": 67,
+    "unavailable": 69,
+    "bug": 70,
+    "cannot-create": 73,
+    "io-error": 74,
+    "try-again": 75,
+    "no-permission": 77,
+    "bad-config": 78,
+}
+"""What stands in an answer for each kind of problem. These stay: a program and a daemon may be of different versions."""
 
 PATIENCE = 60.0  # seconds for the daemon to take a piece, or to answer; it answers in milliseconds
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds before a daemon that is busy is called again; then there is ``drop/``
@@ -61,7 +75,7 @@ class HungUp(Unanswered):
 def hand_over(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float = 0.0) -> str:
     """Hand the spool file of `parts` over; returns the ID that the message has. `request` and `due` are as for `put`.
 
-    Raises `Failure` with what the daemon says against it, `OSError` if ``drop/`` does not take it.
+    Raises `Problem` with what the daemon says against it, `OSError` if ``drop/`` does not take it.
     """
     data = b"".join((*parts, _claim(request)))
     for pause in PAUSES:
@@ -125,7 +139,7 @@ def drop(root: str, id: str, data: bytes) -> None:
 def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> tuple[str, bytes]:
     """Ask the daemon of the spool at `root`; returns what follows ``ok``, and the rest of the answer.
 
-    Raises `Failure` with the daemon's words if it says no, `Unanswered` if there is none that answers.
+    Raises `Problem` with the daemon's words if it says no, `Unanswered` if there is none that answers.
     """
     question = line.encode() + b"\n" + data
     peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
@@ -164,8 +178,9 @@ def _understood(answer: bytes) -> tuple[str, bytes]:
         return text, rest
     code, _, reason = text.partition(" ")
     if word != "no" or not code.isdigit():
-        raise Failure(f"the daemon answers what this version does not understand: {head[:60]!r}", IO_ERROR)
-    raise Failure(reason, int(code))
+        raise Problem(f"the daemon answers what this version does not understand: {head[:60]!r}", "io-error")
+    kinds = {number: kind for kind, number in ANSWER_CODES.items()}
+    raise Problem(reason, kinds.get(int(code), "unavailable"))
 
 
 def _connect(peer: socket, root: str) -> None:

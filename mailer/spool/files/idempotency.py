@@ -27,7 +27,7 @@ import os
 from hashlib import sha256
 
 from mailer.io import durable
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.mail.problem import Problem
 
 from .layout import is_id
 
@@ -44,7 +44,7 @@ def path_of(root: str, request_id: str, uid: int | None = None) -> str:
 def publish_once(root: str, id: str, request_id: str, digest: str, uid: int | None = None) -> str:
     """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has. `uid` is as for `path_of`.
 
-    Raises `Failure` (65) if the request was another one then, `OSError` otherwise.
+    Raises `Problem` (bad-message) if the request was another one then, `OSError` otherwise.
     """
     key = path_of(root, request_id, uid)
     while True:
@@ -58,7 +58,7 @@ def publish_once(root: str, id: str, request_id: str, digest: str, uid: int | No
                 return id
             owner, known = read(key)
             if known != digest:
-                raise Failure(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", BAD_MESSAGE)
+                raise Problem(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", "bad-message")
             _finish(root, owner, key)
             if owner != id:  # else it is adopted again, after a crash
                 os.unlink(f"{root}/tmp/{id}")
@@ -138,9 +138,9 @@ def _finish(root: str, id: str, key: str) -> None:
 
 
 def read(key: str) -> tuple[str, str]:
-    """(ID, digest) of an existing key. Raises `Failure` (65) if somebody wrote something else there."""
+    """(ID, digest) of an existing key. Raises `Problem` (bad-message) if somebody wrote something else there."""
     with open(key, "rb") as file:
         words = file.read(1024).decode("ascii", "replace").split()
     if len(words) != 2 or not is_id(words[0]):
-        raise Failure(f"the key {key} is damaged; remove it if its message was sent", BAD_MESSAGE)
+        raise Problem(f"the key {key} is damaged; remove it if its message was sent", "bad-message")
     return words[0], words[1]

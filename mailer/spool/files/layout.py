@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from mailer.mail.failure import NO_PERMISSION, TRY_AGAIN, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 STATES = ("queued", "deferred", "held", "failed")
 """The directories that hold readable messages."""
@@ -64,11 +64,11 @@ def is_id(name: str) -> bool:
     return len(name) == 26 and not name.strip(ALPHABET)
 
 
-class ForeignSpool(Failure):
+class ForeignSpool(Problem):
     """We are root, and the spool is another user's (77). What he is called is looked up where it is said: `put` has another way."""
 
     def __init__(self, root: str, owner: int) -> None:
-        super().__init__(root, NO_PERMISSION)
+        super().__init__(root, "no-permission")
         self.root = root
         self.owner = owner
 
@@ -79,7 +79,7 @@ class ForeignSpool(Failure):
 
 
 def prepare(root: str) -> None:
-    """Make the spool at `root` if it is not there. Raises `Failure`.
+    """Make the spool at `root` if it is not there. Raises `Problem`.
 
     The directories are made 0700 whatever the umask says, also those above `root` that are missing: whoever can
     write one of them can put another spool in its place. Many processes may do this at the same time.
@@ -109,7 +109,7 @@ def _make(path: str) -> None:
 
 
 def check_owner(root: str) -> None:
-    """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Failure` (77)."""
+    """Refuse to act as root in another user's spool: what root puts there is not that user's to move. Raises `Problem` (no-permission)."""
     if os.geteuid() == 0 and (owner := os.stat(root).st_uid):
         raise ForeignSpool(root, owner)
 
@@ -133,9 +133,9 @@ def shortage(root: str, free_bytes: int, free_inodes: int, size: int = 0) -> str
 
 
 def check_space(root: str, free_bytes: int, free_inodes: int, size: int) -> None:
-    """Refuse a message of `size` bytes that the disk has no room for. Raises `Failure` (75)."""
+    """Refuse a message of `size` bytes that the disk has no room for. Raises `Problem` (try-again)."""
     if lack := shortage(root, free_bytes, free_inodes, size):
-        raise Failure(f"the disk of the spool {root} has {lack}; nothing was queued, try again later", TRY_AGAIN)
+        raise Problem(f"the disk of the spool {root} has {lack}; nothing was queued, try again later", "try-again")
 
 
 def _megabytes(count: int) -> str:
@@ -143,7 +143,7 @@ def _megabytes(count: int) -> str:
 
 
 def share(root: str) -> None:
-    """Let all users of the machine hand mail in: they may pass through `root`, and make files in ``drop/``. Raises `Failure`.
+    """Let all users of the machine hand mail in: they may pass through `root`, and make files in ``drop/``. Raises `Problem`.
 
     ``drop/`` has mode 3733. Nobody but its owner lists it (no r), nobody removes another's file (the sticky bit), and
     each file gets the group of the directory (the setgid bit), so that a daemon that is not root may read what its

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from mailer.mail.failure import TRY_AGAIN, Failure
+from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def acting(root: str) -> Iterator[None]:
-    """Do what follows to files as the owner of the spool at `root`, in this thread. Raises `Failure` (75) where that cannot be."""
+    """Do what follows to files as the owner of the spool at `root`, in this thread. Raises `Problem` (try-again) where that cannot be."""
     from ctypes import CDLL
 
     owner = os.stat(root)
@@ -30,10 +30,10 @@ def acting(root: str) -> Iterator[None]:
         libc.setfsgid(owner.st_gid)
         libc.setfsuid(owner.st_uid)
         if (libc.setfsgid(-1), libc.setfsuid(-1)) != (owner.st_gid, owner.st_uid):  # it says nothing else of an error
-            raise Failure(
+            raise Problem(
                 f"no daemon answers for the spool {root}, and this process may not act as its owner, user {owner.st_uid}; "
                 "start the daemon, or run this as that user; nothing was queued",
-                TRY_AGAIN,
+                "try-again",
             )
         yield
     finally:

@@ -44,7 +44,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.io import durable
-from mailer.mail.failure import BAD_MESSAGE, NO_PERMISSION, Failure
+from mailer.mail.problem import Problem
 
 from .admit import Stranger, Terms, admit
 from .aside import Aside, ShareFull
@@ -246,8 +246,8 @@ class _Pass:
         who = Stranger(known.st_uid, known.st_ctime)  # nobody can set a file's ctime
         try:
             return admit(self.spool, data, name, who, self.terms)
-        except Failure as failure:
-            if failure.code in (BAD_MESSAGE, NO_PERMISSION):
+        except Problem as failure:
+            if failure.kind in ("bad-message", "no-permission"):
                 raise CorruptFile(str(failure)) from None
             raise self._full(len(data), str(failure)) from None
         except OSError as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.failure import BAD_MESSAGE, Failure
+from mailer.mail.problem import Problem
 
 from . import layout, notes
 from .enqueue import put
@@ -34,12 +34,12 @@ OF_THEN = ("at", "by", "by_return", "by_trace", "hold")
 def replay(spool: Spool, id: str, recipients: Sequence[str], now: float, *, again: bool = False) -> Envelope:
     """Put message `id` of ``failed/`` again, for those who have not got it, or for `recipients`; returns the new envelope.
 
-    One that was replayed before is put once more only `again`. Raises `Failure` (65) for that, and where nobody is left to send it
+    One that was replayed before is put once more only `again`. Raises `Problem` (bad-message) for that, and where nobody is left to send it
     to; `NoSuchMessage`, `Busy`, `CorruptFile`, and as `put` does.
     """
     with spool.claim(id, "failed") as claim:
         if (before := notes.read(claim, "replayed")) and not again:
-            raise Failure(f"message {id} was replayed as {before[-1].get('as')}; --again sends it once more", BAD_MESSAGE)
+            raise Problem(f"message {id} was replayed as {before[-1].get('as')}; --again sends it once more", "bad-message")
         envelope = _envelope(claim, recipients, now)
         put(spool.root, envelope.id, envelope.to_line(), claim.content)
         notes.add(claim, "replayed", now, **{"as": envelope.id})
@@ -52,7 +52,7 @@ def _envelope(claim: Claim, recipients: Sequence[str], now: float) -> Envelope:
     people = [Recipient(address) for address in recipients]
     people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
     if not people:
-        raise Failure(f"all recipients of message {old.id} have got it; name others with --to", BAD_MESSAGE)
+        raise Problem(f"all recipients of message {old.id} have got it; name others with --to", "bad-message")
     return Envelope(
         layout.new_id(now),
         rfc3339(now),

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 from mailer.io import durable
 from mailer.mail.dates import parse_rfc3339
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, TRY_AGAIN, Failure
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
+from mailer.mail.problem import Problem
 
 from . import doorbell, layout, message_file, notes
 from .message_file import CorruptFile
@@ -35,22 +35,22 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class NoSuchMessage(Failure):
-    """The spool has no message of that ID (67)."""
+class NoSuchMessage(Problem):
+    """The spool has no message of that ID (no-such)."""
 
     def __init__(self, id: str) -> None:
-        super().__init__(f"no message {id} is in the spool", NO_SUCH)
+        super().__init__(f"no message {id} is in the spool", "no-such")
 
 
 class Large(Exception):
     """The message is larger than whoever wants it can wait for."""
 
 
-class Busy(Failure):
-    """The message is being delivered, or another command acts on it, at this moment (75)."""
+class Busy(Problem):
+    """The message is being delivered, or another command acts on it, at this moment (try-again)."""
 
     def __init__(self, id: str) -> None:
-        super().__init__(f"message {id} is being delivered this moment; try again", TRY_AGAIN)
+        super().__init__(f"message {id} is being delivered this moment; try again", "try-again")
 
 
 class Entry:
@@ -140,7 +140,7 @@ class Spool:
         self.root = os.path.abspath(root)
 
     def prepare(self) -> None:
-        """Make what is missing of it. Raises `Failure`."""
+        """Make what is missing of it. Raises `Problem`."""
         layout.prepare(self.root)
 
     def path(self, state: str, id: str) -> str:
@@ -326,7 +326,7 @@ class Spool:
     def renew(self, claim: Claim) -> None:
         """After an error: make sure that the file of `claim` is where it was, and open it anew if its descriptor went stale.
 
-        Raises `NoSuchMessage` if somebody has removed or moved it by hand, `Busy`, `OSError`, `Failure`.
+        Raises `NoSuchMessage` if somebody has removed or moved it by hand, `Busy`, `OSError`, `Problem`.
         """
         self.prepare()  # a directory may be missing
         entry = claim.entry
@@ -420,7 +420,7 @@ class Spool:
     # The operators' acts. Each is one rename under the message's lock.
 
     def hold(self, id: str) -> Entry:
-        """Take a waiting message out of delivery. Raises as `claim` does, `Failure` (65) if it is done with.
+        """Take a waiting message out of delivery. Raises as `claim` does, `Problem` (bad-message) if it is done with.
 
         The new name is synced: after a power failure the message must not go out that somebody was told is held.
         """
@@ -430,13 +430,15 @@ class Spool:
             return claim.entry
 
     def release(self, id: str) -> Entry:
-        """Give a held message back to delivery, due now. Raises as `hold` does, `Failure` (65) also if it is deferred.
+        """Give a held message back to delivery, due now. Raises as `hold` does, `Problem` (bad-message) also if it is deferred.
 
         One that is held because a record of it is damaged goes to everybody who has no other: the note of that is on disk before.
         """
         with self._waiting(id) as claim:
             if claim.entry.state == "deferred":  # it would be a retry, which somebody has to mean
-                raise Failure(f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", BAD_MESSAGE)
+                raise Problem(
+                    f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", "bad-message"
+                )
             if claim.entry.damaged:
                 notes.add(claim, "released", time.time())
                 os.fdatasync(claim.fd)
@@ -462,7 +464,7 @@ class Spool:
         claim = self.claim(id)
         if claim.entry.state == "failed":
             claim.close()
-            raise Failure(f"message {id} is done with ({claim.entry.status})", BAD_MESSAGE)
+            raise Problem(f"message {id} is done with ({claim.entry.status})", "bad-message")
         return claim
 
 

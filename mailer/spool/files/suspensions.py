@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.io import durable
 from mailer.mail.dates import parse_rfc3339, rfc3339
-from mailer.mail.failure import BAD_MESSAGE, NO_SUCH, Failure, from_os
+from mailer.mail.problem import Problem, from_os
 
 from . import doorbell
 
@@ -124,7 +124,7 @@ def _is_domain(text: str) -> bool:
 
 
 def read(root: str) -> Pauses:
-    """The pauses of the spool at `root`. Raises `Failure` (65) for a file that is none of ours, `OSError`."""
+    """The pauses of the spool at `root`. Raises `Problem` (bad-message) for a file that is none of ours, `OSError`."""
     try:
         with open(f"{root}/{NAME}", "rb") as file:
             data = file.read(LARGEST + 1)
@@ -133,7 +133,7 @@ def read(root: str) -> Pauses:
     try:
         return Pauses([_pause(item) for item in json.loads(data)["pauses"]])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Failure(f"{root}/{NAME} is no list of pauses; remove it, and pause again what is to be paused", BAD_MESSAGE) from None
+        raise Problem(f"{root}/{NAME} is no list of pauses; remove it, and pause again what is to be paused", "bad-message") from None
 
 
 def _pause(item: dict[str, object]) -> Pause:
@@ -148,16 +148,16 @@ def as_json(pause: Pause) -> dict[str, object]:
 
 
 def pause(root: str, target: str, until: float, why: str, now: float) -> bool:
-    """Pause `target`, or say anew until when; whether a daemon heard. Raises `Failure`."""
+    """Pause `target`, or say anew until when; whether a daemon heard. Raises `Problem`."""
     return _change(root, now, lambda known: known.update({target: Pause(target, until, why, now)}))
 
 
 def resume(root: str, target: str, now: float) -> bool:
-    """End the pause of `target`; whether a daemon heard. Raises `Failure` (67 if it is not paused)."""
+    """End the pause of `target`; whether a daemon heard. Raises `Problem` (no-such if it is not paused)."""
 
     def forget(known: dict[str, Pause]) -> None:
         if known.pop(target, None) is None:
-            raise Failure(f"{target} is not paused; `mailer queue pauses` lists what is", NO_SUCH)
+            raise Problem(f"{target} is not paused; `mailer queue pauses` lists what is", "no-such")
 
     return _change(root, now, forget)
 
@@ -166,7 +166,7 @@ def move(root: str, before: Iterable[Pause], seconds: float, now: float) -> None
     """The clock was set, and shows so many seconds more: the pauses `before`, which were said by the old one, last as long as they were to.
 
     One that was said anew since stays as it is. One that has gone since and is over by the new clock alone was taken for over by a
-    command, and comes back; nobody can have resumed it. `now` is by the clock as it is. Raises `Failure`.
+    command, and comes back; nobody can have resumed it. `now` is by the clock as it is. Raises `Problem`.
     """
 
     def later(known: dict[str, Pause]) -> None:

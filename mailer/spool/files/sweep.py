@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.mail.failure import Failure
+from mailer.mail.problem import Problem
 
 from . import idempotency
 from .message_file import CorruptFile
@@ -65,7 +65,7 @@ def _abandon(spool: Spool, name: str) -> None:
         key = idempotency.path_of(spool.root, request_id, uid if isinstance(uid, int) and uid != os.geteuid() else None)
         if request_id and idempotency.read(key)[0] == name:
             os.unlink(key)
-    except (CorruptFile, Failure, FileNotFoundError):  # no message, or no key
+    except (CorruptFile, Problem, FileNotFoundError):  # no message, or no key
         pass
     os.unlink(f"{spool.root}/tmp/{name}")
 
