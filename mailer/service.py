@@ -32,7 +32,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.queue.component import Queue, raise_descriptor_limit
-from mailer.queue.recorder import Ledger
+from mailer.queue.recorder import Recorder
 from mailer.spool import Spool
 from mailer.spool.files import doorbell
 from mailer.status.sqlite.writer import NAME, StatusWriter
@@ -146,11 +146,11 @@ class Service:
         except OSError as error:
             raise from_os("cannot open the log", config.log.file, error) from None
         self.status = StatusWriter(f"{self.spool.root}/{NAME}", self._status_lost)
-        self.ledger = Ledger(self.spool, self.status.prepare)
-        self.events = Events([self.ledger, self.log], self._bug)
+        self.recorder = Recorder(self.spool, self.status.prepare)
+        self.events = Events([self.recorder, self.log], self._bug)
         self.chores = Chores(self._spool_alarm, self._short)
         tell, hush = self.events.tell, self._hush
-        self.queue = Queue(config, self.spool, self.ledger, self.status, self.clock, tell, self.chores, hush, once=self.once)
+        self.queue = Queue(config, self.spool, self.recorder, self.status, self.clock, tell, self.chores, hush, once=self.once)
         self.exporter = Exporter(self.counts, self.events, self.queue.scheduler, self.queue.guard, self.clock)
         self.door = Door(self.spool, config, self.status, self.clock, self.queue.manager.look, self.events.tell)
 
@@ -187,7 +187,7 @@ class Service:
         self.events.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
 
     async def _take_down(self) -> None:
-        await self.ledger.close()
+        await self.recorder.close()
         await self.exporter.close()
         self.status.close()
         self._tell_log("stopped")

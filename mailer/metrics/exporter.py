@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailer.config.forms import HostPort
     from mailer.events import Events
     from mailer.io.clock import Clock
-    from mailer.queue.invariants import Guard
+    from mailer.queue.invariants import Invariants
     from mailer.queue.scheduler import Scheduler
 
     from .counts import Counts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Exporter:
     """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know; nothing before `serve`."""
 
-    def __init__(self, counts: Counts, events: Events, scheduler: Scheduler, guard: Guard, clock: Clock) -> None:
+    def __init__(self, counts: Counts, events: Events, scheduler: Scheduler, guard: Invariants, clock: Clock) -> None:
         self.counts = counts
         self.events = events
         self.scheduler = scheduler

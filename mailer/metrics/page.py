@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from mailer.queue.invariants import Guard
+    from mailer.queue.invariants import Invariants
     from mailer.queue.scheduler import Scheduler
 
     from .counts import Counts
@@ -32,7 +32,7 @@ OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
 class Page(Collector):
     """All figures at the moment that they are asked for."""
 
-    def __init__(self, counts: Counts, scheduler: Scheduler, guard: Guard) -> None:
+    def __init__(self, counts: Counts, scheduler: Scheduler, guard: Invariants) -> None:
         self.counts = counts
         self.scheduler = scheduler
         self.guard = guard

@@ -14,11 +14,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from .destination import LOW_WATER
-from .due import Lot
+from .due import ParkedQueue
 
 if TYPE_CHECKING:
     from .destination import Destination
-    from .due import Waiting
+    from .due import DueQueue
 
 AHEAD = 400  # messages that are read ahead for a destination
 AT_ONCE = 0.5  # which it takes in so many seconds: more of them would have left the processor's caches when their turn comes
@@ -32,18 +32,18 @@ LOT = 1000  # messages; or as long as this
 BEGUN = 30.0  # seconds until it is known how much that is: a first connection, with all that belongs to it, takes its time
 
 
-class Memory:
+class Admission:
     """The messages that are in memory, `most` of them at once, and the lots of those that had to leave it again."""
 
-    def __init__(self, most: int, waiting: Waiting) -> None:
+    def __init__(self, most: int, waiting: DueQueue) -> None:
         self.most = most
         self.active: set[str] = set()
         self._waiting = waiting
         self._called: dict[str, Destination] = {}  # those of a lot that are being read
-        self._lots: OrderedDict[str, Lot] = OrderedDict()
+        self._lots: OrderedDict[str, ParkedQueue] = OrderedDict()
         self._heavy: dict[str, int] = {}
         self._weight = 0  # for how many more messages they count
-        self._thirsty: dict[Lot, None] = {}  # of destinations that have worked off their share
+        self._thirsty: dict[ParkedQueue, None] = {}  # of destinations that have worked off their share
         self._quick: Destination | None = None  # who is waited for
         self._quick_until = 0.0
 
@@ -107,7 +107,7 @@ class Memory:
         self.active.discard(id)
         self._lighten(id)
         if destination.lot is None:
-            destination.lot = self._lots[destination.key] = Lot(destination, now)
+            destination.lot = self._lots[destination.key] = ParkedQueue(destination, now)
             destination.low = max(destination.held // 2, LOW_WATER)
         self._waiting.park(id, destination.lot)
 
@@ -163,7 +163,7 @@ class Memory:
             self._thirsty.pop(lot, None)
             room -= self._call(lot, load, room)
 
-    def _call(self, lot: Lot, load: list[str], room: int) -> int:
+    def _call(self, lot: ParkedQueue, load: list[str], room: int) -> int:
         destination = lot.destination
         if destination.held > destination.low:
             return 0

@@ -78,7 +78,7 @@ class Job:
         return self.attempt.entry.envelope.priority
 
 
-class Budget:
+class ContentCache:
     """What waits in memory between being read and being sent: bytes of messages, and open files; beyond, messages are read again.
 
     What has waited for longer than `STALE` makes room for what is new: a destination that does not answer must not make the mail

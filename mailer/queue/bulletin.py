@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EVERY = 1.0  # seconds
 
 
-class Bulletin:
+class DestinationStates:
     """Remembers what it told last."""
 
     def __init__(self) -> None:

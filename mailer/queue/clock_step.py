@@ -20,50 +20,50 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
-    from .manager import Engine
+    from .manager import QueueManager
 
 FILES = 50  # looked at in one step
 SLACK = 5.0  # seconds that are no difference
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
-def move(engine: Engine, seconds: float) -> None:
-    """The clock of `engine` shows so many seconds more, or less."""
-    engine.scheduler.move(seconds)
-    for line in engine.lines:
+def move(manager: QueueManager, seconds: float) -> None:
+    """The clock of `manager` shows so many seconds more, or less."""
+    manager.scheduler.move(seconds)
+    for line in manager.lines:
         line.began += seconds
-    engine.standstill.move(seconds)
-    engine.policy.router.forget()  # what was found is known until a time
-    if engine.policy.reactions is not None:
-        engine.policy.reactions.move(seconds)
+    manager.standstill.move(seconds)
+    manager.policy.router.forget()  # what was found is known until a time
+    if manager.policy.reactions is not None:
+        manager.policy.reactions.move(seconds)
 
 
-def redate(engine: Engine) -> Iterator[None]:
+def redate(manager: QueueManager) -> Iterator[None]:
     """Give the files of ``deferred/`` the time at which they are due, if that is another one now, `FILES` at a time. Raises `OSError`."""
-    for nth, (written, id) in enumerate([*engine.spool.dues()], 1):
-        due = engine.scheduler.due_of(id)
-        if due and abs(due - written) > SLACK and (due := _redated(engine, id, due)):
-            engine.scheduler.expect(id, due)
+    for nth, (written, id) in enumerate([*manager.spool.dues()], 1):
+        due = manager.scheduler.due_of(id)
+        if due and abs(due - written) > SLACK and (due := _redated(manager, id, due)):
+            manager.scheduler.expect(id, due)
         if not nth % FILES:
             yield
 
 
-def _redated(engine: Engine, id: str, due: float) -> float:
+def _redated(manager: QueueManager, id: str, due: float) -> float:
     """Message `id` and its recipients are due at `due` now, or at the time that its sender named: on disk, and wherever people look.
 
     Returns when; 0.0 where somebody has it, or it cannot be read or written, which whoever tries it will say. Then the file keeps the old
     time, as after a crash, which the guard finds if it is far off.
     """
     try:
-        with engine.spool.claim(id, "deferred") as claim:
-            entry, now = claim.entry, engine.clock.now()
+        with manager.spool.claim(id, "deferred") as claim:
+            entry, now = claim.entry, manager.clock.now()
             due = entry.appointed or due
-            outcomes = _moved(entry, due - entry.due, now, engine.settler.waited(entry))
-            engine.spool.defer(claim, outcomes, due)
+            outcomes = _moved(entry, due - entry.due, now, manager.settler.waited(entry))
+            manager.spool.defer(claim, outcomes, due)
     except (Problem, CorruptFile, OSError):
         return 0.0
     entry.history.add(outcomes)
-    engine.settler.ledger.told(Settled(now, entry, "deferred", due))
+    manager.settler.recorder.told(Settled(now, entry, "deferred", due))
     return due
 
 
@@ -77,14 +77,14 @@ def _moved(entry: Entry, by: float, now: float, waited: float) -> list[Outcome]:
     ]
 
 
-def deferred(engine: Engine, now: float) -> tuple[list[tuple[float, str]], int]:
+def deferred(manager: QueueManager, now: float) -> tuple[list[tuple[float, str]], int]:
     """When each message of ``deferred/`` is due at the start of a daemon, and how many were put off by a clock that was ahead of `now`.
 
     These wait for as long as they were to. Their files were last changed in the future: so the clock was set back since.
     """
     dues, ahead = [], 0
-    for due, changed, id in engine.spool.put_off():
-        waits = _redated(engine, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
+    for due, changed, id in manager.spool.put_off():
+        waits = _redated(manager, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
         ahead += waits > 0
         dues.append((waits or due, id))
     return dues, ahead

@@ -28,14 +28,14 @@ from mailer.status.sqlite.catchup import catch_up, known_now, missed, settle_lef
 from mailer.transport.endpoint import Timeouts
 from mailer.transport.pool import Pool
 
-from .bulletin import EVERY, Bulletin
+from .bulletin import EVERY, DestinationStates
 from .clock_step import deferred
 from .courier import SmtpCourier
-from .housekeeping import DISK, Upkeep
+from .housekeeping import DISK, Housekeeping
 from .inherited import inherited
-from .manager import Engine
+from .manager import QueueManager
 from .policy import Policy
-from .scheduler import Limits, Scheduler
+from .scheduler import QueueLimits, Scheduler
 from .suspension import POLL
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mailer.spool import Spool
     from mailer.status.sqlite.writer import StatusWriter
 
-    from .recorder import Ledger
+    from .recorder import Recorder
     from .signing import Signer
 
 SWEEP_EVERY = 3600.0  # seconds between two looks for what is past its time
@@ -98,7 +98,7 @@ class Queue:
         self,
         config: Config,
         spool: Spool,
-        recorder: Ledger,
+        recorder: Recorder,
         status: StatusWriter,
         clock: SteadyClock,
         tell: Callable[[Event], None],
@@ -120,16 +120,16 @@ class Queue:
         self._known: dict[str, str] | None = None
         self._rescan_soon = asyncio.Event()
         self._finished = False
-        self._bulletin = Bulletin()
+        self._bulletin = DestinationStates()
         shares = self._shared_out(config)
         reactions = self._reactions(config)
         self.courier = SmtpCourier(pool_of(config, shares), clock, reactions.meaning)
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
-        self.manager = Engine(spool, self.scheduler, self.courier, policy, recorder, clock, tell, random.random, shares.files)
+        self.manager = QueueManager(spool, self.scheduler, self.courier, policy, recorder, clock, tell, random.random, shares.files)
         self.manager.settler.known = status.knows
         self.manager.settler.once = once
-        self.upkeep = Upkeep(self.manager, recorder, hush)
+        self.upkeep = Housekeeping(self.manager, recorder, hush)
         self.guard = self.upkeep.guard
         recorder.done = self.manager.left
 
@@ -356,10 +356,10 @@ def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
     return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
 
 
-def limits_of(config: Config, shares: Shares = PLENTY) -> Limits:
+def limits_of(config: Config, shares: Shares = PLENTY) -> QueueLimits:
     """How much at once, as the scheduler wants it."""
     delivery = config.delivery
-    return Limits(
+    return QueueLimits(
         delivery.active_limit,
         min(delivery.max_connections, shares.sessions),
         delivery.max_connections_per_destination,

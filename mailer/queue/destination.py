@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ..limits.breaker import Breaker
 from ..limits.window import Window
 from ..transport.route import Route
-from .fairness import Lanes
+from .fairness import FairQueue
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
 
     from ..shaping.table import Terms
     from .attempt import Job
-    from .due import Lot
+    from .due import ParkedQueue
     from .newcomers import Guest
 
 NOWHERE = Route("", (), relay=False)
@@ -31,14 +31,14 @@ REMEMBERED = 100_000  # messages that met nobody
 LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
-WaitKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
+HoldUpKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
 """What holds up a destination's queue; empty where nothing waits."""
 
 
-class Wait(NamedTuple):
+class HoldUp(NamedTuple):
     """Why mail waits; `until` is in seconds since the epoch, 0.0 where it is not known."""
 
-    kind: WaitKind
+    kind: HoldUpKind
     detail: str = ""
     until: float = 0.0
 
@@ -78,7 +78,7 @@ class Destination:
     put_off: int = 0
     """How many jobs were put off since the breaker opened."""
 
-    lot: Lot | None = None
+    lot: ParkedQueue | None = None
     """Messages that wait on disk until there is room for them in memory."""
 
     called: int = 0
@@ -94,7 +94,7 @@ class Destination:
     idle_since: float = 0.0
     wakes_at: float = 0.0
     urged_at: float = -math.inf
-    _lanes: Lanes = field(default_factory=Lanes)
+    _lanes: FairQueue = field(default_factory=FairQueue)
     _marked_at: float = 0.0
     _marked: int = 0
 
@@ -169,21 +169,21 @@ class Destination:
         """When it is worth while to look at it again."""
         return max(self.breaker.open_until, self.paused_until)
 
-    def why(self, now: float) -> Wait:
+    def why(self, now: float) -> HoldUp:
         """Why what waits there does."""
         if now < self.paused_until:
-            return Wait("pause", self.pause_reason, self.paused_until)
+            return HoldUp("pause", self.pause_reason, self.paused_until)
         if self.breaker.is_open(now):
-            return Wait("breaker", self.breaker.reason, self.breaker.open_until)
+            return HoldUp("breaker", self.breaker.reason, self.breaker.open_until)
         if not len(self):
-            return Wait("")
+            return HoldUp("")
         if not self.breaker.allows(now, self.running):
-            return Wait("breaker", f"one session finds out whether it answers again; it did not: {self.breaker.reason}")
+            return HoldUp("breaker", f"one session finds out whether it answers again; it did not: {self.breaker.reason}")
         if (ready := self.ready(now)) > now:
-            return Wait("rate", "more would be faster than its limits allow", ready)
+            return HoldUp("rate", "more would be faster than its limits allow", ready)
         if self.running >= self.window.size:
-            return Wait("window", f"{self.running} sessions are at work, and no more are opened yet")
-        return Wait("connections", "all sessions are in use")
+            return HoldUp("window", f"{self.running} sessions are at work, and no more are opened yet")
+        return HoldUp("connections", "all sessions are in use")
 
     def try_now(self, now: float) -> None:
         """An operator says that it is worth a try: one session finds out, whatever was to be waited for."""

@@ -1,7 +1,7 @@
 """What waits on disk: names and times, and nothing else is kept of it. Some 150 bytes for each message.
 
 A message waits until it is due; or it is due, and waits to be read; or it was read, found to be for a destination that has its share
-of the memory, and waits in that destination's `Lot`. Each of these is one entry of `_dues`, so that a name is known by one look,
+of the memory, and waits in that destination's `ParkedQueue`. Each of these is one entry of `_dues`, so that a name is known by one look,
 and whatever else has it (a heap, a queue) may be out of date and is asked for there.
 
 Those that are due within `SPAN` seconds are in a heap. Those that come later lie in heaps of names, one for each `SPAN`, and are
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SPAN = 64.0  # seconds
 
 
-class Lot:
+class ParkedQueue:
     """Messages that wait for a destination to have room, in their order; some do `since` that time."""
 
     __slots__ = ("count", "destination", "ids", "since")
@@ -33,11 +33,11 @@ class Lot:
         """How many of `ids` do wait here; the rest has gone meanwhile."""
 
 
-class Waiting:
+class DueQueue:
     """All messages that wait."""
 
     def __init__(self) -> None:
-        self._dues: dict[str, float | Lot] = {}
+        self._dues: dict[str, float | ParkedQueue] = {}
         self._near: list[tuple[float, str]] = []
         self._far: dict[int, list[str]] = {}
         self._spans: list[int] = []  # a heap of the keys of `_far`
@@ -55,7 +55,7 @@ class Waiting:
     def of(self, id: str) -> float | None:
         """When it is due: 0.0 for what is new, or in a lot; None if it does not wait."""
         due = self._dues.get(id)
-        return 0.0 if isinstance(due, Lot) else due + self._moved if due else due
+        return 0.0 if isinstance(due, ParkedQueue) else due + self._moved if due else due
 
     def move(self, seconds: float) -> None:
         """The clock shows so many seconds more: what waits until a time does so for as long as before."""
@@ -68,7 +68,7 @@ class Waiting:
         known = self._dues.get(id)
         if known == due:
             return
-        if isinstance(known, Lot):
+        if isinstance(known, ParkedQueue):
             known.count -= 1
         self._dues[id] = due
         if not due:
@@ -83,7 +83,7 @@ class Waiting:
             self._far[span] = [id]
             heapq.heappush(self._spans, span)
 
-    def park(self, id: str, lot: Lot) -> None:
+    def park(self, id: str, lot: ParkedQueue) -> None:
         """Let the message `id` wait for room at a destination."""
         self._dues[id] = lot
         lot.ids.append(id)
@@ -91,7 +91,7 @@ class Waiting:
 
     def remove(self, id: str) -> None:
         """Let the message `id` wait no more."""
-        if isinstance(due := self._dues.pop(id, None), Lot):
+        if isinstance(due := self._dues.pop(id, None), ParkedQueue):
             due.count -= 1
 
     def ripen(self, now: float) -> None:
@@ -135,7 +135,7 @@ class Waiting:
                 return id
         return None
 
-    def pick_of(self, lot: Lot) -> str | None:
+    def pick_of(self, lot: ParkedQueue) -> str | None:
         """The next of a lot."""
         while lot.ids:
             id = lot.ids.popleft()

@@ -20,7 +20,7 @@ WEIGHTS = {"high": 4, "normal": 2, "low": 1}
 OWN_TURNS = 4  # of the oldest stream, before another one has one
 
 
-class Stream:
+class JobStream:
     """Jobs of one sender or one message, in their order. There is always a first one; most streams have no other."""
 
     __slots__ = ("first", "more", "name")
@@ -37,14 +37,14 @@ class Stream:
         self.more.append(job)
 
 
-class Lane:
+class TurnQueue:
     """The streams of one kind of mail, the oldest first."""
 
     __slots__ = ("_known", "_own", "_streams")
 
     def __init__(self) -> None:
-        self._streams: deque[Stream] = deque()
-        self._known: dict[str, Stream] = {}
+        self._streams: deque[JobStream] = deque()
+        self._known: dict[str, JobStream] = {}
         self._own = 0  # turns in a row of the oldest
 
     def __bool__(self) -> bool:
@@ -54,7 +54,7 @@ class Lane:
         """Behind the others of its stream; a new stream is the last one."""
         stream = self._known.get(name)
         if stream is None:
-            stream = self._known[name] = Stream(name, job)
+            stream = self._known[name] = JobStream(name, job)
             self._streams.append(stream)
         else:
             stream.add(job)
@@ -102,7 +102,7 @@ class Lane:
         return job
 
 
-class Rank:
+class PriorityQueue:
     """The mail of one priority; `passed` says how much of its share it has had."""
 
     __slots__ = ("first", "order", "passed", "retries", "step", "turn")
@@ -111,19 +111,19 @@ class Rank:
         self.order = order
         self.step = 1 / weight
         self.passed = 0.0
-        self.first = Lane()
-        self.retries: Lane | None = None
+        self.first = TurnQueue()
+        self.retries: TurnQueue | None = None
         self.turn = False
 
     def __bool__(self) -> bool:
         return bool(self.first) or bool(self.retries)
 
-    def lane(self, *, retry: bool) -> Lane:
+    def lane(self, *, retry: bool) -> TurnQueue:
         """Where first attempts or retries wait."""
         if not retry:
             return self.first
         if self.retries is None:
-            self.retries = Lane()
+            self.retries = TurnQueue()
         return self.retries
 
     def take(self) -> Job:
@@ -135,14 +135,14 @@ class Rank:
         return self.first.take()
 
 
-class Lanes:
+class FairQueue:
     """All that waits for one destination."""
 
     __slots__ = ("_at", "_busy", "_first", "_ranks", "count")
 
     def __init__(self) -> None:
-        self._ranks: dict[str, Rank] = {}
-        self._busy: list[Rank] = []
+        self._ranks: dict[str, PriorityQueue] = {}
+        self._busy: list[PriorityQueue] = []
         self._at = 0.0  # how far the shares have got
         self._first = 0
         self.count = 0
@@ -174,11 +174,11 @@ class Lanes:
             self._first += 1
         self.count += 1
 
-    def _rank(self, priority: str) -> Rank:
+    def _rank(self, priority: str) -> PriorityQueue:
         known = priority if priority in WEIGHTS else "normal"
         rank = self._ranks.get(known)
         if rank is None:
-            rank = self._ranks[known] = Rank([*WEIGHTS].index(known), WEIGHTS[known])
+            rank = self._ranks[known] = PriorityQueue([*WEIGHTS].index(known), WEIGHTS[known])
         self._ranks[priority] = rank
         return rank
 
@@ -211,7 +211,7 @@ class Lanes:
             jobs.append(job)
         return jobs
 
-    def _took(self, rank: Rank, job: Job) -> Job:
+    def _took(self, rank: PriorityQueue, job: Job) -> Job:
         self.count -= 1
         if job.attempt.entry.state != "deferred":
             self._first -= 1

@@ -1,7 +1,7 @@
 """The guard: holds, while the daemon runs, that nothing is stuck, and mends what is.
 
 The invariant is that of `mailer-spool(5)`: every recipient of an accepted message has a due time, is being tried, or has a final
-outcome. The engine keeps it by construction; this looks whether it did, by other means: the directories against what the scheduler
+outcome. The manager keeps it by construction; this looks whether it did, by other means: the directories against what the scheduler
 knows, and what the scheduler takes for being in memory against the memory. What is found is a bug of ours, or somebody's hand in the
 spool. It is told as an alarm, ``invariant``, counted (``mailer_invariant_violations_total`` in `metrics`), and expected anew.
 
@@ -34,7 +34,7 @@ from .attempt import Attempt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .manager import Engine
+    from .manager import QueueManager
 
 LOST = 600.0  # seconds in memory, before the memory is searched for it: that takes some milliseconds
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
@@ -44,11 +44,11 @@ STEP = 200  # names in one step
 TOLD = 5  # violations of one look that are told one by one
 
 
-class Guard:
-    """Looks after `engine`. `violations` counts what was found since the start; `now` is the time of files, in seconds."""
+class Invariants:
+    """Looks after `manager`. `violations` counts what was found since the start; `now` is the time of files, in seconds."""
 
-    def __init__(self, engine: Engine, now: Callable[[], float] = time.time) -> None:
-        self.engine = engine
+    def __init__(self, manager: QueueManager, now: Callable[[], float] = time.time) -> None:
+        self.manager = manager
         self.now = now
         self.violations = 0
         self._looked_at = 0.0
@@ -64,13 +64,13 @@ class Guard:
 
     def steps(self) -> Iterator[None]:
         """One look at everything, `STEP` names at a time, so that others may work between two steps. Raises `OSError`."""
-        if self._steps != self.engine.steps:  # what the last look saw was by another clock
-            self._steps, self._looked_at, self._unseen, self._since = self.engine.steps, 0.0, "", {}
+        if self._steps != self.manager.steps:  # what the last look saw was by another clock
+            self._steps, self._looked_at, self._unseen, self._since = self.manager.steps, 0.0, "", {}
         began = self.now()
         problems: dict[str, str] = {}
         self._read = 0
         for state in ("queued", "deferred"):
-            for nth, name in enumerate(self.engine.spool.names(state), 1):
+            for nth, name in enumerate(self.manager.spool.names(state), 1):
                 self._see(state, name, problems)
                 if not nth % STEP:
                     yield
@@ -81,56 +81,56 @@ class Guard:
             if nth < TOLD:
                 rest = f" (and {len(problems) - TOLD} more)" if nth == TOLD - 1 and len(problems) > TOLD else ""
                 self._alarm(f"message {id} {problem}{rest}; it is expected anew")
-        self.engine.standstill.hurry(problems, all=True)
+        self.manager.standstill.hurry(problems, all=True)
 
     def _alarm(self, text: str) -> None:
-        self.engine.tell(Alarm(self.engine.clock.now(), "invariant", text))
+        self.manager.tell(Alarm(self.manager.clock.now(), "invariant", text))
 
     def _see(self, state: str, name: str, problems: dict[str, str]) -> None:
         """One name of a directory. What is known, as nearly all are, costs no look at the disk."""
-        scheduler = self.engine.scheduler
+        scheduler = self.manager.scheduler
         if scheduler.knows(name):
             due = scheduler.due_of(name)
             if due and due > self._longest and self._is_far_off(name, due):
                 problems[name] = "was put off for longer than anything is"
         elif not is_id(name):
             if state == "queued":
-                self.engine.dispatcher.stranger(name)
-        elif name not in self.engine.settler.away and name not in self.engine.later:
+                self.manager.dispatcher.stranger(name)
+        elif name not in self.manager.settler.away and name not in self.manager.later:
             self._unknown(state, name, problems)
 
     def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:
         """On disk, and nobody is going to look at it. One that the last look, after which all was known, could not see is simply new."""
         if state == "queued" and id >= self._unseen:
-            self.engine.expect_all([(0.0, id)])
+            self.manager.expect_all([(0.0, id)])
             return
         try:
-            found = os.stat(self.engine.spool.path(state, id), follow_symlinks=False)
+            found = os.stat(self.manager.spool.path(state, id), follow_symlinks=False)
         except FileNotFoundError:
             return
         if found.st_ctime < self._looked_at - TICK:
             problems[id] = f"is in {state}/ and was not going to be tried"
         else:
-            self.engine.expect_all([(found.st_mtime if state == "deferred" else 0.0, id)])
+            self.manager.expect_all([(found.st_mtime if state == "deferred" else 0.0, id)])
 
     @property
     def _longest(self) -> float:
         """Beyond this time nothing is put off."""
-        schedule = self.engine.policy.schedule
-        return self.engine.clock.now() + max(schedule.expire, *schedule.steps) + SLACK
+        schedule = self.manager.policy.schedule
+        return self.manager.clock.now() + max(schedule.expire, *schedule.steps) + SLACK
 
     def _lost(self) -> dict[str, str]:
         """Said to be in memory, and is not."""
-        engine, now = self.engine, self.engine.clock.now()
-        self._since = {id: self._since.get(id, now) for id in engine.scheduler.active}
-        old = {id for id, since in self._since.items() if now - since >= LOST and id not in engine.unremovable}
+        manager, now = self.manager, self.manager.clock.now()
+        self._since = {id: self._since.get(id, now) for id in manager.scheduler.active}
+        old = {id for id, since in self._since.items() if now - since >= LOST and id not in manager.unremovable}
         if not old:
             return {}
         for thing in gc.get_objects():
             if isinstance(thing, Attempt | Claim):
                 old.discard(thing.entry.id)
         for id in old:
-            engine.scheduler.forget(id)
+            manager.scheduler.forget(id)
             del self._since[id]
         return dict.fromkeys(old, "counted as being tried, and nobody tried it")
 
@@ -140,7 +140,7 @@ class Guard:
             return False
         self._read += 1
         try:
-            entry = self.engine.spool.read(id, "deferred")
+            entry = self.manager.spool.read(id, "deferred")
         except (NoSuchMessage, CorruptFile):
             return False
         return due > entry.appointed + 1.0

@@ -4,7 +4,7 @@ They must not be delivered again, whoever starts next. So that is written into t
 whoever finds the file only removes it. Then the removal is tried again until it works. Neither needs the descriptor or the lock,
 which are given back at once: a directory that lets nothing go must not use up the descriptors of those that come after.
 
-Used by the ledger, in its thread.
+Used by the recorder, in its thread.
 """
 
 from __future__ import annotations

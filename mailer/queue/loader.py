@@ -1,6 +1,6 @@
 """The dispatcher: reads messages that are due, finds their ways, and queues their parts for their destinations.
 
-The first half of the engine's work, up to a destination's queue; `line` is the other. What keeps a message from going on is found
+The first half of the manager's work, up to a destination's queue; `line` is the other. What keeps a message from going on is found
 out here: that it cannot be read, has gone round in circles, comes too late, is paused, leads nowhere, or that its destination has more
 than its share of the memory.
 """
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from mailer.spool import Entry
 
     from ..transport.route import Route
-    from .manager import Engine
+    from .manager import QueueManager
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 EARLY = 1.0  # seconds that mail may leave before the time that its sender named
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
-class Dispatcher:
-    """The part of `engine` that brings messages from the disk to the queues."""
+class MessageLoader:
+    """The part of `manager` that brings messages from the disk to the queues."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.spool = engine.spool
-        self.scheduler = engine.scheduler
-        self.policy = engine.policy
-        self.clock = engine.clock
-        self.tell = engine.tell
-        self.random = engine.random
-        self.budget = engine.budget
-        self.settler = engine.settler
-        self.standstill = engine.standstill
+    def __init__(self, manager: QueueManager) -> None:
+        self.manager = manager
+        self.spool = manager.spool
+        self.scheduler = manager.scheduler
+        self.policy = manager.policy
+        self.clock = manager.clock
+        self.tell = manager.tell
+        self.random = manager.random
+        self.budget = manager.budget
+        self.settler = manager.settler
+        self.standstill = manager.standstill
 
     # Reading
 
@@ -64,7 +64,7 @@ class Dispatcher:
             entry, content, descriptor = self._read(id, keep=self.budget.wants_file(now))
             passed = hops(content)
         except Large:
-            self.engine.spawn(self._load_apart(id))
+            self.manager.spawn(self._load_apart(id))
         except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
             self._unreadable(id, error)
         else:
@@ -101,7 +101,7 @@ class Dispatcher:
         else:
             self.scheduler.forget(id)
             if isinstance(error, MemoryError):
-                self.scheduler.expect(id, self.engine.out_of_memory(f"message {id} could not be read"))
+                self.scheduler.expect(id, self.manager.out_of_memory(f"message {id} could not be read"))
 
     def _loaded(self, entry: Entry, content: bytes, descriptor: int, passed: int, now: float) -> None:
         """It was read, and has `passed` so many hosts."""
@@ -123,11 +123,11 @@ class Dispatcher:
         self.budget.keep(attempt, content, descriptor)
         if passed > self.policy.max_hops:
             attempt.open_jobs = 1
-            self.engine.finish(attempt, self._in_circles(attempt, now))
+            self.manager.finish(attempt, self._in_circles(attempt, now))
             return
         if entry.envelope.options and self.settler.overdue(attempt, now):
             attempt.open_jobs = 1
-            self.engine.finish(attempt, self._overdue(attempt, now))
+            self.manager.finish(attempt, self._overdue(attempt, now))
             return
         if self.policy.signer and attempt.content is not None and entry.length <= LARGE:
             attempt.signing = self.policy.signer.ahead(content, now)
@@ -150,8 +150,8 @@ class Dispatcher:
     def _leave(self, id: str, reason: str) -> None:
         """A later version can deliver it, once it is back: it stays where it is, and that is said once."""
         self.scheduler.forget(id)
-        if id not in self.engine.later:
-            self.engine.later.add(id)
+        if id not in self.manager.later:
+            self.manager.later.add(id)
             self.tell(Alarm(self.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
 
     def _hold(self, id: str, descriptor: int) -> None:
@@ -192,7 +192,7 @@ class Dispatcher:
             pending = self.standstill.pending(entry, pending, now)
         if not pending:  # a crash came between the last outcome and the move
             attempt.open_jobs = 1
-            self.engine.finish(attempt, [])
+            self.manager.finish(attempt, [])
             return
         domains: dict[str, list[int]] = {}
         settled: list[Outcome] = []
@@ -204,15 +204,15 @@ class Dispatcher:
                 domains.setdefault(recipient.domain, []).append(to)
         attempt.open_jobs = len(domains) + bool(settled)
         if settled:
-            self.engine.finish(attempt, settled)
+            self.manager.finish(attempt, settled)
         routes: dict[str, tuple[Route, list[int]]] = {}
         for domain, recipients in domains.items():
             if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
-                self.engine.finish(attempt, self.standstill.paused(entry.id, pause, recipients))
+                self.manager.finish(attempt, self.standstill.paused(entry.id, pause, recipients))
                 continue
             route = self.policy.router.known(domain, now)
             if route is None:
-                self.engine.find(self._find_way(attempt, domain, recipients))
+                self.manager.find(self._find_way(attempt, domain, recipients))
             elif route.key in routes:
                 routes[route.key][1].extend(recipients)
                 attempt.open_jobs -= 1
@@ -226,11 +226,11 @@ class Dispatcher:
             route = await self.policy.router.find(domain, self.clock.now())
         except Unroutable as trouble:
             due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
-            await self.engine.finished(attempt, verdict.unroutable(recipients, trouble, self.clock.now(), due))
+            await self.manager.finished(attempt, verdict.unroutable(recipients, trouble, self.clock.now(), due))
         except asyncio.CancelledError:
-            await self.engine.finished(attempt, self.engine.broken_off(recipients))
+            await self.manager.finished(attempt, self.manager.broken_off(recipients))
         except Exception as error:
-            await self.engine.finished(attempt, self.engine.our_fault(error, "dns", recipients))
+            await self.manager.finished(attempt, self.manager.our_fault(error, "dns", recipients))
         else:
             self._queue(attempt, route, recipients, self.clock.now())
 
@@ -248,7 +248,7 @@ class Dispatcher:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
         pause = self.standstill.pauses.of_way(key, now)
         if pause is not None:
-            self.engine.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
+            self.manager.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
         return pause is not None
 
     def _queue(self, attempt: Attempt, route: Route, recipients: list[int], now: float) -> None:
@@ -265,7 +265,7 @@ class Dispatcher:
         attempt.open_jobs += len(parts) - 1
         for part in parts:
             self.scheduler.queue(Job(attempt, route, part))
-        self.engine.wake()
+        self.manager.wake()
 
     def _no_room(self, attempt: Attempt, route: Route, recipients: list[int]) -> None:
         """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
@@ -283,13 +283,13 @@ class Dispatcher:
             self.scheduler.park(attempt.entry.id, route)
             return
         due = now + (LONG if long else CONGESTED) * (1 + self.random())
-        self.engine.finish(attempt, verdict.congested(recipients, now, due))
+        self.manager.finish(attempt, verdict.congested(recipients, now, due))
 
     # Pauses
 
     def mind_pauses(self) -> None:
         """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
-        self.engine.check_clock()  # before: what is known of pauses until now was said by the old one
+        self.manager.check_clock()  # before: what is known of pauses until now was said by the old one
         if self.standstill.read() and self.standstill.pauses:
             for destination in [*self.scheduler.destinations.values()]:
                 for job in destination.take_all():
@@ -304,7 +304,7 @@ class Dispatcher:
         for to in job.recipients:
             if pause := self.standstill.pauses.of_domain(people[to].domain, now):
                 job.attempt.open_jobs += 1
-                self.engine.finish(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to]))
+                self.manager.finish(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to]))
             else:
                 left.append(to)
         if left:

@@ -1,13 +1,13 @@
-"""The engine: carries out what the scheduler plans, and settles each message by what the couriers bring back.
+"""The manager: carries out what the scheduler plans, and settles each message by what the couriers bring back.
 
 The story of a message here::
 
     ring or scan ─► Scheduler ─► read ─► route ─► Destination's queue ─► session ─► Courier ─► outcomes
                         ▲                                                                        │
                         └──────────── put off until due ◄──────────── settle ◄───────────────────┘
-                                                                        └─► reports, ledger, listeners
+                                                                        └─► reports, recorder, listeners
 
-The engine decides nothing about hosts, codes or times: `verdict` judges, `retry` knows the schedule,
+The manager decides nothing about hosts, codes or times: `verdict` judges, `retry` knows the schedule,
 `scheduler` the order, `settle` writes down. It owns the promise instead: whatever is read is settled, also when
 the trouble is a bug of ours. The way to a destination's queue is in `dispatch`, that from the queue to outcomes in `line`.
 """
@@ -26,12 +26,12 @@ from mailer.spool.files.message_file import CorruptFile
 from ..shaping.blame import BLAME, kind_of, mended
 from ..transport import verdict
 from . import clock_step
-from .attempt import Budget
-from .loader import Dispatcher
+from .attempt import ContentCache
+from .loader import MessageLoader
 from .settle import Settler
 from .suspension import Standstill
 from .watchdog import whereabouts
-from .worker import Line
+from .worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .courier import Courier
     from .destination import Destination
     from .policy import Policy
-    from .recorder import Ledger
+    from .recorder import Recorder
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
@@ -56,7 +56,7 @@ SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the 
 MEMORY_ALARM = 60.0  # seconds between two alarms of that kind
 
 
-class Engine:
+class QueueManager:
     """Delivers what is in `spool`, until it is stopped."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Engine:
         scheduler: Scheduler,
         courier: Courier,
         policy: Policy,
-        ledger: Ledger,
+        recorder: Recorder,
         clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
@@ -81,10 +81,10 @@ class Engine:
         self.random = random
         self.stopping = False
         self._memory_told = 0.0
-        self.budget = Budget(CONTENT_BUDGET, files)
-        self.settler = Settler(spool, scheduler, policy, ledger, clock, tell, random, self.look, self.budget)
+        self.budget = ContentCache(CONTENT_BUDGET, files)
+        self.settler = Settler(spool, scheduler, policy, recorder, clock, tell, random, self.look, self.budget)
         self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
-        self.dispatcher = Dispatcher(self)
+        self.dispatcher = MessageLoader(self)
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False
@@ -93,14 +93,14 @@ class Engine:
         self._sleeps_until = inf
         self.tasks: set[asyncio.Task[None]] = set()
         self._finding: set[asyncio.Task[None]] = set()  # of those, the ones that look for a way: nobody was called yet
-        self.lines: set[Line] = set()
+        self.lines: set[Worker] = set()
         """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
         self.stuck: dict[asyncio.Task[None], tuple[Phase, str]] = {}
         self._blamed: dict[tuple[str, Cause], float] = {}
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
         self.unremovable: set[str] = set()
-        """Messages that are delivered and would not leave the spool; the ledger goes on trying."""
+        """Messages that are delivered and would not leave the spool; the recorder goes on trying."""
 
     def wake(self) -> None:
         """Plan anew as soon as whoever runs now has done."""
@@ -141,7 +141,7 @@ class Engine:
         self.wake()
 
     def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:
-        """The ledger says which messages have left the spool, and which would not."""
+        """The recorder says which messages have left the spool, and which would not."""
         for id in ids:
             self.scheduler.forget(id)
             self.unremovable.discard(id)
@@ -242,7 +242,7 @@ class Engine:
         for destination in plan.call_off:
             self._call_off(destination)
         for destination, job in plan.open:
-            self.spawn(Line(self, destination, job).run())
+            self.spawn(Worker(self, destination, job).run())
         for id in plan.load:
             self.dispatcher.load(id)
 

@@ -1,4 +1,4 @@
-"""The ledger: what was decided goes to the status database and off the disk, in batches.
+"""The recorder: what was decided goes to the status database and off the disk, in batches.
 
 For a message that all have received the order is: status, then unlink. If the program dies in between, the
 message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
@@ -33,7 +33,7 @@ AGAIN = 5.0  # seconds between two tries to remove what the disk would not let g
 UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 
 
-class Ledger:
+class Recorder:
     """Writes events and removes what is done with from `spool`.
 
     `prepare` makes of events the call that writes them down, of which there is never more than one at a time. `done` is told
@@ -54,7 +54,7 @@ class Ledger:
         self._claims: list[Claim] = []
         self._busy = False  # a batch is being written, or will be
         self._since = 0.0  # when the first of what is to be written came
-        self._writer = ThreadPoolExecutor(1, "ledger")
+        self._writer = ThreadPoolExecutor(1, "recorder")
         self._closer = ThreadPoolExecutor(1, "unlinked")
         self._unclosed: deque[Future[None]] = deque()
         self._writing: asyncio.Future[None] | None = None

@@ -1,7 +1,7 @@
 """The scheduler: which messages to read, which sessions to open, and when to look again. Pure.
 
 It knows three kinds of messages: those that wait on disk (`waiting`: a name and a time, nothing else is kept of them), those that are
-due, and those that are in memory, of which there are never more than `active_limit`. `plan` decides; the engine carries the
+due, and those that are in memory, of which there are never more than `active_limit`. `plan` decides; the manager carries the
 plan out and tells the scheduler what happened. What a plan costs depends on what is due and what has changed, not on how much waits.
 
 Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
@@ -19,9 +19,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..limits.window import Window
-from .admission import Memory, is_long
+from .admission import Admission, is_long
 from .destination import Destination
-from .due import Waiting
+from .due import DueQueue
 from .newcomers import Newcomers
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Limits:
+class QueueLimits:
     """How much at once: messages in memory, sessions in all, sessions and their start per destination."""
 
     active: int = 10_000
@@ -67,15 +67,15 @@ class Limits:
 class Scheduler:
     """Everything that is to be delivered, by when it may be. `terms` says on what terms a destination gets mail, if anything does."""
 
-    def __init__(self, limits: Limits, terms: Callable[[Route], Terms] | None = None) -> None:
+    def __init__(self, limits: QueueLimits, terms: Callable[[Route], Terms] | None = None) -> None:
         self.limits = limits
         self.terms = terms
         self.destinations: dict[str, Destination] = {}
         self.running = 0
         self.newcomers = Newcomers(limits.connections, limits.per_destination)
         self._now = 0.0
-        self._waiting = Waiting()
-        self._memory = Memory(limits.active, self._waiting)
+        self._waiting = DueQueue()
+        self._memory = Admission(limits.active, self._waiting)
         self.active = self._memory.active
         self._first: deque[Destination] = deque()  # who has mail and no session
         self._retries: deque[Destination] = deque()  # the same, and all of that mail was tried before
@@ -171,7 +171,7 @@ class Scheduler:
         limits = self.limits
         return min(limits.start_relay if route.relay else limits.start_mx, limits.per_destination)
 
-    def limit(self, limits: Limits) -> None:
+    def limit(self, limits: QueueLimits) -> None:
         """Other limits hold from now on, for the destinations that are known too."""
         self.limits = limits
         self._memory.most = limits.active

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool import Claim, Entry, Spool
 
-    from .attempt import Attempt, Budget
+    from .attempt import Attempt, ContentCache
     from .policy import Policy
-    from .recorder import Ledger
+    from .recorder import Recorder
     from .scheduler import Scheduler
 
 PAUSE = 5.0  # seconds before a message that the disk would not take is settled again
@@ -57,17 +57,17 @@ class Settler:
         spool: Spool,
         scheduler: Scheduler,
         policy: Policy,
-        ledger: Ledger,
+        recorder: Recorder,
         clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
         look: Callable[[Iterable[str]], None],
-        budget: Budget,
+        budget: ContentCache,
     ) -> None:
         self.spool = spool
         self.scheduler = scheduler
         self.policy = policy
-        self.ledger = ledger
+        self.recorder = recorder
         self.clock = clock
         self.tell = tell
         self.random = random
@@ -210,7 +210,7 @@ class Settler:
         if status == "sent":
             await self._tell_settled(attempt, outcomes, status)
             assert attempt.claim is not None
-            self.ledger.release(attempt.claim)  # `left` is called when it is gone
+            self.recorder.release(attempt.claim)  # `left` is called when it is gone
             return
         while not await self._written(attempt, outcomes):
             if self.stopping or self.once:

@@ -1,6 +1,6 @@
 """The signer: puts DKIM signatures on mail right before it leaves, when nothing is changed any more.
 
-The engine calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a
+The manager calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a
 delivery, so it is drafted when the message is read (`Signer.ahead`), and may be made on another processor (`agent`).
 Which keys sign is the From field's to say (`mailer.dkim.author`); each key is read from its file once, when it is
 needed first. A key that cannot be used is an alarm, and its mail waits, or goes without that signature, as ``on_failure``
@@ -21,7 +21,7 @@ from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 
 from .policy import Unsigned
-from .signing_process import Agent, Wanted
+from .signing_process import SignatureWanted, SigningProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +40,7 @@ class Signing(NamedTuple):
     keys: Sequence[Dkim]
     at: float
     draft: Draft
-    wanted: Sequence[Wanted]
+    wanted: Sequence[SignatureWanted]
 
 
 class Signer:
@@ -51,7 +51,7 @@ class Signer:
         self._keys: dict[str, list[Dkim]] = {}
         self._seals: dict[Dkim, Seal] = {}
         self._told: dict[Dkim, float] = {}
-        self._agent = Agent()
+        self._agent = SigningProcess()
         for key in keys:
             if key.signs:
                 self._keys.setdefault(ascii_domain(key.domain), []).append(key)
@@ -103,7 +103,7 @@ class Signer:
         except Exception as error:  # nothing that a message holds may stop the mail of others
             self._without(keys, f"{type(error).__name__}: {error}", at)
             return None
-        return Signing(keys, at, drawn, [Wanted(part.key, part.digest) for part in drawn.parts])
+        return Signing(keys, at, drawn, [SignatureWanted(part.key, part.digest) for part in drawn.parts])
 
     def close(self) -> None:
         """Nothing more will be begun ahead. What is signed from now on is signed here."""

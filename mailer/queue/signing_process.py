@@ -38,7 +38,7 @@ PATIENCE = 1.0  # seconds for it to end
 MOST_KEYS = 255
 
 
-class Wanted:
+class SignatureWanted:
     """A signature that will be needed: of `digest`, by `key`; `made` when it is there."""
 
     __slots__ = ("digest", "key", "made")
@@ -49,12 +49,12 @@ class Wanted:
         self.made = b""
 
 
-class Agent:
+class SigningProcess:
     """The daemon's end. It starts and replaces the process by itself."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Wanted, None] = {}  # the oldest first
-        self._asked: deque[Wanted] = deque()
+        self._waiting: dict[SignatureWanted, None] = {}  # the oldest first
+        self._asked: deque[SignatureWanted] = deque()
         self._numbers: dict[PrivateKey, int] = {}
         self._answers = b""
         self._calls = 0
@@ -62,7 +62,7 @@ class Agent:
         self._socket: socket.socket | None = None
         self._next_start = 0.0
 
-    def want(self, wanted: Wanted, at: float) -> None:
+    def want(self, wanted: SignatureWanted, at: float) -> None:
         """Say, `at` (seconds since the epoch), that a signature will be needed."""
         self._waiting[wanted] = None
         if len(self._waiting) > MOST:
@@ -73,7 +73,7 @@ class Agent:
             self._next_start = at + AGAIN
             self._start()
 
-    def signature(self, wanted: Wanted) -> bytes:
+    def signature(self, wanted: SignatureWanted) -> bytes:
         """The signature, made by whoever could first."""
         self._waiting.pop(wanted, None)
         if self._socket is not None:

@@ -55,7 +55,7 @@ REMEMBERED = 100_000  # messages; those beyond wait for the next look
 
 
 class Standstill:
-    """What waits for the end of something. `wake` makes the engine plan anew, `online` says whether there is a route."""
+    """What waits for the end of something. `wake` makes the manager plan anew, `online` says whether there is a route."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Phase
 
-    from .manager import Engine
+    from .manager import QueueManager
 
 PHASES: tuple[tuple[str, Phase], ...] = (
     ("settle.py", "settle"), ("dns.py", "dns"), ("query.py", "dns"), ("finder.py", "dns"), ("happy_eyeballs.py", "connect"),
@@ -35,19 +35,19 @@ class _Seen(NamedTuple):
 
 
 class Watchdog:
-    """Watches the tasks of `engine`. `bitten` counts what was broken off."""
+    """Watches the tasks of `manager`. `bitten` counts what was broken off."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, manager: QueueManager) -> None:
+        self.manager = manager
         self.bitten = 0
         self._seen: dict[object, _Seen] = {}
         self._told: set[object] = set()
 
     def look(self, now: float) -> None:
         """One look at all tasks; `now` is the loop's time, in seconds."""
-        engine, limit = self.engine, self.engine.policy.attempt_limit
-        marks: dict[object, tuple[object, asyncio.Task[Any]]] = {line: (line.load, line.task) for line in engine.lines if line.task}
-        marks |= {task: (task, task) for task in engine.tasks if task not in {line.task for line in engine.lines}}
+        manager, limit = self.manager, self.manager.policy.attempt_limit
+        marks: dict[object, tuple[object, asyncio.Task[Any]]] = {line: (line.load, line.task) for line in manager.lines if line.task}
+        marks |= {task: (task, task) for task in manager.tasks if task not in {line.task for line in manager.lines}}
         before, self._seen = self._seen, {}
         for key, (what, task) in marks.items():
             seen = before.get(key)
@@ -66,11 +66,11 @@ class Watchdog:
         self.bitten += 1
         text = f"no progress for {seconds:.0f} s in phase {phase}, at {place}"
         self._alarm(f"an attempt made {text}; it is broken off" + _about(key))
-        self.engine.stuck[task] = (phase, text)
+        self.manager.stuck[task] = (phase, text)
         task.cancel()
 
     def _alarm(self, text: str) -> None:
-        self.engine.tell(Alarm(self.engine.clock.now(), "stuck", text))
+        self.manager.tell(Alarm(self.manager.clock.now(), "stuck", text))
 
 
 def _about(key: object) -> str:

@@ -1,6 +1,6 @@
 """A line: one session with a destination, and the jobs that it works off, one after the other, while it is welcome.
 
-The second half of the engine's work; `dispatch` is the first. The next job is known ahead of its time, since its envelope goes
+The second half of the manager's work; `dispatch` is the first. The next job is known ahead of its time, since its envelope goes
 out with the end of the message before. What comes back is learned for the destination before the message is settled.
 """
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from .attempt import Job
     from .courier import Session
     from .destination import Destination
-    from .manager import Engine
+    from .manager import QueueManager
 
 PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
 
 
-class Line:
+class Worker:
     """The jobs of one session with `destination`, in their order; `first` is the one to begin with."""
 
-    def __init__(self, engine: Engine, destination: Destination, first: Job) -> None:
-        self.engine = engine
+    def __init__(self, manager: QueueManager, destination: Destination, first: Job) -> None:
+        self.manager = manager
         self.destination = destination
         self.first: Job | None = first
         self.task: asyncio.Task[None] | None = None
@@ -44,17 +44,17 @@ class Line:
         """What is being delivered; to the watchdog, the next one is progress."""
         self.calls = True
         """Whether its host has yet to answer, since it `began`."""
-        self.began = engine.clock.now()
+        self.began = manager.clock.now()
         self._next: Load | None = None
         self._large: Job | None = None
         """What comes next, in place of that, if it takes long to make ready: then it is not known ahead of its time."""
 
     async def run(self) -> None:
         """Work off the destination's queue, one job after the other, while it is welcome."""
-        engine, destination = self.engine, self.destination
-        session = engine.courier.session(self._stands)
+        manager, destination = self.manager, self.destination
+        session = manager.courier.session(self._stands)
         self.task = asyncio.current_task()
-        engine.lines.add(self)
+        manager.lines.add(self)
         try:
             first, self.first = self.first, None
             assert first is not None
@@ -62,19 +62,19 @@ class Line:
             while (load := await self._step()) is not None:
                 await self._deliver(session, load)
         finally:
-            engine.lines.discard(self)
+            manager.lines.discard(self)
             session.end()
             self._close()
             if destination.terms is not None and destination.terms.throttle.connections:
-                destination.terms.throttle.dialled(engine.clock.now(), session.dialled)
-            engine.scheduler.session_ended(destination)
+                destination.terms.throttle.dialled(manager.clock.now(), session.dialled)
+            manager.scheduler.session_ended(destination)
 
     def _stands(self) -> None:
         """The host lets us say what we have come for."""
         if self.calls:
             self.calls = False
-            if self.engine.scheduler.stands(self.destination):
-                self.engine.wake()
+            if self.manager.scheduler.stands(self.destination):
+                self.manager.wake()
 
     # From one job to the next
 
@@ -85,13 +85,13 @@ class Line:
             job, self._large = self._large, None
             self.load = await self._claim_apart(job) or self._ahead()
             self._next = None
-        if self.engine.scheduler.drained(self.destination):
-            self.engine.wake()
+        if self.manager.scheduler.drained(self.destination):
+            self.manager.wake()
         return self.load
 
     def _ahead(self) -> Load | None:
         """The next job, locked; None if it is a large one."""
-        while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.engine.clock.now())):
+        while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.manager.clock.now())):
             self._come(job)
         return self._next
 
@@ -104,21 +104,21 @@ class Line:
 
     def _welcome(self) -> bool:
         """Whether the session may go on to the next job."""
-        engine, destination = self.engine, self.destination
-        if engine.stopping or engine.scheduler.must_yield():
+        manager, destination = self.manager, self.destination
+        if manager.stopping or manager.scheduler.must_yield():
             return False
-        if destination.paused_until and destination.rests(engine.clock.now()):
+        if destination.paused_until and destination.rests(manager.clock.now()):
             return False
-        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(engine.clock.now()):
+        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(manager.clock.now()):
             return False
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
     def _claim(self, job: Job) -> Load | None:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
-        engine = self.engine
+        manager = self.manager
         if self._waits(job):
             return None
-        content = engine.settler.take(job.attempt)
+        content = manager.settler.take(job.attempt)
         try:
             if content is not None:
                 return Load(job, self._signed(job, content))
@@ -126,88 +126,88 @@ class Line:
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
         except MemoryError as error:
-            outcomes = engine.our_fault(error, "mail", job.recipients)
-        engine.finish(job.attempt, outcomes)
+            outcomes = manager.our_fault(error, "mail", job.recipients)
+        manager.finish(job.attempt, outcomes)
         return None
 
     async def _claim_apart(self, job: Job) -> Load | None:
         """The same for a large message."""
-        engine, author = self.engine, job.route.author
+        manager, author = self.manager, job.route.author
         outcomes: list[Outcome] = []
         if self._waits(job):
             return None
         try:
-            content = await engine.settler.take_apart(job.attempt)
+            content = await manager.settler.take_apart(job.attempt)
             if content is not None:
                 if author:
                     content = await aside(partial(relayed, content, author))
-                if engine.policy.signer is not None:
-                    content = await engine.policy.signer.sign_apart(content, engine.clock.now())
+                if manager.policy.signer is not None:
+                    content = await manager.policy.signer.sign_apart(content, manager.clock.now())
                 return Load(job, content)
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
         except asyncio.CancelledError:
-            outcomes = engine.broken_off(job.recipients)
+            outcomes = manager.broken_off(job.recipients)
         except Exception as error:
-            outcomes = engine.our_fault(error, "mail", job.recipients)
-        engine.finish(job.attempt, outcomes)
+            outcomes = manager.our_fault(error, "mail", job.recipients)
+        manager.finish(job.attempt, outcomes)
         return None
 
     def _waits(self, job: Job) -> bool:
         """Whether it has to wait after all; then the job is over."""
-        engine = self.engine
-        reactions = engine.policy.reactions
-        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, engine.clock.now(), engine.random)):
+        manager = self.manager
+        reactions = manager.policy.reactions
+        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, manager.clock.now(), manager.random)):
             return False
-        engine.scheduler.destination(job.route).give_back(job, engine.clock.now())
-        engine.finish(job.attempt, waits)
+        manager.scheduler.destination(job.route).give_back(job, manager.clock.now())
+        manager.finish(job.attempt, waits)
         return True
 
     def _signed(self, job: Job, content: bytes) -> bytes:
         """The content as it leaves, after all that changes it. Raises `Unsigned`."""
-        signer, ahead = self.engine.policy.signer, job.attempt.signing
+        signer, ahead = self.manager.policy.signer, job.attempt.signing
         if job.route.author:
             content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
-        return content if signer is None else signer.sign(content, self.engine.clock.now(), ahead)
+        return content if signer is None else signer.sign(content, self.manager.clock.now(), ahead)
 
     def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
         """It must not leave without a signature."""
-        return unsigned(job.recipients, trouble, self.engine.clock.now())
+        return unsigned(job.recipients, trouble, self.manager.clock.now())
 
     def _close(self) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
         job = self._next.job if self._next is not None else self._large
         if job is not None:
-            self.destination.give_back(job, self.engine.clock.now())
-            self.engine.scheduler.queue(job)
-            self.engine.wake()
+            self.destination.give_back(job, self.manager.clock.now())
+            self.manager.scheduler.queue(job)
+            self.manager.wake()
 
     # One job
 
     async def _deliver(self, session: Session, load: Load) -> None:
-        engine, job = self.engine, load.job
+        manager, job = self.manager, load.job
         try:
             outcomes = await session.deliver(load, self._ahead)
         except asyncio.CancelledError:
-            outcomes = engine.broken_off(job.recipients)
+            outcomes = manager.broken_off(job.recipients)
             session.end()  # what was being said there is not to be continued
         except Exception as error:
-            outcomes = engine.our_fault(error, "body", job.recipients)
+            outcomes = manager.our_fault(error, "body", job.recipients)
         self.calls = False  # whatever it was
-        offline = engine.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
+        offline = manager.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
         if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):
             return
         if offline is None:
             self._learn(outcomes)
             if outcomes[0].scope == "us":
-                engine.standstill.behind(job.attempt.entry.id, self.destination.key)
+                manager.standstill.behind(job.attempt.entry.id, self.destination.key)
             elif outcomes[0].scope == "host":
                 self.destination.met_nobody(job.attempt.entry.id)
             for outcome in outcomes:
                 if outcome.verdict != "delivered":
                     outcomes = await self._react(job, outcomes)
                     break
-        await engine.finished(job.attempt, offline or outcomes)
+        await manager.finished(job.attempt, offline or outcomes)
 
     def _crowded(self, job: Job, outcomes: Sequence[Outcome]) -> bool:
         """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
@@ -220,46 +220,46 @@ class Line:
         if any(outcome.code != 421 or outcome.scope != "host" for outcome in outcomes):
             return False
         job.turned_away += 1
-        destination.crowded(self.engine.clock.now(), outcomes[0].reply)
-        self.engine.scheduler.queue(job)
+        destination.crowded(self.manager.clock.now(), outcomes[0].reply)
+        self.manager.scheduler.queue(job)
         return True
 
     def _learn(self, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
-        engine = self.engine
+        manager = self.manager
         trouble = None
         for outcome in outcomes:
             if outcome.cause in BLAME:
-                engine.blame(self.destination.key, outcome)
+                manager.blame(self.destination.key, outcome)
             if trouble is None and (outcome.scope == "host" or (outcome.scope == "us" and stops_all(outcome.phase, outcome.cause))):
                 trouble = outcome
         if trouble is None:
             was_open = self.destination.breaker.open_until
-            if engine.scheduler.succeeded(self.destination):
-                engine.wake()
+            if manager.scheduler.succeeded(self.destination):
+                manager.wake()
             if was_open:
-                engine.standstill.over(self.destination.key)
+                manager.standstill.over(self.destination.key)
             return
         self.destination.trouble = trouble._replace(trace=None)
-        engine.scheduler.failed(self.destination, engine.clock.now(), trouble.told, ours=trouble.scope == "us")
+        manager.scheduler.failed(self.destination, manager.clock.now(), trouble.told, ours=trouble.scope == "us")
 
     def _has_rule(self, job: Job, outcome: Outcome) -> bool:
         """Whether the configuration knows more about the reply than its code says."""
-        reactions = self.engine.policy.reactions
+        reactions = self.manager.policy.reactions
         return reactions is not None and reactions.rule(job.route.key, outcome) is not None
 
     async def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
-        engine, now = self.engine, self.engine.clock.now()
-        reactions = engine.policy.reactions
+        manager, now = self.manager, self.manager.clock.now()
+        reactions = manager.policy.reactions
         if reactions is None:
             return outcomes
         if len(outcomes) <= REFUSED:
-            outcomes = reactions.react(self.destination, job, outcomes, now, engine.random)
+            outcomes = reactions.react(self.destination, job, outcomes, now, manager.random)
         else:
             told, outcomes = outcomes, []
             async for portion in portions(told, REFUSED):
-                outcomes += reactions.react(self.destination, job, portion, now, engine.random)
+                outcomes += reactions.react(self.destination, job, portion, now, manager.random)
         if now < self.destination.paused_until:
-            engine.scheduler.changed(self.destination)
+            manager.scheduler.changed(self.destination)
         return outcomes

@@ -11,7 +11,7 @@ from mailer.mail.history import History
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Page, application
 from mailer.metrics.readers import answer
-from mailer.queue.invariants import Guard
+from mailer.queue.invariants import Invariants
 from mailer.spool import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope, outcome
@@ -33,7 +33,7 @@ def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
     letter = envelope(*(f"{at}@example.net" for at in range(MANY)))
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, "fail") for to in range(MANY)]
-    served = application(Page(counts, post.scheduler, Guard(post.engine)))
+    served = application(Page(counts, post.scheduler, Invariants(post.manager)))
     page: list[bytes] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The post office of these tests, and the pauses of its engine."""
+"""The post office of these tests, and the pauses of its manager."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A post office for the engine's tests: a real spool, ledger and scheduler, a courier that follows a script, a clock that is set."""
+"""A post office for the manager's tests: a real spool, recorder and scheduler, a courier that follows a script, a clock that is set."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop, Outcome
 from mailer.queue.courier import Load
-from mailer.queue.manager import Engine
+from mailer.queue.manager import QueueManager
 from mailer.queue.policy import Policy
-from mailer.queue.recorder import Ledger
-from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.recorder import Recorder
+from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.routing.resolve import Router
 from mailer.spool import Spool
 from mailer.transport.route import Route, Unroutable
@@ -112,9 +112,9 @@ def offline() -> Unroutable:
 
 
 class Post:
-    """One engine on one spool, and all that it told."""
+    """One manager on one spool, and all that it told."""
 
-    def __init__(self, root: Path, limits: Limits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
+    def __init__(self, root: Path, limits: QueueLimits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
         self.spool = Spool(str(root / "spool"))
         self.spool.prepare()
         self.clock = FakeClock()
@@ -123,22 +123,24 @@ class Post:
         self.events: list[Event] = []
         self.written: list[tuple[str, list[str]]] = []
         self.status_fails: Exception | None = None
-        self.scheduler = Scheduler(limits or Limits())
-        self.ledger = Ledger(self.spool, lambda events: partial(self._write, [*events]), self._left)
+        self.scheduler = Scheduler(limits or QueueLimits())
+        self.recorder = Recorder(self.spool, lambda events: partial(self._write, [*events]), self._left)
         policy = Policy(
             Router(self._find),
             Schedule([60.0, 300.0], expire),
             Reports("host.example", "postmaster@host.example"),
             SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
-        self.engine = Engine(self.spool, self.scheduler, self.courier, policy, self.ledger, clock or self.clock, self._tell, lambda: 0.5)
+        self.manager = QueueManager(
+            self.spool, self.scheduler, self.courier, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
+        )
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
-        self.engine.left(ids, problems)
+        self.manager.left(ids, problems)
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
-        self.ledger.told(event)
+        self.recorder.told(event)
 
     def _write(self, events: Sequence[Event]) -> None:
         """The status database: takes note of what was where when it heard."""
@@ -152,28 +154,28 @@ class Post:
     # What a test does
 
     def put(self, *recipients: str, **more: Any) -> str:
-        """A message, and the engine is told of it."""
+        """A message, and the manager is told of it."""
         id = put_letter(self.spool, *recipients, **({"at": self.clock.now()} | more))
-        self.engine.look([id])
+        self.manager.look([id])
         return id
 
     def advance(self, seconds: float) -> None:
         """Time passes."""
         self.clock.time += seconds
-        self.engine.wake()
+        self.manager.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The engine runs; what is in the spool is known to it. At the end all is settled and written down."""
-        self.engine.expect_all([(0.0, id) for id in self.spool.ids("queued")])
-        self.engine.expect_all(self.spool.dues())
-        engine = asyncio.create_task(self.engine.run())
+        """The manager runs; what is in the spool is known to it. At the end all is settled and written down."""
+        self.manager.expect_all([(0.0, id) for id in self.spool.ids("queued")])
+        self.manager.expect_all(self.spool.dues())
+        manager = asyncio.create_task(self.manager.run())
         try:
             yield
         finally:
-            await self.engine.stop(1.0)
-            await engine
-            await self.ledger.close()
+            await self.manager.stop(1.0)
+            await manager
+            await self.recorder.close()
 
     async def _find(self, domain: str) -> Route:
         """As the finder of this moment has it, which a test may have changed."""

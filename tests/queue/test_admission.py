@@ -1,4 +1,4 @@
-"""The memory of an engine: how many messages and how many of their octets it holds, and that all of it is given back."""
+"""The memory of a manager: how many messages and how many of their octets it holds, and that all of it is given back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mailer.queue import admission, attempt, manager
-from mailer.queue.scheduler import Limits
+from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import BODY, outcome
 
 from .post import NOW, Post, play
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("short_pauses")
 
 def test_no_more_messages_are_in_memory_than_allowed(tmp_path: Path) -> None:
     """And all get through."""
-    post = Post(tmp_path, Limits(active=3, connections=10))
+    post = Post(tmp_path, QueueLimits(active=3, connections=10))
 
     async def scenario() -> None:
         post.courier.gates["example.com"] = asyncio.Event()
@@ -62,7 +62,7 @@ def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path, monkeypatch
 
 def test_the_budget_is_given_back_to_the_byte() -> None:
     """Whatever was kept; a message larger than all of it is kept alone."""
-    budget = attempt.Budget(100)
+    budget = attempt.ContentCache(100)
     attempts = [attempt.Attempt(None, NOW) for _ in range(3)]  # type: ignore[arg-type]
     for one, size in zip(attempts, (60, 60, 40), strict=True):
         budget.keep(one, b"x" * size)
@@ -78,7 +78,7 @@ def test_the_budget_is_given_back_to_the_byte() -> None:
 
 def test_what_has_waited_long_makes_room_for_what_is_new(tmp_path: Path) -> None:
     """Who waits for a host that does not answer has his file closed and his content read again; who is being served keeps both."""
-    budget = attempt.Budget(100, 2)
+    budget = attempt.ContentCache(100, 2)
     served, stuck, new = attempts = [attempt.Attempt(None, NOW + nth) for nth in (0, 0.1, 1.5)]  # type: ignore[arg-type]
     for one in (served, stuck):
         assert budget.wants_file(one.began)
@@ -94,7 +94,7 @@ def test_what_has_waited_long_makes_room_for_what_is_new(tmp_path: Path) -> None
 
 def test_who_has_lost_his_file_can_lose_his_content_too(tmp_path: Path) -> None:
     """The files of a host that does not answer are closed before the memory is full; its messages must not stay there for that."""
-    budget = attempt.Budget(100, 1)
+    budget = attempt.ContentCache(100, 1)
     stuck, new = (attempt.Attempt(None, NOW + nth) for nth in (0, 2))  # type: ignore[arg-type]
     budget.keep(stuck, b"x" * 80, os.open(tmp_path, os.O_RDONLY))
     assert budget.wants_file(new.began)
@@ -106,14 +106,14 @@ def test_who_has_lost_his_file_can_lose_his_content_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("slow", [False, True])
 def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
     """However its parts end: side by side while a record is written, recorded before a crash, taken away."""
-    budgets: list[attempt.Budget] = []
+    budgets: list[attempt.ContentCache] = []
 
-    class Watched(attempt.Budget):
+    class Watched(attempt.ContentCache):
         def __init__(self, limit: int, files: int) -> None:
             super().__init__(limit, files)
             budgets.append(self)
 
-    monkeypatch.setattr(manager, "Budget", Watched)
+    monkeypatch.setattr(manager, "ContentCache", Watched)
     watched = Post(Path(post.spool.root).parent / "other")
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda fd: (time.sleep(0.02 if slow else 0), real(fd)))
@@ -135,7 +135,7 @@ def test_a_slow_destination_does_not_fill_the_memory(tmp_path: Path) -> None:
     """What comes beyond its share goes back to waiting, unlocked and as it was; mail for others that comes later is delivered."""
 
     async def scenario() -> None:
-        post = Post(tmp_path, Limits(active=20))
+        post = Post(tmp_path, QueueLimits(active=20))
         post.courier.gates["slow.example"] = asyncio.Event()
         post.put("first@other.example")
         async with post.running():
@@ -158,7 +158,7 @@ def test_a_message_with_a_part_for_a_full_destination_goes_to_the_others(tmp_pat
     """That part is put off for a minute or two, and that is no attempt."""
 
     async def scenario() -> None:
-        post = Post(tmp_path, Limits(active=20))
+        post = Post(tmp_path, QueueLimits(active=20))
         post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             for _ in range(60):
@@ -180,7 +180,7 @@ def test_what_would_wait_for_very_long_is_put_off(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(admission, "BEGUN", 0.0)
 
     async def scenario() -> None:
-        post = Post(tmp_path, Limits(active=20))
+        post = Post(tmp_path, QueueLimits(active=20))
         post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             ids = [post.put("you@slow.example") for _ in range(40)]

@@ -24,12 +24,12 @@ def a_pass(root: Path, now: float, answer: str = "defer") -> Post:
     post.courier.script["a@example.com"] = [answer]
 
     async def scenario() -> None:
-        post.engine.settler.once = True
-        post.engine.dispatcher.mind_pauses()
-        post.engine.expect_all([(0.0, id) for id in post.spool.ids("queued")])
-        post.engine.expect_all(post.spool.dues())
-        await post.engine.run(once=True)
-        await post.ledger.close()
+        post.manager.settler.once = True
+        post.manager.dispatcher.mind_pauses()
+        post.manager.expect_all([(0.0, id) for id in post.spool.ids("queued")])
+        post.manager.expect_all(post.spool.dues())
+        await post.manager.run(once=True)
+        await post.recorder.close()
 
     play(scenario())
     return post
@@ -64,11 +64,11 @@ def test_what_has_waited_for_its_time_has_its_whole_time_after_that(tmp_path: Pa
     async def scenario() -> None:
         async with post.running():
             machine.passes(3 * DAY)
-            post.engine.wake()
+            post.manager.wake()
             await post.until("it was tried", lambda: post.tries(id) == 1 and id not in post.scheduler.active)
             assert post.spool.find(id) == "deferred"
             machine.passes(2 * DAY)
-            post.engine.wake()
+            post.manager.wake()
             await post.settled(id, "failed")
 
     play(scenario())

@@ -84,7 +84,7 @@ def test_who_was_put_off_together_is_tried_again_together(post: Post) -> None:
         for address in addresses:
             post.courier.script[address] = ["defer", "delivered"]
         chances = itertools.cycle([0.1, 0.9, 0.4])
-        post.engine.settler.random = lambda: next(chances)
+        post.manager.settler.random = lambda: next(chances)
         async with post.running():
             id = post.put(*addresses)
             await post.settled(id, "deferred")
@@ -109,7 +109,7 @@ def test_who_is_not_due_yet_is_not_tried_with_the_others(post: Post) -> None:
             await post.until("a try", lambda: post.courier.tried == [(id, ["a@example.com"])])
             await post.settled(id, "deferred")
             post.spool.retry(id)
-            post.engine.look([id])
+            post.manager.look([id])
             await post.settled(id, None)
         assert post.courier.tried[1] == (id, ["a@example.com", "b@example.com"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.queue.bulletin import Bulletin, standing_of
+from mailer.queue.bulletin import DestinationStates, standing_of
 from mailer.queue.destination import Destination, Window
 from tests.fakes.mail import NOW
 
@@ -14,14 +14,14 @@ def destination(key: str = "relay:out") -> Destination:
 
 def test_the_first_bulletin_says_that_it_is_all_there_is() -> None:
     """Also where there is nothing: what an earlier daemon knew is out of date."""
-    news = Bulletin().news([], NOW)
+    news = DestinationStates().news([], NOW)
     assert news is not None
     assert (news.first, news.changed, news.gone) == (True, [], [])
 
 
 def test_only_what_has_changed_is_told() -> None:
     """Nothing, while nothing has."""
-    bulletin, one, two = Bulletin(), destination("relay:one"), destination("relay:two")
+    bulletin, one, two = DestinationStates(), destination("relay:one"), destination("relay:two")
     bulletin.news([one, two], NOW)
     assert bulletin.news([one, two], NOW + 1) is None
     two.window.failed()
@@ -32,7 +32,7 @@ def test_only_what_has_changed_is_told() -> None:
 
 def test_a_destination_that_is_forgotten_is_gone() -> None:
     """Once."""
-    bulletin, one = Bulletin(), destination()
+    bulletin, one = DestinationStates(), destination()
     bulletin.news([one], NOW)
     news = bulletin.news([], NOW + 1)
     assert news is not None
@@ -70,7 +70,7 @@ def test_a_pause_and_the_last_reply_are_told() -> None:
 
 def test_what_comes_to_rest_is_told_once_more() -> None:
     """And then not again, until something happens."""
-    bulletin, one = Bulletin(), destination()
+    bulletin, one = DestinationStates(), destination()
     one.running = 1
     bulletin.news([one], NOW)
     one.running = 0

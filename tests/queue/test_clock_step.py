@@ -14,8 +14,8 @@ from mailer.events import Alarm
 from mailer.mail.cause import Cause
 from mailer.mail.dates import rfc3339
 from mailer.queue.clock_step import deferred, words
-from mailer.queue.housekeeping import Upkeep
-from mailer.queue.invariants import Guard
+from mailer.queue.housekeeping import Housekeeping
+from mailer.queue.invariants import Invariants
 from mailer.spool.files import suspensions
 from tests.fakes.mail import Machine, outcome, put
 
@@ -37,9 +37,9 @@ def post(tmp_path: Path, machine: Machine) -> Post:
 
 
 async def passes(post: Post, machine: Machine, seconds: float) -> None:
-    """So much time passes, and the engine has had its turn."""
+    """So much time passes, and the manager has had its turn."""
     machine.passes(seconds)
-    post.engine.wake()
+    post.manager.wake()
     await asyncio.sleep(0.02)
 
 
@@ -101,7 +101,7 @@ def test_a_message_expires_when_it_has_waited_for_so_long(post: Post, machine: M
             (id,) = await put_off(post, machine)
             for nth in range(30):
                 machine.set(5 * DAY if nth % 2 else -4 * DAY)
-                post.engine.check_clock()
+                post.manager.check_clock()
                 await passes(post, machine, DAY / 12)
                 await post.until("settled", lambda: not post.scheduler.active)
                 expected = "deferred" if (nth + 1) * DAY / 12 < 2 * DAY else "expired"
@@ -144,7 +144,7 @@ def test_mail_for_a_time_of_day_leaves_at_that_time(post: Post, machine: Machine
     """Its sender named it by the wall clock, not by how long it is until then."""
 
     async def scenario() -> None:
-        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
         post.put("warm@example.net")
         at = NOW + 3600.0
         id = put(post.spool, "b@example.com", options={"at": rfc3339(at)})
@@ -155,7 +155,7 @@ def test_mail_for_a_time_of_day_leaves_at_that_time(post: Post, machine: Machine
             await passes(post, machine, 3601.0)
             assert post.tries(id) == 0
             machine.set(900.0)
-            post.engine.check_clock()
+            post.manager.check_clock()
             await upkeep.look()
             await passes(post, machine, 800.0)
             assert post.tries(id) == 0
@@ -169,7 +169,7 @@ def test_the_files_say_when_they_are_due_by_the_new_clock(post: Post, machine: M
     """So that a restart, and whoever looks, sees the same; the guard finds nothing wrong."""
 
     async def scenario() -> None:
-        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
         async with post.running():
             (id,) = await put_off(post, machine)
             machine.set(10 * YEAR)
@@ -210,9 +210,9 @@ def test_an_alarm_that_was_told_is_told_again_by_another_clock(post: Post, machi
     async def scenario() -> None:
         for step, told in ((0.0, 1), (0.0, 1), (-YEAR, 2)):
             machine.set(step)
-            post.engine.check_clock()
-            post.engine.blame("relay:r", wrong)
-            assert len(post.told("alarm")) - post.engine.steps == told
+            post.manager.check_clock()
+            post.manager.blame("relay:r", wrong)
+            assert len(post.told("alarm")) - post.manager.steps == told
 
     play(scenario())
 
@@ -221,7 +221,7 @@ def test_each_recipient_is_tried_when_it_would_have_been(post: Post, machine: Ma
     """Also those who wait for longer than the others of the message; and the database hears of it, for whoever looks."""
 
     async def scenario() -> None:
-        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
         post.courier.script |= {
             "a@one.example": ["defer", "delivered"],
             "b@two.example": [outcome(0, "defer", due=NOW + 7000.0), "delivered"],
@@ -250,10 +250,10 @@ def test_a_machine_that_has_slept_delivers_when_it_wakes(post: Post, machine: Ma
     """The timers of a program do not go on while the machine sleeps, so somebody looks at the clock."""
 
     async def scenario() -> None:
-        upkeep = Upkeep(post.engine, post.ledger, lambda _: None)
+        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
         async with post.running():
             (id,) = await put_off(post, machine)
-            await post.until("nothing is under way", lambda: post.written and not post.engine.tasks)
+            await post.until("nothing is under way", lambda: post.written and not post.manager.tasks)
             await asyncio.sleep(0.02)
             machine.passes(59.0)
             assert not upkeep.clock()
@@ -275,13 +275,13 @@ def test_what_a_clock_that_was_ahead_put_off_is_found_at_the_start(tmp_path: Pat
         id = put(post.spool, "a@example.com")
         with post.spool.claim(id) as claim:
             post.spool.defer(claim, [outcome(0, "defer", due=time.time() + 60)], time.time() + 60)
-        ((due, found),), ahead = deferred(post.engine, now)
+        ((due, found),), ahead = deferred(post.manager, now)
         assert (found, ahead) == (id, 1)
         assert 0 < due - now < 70
         assert post.spool.due(id) == pytest.approx(due)
         assert post.spool.read(id).history.due == pytest.approx(due, abs=1.0)
-        assert deferred(post.engine, time.time() + 1)[1] == 0
-        await post.ledger.close()
+        assert deferred(post.manager, time.time() + 1)[1] == 0
+        await post.recorder.close()
 
     play(scenario())
 
@@ -289,7 +289,7 @@ def test_what_a_clock_that_was_ahead_put_off_is_found_at_the_start(tmp_path: Pat
 def test_a_due_time_that_nothing_can_give_is_mended_whenever_the_message_came(tmp_path: Path) -> None:
     """Also where the message itself came from a year that is not yet: the next try is not in ten years."""
     post = Post(tmp_path)
-    guard = Guard(post.engine, lambda: 4e9)
+    guard = Invariants(post.manager, lambda: 4e9)
 
     async def scenario() -> None:
         id = put(post.spool, "a@example.com", at=NOW + 10 * YEAR)
@@ -318,12 +318,12 @@ def test_a_pause_for_a_time_lasts_for_that_time(post: Post, machine: Machine, st
     async def scenario() -> None:
         async with post.running():
             suspensions.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
-            post.engine.look([suspensions.NAME])
+            post.manager.look([suspensions.NAME])
             id = post.put("a@example.com", sender="", at=machine.clock.now())
             await post.settled(id, "deferred")
             machine.set(step)
             await passes(post, machine, 50)
-            for known in (post.engine.standstill.pauses, suspensions.read(post.spool.root)):
+            for known in (post.manager.standstill.pauses, suspensions.read(post.spool.root)):
                 assert known.by_target["example.com"].until - machine.clock.now() == pytest.approx(10, abs=1)
             assert post.spool.find(id) == "deferred"
             await passes(post, machine, 40)
@@ -338,11 +338,11 @@ def test_a_pause_that_is_said_by_the_new_clock_is_as_long_as_it_says(post: Post,
     async def scenario() -> None:
         async with post.running():
             suspensions.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
-            post.engine.look([suspensions.NAME])
+            post.manager.look([suspensions.NAME])
             machine.set(-3600.0)
             wall = machine.up + machine.ahead
             suspensions.pause(post.spool.root, "example.net", wall + 300, "", wall)
-            post.engine.look([suspensions.NAME])
+            post.manager.look([suspensions.NAME])
             until = {pause.target: pause.until - wall for pause in suspensions.read(post.spool.root)}
             assert until == {"example.com": pytest.approx(60, abs=1), "example.net": pytest.approx(300, abs=1)}
 

@@ -54,7 +54,7 @@ def test_a_message_with_a_damaged_record_is_held_for_a_person_to_decide(post: Po
             assert post.courier.tried == []
             assert post.told() == ["alarm damaged", "changed held"]
             post.spool.release(id)
-            post.engine.look([id])
+            post.manager.look([id])
             await post.settled(id, None)
         assert post.courier.tried == [(id, ["b@example.com"])]
 
@@ -229,7 +229,7 @@ def test_a_report_that_can_never_be_put_keeps_nothing_back(post: Post) -> None:
 
     async def scenario() -> None:
         post.courier.script["a@example.com"] = ["fail"]
-        post.engine.policy.submission = post.engine.policy.submission.but(max_message_size=100)
+        post.manager.policy.submission = post.manager.policy.submission.but(max_message_size=100)
         async with post.running():
             id = post.put("a@example.com", sender="me@example.org")
             await post.settled(id, "failed")
@@ -246,11 +246,11 @@ def test_a_disk_that_stays_full_holds_up_no_stop(post: Post, monkeypatch: pytest
         post.courier.script["a@example.com"] = ["fail"]
         monkeypatch.setattr(post.spool, "fail", Failing(post.spool.fail, 10_000))
         id = post.put("a@example.com", sender="")
-        run = asyncio.create_task(post.engine.run())
+        run = asyncio.create_task(post.manager.run())
         await post.until("an alarm", lambda: post.told("alarm"))
-        await post.engine.stop(5.0)
+        await post.manager.stop(5.0)
         await run
-        await post.ledger.close()
+        await post.recorder.close()
         assert post.places() == {"queued": [id]}
         assert post.told("settled") == []
 
@@ -268,11 +268,11 @@ def test_name_servers_that_are_silent_hold_up_no_stop(post: Post, monkeypatch: p
 
         monkeypatch.setattr(post.finder, "find", silent)
         id = post.put("a@example.com", "b@silent.example")
-        run = asyncio.create_task(post.engine.run())
+        run = asyncio.create_task(post.manager.run())
         await post.until("one of two", lambda: post.told("tried"))
-        await asyncio.wait_for(post.engine.stop(1000.0), 5)
+        await asyncio.wait_for(post.manager.stop(1000.0), 5)
         await run
-        await post.ledger.close()
+        await post.recorder.close()
         assert post.places() == {"queued": [id]}
         assert post.spool.read(id).history.pending() == [1]
 
@@ -305,8 +305,8 @@ def test_a_delivered_message_that_cannot_be_removed_is_not_delivered_again(post:
         async with post.running():
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
-            post.engine.look([id])
-            post.engine.expect_all([(0.0, id)])
+            post.manager.look([id])
+            post.manager.expect_all([(0.0, id)])
             await asyncio.sleep(0.05)
         assert post.tries(id) == 1
         assert post.spool.find(id) == "queued"

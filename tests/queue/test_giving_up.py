@@ -83,12 +83,12 @@ def test_a_message_that_was_held_past_its_time_gets_one_more_try(post: Post) -> 
             for id in ids:
                 post.spool.hold(id)
             post.advance(10 * DAY)
-            post.engine.look(ids)
+            post.manager.look(ids)
             await asyncio.sleep(0.02)
             assert post.places() == {"held": sorted(ids)}
             for id in ids:
                 post.spool.release(id)
-            post.engine.look(ids)
+            post.manager.look(ids)
             await post.settled(ids[0], None)
             await post.settled(ids[1], "failed")
         assert post.spool.read(ids[1]).status == "expired"
@@ -154,7 +154,7 @@ def test_being_offline_is_no_attempt_and_no_reason_to_expire(post: Post) -> None
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = offline()
-        post.engine.policy.schedule = Schedule([7.0], DAY)
+        post.manager.policy.schedule = Schedule([7.0], DAY)
         async with post.running():
             id = post.put("a@example.com", at=NOW - 3 * DAY)
             await post.settled(id, "deferred")

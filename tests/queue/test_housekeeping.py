@@ -1,4 +1,4 @@
-"""Upkeep: the disk is asked, the log is kept short where that helps, and the manager is told only what is true."""
+"""Housekeeping: the disk is asked, the log is kept short where that helps, and the manager is told only what is true."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailer.queue import housekeeping
-from mailer.queue.housekeeping import Upkeep
+from mailer.queue.housekeeping import Housekeeping
 from mailer.spool.files import suspensions
 
 from .post import Post, play
@@ -18,8 +18,8 @@ from .post import Post, play
 def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
     """An alarm when it does, a word when it has room again; the log is hushed in between."""
     hushed: list[bool] = []
-    keep = Upkeep(post.engine, post.ledger, hushed.append)
-    policy = post.engine.policy
+    keep = Housekeeping(post.manager, post.recorder, hushed.append)
+    policy = post.manager.policy
 
     async def scenario() -> None:
         async with post.running():
@@ -27,10 +27,10 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
             assert (post.told("alarm"), hushed) == ([], [])
             policy.submission = policy.submission.but(min_free_space=10**18)
             keep.disk(), keep.disk()
-            assert "submission.min_free_space" in post.engine.settler.short
+            assert "submission.min_free_space" in post.manager.settler.short
             policy.submission = policy.submission.but(min_free_space=1)
             keep.disk(), keep.disk()
-            assert post.engine.settler.short == ""
+            assert post.manager.settler.short == ""
         assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]
         assert hushed == [True, False]
 
@@ -39,7 +39,7 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
 
 def test_a_look_reads_the_pauses_too(post: Post) -> None:
     """Also where the ring was lost."""
-    keep = Upkeep(post.engine, post.ledger, lambda _: None)
+    keep = Housekeeping(post.manager, post.recorder, lambda _: None)
 
     async def scenario() -> None:
         async with post.running():
@@ -53,17 +53,17 @@ def test_a_look_reads_the_pauses_too(post: Post) -> None:
 
 
 def test_the_manager_hears_nothing_while_the_ledger_is_stuck(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One batch may take minutes and not more; a ledger that has nothing to do is well."""
+    """One batch may take minutes and not more; a recorder that has nothing to do is well."""
 
     async def scenario() -> None:
         now = 1000.0
         loop = SimpleNamespace(time=lambda: now)
-        ledger: Any = SimpleNamespace(batch=None)
-        keep = Upkeep(post.engine, ledger, lambda _: None)
+        recorder: Any = SimpleNamespace(batch=None)
+        keep = Housekeeping(post.manager, recorder, lambda _: None)
         batch = asyncio.get_running_loop().create_future()
         monkeypatch.setattr(housekeeping.asyncio, "get_running_loop", lambda: loop)
         assert keep.alive()
-        ledger.batch = batch
+        recorder.batch = batch
         assert keep.alive()
         now += housekeeping.LEDGER_PATIENCE - 1
         assert keep.alive()

@@ -11,7 +11,7 @@ import pytest
 
 from mailer.events import Alarm
 from mailer.queue import invariants as guards
-from mailer.queue.invariants import Guard
+from mailer.queue.invariants import Invariants
 from mailer.queue.watchdog import Watchdog
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, outcome, put
@@ -20,20 +20,20 @@ from .post import DAY, Post, play
 
 
 @pytest.fixture
-def guard(post: Post) -> Guard:
-    return Guard(post.engine, lambda: 4e9)  # every file was there before
+def guard(post: Post) -> Invariants:
+    return Invariants(post.manager, lambda: 4e9)  # every file was there before
 
 
 def scan(post: Post) -> None:
     """What the service does after each look."""
-    post.engine.expect_all((0.0, id) for id in post.spool.ids("queued"))
-    post.engine.expect_all(post.spool.dues())
+    post.manager.expect_all((0.0, id) for id in post.spool.ids("queued"))
+    post.manager.expect_all(post.spool.dues())
 
 
 # The guard
 
 
-def test_a_busy_daemon_breaks_no_invariant(post: Post, guard: Guard) -> None:
+def test_a_busy_daemon_breaks_no_invariant(post: Post, guard: Invariants) -> None:
     """New mail, mail under way, mail put off, mail that an operator has: nothing is told."""
 
     async def scenario() -> None:
@@ -62,7 +62,7 @@ def test_a_busy_daemon_breaks_no_invariant(post: Post, guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("state", ["queued", "deferred"])
-def test_a_message_that_nobody_expects_is_found_and_goes(post: Post, guard: Guard, state: str) -> None:
+def test_a_message_that_nobody_expects_is_found_and_goes(post: Post, guard: Invariants, state: str) -> None:
     """However the scheduler lost it: an alarm, and it is delivered, also if its file says next year."""
 
     async def scenario() -> None:
@@ -85,7 +85,7 @@ def test_a_message_whose_ring_was_lost_is_no_violation(post: Post) -> None:
     """Its file is younger than the last look: it is simply found."""
 
     async def scenario() -> None:
-        guard = Guard(post.engine, lambda: 1.0)
+        guard = Invariants(post.manager, lambda: 1.0)
         async with post.running():
             guard.look()
             id = put(post.spool, "a@example.com")
@@ -97,7 +97,7 @@ def test_a_message_whose_ring_was_lost_is_no_violation(post: Post) -> None:
     play(scenario())
 
 
-def test_a_message_that_is_in_memory_in_name_only_is_found(post: Post, guard: Guard) -> None:
+def test_a_message_that_is_in_memory_in_name_only_is_found(post: Post, guard: Invariants) -> None:
     """The scheduler says that it is being tried, and nothing in memory is about it; one that waits for its turn is left alone."""
 
     async def scenario() -> None:
@@ -121,7 +121,9 @@ def test_a_message_that_is_in_memory_in_name_only_is_found(post: Post, guard: Gu
     play(scenario())
 
 
-def test_a_message_that_would_not_leave_the_spool_is_not_delivered_again(post: Post, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_would_not_leave_the_spool_is_not_delivered_again(
+    post: Post, guard: Invariants, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is in memory in name only, and for a reason."""
 
     async def scenario() -> None:
@@ -142,7 +144,7 @@ def test_a_message_that_would_not_leave_the_spool_is_not_delivered_again(post: P
     play(scenario())
 
 
-def test_a_clock_that_was_wrong_costs_no_year(post: Post, guard: Guard) -> None:
+def test_a_clock_that_was_wrong_costs_no_year(post: Post, guard: Invariants) -> None:
     """Put off until long after its time is up: found, and tried now. What was submitted to leave next month is left alone."""
 
     async def scenario() -> None:
@@ -161,20 +163,20 @@ def test_a_clock_that_was_wrong_costs_no_year(post: Post, guard: Guard) -> None:
     play(scenario())
 
 
-def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Guard) -> None:
+def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Invariants) -> None:
     """After a step back to an older version: said once, not each time that the queue is looked through, and no pass waits for it."""
 
     async def scenario() -> None:
         ids = [put(post.spool, "a@example.com") for _ in range(2)]
         path = Path(post.spool.path("queued", ids[0]))
         path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
-        post.engine.expect_all([(0.0, id) for id in ids])
-        await post.engine.run(once=True)
+        post.manager.expect_all([(0.0, id) for id in ids])
+        await post.manager.run(once=True)
         for _ in range(3):
             guard.look()
-        post.engine.look([ids[0]])
-        await post.engine.run(once=True)
-        await post.ledger.close()
+        post.manager.look([ids[0]])
+        await post.manager.run(once=True)
+        await post.recorder.close()
         assert post.places() == {"queued": [ids[0]]}
         assert post.told("alarm") == ["alarm later"]
         assert guard.violations == 0
@@ -182,7 +184,7 @@ def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Guard
     play(scenario())
 
 
-def test_a_thousand_violations_are_a_few_lines(post: Post, guard: Guard) -> None:
+def test_a_thousand_violations_are_a_few_lines(post: Post, guard: Invariants) -> None:
     """All are mended, five are told."""
 
     async def scenario() -> None:
@@ -206,12 +208,12 @@ def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
     """Told with the phase and the place; its message is put off like after a lost connection, and goes the next time."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.engine)
+        watchdog = Watchdog(post.manager)
         post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             id, behind = post.put("a@slow.example"), post.put("b@slow.example")
             await post.until("under way", lambda: post.courier.busy == 2)
-            limit = post.engine.policy.attempt_limit
+            limit = post.manager.policy.attempt_limit
             watchdog.look(0.0)
             watchdog.look(limit)
             assert watchdog.bitten == 0
@@ -237,8 +239,8 @@ def test_a_session_that_goes_from_message_to_message_is_left_alone(post: Post) -
     """However long it lasts: each message is progress."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.engine)
-        limit = post.engine.policy.attempt_limit
+        watchdog = Watchdog(post.manager)
+        limit = post.manager.policy.attempt_limit
         gate = post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             ids = [post.put(f"{nth}@slow.example") for nth in range(6)]
@@ -260,7 +262,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
     """The message is put off; the phase is that of the DNS, as far as the program can be seen to be there."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.engine)
+        watchdog = Watchdog(post.manager)
         never = asyncio.Event()
         find, ever = post.finder.find, {"never.example"}
         looked_up: list[str] = []
@@ -276,7 +278,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
             id = post.put("a@never.example")
             await post.until("it is looked up", lambda: looked_up)
             watchdog.look(0.0)
-            watchdog.look(post.engine.policy.attempt_limit + 1)
+            watchdog.look(post.manager.policy.attempt_limit + 1)
             await post.settled(id, "deferred")
             ever.clear()
             post.advance(3600)
@@ -290,7 +292,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
     """What was learned would be lost: the message stays in memory until the disk takes it."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.engine)
+        watchdog = Watchdog(post.manager)
         post.courier.script["a@example.com"] = ["defer"]
         full = [True]
         defer = post.spool.defer
@@ -306,7 +308,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
             for nth in range(4):
-                watchdog.look(nth * 2 * post.engine.policy.attempt_limit)
+                watchdog.look(nth * 2 * post.manager.policy.attempt_limit)
             full[0] = False
             await post.settled(id, "deferred")
         assert (post.tries(id), watchdog.bitten) == (1, 0)

@@ -1,4 +1,4 @@
-"""The engine: whatever is read is settled once, from the start of a daemon to its end."""
+"""The manager: whatever is read is settled once, from the start of a daemon to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
-from mailer.queue.scheduler import Limits
+from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import outcome
 from tests.queue.trouble import HOST, reports, waiting
 
@@ -90,7 +90,7 @@ def test_what_expires_behind_a_breaker_tells_what_the_last_session_met(post: Pos
 
 def test_no_destination_waits_for_another_ones_queue(tmp_path: Path) -> None:
     """One session in all, and a destination with a long queue: what comes for another goes in between."""
-    post = Post(tmp_path, Limits(connections=1))
+    post = Post(tmp_path, QueueLimits(connections=1))
 
     async def scenario() -> None:
         async with post.running():
@@ -142,7 +142,7 @@ def test_it_wakes_up_by_itself_when_something_is_due(post: Post) -> None:
 
     async def scenario() -> None:
         post.courier.script["a@example.com"] = ["defer", "delivered"]
-        post.engine.policy.schedule = Schedule([0.05], DAY)
+        post.manager.policy.schedule = Schedule([0.05], DAY)
         async with post.running():
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
@@ -157,7 +157,7 @@ def test_what_is_not_there_any_more_is_forgotten(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            post.engine.expect_all([(0.0, "0" * 26), (NOW, "1" * 26)])
+            post.manager.expect_all([(0.0, "0" * 26), (NOW, "1" * 26)])
             await post.until("looked for", lambda: not post.scheduler.knows("0" * 26) and not post.scheduler.knows("1" * 26))
         assert post.told() == []
 
@@ -196,7 +196,7 @@ def test_a_report_that_was_put_before_a_crash_is_not_put_again(post: Post) -> No
             os.rename(post.spool.path("failed", id), post.spool.path("queued", id))
             data = Path(post.spool.path("queued", id)).read_bytes()
             Path(post.spool.path("queued", id)).write_bytes(data[: data.rindex(b"\n{")])
-            post.engine.look([id])
+            post.manager.look([id])
             await post.settled(id, "failed")
             assert reports(post, id) == [report]
             assert os.stat(post.spool.path("queued", report)).st_ino == inode
@@ -208,13 +208,13 @@ def test_a_report_that_was_put_before_a_crash_is_not_put_again(post: Post) -> No
 
 
 def test_one_pass_ends_when_nothing_is_due_any_more(post: Post) -> None:
-    """What was put off stays, what was due is settled, and the ledger has it."""
+    """What was put off stays, what was due is settled, and the recorder has it."""
 
     async def scenario() -> None:
         post.courier.script["b@example.com"] = ["defer"]
         ids = [post.put(address) for address in ("a@example.com", "b@example.com", "c@example.com")]
-        await post.engine.run(once=True)
-        await post.ledger.close()
+        await post.manager.run(once=True)
+        await post.recorder.close()
         assert post.places() == {"deferred": [ids[1]]}
 
     play(scenario())
@@ -226,14 +226,14 @@ def test_a_stop_begins_nothing_new_and_lets_what_runs_finish(post: Post) -> None
     async def scenario() -> None:
         gate = waiting(post)
         ids = [post.put(f"{nth}@example.com") for nth in range(6)]
-        run = asyncio.create_task(post.engine.run())
+        run = asyncio.create_task(post.manager.run())
         await post.until("two under way", lambda: post.courier.busy == 2)
-        stop = asyncio.create_task(post.engine.stop(5.0))
+        stop = asyncio.create_task(post.manager.stop(5.0))
         await asyncio.sleep(0.01)
         gate.set()
         await stop
         await run
-        await post.ledger.close()
+        await post.recorder.close()
         assert len(post.courier.tried) == 2
         assert post.spool.ids("queued") == ids[2:]
 
@@ -246,11 +246,11 @@ def test_a_stop_breaks_off_what_takes_too_long(post: Post) -> None:
     async def scenario() -> None:
         waiting(post)
         id = post.put("a@example.com")
-        run = asyncio.create_task(post.engine.run())
+        run = asyncio.create_task(post.manager.run())
         await post.until("under way", lambda: post.courier.busy)
-        await post.engine.stop(0.05)
+        await post.manager.stop(0.05)
         await run
-        await post.ledger.close()
+        await post.recorder.close()
         assert post.places() == {"queued": [id]}
         assert post.told("settled", "alarm") == []
 
@@ -266,7 +266,7 @@ def test_news_that_are_none_are_harmless(post: Post, tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            post.engine.look([path, "", "x", "é" * 26, "\x00" * 26, "0" * 26, "\udcff" * 26])
+            post.manager.look([path, "", "x", "é" * 26, "\x00" * 26, "0" * 26, "\udcff" * 26])
             id = post.put("a@example.com")
             await post.settled(id, None)
             await asyncio.sleep(0.02)
@@ -285,8 +285,8 @@ def test_a_scan_that_finds_what_is_known_changes_nothing(post: Post) -> None:
             id = post.put("a@example.com")
             await post.until("under way", lambda: post.courier.busy)
             for _ in range(3):
-                post.engine.expect_all([(0.0, id)])
-                post.engine.look([id])
+                post.manager.expect_all([(0.0, id)])
+                post.manager.look([id])
             await asyncio.sleep(0.02)
             gate.set()
             await post.settled(id, None)

@@ -12,7 +12,7 @@ from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.destination import Destination
 from mailer.queue.newcomers import PATIENCE, QUICK, places
-from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.spool import Entry
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
@@ -44,7 +44,7 @@ def opened(scheduler: Scheduler, now: float = NOW) -> list[str]:
 @pytest.mark.parametrize("connections", [1, 7, 100])
 def test_who_has_not_answered_yet_has_half_of_the_sessions(connections: int) -> None:
     """However many domains that are: each in a network of its own. Whoever answers makes room for the next, in order."""
-    scheduler = Scheduler(Limits(connections=connections))
+    scheduler = Scheduler(QueueLimits(connections=connections))
     crowd(scheduler, [f"198.51.{nth}.1" for nth in range(200)])
     half = max(connections // 2, 1)
     assert opened(scheduler) == [f"silent{nth}" for nth in range(half)]
@@ -56,7 +56,7 @@ def test_who_has_not_answered_yet_has_half_of_the_sessions(connections: int) -> 
 
 def test_a_relay_needs_no_place() -> None:
     """It is the operator's own word."""
-    scheduler = Scheduler(Limits(connections=10))
+    scheduler = Scheduler(QueueLimits(connections=10))
     crowd(scheduler, [f"198.51.{nth}.1" for nth in range(200)])
     queue(scheduler, "relay:out", "203.0.113.1")
     assert "relay:out" in opened(scheduler)
@@ -74,7 +74,7 @@ def test_a_relay_needs_no_place() -> None:
 )
 def test_a_network_has_as_many_as_a_destination_and_an_address_half_of_that(addresses: list[str], most: int) -> None:
     """Sixty domains of one owner, and what comes for others finds room. Hosts on this machine are nobody's attack."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     crowd(scheduler, addresses)
     assert len(opened(scheduler)) == most
     queue(scheduler, "new", "203.0.113.1")
@@ -83,7 +83,7 @@ def test_a_network_has_as_many_as_a_destination_and_an_address_half_of_that(addr
 
 def test_a_network_that_takes_mail_is_trusted_until_a_host_in_it_does_not_answer() -> None:
     """Of a large provider, where each domain has a host of its own, all may be called."""
-    scheduler = Scheduler(Limits(connections=200, per_destination=4))
+    scheduler = Scheduler(QueueLimits(connections=200, per_destination=4))
     first = queue(scheduler, "first", "198.51.100.250")
     assert opened(scheduler) == ["first"]
     scheduler.stands(first)
@@ -98,7 +98,7 @@ def test_a_network_that_takes_mail_is_trusted_until_a_host_in_it_does_not_answer
 
 def test_a_host_that_greets_and_says_no_more_is_a_newcomer_still() -> None:
     """It holds a place of its network until something was answered about a message, or its session is over."""
-    scheduler = Scheduler(Limits(per_destination=2))
+    scheduler = Scheduler(QueueLimits(per_destination=2))
     crowd(scheduler, ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"])
     first, second = (destination for destination, _ in scheduler.plan(NOW).open)
     scheduler.stands(first)
@@ -110,7 +110,7 @@ def test_a_host_that_greets_and_says_no_more_is_a_newcomer_still() -> None:
 
 def test_who_is_silent_is_called_off_when_others_wait() -> None:
     """The oldest first, after ten seconds; the plan says when. While nobody waits, he has all the time that his timeouts give."""
-    scheduler = Scheduler(Limits(connections=4))
+    scheduler = Scheduler(QueueLimits(connections=4))
     crowd(scheduler, ["198.51.1.1", "198.51.2.1"])
     assert opened(scheduler) == ["silent0", "silent1"]
     plan = scheduler.plan(NOW + 2 * PATIENCE)
@@ -127,7 +127,7 @@ def test_who_is_silent_is_called_off_when_others_wait() -> None:
 
 def test_a_fifth_of_the_places_is_kept_moving_for_who_answers_at_once() -> None:
     """Sixty silent networks have all places: a second later the oldest ten are called off, the others have their ten seconds."""
-    scheduler = Scheduler(Limits(connections=100))
+    scheduler = Scheduler(QueueLimits(connections=100))
     crowd(scheduler, [f"198.51.{nth}.1" for nth in range(60)])
     assert len(opened(scheduler)) == 50
     queue(scheduler, "good", "203.0.113.1")
@@ -149,7 +149,7 @@ def test_a_fifth_of_the_places_is_kept_moving_for_who_answers_at_once() -> None:
 
 def test_who_was_called_and_said_nothing_waits_behind_who_was_not() -> None:
     """And is not forgotten: one place in four is his."""
-    scheduler = Scheduler(Limits(connections=2, start_mx=1))
+    scheduler = Scheduler(QueueLimits(connections=2, start_mx=1))
     crowd(scheduler, ["198.51.1.1", "198.51.1.1", *(f"198.51.{nth}.1" for nth in range(2, 12))])
     scheduler.destinations["silent0"].breaker.threshold = 99
     queue(scheduler, "silent0", "198.51.1.1")
@@ -165,7 +165,7 @@ def test_who_was_called_and_said_nothing_waits_behind_who_was_not() -> None:
 
 def test_the_plan_says_when_somebody_has_been_silent_for_long_enough() -> None:
     """Nothing else has to happen until then."""
-    scheduler = Scheduler(Limits(connections=2))
+    scheduler = Scheduler(QueueLimits(connections=2))
     crowd(scheduler, ["198.51.1.1", "198.51.2.1"])
     assert opened(scheduler) == ["silent0"]
     assert scheduler.plan(NOW + 1).again == NOW + PATIENCE
@@ -173,7 +173,7 @@ def test_the_plan_says_when_somebody_has_been_silent_for_long_enough() -> None:
 
 def test_a_crowd_is_left_by_whoever_has_no_mail_any_more() -> None:
     """The next one gets the place."""
-    scheduler = Scheduler(Limits(connections=2))
+    scheduler = Scheduler(QueueLimits(connections=2))
     crowd(scheduler, ["198.51.1.1", "198.51.2.1", "198.51.3.1"])
     first = scheduler.plan(NOW).open[0][0]
     scheduler.destinations["silent1"].take_all()
@@ -189,7 +189,7 @@ def test_places_are_those_of_the_first_addresses() -> None:
 
 def test_a_silent_host_is_broken_off_and_its_message_waits(tmp_path: Path) -> None:
     """As if its time were up: an attempt that failed, with the reason; what waited for the place is delivered."""
-    post = Post(tmp_path, Limits(connections=2))
+    post = Post(tmp_path, QueueLimits(connections=2))
 
     async def scenario() -> None:
         post.courier.gates["silent.example"] = asyncio.Event()

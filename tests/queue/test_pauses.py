@@ -23,9 +23,9 @@ from mailer.mail.history import History
 from mailer.mail.outcome import Verdict
 from mailer.queue.component import policy_of, pool_of
 from mailer.queue.courier import SmtpCourier
-from mailer.queue.manager import Engine
-from mailer.queue.recorder import Ledger
-from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.manager import QueueManager
+from mailer.queue.recorder import Recorder
+from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.shaping.replies import Reactions
 from mailer.shaping.table import TermsTable
 from mailer.smtp.extension import Extensions
@@ -114,23 +114,23 @@ class House:
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")
         self.events: list[Event] = []
         self.clock = SystemClock()
-        self.ledger = Ledger(self.spool, self.status.prepare, self._left)
+        self.recorder = Recorder(self.spool, self.status.prepare, self._left)
         log = Log(io.StringIO(), form="json", later=lambda call: asyncio.get_running_loop().call_soon(call))
-        listeners = Events([self.ledger, log, self], self._bug)
+        listeners = Events([self.recorder, log, self], self._bug)
         reactions = Reactions(TermsTable(config))
-        self.engine = Engine(
+        self.manager = QueueManager(
             self.spool,
-            Scheduler(Limits(), reactions.table),
+            Scheduler(QueueLimits(), reactions.table),
             SmtpCourier(pool_of(config), self.clock, reactions.meaning),
             policy_of(config, listeners.tell, self.clock.now(), reactions),
-            self.ledger,
+            self.recorder,
             self.clock,
             listeners.tell,
             random.random,
         )
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
-        self.engine.left(ids, problems)
+        self.manager.left(ids, problems)
 
     @staticmethod
     def _bug(error: Exception) -> None:
@@ -142,17 +142,17 @@ class House:
 
     async def deliver(self, id: str) -> str:
         """Deliver what is in the spool until message `id` was tried; what was told of it at last."""
-        engine = asyncio.create_task(self.engine.run())
-        self.engine.look([id])
+        manager = asyncio.create_task(self.manager.run())
+        self.manager.look([id])
         try:
             while not (settled := [event for event in self.events if isinstance(event, Settled) and event.entry.id == id]):
                 await asyncio.sleep(0.001)
         finally:
-            await self.engine.stop(10.0)
-            await engine
-            await self.ledger.close()
-            await self.engine.courier.close()
-            self.engine.policy.close()
+            await self.manager.stop(10.0)
+            await manager
+            await self.recorder.close()
+            await self.manager.courier.close()
+            self.manager.policy.close()
         return settled[-1].status
 
     def close(self) -> None:

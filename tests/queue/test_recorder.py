@@ -1,4 +1,4 @@
-"""The ledger: status first, then the file, in batches, off the loop."""
+"""The recorder: status first, then the file, in batches, off the loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mailer.events import Daemon, Event
-from mailer.queue.recorder import Ledger
+from mailer.queue.recorder import Recorder
 from mailer.spool import Spool
 from tests.fakes.mail import NOW, put
 
@@ -21,7 +21,7 @@ from .post import play
 
 
 class Book:
-    """What a ledger wrote and said."""
+    """What a recorder wrote and said."""
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
@@ -34,7 +34,7 @@ class Book:
         self.disk = threading.Event()  # is free to write
         self.disk.set()
         self.waiting = threading.Event()  # a batch has come to the disk
-        self.ledger = Ledger(spool, lambda events: partial(self.write, [*events]), self.done)
+        self.recorder = Recorder(spool, lambda events: partial(self.write, [*events]), self.done)
 
     def write(self, events: Sequence[Event]) -> None:
         self.waiting.set()
@@ -52,7 +52,7 @@ class Book:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Book:
-    """A ledger on an empty spool."""
+    """A recorder on an empty spool."""
     spool = Spool(str(tmp_path / "spool"))
     spool.prepare()
     return Book(spool)
@@ -67,9 +67,9 @@ def test_a_message_is_gone_after_its_status_is_written(book: Book) -> None:
 
     async def scenario() -> None:
         id = put(book.spool)
-        book.ledger.told(Daemon(NOW, "sent"))
-        book.ledger.release(book.spool.claim(id))
-        await book.ledger.close()
+        book.recorder.told(Daemon(NOW, "sent"))
+        book.recorder.release(book.spool.claim(id))
+        await book.recorder.close()
         assert (book.batches, book.there) == ([["sent"]], [1])
         assert book.gone == [id]
         assert book.spool.ids("queued") == []
@@ -83,12 +83,12 @@ def test_what_comes_together_is_one_batch(book: Book) -> None:
     async def scenario() -> None:
         book.disk.clear()
         for nth in range(3):
-            book.ledger.told(Daemon(NOW, str(nth)))
+            book.recorder.told(Daemon(NOW, str(nth)))
         await asyncio.to_thread(book.waiting.wait, 60)
         for nth in range(3, 100):
-            book.ledger.told(Daemon(NOW, str(nth)))
+            book.recorder.told(Daemon(NOW, str(nth)))
         book.disk.set()
-        await book.ledger.close()
+        await book.recorder.close()
         assert book.batches == [[str(nth) for nth in range(3)], [str(nth) for nth in range(3, 100)]]
 
     run(scenario)
@@ -99,13 +99,13 @@ def test_a_slow_disk_holds_up_the_record_and_nothing_else(book: Book) -> None:
 
     async def scenario() -> None:
         book.disk.clear()
-        book.ledger.told(Daemon(NOW, "x"))
+        book.recorder.told(Daemon(NOW, "x"))
         await asyncio.to_thread(book.waiting.wait, 60)
         await asyncio.sleep(0)
-        book.ledger.told(Daemon(NOW, "y"))
+        book.recorder.told(Daemon(NOW, "y"))
         assert book.batches == []  # the loop has gone on, and the disk has not
         book.disk.set()
-        await book.ledger.close()
+        await book.recorder.close()
         assert len(book.threads) == 1
         assert threading.get_ident() not in book.threads
 
@@ -118,8 +118,8 @@ def test_a_status_that_cannot_be_written_keeps_no_message(book: Book) -> None:
     async def scenario() -> None:
         book.error = ValueError("disk image is malformed")
         id = put(book.spool)
-        book.ledger.release(book.spool.claim(id))
-        await book.ledger.close()
+        book.recorder.release(book.spool.claim(id))
+        await book.recorder.close()
         assert book.gone == [id]
         assert book.problems == [("status", book.error)]
 
@@ -135,8 +135,8 @@ def test_a_message_that_cannot_be_removed_is_told_and_the_others_go(book: Book) 
         os.unlink(book.spool.path("queued", ids[1]))
         os.mkdir(book.spool.path("queued", ids[1]))
         for claim in claims:
-            book.ledger.release(claim)
-        await book.ledger.close()
+            book.recorder.release(claim)
+        await book.recorder.close()
         assert book.gone == [ids[0], ids[2]]
         assert [id for id, _ in book.problems] == [ids[1]]
         assert all(claim.fd == -1 for claim in claims)
@@ -150,9 +150,9 @@ def test_closing_writes_what_is_left(book: Book) -> None:
     async def scenario() -> None:
         await asyncio.sleep(0)
         for nth in range(5):
-            book.ledger.told(Daemon(NOW, str(nth)))
+            book.recorder.told(Daemon(NOW, str(nth)))
             await asyncio.sleep(0.004)
-        await book.ledger.close()
+        await book.recorder.close()
         assert [what for batch in book.batches for what in batch] == ["0", "1", "2", "3", "4"]
 
     run(scenario)
@@ -162,7 +162,7 @@ def test_a_ledger_without_news_closes_at_once(book: Book) -> None:
     """Nothing was written."""
 
     async def scenario() -> None:
-        await book.ledger.close()
+        await book.recorder.close()
         assert book.batches == []
 
     run(scenario)

@@ -1,4 +1,4 @@
-"""Reports as the engine puts them: warned once, grouped, capped, as the sender asked, and not at all on a disk that is nearly full."""
+"""Reports as the manager puts them: warned once, grouped, capped, as the sender asked, and not at all on a disk that is nearly full."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def post(tmp_path: Path) -> Post:
 
 def warning(post: Post, after: float = 4 * HOUR, **more: object) -> Post:
     """Senders are warned `after` so many seconds. Reports wait at a gate, where they can be looked at."""
-    post.engine.policy.reports = Reports("host.example", "postmaster@host.example", delay_warning=after, **more)  # type: ignore[arg-type]
+    post.manager.policy.reports = Reports("host.example", "postmaster@host.example", delay_warning=after, **more)  # type: ignore[arg-type]
     post.courier.script["a@example.com"] = ["defer"]
     return post
 
@@ -256,14 +256,14 @@ def test_ten_thousand_failures_are_no_storm(tmp_path: Path) -> None:
         async with post.running():
             for _ in range(1200):
                 put(post.spool, "x@example.com", sender="me@example.org", at=NOW)
-            post.engine.expect_all((0.0, id) for id in post.spool.ids("queued"))
+            post.manager.expect_all((0.0, id) for id in post.spool.ids("queued"))
             other = post.put("x@example.com", sender="you@example.net")
             await post.settled(other, "failed")
             while len(post.spool.ids("failed")) < 1201:  # until `play` ends it
                 await asyncio.sleep(0.1)
             assert post.courier.order.count("example.org") == 5
             await post.until("his own", lambda: post.courier.order.count("example.net") == 1)
-            assert post.engine.settler.quota.refused == 1195
+            assert post.manager.settler.quota.refused == 1195
             alarms = [event.detail for event in post.events if isinstance(event, Alarm)]
             assert len(alarms) == 4  # 1, 10, 100, 1000
             assert "me@example.org has got 5 reports within an hour" in alarms[0]
@@ -353,7 +353,7 @@ def test_a_disk_that_is_nearly_full_gets_no_reports(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            post.engine.settler.short = "5 MB of space left"
+            post.manager.settler.short = "5 MB of space left"
             id = post.put("a@example.com", "b@example.com", sender="me@example.org")
             nobody = post.put("a@example.com", sender="")
             await post.settled(id, "deferred")
@@ -370,7 +370,7 @@ def test_a_disk_that_is_nearly_full_gets_no_reports(post: Post) -> None:
                 await post.settled(id, "deferred")
             assert Path(post.spool.path("deferred", id)).stat().st_size == size
             assert reports(post) == []
-            post.engine.settler.short = ""
+            post.manager.settler.short = ""
             post.advance(settle.SHORT_PAUSE)
             await post.settled(id, "failed")
             await post.until("the report", lambda: "example.org" in post.courier.order)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from mailer.queue.admission import AHEAD, ORDINARY
-from mailer.queue.scheduler import BATCH, Limits, Scheduler
+from mailer.queue.scheduler import BATCH, QueueLimits, Scheduler
 from mailer.shaping.table import Terms
 from tests.fakes.mail import NOW
 from tests.queue.jobs import job
@@ -26,7 +26,7 @@ def loaded(scheduler: Scheduler, now: float = NOW) -> list[str]:
 
 def test_what_is_new_is_loaded_at_once_and_what_is_due_when_it_is() -> None:
     """And the plan says when to look again."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     scheduler.expect("later", NOW + 60)
     scheduler.expect("now", 0.0)
     plan = scheduler.plan(NOW)
@@ -39,7 +39,7 @@ def test_what_is_new_is_loaded_at_once_and_what_is_due_when_it_is() -> None:
 
 def test_a_message_with_a_long_envelope_takes_the_room_of_several() -> None:
     """Until it has left: of those with ten thousand recipients fewer are in memory at once."""
-    scheduler = Scheduler(Limits(active=10))
+    scheduler = Scheduler(QueueLimits(active=10))
     for at in range(20):
         scheduler.expect(f"{at:02}", 0.0)
     assert len(loaded(scheduler)) == 10
@@ -57,7 +57,7 @@ def test_a_message_with_a_long_envelope_takes_the_room_of_several() -> None:
 
 def test_what_is_new_is_loaded_oldest_first() -> None:
     """In whichever order a directory names it: the names sort by age."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     for id in ("01C", "01A", "01D", "01B"):
         scheduler.expect(id, 0.0)
     assert scheduler.plan(NOW).load == ["01A", "01B", "01C", "01D"]
@@ -65,7 +65,7 @@ def test_what_is_new_is_loaded_oldest_first() -> None:
 
 def test_what_was_put_off_again_is_due_at_its_latest_time() -> None:
     """Earlier and later times that were said before do not count."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     for due in (NOW + 10, NOW + 50, NOW + 30):
         scheduler.expect("a", due)
     assert scheduler.due_of("a") == NOW + 30
@@ -83,7 +83,7 @@ def test_what_was_put_off_again_is_due_at_its_latest_time() -> None:
 
 def test_what_is_forgotten_is_not_loaded() -> None:
     """Held, cancelled or gone; it can be expected anew."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     scheduler.expect("a", 0.0)
     scheduler.expect("b", NOW)
     scheduler.forget("a")
@@ -97,7 +97,7 @@ def test_what_is_forgotten_is_not_loaded() -> None:
 
 def test_what_is_in_memory_is_not_loaded_again() -> None:
     """Whoever says so, until it is forgotten."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     scheduler.expect("a", 0.0)
     assert loaded(scheduler) == ["a"]
     scheduler.expect("a", 0.0)
@@ -112,7 +112,7 @@ def test_what_is_in_memory_is_not_loaded_again() -> None:
 
 def test_there_is_never_more_in_memory_than_allowed() -> None:
     """The rest waits on disk, and comes when there is room."""
-    scheduler = Scheduler(Limits(active=3))
+    scheduler = Scheduler(QueueLimits(active=3))
     for nth in range(10):
         scheduler.expect(str(nth), 0.0)
     first = loaded(scheduler)
@@ -125,7 +125,7 @@ def test_there_is_never_more_in_memory_than_allowed() -> None:
 
 def test_a_plan_has_an_end() -> None:
     """However much is due: the sessions get a turn after each batch."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     for nth in range(BATCH * 3):
         scheduler.expect(str(nth), 0.0)
     plan = scheduler.plan(NOW)
@@ -135,7 +135,7 @@ def test_a_plan_has_an_end() -> None:
 
 def test_a_mountain_of_deferred_mail_keeps_no_first_attempt_waiting() -> None:
     """New and old take turns."""
-    scheduler = Scheduler(Limits(active=4))
+    scheduler = Scheduler(QueueLimits(active=4))
     for nth in range(1000):
         scheduler.expect(f"old {nth:04}", NOW - 1000 + nth)
     scheduler.expect("new", 0.0)
@@ -149,7 +149,7 @@ def test_a_mountain_of_deferred_mail_keeps_no_first_attempt_waiting() -> None:
 
 def test_it_is_idle_when_nothing_is_left_to_do_now() -> None:
     """What is due later does not count: `run --once` ends then."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     scheduler.expect("later", NOW + 1)
     scheduler.plan(NOW)
     assert scheduler.idle
@@ -176,7 +176,7 @@ def opened(scheduler: Scheduler, now: float = NOW) -> Counter[str]:
 
 def test_sessions_are_shared_out_evenly() -> None:
     """Round and round, while there is room anywhere, and no more than the limits allow."""
-    scheduler = Scheduler(Limits(connections=7, start_mx=3))
+    scheduler = Scheduler(QueueLimits(connections=7, start_mx=3))
     for _ in range(10):
         for key in ("a", "b", "c"):
             scheduler.queue(job(key))
@@ -187,7 +187,7 @@ def test_sessions_are_shared_out_evenly() -> None:
 
 def test_a_relay_begins_with_more_sessions_than_a_stranger() -> None:
     """And none with more than its limit."""
-    for limits, sessions in ((Limits(), {"mx": 2, "relay": 5}), (Limits(per_destination=1), {"mx": 1, "relay": 1})):
+    for limits, sessions in ((QueueLimits(), {"mx": 2, "relay": 5}), (QueueLimits(per_destination=1), {"mx": 1, "relay": 1})):
         scheduler = Scheduler(limits)
         for _ in range(10):
             scheduler.queue(job("mx"))
@@ -197,7 +197,7 @@ def test_a_relay_begins_with_more_sessions_than_a_stranger() -> None:
 
 def test_a_destination_takes_up_no_more_than_its_window_beside_others() -> None:
     """A destination with a long queue leaves the rest to the others."""
-    scheduler = Scheduler(Limits(connections=100))
+    scheduler = Scheduler(QueueLimits(connections=100))
     for _ in range(1000):
         scheduler.queue(job("big"))
     scheduler.queue(job("small"))
@@ -207,7 +207,7 @@ def test_a_destination_takes_up_no_more_than_its_window_beside_others() -> None:
 @pytest.mark.parametrize("connections", [1, 3])
 def test_no_destination_starves(connections: int) -> None:
     """With fewer sessions than destinations, each is served before any is served for the third time."""
-    scheduler = Scheduler(Limits(connections=connections))
+    scheduler = Scheduler(QueueLimits(connections=connections))
     keys = [f"d{nth}" for nth in range(10)]
     for _ in range(50):
         for key in keys:
@@ -224,7 +224,7 @@ def test_no_destination_starves(connections: int) -> None:
 
 def test_a_session_gives_way_when_all_are_taken_and_somebody_has_none() -> None:
     """A destination with work without end does not keep its session for ever."""
-    scheduler = Scheduler(Limits(connections=2))
+    scheduler = Scheduler(QueueLimits(connections=2))
     for _ in range(10):
         scheduler.queue(job("busy"))
     busy = scheduler.destinations["busy"]
@@ -242,7 +242,7 @@ def test_a_session_gives_way_when_all_are_taken_and_somebody_has_none() -> None:
 
 def test_a_destination_that_is_down_is_put_off_as_a_whole() -> None:
     """No session is opened for it; the others are not held up; afterwards one session tries."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     for _ in range(5):
         scheduler.queue(job("down"))
         scheduler.queue(job("up"))
@@ -259,7 +259,7 @@ def test_a_destination_that_is_down_is_put_off_as_a_whole() -> None:
 
 def test_what_is_known_of_a_destination_outlives_its_jobs() -> None:
     """One message at a time must not forget the failures before."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     first = scheduler.queue(job("d"))
     first.breaker.failed(NOW, "x")
     first.take_all()
@@ -270,10 +270,10 @@ def test_what_is_known_of_a_destination_outlives_its_jobs() -> None:
 
 def test_other_limits_hold_for_the_destinations_that_are_known_too() -> None:
     """After a reload of the configuration."""
-    scheduler = Scheduler(Limits(per_destination=20))
+    scheduler = Scheduler(QueueLimits(per_destination=20))
     destination = scheduler.queue(job("d"))
     destination.window.size = 15
-    scheduler.limit(Limits(per_destination=4, active=1, connections=2))
+    scheduler.limit(QueueLimits(per_destination=4, active=1, connections=2))
     assert (destination.window.size, destination.window.cap) == (4, 4)
     for _ in range(9):
         scheduler.queue(job("d"))
@@ -303,7 +303,7 @@ def fill(scheduler: Scheduler, key: str, many: int) -> list[str]:
 
 def test_a_destination_holds_a_quarter_of_what_is_free() -> None:
     """The rest is parked: known, due, not in memory, and there is room for others."""
-    scheduler = Scheduler(Limits(active=100))
+    scheduler = Scheduler(QueueLimits(active=100))
     parked = fill(scheduler, "slow", 500)
     assert 10 <= len(scheduler.active) <= 30
     assert len(parked) + len(scheduler.active) == 500
@@ -314,7 +314,7 @@ def test_a_destination_holds_a_quarter_of_what_is_free() -> None:
 
 def test_what_is_parked_is_read_when_there_is_room_and_only_once_more() -> None:
     """In its order; whoever was forgotten meanwhile is not read."""
-    scheduler = Scheduler(Limits(active=100))
+    scheduler = Scheduler(QueueLimits(active=100))
     parked = fill(scheduler, "slow", 500)
     scheduler.forget(parked[1])
     destination = scheduler.destinations["slow"]
@@ -341,7 +341,7 @@ def test_what_is_parked_is_read_when_there_is_room_and_only_once_more() -> None:
 
 def test_what_is_parked_can_be_expected_anew() -> None:
     """An operator wants it now, or later: then it does not wait in the lot any more."""
-    scheduler = Scheduler(Limits(active=100))
+    scheduler = Scheduler(QueueLimits(active=100))
     parked = fill(scheduler, "slow", 200)
     scheduler.expect(parked[0], NOW + 50)
     assert scheduler.due_of(parked[0]) == NOW + 50
@@ -350,7 +350,7 @@ def test_what_is_parked_can_be_expected_anew() -> None:
 
 def test_a_quick_destination_is_waited_for() -> None:
     """What works off all it holds in a moment has nothing of its mail read twice."""
-    scheduler = Scheduler(Limits(active=100))
+    scheduler = Scheduler(QueueLimits(active=100))
     scheduler.plan(NOW)
     destination = scheduler.queue(job("quick", id="first"))
     for _ in range(1000):
@@ -368,7 +368,7 @@ def test_a_quick_destination_is_waited_for() -> None:
 
 def test_who_has_taken_one_message_is_brisk_until_it_is_known() -> None:
     """Nobody's pace is known in the first moments: no more is read ahead than for a quick one, and nothing twice."""
-    scheduler = Scheduler(Limits(active=10_000))
+    scheduler = Scheduler(QueueLimits(active=10_000))
     scheduler.plan(NOW)
     scheduler.succeeded(scheduler.queue(job("new", id="first")))
     assert fill(scheduler, "new", 3000) == []
@@ -377,7 +377,7 @@ def test_who_has_taken_one_message_is_brisk_until_it_is_known() -> None:
 
 def test_a_fifth_of_the_sessions_is_kept_for_first_attempts() -> None:
     """Destinations with nothing but retries, however many, leave it free."""
-    scheduler = Scheduler(Limits(connections=10))
+    scheduler = Scheduler(QueueLimits(connections=10))
     for nth in range(50):
         retry = job(f"old {nth}")
         retry.attempt.entry.state = "deferred"
@@ -418,7 +418,7 @@ class Gate:
 def test_a_rate_is_kept_and_the_plan_says_when_it_is_over() -> None:
     """No session is opened before; reports pass, and are not counted."""
     gate = Gate()
-    scheduler = Scheduler(Limits(), lambda _: Terms(3, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
+    scheduler = Scheduler(QueueLimits(), lambda _: Terms(3, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
     gate.until = NOW + 30
     destination = scheduler.queue(job("d"))
     assert (destination.window.size, destination.window.cap, destination.breaker.threshold) == (3, 4, 5)
@@ -436,7 +436,7 @@ def test_a_connection_waits_for_its_rate() -> None:
     """And is opened when it is time."""
     gate = Gate()
     gate.connections_at = NOW + 5
-    scheduler = Scheduler(Limits(), lambda _: Terms(2, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
+    scheduler = Scheduler(QueueLimits(), lambda _: Terms(2, 4, 5, 10.0, 20.0, 0, gate))  # type: ignore[arg-type]
     scheduler.queue(job("d"))
     assert scheduler.plan(NOW).again == NOW + 5
     assert opened(scheduler, NOW + 5) == {"d": 1}
@@ -444,7 +444,7 @@ def test_a_connection_waits_for_its_rate() -> None:
 
 def test_a_pause_puts_off_and_its_end_lets_go_on() -> None:
     """Whoever sets it says so."""
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     destination = scheduler.queue(job("d"))
     destination.paused_until = NOW + 100
     scheduler.changed(destination)

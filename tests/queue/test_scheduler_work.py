@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
-from mailer.queue.scheduler import Limits, Plan, Scheduler
+from mailer.queue.scheduler import Plan, QueueLimits, Scheduler
 from tests.fakes.mail import NOW
 from tests.queue.jobs import job
 
@@ -20,7 +20,7 @@ class Work(RuleBasedStateMachine):
 
     @initialize(active=st.integers(1, 6), connections=st.integers(1, 5), per_destination=st.integers(1, 4))
     def begin(self, active: int, connections: int, per_destination: int) -> None:
-        self.limits = Limits(active, connections, per_destination)
+        self.limits = QueueLimits(active, connections, per_destination)
         self.scheduler = Scheduler(self.limits)
         self.now = NOW
         self.waits: dict[str, float] = {}

@@ -127,16 +127,16 @@ def test_a_pass_that_cannot_remove_what_is_delivered_ends(post: Post, monkeypatc
         with monkeypatch.context() as disk:
             disk.setattr(os, "unlink", Failing("unlink", "EIO", 10_000))
             id = post.put("a@example.com")
-            post.engine.settler.once = True
-            await post.engine.run(once=True)
-            await post.ledger.close()
-        assert (post.engine.settler.undone, post.places()) == (1, {"queued": [id]})
+            post.manager.settler.once = True
+            await post.manager.run(once=True)
+            await post.recorder.close()
+        assert (post.manager.settler.undone, post.places()) == (1, {"queued": [id]})
         after = Post(Path(post.spool.root).parent)
-        after.engine.look([id])
-        after.engine.settler.once = True
-        await after.engine.run(once=True)
-        await after.ledger.close()
-        assert (after.courier.tried, after.engine.settler.undone, after.places()) == ([], 0, {})
+        after.manager.look([id])
+        after.manager.settler.once = True
+        await after.manager.run(once=True)
+        await after.recorder.close()
+        assert (after.courier.tried, after.manager.settler.undone, after.places()) == ([], 0, {})
 
     play(scenario())
 
@@ -195,14 +195,14 @@ def test_a_bug_in_a_report_loses_nothing_that_was_learned(post: Post, monkeypatc
     async def scenario() -> None:
         post.courier.script["a@example.com"] = [outcome(0, "fail", code=550)]
         broken = [True]
-        real = post.engine.policy.reports.report_for
+        real = post.manager.policy.reports.report_for
 
         def report_for(*arguments: Any) -> Any:
             if broken[0]:
                 raise RuntimeError("a bug")
             return real(*arguments)
 
-        monkeypatch.setattr(post.engine.policy.reports, "report_for", report_for)
+        monkeypatch.setattr(post.manager.policy.reports, "report_for", report_for)
         async with post.running():
             id = post.put("a@example.com", "b@example.com", sender="")
             await post.until("an alarm", lambda: post.told("alarm"))

@@ -1,4 +1,4 @@
-"""The signer: which keys sign, what happens when one cannot, and that the engine has it sign whatever leaves."""
+"""The signer: which keys sign, what happens when one cannot, and that the manager has it sign whatever leaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mailer.mail.message import normalise
 from mailer.queue import signing as module
 from mailer.queue.policy import Unsigned
 from mailer.queue.signing import REMIND, STALE, Signer
-from mailer.queue.signing_process import Agent
+from mailer.queue.signing_process import SigningProcess
 from tests.dkim.keys import key, pem
 from tests.fakes.mail import NOW
 
@@ -135,7 +135,7 @@ def test_mail_may_go_without_a_signature(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("on_failure", ["defer", "unsigned"])
-@pytest.mark.parametrize("where", [(module, "draft"), (Agent, "signature")])
+@pytest.mark.parametrize("where", [(module, "draft"), (SigningProcess, "signature")])
 def test_a_signature_that_fails_is_an_alarm_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_failure: str, where: tuple[object, str]
 ) -> None:
@@ -166,12 +166,12 @@ def test_what_was_begun_ahead_is_used_while_it_is_fresh(tmp_path: Path) -> None:
     assert office.signer.ahead(mail("x@example.net"), NOW) is None
 
 
-# In the engine
+# In the manager
 
 
 def test_the_engine_signs_what_it_delivers(post: Post, tmp_path: Path) -> None:
     """Each part of a message gets the same signature; what is in the spool stays unsigned."""
-    post.engine.policy.signer = Signer([section(key_file(tmp_path))], post.events.append)
+    post.manager.policy.signer = Signer([section(key_file(tmp_path))], post.events.append)
     post.courier.script = {"b@example.org": ["defer", "delivered"]}
 
     async def scenario() -> None:
@@ -191,7 +191,7 @@ def test_the_engine_signs_what_it_delivers(post: Post, tmp_path: Path) -> None:
 
 def test_mail_that_cannot_be_signed_waits_and_never_bounces(post: Post, tmp_path: Path) -> None:
     """However old it is: our own trouble counts no try and expires nothing; with the key, it leaves."""
-    post.engine.policy.signer = Signer([section(tmp_path / "rsa.pem")], post.events.append)
+    post.manager.policy.signer = Signer([section(tmp_path / "rsa.pem")], post.events.append)
 
     async def scenario() -> None:
         async with post.running():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailer.dkim.key import PrivateKey, public_key
-from mailer.queue.signing_process import AGAIN, PLENTY, Agent, Wanted
+from mailer.queue.signing_process import AGAIN, PLENTY, SignatureWanted, SigningProcess
 from tests.dkim.keys import key
 from tests.fakes.mail import NOW
 from tests.fakes.processes import wait_until
@@ -25,12 +25,12 @@ COUNT = 200
 
 
 @pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[SigningProcess]:
     """As on a machine with two processors."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     others.clear()
     others.update(children())
-    one = Agent()
+    one = SigningProcess()
     yield one
     one.close()
     assert children() == set()
@@ -49,28 +49,28 @@ def data(nth: int) -> bytes:
     return b"number %d" % nth
 
 
-def want(agent: Agent, count: int, keys: tuple[PrivateKey, ...], at: float = NOW) -> list[Wanted]:
+def want(agent: SigningProcess, count: int, keys: tuple[PrivateKey, ...], at: float = NOW) -> list[SignatureWanted]:
     """So many signatures, by the keys in turn."""
     found = []
     for nth in range(count):
-        found.append(Wanted(keys[nth % len(keys)], sha256(data(nth)).digest()))
+        found.append(SignatureWanted(keys[nth % len(keys)], sha256(data(nth)).digest()))
         agent.want(found[-1], at)
     return found
 
 
-def check(agent: Agent, wanted: list[Wanted]) -> None:
+def check(agent: SigningProcess, wanted: list[SignatureWanted]) -> None:
     """All of them are right, in the order in which mail leaves."""
     for nth, one in enumerate(wanted):
         assert public_key(one.key.record).holds(agent.signature(one), data(nth))
 
 
-def ask_until_made(agent: Agent, wanted: list[Wanted]) -> None:
+def ask_until_made(agent: SigningProcess, wanted: list[SignatureWanted]) -> None:
     """Ask for the oldest ones, over and over, until the agent has made one of the others."""
     rest = wanted[PLENTY:]
     wait_until("the agent has made a signature", lambda: agent.signature(wanted[0]) and any(one.made for one in rest))
 
 
-def test_signatures_are_made_elsewhere(agent: Agent) -> None:
+def test_signatures_are_made_elsewhere(agent: SigningProcess) -> None:
     """With keys of all kinds, which one process is given."""
     wanted = want(agent, COUNT, (key(), key("ed25519"), key("rsa", 3072)))
     assert len(children()) == 1
@@ -78,7 +78,7 @@ def test_signatures_are_made_elsewhere(agent: Agent) -> None:
     check(agent, wanted)
 
 
-def test_few_signatures_are_made_here(agent: Agent) -> None:
+def test_few_signatures_are_made_here(agent: SigningProcess) -> None:
     """No process is started for them."""
     wanted = want(agent, PLENTY - 1, (key(),))
     assert children() == set()
@@ -88,14 +88,14 @@ def test_few_signatures_are_made_here(agent: Agent) -> None:
     assert children() == set()
 
 
-def test_one_processor_does_it_alone(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_processor_does_it_alone(agent: SigningProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no second one, an agent would only be in the way."""
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     check(agent, want(agent, COUNT, (key(),)))
     assert children() == set()
 
 
-def test_nobody_waits_for_an_agent_that_stands_still(agent: Agent) -> None:
+def test_nobody_waits_for_an_agent_that_stands_still(agent: SigningProcess) -> None:
     """What it was asked for is made here; it can be ended all the same."""
     wanted = want(agent, COUNT, (key(),))
     (pid,) = children()
@@ -104,7 +104,7 @@ def test_nobody_waits_for_an_agent_that_stands_still(agent: Agent) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def test_an_agent_that_hangs_is_killed(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_that_hangs_is_killed(agent: SigningProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon ends in time."""
     monkeypatch.setattr("mailer.queue.signing_process.PATIENCE", 0.05)
     want(agent, PLENTY, (key(),))
@@ -114,7 +114,7 @@ def test_an_agent_that_hangs_is_killed(agent: Agent, monkeypatch: pytest.MonkeyP
     assert children() == set()
 
 
-def test_an_agent_that_dies_is_replaced(agent: Agent) -> None:
+def test_an_agent_that_dies_is_replaced(agent: SigningProcess) -> None:
     """Not at once, and no signature is missing meanwhile."""
     wanted = want(agent, COUNT, (key(),))
     ask_until_made(agent, wanted)
@@ -129,7 +129,7 @@ def test_an_agent_that_dies_is_replaced(agent: Agent) -> None:
     check(agent, wanted)
 
 
-def test_signals_that_mean_the_daemon_do_not_end_it(agent: Agent) -> None:
+def test_signals_that_mean_the_daemon_do_not_end_it(agent: SigningProcess) -> None:
     """Ctrl-C and a service manager's SIGTERM reach all processes of a service: the daemon still has mail to finish."""
     wanted = want(agent, COUNT, (key(),))
     ask_until_made(agent, wanted)
@@ -141,7 +141,7 @@ def test_signals_that_mean_the_daemon_do_not_end_it(agent: Agent) -> None:
     assert children() == {pid}
 
 
-def test_what_was_begun_is_made_after_the_end(agent: Agent) -> None:
+def test_what_was_begun_is_made_after_the_end(agent: SigningProcess) -> None:
     """A reload takes another signer; mail that was read before still gets its signature."""
     wanted = want(agent, COUNT, (key(),))
     ask_until_made(agent, wanted)
@@ -150,7 +150,7 @@ def test_what_was_begun_is_made_after_the_end(agent: Agent) -> None:
     check(agent, wanted)
 
 
-def test_without_a_process_the_daemon_signs_alone(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_process_the_daemon_signs_alone(agent: SigningProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether none can be started, or what was started ends at once."""
     for program in ("/nonexistent/python", "/bin/false"):
         monkeypatch.setattr(sys, "executable", program)
@@ -158,17 +158,17 @@ def test_without_a_process_the_daemon_signs_alone(agent: Agent, monkeypatch: pyt
         agent.close()
 
 
-def test_it_ends_with_the_daemon(agent: Agent) -> None:
+def test_it_ends_with_the_daemon(agent: SigningProcess) -> None:
     """However that ends: a closed socket is all that it hears of it."""
     script = (
         "import os, sys, time\n"
         "from hashlib import sha256\n"
-        "from mailer.queue.signing_process import PLENTY, Agent, Wanted\n"
+        "from mailer.queue.signing_process import PLENTY, SigningProcess, SignatureWanted\n"
         "from mailer.dkim.key import private_key\n"
         "os.cpu_count = lambda: 2\n"
-        "agent, key = Agent(), private_key(sys.stdin.buffer.read())\n"
+        "agent, key = SigningProcess(), private_key(sys.stdin.buffer.read())\n"
         "for nth in range(PLENTY):\n"
-        "    agent.want(Wanted(key, sha256(b'x').digest()), 0.0)\n"
+        "    agent.want(SignatureWanted(key, sha256(b'x').digest()), 0.0)\n"
         "print(open(f'/proc/self/task/{os.getpid()}/children').read(), flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )

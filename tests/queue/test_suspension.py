@@ -12,7 +12,7 @@ from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.queue import suspension
-from mailer.queue.scheduler import Limits
+from mailer.queue.scheduler import QueueLimits
 from mailer.spool import Spool
 from mailer.spool.files import suspensions
 from mailer.transport.route import Unroutable
@@ -28,12 +28,12 @@ NO_CONNECTION = outcome(
 def pause(post: Post, target: str, until: float = math.inf) -> None:
     """What the command does; the daemon hears."""
     suspensions.pause(post.spool.root, target, until, "they asked", post.clock.now())
-    post.engine.look([suspensions.NAME])
+    post.manager.look([suspensions.NAME])
 
 
 def resume(post: Post, target: str) -> None:
     suspensions.resume(post.spool.root, target, post.clock.now())
-    post.engine.look([suspensions.NAME])
+    post.manager.look([suspensions.NAME])
 
 
 # Pauses
@@ -67,12 +67,12 @@ def test_a_pause_outlives_the_daemon(tmp_path: Path) -> None:
         first = Post(tmp_path)
         suspensions.pause(first.spool.root, "example.com", math.inf, "", NOW)
         id = first.put("a@example.com")
-        first.engine.dispatcher.mind_pauses()
+        first.manager.dispatcher.mind_pauses()
         async with first.running():
             await first.settled(id, "deferred")
         second = Post(tmp_path)
         suspensions.resume(second.spool.root, "example.com", NOW)
-        second.engine.dispatcher.mind_pauses()
+        second.manager.dispatcher.mind_pauses()
         async with second.running():
             second.advance(1200)  # nobody told this one who waits: it is looked at again by itself
             await second.settled(id, None)
@@ -165,12 +165,12 @@ def test_a_damaged_list_of_pauses_changes_nothing(post: Post) -> None:
         async with post.running():
             pause(post, "example.com")
             Path(post.spool.root, suspensions.NAME).write_text("{")
-            post.engine.look([suspensions.NAME])
+            post.manager.look([suspensions.NAME])
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
             assert post.told("alarm") == ["alarm pauses"]
             Path(post.spool.root, suspensions.NAME).unlink()
-            post.engine.look([suspensions.NAME])
+            post.manager.look([suspensions.NAME])
             await post.settled(id, None)
 
     play(scenario())
@@ -201,7 +201,7 @@ def retry(post: Post, ids: list[str]) -> None:
     """What the command does."""
     for id in ids:
         post.spool.retry(id)
-        post.engine.look([id])
+        post.manager.look([id])
 
 
 def test_an_operators_word_lets_one_session_out_past_an_open_breaker(post: Post) -> None:
@@ -249,7 +249,7 @@ def test_an_operators_word_gets_past_what_a_reply_led_to(post: Post) -> None:
 @pytest.mark.parametrize("word", ["retry", "time", "reload"])
 def test_after_an_outage_of_the_own_relay_all_goes_that_was_never_tried(tmp_path: Path, word: str) -> None:
     """As fast as it is taken, as soon as the relay takes one: after an operator's word, in time, or since a reload names another one."""
-    post = Post(tmp_path, Limits(start_relay=2))
+    post = Post(tmp_path, QueueLimits(start_relay=2))
 
     async def scenario() -> None:
         async with post.running():
@@ -263,7 +263,7 @@ def test_after_an_outage_of_the_own_relay_all_goes_that_was_never_tried(tmp_path
                 post.advance(1)
                 retry(post, fresh[:1])
             elif word == "reload":
-                post.engine.recall({"out"})
+                post.manager.recall({"out"})
             else:
                 post.advance(60)
             await all_settled(post, fresh, None)
@@ -286,7 +286,7 @@ def test_a_reload_that_changes_nothing_there_changes_nothing(post: Post) -> None
             post.courier.script["a@login.example"] = [wrong, "delivered"]
             id = post.put("a@login.example")
             await all_settled(post, [*ids, id], "deferred")
-            post.engine.recall({"other"})
+            post.manager.recall({"other"})
             assert post.scheduler.destinations["down.example"].breaker.is_open(post.clock.now())
             breaker = post.scheduler.destinations["relay:out"].breaker
             assert (breaker.state(post.clock.now()), breaker.ours) == ("half-open", True)
@@ -306,7 +306,7 @@ def test_what_waits_for_something_of_ours_goes_with_a_reload(post: Post, cause: 
             ids = [post.put(f"{nth}@example.com") for nth in range(3)]
             await all_settled(post, ids, "deferred")
             post.courier.script = {}
-            post.engine.recall(set())
+            post.manager.recall(set())
             await all_settled(post, ids, None)
 
     play(scenario())
@@ -333,7 +333,7 @@ def test_a_resumed_destination_need_not_wait_for_its_breaker(post: Post) -> None
 
 def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> None:
     """One finds out, the others follow; nothing was counted, and nothing waits for its next time."""
-    post.engine.standstill.online = lambda: online
+    post.manager.standstill.online = lambda: online
     online = False
 
     async def scenario() -> None:
@@ -344,18 +344,18 @@ def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> No
             for id in ids:
                 await post.settled(id, "deferred")
             asked = len(post.finder.asked)
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             await asyncio.sleep(0.02)
             assert len(post.finder.asked) == asked  # no route: nothing is even looked up
             online = True
             for nth in range(3):  # a route, but the name servers do not answer yet: one message at a time asks
-                post.engine.standstill.poll()
+                post.manager.standstill.poll()
                 await post.until("one asks", lambda nth=nth: len(post.finder.asked) == asked + nth + 1 and not post.scheduler.active)
             assert len(post.finder.asked) == asked + 3
             post.finder.troubles.clear()
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             await post.until("one is through", lambda: len(post.scheduler.active) == 0 and len(post.spool.ids("deferred")) == 19)
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             for id in ids:
                 await post.settled(id, None)
         assert "daemon online" in post.told()
@@ -365,7 +365,7 @@ def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> No
 
 def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) -> None:
     """It is its own probe."""
-    post.engine.standstill.online = lambda: True
+    post.manager.standstill.online = lambda: True
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = offline()
@@ -373,11 +373,11 @@ def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) ->
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
             for _ in range(2):
-                post.engine.standstill.poll()
+                post.manager.standstill.poll()
                 await asyncio.sleep(0.02)
                 await post.settled(id, "deferred")
             post.finder.troubles.clear()
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             await post.settled(id, None)
 
     play(scenario())
@@ -386,7 +386,7 @@ def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) ->
 def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post) -> None:
     """Its address is known without a DNS; the host is not blamed, no breaker opens, and it goes when there is a route."""
     online = False
-    post.engine.standstill.online = lambda: online
+    post.manager.standstill.online = lambda: online
     post.courier.script["a@example.com"] = [NO_CONNECTION]
 
     async def scenario() -> None:
@@ -400,9 +400,9 @@ def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post
             assert destination.breaker.failures == 0
             post.courier.script.clear()
             online = True
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             await post.until("one is through", lambda: len(post.scheduler.active) == 0 and len(post.spool.ids("deferred")) == 4)
-            post.engine.standstill.poll()
+            post.manager.standstill.poll()
             for id in ids:
                 await post.settled(id, None)
 
@@ -434,7 +434,7 @@ def test_a_machine_that_has_no_descriptor_left_blames_no_host(post: Post) -> Non
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
 def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(post: Post, ip: str) -> None:
     """A relay at home that is down is an attempt, with a network or without one."""
-    post.engine.standstill.online = lambda: False
+    post.manager.standstill.online = lambda: False
     post.courier.script["a@example.com"] = [NO_CONNECTION._replace(hop=Hop("localhost", ip, 25))]
 
     async def scenario() -> None:
@@ -448,7 +448,7 @@ def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(pos
 
 def test_trouble_with_the_dns_is_never_permanent(post: Post) -> None:
     """However often it fails: mail waits until its own time is up, and goes as soon as the DNS answers."""
-    post.engine.policy.schedule = Schedule([600.0], DAY)
+    post.manager.policy.schedule = Schedule([600.0], DAY)
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = Unroutable(451, "4.4.3", "SERVFAIL", "defer", Cause.DNS)

@@ -1,4 +1,4 @@
-"""Trouble for an engine: a function that fails, a host that is gone, a destination that is closed; and the reports that come of it."""
+"""Trouble for a manager: a function that fails, a host that is gone, a destination that is closed; and the reports that come of it."""
 
 from __future__ import annotations
 

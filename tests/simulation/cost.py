@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
-from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.spool import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
@@ -47,7 +47,7 @@ def best(measure: Callable[[], float]) -> float:
 def one_relay() -> float:
     """A queue as the engine works it off: five sessions, each taking the next job as it has done one."""
     jobs = [job(Route("relay:out", (), relay=True), str(nth), "me@example.com") for nth in range(SOME)]
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     begin = time.perf_counter()
     for one in jobs:
         destination = scheduler.queue(one)
@@ -62,7 +62,7 @@ def one_relay() -> float:
 def many_destinations() -> float:
     """Each message goes somewhere else."""
     jobs = [job(Route(f"mx:{nth}.example", (), relay=False), str(nth), f"{nth}@example.com") for nth in range(SOME)]
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     begin = time.perf_counter()
     for one in jobs:
         scheduler.queue(one)
@@ -78,7 +78,7 @@ def waiting(many: int) -> tuple[float, float]:
     """Bytes for each message that is due some day of the next week, and seconds for a plan."""
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    scheduler = Scheduler(Limits())
+    scheduler = Scheduler(QueueLimits())
     scheduler.plan(NOW)
     for nth in range(many):
         scheduler.expect(f"01JZ{nth:022}", NOW + 600 + nth * 6e5 / many)

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.limits.window import Window
-from mailer.queue.scheduler import Limits
+from mailer.queue.scheduler import QueueLimits
 from tests.simulation.world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, Fixed, Kind, Plain, Simulation
 
 MIXTURE = [FAST] * 14 + [GREY, SLOW, CROWDED, CROWDED, OUTAGE, HOLE]
@@ -43,7 +43,7 @@ def simulate(
 ) -> Simulation:
     """Six hours of it. With `only`, what is not of that kind is left out, and all else is the same."""
     hosts = {f"mx:{nth}.example": MIXTURE[nth % len(MIXTURE)] for nth in range(destinations)}
-    simulation = Simulation(hosts, Limits(active=10 * connections, connections=connections), window, lenient=lenient)
+    simulation = Simulation(hosts, QueueLimits(active=10 * connections, connections=connections), window, lenient=lenient)
     dice, keys = random.Random(1), [*hosts]
     for _ in range(many):
         key = dice.choice(keys)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.limits.window import Window
-from mailer.queue.scheduler import Limits
+from mailer.queue.scheduler import QueueLimits
 
 from .world import CROWDED, FAST, GREY, HOLE, OUTAGE, SLOW, START, Fixed, Kind, Plain, Simulation
 
@@ -21,7 +21,7 @@ KINDS = [FAST, SLOW, GREY, CROWDED, OUTAGE]
 def good_rate(holes: int, window: type[Window] = Window) -> float:
     """Messages in a second for twenty good hosts, behind 500 for each black hole."""
     hosts = {f"good{nth}": FAST for nth in range(20)} | {f"hole{nth}": HOLE for nth in range(holes)}
-    simulation = Simulation(hosts, Limits(active=1000), window)
+    simulation = Simulation(hosts, QueueLimits(active=1000), window)
     for nth in range(holes * 500):
         simulation.put(f"hole{nth % holes}")
     for nth in range(20_000):
@@ -38,7 +38,7 @@ def test_a_black_hole_costs_the_others_less_than_a_twentieth() -> None:
 
 def test_a_slow_destination_never_fills_the_memory() -> None:
     """Whoever comes later is read at once, and what waits for the slow one is read twice at most."""
-    simulation = Simulation({"slow": SLOW, "good": FAST}, Limits(active=200))
+    simulation = Simulation({"slow": SLOW, "good": FAST}, QueueLimits(active=200))
     for _ in range(2000):
         simulation.put("slow")
     late = simulation.put("good", at=60)
@@ -85,7 +85,7 @@ def test_hosts_that_accept_and_say_nothing_take_nobodys_sessions(networks: int) 
 
 def test_those_of_one_kind_are_served_alike() -> None:
     """However few sessions there are: fairness by Jain's index."""
-    simulation = Simulation({f"good{nth}": FAST for nth in range(50)}, Limits(connections=10))
+    simulation = Simulation({f"good{nth}": FAST for nth in range(50)}, QueueLimits(connections=10))
     for nth in range(10_000):
         simulation.put(f"good{nth % 50}")
     simulation.run(60)
@@ -107,7 +107,7 @@ def test_an_outage_ends_without_a_stampede() -> None:
 
 def test_a_destination_that_is_slow_to_let_us_in_has_its_mail_waiting_in_memory() -> None:
     """Before anybody can know how much it takes, nothing is put off for a quarter of an hour because it would be too much."""
-    simulation = Simulation({"far": Kind("far", connect=3.0)}, Limits(active=400, connections=20))
+    simulation = Simulation({"far": Kind("far", connect=3.0)}, QueueLimits(active=400, connections=20))
     for _ in range(6000):
         simulation.put("far")
     tally = simulation.run(3600)
@@ -117,7 +117,7 @@ def test_a_destination_that_is_slow_to_let_us_in_has_its_mail_waiting_in_memory(
 
 def test_what_would_wait_very_long_is_put_off() -> None:
     """Where the mail of more than a quarter of an hour waits, more of it goes back to the disk, where it can be late, and expire."""
-    simulation = Simulation({"slow": Kind("slow", service=60.0, guests=1)}, Limits(active=400, connections=20))
+    simulation = Simulation({"slow": Kind("slow", service=60.0, guests=1)}, QueueLimits(active=400, connections=20))
     for at in range(2500):
         simulation.put("slow", at=0.0 if at < 1500 else 40.0)
     tally = simulation.run(3600)
@@ -127,12 +127,12 @@ def test_what_would_wait_very_long_is_put_off() -> None:
 
 def test_single_mail_passes_a_flood_which_is_hardly_slower() -> None:
     """One in five turns belongs to the others: ten messages pass ten thousand, which take a quarter longer at most."""
-    simulation = Simulation({"d": FAST}, Limits(active=40_000))
+    simulation = Simulation({"d": FAST}, QueueLimits(active=40_000))
     flood = [simulation.put("d", sender="news@example.com") for _ in range(2000)]
     small = [simulation.put("d", sender=f"{nth}@example.com") for nth in range(500)]
     simulation.run(10_000)
     first, last = max(one.done for one in small), max(one.done for one in flood)
-    alone = Simulation({"d": FAST}, Limits(active=40_000))
+    alone = Simulation({"d": FAST}, QueueLimits(active=40_000))
     for _ in range(2000):
         alone.put("d", sender="news@example.com")
     assert first <= last
@@ -148,7 +148,7 @@ def test_single_mail_passes_a_flood_which_is_hardly_slower() -> None:
 @example([(4, "a", 599), (4, "a", 599)], 1, 1)
 def test_nothing_is_lost_or_stuck(mail: list[tuple[int, str, int]], active: int, connections: int) -> None:
     """Whatever comes when, and however little room there is: all of it is delivered, once, and nothing is left in memory."""
-    simulation = Simulation({kind.name: kind for kind in KINDS}, Limits(active, connections))
+    simulation = Simulation({kind.name: kind for kind in KINDS}, QueueLimits(active, connections))
     messages = [simulation.put(KINDS[kind].name, sender, at) for kind, sender, at in mail]
     simulation.run(86_400)
     assert all(message.done for message in messages)

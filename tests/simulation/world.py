@@ -18,7 +18,7 @@ from mailer.limits.window import Window
 from mailer.queue.admission import LONG
 from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
-from mailer.queue.scheduler import Limits, Scheduler
+from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
 from mailer.transport.route import NextHop, Route
@@ -134,7 +134,7 @@ class Simulation:
     def __init__(
         self,
         hosts: dict[str, Kind],
-        limits: Limits | None = None,
+        limits: QueueLimits | None = None,
         window: Callable[..., Window] = Window,
         *,
         lenient: bool = True,
@@ -142,7 +142,7 @@ class Simulation:
     ) -> None:
         self.hosts = hosts
         self.routes = {key: Route(key, _stops(key, kind), relay=False) for key, kind in hosts.items()}
-        self.scheduler = Scheduler(limits or Limits())
+        self.scheduler = Scheduler(limits or QueueLimits())
         self.window, self.lenient = window, lenient
         self.random = random.Random(seed)
         self.now = START
