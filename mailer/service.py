@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mailer.config import load
-from mailer.config.owner import check_ancestors
+from mailer.config.secret import check_ancestors
 from mailer.events import Alarm, Daemon, Events
 from mailer.intake.door import Door
 from mailer.io.clock import SystemClock

@@ -7,8 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from mailer.config.owner import Owner, keeper_of
-from mailer.config.secret import read_key
+from mailer.config.secret import Owner, keeper_of, read_key
 from mailer.dkim.author import nearest
 from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.config.forms import EVERYTHING
+from mailer.config.kinds import EVERYTHING
 from mailer.mail.address_list import in_header
 from mailer.mail.domain import ascii_domain
 from mailer.net.query import Asker

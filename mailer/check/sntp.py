@@ -13,7 +13,7 @@ from .lookups import reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.config.forms import HostPort
+    from mailer.config.kinds import HostPort
 
     from .lookups import Lookups
 

@@ -6,9 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from mailer.config import advice, file, manual, report, values
+from mailer.config import advice, file, manual, model, values
 from mailer.config.file import Mistake
-from mailer.config.owner import owner_of
+from mailer.config.secret import owner_of
 from mailer.config.values import find
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import safe
@@ -104,10 +104,10 @@ def show(given: Given) -> int:
         raise usage("config show takes no operands", "config show")
     config = file.load(given.text("--config"), given.text("--spool"))
     if given.flag("--json"):
-        for row in report.rows(config):
+        for row in model.as_rows(config):
             print(json.dumps(row))
     else:
-        for line in report.lines(config):
+        for line in model.as_lines(config):
             print(safe(line))
     return OK
 

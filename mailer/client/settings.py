@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailer.config.numbers import check_numbers
+from mailer.config.kinds import check_numbers
 from mailer.transport.endpoint import Timeouts
 
 TIMEOUTS = Timeouts(greeting=60.0, ehlo=60.0, mail=60.0, rcpt=60.0)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from mailer.config.kinds import refuse_port
-from mailer.config.numbers import check_numbers, check_port
+from mailer.config.kinds import check_numbers, check_port, refuse_port
 from mailer.config.sections.relay import PORTS
 from mailer.config.values import own_hostname
 from mailer.mail.delivery_options import NOTHING, Request

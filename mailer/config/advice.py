@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 
 from .file import Mistake
-from .owner import check_ancestors
-from .secret import Secret, read_key
+from .secret import Secret, check_ancestors, read_key
 from .sections.relay import SECRETS
 from .values import nowhere
 

@@ -3,7 +3,7 @@
 ``mailer config set`` replaces the value where it stands, or adds a line where it belongs: below the
 commented line that shows the setting, else after the last line of its section, else in a new section
 at the end. `tomlkit` sees that one section only, and keeps what it does not change as it was written; of a whole file it would bring
-tables together that belong to one list. The new text is judged as a whole before it takes the place of the old file, in one
+tables together that belong to one list. The new text is validated as a whole before it takes the place of the old file, in one
 rename, so a reader sees the old file or the new one.
 """
 
@@ -23,10 +23,9 @@ from mailer.io.durable import sync_directory, write_new
 from mailer.mail.problem import Problem, from_os
 
 from .file import at, config_of, examine
-from .kinds import nearest
+from .kinds import literal, nearest
 from .model import LISTED, NAMED, TABLES
 from .places import Places
-from .report import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 import warnings
 from functools import lru_cache
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, NamedTuple
+
+sre: Any = import_module("re._constants")  # the two are not documented, and have no types
+parser: Any = import_module("re._parser")
 
 LONGEST = 400  # characters of an expression, and of a reply that are looked at
 REACH = (LONGEST, LONGEST, 200)  # the same, with no, one and two repetitions that are `WIDE`; none may have three
@@ -52,7 +54,7 @@ class Expression:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # what will mean something else in a later Python
-                ways = _ways(_parser.parse(text))
+                ways = _ways(parser.parse(text))
         except (re.error, RecursionError, OverflowError, Warning) as error:
             raise ValueError(f"this is no regular expression: {error}") from None
         if ways.too_many:

@@ -1,4 +1,4 @@
-"""The configuration file: found, parsed, and judged as a whole.
+"""The configuration file: found, parsed, and validated as a whole.
 
 `load` is for everybody who needs settings; `examine` for ``mailer config check``, which shows all that is wrong. Each section is built
 from its declaration, and says itself what it must not mean, alone and beside others. All problems are found in
@@ -76,8 +76,8 @@ def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Conf
         return None, [_syntax(str(error), text)]
     if only:  # and what is in no section, which was meant for one
         raw = {name: value for name, value in raw.items() if name in only or not isinstance(value, dict | list)}
-    judge = Judge(raw, Places(text))
-    return judge.config(path), judge.problems
+    validation = Validation(raw, Places(text))
+    return validation.config(path), validation.problems
 
 
 def at(path: str, problem: Mistake) -> str:
@@ -93,7 +93,7 @@ def _syntax(message: str, text: str) -> Mistake:
     return Mistake(int(match[2] or 1 + text.rstrip().count("\n")), f"this is no TOML: {match[1]}")
 
 
-class Judge:
+class Validation:
     """Reads the tables `raw`; afterwards `problems` and `lines` are complete. A section that is wrong in itself is None."""
 
     def __init__(self, raw: Mapping[str, Any], places: Places) -> None:

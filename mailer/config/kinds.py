@@ -1,23 +1,155 @@
 """The kinds of values that settings have besides those in `values`: how each is read, how it is written, what the manual calls it.
 
-What a kind reads has its final form (`forms`): nobody reads a text of the configuration a second time.
+What a kind reads has its final form, here `Rate`, `HostPort`, `Via` and `Pattern` besides texts and numbers: no text of the configuration
+is read a second time, and `str` says each form as the file writes it. Each reader raises `ValueError` that says what is wrong and what
+to write instead, as do the checks of numbers that a program hands in.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from mailer.mail.domain import ascii_domain
 
 from . import values
-from .forms import HostPort, Pattern, Rate, Via
 from .sections import ALIASES, AUTHORS, DOMAINS, DURATION, KEPT, SIZE, TEXT, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Literal
 
 T = TypeVar("T")
 
+UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""The times, in seconds, that a rate may be over; of two that are alike the first one is written."""
+
+RELAY = "relay:"
+
 _SELECTOR = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+
+_LISTEN = re.compile(r"(\[[^][]+\]|[^][:]+):([0-9]{1,5})")
+
+
+class Rate(NamedTuple):
+    """A limit of so many things in so many seconds."""
+
+    number: int
+    seconds: float
+
+    @classmethod
+    def read(cls, value: object) -> Rate:
+        """What ``100/min`` says."""
+        text = values.text(value)
+        number, _, unit = text.partition("/")
+        if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) and unit in UNITS):
+            raise ValueError(f'{values.written(text)} is no rate; write "10/s", "100/min", "2000/h" or "50000/d"')
+        return cls(int(number), UNITS[unit])
+
+    def __str__(self) -> str:
+        return f"{self.number}/{next(unit for unit, seconds in UNITS.items() if seconds == self.seconds)}"
+
+
+class HostPort(NamedTuple):
+    """A host, by name or address, and a port there; 0 where the usual one is meant."""
+
+    host: str
+    port: int = 0
+
+    @classmethod
+    def read(cls, value: object) -> HostPort:
+        """What ``host``, ``host:port``, ``2001:db8::1`` or ``[2001:db8::1]:53`` says."""
+        text = values.text(value)
+        host, colon, port = text.rpartition(":")
+        if not colon or text.endswith("]") or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+            return cls(_host(text))
+        if not port.isascii() or not port.isdigit():
+            raise ValueError(f"{values.written(value)} has no port behind the colon")
+        return cls(_host(host), _port(int(port[:9])))
+
+    def __str__(self) -> str:
+        if not self.port:
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Via(NamedTuple):
+    """One way out: the relay called `name`, or the MX hosts of the domain."""
+
+    kind: Literal["relay", "mx"]
+    name: str = ""
+
+    @classmethod
+    def read(cls, value: object) -> Via:
+        """What ``relay:NAME`` or ``mx`` says."""
+        text = values.text(value)
+        name = text.removeprefix(RELAY)
+        if name and name != text:
+            return cls("relay", name)
+        if text != "mx":
+            raise ValueError(f'{values.written(value)} is no way out; write "mx" or "relay:NAME"')
+        return cls("mx")
+
+    def __str__(self) -> str:
+        return f"relay:{self.name}" if self.kind == "relay" else "mx"
+
+
+class Pattern(NamedTuple):
+    """What domains, hosts or a relay a rule holds for: ``*``, ``*.domain``, a domain, or ``relay:NAME``.
+
+    `text` is as the file has it, in lower case and without a dot at the end; `form` is compared: domains are there as in the DNS.
+    """
+
+    text: str
+    form: str
+
+    @classmethod
+    def read(cls, value: object) -> Pattern:
+        """A pattern of domains."""
+        text = values.text(value).lower().removesuffix(".")
+        wild = "*." if text.startswith("*.") else ""
+        if text == "*":
+            return EVERYTHING
+        values.domain(text.removeprefix(wild))
+        try:
+            return cls(text, wild + ascii_domain(text.removeprefix(wild)))
+        except ValueError:  # what no DNS has leads nowhere, which is found out on the way
+            return cls(text, text)
+
+    @classmethod
+    def read_target(cls, value: object) -> Pattern:
+        """A pattern of domains and hosts, or a relay."""
+        text = values.text(value)
+        return cls(text, text) if text.startswith(RELAY) and len(text) > len(RELAY) else cls.read(text)
+
+    @property
+    def relay(self) -> str:
+        """The name of the relay that is meant; empty where domains are."""
+        return self.text.removeprefix(RELAY) if self.text.startswith(RELAY) else ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+EVERYTHING = Pattern("*", "*")
+
+
+def check_numbers(settings: Any) -> None:
+    """Raises `ValueError` for a field of the dataclass `settings` that is declared a number and has none.
+
+    Numbers come out of environments and files as texts, and of ``port="2525"`` Python says some calls later that it cannot be compared.
+    """
+    numbers: dict[str, Any] = {"int": int, "float": (int, float), "int | None": (int, type(None)), "float | None": (int, float, type(None))}
+    for name, field in settings.__dataclass_fields__.items():
+        wanted, value = numbers.get(field.type), getattr(settings, name)
+        if wanted and (not isinstance(value, wanted) or isinstance(value, bool) or value != value):  # noqa: PLR0124 - not a number
+            raise ValueError(f"{name} is {'a whole number' if field.type.startswith('int') else 'a number'}, not {value!r}")
+
+
+def check_port(port: object) -> None:
+    """Raises `ValueError` for what is no port; 0 stands for one that is chosen elsewhere."""
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+        raise ValueError(f"port is a whole number from 0 to 65535, not {port!r}")
 
 
 def _period(value: object) -> float:
@@ -79,39 +211,33 @@ def refuse_port(text: str) -> None:
 
 
 def _nameserver(value: object) -> HostPort:
-    """An IP address, or one with a port: ``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1``, ``[2001:db8::1]:53``."""
+    """An IP address, or one with a port."""
     from ipaddress import ip_address
 
-    host, port = _split(values.text(value))
     try:
-        ip_address(host)
-        if port and not (port.isascii() and port.isdigit()):
-            raise ValueError
-        return HostPort(host, _port(int(port[:9])) if port else 0)
+        place = HostPort.read(value)
+        ip_address(place.host)
+        if values.text(value).count("[") == values.text(value).count("]"):
+            return place
     except ValueError:
-        raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"') from None
-
-
-def _split(text: str) -> tuple[str, str]:
-    """The host and the port in ``host:port`` and ``[address]:port``; no port if there is none."""
-    if text.startswith("["):
-        host, colon, port = text[1:].rpartition("]:")
-        return (host, port or "0") if colon else (text[1:].removesuffix("]") if text.endswith("]") else "", "")
-    host, colon, port = text.rpartition(":")
-    return (host, port or "0") if colon and ":" not in host else (text, "")
+        pass
+    raise ValueError(f'{values.written(value)} is no name server; write "192.0.2.1" or "192.0.2.1:53"')
 
 
 def _server(value: object) -> HostPort | None:
     """A host with or without a port, or nothing."""
+    return HostPort.read(value) if value != "" else None
+
+
+def _listen(value: object) -> HostPort | None:
+    """An address and a port, or nothing: ``127.0.0.1:9925``, ``[::1]:9925``."""
     text = values.text(value)
-    if not text:
-        return None
-    host, colon, port = text.rpartition(":")
-    if not colon or ":" in host:
-        return HostPort(_host(text))
-    if not port.isascii() or not port.isdigit():
-        raise ValueError(f"{values.written(value)} has no port behind the colon")
-    return HostPort(_host(host), _port(int(port[:9])))
+    match = _LISTEN.fullmatch(text)
+    if match:
+        return HostPort(_host(match[1]), _port(int(match[2])))
+    if text:
+        raise ValueError(f'{values.written(text)} is no address to listen on; write "127.0.0.1:9925" or "[::1]:9925"')
+    return None
 
 
 def _variable(value: object) -> str:
@@ -243,6 +369,7 @@ PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)
 SERVER = Kind("host[:port]", _server)
+LISTEN = Kind("host:port", _listen)
 PATTERN = Kind("pattern", Pattern.read)
 TARGET = Kind("pattern | mx | relay:NAME", Pattern.read_target)
 RATE = Kind("rate", Rate.read)
@@ -272,3 +399,14 @@ def write(kind: Kind[Any], value: Any) -> Any:
     if kind in WRITERS:
         return WRITERS[kind](value)
     return value if isinstance(value, str | int | float | dict | list) else str(value)
+
+
+def literal(value: Any) -> str:
+    """A value as TOML writes it, on one line. Raises `TypeError` for what is no text, number or switch, nor a list or table of those."""
+    import tomli_w
+
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{tomli_w.dumps({name: ''}).partition(' = ')[0]} = {literal(item)}" for name, item in value.items()) + " }"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")

@@ -11,9 +11,8 @@ import sys
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from .kinds import write
+from .kinds import literal, write
 from .model import SECTIONS, TABLES
-from .report import literal
 
 if TYPE_CHECKING:
     from typing import Any

@@ -1,33 +1,35 @@
-"""Every section there is, and `Config`, which has them all: what the operator has written down, as one value.
+"""Every section there is, and `Config`, which has them all: what the operator has written down, as one value, and how that is shown.
 
 Used by everybody who needs a setting. All values have their final types: durations are seconds, sizes are bytes, paths are
 absolute, and what depends on other settings has been worked out. ``Config()`` is what holds when nothing is configured.
+
+`as_lines` and `as_rows` say setting by setting what is in force and where it comes from, as a configuration or for JSON. No secret is in
+either: the configuration knows only where one is, and of a command for it, whose arguments may tell more, only the program is shown.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .kinds import literal, write
 from .sections import Mailer, Submission, SubmissionSettings
-from .sections.check import Check
-from .sections.delivery import Breaker, Delivery, Retry, Timeouts
+from .sections.delivery import BreakerSettings, Delivery, Retry, TimeoutSettings
 from .sections.dkim import Dkim
 from .sections.intake import Intake, Submitter
-from .sections.listeners import Bounce, Log, Metrics, Status
-from .sections.net import Dns, Tls
-from .sections.relay import Relay
-from .sections.route import RouteRule, completed
+from .sections.listeners import Bounce, LogSettings, Metrics, Status
+from .sections.net import Check, Dns, Tls
+from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Self
+    from collections.abc import Iterator, Mapping
+    from typing import Self
 
-    from .sections import Section
+    from .sections import Section, Setting
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, Breaker, Timeouts, Retry, Tls, Dns,
-    Check, Bounce, Status, Log, Metrics,
+    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSettings, TimeoutSettings,
+    Retry, Tls, Dns, Check, Bounce, Status, LogSettings, Metrics,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -55,15 +57,15 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     shapes: tuple[Shape, ...]
     sources: tuple[Source, ...]
     reactions: tuple[Reaction, ...]
-    breaker: Breaker
-    timeouts: Timeouts
+    breaker: BreakerSettings
+    timeouts: TimeoutSettings
     retry: Retry
     tls: Tls
     dns: Dns
     check: Check
     bounce: Bounce
     status: Status
-    log: Log
+    log: LogSettings
     metrics: Metrics
     path: str
     """The file that it was read from; empty if there is none."""
@@ -118,3 +120,56 @@ class Config:  # noqa: PLW1641 - compared, and never a key
 def _absent(cls: type[Section]) -> Any:
     """What a configuration has where the file has no such section."""
     return {} if cls.word in NAMED else () if cls.word in LISTED else cls()
+
+
+def _in_force(config: Config) -> Iterator[tuple[str, str, Section]]:
+    """All sections, with every relay, route and key: the header in the file, how the names of its settings begin, and the section."""
+    for word, cls in TABLES.items():
+        yield cls.header, word, getattr(config, cls.member)
+    for word, cls in NAMED.items():
+        for name, section in getattr(config, cls.member).items():
+            yield f"[{word}.{literal(name) if '.' in name else name}]", f"{word}.{name}", section
+    for word, cls in LISTED.items():
+        for at, section in enumerate(getattr(config, cls.member)):
+            yield cls.header, f"{word}.{at}", section
+
+
+def as_rows(config: Config) -> Iterator[dict[str, Any]]:
+    """One object a setting: ``key``, ``value`` as the file writes it or null, ``source`` and ``line``."""
+    for _, prefix, section in _in_force(config):
+        for setting in section.settings:
+            source, line = _source(config, f"{prefix}.{setting.key}")
+            yield {"key": f"{prefix}.{setting.key}", "value": _value(setting, section), "source": source, "line": line}
+
+
+def as_lines(config: Config) -> Iterator[str]:
+    """The settings as a file would have them, each with its source in a comment."""
+    for at, (header, prefix, section) in enumerate(_in_force(config)):
+        if at:
+            yield ""
+        yield header
+        for setting in section.settings:
+            source, line = _source(config, f"{prefix}.{setting.key}")
+            value = _value(setting, section)
+            if value is None:
+                yield f"# {setting.key} is not set" + (f": {setting.shown}" if setting.shown else "")
+            else:
+                yield f"{setting.key} = {literal(value)}".ljust(50) + f"  # {source}" + (f":{line}" if line else "")
+
+
+def _source(config: Config, key: str) -> tuple[str, int | None]:
+    """The file and the line, or ``default``, or ``command line``."""
+    line = config.lines.get(key)
+    if line is None:
+        return "default", None
+    return (config.path, line) if line else ("command line", None)
+
+
+def _value(setting: Setting[Any], section: Section) -> Any:
+    """The value as the file writes it; `None` if it is not set."""
+    value = getattr(section, setting.key)
+    if value in (None, "", ()):
+        return None
+    if setting.private:
+        return [value[0], *("…" for _ in value[1:2])]
+    return write(setting.kind, value)

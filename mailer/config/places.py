@@ -1,7 +1,7 @@
 """Where each setting stands in the text of a TOML file, which `tomllib` does not tell.
 
 Used for the line of an error and by ``mailer config set``, which replaces one value and nothing else. The
-text has been accepted by `tomllib`, so this only has to find the way, not to judge. Keys inside an
+text has been accepted by `tomllib`, so this only has to find the way, not to validate. Keys inside an
 inline table have no place of their own; theirs is that of the table.
 """
 
@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 """A key with the tables around it; the members of a list of tables have numbers."""
@@ -23,21 +20,6 @@ _PIECE = re.compile(
     r'''"""(?:[^\\]|\\.)*?"""(?:"{0,2})|\'\'\'.*?\'\'\'(?:'{0,2})|"(?:[^"\\]|\\.)*"|'[^']*'|[][{}\n]|\#[^\n]*|[^][{}"'\n\#]+''',
     re.DOTALL,
 )
-
-
-class Judged(Protocol):
-    """A file that is being judged: its sections by their words, with None for each that is wrong in itself."""
-
-    @property
-    def named(self) -> Mapping[str, Mapping[str, Any]]:
-        """The sections that have names of their own, by these."""
-
-    @property
-    def listed(self) -> Mapping[str, Sequence[Any]]:
-        """The sections of which there may be several, in the order of the file."""
-
-    def line(self, path: Path) -> int:
-        """The line of the file that `path` stands in."""
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from mailer.mail.problem import Problem
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from mailer.config.forms import HostPort
+    from mailer.config.kinds import HostPort
     from mailer.events import Events
     from mailer.io.clock import Clock
     from mailer.queue.invariants import Invariants

@@ -27,7 +27,7 @@ from .query import AT_ONCE, SYSTEM, Asker, DnsAnswer, DnsTrouble, Offline, has_r
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailer.config.forms import HostPort
+    from mailer.config.kinds import HostPort
 
 __all__ = ["DnsTrouble", "NotFound", "Offline", "Resolver"]
 

@@ -36,7 +36,7 @@ from .turns import QuestionTurns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailer.config.forms import HostPort
+    from mailer.config.kinds import HostPort
 
 MAX_CHAIN = 16  # CNAMEs in a row; name servers give up at about as many
 PAYLOAD = 1232  # bytes of UDP that no network cuts into fragments; longer answers come by TCP

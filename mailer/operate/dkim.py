@@ -10,8 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.owner import keeper_of
-from mailer.config.secret import read_key
+from mailer.config.secret import keeper_of, read_key
 from mailer.config.values import find, new_file
 from mailer.dkim import key as keys
 from mailer.io.durable import sync_directory, write_new
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.config import Config
-    from mailer.config.owner import Owner
+    from mailer.config.secret import Owner
     from mailer.config.sections.dkim import Dkim
     from mailer.dkim.key import PrivateKey
     from mailer.dkim.verify import SignatureClaim

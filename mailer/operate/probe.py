@@ -120,7 +120,7 @@ def become(config: Config, again: Callable[[], Config]) -> Config:
     `again` reads it. His may not be the files of the library, so all of it that a probe needs is loaded before.
     """
     from mailer.client import probe  # noqa: F401
-    from mailer.config.owner import owner_of
+    from mailer.config.secret import owner_of
     from mailer.net import oauth  # noqa: F401
     from mailer.routing import resolve  # noqa: F401
 
@@ -144,9 +144,8 @@ def config_for(config: Config, target: str, tls: str | None) -> Config:
 
     Raises `ValueError` for a target that is none, and for `tls` (a mode) where a relay has its own terms.
     """
-    from mailer.config.forms import Via
-    from mailer.config.sections.relay import PORTS, Relay
-    from mailer.config.sections.route import everything
+    from mailer.config.kinds import Via
+    from mailer.config.sections.relay import PORTS, Relay, everything
 
     if tls is not None and (tls not in PORTS or target in config.relays):
         hint = f"--tls takes {', '.join(PORTS)}" if tls not in PORTS else f"the terms of the relay {target} stand in the configuration"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.check.rules.dkim import difference
 from mailer.config import edit, file
 from mailer.config.kinds import PERIOD, write
-from mailer.config.owner import keeper_of
+from mailer.config.secret import keeper_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.config import Config
-    from mailer.config.owner import Owner
+    from mailer.config.secret import Owner
     from mailer.config.sections.dkim import Dkim
 
     from .dkim import KeyWish, Published

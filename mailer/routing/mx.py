@@ -35,7 +35,7 @@ from mailer.transport.route import Unroutable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mailer.config.forms import Via
+    from mailer.config.kinds import Via
 
 MAX_EXCHANGERS = 10  # hosts looked up for one domain, however many it has
 MAX_ADDRESSES = 5  # called in one attempt, all hosts together

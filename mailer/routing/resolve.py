@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mailer.config import Config
-    from mailer.config.forms import Via
-    from mailer.config.sections.relay import Relay
-    from mailer.config.sections.route import RouteRule
+    from mailer.config.kinds import Via
+    from mailer.config.sections.relay import Relay, RouteRule
 
     from .mx import Lookup, MailHost
 

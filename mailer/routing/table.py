@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.config.sections.route import TO_MX, everything
+from mailer.config.sections.relay import TO_MX, everything
 from mailer.mail.domain import compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mailer.config.sections.route import RouteRule
+    from mailer.config.sections.relay import RouteRule
 
 
 DEFAULT = everything(TO_MX)

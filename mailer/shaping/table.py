@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mailer.config import Config
-    from mailer.config.forms import Rate
+    from mailer.config.kinds import Rate
 
     from ..transport.route import Route
 

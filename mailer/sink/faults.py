@@ -29,7 +29,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mailer.config.numbers import check_numbers
+from mailer.config.kinds import check_numbers
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_events import PHASES, Body, Data, Question, Rcpt
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Self
 
-from mailer.config.numbers import check_port
+from mailer.config.kinds import check_port
 from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known

@@ -6,7 +6,7 @@ import pytest
 
 from mailer.config.advice import missing
 from mailer.config.file import at, config_of, examine
-from mailer.config.report import lines, rows
+from mailer.config.model import as_lines, as_rows
 from mailer.config.secret import LONGEST_KEY, read_key
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.problem import Problem
@@ -71,8 +71,8 @@ def test_selectors_and_times_have_one_form() -> None:
 def test_keys_are_shown() -> None:
     """`config show` prints them as the file would have them, and as rows."""
     config = config_of("c.toml", KEY.encode())
-    assert "[[dkim]]" in list(lines(config))
-    assert {"key": "dkim.0.selector", "value": "s1", "source": "c.toml", "line": 3} in list(rows(config))
+    assert "[[dkim]]" in list(as_lines(config))
+    assert {"key": "dkim.0.selector", "value": "s1", "source": "c.toml", "line": 3} in list(as_rows(config))
 
 
 def test_a_key_file_is_read(tmp_path: Path) -> None:

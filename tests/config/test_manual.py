@@ -11,8 +11,7 @@ import pytest
 
 from mailer.config import manual
 from mailer.config.file import config_of
-from mailer.config.model import LISTED, NAMED, TABLES, Config
-from mailer.config.report import rows
+from mailer.config.model import LISTED, NAMED, TABLES, Config, as_rows
 from mailer.config.sections import Setting
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +38,8 @@ def test_every_line_of_the_example_is_right_without_its_mark() -> None:
     alternatives = ("password_command", "password_env", "oauth", "ca_file", "server_name")
     text = "\n".join(line for line in manual.example().splitlines() if not line.startswith(tuple(f"#{name}" for name in alternatives)))
     config = config_of("", re.sub(r"(?m)^#([a-z_]+ =|\[)", r"\1", text).encode())
-    shown = {row["key"]: row["value"] for row in rows(config)}
-    for row in rows(Config()):
+    shown = {row["key"]: row["value"] for row in as_rows(config)}
+    for row in as_rows(Config()):
         name, _, key = row["key"].rpartition(".")
         setting = next((s for n, s in SETTINGS if n == name and s.key == key), None)
         if setting and not setting.example:

@@ -6,7 +6,7 @@ import pytest
 
 from mailer.config import Config
 from mailer.config.file import at, config_of, examine
-from mailer.config.report import lines
+from mailer.config.model import as_lines
 
 
 def problems(value: str) -> list[str]:
@@ -36,7 +36,7 @@ def test_an_address_and_a_port(written: str, listen: str) -> None:
     """IPv4, IPv6 in brackets, and names; what is printed of it can be read again."""
     config = config_of("", f'[metrics]\nlisten = "{written}"\n'.encode())
     assert str(config.metrics.listen) == listen
-    assert config_of("", "\n".join(lines(config)).encode()).metrics == config.metrics
+    assert config_of("", "\n".join(as_lines(config)).encode()).metrics == config.metrics
 
 
 @pytest.mark.parametrize(

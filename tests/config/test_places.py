@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.config.model import literal
 from mailer.config.places import Places
-from mailer.config.report import literal
 
 TEXT = '''\
 # [mailer]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mailer.config import Config
 from mailer.config.expression import LONGEST, Expression
 from mailer.config.file import at, config_of, examine
-from mailer.config.forms import Rate
-from mailer.config.report import lines
+from mailer.config.kinds import Rate
+from mailer.config.model import as_lines
 
 WHOLE = """
 [delivery]
@@ -97,7 +97,7 @@ def test_nothing_is_limited_by_default() -> None:
 def test_it_is_shown_as_it_is_read() -> None:
     """``mailer config show`` writes a file that means the same."""
     config = config_of("", WHOLE.encode())
-    assert config_of("", "\n".join(lines(config)).encode()) == config
+    assert config_of("", "\n".join(as_lines(config)).encode()) == config
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 
 SOA = ". {ttl} IN SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 {ttl}"
 CODES = {"servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "formerr": dns.rcode.FORMERR, "notimp": dns.rcode.NOTIMP}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.problem import Problem
 from mailer.metrics import readers

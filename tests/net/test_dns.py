@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from mailer.net.dns import DnsTrouble, Resolver
 from tests.fakes.nameserver import Nameserver
 from tests.net.questions import Clock, absent, run, trouble

@@ -7,7 +7,7 @@ from socket import SOCK_DGRAM
 
 import pytest
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from mailer.net.dns import DnsTrouble, NotFound, Offline, Resolver
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.sockets import closed_port

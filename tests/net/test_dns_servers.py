@@ -9,7 +9,7 @@ from socket import SOCK_DGRAM
 
 import pytest
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from mailer.net import turns
 from mailer.net.dns import DnsTrouble, NotFound, Offline, Resolver
 from tests.fakes.nameserver import Nameserver

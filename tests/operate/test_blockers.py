@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailer.config import Config
-from mailer.config.forms import Via
+from mailer.config.kinds import Via
 from mailer.config.sections.relay import Relay
 from mailer.mail.cause import Cause
 from mailer.operate.blockers import Blocker, Facts, blockers

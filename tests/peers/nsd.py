@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from tests.fakes.processes import Program, free_port, which
 
 SERVER = """\

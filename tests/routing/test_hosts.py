@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.config.forms import Via
+from mailer.config.kinds import Via
 from mailer.mail.ip_filter import allowed
 from mailer.net.dns import Offline
 from mailer.routing import mx

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.config.forms import Pattern, Via
-from mailer.config.kinds import HOP
-from mailer.config.sections.route import RouteRule
+from mailer.config.kinds import HOP, Pattern, Via
+from mailer.config.sections.relay import RouteRule
 from mailer.routing.table import DEFAULT, RouteTable
 
 A, B, C = (f"relay:{name}" for name in "abc")

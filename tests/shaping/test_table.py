@@ -6,7 +6,7 @@ import pytest
 
 from mailer.config import Config
 from mailer.config.file import config_of
-from mailer.config.forms import Rate
+from mailer.config.kinds import Rate
 from mailer.shaping.table import TermsTable
 from mailer.transport.route import Route
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from mailer.config.forms import HostPort
+from mailer.config.kinds import HostPort
 from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
 from mailer.testing import LoopbackServer

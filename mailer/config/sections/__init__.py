@@ -14,15 +14,29 @@ from .. import values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, Generic, Self, TypeVar
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Generic, Protocol, Self, TypeVar
 
-    from ..places import Judged, Path
+    from ..places import Path
 
     T_co = TypeVar("T_co", covariant=True)
 
     class Of(Generic[T_co]):
         """Says of what type the value is."""
+
+    class Validated(Protocol):
+        """A file that is being validated: its sections by their words, with None for each that is wrong in itself."""
+
+        @property
+        def named(self) -> Mapping[str, Mapping[str, Any]]:
+            """The sections that have names of their own, by these."""
+
+        @property
+        def listed(self) -> Mapping[str, Sequence[Any]]:
+            """The sections of which there may be several, in the order of the file."""
+
+        def line(self, path: Path) -> int:
+            """The line of the file that `path` stands in."""
 
 else:
     T_co, Of = 0, (object,)  # `Of[T_co]` is a plain object to an interpreter
@@ -136,7 +150,7 @@ class Section:
         return ()
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterable[tuple[Path, str]]:  # noqa: ARG003 - for those that can have some
+    def conflicts(cls, validated: Validated) -> Iterable[tuple[Path, str]]:  # noqa: ARG003 - for those that can have some
         """What the sections of this class must not mean beside each other, or beside others."""
         return ()
 

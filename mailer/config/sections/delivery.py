@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..forms import Rate
-from ..kinds import FRACTION, PERIOD, PORT, RATE, SOURCE, choice, several
+from ..kinds import FRACTION, PERIOD, PORT, RATE, SOURCE, Rate, choice, several
 from . import COUNT, DURATION, SWITCH, Section, Setting
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Delivery(Section, header="[delivery]"):
     stop_timeout = Setting(DURATION, "How long a daemon that is told to stop waits for deliveries under way.", "30s")
 
 
-class Timeouts(Section, header="[timeouts]"):
+class TimeoutSettings(Section, header="[timeouts]"):
     """How long the other side may take in each phase of a session; see RFC 5321 section 4.5.3.2."""
 
     connect = Setting(PERIOD, "For the connection, and for the TLS handshake.", "30s")
@@ -88,7 +87,7 @@ class Retry(Section, header="[retry]"):
     jitter = Setting(FRACTION, "The part of each wait by which it varies at random, so that mail does not move in a herd.", 0.2)
 
 
-class Breaker(Section, header="[breaker]"):
+class BreakerSettings(Section, header="[breaker]"):
     """When a destination is left alone because nobody answers there.
 
     After some attempts in a row that found no host which would talk, its mail waits without being tried; then one attempt decides.

@@ -10,7 +10,8 @@ from . import DOMAIN, SWITCH, Section, Setting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..places import Judged, Path
+    from ..places import Path
+    from . import Validated
 
 
 class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
@@ -60,12 +61,12 @@ class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
             yield "waiting", "a key that is retired waits for nothing; take one of the two away"
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
         """Two keys with one record."""
         seen: dict[tuple[str, str], int] = {}
-        for at, key in enumerate(judged.listed["dkim"]):
+        for at, key in enumerate(validated.listed["dkim"]):
             if key:
                 name, path = (key.selector, key.domain.lower()), ("dkim", at, "selector")
                 if earlier := seen.get(name):
                     yield path, f"line {earlier} has the key {'._domainkey.'.join(name)} already"
-                seen.setdefault(name, judged.line(path))
+                seen.setdefault(name, validated.line(path))

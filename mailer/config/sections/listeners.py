@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from .. import values
-from ..forms import HostPort
-from ..kinds import HOST, PORT, choice
-from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
-
-
-def _listen(value: object) -> HostPort | None:
-    """An address and a port, or nothing: ``127.0.0.1:9925``, ``[::1]:9925``."""
-    text = values.text(value)
-    if not text:
-        return None
-    host, colon, port = text.rpartition(":")
-    bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
-    if not colon or not host or bare or not port.isascii() or not port.isdigit() or len(port) > 5:
-        raise ValueError(f'{values.written(value)} is no address to listen on; write "127.0.0.1:9925" or "[::1]:9925"')
-    return HostPort(HOST.read(host), PORT.read(int(port)))
-
-
-LISTEN = Kind("host:port", _listen)
+from ..kinds import LISTEN, HostPort, choice
+from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Section, Setting
 
 
 class Metrics(Section, header="[metrics]"):
@@ -62,7 +45,7 @@ class Status(Section, header="[status]"):
     retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")
 
 
-class Log(Section, header="[log]"):
+class LogSettings(Section, header="[log]"):
     """What the daemon tells."""
 
     format = Setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")

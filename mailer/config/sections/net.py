@@ -1,9 +1,9 @@
-"""Encryption, and the DNS."""
+"""Encryption, the DNS, and what ``mailer check`` asks of others."""
 
 from __future__ import annotations
 
-from ..kinds import NAMESERVER, PERIOD, choice, several
-from . import COUNT, OPTIONAL_PATH, Section, Setting
+from ..kinds import NAMESERVER, PERIOD, SERVER, choice, several
+from . import COUNT, DOMAIN, OPTIONAL_PATH, Section, Setting
 
 
 class Tls(Section, header="[tls]"):
@@ -37,3 +37,16 @@ class Dns(Section, header="[dns]"):
     timeout = Setting(PERIOD, "How long one name server may take.", "5s")
     lifetime = Setting(PERIOD, "How long one look-up may take, with all servers, questions and repetitions.", "30s")
     cache_size = Setting(COUNT, "How many answers are kept in memory, each for as long as its TTL says.", 10_000)
+
+
+class Check(Section, header="[check]"):
+    """What mailer-check(1) asks besides the DNS of our own domains."""
+
+    blocklists = Setting(
+        several(DOMAIN),
+        "The DNS blocklists that are asked for our addresses. Some do not answer resolvers that many share.",
+        ["zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com"],
+    )
+    port_domain = Setting(DOMAIN, "A domain whose MX hosts are called to see whether port 25 is open.", "gmail.com")
+    time_server = Setting(SERVER, "The NTP server that the clock is compared with; empty: it is not.", "time.cloudflare.com")
+    deadline = Setting(PERIOD, "How long the whole may take; what is not known then is said to be unknown.", "10s")

@@ -1,4 +1,4 @@
-"""A relay: the server of somebody else that takes our mail, and how we prove who we are.
+"""Relays and routes: which way mail leaves, and how we prove who we are to the server of somebody else that takes it.
 
 Encryption with a verified certificate is the default; a password is never sent without it unless the
 section says so in as many words.
@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..kinds import COMMAND, FINGERPRINT, HOST, MAILBOX, PORT, SECRET_PATH, VARIABLE, choice, nearest, several
+from ..kinds import (
+    COMMAND,
+    EVERYTHING,
+    FINGERPRINT,
+    HOP,
+    HOST,
+    MAILBOX,
+    PATTERN,
+    PORT,
+    SECRET_PATH,
+    VARIABLE,
+    Via,
+    choice,
+    nearest,
+    one_or_several,
+    several,
+)
 from ..secret import Secret
 from ..values import written
 from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SWITCH, TEXT, Section, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from ..places import Judged, Path
+    from ..places import Path
+    from . import Validated
 
 PORTS = {"none": 25, "opportunistic": 587, "starttls": 587, "implicit": 465}
 """Submission is port 587 (RFC 6409 §3.1), with TLS from the first byte 465 (RFC 8314 §3.3)."""
@@ -183,9 +200,9 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
             yield "auth", f"{self.auth} takes a password and no token; use auto, xoauth2 or oauthbearer"
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
         """Names that routes could not say."""
-        for name in judged.named["relay"]:
+        for name in validated.named["relay"]:
             if not name or not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
                 yield ("relay", name), f"{written(name)} is no name for a relay; use letters, digits, - _ and ."
 
@@ -193,3 +210,57 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
 def unknown(names: Iterable[str], relays: Mapping[str, Relay | None]) -> Iterator[str]:
     """What is wrong with each of `names` that is none of `relays`."""
     return (f"there is no [relay.{name}]{nearest(name, relays, '[relay.{}]')}" for name in names if name not in relays)
+
+
+TO_MX = Via("mx")
+
+
+class RouteRule(Section, header="[[route]]", member="routes", plural="routes"):
+    """Which way mail for a domain leaves.
+
+    The first route that matches wins; where none does, mail goes to the MX hosts of the domain. With no
+    route at all and one relay, everything goes to that relay.
+    """
+
+    match = Setting(PATTERN, 'A domain, "*.domain" for everything below it, or "*".', example="*.example.net")
+    via = Setting(
+        one_or_several(HOP),
+        'Ways out in order of preference: "relay:NAME", or "mx" for the MX hosts of the domain.',
+        example="relay:out",
+    )
+
+    @classmethod
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
+        """Ways out that there are not, and routes that no mail comes to."""
+        relays = validated.named["relay"]
+        seen: dict[str, int] = {}
+        for at, route in enumerate(validated.listed["route"]):
+            if route:
+                for text in route.ways_out(relays):
+                    yield ("route", at, "via"), text
+                if earlier := seen.get("*") or seen.get(route.match.text):
+                    yield ("route", at, "match"), f"this route is never used: line {earlier} takes the same mail before it"
+                seen.setdefault(route.match.text, validated.line(("route", at, "match")))
+        if len(relays) > 1 and not validated.listed["route"]:
+            yield ("relay", [*relays][1]), "there are several relays and no [[route]] that says which one is used"
+
+    def ways_out(self, relays: Mapping[str, Relay | None]) -> Iterator[str]:
+        """What is wrong with `via` where there are these relays."""
+        yield from unknown((via.name for via in self.via if via.kind == "relay"), relays)
+        authors = {relay.author if (relay := relays.get(via.name)) else "" for via in self.via}
+        if len(authors) > 1:
+            yield "one way out takes one author only and another does not; give them routes of their own"
+        if len(set(self.via)) < len(self.via):
+            yield "via names the same way out twice"
+
+
+def everything(via: Via) -> RouteRule:
+    """The route of all mail by one way out."""
+    return RouteRule(match=EVERYTHING, via=(via,))
+
+
+def completed(routes: Sequence[RouteRule], relays: Mapping[str, Relay]) -> tuple[RouteRule, ...]:
+    """`routes` and one for what none of them takes: by the MX hosts, or by the only relay where nothing is said of routes."""
+    if any(route.match == EVERYTHING for route in routes):
+        return (*routes,)
+    return (*routes, everything(Via("relay", next(iter(relays))) if relays and not routes else TO_MX))

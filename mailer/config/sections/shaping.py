@@ -11,15 +11,15 @@ from mailer.mail.cause import REFUSALS
 
 from .. import values
 from ..expression import Expression, Phrase
-from ..forms import Rate
-from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, choice, nearest, several
+from ..kinds import NAME, PERIOD, RATE, SOURCE, TARGET, Rate, choice, nearest, several
 from . import COUNT, HOSTNAME, SWITCH, Kind, Section, Setting
 from .relay import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..places import Judged, Path
+    from ..places import Path
+    from . import Validated
 
 LEFT = "what the next section that matches says, else [delivery]"
 PHASES = ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body")
@@ -109,20 +109,20 @@ class Shape(Section, header="[[shape]]", member="shapes", plural="shapes"):
     )
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
         """Relays and sources that there are not."""
-        yield from _unknown_targets("shape", judged)
-        sources = {source.name: source for source in judged.listed["source"] if source}
-        for at, shape in enumerate(judged.listed["shape"]):
-            for name in shape.sources if shape and all(judged.listed["source"]) else ():
+        yield from _unknown_targets("shape", validated)
+        sources = {source.name: source for source in validated.listed["source"] if source}
+        for at, shape in enumerate(validated.listed["shape"]):
+            for name in shape.sources if shape and all(validated.listed["source"]) else ():
                 if name not in sources:
                     yield ("shape", at, "sources"), f"there is no source {name}{nearest(name, sources)}"
 
 
-def _unknown_targets(word: str, judged: Judged) -> Iterator[tuple[Path, str]]:
+def _unknown_targets(word: str, validated: Validated) -> Iterator[tuple[Path, str]]:
     """Relays that the rules in the sections `word` are for, and that there are not."""
-    for at, rule in enumerate(judged.listed[word]):
-        for text in unknown((target.relay for target in rule.match if target.relay), judged.named["relay"]) if rule else ():
+    for at, rule in enumerate(validated.listed[word]):
+        for text in unknown((target.relay for target in rule.match if target.relay), validated.named["relay"]) if rule else ():
             yield (word, at, "match"), text
 
 
@@ -149,14 +149,14 @@ class Source(Section, header="[[source]]", member="sources", plural="sources"):
             yield "addresses", "a source has one address of each family; make another source of the other one"
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
         """Two sources with one name."""
         seen: dict[str, int] = {}
-        for at, source in enumerate(judged.listed["source"]):
+        for at, source in enumerate(validated.listed["source"]):
             if source:
                 if earlier := seen.get(source.name):
                     yield ("source", at, "name"), f"line {earlier} has a source {source.name} already"
-                seen.setdefault(source.name, judged.line(("source", at, "name")))
+                seen.setdefault(source.name, validated.line(("source", at, "name")))
 
 
 class Reaction(Section, header="[[reaction]]", member="reactions", plural="reactions"):
@@ -222,6 +222,6 @@ class Reaction(Section, header="[[reaction]]", member="reactions", plural="react
             yield "duration", f"{what}; take this away"
 
     @classmethod
-    def conflicts(cls, judged: Judged) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
         """Relays that there are not."""
-        return _unknown_targets("reaction", judged)
+        return _unknown_targets("reaction", validated)
