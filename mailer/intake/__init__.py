@@ -15,8 +15,7 @@ whether there is any: what is not one's own is not known.
 `handlers`    a question, and the answer to it
 `adoption`    when ``drop/`` is looked at, and what is told of it
 `socket`      the socket: frames, limits, and that no caller harms another
-`shares`      what of that one user may have
-`door`        all of it as the daemon has it
+`component`   all of it as the daemon has it, and the doorbell
 `client`      the other end, for ``mailer status`` and its like
 ============  ===========================================================================================
 

@@ -83,7 +83,7 @@ class Desk:
                 begun = True
                 yield piece
         except (Problem, CorruptFile, OSError) as error:
-            refused = self._failure(error)
+            refused = self._problem(error)
             if begun:
                 raise refused from None
             yield refusal(refused)
@@ -96,7 +96,7 @@ class Desk:
             raise Problem("this daemon does not know that question", "usage")
         return act(uid, rest, data)
 
-    def _failure(self, error: Exception) -> Problem:
+    def _problem(self, error: Exception) -> Problem:
         if isinstance(error, CorruptFile):
             return Problem(f"the message is refused: {error}", "bad-message")
         if isinstance(error, OSError):

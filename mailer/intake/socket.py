@@ -14,21 +14,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.mail.problem import Problem
 from mailer.net.server import AcceptLoop, unix_socket
 from mailer.spool.files.handover import MORE, NAME
 
 from .handlers import PUT, refusal
-from .shares import UserShares, UserTurns
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from mailer.net.server import Peer
+
+T = TypeVar("T")
 
 BACKLOG = 128  # who waits to be accepted; more than that use ``drop/`` at once
 WRITERS = 4  # threads that wait for the disk; more would only queue there
@@ -37,6 +40,7 @@ LARGE = 1 << 19  # bytes: of questions beyond it only so many are held at once:
 LARGE_AT_ONCE = 4
 SMALL = 1 << 14  # bytes of a question that only looks; a filter fits in
 REST = 5.0  # times as long as a piece of an answer took of the processor, until the next: deliveries keep five sixths of the interpreter
+LONGEST_REST = 1.0  # seconds
 MODE = 0o666  # everybody may call; who it is, the kernel says
 
 
@@ -161,3 +165,58 @@ def _close(answer: Iterator[bytes]) -> None:
     """Let go of what it reads from, in the thread that opened it."""
     if close := getattr(answer, "close", None):
         close()
+
+
+class UserShares:
+    """`total` places, `each` of them for one user. Who waits for one is served in the order of coming."""
+
+    def __init__(self, total: int, each: int) -> None:
+        self.each = each
+        self._places = asyncio.Semaphore(total)
+        self._users: dict[int, tuple[asyncio.Semaphore, list[None]]] = {}
+
+    @asynccontextmanager
+    async def of(self, uid: int) -> AsyncIterator[None]:
+        """Have a place, when there is one for user `uid`."""
+        own, waiting = self._users.setdefault(uid, (asyncio.Semaphore(self.each), []))
+        waiting.append(None)
+        try:
+            async with own, self._places:
+                yield
+        finally:
+            waiting.pop()
+            if not waiting:
+                del self._users[uid]
+
+
+class UserTurns:
+    """`threads` that do things for users, `each` of them for one at a time.
+
+    After a piece of work they rest `rest` times as long as it took of the processor: of the interpreter, which is one, the rest is
+    for deliveries. A first question does not wait for that, only what comes after it.
+    """
+
+    def __init__(self, name: str, threads: int, each: int, rest: float = 0.0) -> None:
+        self.rest = rest
+        self._shares = UserShares(threads, each)
+        self._pool = ThreadPoolExecutor(threads, name)
+        self._again = 0.0
+
+    async def do(self, uid: int, function: Callable[..., T], *arguments: object) -> T:
+        """What `function` returns, called in a thread when it is the user's turn."""
+        loop = asyncio.get_running_loop()
+        async with self._shares.of(uid):
+            if (pause := self._again - loop.time()) > 0:
+                await asyncio.sleep(pause)
+            result, spent = await loop.run_in_executor(self._pool, _measured, function, arguments)
+            self._again = loop.time() + min(self.rest * spent, LONGEST_REST)
+            return result
+
+    async def close(self) -> None:
+        """Finish what is under way."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+
+def _measured(function: Callable[..., T], arguments: tuple[object, ...]) -> tuple[T, float]:
+    begun = time.thread_time()
+    return function(*arguments), time.thread_time() - begun

@@ -16,10 +16,11 @@ What was made ready, and is not to be (another component has refused: the ``yiel
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
 
     from mailer.config import Config
@@ -47,14 +48,14 @@ class _Chore(NamedTuple):
 
 
 class Chores:
-    """What the components do side by side, from `begin` to `end`. One that ends, or has a bug, ends the daemon.
+    """What the components do side by side, from `begin` to `stop`. One that ends, or has a bug, ends the daemon.
 
     A disk that fails a chore is told to `trouble`, and memory that runs short to `short`, with words for what could not be done; its
-    turn comes again.
+    turn comes again. They are a `Component` themselves, whose place is before that of those whose end they go on beside.
     """
 
     def __init__(self, trouble: Callable[[OSError], object], short: Callable[[str], object]) -> None:
-        self._trouble = trouble
+        self.trouble = trouble
         self._short = short
         self._works: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Future[None]] = []
@@ -76,6 +77,18 @@ class Chores:
         """Do `work` once; when it is done, so is the daemon."""
         self._works.append(work)
 
+    def beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` once."""
+        self._works.append(lambda: self._beside(work))
+
+    async def start(self) -> None:
+        """Wait for `begin`, when all have started."""
+
+    @contextmanager
+    def reload(self, _config: Config) -> Iterator[None]:
+        """Change nothing: how often something is done is asked before each time."""
+        yield
+
     def begin(self) -> None:
         """Begin with all of them."""
         self._tasks = [asyncio.ensure_future(work()) for work in self._works]
@@ -85,13 +98,17 @@ class Chores:
         self._tasks.append(asyncio.ensure_future(_set(stopping)))
         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
-    async def end(self) -> None:
+    async def stop(self, _grace: float) -> None:
         """Cancel all that go on. Raises what one of them has raised."""
         for task in self._tasks:
             task.cancel()
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
+
+    async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        await work()
+        await asyncio.Event().wait()
 
     async def _repeat(self, chore: _Chore) -> None:
         while True:
@@ -102,7 +119,7 @@ class Chores:
                 elif asyncio.iscoroutine(done := chore.work()):
                     await done
             except OSError as error:
-                self._trouble(error)
+                self.trouble(error)
             except MemoryError:  # of one chore, whose turn comes again
                 self._short(chore.what)
 

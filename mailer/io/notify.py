@@ -9,6 +9,15 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mailer.config import Config
+
+    from .component import Chores
 
 
 def notify(*lines: str) -> bool:
@@ -36,3 +45,30 @@ def watchdog_seconds() -> float | None:
     usec = os.environ.get("WATCHDOG_USEC", "")
     ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     return int(usec) / 2_000_000 if usec.isdecimal() and ours else None
+
+
+class ServiceManager:
+    """What the service manager hears of the daemon: that it is ready, that it lives for as long as `alive` says so, and that it ends.
+
+    It starts last and stops first. `status` is for people to read.
+    """
+
+    def __init__(self, status: str, alive: Callable[[], bool], chores: Chores) -> None:
+        self._status = status
+        self._alive = alive
+        self._chores = chores
+
+    async def start(self) -> None:
+        """Say that all is ready, and give a sign of life as often as it is wanted."""
+        notify("READY=1", f"STATUS={self._status}")
+        if seconds := watchdog_seconds():
+            self._chores.every(seconds, lambda: self._alive() and notify("WATCHDOG=1"))
+
+    @contextmanager
+    def reload(self, _config: Config) -> Iterator[None]:
+        """Change nothing: none of it is configured."""
+        yield
+
+    async def stop(self, _grace: float) -> None:
+        """Say that the end has begun."""
+        notify("STOPPING=1", "STATUS=finishing what is under way")

@@ -1,5 +1,8 @@
 """The log: one line for each event, and for each recipient's outcome; for people on a terminal, JSON elsewhere.
 
+`Log` makes the lines, `LogComponent` is the log of the daemon: where it is written, and what becomes of it at a reload and at the end.
+`writer` is the thread that writes.
+
 No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
 outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it. A line of that form is read
 back without doubt: what has a blank, an equals sign, a quotation mark or a backslash in it stands in quotes, with a backslash before
@@ -8,25 +11,30 @@ the last two.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
 from .writer import Writer, open_stream
 
 if TYPE_CHECKING:
+    from mailer.config import Config
+    from mailer.io.clock import Clock
     from mailer.mail.outcome import Outcome
     from mailer.spool import Entry
 
-__all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "Log", "open_stream"]
+__all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "Log", "LogComponent"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
@@ -34,6 +42,7 @@ _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).e
 _BORDER: Final = '},{"at":'  # between two lines in one array: the quotes of what stands within a string have backslashes
 _QUOTED: Final = frozenset(' ="\\')
 LIMIT: Final = 1000  # characters of one reply in a line
+PATIENCE: Final = 2.0  # seconds that a log which nobody reads holds up the end
 
 
 class Log:
@@ -144,6 +153,51 @@ class Log:
         words = [f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None)]
         text = f"{at[11:19]} {event:<10} {' '.join(words)}"
         return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
+
+
+class LogComponent:
+    """Writes `log`, which is open from the beginning: whoever is made after it may have something to tell. Raises `Problem`."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon, apart=True)
+        self._clock = clock
+        self._use(config, _opened(config))
+
+    async def start(self) -> None:
+        """Go on: the log is open."""
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Open it anew, even where it is the same file, as whoever rotates it expects. One that cannot be opened is refused."""
+        stream = _opened(config)
+        try:
+            yield
+        except BaseException:
+            if stream is not sys.stderr:
+                stream.close()
+            raise
+        self._use(config, stream)
+
+    async def stop(self, _grace: float) -> None:
+        """Write the last line, and what has gathered."""
+        self.log.told(Daemon(self._clock.now(), "stopped"))
+        self.log.close(PATIENCE)
+
+    def hush(self, on: bool) -> None:
+        """Write errors alone, or again all, if the log is on the disk of the spool. What goes to standard error is another's to keep."""
+        if not on or (self._file and os.stat(self._file).st_dev == os.stat(self._root).st_dev):
+            self.log.hush(on)
+
+    def _use(self, config: Config, stream: TextIO) -> None:
+        self._file, self._root = config.log.file, config.spool
+        self.log.change(stream, form=config.log.format, level=config.log.level)
+
+
+def _opened(config: Config) -> TextIO:
+    try:
+        return open_stream(config.log.file)
+    except OSError as error:
+        raise from_os("cannot open the log", config.log.file, error) from None
 
 
 def _same(one: TextIO, other: TextIO) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
 
 ALARMS: Final = (
-    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later", "log",
+    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
     "login", "memory", "metrics", "pauses", "refused", "report", "reports", "spool", "status", "stuck", "warmup",
 )  # fmt: skip
 """The alarms that there are, by `Alarm.what`; a test compares them with the source."""

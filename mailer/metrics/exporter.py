@@ -6,14 +6,17 @@ What may take its time is done in a thread: the library's import, looking up a n
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from wsgiref.types import WSGIApplication
 
+    from mailer.config import Config
     from mailer.config.kinds import HostPort
     from mailer.events import Events
     from mailer.io.clock import Clock
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 
 
 class Exporter:
-    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know; nothing before `serve`."""
+    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know, where the configuration says."""
 
-    def __init__(self, counts: Counts, events: Events, scheduler: Scheduler, guard: Invariants, clock: Clock) -> None:
+    def __init__(self, config: Config, counts: Counts, events: Events, scheduler: Scheduler, guard: Invariants, clock: Clock) -> None:
+        self._config = config
         self.counts = counts
         self.events = events
         self.scheduler = scheduler
@@ -38,6 +42,22 @@ class Exporter:
         self._readers: Readers | None = None
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Serve from now on. Raises `Problem`."""
+        await self.serve(self._config.metrics.listen)
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Serve elsewhere, or not at all, soon. Whether it can is found out by doing it; where it cannot, that is an alarm, ``metrics``."""
+        yield
+        self.change(config.metrics.listen)
+
+    async def stop(self, _grace: float) -> None:
+        """Let go of the port and of the thread."""
+        if self._changes:
+            await asyncio.wait(self._changes)
+        await self.serve(None)
 
     async def serve(self, listen: HostPort | None) -> None:
         """Serve at `listen` and nowhere else; None: do not even count. Raises `Problem`; then it is counted, not served."""
@@ -57,17 +77,11 @@ class Exporter:
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
 
-    async def close(self) -> None:
-        """Let go of the port and of the thread."""
-        if self._changes:
-            await asyncio.wait(self._changes)
-        await self.serve(None)
-
     async def _change(self, listen: HostPort | None) -> None:
         try:
             await self.serve(listen)
-        except Problem as failure:
-            self.events.tell(Alarm(self.clock.now(), "metrics", str(failure)))
+        except Problem as problem:
+            self.events.tell(Alarm(self.clock.now(), "metrics", str(problem)))
 
     def _count(self, on: bool) -> None:
         """Hear of events, or leave, so that an event costs nothing that nobody wants to know of."""

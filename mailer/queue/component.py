@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.bounces import Reports
 from mailer.events import Alarm
 from mailer.limits.backoff import Schedule
+from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router, callings, changed
@@ -22,9 +23,7 @@ from mailer.shaping.replies import Reactions
 from mailer.shaping.sources import NAME as WARMUP
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
-from mailer.spool.files import calendar, doorbell
-from mailer.spool.files.sweep import sweep
-from mailer.status.sqlite.catchup import catch_up, known_now, missed, settle_left
+from mailer.spool.files import doorbell
 from mailer.transport.endpoint import Timeouts
 from mailer.transport.pool import Pool
 
@@ -51,10 +50,7 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .signing import Signer
 
-SWEEP_EVERY = 3600.0  # seconds between two looks for what is past its time
 CLOCK = 1.0  # seconds between two looks at the clock
-MAKE_GOOD_EVERY = 1.0  # seconds between two questions whether the status database has lost something
-MAKING_GOOD = 0.005  # seconds at a time
 MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
 OWN = 40  # descriptors: standard streams, log, lock, database, sockets to listen on and who calls there, the files that threads write
 SESSION = 4  # its socket and that of a second address, its message's file, and the next one's
@@ -117,9 +113,7 @@ class Queue:
         self.chores = chores
         self._callings = callings(config)
         self._book: Book | None = None
-        self._known: dict[str, str] | None = None
         self._rescan_soon = asyncio.Event()
-        self._finished = False
         self._bulletin = DestinationStates()
         shares = self._shared_out(config)
         reactions = self._reactions(config)
@@ -137,10 +131,6 @@ class Queue:
 
     async def start(self) -> None:
         """Find all that is in the spool, and begin to deliver. What came into ``drop/`` until now has to be adopted before."""
-        if self.once:
-            await asyncio.to_thread(catch_up, self.status, self.spool)
-        else:
-            self._known = await asyncio.to_thread(settle_left, self.status, self.spool)
         self.manager.dispatcher.mind_pauses()
         self.upkeep.disk()
         self._scan()
@@ -173,19 +163,17 @@ class Queue:
         manager.recall(changed(before, called))
 
     async def stop(self, grace: float) -> None:
-        """Begin nothing new, let what runs finish within `grace` seconds, and say QUIT."""
+        """Begin nothing new, let what runs finish within `grace` seconds, and say QUIT.
+
+        Raises `Problem` (try-again) where the disk did not take what became of a message: with `once` the next run goes on.
+        """
         await self.manager.stop(grace)
-        if self._finished:
-            await self._last_sweep()
         self._post()
         await self.courier.close()
         self.manager.policy.close()
         self._save_book_now()
-
-    @property
-    def undone(self) -> int:
-        """Of how many messages the disk did not take what became of them: with `once` the next run goes on."""
-        return self.manager.settler.undone
+        if undone := self.manager.settler.undone:
+            raise Problem(f"the disk did not take what became of {undone} messages; run it again", "try-again")
 
     # What others say
 
@@ -198,47 +186,22 @@ class Queue:
     # Chores
 
     def _begin(self, chores: Chores) -> None:
-        chores.run(self._run)
+        chores.run(lambda: self.manager.run(once=self.once))
         if self.once:
             return
-        chores.run(self._make_good)
+        chores.beside(self._take_up)
         chores.every(
             lambda: self.config.delivery.rescan, self.upkeep.look, soon=self._rescan_soon, what="the queue could not be looked through"
         )
         chores.every(DISK, self.upkeep.disk)
         chores.every(POLL, self.upkeep.network)
         chores.every(CLOCK, self._look_at_clock)
-        chores.every(SWEEP_EVERY, self._sweep, threaded=True)
         chores.every(EVERY, self._post)
         chores.every(lambda: 60.0 if self._book and self._book.failed else 1.0, self._save_book)
 
-    async def _run(self) -> None:
-        await self.manager.run(once=self.once)
-        self._finished = self.once and not self.manager.stopping
-
-    async def _make_good(self) -> None:
-        """Take up what the daemon before had put off, and write down what the database missed, at the start; the latter also whenever it
-        was begun anew or has lost something.
-        """
-        known, self._known = self._known, None
+    async def _take_up(self) -> None:
+        """Take up what the daemon before had put off."""
         self.manager.standstill.hurry(await asyncio.to_thread(inherited, self.status.path, self.config))
-        await self._tell_missed(known)
-        while True:
-            await asyncio.sleep(MAKE_GOOD_EVERY)
-            if self.status.incomplete:
-                self.status.incomplete = False
-                await self._tell_missed(await asyncio.to_thread(known_now, self.status))
-
-    async def _tell_missed(self, known: dict[str, str] | None) -> None:
-        """In a part of the time: the mail goes first."""
-        time = asyncio.get_running_loop().time
-        begin = time()
-        for event in missed(self.spool, known) if known is not None else ():
-            if event is not None and event.entry.id not in self.scheduler.active:  # what is tried now will be told anyway
-                self.recorder.told(event)
-            if time() - begin > MAKING_GOOD:
-                await asyncio.sleep(9 * (time() - begin))
-                begin = time()
 
     def _look_at_clock(self) -> None:
         """Where it was set, what waits is told its new time at once."""
@@ -262,16 +225,6 @@ class Queue:
         if news is not None:
             self.recorder.told(news)
 
-    def _sweep(self) -> None:
-        clear_out(self.spool, self.status, self.config, self.clock.now())
-
-    async def _last_sweep(self) -> None:
-        """Where no daemon ever runs, each pass clears out what is past its time."""
-        try:
-            await asyncio.to_thread(self._sweep)
-        except OSError as error:
-            self._spool_alarm(error)
-
     def _save_book(self) -> None:
         if self._book is not None:
             self._book.save()
@@ -281,9 +234,6 @@ class Queue:
             self._save_book()
         except OSError as error:
             self.tell(Alarm(self.clock.now(), "warmup", f"what was sent today is not kept: {error.strerror}"))
-
-    def _spool_alarm(self, error: OSError) -> None:
-        self.tell(Alarm(self.clock.now(), "spool", f"{error.filename or self.spool.root}: {error.strerror}"))
 
     # From the configuration
 
@@ -384,10 +334,3 @@ def descriptor_limit() -> int:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft >= 0 else MOST_DESCRIPTORS
-
-
-def clear_out(spool: Spool, status: StatusWriter, config: Config, now: float) -> None:
-    """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
-    if calendar.believed(spool.root, now):
-        sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)
-        status.forget(now - config.status.retention)

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 import pytest
 
 from mailer.events import Alarm, Daemon
-from mailer.log import Log, open_stream
+from mailer.log import Log
+from mailer.log.writer import open_stream
 from tests.fakes.mail import NOW
 
 # Where it goes

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.config import Config
 from mailer.config.kinds import HostPort
 from mailer.events import Alarm, Daemon, Events
 from mailer.mail.problem import Problem
@@ -28,7 +29,7 @@ def bug(error: Exception) -> None:
 def exporter_of(root: Path) -> Exporter:
     """An exporter of a manager that does nothing."""
     post = Post(root)
-    return Exporter(Counts(), Events([], bug), post.scheduler, Invariants(post.manager), post.clock)
+    return Exporter(Config(), Counts(), Events([], bug), post.scheduler, Invariants(post.manager), post.clock)
 
 
 def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> 
         await exporter.serve(HostPort("127.0.0.1", port))
         await exporter.serve(HostPort("127.0.0.1", port))
         assert exporter.events.listeners == [exporter.counts]
-        await exporter.close()
+        await exporter.stop(0.0)
         after = {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio")}
         assert (exporter.events.listeners, after) == ([], before)
         assert not listens(port)
@@ -62,7 +63,7 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
         await exporter.serve(last)
         assert [listens(port) for port in ports] == [True, False]
         exporter.change(f"127.0.0.1:{ports[1]}")
-        await exporter.close()
+        await exporter.stop(0.0)
         assert [listens(port) for port in ports] == [False, False]
         assert asyncio.all_tasks() == {asyncio.current_task()}  # who would open it again
 
@@ -91,7 +92,7 @@ def test_a_reader_who_asks_nothing_is_hung_up_on(
             assert await reader.read() == b""
         writer.close()
         dripping.close()
-        await exporter.close()
+        await exporter.stop(0.0)
 
     asyncio.run(scenario())
     assert capfd.readouterr().err == ""
@@ -114,7 +115,7 @@ def test_who_keeps_his_place_for_longest_loses_it(tmp_path: Path, monkeypatch: p
             assert b"mailer_messages_seen_total" in await reader.read()
         for _, each in [*idle, (reader, writer)]:
             each.close()
-        await exporter.close()
+        await exporter.stop(0.0)
 
     asyncio.run(scenario())
 
@@ -129,7 +130,7 @@ def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> N
             await exporter.serve(HostPort(host, 9925))
         assert caught.value.kind == "unavailable"
         assert str(caught.value).startswith(f"cannot serve metrics at {host}:9925: ")
-        await exporter.close()
+        await exporter.stop(0.0)
         assert exporter.events.listeners == []
 
     asyncio.run(scenario())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mailer.config import load
-from mailer.queue.component import clear_out
 from mailer.spool.files.calendar import STANDS
+from mailer.status.component import clear_out
 from tests.fakes.mail import NOW, outcome
 
 from .office import Office

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mailer.intake.shares import UserShares, UserTurns
+from mailer.intake.socket import UserShares, UserTurns
 
 ANNA, BOB = 1000, 1001
 

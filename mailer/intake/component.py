@@ -1,0 +1,187 @@
+"""What comes in, as parts of the daemon: the door for other users, and the doorbell that senders ring.
+
+The door is open where the spool has ``drop/``, which the setting ``intake.enabled`` makes. A spool of one user has none, and this costs
+it nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm
+from mailer.spool.files import doorbell, layout
+from mailer.spool.files.admit import Terms
+
+from .adoption import Adoption
+from .handlers import Desk
+from .rules import SubmitterRules
+from .socket import CallLimits, IntakeServer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.io.clock import Clock
+    from mailer.io.component import Chores
+    from mailer.mail.envelope import Envelope
+    from mailer.spool import Spool
+    from mailer.status.sqlite.writer import StatusWriter
+
+
+class Door:
+    """Lets the mail of other users into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
+
+    `look` is told of IDs that are new or changed, in the daemon's loop.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        config: Config,
+        status: StatusWriter,
+        clock: Clock,
+        look: Callable[[Iterable[str]], None],
+        tell: Callable[[Event], None],
+        chores: Chores,
+        *,
+        once: bool = False,
+    ) -> None:
+        self.spool = spool
+        self.status = status
+        self.clock = clock
+        self.look = look
+        self.tell = tell
+        self.once = once
+        self._chores = chores
+        self._server: IntakeServer | None = None
+        self._adoption = Adoption(spool, lambda: self.terms, clock, look, tell)
+        if config.intake.enabled:
+            layout.share(spool.root)
+        self.open = os.path.isdir(f"{spool.root}/drop")
+        self._take_over(config)
+
+    async def start(self) -> None:
+        """Take what is in ``drop/``: one pass is not over before; a daemon delivers meanwhile, for there may be any amount. Then listen.
+
+        Where the socket cannot be had, other users are left with ``drop/``, which an alarm says.
+        """
+        if self.open and self.once:
+            self._adoption.now()
+        elif self.open:
+            self._adoption.scan()
+            self._chores.every(lambda: self._rescan, self._adoption.scan)
+            try:
+                self._listen()
+            except OSError as error:
+                self._alarm("intake", f"{error.filename or self.spool.root}: {error.strerror}: other users hand in by drop/ alone")
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Let other rules and sizes hold for what is asked next."""
+        yield
+        self._take_over(config)
+
+    async def stop(self, _grace: float) -> None:
+        """Let nobody in any more."""
+        if self._server:
+            await self._server.close()
+        await self._adoption.close()
+
+    def rung(self, ids: Iterable[str]) -> None:
+        """The doorbell named `ids`; those that are in ``drop/`` are taken."""
+        if self.open:
+            self._adoption.rung(ids)
+
+    def _take_over(self, config: Config) -> None:
+        submission, intake = config.submission, config.intake
+        rules = SubmitterRules(config.submitters)
+
+        def judge(envelope: Envelope, content: bytes, uid: int) -> None:
+            rules.judge(envelope, content, uid)
+            layout.check_space(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
+
+        sizes = submission.max_message_size, submission.max_recipients
+        writers = frozenset({0, os.geteuid()})
+        self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
+        each = max(intake.max_connections // 4, 1)
+        self._limits = CallLimits(intake.max_connections, each, intake.timeout, self.terms.largest)
+        self._rescan = config.delivery.rescan
+        if self._server:
+            self._server.change(self._limits)
+            self._desk.terms = self.terms
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._desk = Desk(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
+        self._server = IntakeServer(self.spool.root, self._desk.answer, self._limits, self._bug)
+
+    # What the rules of the spool ask
+
+    def _used(self, id: str, uid: int) -> str:
+        try:
+            known, owner = self.status.submitter(id)
+        except (sqlite3.Error, OSError):  # it is a view, and no mail waits for it
+            return ""
+        return ("mine" if owner == uid else "taken") if known else ""
+
+    def _taken(self, id: str, uid: int) -> None:
+        if uid != os.geteuid():
+            try:
+                self.status.adopted(id, uid)
+            except (sqlite3.Error, OSError):  # the next news of the message brings it
+                pass
+
+    def _bug(self, error: BaseException) -> None:
+        self.tell(Alarm.of(self.clock.now(), error))
+
+    def _alarm(self, what: str, detail: str) -> None:
+        self.tell(Alarm(self.clock.now(), what, detail))
+
+
+class Doorbell:
+    """Hears who rings at the spool at `root`, and calls each of `rung` with the IDs. Without one, new mail is found by the next rescan."""
+
+    def __init__(self, root: str, rung: Iterable[Callable[[list[str]], None]], alarm: Callable[[str, str], None]) -> None:
+        self.root = root
+        self._rung = tuple(rung)
+        self._alarm = alarm
+        self._bell: socket.socket | None = None
+
+    async def start(self) -> None:
+        """Hang it, before anybody looks at what is there; where it cannot be, an alarm says so."""
+        try:
+            self._bell = doorbell.hang(self.root)
+        except OSError as error:
+            self._alarm("doorbell", f"{error.filename}: {error.strerror}: new mail is found by the rescan (delivery.rescan)")
+            return
+        asyncio.get_running_loop().add_reader(self._bell, self._hear, self._bell)
+
+    @contextmanager
+    def reload(self, _config: Config) -> Iterator[None]:
+        """Change nothing: none of it is configured."""
+        yield
+
+    async def stop(self, _grace: float) -> None:
+        """Hear nothing more."""
+        if self._bell is not None:
+            asyncio.get_running_loop().remove_reader(self._bell)
+            self._bell.close()
+
+    def _hear(self, bell: socket.socket) -> None:
+        ids = doorbell.listen(bell)
+        for rung in self._rung:
+            rung(ids)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[list[str]], None], argument: list[str]) -> None:
+    """Call it in the loop's thread; a loop that has ended wants no news."""
+    try:
+        loop.call_soon_threadsafe(function, argument)
+    except RuntimeError:
+        pass

@@ -1,0 +1,144 @@
+"""The status database as parts of the daemon: it is written from the start to the end, made good where it has missed something, and
+what is past its time goes, from it and from the spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from mailer.spool.files import calendar
+from mailer.spool.files.sweep import sweep
+
+from .sqlite.catchup import catch_up, known_now, missed, settle_left
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.io.clock import Clock
+    from mailer.io.component import Chores
+    from mailer.spool import Spool
+
+    from .sqlite.writer import StatusWriter
+
+CHECKPOINT_EVERY = 1.0  # seconds
+MAKING_GOOD = 0.005  # seconds at a time
+SWEEP_EVERY = 3600.0  # seconds
+
+
+class EventRecorder(Protocol):
+    """What gathers events and has the writer write them."""
+
+    def told(self, event: Event) -> None:
+        """Have `event` written soon."""
+
+    async def close(self) -> None:
+        """Have all written."""
+
+
+class StatusComponent:
+    """Has the database of `spool` written by `writer`, which `recorder` gives what is told.
+
+    What the database has missed is found in the spool: with `once` at the start, else little by little, beside the mail; then the recorder
+    hears of it, unless the message is `active`, for what is tried now will be told anyway.
+    """
+
+    def __init__(
+        self,
+        writer: StatusWriter,
+        recorder: EventRecorder,
+        spool: Spool,
+        active: Callable[[str], bool],
+        chores: Chores,
+        *,
+        once: bool = False,
+    ) -> None:
+        self._writer = writer
+        self._recorder = recorder
+        self._spool = spool
+        self._active = active
+        self._chores = chores
+        self._once = once
+
+    async def start(self) -> None:
+        """Write down what has left the spool, which has to come before anything is delivered."""
+        self._chores.every(CHECKPOINT_EVERY, self._writer.checkpoint, threaded=True)
+        if self._once:
+            await asyncio.to_thread(catch_up, self._writer, self._spool)
+            return
+        known = await asyncio.to_thread(settle_left, self._writer, self._spool)
+        self._chores.beside(lambda: self._tell_missed(known))
+        self._chores.every(CHECKPOINT_EVERY, self._make_good)
+
+    @contextmanager
+    def reload(self, _config: Config) -> Iterator[None]:
+        """Change nothing: all about it is of the spool."""
+        yield
+
+    async def stop(self, _grace: float) -> None:
+        """Write what is left. No event may come after."""
+        await self._recorder.close()
+        self._writer.close()
+
+    async def _make_good(self) -> None:
+        """Where the database was begun anew, or has lost something, write it from the spool."""
+        if self._writer.incomplete:
+            self._writer.incomplete = False
+            await self._tell_missed(await asyncio.to_thread(known_now, self._writer))
+
+    async def _tell_missed(self, known: dict[str, str] | None) -> None:
+        """In a part of the time: the mail goes first."""
+        time = asyncio.get_running_loop().time
+        begin = time()
+        for event in missed(self._spool, known) if known is not None else ():
+            if event is not None and not self._active(event.entry.id):
+                self._recorder.told(event)
+            if time() - begin > MAKING_GOOD:
+                await asyncio.sleep(9 * (time() - begin))
+                begin = time()
+
+
+class Sweep:
+    """Deletes what is past its time from time to time, in a thread; where no daemon ever runs (`once`), at the end of each pass."""
+
+    def __init__(self, spool: Spool, status: StatusWriter, config: Config, clock: Clock, chores: Chores, *, once: bool = False) -> None:
+        self._spool = spool
+        self._status = status
+        self._config = config
+        self._clock = clock
+        self._chores = chores
+        self._once = once
+
+    async def start(self) -> None:
+        """Begin, an hour from now."""
+        if not self._once:
+            self._chores.every(SWEEP_EVERY, self._sweep, threaded=True)
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Let other times hold from the next sweep on."""
+        yield
+        self._config = config
+
+    async def stop(self, _grace: float) -> None:
+        """Hold nothing that would have to go."""
+
+    async def end_pass(self) -> None:
+        """Clear out after a pass. A disk that fails is told."""
+        try:
+            await asyncio.to_thread(self._sweep)
+        except OSError as error:
+            self._chores.trouble(error)
+
+    def _sweep(self) -> None:
+        clear_out(self._spool, self._status, self._config, self._clock.now())
+
+
+def clear_out(spool: Spool, status: StatusWriter, config: Config, now: float) -> None:
+    """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
+    if calendar.believed(spool.root, now):
+        sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)
+        status.forget(now - config.status.retention)
