@@ -6,6 +6,8 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
+from mailer.transport.connection import Mail
+
 from . import backoff
 from .errand import Errand
 from .errors import (
@@ -103,7 +105,7 @@ class Carrier:
             reused = connection.deliveries > 0
             try:
                 answers = await connection.deliver(
-                    letter.sender, recipients, letter.content, request=letter.request, ahead=lane.ahead(connection, letter)
+                    Mail(letter.sender, recipients, letter.content, None, letter.request), lane.ahead(connection, letter)
                 )
             finally:  # `deliver` has abandoned it if it was cancelled
                 lane.give_back(connection)

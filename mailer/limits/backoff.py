@@ -1,6 +1,6 @@
 """When mail that could not be delivered yet is tried again, and for how long.
 
-Used by the engine. Pure: time and randomness come in as arguments. Jitter keeps mail that failed together from
+Pure: time and randomness come in as arguments. Jitter keeps mail that failed together from
 coming back together: without it, a host that was away for an hour is met by all that waited for it at once, and
 again at every later step.
 """

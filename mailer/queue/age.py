@@ -8,10 +8,12 @@ clock that is put right by three weeks nor a week without a daemon makes mail ex
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces.reports import asked_of
+from mailer.mail.delivery_options import MAX_SECONDS, Request
 
 if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
@@ -30,6 +32,18 @@ def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> 
 def since(entry: Entry, clock: SteadyClock) -> float:
     """For how many seconds it could have left, as far as any clock can say: a sender who wants it there in time counts all of it."""
     return clock.waited(_began(entry), inf)
+
+
+def asked(entry: Entry, clock: SteadyClock) -> Request:
+    """What the sender asks of the hosts on the way, who get what is left of his time. RFC 2852 §4.1.4
+
+    What nobody could ask, in a file that somebody else wrote, is not asked.
+    """
+    found = asked_of(entry.envelope)
+    if found.by is None:
+        return found
+    left = found.by - int(since(entry, clock))
+    return replace(found, by=max(left, 1) if found.by_return else max(left, -MAX_SECONDS))
 
 
 def waited(entry: Entry, clock: SteadyClock, expire: float) -> float:

@@ -1,6 +1,6 @@
 """The queue as a part of the daemon: built from the configuration, started, changed by a reload, stopped.
 
-`Queue` chooses the concrete things of the room (which courier, which limits, which signer), starts the manager's loop and the chores that
+`Queue` chooses the concrete things of the room (which couriers, which limits, which signer), starts the manager's loop and the chores that
 come round from time to time, and ends them in order. How many sessions, kept files and questions to the DNS there may be at once is
 shared out here too, from the limit of descriptors: who does not count meets it at a place that he did not choose.
 """
@@ -27,9 +27,9 @@ from mailer.spool.files import doorbell
 from mailer.transport.endpoint import Timeouts
 from mailer.transport.pool import Pool
 
+from ..transport.courier import TRANSPORTS
 from .bulletin import EVERY, DestinationStates
 from .clock_step import deferred
-from .courier import SmtpCourier
 from .housekeeping import DISK, Housekeeping
 from .inherited import inherited
 from .manager import QueueManager
@@ -117,10 +117,11 @@ class Queue:
         self._bulletin = DestinationStates()
         shares = self._shared_out(config)
         reactions = self._reactions(config)
-        self.courier = SmtpCourier(pool_of(config, shares), clock, reactions.meaning)
+        pool = pool_of(config, shares)
+        self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in TRANSPORTS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
-        self.manager = QueueManager(spool, self.scheduler, self.courier, policy, recorder, clock, tell, random.random, shares.files)
+        self.manager = QueueManager(spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, shares.files)
         self.manager.settler.known = status.knows
         self.manager.settler.once = once
         self.upkeep = Housekeeping(self.manager, recorder, hush)
@@ -158,7 +159,8 @@ class Queue:
         self.scheduler.terms = reactions.table
         self.scheduler.limit(limits)
         tls.forget()
-        self.courier.change(pool, reactions.meaning)
+        for courier in self.couriers.values():
+            courier.change(pool, reactions.meaning)
         before, self._callings = self._callings, called
         manager.recall(changed(before, called))
 
@@ -169,7 +171,7 @@ class Queue:
         """
         await self.manager.stop(grace)
         self._post()
-        await self.courier.close()
+        await asyncio.gather(*(courier.close() for courier in self.couriers.values()))
         self.manager.policy.close()
         self._save_book_now()
         if undone := self.manager.settler.undone:

@@ -34,7 +34,7 @@ from .watchdog import whereabouts
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome, Phase
     from mailer.spool import Spool
 
+    from ..transport.courier import Courier
     from .attempt import Attempt, Job
-    from .courier import Courier
     from .destination import Destination
     from .policy import Policy
     from .recorder import Recorder
@@ -63,7 +63,7 @@ class QueueManager:
         self,
         spool: Spool,
         scheduler: Scheduler,
-        courier: Courier,
+        couriers: Mapping[str, Courier],
         policy: Policy,
         recorder: Recorder,
         clock: SteadyClock,
@@ -71,10 +71,10 @@ class QueueManager:
         random: Callable[[], float],
         files: int = 600,
     ) -> None:
-        """`files` of messages may be kept open."""
+        """`couriers` carry mail by the name of its route's transport; `files` of messages may be kept open."""
         self.spool = spool
         self.scheduler = scheduler
-        self.courier = courier
+        self.couriers = couriers
         self.policy = policy
         self.clock = clock
         self.tell = tell

@@ -15,8 +15,9 @@ from mailer.rewriting import relayed
 
 from ..net.portions import REFUSED, portions
 from ..shaping.blame import BLAME
+from ..transport.courier import Load
 from ..transport.verdict import stops_all, unsigned
-from .courier import Load
+from . import age
 from .policy import Unsigned
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Outcome
 
+    from ..transport.courier import CourierSession
     from .attempt import Job
-    from .courier import Session
     from .destination import Destination
     from .manager import QueueManager
 
@@ -40,24 +41,24 @@ class Worker:
         self.destination = destination
         self.first: Job | None = first
         self.task: asyncio.Task[None] | None = None
-        self.load: Load | None = None
+        self.load: Load[Job] | None = None
         """What is being delivered; to the watchdog, the next one is progress."""
         self.calls = True
         """Whether its host has yet to answer, since it `began`."""
         self.began = manager.clock.now()
-        self._next: Load | None = None
+        self._next: Load[Job] | None = None
         self._large: Job | None = None
         """What comes next, in place of that, if it takes long to make ready: then it is not known ahead of its time."""
 
     async def run(self) -> None:
         """Work off the destination's queue, one job after the other, while it is welcome."""
         manager, destination = self.manager, self.destination
-        session = manager.courier.session(self._stands)
+        first, self.first = self.first, None
+        assert first is not None
+        session = manager.couriers[first.route.transport].session(self._stands)
         self.task = asyncio.current_task()
         manager.lines.add(self)
         try:
-            first, self.first = self.first, None
-            assert first is not None
             self._come(first)
             while (load := await self._step()) is not None:
                 await self._deliver(session, load)
@@ -78,7 +79,7 @@ class Worker:
 
     # From one job to the next
 
-    async def _step(self) -> Load | None:
+    async def _step(self) -> Load[Job] | None:
         """Go on to the next job; None if there is none, or no more is welcome."""
         self.load, self._next = self._ahead(), None
         while self.load is None and self._large is not None:
@@ -89,7 +90,7 @@ class Worker:
             self.manager.wake()
         return self.load
 
-    def _ahead(self) -> Load | None:
+    def _ahead(self) -> Load[Job] | None:
         """The next job, locked; None if it is a large one."""
         while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.manager.clock.now())):
             self._come(job)
@@ -113,7 +114,7 @@ class Worker:
             return False
         return destination.running <= destination.window.size and destination.breaker.failures == 0
 
-    def _claim(self, job: Job) -> Load | None:
+    def _claim(self, job: Job) -> Load[Job] | None:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
         manager = self.manager
         if self._waits(job):
@@ -121,7 +122,7 @@ class Worker:
         content = manager.settler.take(job.attempt)
         try:
             if content is not None:
-                return Load(job, self._signed(job, content))
+                return self._load(job, self._signed(job, content))
             outcomes = []
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
@@ -130,7 +131,7 @@ class Worker:
         manager.finish(job.attempt, outcomes)
         return None
 
-    async def _claim_apart(self, job: Job) -> Load | None:
+    async def _claim_apart(self, job: Job) -> Load[Job] | None:
         """The same for a large message."""
         manager, author = self.manager, job.route.author
         outcomes: list[Outcome] = []
@@ -143,7 +144,7 @@ class Worker:
                     content = await aside(partial(relayed, content, author))
                 if manager.policy.signer is not None:
                     content = await manager.policy.signer.sign_apart(content, manager.clock.now())
-                return Load(job, content)
+                return self._load(job, content)
         except Unsigned as trouble:
             outcomes = self._unsigned(job, str(trouble))
         except asyncio.CancelledError:
@@ -152,6 +153,11 @@ class Worker:
             outcomes = manager.our_fault(error, "mail", job.recipients)
         manager.finish(job.attempt, outcomes)
         return None
+
+    def _load(self, job: Job, content: bytes) -> Load[Job]:
+        entry = job.attempt.entry
+        asked = partial(age.asked, entry, self.manager.clock) if entry.envelope.options else None
+        return Load(job, entry.envelope, content, asked)
 
     def _waits(self, job: Job) -> bool:
         """Whether it has to wait after all; then the job is over."""
@@ -184,7 +190,7 @@ class Worker:
 
     # One job
 
-    async def _deliver(self, session: Session, load: Load) -> None:
+    async def _deliver(self, session: CourierSession, load: Load[Job]) -> None:
         manager, job = self.manager, load.job
         try:
             outcomes = await session.deliver(load, self._ahead)
@@ -193,6 +199,9 @@ class Worker:
             session.end()  # what was being said there is not to be continued
         except Exception as error:
             outcomes = manager.our_fault(error, "body", job.recipients)
+        else:
+            if session.unconfirmed:
+                job.attempt.owed += session.unconfirmed
         self.calls = False  # whatever it was
         offline = manager.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
         if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):

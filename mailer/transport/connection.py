@@ -41,7 +41,10 @@ ANNOUNCED = 4096
 
 
 class Mail(NamedTuple):
-    """What `Connection.deliver` takes: envelope and content of one message, and what else is asked for it."""
+    """What `Connection.deliver` takes: the envelope of one message, its normalised `content`, and what its sender asks for besides.
+
+    `eight_bit` is whether the content holds octets above 127; None: look.
+    """
 
     sender: str
     recipients: Sequence[str]
@@ -97,26 +100,16 @@ class Connection(Session):
 
     # -- mail
 
-    async def deliver(
-        self,
-        sender: str,
-        recipients: Sequence[str],
-        content: bytes,
-        *,
-        eight_bit: bool | None = None,
-        request: Request = NOTHING,
-        ahead: Callable[[], Mail | None] | None = None,
-    ) -> list[Answer]:
+    async def deliver(self, mail: Mail, ahead: Callable[[], Mail | None] | None = None) -> list[Answer]:
         """Send one message; an answer for each recipient, in their order.
 
-        `content` is a normalised message, `eight_bit` whether it holds octets above 127 (None: look), `request` what its
-        sender asks for besides. Raises nothing for what the peer does. A task that is cancelled within abandons the connection.
+        Nothing is raised for what the peer does. A task that is cancelled within abandons the connection.
 
         `ahead` is asked, when the message goes out, what comes next: its envelope goes out with the end of this
         message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Mail` delivers it next, here, or
         abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
-        mail = Mail(sender, recipients, content, eight_bit, request)
+        content = mail.content
         transaction = self._begun(mail) if len(content) <= LARGE or self.expecting else await self._begun_aside(mail)
         self.transcript = self._noted(len(content))
         if not self.usable:

@@ -68,7 +68,7 @@ async def ours(port: int, count: int, connections: int, fresh: bool) -> None:
             connection = connection or await Connection.open(endpoint, HOST)
             left -= 1
             following = mail if left and not fresh else None
-            (answer,) = await connection.deliver(*mail[:3], eight_bit=False, ahead=lambda following=following: following)
+            (answer,) = await connection.deliver(mail, lambda following=following: following)
             assert answer.reply.code == 250, answer
             if fresh or not left:
                 await connection.close()
@@ -231,7 +231,7 @@ def memory(port: int, size: int) -> None:
     script = f"""
 import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from mailer.transport.connection import Connection, Endpoint
+from mailer.transport.connection import Connection, Endpoint, Mail
 from mailer.tlspolicy.requirement import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():
@@ -239,7 +239,7 @@ async def main():
     before = peak()
     line = b"x" * 76 + b"\\r\\n"
     content = b"Subject: large\\r\\n\\r\\n" + line * ({size} // len(line))
-    (answer,) = await connection.deliver({SENDER!r}, [{RECIPIENT!r}], content)
+    (answer,) = await connection.deliver(Mail({SENDER!r}, [{RECIPIENT!r}], content))
     assert answer.reply.code == 250, answer
     print((peak() - before) / len(content))
     await connection.close()

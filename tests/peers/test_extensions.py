@@ -25,9 +25,8 @@ def deliver(endpoint: Endpoint, *mails: Mail, ahead: bool = False) -> list[list[
         answers = []
         try:
             for mail, after in zip(mails, [*mails[1:], None], strict=True):
-                sender, recipients, content, eight_bit, request = mail
                 following = (lambda after=after: after) if ahead else None
-                answers.append(await connection.deliver(sender, recipients, content, eight_bit=eight_bit, request=request, ahead=following))
+                answers.append(await connection.deliver(mail, following))
                 assert connection.usable
         finally:
             await connection.close()
@@ -171,7 +170,7 @@ def test_a_host_that_loses_patience_has_refused_only_what_it_refused(servers: Se
     async def run() -> tuple[list[Answer], bool]:
         endpoint = dataclasses.replace(servers.endpoint(name, "plain"), port=servers[name].ports["strict"])
         connection = await Connection.open(endpoint, "127.0.0.1")
-        answers = await connection.deliver(ME, [f"{user}@peer.example" for user in users], content)
+        answers = await connection.deliver(Mail(ME, [f"{user}@peer.example" for user in users], content))
         usable = connection.usable
         connection.abandon()
         return answers, usable

@@ -11,18 +11,21 @@ from typing import Any, TypeVar
 
 from mailer.bounces import Reports
 from mailer.config.sections import SubmissionSettings
+from mailer.dsn.fields import Kind
 from mailer.events import Event
 from mailer.io.clock import SteadyClock
 from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop, Outcome
-from mailer.queue.courier import Load
+from mailer.queue.attempt import Job
 from mailer.queue.manager import QueueManager
 from mailer.queue.policy import Policy
 from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.routing.resolve import Router
 from mailer.spool import Spool
+from mailer.transport.courier import Load, Meaning
+from mailer.transport.pool import Pool
 from mailer.transport.route import Route, Unroutable
 from tests.fakes.mail import NOW, FakeClock, outcome
 from tests.fakes.mail import put as put_letter
@@ -51,6 +54,7 @@ class Courier:
         self.most_busy = 0
         self.closed = False
         self.dialled = 1
+        self.unconfirmed: tuple[tuple[int, Kind], ...] = ()
 
     def session(self, stands: Callable[[], None]) -> Courier:
         """All sessions are one, and stand when they have an answer."""
@@ -59,11 +63,14 @@ class Courier:
     def end(self) -> None:
         """Nothing to give back."""
 
+    def change(self, pool: Pool, meaning: Meaning) -> None:
+        """It was made of nothing."""
+
     async def close(self) -> None:
         """Nothing to take leave of."""
         self.closed = True
 
-    async def deliver(self, load: Load, ahead: Callable[[], Load | None]) -> list[Outcome]:
+    async def deliver(self, load: Load[Job], ahead: Callable[[], Load[Job] | None]) -> list[Outcome]:
         """What the script says."""
         job = load.job
         addresses = [load.envelope.recipients[to].address for to in job.recipients]
@@ -132,7 +139,7 @@ class Post:
             SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
         self.manager = QueueManager(
-            self.spool, self.scheduler, self.courier, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
+            self.spool, self.scheduler, {"smtp": self.courier}, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
         )
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.dates import rfc3339
+from mailer.mail.delivery_options import NOTHING
+from mailer.mail.history import History
+from mailer.queue.age import asked
+from mailer.spool import Entry
 from mailer.spool.files import suspensions
-from tests.fakes.mail import Machine, put
+from tests.fakes.mail import FakeClock, Machine, envelope, put
 
 from .post import DAY, NOW, Post, play
 
@@ -91,3 +95,31 @@ def test_a_week_without_a_daemon_leaves_half_of_the_time(tmp_path: Path) -> None
     for hours in range(0, 24, 6):
         assert a_pass(tmp_path, week + hours * HOUR).spool.find(id) == "deferred"
     assert a_pass(tmp_path, week + DAY).spool.find(id) == "failed"
+
+
+def entry(options: dict[str, object], arrived: float = NOW) -> Entry:
+    """A message for which that is asked."""
+    letter = envelope("a@example.net")
+    letter.options = options
+    return Entry(letter.id, "queued", letter, 100, History(1), 0.0, arrived)
+
+
+@pytest.mark.parametrize(("options", "left"), [({"by": 120}, 70), ({"by": 30, "by_return": False}, -20)])
+def test_the_next_host_gets_what_is_left_of_the_time(options: dict[str, object], left: int) -> None:
+    """RFC 2852: the seconds that the message has waited here are not the next host's to use."""
+    assert asked(entry(options, NOW - 50), FakeClock()).by == left
+
+
+def test_the_time_that_is_left_is_no_matter_of_the_wall_clock() -> None:
+    """RFC 2852: who wanted it there within two minutes gave us two minutes, though the clock is set by an hour meanwhile."""
+    machine = Machine()
+    machine.passes(20.0)
+    machine.set(3600.0)
+    machine.clock.check()
+    machine.passes(30.0)
+    assert asked(entry({"by": 120}), machine.clock).by == 70
+
+
+def test_options_that_nobody_could_ask_for_stop_no_mail() -> None:
+    """A file that somebody else wrote may hold anything there."""
+    assert asked(entry({"ret": ["x"], "priority": "high"}), FakeClock()) is NOTHING

@@ -22,7 +22,6 @@ from mailer.log import Log
 from mailer.mail.history import History
 from mailer.mail.outcome import Verdict
 from mailer.queue.component import policy_of, pool_of
-from mailer.queue.courier import SmtpCourier
 from mailer.queue.manager import QueueManager
 from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
@@ -35,6 +34,7 @@ from mailer.spool import Entry, Spool
 from mailer.status.sqlite.reader import Reader
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from mailer.testing import LoopbackServer
+from mailer.transport.courier import SmtpCourier
 from tests.dkim.keys import key, pem, seal
 from tests.fakes.mail import NOW, envelope, outcome, put
 from tests.fakes.pauses import longest_pause, longest_turn
@@ -121,7 +121,7 @@ class House:
         self.manager = QueueManager(
             self.spool,
             Scheduler(QueueLimits(), reactions.table),
-            SmtpCourier(pool_of(config), self.clock, reactions.meaning),
+            {"smtp": SmtpCourier(pool_of(config), self.clock, reactions.meaning)},
             policy_of(config, listeners.tell, self.clock.now(), reactions),
             self.recorder,
             self.clock,
@@ -151,7 +151,7 @@ class House:
             await self.manager.stop(10.0)
             await manager
             await self.recorder.close()
-            await self.manager.courier.close()
+            await self.manager.couriers["smtp"].close()
             self.manager.policy.close()
         return settled[-1].status
 

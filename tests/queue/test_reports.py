@@ -384,7 +384,7 @@ def test_a_success_that_nobody_else_confirms_is_confirmed_here(post: Post, sende
     deliver = post.courier.deliver
 
     async def owing(load: Any, ahead: Any) -> Any:
-        load.job.attempt.owed += tuple((to, "relayed") for to in load.job.recipients if load.envelope.sender)
+        post.courier.unconfirmed = tuple((to, "relayed") for to in load.job.recipients if load.envelope.sender)
         return await deliver(load, ahead)
 
     post.courier.deliver = owing  # type: ignore[method-assign]

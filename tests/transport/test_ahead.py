@@ -60,9 +60,9 @@ def run(turns: Sequence[Turn], work: Callable[[Connection], object]) -> None:
 
 async def both(connection: Connection) -> tuple[list[Answer], list[Answer]]:
     """Deliver `FIRST` with `SECOND` announced, then `SECOND`."""
-    first = await connection.deliver(*FIRST[:3], ahead=lambda: SECOND)
+    first = await connection.deliver(FIRST, lambda: SECOND)
     assert connection.expecting or not connection.usable
-    return first, await connection.deliver(*SECOND[:3])
+    return first, await connection.deliver(SECOND)
 
 
 def codes(answers: Sequence[Answer]) -> list[tuple[str, str, int]]:
@@ -145,9 +145,9 @@ def test_another_message_than_the_one_that_was_announced_is_a_bug() -> None:
     """Its envelope would be another's: the connection is abandoned instead."""
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*FIRST[:3], ahead=lambda: SECOND)
+        await connection.deliver(FIRST, lambda: SECOND)
         with pytest.raises(RuntimeError, match="another message"):
-            await connection.deliver(*FIRST[:3])
+            await connection.deliver(FIRST)
         assert not connection.usable
 
     run([*TOGETHER, Turn("S", b"250 kept\r\n250 ok\r\n250 ok\r\n354 go\r\n"), GONE], work)
@@ -157,7 +157,7 @@ def test_a_connection_that_expects_a_message_is_not_lent_again() -> None:
     """Who gives it back without that message has it closed."""
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*FIRST[:3], ahead=lambda: SECOND)
+        await connection.deliver(FIRST, lambda: SECOND)
         pool = Pool()
         pool.give_back(connection)
         assert len(pool) == 0
@@ -179,7 +179,7 @@ def test_without_pipelining_nobody_is_asked_what_comes_next() -> None:
         def asked() -> Mail:
             raise AssertionError("asked")
 
-        assert codes(await connection.deliver(*FIRST[:3], ahead=asked)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(FIRST, asked)) == [("reply", "body", 250)]
 
     run(turns, work)
 
@@ -189,9 +189,9 @@ def test_what_we_refuse_ourselves_is_refused_ahead_of_its_time_too() -> None:
     foreign = Mail("b@here.example", ["zwölf@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
 
     async def work(connection: Connection) -> None:
-        first = await connection.deliver(*FIRST[:3], ahead=lambda: foreign)
+        first = await connection.deliver(FIRST, lambda: foreign)
         assert codes(first) == [("reply", "body", 250)]
-        ((kind, _, code),) = codes(await connection.deliver(*foreign[:3]))
+        ((kind, _, code),) = codes(await connection.deliver(foreign))
         assert (kind, code // 100) == ("local", 5)
         assert connection.usable
 
@@ -203,9 +203,9 @@ def test_a_host_that_hears_nothing_before_its_turn_is_asked_again_in_its_turn() 
     third = Mail("c@here.example", ["three@there.example"], b"Subject: 3\r\n\r\nthird\r\n")
 
     async def work(connection: Connection) -> None:
-        assert codes(await connection.deliver(*FIRST[:3], ahead=lambda: SECOND)) == [("reply", "body", 250)]
-        assert codes(await connection.deliver(*SECOND[:3], ahead=lambda: third)) == [("reply", "body", 250)]
-        assert codes(await connection.deliver(*third[:3])) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(FIRST, lambda: SECOND)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(SECOND, lambda: third)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(third)) == [("reply", "body", 250)]
 
     early = b"503 pipelined after the end of a message\r\n" * 3
     turns = [*TOGETHER, Turn("S", b"250 kept\r\n" + early)]
@@ -239,7 +239,7 @@ def test_what_some_hosts_do_not_survive_waits_for_its_turn(extension: bytes, rec
     after = Mail("b@here.example", recipients, SECOND.content)
 
     async def work(connection: Connection) -> None:
-        assert codes(await connection.deliver(*large[:3], ahead=lambda: after)) == [("reply", "body", 250)]
+        assert codes(await connection.deliver(large, lambda: after)) == [("reply", "body", 250)]
         assert not connection.expecting
 
     turns = [*hello, Turn("C", envelope(large)), Turn("S", b"250 ok\r\n250 ok\r\n354 go\r\n")]

@@ -77,7 +77,7 @@ def test_a_refusal_is_told_with_all_that_was_said_before_it() -> None:
     """From the connection to the reply, each command above its answer, and the message itself in no line."""
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*MAIL[:3])
+        await connection.deliver(MAIL)
         told = said(connection.transcript)
         assert told[0].startswith("note: connected to 127.0.0.1 [127.0.0.1] port ")
         assert told[1:] == [
@@ -106,7 +106,7 @@ def test_what_was_not_answered_is_told_and_how_it_ended() -> None:
     """Silence after the envelope: the commands without a reply, then what we noticed."""
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*MAIL[:3])
+        await connection.deliver(MAIL)
         assert said(connection.transcript)[5:] == [
             "us: MAIL FROM:<a@here.example>", "host: 250 ok", "us: RCPT TO:<one@there.example>", "us: DATA",
             "note: 451 4.4.2 waited 1 s for the answer to RCPT",
@@ -121,9 +121,9 @@ def test_the_steps_of_a_connection_that_is_used_again_are_marked() -> None:
     once = [Turn("C", ENVELOPE), Turn("S", b"250 ok\r\n250 ok\r\n354 go\r\n"), Turn("C", MAIL.content + b".\r\n"), Turn("S", b"250 ok\r\n")]
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*MAIL[:3])
+        await connection.deliver(MAIL)
         first = connection.transcript
-        await connection.deliver(*MAIL[:3])
+        await connection.deliver(MAIL)
         second = connection.transcript
         assert (first.reused, second.reused) == (False, True)
         assert json.loads(first.steps())["connect"] == json.loads(second.steps())["connect"]
@@ -140,9 +140,9 @@ def test_answers_to_an_envelope_that_went_out_early_belong_to_its_message() -> N
     early = b"MAIL FROM:<b@here.example>\r\nRCPT TO:<two@there.example>\r\nDATA\r\n"
 
     async def work(connection: Connection) -> None:
-        await connection.deliver(*MAIL[:3], ahead=lambda: second)
+        await connection.deliver(MAIL, lambda: second)
         first = connection.transcript
-        await connection.deliver(*second[:3])
+        await connection.deliver(second)
         assert said(first)[-2:] == ["us: (the message, 41 octets, and the dot)", "host: 250 taken"]
         assert said(connection.transcript)[1:] == [
             "us: MAIL FROM:<b@here.example>", "host: 250 b", "us: RCPT TO:<two@there.example>", "host: 550 5.1.1 nobody",

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
-from mailer.mail.history import History
+from mailer.mail.delivery_options import Request
 from mailer.mail.outcome import Outcome
-from mailer.queue.attempt import Attempt, Job
-from mailer.queue.courier import Load, SmtpCourier
 from mailer.sink import Moods, Sink
-from mailer.spool import Entry
 from mailer.tlspolicy.requirement import Requirement
+from mailer.transport.courier import Load, SmtpCourier
 from mailer.transport.endpoint import Endpoint, Timeouts
 from mailer.transport.pool import Pool
 from mailer.transport.route import NextHop, Route
-from tests.fakes.mail import BODY, NOW, FakeClock, envelope
-
-from .post import play
+from tests.fakes.mail import BODY, FakeClock, envelope
 
 TIMEOUTS = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)
 
 
+@dataclass
+class Parcel:
+    """Recipients and their route."""
+
+    route: Route
+    recipients: Sequence[int]
+
+
 def load(
-    ports: Sequence[int], *recipients: str, content: bytes = BODY, relay: bool = False, addresses: Sequence[str] = ("127.0.0.1",)
-) -> Load:
-    """A job for `recipients` whose way leads to these ports, in order, each at all `addresses`."""
-    letter = envelope(*recipients)
+    ports: Sequence[int],
+    *recipients: str,
+    content: bytes = BODY,
+    relay: bool = False,
+    addresses: Sequence[str] = ("127.0.0.1",),
+    options: Mapping[str, Any] | None = None,
+) -> Load[Parcel]:
+    """A job for `recipients` whose route leads to these ports, in order, each at all `addresses`; `options` are asked for."""
     hops = [NextHop(Endpoint(f"mx{nth}.example.net", port, Requirement("none")), addresses, relay) for nth, port in enumerate(ports)]
-    entry = Entry(letter.id, "queued", letter, len(content), History(len(recipients)), 0.0, NOW)
-    return Load(Job(Attempt(entry, NOW), Route("destination", tuple(hops), relay), range(len(recipients))), content)
+    asked = None if options is None else lambda: Request.read(options)
+    return Load(Parcel(Route("destination", tuple(hops), relay), range(len(recipients))), envelope(*recipients), content, asked)
 
 
-Deliver = Callable[[Load], Coroutine[Any, Any, list[Outcome]]]
+def play(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run it; a scenario that hangs is a failure."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(240):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+Deliver = Callable[[Load[Parcel]], Coroutine[Any, Any, list[Outcome]]]
 Scenario = Callable[[Deliver, list[Sink]], Coroutine[Any, Any, None]]
 
 

@@ -9,14 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.queue.courier import MAX_HOSTS, SmtpCourier
 from mailer.sink import Moods, Sink
+from mailer.transport.courier import MAX_HOSTS, SmtpCourier
 from mailer.transport.pool import Pool
 from tests.fakes.mail import FakeClock
 from tests.fakes.sockets import closed_port
-from tests.queue.called import TIMEOUTS, Deliver, load, with_sinks, words
-
-from .post import play
+from tests.transport.called import TIMEOUTS, Deliver, load, play, with_sinks, words
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_a_host_that_greets_us_by_our_own_name_is_a_loop() -> None:
             ):
                 given = load(ports, "a@example.net", relay=relay)
                 route = given.job.route
-                hops = tuple(stop._replace(endpoint=replace(stop.endpoint, hello="Here.Example.com")) for stop in route.hops)
+                hops = tuple(hop._replace(endpoint=replace(hop.endpoint, hello="Here.Example.com")) for hop in route.hops)
                 given.job.route = replace(route, hops=hops)
                 session = courier.session()
                 outcomes = await session.deliver(given, lambda: None)
@@ -162,7 +160,7 @@ def test_a_name_that_many_have_is_no_loop(hello: str) -> None:
         async with Sink(Moods(), name=hello) as sink:
             given = load([sink.port], "a@example.net")
             given.job.route = replace(
-                given.job.route, hops=tuple(stop._replace(endpoint=replace(stop.endpoint, hello=hello)) for stop in given.job.route.hops)
+                given.job.route, hops=tuple(hop._replace(endpoint=replace(hop.endpoint, hello=hello)) for hop in given.job.route.hops)
             )
             session = courier.session()
             assert words(await session.deliver(given, lambda: None)) == [("delivered", "recipient", 250)]

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailer.mail.cause import Cause
+from mailer.mail.delivery_options import Request
 from mailer.mail.outcome import NOWHERE, Outcome
 from mailer.mail.problem import Problem
-from mailer.queue.courier import SmtpCourier
 from mailer.sink import Moods, Sink
+from mailer.transport.courier import SmtpCourier
 from mailer.transport.endpoint import Login
 from mailer.transport.pool import Pool
-from tests.fakes.mail import BODY, NOW, FakeClock, Machine
+from tests.fakes.mail import BODY, NOW, FakeClock
 from tests.fakes.script import Script
 from tests.fakes.sockets import closed_port
-from tests.queue.called import TIMEOUTS, Deliver, load, with_sinks, words
-
-from .post import play
+from tests.transport.called import TIMEOUTS, Deliver, load, play, with_sinks, words
 
 if TYPE_CHECKING:
     from mailer.mail.problem import Kind
@@ -94,8 +93,8 @@ def test_a_credential_that_cannot_be_had_waits_for_somebody(kind: Kind) -> None:
 
     async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
         given = load([sinks[0].port], "a@example.net", relay=True)
-        (stop,) = given.job.route.hops
-        given.job.route = replace(given.job.route, hops=(stop._replace(endpoint=replace(stop.endpoint, login=Login("me", secret))),))
+        (hop,) = given.job.route.hops
+        given.job.route = replace(given.job.route, hops=(hop._replace(endpoint=replace(hop.endpoint, login=Login("me", secret))),))
         (outcome,) = await deliver(given)
         assert (outcome.verdict, outcome.scope, outcome.cause) == ("defer", "us", Cause.CREDENTIAL)
         assert outcome.told.startswith("mailer: 454")
@@ -140,68 +139,13 @@ def test_what_the_sender_asks_for_is_passed_on_where_it_can_be(offered: bool) ->
     """The envelope's options become parameters of MAIL for a host that offers DSN, and are left out elsewhere."""
 
     async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
-        given = load([sinks[0].port], "ann@example.net")
-        given.envelope.options = {"ret": "HDRS", "envid": "Q+1"}
+        given = load([sinks[0].port], "ann@example.net", options={"ret": "HDRS", "envid": "Q+1"})
         assert words(await deliver(given)) == [("delivered", "recipient", 250)]
         ((kept,),) = [sinks[0].messages]
         asked = {name.upper(): value for name, value in kept.parameters.items()}
         assert (asked.get("RET"), asked.get("ENVID") is not None) == (("HDRS", True) if offered else (None, False))
 
     with_sinks(scenario, Moods(offer=("DSN",) if offered else ()))
-
-
-def test_options_that_nobody_could_ask_for_stop_no_mail() -> None:
-    """A file that somebody else wrote may hold anything there."""
-
-    async def scenario(deliver: Deliver, sinks: list[Sink]) -> None:
-        given = load([sinks[0].port], "ann@example.net")
-        given.envelope.options = {"ret": ["x"], "priority": "high"}
-        assert words(await deliver(given)) == [("delivered", "recipient", 250)]
-
-    with_sinks(scenario, Moods())
-
-
-@pytest.mark.parametrize(("options", "said"), [({"by": 120}, b"BY=70;R"), ({"by": 30, "by_return": False}, b"BY=-20;N")])
-def test_the_next_host_gets_what_is_left_of_the_time(options: dict[str, object], said: bytes) -> None:
-    """RFC 2852: the seconds that the message has waited here are not the next host's to use."""
-    script = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250 DELIVERBY 5\nC: MAIL *\nS: 451 4.7.1 later\n"
-
-    async def run() -> None:
-        courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
-        async with Script(script) as peer:
-            given = load([peer.port], "a@example.net")
-            given.job.attempt.entry.envelope.options = options
-            given.job.attempt.entry.arrived = NOW - 50
-            session = courier.session()
-            assert words(await session.deliver(given, lambda: None)) == [("defer", "message", 451)]
-            session.end()
-            await courier.close()
-        assert said in peer.received
-
-    play(run())
-
-
-def test_the_time_that_is_left_is_no_matter_of_the_wall_clock() -> None:
-    """RFC 2852: who wanted it there within two minutes gave us two minutes, though the clock is set by an hour meanwhile."""
-    script = "S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\nS: 250 DELIVERBY 5\nC: MAIL *\nS: 451 4.7.1 later\n"
-
-    async def run() -> None:
-        machine = Machine()
-        courier = SmtpCourier(Pool(TIMEOUTS), machine.clock)
-        machine.passes(20.0)
-        machine.set(3600.0)
-        machine.clock.check()
-        machine.passes(30.0)
-        async with Script(script) as peer:
-            given = load([peer.port], "a@example.net")
-            given.job.attempt.entry.envelope.options = {"by": 120}
-            session = courier.session()
-            await session.deliver(given, lambda: None)
-            session.end()
-            await courier.close()
-        assert b"BY=70;R" in peer.received
-
-    play(run())
 
 
 def spoken(outcome: Outcome) -> list[str]:
@@ -261,13 +205,13 @@ def test_a_host_that_confirms_nothing_leaves_that_to_us(offer: list[str], owed: 
     async def run() -> None:
         courier = SmtpCourier(Pool(TIMEOUTS), FakeClock())
         async with Script(script) as peer:
-            given = load([peer.port], "a@example.net", "b@example.net")
-            given.job.attempt.entry.envelope.options = {"recipients": {"a@example.net": {"notify": "SUCCESS"}}}
+            asked = {"recipients": {"a@example.net": {"notify": "SUCCESS"}}}
+            given = load([peer.port], "a@example.net", "b@example.net", options=asked)
             session = courier.session()
             assert [verdict for verdict, _, _ in words(await session.deliver(given, lambda: None))] == ["delivered"] * 2
             session.end()
             await courier.close()
-        assert (peer.wrong, given.job.attempt.owed) == ("", owed)
+        assert (peer.wrong, session.unconfirmed) == ("", owed)
 
     play(run())
 
@@ -283,7 +227,7 @@ def test_what_is_asked_for_the_next_message_is_what_went_out_with_this_one() -> 
         courier = SmtpCourier(Pool(TIMEOUTS), clock)
         async with Script(offers + first + second + "MESSAGE\nS: 250 taken\n") as peer:
             one, other = load([peer.port], "a@example.net"), load([peer.port], "b@example.net")
-            other.job.attempt.entry.envelope.options = {"by": 120}
+            other = other._replace(asked=lambda: Request(by=int(120 - clock.time + NOW)))
             other.job.route = one.job.route
             session = courier.session()
             assert words(await session.deliver(one, lambda: other)) == [("delivered", "recipient", 250)]
