@@ -113,7 +113,8 @@ class IntakeServer:
 
     async def _question(self, caller: socket.socket, uid: int, held: AsyncExitStack) -> bytes | None:
         """What he asks; None if it is nothing that can be answered."""
-        head = await self._read(caller, 4)
+        with self._accepting.idle():
+            head = await self._read(caller, 4)
         if len(head) < 4:
             return None
         length = int.from_bytes(head, "big")

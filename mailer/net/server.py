@@ -32,8 +32,9 @@ What is guaranteed:
   exception is ours: `bug` is told, and the connection closed. An `OSError` of a disk is for the server to catch, since only it knows
   what to answer.
 - **The end.** What a server has written when it returns has `LINGER` seconds to leave; when it raises or is cut off, the connection is
-  closed at once. `close` stops listening, lets the clients that are served go on for `grace` seconds, cancels the rest (each may still
-  write a last word before it lets the cancellation through), and returns when nothing is left: no task, no socket.
+  closed at once. `close` stops listening, cancels at once the servers that are `idle` (they wait for the next command, and owe nothing)
+  and each that becomes so, lets those in the middle of something go on for `grace` seconds, cancels the rest, and returns when nothing
+  is left: no task, no socket. Who is cancelled may still write a last word before he lets the cancellation through.
 
 PROXY, where a client's address comes in its first line, belongs between accepting and `Peer`: the limits have to hold for the client.
 """
@@ -48,7 +49,8 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .stream import Stream
@@ -133,6 +135,7 @@ class AcceptLoop:
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[Any]] = set()
         self._places: dict[asyncio.Task[None], str] = {}  # whose share each place is of, by when they came
         self._shares: Counter[str] = Counter()
 
@@ -149,13 +152,31 @@ class AcceptLoop:
         port: int = self._listening[0].getsockname()[1]
         return port
 
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """For a server, around its wait for the client's next command: within it, `close` cancels it at once.
+
+        Raises `CancelledError` after `close` was called, also where the next command is there already.
+        """
+        if self.stopping:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None
+        self._idle.add(task)
+        try:
+            yield
+        finally:
+            self._idle.discard(task)
+
     async def close(self, grace: float = 0.0) -> int:
-        """Stop listening, wait `grace` seconds for those who are served, and cancel the rest; returns how many those were."""
+        """Stop listening, wait `grace` seconds for those that are not `idle`, and cancel the rest; returns how many those were."""
         self.stopping = True
         for each in self._listening:
             self._loop.remove_reader(each)
             each.close()
         self._listening.clear()
+        for task in self._idle:
+            task.cancel()
         if grace and self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         await asyncio.sleep(0)  # a task that was made just now has begun, and knows what to let go of

@@ -269,6 +269,45 @@ def test_those_who_are_served_may_finish() -> None:
     with_loop(test, serve)
 
 
+def test_who_waits_for_a_command_is_not_waited_for() -> None:
+    """At the end an idle connection is closed at once, one in the middle of a message when that is done, whatever else was sent already."""
+
+    async def serve(stream: Stream, _peer: Peer) -> None:
+        stream.allow(1000)
+        try:
+            while True:
+                with loops[0].accepting.idle():
+                    command = await stream.read()
+                if command == b"begin":
+                    assert await stream.read() == b"the end"
+                    stream.write(b"250 taken\n")
+        except asyncio.CancelledError:
+            stream.write(b"421 bye\n")
+            raise
+
+    loops: list[Loop] = []
+
+    async def test(loop: Loop) -> None:
+        loops.append(loop)
+        idle, busy, between = await loop.call(), await loop.call(), await loop.call()
+        busy[1].write(b"begin")
+        between[1].write(b"begin")
+        await asyncio.sleep(1)
+        between[1].write(b"the end")
+        assert await between[0].readline() == b"250 taken\n"
+        closing = asyncio.create_task(loop.accepting.close(500))
+        for reader, _ in (idle, between):
+            async with asyncio.timeout(10):
+                assert await heard(reader) == b"421 bye\n"
+        assert not closing.done()
+        busy[1].write(b"the end")
+        async with asyncio.timeout(10):
+            assert await heard(busy[0]) == b"250 taken\n421 bye\n"
+            assert await closing == 0
+
+    with_loop(test, serve)
+
+
 def test_who_calls_in_the_moment_of_the_end_is_let_go() -> None:
     """Whether it was accepted already or not: no task and no socket is left, and it is no wait."""
 
