@@ -1,7 +1,7 @@
 """The manual pages that are made from the program itself: one a command, the overview, the list of standards.
 
 ``python -m mailer.manual --write man`` writes them; a test compares the files with what is printed here, and
-fails for a command without a page. What is said of a command is said once, in its `Command`. The pages of
+fails for a command without a page. What is said of a command is said once, in its `Subcommand`. The pages of
 sections 5 and 7 are written by hand, but for `mailer-standards(7)` and `mailer-config(5)`, and so is
 `mailer-sendmail(1)`, whose options are not ours to declare.
 """
@@ -22,7 +22,7 @@ from . import standards
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mailer.cli.options import Command, Option
+    from mailer.cli.options import Option, Subcommand
 
 DAEMONS = frozenset({"run"})
 BY_HAND = frozenset({"sendmail"})
@@ -132,12 +132,12 @@ def command_page(name: str) -> str:
     return head + body + _see_also(OTHERS)
 
 
-def _one(command: Command) -> str:
+def _one(command: Subcommand) -> str:
     parts = [".SH SYNOPSIS\n", _synopsis(command), ".SH DESCRIPTION\n", _paragraphs(command.about or _capital(command.summary))]
-    return "".join((*parts, ".SH OPTIONS\n", *map(_option, command.options), *_sections(command.epilog)))
+    return "".join((*parts, ".SH OPTIONS\n", *map(_option, command.options), _examples([command]), *_sections(command.epilog)))
 
 
-def _several(commands: list[Command]) -> str:
+def _several(commands: list[Subcommand]) -> str:
     """What commands share is said once, at the end."""
     times = Counter(option for command in commands for option in command.options)
     shared = [option for option, count in times.items() if count > 1 and option not in COMMON]
@@ -148,6 +148,7 @@ def _several(commands: list[Command]) -> str:
         parts.append(_takes([option for option in command.options if option in shared]))
         parts += [_option(option) for option in command.options if option not in (*shared, *COMMON)]
     parts += [".SH OPTIONS OF SEVERAL COMMANDS\n", *map(_option, (*shared, *COMMON))]
+    parts.append(_examples(commands))
     for epilog in dict.fromkeys(command.epilog for command in commands):
         parts += _sections(epilog)
     return "".join(parts)
@@ -184,7 +185,7 @@ def _name(page: str, summary: str) -> str:
     return f".SH NAME\n{_roff(page)} \\- {_roff(summary)}\n"
 
 
-def _synopsis(command: Command) -> str:
+def _synopsis(command: Subcommand) -> str:
     operands = f" {_roff(command.operands)}" if command.operands else ""
     return f".B mailer {_roff(command.name)}\n[\\fIOPTION\\fR...]{operands}\n"
 
@@ -196,6 +197,11 @@ def _option(option: Option) -> str:
         names += f"[={value}]" if option.optional else f" {value}"
     more = " May be given more than once." if option.repeat and option.metavar and "repeated" not in option.help else ""
     return f".TP\n{names}\n{_sentence(option.help)}{more}\n"
+
+
+def _examples(commands: list[Subcommand]) -> str:
+    lines = "\n".join(_roff(example) for command in commands for example in command.examples)
+    return f".SH EXAMPLES\n.EX\n{lines}\n.EE\n"
 
 
 def _sections(epilog: str) -> Iterator[str]:

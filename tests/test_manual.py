@@ -10,7 +10,7 @@ import pytest
 
 from mailer import manual, standards
 from mailer.cli import TABLE, load, sendmail_argv
-from mailer.cli.options import Command
+from mailer.cli.options import Subcommand
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 from mailer.spool.files.message_file import parse, parse_records
@@ -24,7 +24,7 @@ def plain(page: str) -> str:
     return re.sub(r"\\f[BIR]", "", page.replace("\\-", "-").replace("\\&", "").replace("\\e", "\\"))
 
 
-def commands() -> list[Command]:
+def commands() -> list[Subcommand]:
     modules = [load(name) for name in TABLE]
     return [command for module in modules for command in getattr(module, "COMMANDS", {"": getattr(module, "COMMAND", None)}).values()]
 

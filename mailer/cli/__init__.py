@@ -14,7 +14,7 @@ import sys
 
 from mailer.mail.problem import Problem, from_os
 
-from .exit_codes import BUG, EXIT_CODES, IO_ERROR, OK, TRY_AGAIN, USAGE
+from .exit_codes import BUG, EXIT_CODES, IO_ERROR, OK, TRY_AGAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import SubmissionSettings
 
-    from .options import Command
+    from .options import Given
 
 TABLE = {
     "send": "take a message from standard input, or compose one, and queue it",
@@ -45,6 +45,10 @@ TABLE = {
 
 ALIASES = {"sendmail": ["sendmail"], "mailq": ["sendmail", "-bp"], "newaliases": ["sendmail", "-bi"]}
 """What the program does when it is started under another name."""
+
+
+OFTEN = frozenset({"send", "status", "explain", "queue list"})
+"""What scripts and monitors start again and again: plain arguments of these are read without click, see `options`."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -91,51 +95,30 @@ def _answer(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return OK if arguments else USAGE
-    if arguments[0] in ("-V", "--version"):
-        from mailer import __version__
-
-        print(f"mailer {__version__}")
-        return OK
-    if arguments[0] == "sendmail":  # options of another world, which it reads itself
+    if arguments[:1] == ["sendmail"]:  # options of another world, which it reads itself
         code: int = load("sendmail").run(arguments[1:])
         return code
-    if arguments[0] == "run":  # whose modules take a while to load: a SIGHUP in that time is none to die of
+    if arguments[:1] == ["run"]:  # whose modules take a while to load: a SIGHUP in that time is none to die of
         from .signals import HANGUP
 
         HANGUP.watch()
-    command, rest = find(arguments)
-    from .options import help_text, read
+    if given := _plain(arguments):
+        return given.command.run(given)
+    from .click_face import run
 
-    given = read(command, rest)
-    if given.flag("--help"):
-        print(help_text(command))
-        return OK
-    return command.run(given)
+    return run(arguments)
 
 
-def find(arguments: list[str]) -> tuple[Command, list[str]]:
-    """The command that `arguments` begin with, and the rest of them. Raises `Problem` (usage)."""
-    name = arguments[0]
-    if name not in TABLE:
-        import difflib
+def _plain(arguments: list[str]) -> Given | None:
+    """What plain arguments of a command that is started often say; None where click has to read them."""
+    for words in (1, 2):
+        name = " ".join(arguments[:words])
+        if name in OFTEN:
+            module = load(arguments[0])
+            from .options import read
 
-        near = difflib.get_close_matches(name, TABLE, 1)
-        hint = f"did you mean `{near[0]}`?" if near else "`mailer --help` lists the commands"
-        raise Problem(f"there is no command {name!r}; {hint}", "usage")
-    module = load(name)
-    if hasattr(module, "COMMAND"):
-        return module.COMMAND, arguments[1:]
-    commands: dict[str, Command] = module.COMMANDS
-    if len(arguments) < 2 or arguments[1] not in commands:
-        lines = "\n".join(f"  mailer {c.name:<16} {c.summary}" for c in commands.values())
-        if arguments[1:] in ([], ["--help"], ["-h"]):
-            print(lines, file=sys.stdout if arguments[1:] else sys.stderr)
-            raise SystemExit(OK if arguments[1:] else USAGE)
-        raise Problem(f"`mailer {name}` has no {arguments[1]!r}; it has {', '.join(commands)}", "usage")
-    return commands[arguments[1]], arguments[2:]
+            return read(module.COMMAND if words == 1 else module.COMMANDS[arguments[1]], arguments[words:])
+    return None
 
 
 def load(name: str) -> Any:
@@ -187,7 +170,8 @@ def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bo
     return read_all(sys.stdin.fileno(), settings)
 
 
-def _overview() -> str:
+def overview() -> str:
+    """What ``mailer --help`` prints: every command, and what it does."""
     lines = "\n".join(f"  {name:<10} {summary}" for name, summary in TABLE.items())
     return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more; `man mailer` says all."
 

@@ -10,7 +10,7 @@ from mailer.operate.status import GROUPS, groups
 
 from . import pages, show
 from .exit_codes import OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _none(given: Given) -> str:
     return "No mail failed that is like that." if chosen(given) else "No mail failed."
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "bounces",
     run,
     summary="recipients that failed or bounced, and why",
@@ -82,9 +82,9 @@ COMMAND = Command(
         LIMIT,
         JSON,
     ),
-    epilog="""\
-examples:
-  mailer bounces --since 1d
-  mailer bounces --by reason --domain example.net
-  mailer bounces --json --limit 0 | jq -r .address | sort -u""",
+    examples=(
+        "mailer bounces --since 1d",
+        "mailer bounces --by reason --domain example.net",
+        "mailer bounces --json --limit 0 | jq -r .address | sort -u",
+    ),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.domain import ascii_domain
 
 from . import show
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def _advice(finding: Finding) -> Iterator[show.Block]:
     yield show.Line([show.Cell(finding.result, STYLES[finding.result]), f" {finding.check} {finding.subject}: {finding.advice}"])
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "check",
     run,
     summary="whether the world believes mail from here, and what to publish",
@@ -102,5 +102,10 @@ COMMAND = Command(
     ),
     operands="[DOMAIN…]",
     options=(Option("--from-ip", metavar="IP", help="mail comes from IP, whatever the configuration says", repeat=True), JSON),
+    examples=(
+        "mailer check",
+        "mailer check example.com --from-ip 192.0.2.25",
+        "mailer check --json | jq -r 'select(.result == \"fail\").advice'",
+    ),
     epilog="exit codes: 0 all pass · 1 there are warnings · 2 something fails · 64 usage · 78 configuration",
 )

@@ -16,7 +16,7 @@ from mailer.operate.route import reports_lead_nowhere
 
 from . import complain, install_sendmail
 from .exit_codes import BAD_CONFIG, OK
-from .options import JSON, Command, usage
+from .options import JSON, Subcommand, usage
 
 if TYPE_CHECKING:
     from mailer.config import Config
@@ -100,8 +100,6 @@ def _again(path: str, config: Config) -> Config:
 
 def show(given: Given) -> int:
     """Print every setting that is in force, and where its value comes from."""
-    if given.operands:
-        raise usage("config show takes no operands", "config show")
     config = file.load(given.text("--config"), given.text("--spool"))
     if given.flag("--json"):
         for row in model.as_rows(config):
@@ -134,14 +132,15 @@ def _say(given: Given, line: str) -> None:
 
 
 COMMANDS = {
-    "init": Command(
+    "init": Subcommand(
         "config init",
         init,
         summary="write a configuration file to start from",
         about="Every setting is in it with its explanation, commented out. A file that exists is not touched.",
         operands="[PATH]",
+        examples=("mailer config init", "mailer config init /etc/mailer/config.toml"),
     ),
-    "check": Command(
+    "check": Subcommand(
         "config check",
         check,
         summary="find all mistakes in the configuration",
@@ -151,21 +150,27 @@ COMMANDS = {
         "Files are looked at with the eyes of the user whom the spool belongs to, for the daemon runs as he; so ask as root or as that "
         "user. Others are told of mistakes in the file only.",
         operands="[FILE]",
+        examples=("mailer config check", "mailer config check ./config.toml"),
     ),
-    "show": Command(
+    "show": Subcommand(
         "config show",
         show,
         summary="print every setting in force and where it comes from",
         about="What it prints is itself a configuration. Passwords are never read, and of a password command only the program is shown.",
         options=(JSON,),
+        examples=("mailer config show", "mailer config show --json | jq -r 'select(.key == \"mailer.spool\").value'"),
     ),
-    "set": Command(
+    "set": Subcommand(
         "config set",
         change,
         summary="change settings in the configuration file",
         about="KEY is section.name, such as mailer.hostname or relay.out.host. Nothing else in the file changes. "
         "If the new file would be wrong, the old one stays; so settings that need each other are given together.",
         operands="KEY VALUE [KEY VALUE…]",
+        examples=(
+            "mailer config set mailer.hostname mail.example.com",
+            "mailer config set relay.out.host smtp.example.com relay.out.port 587",
+        ),
     ),
     "install-sendmail": install_sendmail.COMMAND,
 }

@@ -16,7 +16,7 @@ from mailer.mail.problem import Problem
 
 from . import pages, show
 from .exit_codes import OK
-from .options import Command, Option, usage
+from .options import Option, Subcommand
 from .show import BLANK, Cell, Line
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ class _Over(Exception):
 
 def run(given: Given) -> int:
     """Show it; 0 only if everything happened that was to happen."""
-    if given.operands:
-        raise usage(f"there is no place for {given.operands[0]!r}", given.command.name)
     for number in (signal.SIGTERM, signal.SIGHUP):  # end as with Ctrl-C, and end what was started
         signal.signal(number, signal.default_int_handler)
     with Demo(given.path("--keep") or tempfile.mkdtemp(prefix="mailer-demo-")) as demo:
@@ -132,7 +130,7 @@ def _indented(text: str) -> Line:
     return Line([f"    {text}"])
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "demo",
     run,
     summary="the whole way on this machine, in a scratch directory",
@@ -145,5 +143,6 @@ COMMAND = Command(
         Option("--keep", metavar="DIR", help="use DIR, which must be empty or not there yet, instead of a scratch directory"),
         Option("--clean", help="remove the directory at the end"),
     ),
+    examples=("mailer demo", "mailer demo --keep /tmp/mailer-demo"),
     epilog="exit codes: 0 all happened as it should · 64 usage · 69 something did not · 73 the directory cannot be used · 75 interrupted",
 )

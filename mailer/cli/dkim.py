@@ -10,7 +10,7 @@ from mailer.mail.problem import Problem
 
 from . import show
 from .exit_codes import BAD_MESSAGE, OK, TRY_AGAIN
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -161,8 +161,6 @@ def verify(given: Given) -> int:
 
     from mailer.operate import dkim
 
-    if given.operands:
-        raise usage("dkim verify takes no operands; the message is read from standard input", "dkim verify")
     config = _config(given)
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
@@ -209,7 +207,7 @@ TYPE = Option("--type", metavar="TYPE", help="the kind of key: rsa, which all ve
 BITS = Option("--bits", metavar="BITS", help="of an RSA key: 2048, 3072 or 4096; by default 2048, or as many as the key before")
 
 COMMANDS = {
-    "keygen": Command(
+    "keygen": Subcommand(
         "dkim keygen",
         keygen,
         summary="make a key, and print its record and its part of the configuration",
@@ -218,9 +216,10 @@ COMMANDS = {
         "To sign with both kinds of keys, make two; a message then gets two signatures. Without --selector the "
         "selector is the type and the date. Without --out the file is in the directory dkim beside the configuration.",
         operands="DOMAIN",
+        examples=("mailer dkim keygen example.com", "mailer dkim keygen example.com --type ed25519 --selector s2"),
         options=(SELECTOR, TYPE, BITS, Option("--out", metavar="FILE", help="write the key to FILE"), JSON),
     ),
-    "record": Command(
+    "record": Subcommand(
         "dkim record",
         record,
         summary="print the DNS records of keys",
@@ -228,6 +227,7 @@ COMMANDS = {
         "forms of DNS providers want it, and in strings of at most 255 octets, as zone files want it. Of a key that is "
         "retired, it says until when its record is needed.",
         operands="[DOMAIN]",
+        examples=("mailer dkim record", "mailer dkim record example.com --zone"),
         options=(
             SELECTOR,
             Option("--key", metavar="FILE", help="the key in FILE, of DOMAIN and --selector"),
@@ -236,7 +236,7 @@ COMMANDS = {
             JSON,
         ),
     ),
-    "verify": Command(
+    "verify": Subcommand(
         "dkim verify",
         verify,
         summary="check the signatures of a message",
@@ -246,9 +246,10 @@ COMMANDS = {
         "The words for results are those of RFC 8601: pass, fail, policy, neutral, temperror, permerror. A signature is "
         "aligned if its domain is that of the From field, or above or below it.",
         options=(JSON,),
+        examples=("mailer dkim verify < message.eml",),
         epilog="exit codes: 0 a signature holds · 65 none does · 75 the DNS did not answer · 64 usage · 78 configuration",
     ),
-    "rotate": Command(
+    "rotate": Subcommand(
         "dkim rotate",
         rotate,
         summary="replace the keys of a domain, in two steps",
@@ -263,6 +264,7 @@ COMMANDS = {
             BITS,
             Option("--unchecked", help="let the new key sign without looking for its record"),
         ),
+        examples=("mailer dkim rotate example.com",),
         epilog="exit codes: 0 the step is taken · 75 a record is not published yet · 64 usage · 67 no key signs · 78 configuration",
     ),
 }

@@ -15,7 +15,7 @@ from mailer.operate.explain import diagnose
 
 from . import pages, show
 from .exit_codes import NO_SUCH, OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Fields, Line, moment
 
@@ -307,7 +307,7 @@ def _reports(reports: list[Record], now: float) -> Iterator[Block]:
         yield Line(["  ", report.id, "  ", show.status(report.status), Cell(told, "quiet")])
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "explain",
     run,
     summary="the whole story of a message: what happened, what blocks it, what to change",
@@ -323,11 +323,11 @@ COMMAND = Command(
     ),
     operands="ID…",
     options=(Option("--no-dns", help="do not ask the DNS where the mail would go now"), JSON),
+    examples=(
+        "mailer explain 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
+        "mailer explain --json '<20261121.1@example.com>' | jq -r '.recipients[].blocked_by[].what_would_unblock'",
+    ),
     epilog="""\
-examples:
-  mailer explain 01KAHGWV7J5ZQ0C9XK3M2T8B4R
-  mailer explain --json '<20261121.1@example.com>' | jq -r '.recipients[].blocked_by[].what_would_unblock'
-
 What a recipient waits for has one of these names: hold, sending, daemon, disk, schedule, pause, offline, route, login, refused,
 breaker, limit, retry, rate, window, connections, queue. mailer-delivery(7) says what each means.
 

@@ -23,7 +23,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import safe
 
 from .exit_codes import OK
-from .options import Command, Option, usage
+from .options import Option, Subcommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +53,6 @@ def script() -> str:
 
 def install(given: Given) -> int:
     """Make the files, or remove them; say of each what was done."""
-    if given.operands:
-        raise usage("config install-sendmail takes no operands", "config install-sendmail")
     prefix = given.path("--prefix")
     if not prefix:
         raise Problem("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", "usage")
@@ -130,7 +128,7 @@ def _link(path: Path, target: str) -> Iterator[str]:
     yield f"linked {path} to {target}"
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "config install-sendmail",
     install,
     summary="make sendmail, mailq and newaliases for other programs",
@@ -138,6 +136,7 @@ COMMAND = Command(
     "bin/newaliases to it. Cron, at, PHP and others look for sendmail in /usr/sbin; `--prefix /usr` is for a machine that has no "
     "other. A file that is not of mailer is never replaced: then nothing is changed, and the exit code is 73. The script names the Python "
     "and the place of mailer from now; after either has moved, run the command again.",
+    examples=("mailer config install-sendmail --prefix /usr/local",),
     options=(
         Option("--prefix", metavar="DIR", help="where to make them, such as /usr or /usr/local"),
         Option("--remove", help="remove what the command made"),

@@ -1,10 +1,12 @@
-"""The options of a command: declared as data, read from argv, printed as help and as manual pages.
+"""The options of a command: declared as data, from which click's commands and the manual pages are made.
 
-A reader of our own, because any reader of the standard library or of PyPI would cost ``mailer send``
-more than all the rest of its start-up (argparse 9 ms, click 34 ms, against 12 ms for a bare
-interpreter). It takes what getopt_long(3) takes: ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``,
-flags run together, ``--`` before operands that begin with a hyphen, options and operands in any order, and
-unambiguous prefixes of long names.
+`click_face` is the command line. `read` answers before it, and only for the commands that scripts and monitors start again and again
+(`mailer.cli.OFTEN`): click alone costs 28 ms where a bare interpreter costs 11, which is twice what ``mailer send`` costs in all, and
+more than ``status``, ``queue list`` and ``explain`` can have. It takes plain arguments only. Help, and every mistake, is left to click;
+a property test holds that both read the same.
+
+Both take what getopt_long(3) takes: ``--name value``, ``--name=value``, ``-n value``, ``-nvalue``, flags run together, ``--`` before
+operands that begin with a hyphen, options and operands in any order, and unambiguous prefixes of long names.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Words = Sequence[str] | Callable[["Given"], Iterable[str]]
 
 
 LARGEST = 2**50
@@ -21,16 +25,20 @@ LARGEST = 2**50
 
 
 class Option:
-    """One option. Without `metavar` it is a flag; `optional` means that the value may be left out."""
+    """One option. Without `metavar` it is a flag; `repeat` allows several values, and `optional` none behind a long name.
 
-    __slots__ = ("help", "metavar", "names", "optional", "repeat")
+    `words` are the values that a shell can offer: a list, or what makes one of what was given so far.
+    """
 
-    def __init__(self, *names: str, metavar: str = "", help: str, repeat: bool = False, optional: bool = False) -> None:
+    __slots__ = ("help", "metavar", "names", "optional", "repeat", "words")
+
+    def __init__(self, *names: str, metavar: str = "", help: str, repeat: bool = False, optional: bool = False, words: Words = ()) -> None:
         self.names = names
         self.metavar = metavar
         self.help = help
         self.repeat = repeat
         self.optional = optional
+        self.words = words
 
     @property
     def key(self) -> str:
@@ -55,10 +63,13 @@ VERBOSE = Option("--verbose", "-v", help="say more; twice says all", repeat=True
 COMMON = (CONFIG, SPOOL, QUIET, VERBOSE, HELP)
 
 
-class Command:
-    """One command of the program: what it takes, what it is for, and the function that does it."""
+class Subcommand:
+    """One command of the program: what it takes, what it is for, and the function that does it.
 
-    __slots__ = ("about", "epilog", "name", "operands", "options", "run", "summary")
+    `about` are paragraphs, `examples` lines to copy, `epilog` more sections of the help; `words` are operands that a shell can offer.
+    """
+
+    __slots__ = ("about", "epilog", "examples", "name", "operands", "options", "run", "summary", "words")
 
     def __init__(
         self,
@@ -69,7 +80,9 @@ class Command:
         about: str = "",
         operands: str = "",
         options: Sequence[Option] = (),
+        examples: Sequence[str] = (),
         epilog: str = "",
+        words: Words = (),
     ) -> None:
         self.name = name
         self.run = run
@@ -77,7 +90,9 @@ class Command:
         self.about = about
         self.operands = operands
         self.options = (*options, *COMMON)
+        self.examples = examples
         self.epilog = epilog
+        self.words = words
 
 
 class Given:
@@ -85,7 +100,7 @@ class Given:
 
     __slots__ = ("command", "operands", "values")
 
-    def __init__(self, command: Command, values: dict[str, list[str]], operands: list[str]) -> None:
+    def __init__(self, command: Subcommand, values: dict[str, list[str]], operands: list[str]) -> None:
         self.command = command
         self.values = values
         self.operands = operands
@@ -133,77 +148,57 @@ def usage(problem: str, command: str) -> Problem:
     return Problem(f"{problem} (see `mailer {command} --help`)", "usage")
 
 
-def read(command: Command, arguments: Iterable[str]) -> Given:
-    """Read `arguments` (without the program's and the command's name). Raises `Problem` (usage)."""
+def read(command: Subcommand, arguments: Iterable[str]) -> Given | None:
+    """What plain `arguments` say, those behind the command's name. None: click has to answer, for there is a mistake, or ``--help``."""
     by_name = {name: option for option in command.options for name in option.names}
     values: dict[str, list[str]] = {}
     operands: list[str] = []
     rest = iter(arguments)
-    for argument in rest:
-        if argument == "--":
-            operands.extend(rest)
-        elif argument.startswith("--"):
-            name, equals, value = argument.partition("=")
-            option = _long(by_name, name, command)
-            _take(values, option, value if equals else None, rest, command)
-        elif argument.startswith("-") and len(argument) > 1:
-            _short(values, by_name, argument[1:], rest, command)
-        else:
-            operands.append(argument)
+    try:
+        for argument in rest:
+            if argument == "--":
+                operands.extend(rest)
+            elif argument.startswith("--"):
+                name, equals, value = argument.partition("=")
+                _take(values, _long(by_name, name), value if equals else None, rest)
+            elif argument.startswith("-") and len(argument) > 1:
+                _short(values, by_name, argument[1:], rest)
+            else:
+                operands.append(argument)
+    except LookupError:
+        return None
+    if HELP.key in values or (operands and not command.operands):
+        return None
     return Given(command, values, operands)
 
 
-def _long(by_name: dict[str, Option], name: str, command: Command) -> Option:
+def _long(by_name: dict[str, Option], name: str) -> Option:
+    """The option of this name, or the only one whose name begins so. Raises `LookupError`."""
     if name in by_name:
         return by_name[name]
     near = {option.key: option for known, option in by_name.items() if known.startswith(name)}
-    if len(near) == 1:
-        return near.popitem()[1]
-    if near:
-        raise usage(f"{name} could be {' or '.join(sorted(near))}", command.name)
-    raise usage(f"unknown option {name}", command.name)
+    if len(near) != 1:
+        raise LookupError
+    return near.popitem()[1]
 
 
-def _short(values: dict[str, list[str]], by_name: dict[str, Option], run: str, rest: Iterable[str], command: Command) -> None:
-    """``-v``, ``-qv``, ``-fADDRESS``, ``-f ADDRESS``: flags may run together, the first value ends the run."""
+def _short(values: dict[str, list[str]], by_name: dict[str, Option], run: str, rest: Iterator[str]) -> None:
+    """``-v``, ``-qv``, ``-fADDRESS``, ``-f ADDRESS``: flags may run together, the first value ends the run. Raises `LookupError`."""
     for at, letter in enumerate(run):
-        option = by_name.get("-" + letter)
-        if option is None:
-            raise usage(f"unknown option -{letter}", command.name)
+        option = by_name["-" + letter]
         if option.metavar:
-            _take(values, option, run[at + 1 :] or None, rest, command)
+            _take(values, option, run[at + 1 :] or None, rest)
             return
         values.setdefault(option.key, []).append("")
 
 
-def _take(values: dict[str, list[str]], option: Option, value: str | None, rest: Iterable[str], command: Command) -> None:
-    if not option.metavar:
-        if value is not None:
-            raise usage(f"{option.key} takes no value", command.name)
-        value = ""
-    elif value is None and option.optional:
-        value = ""
-    elif value is None:
-        value = next(iter(rest), None)
+def _take(values: dict[str, list[str]], option: Option, value: str | None, rest: Iterator[str]) -> None:
+    """Add a value to those of `option`: what came with its name, else what comes next. Raises `LookupError`."""
+    wanted = bool(option.metavar)
+    if (value is not None and not wanted) or (option.key in values and wanted and not option.repeat):
+        raise LookupError
+    if value is None:
+        value = "" if option.optional or not wanted else next(rest, None)
         if value is None:
-            raise usage(f"{option.key} needs {option.metavar}", command.name)
-    if option.key in values and not option.repeat and option.metavar:
-        raise usage(f"{option.key} was given twice", command.name)
+            raise LookupError
     values.setdefault(option.key, []).append(value)
-
-
-def help_text(command: Command) -> str:
-    """What ``--help`` prints, at most 80 columns wide."""
-    from textwrap import fill
-
-    parts = [f"usage: mailer {command.name} [OPTION…] {command.operands}".rstrip(), command.summary[0].upper() + command.summary[1:] + "."]
-    parts += [fill(paragraph, 80) for paragraph in command.about.split("\n\n") if paragraph]
-    lines = []
-    for option in command.options:
-        text = fill(option.help, 80, initial_indent=" " * 28, subsequent_indent=" " * 28)
-        label = "  " + option.label
-        lines.append(f"{label:<28}{text[28:]}" if len(label) < 27 else f"{label}\n{text}")
-    parts.append("options:\n" + "\n".join(lines))
-    blocks = command.epilog.strip("\n").split("\n\n") if command.epilog else []
-    parts += [block if "\n  " in block else fill(block, 80) for block in blocks]  # examples stay as they are
-    return "\n\n".join(parts)

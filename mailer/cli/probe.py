@@ -9,7 +9,7 @@ from mailer.operate.probe import become, config_for, probe, reactions_of, sender
 
 from . import show
 from .exit_codes import OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def _login(found: ProbeFinding, username: str) -> show.Piece:
     return show.Cell(f"refused for {username}", "bad") if refused else f"not tried for {username}"
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "probe",
     run,
     summary="connect, EHLO, TLS, AUTH, report; sends nothing",
@@ -155,13 +155,13 @@ COMMAND = Command(
         Option("--timeout", metavar="SECONDS", help=f"how long each step may take; {PATIENCE} by default"),
         JSON,
     ),
+    examples=(
+        "mailer probe out",
+        "mailer probe out --from shop@example.com",
+        "mailer probe mx.example.com",
+        "mailer probe smtp.example.com:587 --tls starttls --json",
+    ),
     epilog="""\
-examples:
-  mailer probe out
-  mailer probe out --from shop@example.com
-  mailer probe mx.example.com
-  mailer probe smtp.example.com:587 --tls starttls --json
-
 exit codes: 0 mail could be sent · 69 not reachable, refused, or TLS not as required · 75 this machine is offline ·
 77 login refused · 64 usage · 78 configuration""",
 )  # fmt: skip

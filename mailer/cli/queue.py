@@ -16,7 +16,7 @@ from mailer.status.view import View
 
 from . import pages, queue_pause, show
 from .exit_codes import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN
-from .options import JSON, Command, Given, Option, usage
+from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
 from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 def listing(given: Given) -> int:
     """``queue list``: the messages that wait, oldest first."""
-    if given.operands:
-        raise usage("queue list takes options only; `mailer queue show ID` shows one message", given.command.name)
     wanted = filter_of(given, IN_SPOOL)
     wanted = replace(wanted, states=wanted.states or frozenset(WAITING))
     with view_of(spool_of(given)) as view:
@@ -148,25 +146,30 @@ ACTING = (
 CODES = "exit codes: 0 · 64 usage · 65 a message is done with · 67 a message is not known · 75 a message is being\ndelivered this moment"
 
 
-def _command(operation: Operation, summary: str, about: str) -> Command:
-    return Command(
+def _command(operation: Operation, summary: str, about: str) -> Subcommand:
+    return Subcommand(
         f"queue {operation.verb}",
         partial(operate, operation=operation),
         summary=summary,
         about=about,
         operands="[ID…]",
         options=ACTING,
+        examples=(
+            f"mailer queue {operation.verb} 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
+            f"mailer queue {operation.verb} --domain example.net --dry-run",
+        ),
         epilog=CODES,
     )
 
 
 COMMANDS = {
-    "list": Command(
+    "list": Subcommand(
         "queue list",
         listing,
         summary="the messages that wait, oldest first",
         about="Shows what is queued, scheduled, deferred or held: age, size, sender, recipients, why it waits and when it is tried next.",
         options=(*SELECTION, OLDEST, JSON),
+        examples=("mailer queue list", "mailer queue list --domain example.net --older 1h"),
     ),
     "show": show_message,
     "hold": _command(
@@ -188,7 +191,7 @@ COMMANDS = {
         "give messages up",
         "Recipients that have not got the message yet will not get it, and no report is sent. The file is kept in failed/ for a while.",
     ),
-    "replay": Command(
+    "replay": Subcommand(
         "queue replay",
         replay,
         summary="send messages again that were given up",
@@ -208,6 +211,10 @@ COMMANDS = {
             Option("--again", help="also those that were replayed before"),
             Option("--dry-run", help="show what would be replayed, and replay nothing"),
             JSON,
+        ),
+        examples=(
+            "mailer queue replay 01KAHGWV7J5ZQ0C9XK3M2T8B4R --to you@example.com",
+            "mailer queue replay --domain example.net --dry-run",
         ),
         epilog="exit codes: 0 · 64 usage · 65 it cannot be replayed · 67 a message is not known · 75 it is in use, or the disk is full",
     ),

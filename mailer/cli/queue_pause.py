@@ -12,7 +12,7 @@ from mailer.spool.files import suspensions
 
 from . import show
 from .exit_codes import OK
-from .options import JSON, Command, Given, Option, usage
+from .options import JSON, Given, Option, Subcommand, usage
 from .selectors import spool_of
 from .show import Column, Line, Table, exact, moment
 
@@ -82,8 +82,6 @@ def _end(pause: suspensions.Pause) -> float | None:
 
 def listing(given: Given) -> int:
     """What is paused."""
-    if given.operands:
-        raise usage("queue pauses takes options only", given.command.name)
     now = time.time()
     on = queue.paused(spool_of(given), now)
     if given.flag("--json"):
@@ -97,7 +95,7 @@ def listing(given: Given) -> int:
 
 
 COMMANDS = {
-    "pause": Command(
+    "pause": Subcommand(
         "queue pause",
         pause,
         summary="let mail for a destination wait",
@@ -107,26 +105,29 @@ COMMANDS = {
             "meanwhile; it outlives the daemon, and can be said while none runs.\n\n" + WHAT
         ),
         operands="DESTINATION",
+        examples=("mailer queue pause relay:out --for 2h --why 'provider down'", "mailer queue pause '*.example.net'"),
         options=(
             Option("--for", metavar="DURATION", help="for so long (30m, 2h, 1d); otherwise until it is resumed"),
             Option("--why", metavar="TEXT", help="the reason, for whoever wonders where the mail is"),
             JSON,
         ),
     ),
-    "resume": Command(
+    "resume": Subcommand(
         "queue resume",
         resume,
         summary="let mail for a paused destination go on",
         about="What waited because of it is due at once.\n\n" + WHAT,
         operands="DESTINATION",
         options=(JSON,),
+        examples=("mailer queue resume relay:out",),
         epilog="exit codes: 0 · 64 usage · 67 it is not paused",
     ),
-    "pauses": Command(
+    "pauses": Subcommand(
         "queue pauses",
         listing,
         summary="what is paused, until when and why",
         about="Lists the destinations that get no mail for now.",
+        examples=("mailer queue pauses",),
         options=(JSON,),
     ),
 }

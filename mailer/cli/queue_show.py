@@ -14,7 +14,7 @@ from mailer.status.record import of_entry
 
 from . import pages, show
 from .exit_codes import OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Column, Line, Table, moment
 
@@ -102,12 +102,13 @@ def _print_body(text: str) -> None:
         show.say(safe(line.expandtabs(), len(line) * 8 + 1))
 
 
-show_message = Command(
+show_message = Subcommand(
     "queue show",
     run,
     summary="one message of the spool: envelope, outcomes, header",
     about="Shows a message as it lies in the spool. What came from outside is made safe for a terminal, except with --raw.",
     operands="ID",
+    examples=("mailer queue show 01KAHGWV7J5ZQ0C9XK3M2T8B4R --body", "mailer queue show 01KAHGWV7J5ZQ0C9XK3M2T8B4R --raw > message.eml"),
     options=(
         Option("--body", help="the body too, as text"),
         Option("--raw", help="the message and nothing else, byte for byte; not to a terminal"),

@@ -9,7 +9,7 @@ from mailer.operate.route import SHARED, Preview, plain, preview
 
 from . import show
 from .exit_codes import OK, TRY_AGAIN, UNAVAILABLE
-from .options import JSON, Command, usage
+from .options import JSON, Subcommand, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def _written(said: Said) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "route",
     run,
     summary="how mail for an address would travel; sends nothing",
@@ -123,5 +123,6 @@ COMMAND = Command(
     ),
     operands="ADDRESS…",
     options=(JSON,),
+    examples=("mailer route you@example.net", "mailer route --json a@example.net b@example.com | jq .destination"),
     epilog="exit codes: 0 all have a way · 69 one has none and never will · 75 one has none now · 64 usage · 78 configuration",
 )

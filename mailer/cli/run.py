@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .exit_codes import OK
-from .options import Command, Option
+from .options import Option, Subcommand
 from .signals import HANGUP
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def run(given: Given) -> int:
         HANGUP.ignore()
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "run",
     run,
     summary="the daemon: deliver what is queued",
@@ -39,6 +39,7 @@ COMMAND = Command(
         "nothing is."
     ),
     options=(Option("--once", help="make one pass over everything that is due, then exit"),),
+    examples=("mailer run", "mailer run --once --spool /var/spool/mailer"),
     epilog=(
         "exit codes: 0 stopped · 69 metrics.listen is taken · 75 another daemon runs on it, or with --once: the disk is full · "
         "77 no permission · 78 configuration"

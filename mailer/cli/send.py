@@ -17,7 +17,7 @@ from mailer.submit import Request, submit
 
 from . import complain, mute, read_input
 from .exit_codes import OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 from .signals import deaf, refusing
 
 TYPE_CHECKING = False
@@ -174,7 +174,7 @@ def _tell(given: Given, done: Submitted) -> None:
         complain(line, OK)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "send",
     run,
     summary="take a message from standard input, or compose one, and queue it",
@@ -234,15 +234,15 @@ COMMAND = Command(
                "69 failed; with --json, what is printed is the outcome"),
         JSON,
     ),
+    examples=(
+        "printf 'Subject: hello\\n\\nIt works.\\n' | mailer send you@example.com",
+        "df -h | mailer send -s 'Disks of today' you@example.com",
+        "mailer send --to you@example.com --subject hello --text 'It works.'",
+        "mailer send --to you@example.com --subject news --html-file news.html --inline logo=logo.png --attach report.pdf",
+        "mailer send --from-json payload.json --dry-run",
+        "mailer send -t --request-id backup-2026-11-21 < report.eml",
+    ),
     epilog="""\
-examples:
-  printf 'Subject: hello\\n\\nIt works.\\n' | mailer send you@example.com
-  df -h | mailer send -s 'Disks of today' you@example.com
-  mailer send --to you@example.com --subject hello --text 'It works.'
-  mailer send --to you@example.com --subject news --html-file news.html --inline logo=logo.png --attach report.pdf
-  mailer send --from-json payload.json --dry-run
-  mailer send -t --request-id backup-2026-11-21 < report.eml
-
 exit codes: 0 queued · 64 usage · 65 bad message or address · 73, 74 spool error · 75 try again (disk full,
 interrupted) · 77 no permission · 78 configuration""",
 )  # fmt: skip

@@ -152,9 +152,9 @@ def __getattr__(name: str) -> object:
     """`COMMAND`, which only the manual and the table of commands ask for: sendmail itself declares no options."""
     if name != "COMMAND":
         raise AttributeError(name)
-    from .options import Command
+    from .options import Subcommand
 
-    return Command(
+    return Subcommand(
         "sendmail",
         lambda given: run(given.operands),  # its options are read here, not by `options`
         summary="the sendmail(8) interface that other programs expect",

@@ -17,7 +17,7 @@ from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import PENDING, SCHEDULED
 
 from .exit_codes import OK
-from .options import read
+from .options import Given
 from .selectors import view_of
 
 if TYPE_CHECKING:
@@ -69,5 +69,7 @@ def flush(what: str) -> int:
     """
     from .queue import COMMANDS
 
-    words = ["--", what[1:]] if what[:1] == "I" else [f"--domain={what[1:]}"] if what else ["--all"]
-    return COMMANDS["retry"].run(read(COMMANDS["retry"], ["--quiet", *words]))
+    values = {"--quiet": [""]}
+    if what[:1] != "I":
+        values |= {"--domain": [what[1:]]} if what else {"--all": [""]}
+    return COMMANDS["retry"].run(Given(COMMANDS["retry"], values, [what[1:]] if what[:1] == "I" else []))

@@ -22,7 +22,7 @@ from mailer.sink.maildir import Refusal
 from mailer.smtp.server_events import PHASES
 
 from .exit_codes import OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     import ssl
@@ -38,8 +38,6 @@ DEFAULT_DEFERRAL = "451 4.3.0 try again later"
 
 def run(given: Given) -> int:
     """Serve until SIGTERM or SIGINT."""
-    if given.operands:
-        raise usage(f"there is no place for {given.operands[0]!r}", given.command.name)
     show = _as_json if given.flag("--json") else _as_lines
     scratch = _Scratch()
     try:
@@ -275,7 +273,7 @@ _LINES: dict[str, Callable[[dict[str, object]], Iterator[str]]] = {
     "stopped": _stopped,
 }
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "sink",
     run,
     summary="an SMTP server for development: keeps what it gets, misbehaves on order",
@@ -328,6 +326,11 @@ COMMAND = Command(
         Option("--password-file", metavar="FILE", help="NAME's password is the first line of FILE"),
         Option("--no-magic", help="treat magic recipients like others"),
         JSON,
+    ),
+    examples=(
+        "mailer sink",
+        "mailer sink --port 2525 --maildir ~/sink --greylist 60",
+        "mailer sink --reply 'rcpt=450 4.2.1 slow down' --every 3",
     ),
     epilog=(
         "magic recipients, in any domain (what follows a + does not count):\n"

@@ -11,7 +11,7 @@ from mailer.spool.files.daemons import elsewhere
 
 from . import pages, show
 from .exit_codes import NO_SUCH, OK
-from .options import JSON, Command, Option, usage
+from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _watch(given: Given, query: StatusQuery | Destinations) -> None:
         show.watch(blocks)
 
 
-COMMAND = Command(
+COMMAND = Subcommand(
     "status",
     run,
     summary="what became of messages",
@@ -160,15 +160,15 @@ COMMAND = Command(
         Option("--watch", "-w", help="keep showing it, until Ctrl-C"),
         JSON,
     ),
+    examples=(
+        "mailer status",
+        "mailer status 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
+        "mailer status --state deferred --domain example.net",
+        "mailer status --destinations --watch",
+        "mailer status --destinations --by reason",
+        """mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'""",
+    ),
     epilog="""\
-examples:
-  mailer status
-  mailer status 01KAHGWV7J5ZQ0C9XK3M2T8B4R
-  mailer status --state deferred --domain example.net
-  mailer status --destinations --watch
-  mailer status --destinations --by reason
-  mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'
-
 statuses: queued · sending · deferred · held · scheduled (to leave later; its status in JSON is deferred) ·
 sent · failed · expired · cancelled; a recipient can also be bounced (a report came later) or complained
 

@@ -35,7 +35,9 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def options(*words: str, now: float = NOW) -> dict[str, object]:
-    return asked(read(send.COMMAND, words), now)
+    given = read(send.COMMAND, words)
+    assert given
+    return asked(given, now)
 
 
 @pytest.mark.usefixtures("zone")
