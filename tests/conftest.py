@@ -25,7 +25,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from mailer.machine import hostsfile
+from mailer.io import machine
 from tests.fakes.nameplate import Nameplate
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
@@ -78,7 +78,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture(autouse=True)
 def _no_list_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is in the hosts(5) of this machine, here it is nobody's name."""
-    monkeypatch.setattr(hostsfile, "HOSTS", os.devnull)
+    monkeypatch.setattr(machine, "HOSTS", os.devnull)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
-    {"io", "events", "rewriting", "machine"},
+    {"io", "events", "rewriting"},
     {"config", "spool", "status", "net", "limits", "log", "metrics"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
@@ -35,7 +35,7 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
-    ("rewriting", "machine"),  # who is of this machine depends on what it is called
+    ("rewriting", "io"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("routing", "shaping"),  # a route has the terms of its destination

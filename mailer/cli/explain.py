@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.dsn.explain import explain
-from mailer.machine.users import called
+from mailer.io.machine import called
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES

@@ -23,7 +23,7 @@ from _thread import allocate_lock
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mailer.machine.users import called
+from mailer.io.machine import called
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:

@@ -214,10 +214,10 @@ def written(value: object) -> str:
 
 
 def own_hostname() -> str:
-    """What this machine calls itself where the configuration does not say; see `mailer.machine.names`."""
-    from mailer.machine import names
+    """What this machine calls itself where the configuration does not say; see `mailer.io.machine`."""
+    from mailer.io import machine
 
-    return names.hostname()
+    return machine.hostname()
 
 
 def own_spool() -> str:

@@ -11,7 +11,7 @@ place at once, because half of it (the envelope alone, or the header alone) is w
    hostname. A recipient without a domain is refused: no domain that nobody chose is ever put behind a name.
 4. An author below a domain of ``masquerade`` becomes one of that domain, unless he is an exception.
 
-A name of this machine is one without a domain, or at a name that `mailer.machine` knows. The rules are in `rules`, the aliases in
+A name of this machine is one without a domain, or at a name that `mailer.io.machine` knows. The rules are in `rules`, the aliases in
 `aliases`; `fields` writes what they say into a header, and touches nothing else in it. `relayed` does that for a relay that
 takes one author only, when mail leaves.
 """

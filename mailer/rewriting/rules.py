@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.machine.names import is_this_machine
+from mailer.io.machine import is_this_machine
 from mailer.mail.address import Address, AddressError, is_private, parse, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
 from mailer.mail.problem import Problem

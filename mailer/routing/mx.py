@@ -26,7 +26,7 @@ from ipaddress import ip_address
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from mailer.machine.hostsfile import listed
+from mailer.io.machine import listed
 from mailer.mail.cause import Cause
 from mailer.mail.domain import compared
 from mailer.net.dns import DnsTrouble, NotFound, Offline

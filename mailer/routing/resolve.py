@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailer.config.secret import Secret
-from mailer.machine.own import is_own
+from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
 from mailer.net.oauth import OAuth
 from mailer.smtp.sasl import OAUTH

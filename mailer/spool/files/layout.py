@@ -73,7 +73,7 @@ class ForeignSpool(Problem):
         self.owner = owner
 
     def __str__(self) -> str:
-        from mailer.machine.users import called
+        from mailer.io.machine import called
 
         return f"the spool {self.root} belongs to {called(self.owner)}: run this as that user (`sudo -u '#{self.owner}' …`)"
 
