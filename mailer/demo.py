@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 import mailer
 from mailer.cli.exit_codes import EXIT_CODES
 from mailer.mail.problem import Problem, from_os
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.record import Record
 from mailer.status.view import View
 
@@ -130,7 +130,7 @@ class Demo:
 
     def records(self) -> list[Record]:
         """What is known of each message, the oldest first."""
-        with View(Spool(str(self.directory / "spool"))) as view:
+        with View(SpoolDirectory(str(self.directory / "spool"))) as view:
             return sorted(view.messages(), key=lambda record: record.id)
 
     def shortfalls(self, records: list[Record]) -> list[str]:

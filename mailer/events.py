@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
     from mailer.status.destinations import Standing
 
 

@@ -32,7 +32,7 @@ from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.component import StatusComponent, Sweep
 from mailer.status.sqlite.writer import NAME, StatusWriter
 
@@ -61,7 +61,7 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.counts = Counts()
-        self.spool = Spool(self.config.spool)
+        self.spool = SpoolDirectory(self.config.spool)
         self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
 
     def run(self) -> None:
@@ -166,7 +166,7 @@ class Service:
         self.counts.told(alarm)
 
 
-def _summary(config: Config, spool: Spool) -> str:
+def _summary(config: Config, spool: SpoolDirectory) -> str:
     relays = ", ".join(f"{relay.name} ({relay.host}:{relay.port})" for relay in config.relays.values()) or "none"
     return f"config={config.path or 'defaults'} spool={spool.root} hostname={config.hostname} relays={relays}"
 

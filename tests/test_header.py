@@ -23,9 +23,9 @@ from mailer.operate.queue import header as shown
 from mailer.queue.loader import hops
 from mailer.smtp.extension import Extensions
 from mailer.smtp.transaction import Transaction
-from mailer.spool import Spool
+from mailer.spool.api import CorruptMessage
 from mailer.spool.files.admit import Stranger, Terms, admit
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.files.store import SpoolDirectory
 from tests.dkim.keys import key
 from tests.fakes.mail import envelope, spool_file
 
@@ -95,12 +95,12 @@ def test_what_the_splitter_has_divided_other_readers_divide_alike(lines: list[by
 )
 def test_what_others_hand_in_has_one_header_with_one_from(tmp_path: Path, header: bytes) -> None:
     """Whoever writes spool files himself gets nothing into the queue that a reader further on would divide otherwise."""
-    spool = Spool(str(tmp_path))
+    spool = SpoolDirectory(str(tmp_path))
     spool.prepare()
     made = envelope(at=time.time() - 60)
     body = header + b"body\r\n" if header.endswith(b"\r\n\r\n") else header
     begun = time.thread_time()
-    with pytest.raises(CorruptFile, match=r"its message"):
+    with pytest.raises(CorruptMessage, match=r"its message"):
         admit(spool, spool_file(made, body), made.id, Stranger(ANNA, time.time()), Terms(10_000_000, 10))
     assert time.thread_time() - begun < 5
     assert spool.ids("queued") == []

@@ -76,7 +76,7 @@ def test_the_example_of_the_spool_page_is_a_message() -> None:
     read, start, end = parse(data, "01KAJ2W7C5Q0R8Z1MZ6N7V3D9E")
     assert read.sender == "anna@example.org"
     assert data[start:end].endswith(b"It works.\r\n")
-    [outcome], damaged = parse_records(data[end:])
+    [outcome], _, damaged = parse_records(data[end:])
     assert not damaged
     assert outcome.verdict == "delivered"
     assert outcome.reply == "250 2.0.0 Ok: queued as 4XyZ1"

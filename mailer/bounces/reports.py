@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mailer.dsn.fields import Kind
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
 
 REPORTED = ("fail", "expire")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.operate.status import ByReason
-    from mailer.spool.files.suspensions import Pause
+    from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView
     from mailer.status.destinations import Standing
 
@@ -60,7 +60,7 @@ class Destinations:
         return (each.as_json() for each in Backlog(view, self.config, time.time()).by(self.by))
 
 
-def _pause_line(pause: Pause, now: float) -> Line:
+def _pause_line(pause: Suspension, now: float) -> Line:
     return Line([Cell(pause.reply + (f" (until {moment(pause.until, now)})" if pause.until < FOREVER else ""), "wait")])
 
 

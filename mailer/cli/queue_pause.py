@@ -8,7 +8,7 @@ import time
 from mailer.config import values
 from mailer.mail.problem import Problem
 from mailer.operate import queue
-from mailer.spool.files import suspensions
+from mailer.spool.suspensions import Suspension, target_of
 
 from . import show
 from .exit_codes import OK
@@ -23,7 +23,7 @@ def _target(given: Given) -> str:
     if len(given.operands) != 1:
         raise usage(f"{given.command.name} takes one destination: relay:NAME, mx:HOST, or a domain", given.command.name)
     try:
-        return suspensions.target_of(given.operands[0])
+        return target_of(given.operands[0])
     except ValueError as error:
         raise usage(str(error), given.command.name) from None
 
@@ -76,7 +76,7 @@ def _tell(given: Given, what: queue.Paused, line: str) -> None:
         show.show([Line([line + ("" if what.heard else "; no daemon runs, the next one will keep to it")])])
 
 
-def _end(pause: suspensions.Pause) -> float | None:
+def _end(pause: Suspension) -> float | None:
     return None if math.isinf(pause.until) else pause.until
 
 
@@ -86,7 +86,7 @@ def listing(given: Given) -> int:
     on = queue.paused(spool_of(given), now)
     if given.flag("--json"):
         for each in on:
-            show.json_line(suspensions.as_json(each))
+            show.json_line(each.as_json())
     elif not given.flag("--quiet"):
         columns = [Column("DESTINATION"), Column("SINCE"), Column("UNTIL"), Column("WHY")]
         rows = [[each.target, moment(each.at, now), moment(_end(each), now), each.why or "-"] for each in on]

@@ -10,7 +10,7 @@ from mailer.config import values
 from mailer.config.quick import submission
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import FINAL, LATER, PENDING, SCHEDULED
 from mailer.status.view import View
@@ -34,7 +34,7 @@ OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer 
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
 
 
-def spool_of(given: Given, *, new: bool = False) -> Spool:
+def spool_of(given: Given, *, new: bool = False) -> SpoolDirectory:
     """The spool that is meant. A mistake in the daemon's part of the configuration keeps nobody from looking at it.
 
     One that was named has to be there, unless it may be a `new` one: that nothing waits in it is no answer. Raises `Problem` (bad-config).
@@ -43,7 +43,7 @@ def spool_of(given: Given, *, new: bool = False) -> Spool:
     if given.flag("--spool") and not new and not os.path.isdir(f"{root}/queued") and not _is_closed(root):
         problem = "is no spool: it has no queued/" if os.path.lexists(root) else "is not there"
         raise Problem(f"the spool {root} {problem}; a message, or `mailer run`, makes one", "bad-config")
-    return Spool(root)
+    return SpoolDirectory(root)
 
 
 def _is_closed(root: str) -> bool:
@@ -57,7 +57,7 @@ def _is_closed(root: str) -> bool:
     return False
 
 
-def view_of(spool: Spool) -> MailView:
+def view_of(spool: SpoolDirectory) -> MailView:
     """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Problem` (no-permission)."""
     try:
         return View(spool)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
 from mailer.mail.text import safe
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import PENDING, SCHEDULED
 
@@ -32,7 +32,7 @@ UNSENT = frozenset({"queued", "deferred", "sending", "held"})  # a recipient tha
 
 def listing() -> int:
     """Print the queue, oldest first."""
-    with view_of(Spool(submission().spool)) as view:
+    with view_of(SpoolDirectory(submission().spool)) as view:
         records = list(view.queue(Filter(states=frozenset((*PENDING, SCHEDULED)))))
     if not records:
         print("Mail queue is empty")

@@ -114,13 +114,13 @@ def _of(part: list[RecipientRecord], all: int) -> str:
 
 def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
     """What is known of the message; with `over` its end, which the database hears a moment later than the spool."""
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
 
     from .selectors import view_of
 
     for _ in range(TELLING):
         try:
-            with view_of(Spool(spool)) as view:
+            with view_of(SpoolDirectory(spool)) as view:
                 record = view.message(id)
         except Problem:  # it is queued all the same; only what is said of it is less
             return None

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from mailer.events import Event
     from mailer.io.clock import Clock
-    from mailer.spool import Spool
     from mailer.spool.files.admit import Terms
     from mailer.spool.files.pickup import Adopted, Rest
+    from mailer.spool.files.store import SpoolDirectory
 
 ROUND = 1000  # files that are taken before others get their turn
 NAMES = 1000  # that wait to be looked at; when there are more, everything is
@@ -39,7 +39,7 @@ class Adoption:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolDirectory,
         terms: Callable[[], Terms],
         clock: Clock,
         look: Callable[[Iterable[str]], None],

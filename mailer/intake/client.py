@@ -16,7 +16,7 @@ from mailer.mail.cause import CAUSES
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
 from mailer.mail.problem import Problem
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.spool.files import message_file
 from mailer.spool.files.handover import Unanswered, ask
 from mailer.status.attempts import Attempted, DialogLine
@@ -153,7 +153,7 @@ class RemoteSpool:
         self.root = root
 
     def read(self, id: str) -> Entry:
-        """Message `id` without its content. Raises `Problem`, `CorruptFile`."""
+        """Message `id` without its content. Raises `Problem`, `CorruptMessage`."""
         return self._load(id)[0]
 
     def content(self, id: str) -> bytes:
@@ -164,7 +164,7 @@ class RemoteSpool:
         place, data = question(self.root, f"read {id}")
         state, _, due = place.partition(" ")
         envelope, start, end = message_file.parse(data, id)
-        outcomes, damaged = message_file.parse_records(data[end:])
+        outcomes, _, damaged = message_file.parse_records(data[end:])
         history = History(len(envelope.recipients), outcomes)
         arrived = parse_rfc3339(envelope.created)
         return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data), damaged=damaged), data[start:end]

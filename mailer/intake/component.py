@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.mail.envelope import Envelope
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
     from mailer.status.sqlite.writer import StatusWriter
 
 
@@ -42,7 +42,7 @@ class Door:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolDirectory,
         config: Config,
         status: StatusWriter,
         clock: Clock,

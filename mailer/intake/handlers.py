@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
+from mailer.spool.api import CorruptMessage
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.spool.files.layout import is_id
-from mailer.spool.files.message_file import CorruptFile
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import LATER, SCHEDULED, STATUSES
 
@@ -41,8 +41,8 @@ from .user_view import OwnMail
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from mailer.spool import Spool
     from mailer.spool.files.admit import Terms
+    from mailer.spool.files.store import SpoolDirectory
 
 MOST = 1000  # messages in one answer
 PIECE = 1 << 16  # bytes of an answer that are made together; a line may make it longer
@@ -56,7 +56,7 @@ PUT = b"put "
 class Desk:
     """Answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
 
-    def __init__(self, spool: Spool, terms: Terms, changed: Callable[[str], None]) -> None:
+    def __init__(self, spool: SpoolDirectory, terms: Terms, changed: Callable[[str], None]) -> None:
         self.spool = spool
         self.terms = terms
         self.changed = changed
@@ -82,7 +82,7 @@ class Desk:
             for piece in gathered(self._lines(uid, question)):
                 begun = True
                 yield piece
-        except (Problem, CorruptFile, OSError) as error:
+        except (Problem, CorruptMessage, OSError) as error:
             refused = self._problem(error)
             if begun:
                 raise refused from None
@@ -97,7 +97,7 @@ class Desk:
         return act(uid, rest, data)
 
     def _problem(self, error: Exception) -> Problem:
-        if isinstance(error, CorruptFile):
+        if isinstance(error, CorruptMessage):
             return Problem(f"the message is refused: {error}", "bad-message")
         if isinstance(error, OSError):
             return from_os("cannot do that", error.filename or self.spool.root, error)
@@ -130,13 +130,13 @@ class Desk:
     def _read(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:
             mail.message(id)
-        fd, length, state, due = self.spool.raw(id)
+        entry = self.spool.raw(id)
         try:
-            yield f"ok {state} {due}\n".encode()
-            for at in range(0, length, PIECE):
-                yield os.pread(fd, min(PIECE, length - at), at)
+            yield f"ok {entry.state} {entry.due}\n".encode()
+            for at in range(0, entry.total, PIECE):
+                yield os.pread(entry.fd, min(PIECE, entry.total - at), at)
         finally:
-            os.close(fd)
+            os.close(entry.fd)
 
     def _story(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, uid) as mail:

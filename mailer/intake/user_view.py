@@ -20,7 +20,7 @@ from mailer.status.view import Summary, View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
     from mailer.status.filter import Filter
     from mailer.status.record import Record
 
@@ -30,7 +30,7 @@ MOST = 10_000  # messages of one user that are looked at for one question, the n
 class OwnMail:
     """What user `uid` may see of `spool`. A context manager."""
 
-    def __init__(self, spool: Spool, uid: int) -> None:
+    def __init__(self, spool: SpoolDirectory, uid: int) -> None:
         self.view = View(spool)
         self.uid = uid
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.io.clock import Clock
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
 __all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "Log", "LogComponent"]
 

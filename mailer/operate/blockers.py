@@ -36,7 +36,7 @@ from mailer.mail.dates import rfc3339
 from mailer.net.tls import NOT_ACCEPTED
 from mailer.shaping.blame import BLAME, kind_of, mended
 from mailer.shaping.table import TermsTable, where
-from mailer.spool.files.suspensions import Pauses
+from mailer.spool.suspensions import Suspensions
 from mailer.status.destinations import FOREVER, hosts_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Facts:
     running: bool
     leaves: float = 0.0
     shortage: str = ""
-    pauses: Pauses = field(default_factory=Pauses)
+    pauses: Suspensions = field(default_factory=Suspensions)
     standings: Mapping[str, Standing] = field(default_factory=dict)
     ways: Mapping[str, Resolution] = field(default_factory=dict)
     config: Config | None = None

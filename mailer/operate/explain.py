@@ -15,6 +15,7 @@ from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import layout, suspensions
+from mailer.spool.suspensions import Suspensions
 
 if TYPE_CHECKING:
     from mailer.config import Config
@@ -166,7 +167,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
         paused = suspensions.read(view.spool.root)
     except (Problem, OSError) as error:
         story.missing.append(f"which destinations are paused is not known: {error}")
-        paused = suspensions.Pauses()
+        paused = Suspensions()
     entry, now = story.entry, time.time()
     return Facts(
         story.record.id,

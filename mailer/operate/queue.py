@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.dates import rfc3339
 from mailer.mail.message import Message
 from mailer.mail.problem import Problem, from_os
-from mailer.spool import Busy, NoSuchMessage
+from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
 from mailer.spool.files import layout, suspensions
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
 from mailer.status.sqlite.schema import FINAL, PENDING, SCHEDULED
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import SubmissionSettings
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry, Spool
+    from mailer.spool.api import Entry
+    from mailer.spool.files.store import SpoolDirectory
     from mailer.status.api import MailView, QueueActs
     from mailer.status.filter import Filter
     from mailer.status.record import Record
@@ -129,7 +130,7 @@ RETRY = Operation(
 CANCEL = Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool, name: spool.cancel(name, time.time()))
 
 
-def replaying(spool: Spool, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
+def replaying(spool: SpoolDirectory, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
     """The operation that puts messages of `spool` once more as new ones, for those who have not got them or for `recipients`.
 
     Those that were replayed before only `again`. Raises `Problem` (try-again) where the disk has less room than the `settings` want.
@@ -174,7 +175,7 @@ def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bo
         return Performed(operation, record.id, record, failure=operation.gone(record.id))
     except (Busy, Problem) as failure:
         return Performed(operation, record.id, record, failure=failure)
-    except CorruptFile as error:
+    except CorruptMessage as error:
         damaged = Problem(f"the file of message {record.id} is damaged: {error}", "bad-message")
         return Performed(operation, record.id, record, failure=damaged)
     except OSError as error:
@@ -239,7 +240,7 @@ def stored(view: MailView, name: str) -> Stored:
         return Stored(view.spool.read(id), view.spool.content(id))
     except NoSuchMessage:
         raise Problem(f"message {id} has left the spool; `mailer status {id}` says what became of it", "no-such") from None
-    except CorruptFile as error:
+    except CorruptMessage as error:
         raise Problem(f"the file of message {id} is damaged: {error}", "bad-message") from None
 
 
@@ -249,36 +250,36 @@ def stored(view: MailView, name: str) -> Stored:
 class Paused(NamedTuple):
     """A pause that was said or ended, and whether a daemon `heard`."""
 
-    pause: suspensions.Pause
+    pause: Suspension
     heard: bool
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer queue pause --json`` has it."""
-        return {**suspensions.as_json(self.pause), "heard": self.heard}
+        return {**self.pause.as_json(), "heard": self.heard}
 
 
-def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:
+def pause(spool: SpoolDirectory, target: str, until: float, why: str, now: float) -> Paused:
     """Let mail for `target` wait until `until` (infinity: until it is resumed). Raises `Problem`, and `ValueError` for a bad reason."""
     if not why.isprintable() or len(why) > LONGEST_REASON:
         raise ValueError(f"takes one line of text, of at most {LONGEST_REASON} characters")
     if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
         spool.prepare()
     heard = suspensions.pause(spool.root, target, until, why, now)
-    return Paused(suspensions.Pause(target, until, why, now), heard)
+    return Paused(Suspension(target, until, why, now), heard)
 
 
-def resume(spool: Spool, target: str, now: float) -> Paused:
+def resume(spool: SpoolDirectory, target: str, now: float) -> Paused:
     """Let mail for `target` go on. Raises `Problem` (no-such) if it was not paused, or there is no spool."""
     heard = suspensions.resume(_existing(spool), target, now)
-    return Paused(suspensions.Pause(target, now, "", now), heard)
+    return Paused(Suspension(target, now, "", now), heard)
 
 
-def paused(spool: Spool, now: float) -> list[suspensions.Pause]:
+def paused(spool: SpoolDirectory, now: float) -> list[Suspension]:
     """What is paused. Raises `Problem` (no-such) if there is no spool."""
     return [each for each in suspensions.read(_existing(spool)) if each.holds(now)]
 
 
-def _existing(spool: Spool) -> str:
+def _existing(spool: SpoolDirectory) -> str:
     if not os.path.isdir(spool.root):
         raise Problem(f"there is no spool at {spool.root}", "no-such")
     return spool.root

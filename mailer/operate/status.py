@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
+from mailer.spool.suspensions import Suspension
 from mailer.status.destinations import FOREVER, hosts_of
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class Backlog:
         """How much waits for each destination, the largest first."""
         return piles(self.view.waiting(), self._named(), self.now)
 
-    def states(self) -> tuple[list[Standing], list[suspensions.Pause]]:
+    def states(self) -> tuple[list[Standing], list[Suspension]]:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""
         try:
             known = suspensions.read(self.view.spool.root)
@@ -278,7 +279,7 @@ class Backlog:
         return self._terms.key(key, domain) if key else domain
 
 
-def _with_pause(standing: Standing, pause: suspensions.Pause) -> Standing:
+def _with_pause(standing: Standing, pause: Suspension) -> Standing:
     until = min(pause.until, FOREVER)
     return standing._replace(paused_until=until, pause_reason=pause.why, wait="pause", wait_detail=pause.reply, wait_until=until)
 

@@ -18,7 +18,7 @@ from mailer.mail.delivery_options import MAX_SECONDS, Request
 if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
 
 def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> float:

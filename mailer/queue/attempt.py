@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailer.dsn.fields import Kind
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Claim, Entry
+    from mailer.spool.files.store import Claim, FileEntry
 
     from ..transport.route import Route
     from .signing import Signing
@@ -29,7 +29,7 @@ STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
 class Attempt:
     """The message `entry`, being tried since `began`; `content` is kept while it fits into memory."""
 
-    entry: Entry
+    entry: FileEntry
     began: float
     content: bytes | None = None
     descriptor: int = -1

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Settled
 from mailer.mail.problem import Problem
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.api import CorruptMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
     from .manager import QueueManager
 
@@ -60,7 +60,7 @@ def _redated(manager: QueueManager, id: str, due: float) -> float:
             due = entry.appointed or due
             outcomes = _moved(entry, due - entry.due, now, manager.settler.waited(entry))
             manager.spool.defer(claim, outcomes, due)
-    except (Problem, CorruptFile, OSError):
+    except (Problem, CorruptMessage, OSError):
         return 0.0
     entry.history.add(outcomes)
     manager.settler.recorder.told(Settled(now, entry, "deferred", due))

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.io.component import Chores
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
     from mailer.status.sqlite.writer import StatusWriter
 
     from .recorder import Recorder
@@ -93,7 +93,7 @@ class Queue:
     def __init__(
         self,
         config: Config,
-        spool: Spool,
+        spool: SpoolDirectory,
         recorder: Recorder,
         status: StatusWriter,
         clock: SteadyClock,

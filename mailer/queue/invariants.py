@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
 from mailer.io.clock import STEP as STEP_OF_CLOCK
-from mailer.spool import Claim, NoSuchMessage
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files.layout import first_id, is_id
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.files.store import Claim
 
 from .attempt import Attempt
 
@@ -141,6 +141,6 @@ class Invariants:
         self._read += 1
         try:
             entry = self.manager.spool.read(id, "deferred")
-        except (NoSuchMessage, CorruptFile):
+        except (NoSuchMessage, CorruptMessage):
             return False
         return due > entry.appointed + 1.0

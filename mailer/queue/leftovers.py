@@ -12,19 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
-from mailer.spool import NoSuchMessage
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mailer.spool import Claim, Entry, Spool
+    from mailer.spool.api import Entry
+    from mailer.spool.files.store import Claim, SpoolDirectory
 
 
 class Leftovers:
     """What `spool` should not have any more, by ID."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolDirectory) -> None:
         self.spool = spool
         self._entries: dict[str, Entry] = {}
 
@@ -60,7 +60,7 @@ class Leftovers:
                 self.spool.drop(claim)
         except NoSuchMessage:
             return True
-        except (Problem, CorruptFile, OSError):
+        except (Problem, CorruptMessage, OSError):
             return False
         return True
 

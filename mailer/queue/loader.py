@@ -17,8 +17,8 @@ from mailer.mail.message import Message, header_end
 from mailer.mail.outcome import foretold
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
-from mailer.spool import Large, NoSuchMessage
-from mailer.spool.files.message_file import CorruptFile, LaterFile
+from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
+from mailer.spool.files.store import Large
 
 from ..transport import verdict
 from ..transport.route import Unroutable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.files.store import FileEntry
 
     from ..transport.route import Route
     from .manager import QueueManager
@@ -65,7 +65,7 @@ class MessageLoader:
             passed = hops(content)
         except Large:
             self.manager.spawn(self._load_apart(id))
-        except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
+        except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
             self._unreadable(id, error)
         else:
             self._loaded(entry, content, descriptor, passed, now)
@@ -73,7 +73,7 @@ class MessageLoader:
     async def _load_apart(self, id: str) -> None:
         """In a thread, and one of them at a time: they share the memory that there is for such."""
 
-        def read() -> tuple[Entry, bytes, int]:
+        def read() -> tuple[FileEntry, bytes, int]:
             entry, content, _ = self._read(id, keep=False, most=inf)
             return entry, content, hops(content)
 
@@ -84,16 +84,16 @@ class MessageLoader:
                     self.scheduler.expect(id, self.clock.now())
                     return
                 entry, content, passed = await aside(read)
-        except (NoSuchMessage, CorruptFile, OSError, MemoryError) as error:
+        except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
             self._unreadable(id, error)
         else:
             self._loaded(entry, content, -1, passed, self.clock.now())
 
     def _unreadable(self, id: str, error: Exception) -> None:
         """It is not there, is no message, or cannot be had now."""
-        if isinstance(error, LaterFile):
+        if isinstance(error, LaterMessage):
             self._leave(id, str(error))
-        elif isinstance(error, CorruptFile):
+        elif isinstance(error, CorruptMessage):
             self.scheduler.forget(id)
             self._set_aside(id, self.spool.find(id) or "queued", str(error))
         elif isinstance(error, OSError):
@@ -103,11 +103,11 @@ class MessageLoader:
             if isinstance(error, MemoryError):
                 self.scheduler.expect(id, self.manager.out_of_memory(f"message {id} could not be read"))
 
-    def _loaded(self, entry: Entry, content: bytes, descriptor: int, passed: int, now: float) -> None:
+    def _loaded(self, entry: FileEntry, content: bytes, descriptor: int, passed: int, now: float) -> None:
         """It was read, and has `passed` so many hosts."""
         id = entry.id
-        if entry.length - entry.size > ORDINARY:
-            self.scheduler.weigh(id, entry.length - entry.size)
+        if entry.total - entry.size > ORDINARY:
+            self.scheduler.weigh(id, entry.total - entry.size)
         if entry.damaged:
             self._hold(id, descriptor)
             return
@@ -129,15 +129,18 @@ class MessageLoader:
             attempt.open_jobs = 1
             self.manager.finish(attempt, self._overdue(attempt, now))
             return
-        if self.policy.signer and attempt.content is not None and entry.length <= LARGE:
+        if self.policy.signer and attempt.content is not None and entry.total <= LARGE:
             attempt.signing = self.policy.signer.ahead(content, now)
         self._route(attempt, now)
 
-    def _read(self, id: str, *, keep: bool, most: float = LARGE) -> tuple[Entry, bytes, int]:
+    def _read(self, id: str, *, keep: bool, most: float = LARGE) -> tuple[FileEntry, bytes, int]:
         try:
-            return self.spool.load(id, "queued", keep=keep, most=most)
+            entry = self.spool.load(id, "queued", keep=keep, most=most)
         except NoSuchMessage:
-            return self.spool.load(id, "deferred", keep=keep, most=most)
+            entry = self.spool.load(id, "deferred", keep=keep, most=most)
+        content, fd = entry.content or b"", entry.fd
+        entry.content, entry.fd = None, -1
+        return entry, content, fd
 
     def _set_aside(self, id: str, state: str, reason: str) -> None:
         try:
@@ -160,7 +163,7 @@ class MessageLoader:
             durable.let_go(descriptor)
         try:
             entry = self.spool.hold(id)
-        except (Problem, CorruptFile, OSError) as error:  # somebody has it this moment, or the disk fails us
+        except (Problem, CorruptMessage, OSError) as error:  # somebody has it this moment, or the disk fails us
             self._later(id, f"message {id} has a damaged record and cannot be held: {error}")
             return
         self.scheduler.forget(id)

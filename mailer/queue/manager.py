@@ -19,9 +19,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
-from mailer.spool import NoSuchMessage
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files import suspensions
-from mailer.spool.files.message_file import CorruptFile
 
 from ..shaping.blame import BLAME, kind_of, mended
 from ..transport import verdict
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.mail.cause import Cause
     from mailer.mail.outcome import Outcome, Phase
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
 
     from ..transport.courier import Courier
     from .attempt import Attempt, Job
@@ -61,7 +60,7 @@ class QueueManager:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolDirectory,
         scheduler: Scheduler,
         couriers: Mapping[str, Courier],
         policy: Policy,
@@ -129,7 +128,7 @@ class QueueManager:
         self.scheduler.forget(id)
         try:
             entry = self.spool.read(id, state)
-        except (NoSuchMessage, CorruptFile, OSError):
+        except (NoSuchMessage, CorruptMessage, OSError):
             return
         self.tell(Changed(self.clock.now(), entry, entry.status))
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailer.events import Event
-    from mailer.spool import Claim, Spool
+    from mailer.spool.files.store import Claim, SpoolDirectory
 
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
 AGAIN = 5.0  # seconds between two tries to remove what the disk would not let go
@@ -43,7 +43,7 @@ class Recorder:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolDirectory,
         prepare: Callable[[Sequence[Event]], Callable[[], None]],
         done: Callable[[list[str], list[tuple[str, Exception]]], None] = lambda *_: None,
     ) -> None:

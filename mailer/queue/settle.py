@@ -9,7 +9,6 @@ because a disk was full. While the disk is short of room (`short`), nothing is g
 from __future__ import annotations
 
 import asyncio
-import os
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
@@ -19,9 +18,7 @@ from mailer.bounces.reports import EVERYBODY, asked_of, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
-from mailer.spool import Busy, NoSuchMessage
-from mailer.spool.files import notes
-from mailer.spool.files.message_file import CorruptFile
+from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage, Note
 from mailer.submit import Request, submit
 
 from ..net.portions import MANY, portions
@@ -36,7 +33,8 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Claim, Entry, Spool
+    from mailer.spool.api import Entry
+    from mailer.spool.files.store import Claim, SpoolDirectory
 
     from .attempt import Attempt, ContentCache
     from .policy import Policy
@@ -54,7 +52,7 @@ class Settler:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolDirectory,
         scheduler: Scheduler,
         policy: Policy,
         recorder: Recorder,
@@ -95,9 +93,10 @@ class Settler:
             return None
         try:
             if attempt.claim is None:
-                attempt.claim = self.spool.claim_again(attempt.entry, attempt.content, self.budget.claimed(attempt))
+                attempt.entry.fd, attempt.entry.content = self.budget.claimed(attempt), attempt.content
+                attempt.claim = self.spool.claim_again(attempt.entry)
             return attempt.claim.content
-        except (Busy, NoSuchMessage, CorruptFile, OSError, MemoryError):
+        except (Busy, NoSuchMessage, CorruptMessage, OSError, MemoryError):
             attempt.gone = True
             return None
 
@@ -106,17 +105,22 @@ class Settler:
         async with self.apart:
             if attempt.gone or attempt.claim is not None:
                 return self.take(attempt)
-            descriptor = self.budget.claimed(attempt)
-            claiming = asyncio.ensure_future(aside(partial(self.spool.claim_again, attempt.entry, attempt.content, descriptor)))
+            attempt.entry.fd, attempt.entry.content = self.budget.claimed(attempt), attempt.content
+            claiming = asyncio.ensure_future(aside(partial(self._claimed, attempt)))
             try:
                 attempt.claim = await asyncio.shield(claiming)
             except asyncio.CancelledError:
                 claiming.add_done_callback(_let_go)
                 raise
-            except (Busy, NoSuchMessage, CorruptFile, OSError, MemoryError):
+            except (Busy, NoSuchMessage, CorruptMessage, OSError, MemoryError):
                 attempt.gone = True
                 return None
             return attempt.claim.content
+
+    def _claimed(self, attempt: Attempt) -> Claim:
+        claim = self.spool.claim_again(attempt.entry)
+        assert claim.content is not None  # it is read here, in a thread
+        return claim
 
     async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through; the last one settles the message.
@@ -193,7 +197,7 @@ class Settler:
     async def settle(self, attempt: Attempt) -> None:
         """All parts are through: the message leaves the spool, is put off, or is given up."""
         if not attempt.gone and attempt.claim is None:
-            if attempt.entry.length > LARGE:
+            if attempt.entry.total > LARGE:
                 await self.take_apart(attempt)
             else:
                 self.take(attempt)
@@ -320,15 +324,11 @@ class Settler:
 
     def _warn(self, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
         """Tell the sender that the message is late, unless the file says that he was told. The report goes before the note of it."""
-        try:
-            if notes.read(claim, "warned"):
-                return
-        except CorruptFile:  # it was damaged since it was read: the next one to read it sets it aside
+        if any(note.what == "warned" for note in attempt.entry.notes):
             return
         until = 0.0 if all(outcome.scope == "us" for outcome in late) else self.deadline_of(attempt)
         self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, until))
-        notes.add(claim, "warned", self.clock.now())
-        os.fdatasync(claim.fd)
+        self.spool.note(claim, [Note("warned", self.clock.now())])
 
     def _report(self, attempt: Attempt, report: Report) -> None:
         """Put a report, unless it was put before, also by a run that could not write that down, or there were enough of them.

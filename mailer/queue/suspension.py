@@ -29,7 +29,7 @@ from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
 from mailer.net.query import has_route
 from mailer.spool.files import suspensions
-from mailer.spool.files.suspensions import Pauses
+from mailer.spool.suspensions import Suspensions
 
 from ..transport import verdict
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
-    from mailer.spool.files.suspensions import Pause
+    from mailer.spool.api import Entry
+    from mailer.spool.suspensions import Suspension
 
     from .attempt import Job
     from .scheduler import Scheduler
@@ -74,7 +74,7 @@ class Standstill:
         self.wake = wake
         self.random = random
         self.online = online
-        self.pauses = Pauses()
+        self.pauses = Suspensions()
         self.hurried: dict[str, bool] = {}
         """Messages that are due whatever their records say: False for those recipients that were never tried, True for all."""
         self._paused: dict[str, dict[str, None]] = {}
@@ -132,13 +132,13 @@ class Standstill:
         if not before:
             return
         moved = (pause._replace(until=pause.until + seconds, at=pause.at + seconds) for pause in self.pauses)
-        self.pauses = Pauses(moved)
+        self.pauses = Suspensions(moved)
         try:
             suspensions.move(self.root, before, seconds, self.clock.now())
         except Problem as failure:
             self.tell(Alarm(self.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
 
-    def _take_over(self, known: Pauses) -> None:
+    def _take_over(self, known: Suspensions) -> None:
         before, self.pauses = self.pauses, known
         for target in before.by_target.keys() - known.by_target.keys():
             self.tell(Daemon(self.clock.now(), "resumed", target))
@@ -147,7 +147,7 @@ class Standstill:
         for target in known.by_target.keys() - before.by_target.keys():
             self.tell(Daemon(self.clock.now(), "paused", known.by_target[target].reply))
 
-    def paused(self, id: str, pause: Pause, recipients: Iterable[int]) -> list[Outcome]:
+    def paused(self, id: str, pause: Suspension, recipients: Iterable[int]) -> list[Outcome]:
         """Message `id` has met a pause: an outcome for each of its `recipients`, which is no attempt."""
         now = self.clock.now()
         waiting = self._paused.setdefault(pause.target, {})

@@ -98,7 +98,7 @@ class Worker:
 
     def _come(self, job: Job) -> None:
         """It is the next one."""
-        if job.attempt.entry.length > LARGE:
+        if job.attempt.entry.total > LARGE:
             self._large = job
         else:
             self._next = self._claim(job)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
     from .daemon import DaemonState
     from .destinations import Standing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class QueueActs(Protocol):
-    """What can be done with single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptFile`, `OSError` or `Problem` (no-permission)."""
+    """What can be done with single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptMessage`, `OSError`, `Problem`."""
 
     @property
     def root(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
 
     from .sqlite.writer import StatusWriter
 
@@ -50,7 +50,7 @@ class StatusComponent:
         self,
         writer: StatusWriter,
         recorder: EventRecorder,
-        spool: Spool,
+        spool: SpoolDirectory,
         active: Callable[[str], bool],
         chores: Chores,
         *,
@@ -104,7 +104,9 @@ class StatusComponent:
 class Sweep:
     """Deletes what is past its time from time to time, in a thread; where no daemon ever runs (`once`), at the end of each pass."""
 
-    def __init__(self, spool: Spool, status: StatusWriter, config: Config, clock: Clock, chores: Chores, *, once: bool = False) -> None:
+    def __init__(
+        self, spool: SpoolDirectory, status: StatusWriter, config: Config, clock: Clock, chores: Chores, *, once: bool = False
+    ) -> None:
         self._spool = spool
         self._status = status
         self._config = config
@@ -137,7 +139,7 @@ class Sweep:
         clear_out(self._spool, self._status, self._config, self._clock.now())
 
 
-def clear_out(spool: Spool, status: StatusWriter, config: Config, now: float) -> None:
+def clear_out(spool: SpoolDirectory, status: StatusWriter, config: Config, now: float) -> None:
     """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
     if calendar.believed(spool.root, now):
         sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)

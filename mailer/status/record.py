@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mailer.mail.cause import Cause
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
 Word = TypeVar("Word", bound=str)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .attempts import of_outcome
 
 if TYPE_CHECKING:
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
     from .attempts import Attempted, DialogLine
     from .record import Record

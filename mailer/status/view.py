@@ -24,9 +24,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from mailer.mail.problem import Problem, from_os
-from mailer.spool import NoSuchMessage, Spool
+from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
 from mailer.spool.files.layout import STATES, is_id, put_at
-from mailer.spool.files.message_file import CorruptFile, LaterFile
+from mailer.spool.files.store import SpoolDirectory
 
 from . import daemon
 from .filter import EVERYTHING, Filter
@@ -39,7 +39,7 @@ from .story import Story, tell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
     from .destinations import Standing
 
@@ -74,7 +74,7 @@ class View:
     `notes` says, in lines for a person, what could not be read and is missing.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolDirectory) -> None:
         for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
                 raise Problem(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", "no-permission")
@@ -134,12 +134,12 @@ class View:
             entry = self.spool.read(id)
         except NoSuchMessage:
             return self._left(row)
-        except LaterFile as error:
+        except LaterMessage as error:
             self._later.add(id)
             if row is None:
                 raise Problem(f"message {id} cannot be read: {error}", "bad-message") from None
             return row
-        except CorruptFile as error:
+        except CorruptMessage as error:
             if row is None:
                 raise Problem(f"the file of message {id} in the spool is damaged: {error}", "bad-message") from None
             return row
@@ -182,7 +182,7 @@ class View:
         try:
             if place is not None and place != "failed" and id not in self._reported:
                 return self._pending(self.spool.read(id, place), None)
-        except (NoSuchMessage, CorruptFile, OSError):
+        except (NoSuchMessage, CorruptMessage, OSError):
             pass  # it was moved this moment, or the database knows more
         try:
             return self.message(id)
@@ -194,7 +194,7 @@ class View:
         """The whole story of the message of `record`, with all of its attempts or the last ones, so many at `most`."""
         try:
             entry = self.spool.read(record.id)
-        except (NoSuchMessage, CorruptFile, OSError):
+        except (NoSuchMessage, CorruptMessage, OSError):
             entry = None
         return tell(record, entry, self.reader, self._reports(record), most)
 

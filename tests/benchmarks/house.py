@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.spool import Spool
 from mailer.spool.files import doorbell
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.layout import new_id
+from mailer.spool.files.store import SpoolDirectory
 from tests.benchmarks.measure import RECIPIENT, SENDER, message, program
 from tests.fakes.processes import Program, wait_until
 
@@ -27,7 +27,7 @@ class House:
 
     def __init__(self, home: Path, relays: Mapping[str, int], more: str = "") -> None:
         self.home = home
-        self.spool = Spool(str(home / "spool"))
+        self.spool = SpoolDirectory(str(home / "spool"))
         self.spool.prepare()
         lines = [f'[mailer]\nhostname = "bench.example"\nspool = "{self.spool.root}"']
         lines += [f'[relay.{name}]\nhost = "127.0.0.1"\nport = {port}\ntls = "none"' for name, port in relays.items()]

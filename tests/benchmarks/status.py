@@ -16,7 +16,7 @@ from pathlib import Path
 from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.status.sqlite.writer import StatusWriter
 from tests.fakes.mail import NOW, envelope, outcome
 

@@ -12,7 +12,7 @@ from mailer.bounces import Reports, due_report, report_id
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import NOWHERE, Outcome, Verdict
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.spool.files.layout import is_id
 
 ID = "01JD6Q4Z8K0000000000000000"

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.processes import Program, wait_until
 from tests.peers.install import CALLERS
 
@@ -119,8 +119,8 @@ def test_mutt(machine: Machine) -> None:
     machine.root("picture.bin", PICTURE)
     machine.root(".muttrc", "set from=me@here.example use_envelope_from=yes dsn_notify='failure,delay' dsn_return=hdrs copy=no\n")
     machine.run("mutt", "-s", SUBJECT, "-a", "picture.bin", "-b", "bcc@example.net", "--", "to@example.net", input=TEXT)
-    [waiting] = Spool(str(machine.spool)).ids("queued")
-    assert Spool(str(machine.spool)).read(waiting).envelope.options == {"notify": "FAILURE,DELAY", "ret": "HDRS"}
+    [waiting] = SpoolDirectory(str(machine.spool)).ids("queued")
+    assert SpoolDirectory(str(machine.spool)).read(waiting).envelope.options == {"notify": "FAILURE,DELAY", "ret": "HDRS"}
     came = machine.came()
     assert came.sender == "me@here.example"
     assert sorted(came.recipients) == ["bcc@example.net", "to@example.net"]

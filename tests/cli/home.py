@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.processes import MAILER
 
 WHOLE = b"From: me@example.com\nTo: you@example.net\nSubject: x\n\nhello\n"
@@ -19,7 +19,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.spool = Spool(str(path / "spool"))
+        self.spool = SpoolDirectory(str(path / "spool"))
         self.env = {"PATH": os.environ["PATH"], "HOME": str(path), "MAILER_CONFIG": str(path / "config.toml")}
         self.configure("")
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mailer.mail.message import normalise
-from mailer.spool import Spool
 from mailer.spool.files.doorbell import hang, listen
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import NOW, outcome
 from tests.fakes.processes import wait_until
 from tests.fakes.users import SEND, as_nobody, public_directory
@@ -263,7 +263,7 @@ def test_nohup_is_obeyed(home: Home) -> None:
 def test_a_spool_that_we_may_not_write_is_77(home: Home) -> None:
     """One line that names the directory."""
     with public_directory() as directory:
-        spool = Spool(str(directory / "spool"))
+        spool = SpoolDirectory(str(directory / "spool"))
         spool.prepare()
         Path(spool.root).chmod(0o755)
         done = as_nobody(SEND, "--spool", spool.root, "a@example.com", input=WHOLE)
@@ -284,7 +284,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_75_and_leaves_nothing(home: Home, full_disk: Path) -> None:
     """Try again; when there is room, the same call works."""
-    home.spool = Spool(str(full_disk / "spool"))
+    home.spool = SpoolDirectory(str(full_disk / "spool"))
     home.configure("[submission]\nmin_free_space = 1\nmin_free_inodes = 1\n")
     big = WHOLE + b"x" * 70_000
     home.refused(home.send("a@example.com", input=big), 75, "cannot queue the message", "No space left on device", "try again")
@@ -343,22 +343,22 @@ def test_waiting_has_an_end(home: Home, seconds: str) -> None:
     assert f"{home.queued()[0]} is still queued after {seconds.rstrip('s')} seconds" in done.stderr.decode()
 
 
-def deliver(spool: Spool, id: str) -> None:
+def deliver(spool: SpoolDirectory, id: str) -> None:
     with spool.claim(id) as claim:
         spool.drop(claim)
 
 
-def defer(spool: Spool, id: str) -> None:
+def defer(spool: SpoolDirectory, id: str) -> None:
     with spool.claim(id) as claim:
         spool.defer(claim, [outcome(0, "defer", due=NOW)], NOW)
 
 
-def fail(spool: Spool, id: str) -> None:
+def fail(spool: SpoolDirectory, id: str) -> None:
     with spool.claim(id) as claim:
         spool.fail(claim, [outcome(0, "fail")])
 
 
-def hold_and_fail(spool: Spool, id: str) -> None:
+def hold_and_fail(spool: SpoolDirectory, id: str) -> None:
     spool.hold(id)
     threading.Event().wait(0.1)
     spool.release(id)
@@ -366,7 +366,7 @@ def hold_and_fail(spool: Spool, id: str) -> None:
 
 
 @pytest.mark.parametrize(("act", "code", "status"), [(deliver, 0, "sent"), (defer, 75, "deferred"), (fail, 69, "failed")])
-def test_waiting_with_json_prints_the_outcome(home: Home, act: Callable[[Spool, str], None], code: int, status: str) -> None:
+def test_waiting_with_json_prints_the_outcome(home: Home, act: Callable[[SpoolDirectory, str], None], code: int, status: str) -> None:
     """One object: the message as it is then, with the reply for each recipient."""
     home.spool.prepare()
     with hang(home.spool.root) as bell:
@@ -410,7 +410,7 @@ def test_waiting_tells_of_who_waits_and_of_who_gets_nothing(home: Home) -> None:
         (hold_and_fail, 69, "failed: 550 "),
     ],
 )
-def test_waiting_tells_what_became_of_it(home: Home, act: Callable[[Spool, str], None], code: int, says: str) -> None:
+def test_waiting_tells_what_became_of_it(home: Home, act: Callable[[SpoolDirectory, str], None], code: int, says: str) -> None:
     """0 sent, 75 deferred, 69 failed; while it is held it waits on."""
     home.spool.prepare()
     with hang(home.spool.root) as bell:

@@ -13,7 +13,7 @@ import pytest
 
 from mailer.cli.sendmail_session import PipeSession
 from mailer.config.sections import SubmissionSettings
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.processes import MAILER
 from tests.mail.test_message import SMUGGLING
 
@@ -37,7 +37,7 @@ class Office:
     """A session with no process around it, and its spool."""
 
     def __init__(self, root: Path, **found: Any) -> None:
-        self.spool = Spool(str(root / "spool"))
+        self.spool = SpoolDirectory(str(root / "spool"))
         self.session = PipeSession(SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found}))
 
     def says(self, *pieces: bytes) -> str:

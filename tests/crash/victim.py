@@ -26,7 +26,7 @@ from mailer.spool.files.admit import Terms
 from mailer.spool.files.doorbell import ring
 from mailer.spool.files.enqueue import head, put
 from mailer.spool.files.pickup import adopt
-from mailer.spool.files.store import Spool
+from mailer.spool.files.store import SpoolDirectory
 
 ID = "01KAHC00000000000000000001"
 BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\n" + b"A line of sixty-odd characters, so that there is something to lose.\r\n" * 40
@@ -52,7 +52,7 @@ def outcome(to: int, verdict: Verdict, code: int) -> Outcome:
 @contextmanager
 def operation(name: str, root: str, id: str) -> Iterator[Callable[[], object]]:
     """What is to be done between the marks; what it needs is done now."""
-    spool = Spool(root)
+    spool = SpoolDirectory(root)
     line, request_line = envelope(id).to_line(), envelope(id, REQUEST).to_line()
     if name == "put":
         yield lambda: ring(root, put(root, id, line, BODY))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mailer.mail.history import History
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 
 from . import victim
 
@@ -15,7 +15,7 @@ STATES = ("queued", "deferred", "held", "failed")
 
 def messages(root: Path, body: bytes = victim.BODY) -> dict[str, str]:
     """ID → state of everything in the spool, each proven to be whole (it ends in `body`) and in one directory only."""
-    spool = Spool(str(root))
+    spool = SpoolDirectory(str(root))
     found: dict[str, str] = {}
     for state in STATES:
         for id in spool.ids(state):
@@ -30,12 +30,12 @@ def messages(root: Path, body: bytes = victim.BODY) -> dict[str, str]:
 def history(root: Path) -> History:
     """What the records of the one message say."""
     (id,) = messages(root)
-    return Spool(str(root)).read(id).history
+    return SpoolDirectory(str(root)).read(id).history
 
 
 def prepared(root: Path, state: str = "") -> Path:
     """A spool at `root`; with `state`, one that holds the message there: ``drop`` included."""
-    Spool(str(root)).prepare()
+    SpoolDirectory(str(root)).prepare()
     if state == "drop":
         root.joinpath("drop").mkdir()
     if state:

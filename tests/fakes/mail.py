@@ -10,10 +10,10 @@ from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
-from mailer.spool import Spool
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.enqueue import put as spool_put
 from mailer.spool.files.layout import encode
+from mailer.spool.files.store import SpoolDirectory
 
 NOW = 1_800_000_000.0
 BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\nThe body.\r\n"
@@ -42,7 +42,7 @@ def spool_file(envelope: Envelope, body: bytes = BODY) -> bytes:
     return head(line, body) + line + body
 
 
-def put(spool: Spool, *recipients: str, body: bytes = BODY, **more: Any) -> str:
+def put(spool: SpoolDirectory, *recipients: str, body: bytes = BODY, **more: Any) -> str:
     """Put a message for `recipients` (or for one); returns its ID. `more` as `envelope` takes it."""
     letter = envelope(*recipients, **more)
     return spool_put(spool.root, letter.id, letter.to_line(), body)

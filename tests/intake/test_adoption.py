@@ -11,10 +11,10 @@ import pytest
 from mailer.intake import adoption
 from mailer.intake.adoption import QUIET, Adoption, Refusals
 from mailer.io.clock import SystemClock
-from mailer.spool import Spool
 from mailer.spool.files import layout
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.pickup import Adopted, Renamed
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import envelope, spool_file
 
 
@@ -83,7 +83,7 @@ class Drop:
     """A spool with ``drop/``; how often somebody looked what is there, and what was adopted."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.spool = Spool(str(root))
+        self.spool = SpoolDirectory(str(root))
         self.spool.prepare()
         layout.share(self.spool.root)
         self.path = root / "drop"

@@ -20,8 +20,8 @@ from mailer.intake.client import RemoteView
 from mailer.intake.handlers import ATTEMPTS, PEOPLE, Desk
 from mailer.mail.envelope import Envelope
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files.admit import Terms
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.filter import EVERYTHING
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, id_at, outcome, put, spool_file
@@ -37,7 +37,7 @@ class Counter:
     """A desk with its spool and status, and what it told."""
 
     def __init__(self, path: Path) -> None:
-        self.spool = Spool(str(path / "spool"))
+        self.spool = SpoolDirectory(str(path / "spool"))
         self.spool.prepare()
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")
         self.changed: list[str] = []

@@ -15,10 +15,10 @@ from mailer.events import Settled, Tried
 from mailer.intake.handlers import Desk
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
-from mailer.spool import Spool
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.pickup import adopt
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import BODY, envelope, outcome
 from tests.fakes.pauses import longest_pause
@@ -34,7 +34,7 @@ class House:
     """A spool with a desk, and rules of who may send as whom."""
 
     def __init__(self, path: Path) -> None:
-        self.spool = Spool(str(path / "spool"))
+        self.spool = SpoolDirectory(str(path / "spool"))
         self.spool.prepare()
         os.mkdir(f"{self.spool.root}/drop")
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import envelope, spool_file
 from tests.fakes.processes import MAILER, Program, wait_until, which
 from tests.fakes.users import public_directory
@@ -55,7 +55,7 @@ class Machine:
         self.home = home
         home.chmod(0o755)
         os.chown(home, POST, POST)
-        self.spool = Spool(str(home / "spool"))
+        self.spool = SpoolDirectory(str(home / "spool"))
         self.config = home / "config.toml"
         self.config.write_text(CONFIG.format(spool=self.spool.root) + more)
         self.config.chmod(0o644)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import put
 from tests.fakes.processes import MAILER, free_port, wait_until
 
@@ -151,7 +151,7 @@ def test_few_descriptors_are_enough(world: World, limit: int, sessions: int) -> 
     """All is delivered, no host is blamed, and an alarm says how many sessions the limit is enough for."""
     sink = world.sink()
     world.configure(sink, more="[delivery]\nmax_connections_per_destination = 100\ninitial_connections_relay = 100\n")
-    spool = Spool(str(world.spool))
+    spool = SpoolDirectory(str(world.spool))
     spool.prepare()
     for nth in range(100):
         put(spool, f"{nth}@there.example")

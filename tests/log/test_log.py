@@ -15,7 +15,7 @@ from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled,
 from mailer.log import LIMIT, Log
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from tests.fakes.mail import NOW, envelope, outcome
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"

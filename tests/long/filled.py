@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from mailer.spool import Spool
 from mailer.spool.files import doorbell
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import envelope, spool_file
 from tests.journey.world import World
 
 
 def fill(world: World, recipients: Iterable[str]) -> list[str]:
     """Queue a message for each of `recipients`, and tell a daemon that runs; returns their IDs."""
-    spool = Spool(str(world.spool))
+    spool = SpoolDirectory(str(world.spool))
     spool.prepare()
     now = time.time()
     letters = [envelope(recipient, at=now, sender="me@here.example") for recipient in recipients]

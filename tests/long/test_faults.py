@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailer.sink import SinkThread
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.crash.injected import Victim, side_by_side
 from tests.fakes.processes import MAILER, Program, wait_until, which
 from tests.journey.world import STATES, World
@@ -131,7 +131,7 @@ def test_a_record_with_a_flipped_bit_loses_nobody_and_delivers_to_nobody_twice(w
     world.once()
     path = world.spool / "deferred" / id
     data = path.read_bytes()
-    spool = Spool(str(world.spool))
+    spool = SpoolDirectory(str(world.spool))
     verdicts = {to: last.verdict for to, last in spool.read(id).history.last.items()}
     assert verdicts == {0: "delivered", 1: "defer", 2: "delivered", 3: "fail"}
     damaged = 0

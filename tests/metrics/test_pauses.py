@@ -12,7 +12,7 @@ from mailer.metrics.counts import Counts
 from mailer.metrics.page import Page, application
 from mailer.metrics.readers import answer
 from mailer.queue.invariants import Invariants
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.pauses import longest_pause

@@ -15,7 +15,7 @@ from mailer.operate.blockers import Blocker, Facts, blockers
 from mailer.routing.mx import MailHost, MailHosts
 from mailer.routing.resolve import Resolution, WayOut
 from mailer.routing.table import DEFAULT
-from mailer.spool.files.suspensions import Pause, Pauses
+from mailer.spool.suspensions import Suspension, Suspensions
 from mailer.status.attempts import Attempted
 from mailer.status.destinations import Standing
 from mailer.tlspolicy.requirement import Requirement
@@ -119,14 +119,14 @@ def test_mail_for_later_waits_for_its_time() -> None:
 @pytest.mark.parametrize("target", ["example.net", KEY, "mx:mx2.example.net"])
 def test_a_pause_is_found_however_it_was_named(target: str) -> None:
     """By the domain, the destination, or one of its hosts; and how to end it is said with that name."""
-    paused = Pauses([Pause(target, NOW + 50, "moving", NOW)])
+    paused = Suspensions([Suspension(target, NOW + 50, "moving", NOW)])
     blocker = found("queued", due=0.0, pauses=paused)[0]
     assert blocker == Blocker("pause", f"{target} is paused: moving", NOW + 50, f"mailer queue resume {target}")
 
 
 def test_a_pause_without_an_end_has_none() -> None:
     """No time is made up."""
-    blocker = found("queued", due=0.0, pauses=Pauses([Pause("example.net", math.inf, "", NOW)]))[0]
+    blocker = found("queued", due=0.0, pauses=Suspensions([Suspension("example.net", math.inf, "", NOW)]))[0]
     assert blocker.as_json()["until"] is None
 
 

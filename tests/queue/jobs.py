@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
 

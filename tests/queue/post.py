@@ -23,7 +23,7 @@ from mailer.queue.policy import Policy
 from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.routing.resolve import Router
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.courier import Load, Meaning
 from mailer.transport.pool import Pool
 from mailer.transport.route import Route, Unroutable
@@ -122,7 +122,7 @@ class Post:
     """One manager on one spool, and all that it told."""
 
     def __init__(self, root: Path, limits: QueueLimits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
-        self.spool = Spool(str(root / "spool"))
+        self.spool = SpoolDirectory(str(root / "spool"))
         self.spool.prepare()
         self.clock = FakeClock()
         self.courier = Courier(self.clock)

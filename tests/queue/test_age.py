@@ -12,7 +12,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.delivery_options import NOTHING
 from mailer.mail.history import History
 from mailer.queue.age import asked
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.spool.files import suspensions
 from tests.fakes.mail import FakeClock, Machine, envelope, put
 

@@ -13,7 +13,7 @@ import pytest
 from mailer.events import Corrupt
 from mailer.mail.problem import Problem
 from mailer.queue import loader, manager, settle, worker
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.route import Route
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import Failing, reports
@@ -172,7 +172,7 @@ def test_what_the_disk_does_not_take_is_settled_later_and_not_tried_again(post: 
                 await post.settled(id, "deferred")
             assert post.tries(id) == 1
         assert post.told("alarm") == ["alarm spool"]  # one in a minute, however often it is tried
-        last = Spool(post.spool.root).read(id).history.last
+        last = SpoolDirectory(post.spool.root).read(id).history.last
         assert {to: o.verdict for to, o in last.items()} == {0: "delivered", 1: "defer"}
 
     play(scenario())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.destination import Breaker, Destination, Window
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
 

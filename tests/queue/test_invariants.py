@@ -13,7 +13,7 @@ from mailer.events import Alarm
 from mailer.queue import invariants as guards
 from mailer.queue.invariants import Invariants
 from mailer.queue.watchdog import Watchdog
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import NOW, outcome, put
 
 from .post import DAY, Post, play
@@ -220,7 +220,7 @@ def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
             watchdog.look(limit + 1)
             await post.settled(id, "deferred")
             await post.settled(behind, "deferred")
-            last = Spool(post.spool.root).read(id).history.last[0]
+            last = SpoolDirectory(post.spool.root).read(id).history.last[0]
             assert last.reply.startswith("451 4.4.2 broken off: no progress for 14401 s in phase")
             assert (last.scope, last.counts) == ("host", True)
             assert watchdog.bitten == 2

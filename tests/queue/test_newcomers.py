@@ -13,7 +13,7 @@ from mailer.queue.attempt import Attempt, Job
 from mailer.queue.destination import Destination
 from mailer.queue.newcomers import PATIENCE, QUICK, places
 from mailer.queue.scheduler import QueueLimits, Scheduler
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.endpoint import Endpoint
 from mailer.transport.route import NextHop, Route

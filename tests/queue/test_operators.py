@@ -7,7 +7,8 @@ import errno
 
 import pytest
 
-from mailer.spool import Busy, Spool
+from mailer.spool.api import Busy
+from mailer.spool.files.store import SpoolDirectory
 from tests.queue.trouble import Failing, waiting
 
 from .post import Post, play
@@ -31,7 +32,7 @@ def test_a_message_that_is_held_while_it_waits_is_not_delivered(post: Post) -> N
         gate = waiting(post)
         async with post.running():
             id, before = await behind_others(post)
-            operator = Spool(post.spool.root)
+            operator = SpoolDirectory(post.spool.root)
             operator.hold(id)
             post.manager.look([id])
             gate.set()
@@ -96,7 +97,7 @@ def test_a_message_that_is_under_way_cannot_be_moved(post: Post) -> None:
             id = post.put("a@example.com")
             await post.until("under way", lambda: post.courier.busy)
             with pytest.raises(Busy):
-                Spool(post.spool.root).hold(id)
+                SpoolDirectory(post.spool.root).hold(id)
             gate.set()
             await post.settled(id, None)
 

@@ -30,7 +30,8 @@ from mailer.shaping.table import TermsTable
 from mailer.smtp.extension import Extensions
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Transaction
-from mailer.spool import Entry, Spool
+from mailer.spool.api import Entry
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite.reader import Reader
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from mailer.testing import LoopbackServer
@@ -109,7 +110,7 @@ class House:
         path = root / "config.toml"
         path.write_text(settings)
         config = load(str(path), None)
-        self.spool = Spool(config.spool)
+        self.spool = SpoolDirectory(config.spool)
         self.spool.prepare()
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")
         self.events: list[Event] = []
@@ -263,11 +264,11 @@ def content(request: pytest.FixtureRequest) -> bytes:
 
 def test_to_read_a_large_message_holds_up_nothing(tmp_path: Path, content: bytes) -> None:
     """What is done in a thread leaves the interpreter to others, too."""
-    spool = Spool(str(tmp_path))
+    spool = SpoolDirectory(str(tmp_path))
     spool.prepare()
     id = put(spool, body=content)
     assert longest_pause(lambda: spool.load(id)) < LONGEST
-    assert spool.load(id)[1] == content
+    assert spool.load(id).content == content
 
 
 def test_to_sign_a_large_message_holds_up_nothing(content: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from mailer.events import Daemon, Event
 from mailer.queue.recorder import Recorder
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import NOW, put
 
 from .post import play
@@ -23,7 +23,7 @@ from .post import play
 class Book:
     """What a recorder wrote and said."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolDirectory) -> None:
         self.spool = spool
         self.batches: list[list[str]] = []
         self.there: list[int] = []
@@ -53,7 +53,7 @@ class Book:
 @pytest.fixture
 def book(tmp_path: Path) -> Book:
     """A recorder on an empty spool."""
-    spool = Spool(str(tmp_path / "spool"))
+    spool = SpoolDirectory(str(tmp_path / "spool"))
     spool.prepare()
     return Book(spool)
 

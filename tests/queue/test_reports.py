@@ -14,7 +14,7 @@ from mailer.events import Alarm
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Outcome
 from mailer.queue import settle
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import Machine, outcome, put
 
 from .post import DAY, HOP, NOW, Post, play
@@ -94,7 +94,7 @@ def test_passes_a_few_hours_apart_warn_as_a_daemon_does(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         refused = outcome(0, "defer", scope="us", cause=Cause.SENDER_REFUSED)
-        id, warned = put(Spool(str(tmp_path / "spool")), "a@example.com", sender="me@example.org", at=NOW), 0
+        id, warned = put(SpoolDirectory(str(tmp_path / "spool")), "a@example.com", sender="me@example.org", at=NOW), 0
         for nth in range(14):
             at = NOW + nth * 4 * HOUR
             await one_pass(post := warning(Post(tmp_path, clock=Machine(at).clock), 0.0), id, at, refused)
@@ -304,7 +304,7 @@ def test_a_deadline_of_the_senders_own(post: Post) -> None:
             post.advance(60)
             await post.until("second try", lambda: post.tries(id) == 2)
             await post.settled(id, "deferred")
-            assert Spool(post.spool.root).read(id).due == pytest.approx(NOW + 200)
+            assert SpoolDirectory(post.spool.root).read(id).due == pytest.approx(NOW + 200)
             post.advance(140)
             await post.settled(id, "failed")
             assert post.spool.read(id).status == "expired"
@@ -359,7 +359,7 @@ def test_a_disk_that_is_nearly_full_gets_no_reports(post: Post) -> None:
             await post.settled(id, "deferred")
             await post.settled(nobody, "failed")
             size = Path(post.spool.path("deferred", id)).stat().st_size
-            entry = Spool(post.spool.root).read(id)
+            entry = SpoolDirectory(post.spool.root).read(id)
             assert entry.history.pending() == [0]
             last = entry.history.last[0]
             assert (last.scope, last.cause, last.enhanced) == ("us", Cause.SHORT, "4.3.1")

@@ -13,7 +13,7 @@ import pytest
 
 from mailer.events import Alarm
 from mailer.queue import recorder, settle
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import outcome
 
 from .post import Post, play
@@ -67,7 +67,7 @@ def test_whatever_fails_while_mail_is_settled_it_is_settled(post: Post, monkeypa
             await post.settled(failed, "failed")
             await post.settled(half, "deferred")
             assert [post.tries(id) for id in (sent, failed, half)] == [1, 1, 1]
-        spool = Spool(post.spool.root)
+        spool = SpoolDirectory(post.spool.root)
         known = [(o.to, o.verdict) for o in spool.read(half).history.outcomes]
         if call == "fdatasync":  # after which nobody knows what is on disk: it is written once more
             known = [*dict.fromkeys(known)]

@@ -13,8 +13,8 @@ from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.queue import suspension
 from mailer.queue.scheduler import QueueLimits
-from mailer.spool import Spool
 from mailer.spool.files import suspensions
+from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW, outcome
 
@@ -50,7 +50,7 @@ def test_mail_for_a_paused_destination_waits_and_the_rest_flows(post: Post, targ
             id = post.put("a@slow.example")
             await post.settled(post.put("b@fast.test"), None)
             await post.settled(id, "deferred")
-            entry = Spool(post.spool.root).read(id)
+            entry = SpoolDirectory(post.spool.root).read(id)
             assert (entry.history.attempts, entry.history.last[0].reply) == (0, f"451 4.3.2 not tried: {target} is paused: they asked")
             assert post.tries(id) == 0
             resume(post, target)
@@ -88,7 +88,7 @@ def test_a_pause_ends_when_it_was_said_to(post: Post) -> None:
             pause(post, "example.com", NOW + 600)
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
-            assert Spool(post.spool.root).read(id).due == pytest.approx(NOW + 600)
+            assert SpoolDirectory(post.spool.root).read(id).due == pytest.approx(NOW + 600)
             post.advance(600)
             await post.settled(id, None)
 
@@ -112,7 +112,7 @@ def test_what_waits_in_memory_for_a_destination_is_put_off_with_it(post: Post) -
             for id in (*under_way, other):
                 await post.settled(id, None)
             await post.settled(shared, "deferred")
-            last = Spool(post.spool.root).read(shared).history.last
+            last = SpoolDirectory(post.spool.root).read(shared).history.last
             assert [last[to].verdict for to in (0, 1)] == ["defer", "delivered"]
             pause(post, "mx")
             resume(post, "a.example")
@@ -131,7 +131,7 @@ def test_paused_mail_expires_as_ever(post: Post) -> None:
             pause(post, "example.com")
             id = post.put("a@example.com", sender="", at=NOW - 2 * DAY + 100)
             await post.settled(id, "deferred")
-            assert Spool(post.spool.root).read(id).due == pytest.approx(NOW + 100)
+            assert SpoolDirectory(post.spool.root).read(id).due == pytest.approx(NOW + 100)
             post.advance(100)
             await post.settled(id, "failed")
         assert post.spool.read(id).status == "expired"
@@ -395,7 +395,7 @@ def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post
             ids = [post.put("a@example.com", at=NOW - 9 * DAY) for _ in range(5)]
             for id in ids:
                 await post.settled(id, "deferred")
-                assert Spool(post.spool.root).read(id).history.attempts == 0
+                assert SpoolDirectory(post.spool.root).read(id).history.attempts == 0
             destination = post.scheduler.destinations["example.com"]
             assert destination.breaker.failures == 0
             post.courier.script.clear()
@@ -420,7 +420,7 @@ def test_a_machine_that_has_no_descriptor_left_blames_no_host(post: Post) -> Non
         async with post.running():
             ids = [post.put(f"{nth}@example.com") for nth in range(10)]
             await all_settled(post, ids, "deferred")
-            entry = Spool(post.spool.root).read(ids[0])
+            entry = SpoolDirectory(post.spool.root).read(ids[0])
             assert (entry.history.attempts, entry.history.last[0].reply) == (0, f"451 4.3.0 {text}")
             destination = post.scheduler.destinations["example.com"]
             assert (destination.failures, destination.breaker.failures) == (0, 0)
@@ -441,7 +441,7 @@ def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(pos
         async with post.running():
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
-        assert Spool(post.spool.root).read(id).history.attempts == 1
+        assert SpoolDirectory(post.spool.root).read(id).history.attempts == 1
 
     play(scenario())
 

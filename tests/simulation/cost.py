@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mailer.mail.history import History
 from mailer.queue.attempt import Attempt, Job
 from mailer.queue.scheduler import QueueLimits, Scheduler
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.transport.route import Route
 from tests.fakes.mail import NOW, envelope
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Spool:
+def spool(tmp_path: Path) -> SpoolDirectory:
     """An empty spool."""
-    spool = Spool(str(tmp_path / "spool"))
+    spool = SpoolDirectory(str(tmp_path / "spool"))
     spool.prepare()
     return spool
 
 
 @pytest.fixture
-def drop(spool: Spool) -> Path:
+def drop(spool: SpoolDirectory) -> Path:
     """The drop directory of a system-wide spool."""
     path = Path(spool.root, "drop")
     path.mkdir()

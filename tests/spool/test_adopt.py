@@ -15,16 +15,16 @@ import pytest
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files.aside import KEPT, KEPT_BYTES
 from mailer.spool.files.message_file import render_records
 from mailer.spool.files.pickup import Stuck, adopt
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, outcome, spool_file
 from tests.fakes.users import NOBODY
 from tests.spool.others import ID, LATER, MAX, TERMS, envelope, leave
 
 
-def test_mail_is_taken_in_order_and_once(spool: Spool, drop: Path) -> None:
+def test_mail_is_taken_in_order_and_once(spool: SpoolDirectory, drop: Path) -> None:
     """Each file becomes a message of the queue and leaves drop/."""
     ids = [leave(drop, envelope(at=time.time() - age)) for age in (10, 30, 20)]
     assert adopt(spool, TERMS).ids == sorted(ids) == spool.ids("queued")
@@ -34,7 +34,7 @@ def test_mail_is_taken_in_order_and_once(spool: Spool, drop: Path) -> None:
     assert (again.ids, again.refused) == ([], [])
 
 
-def test_the_daemon_gets_a_copy_of_its_own(spool: Spool, drop: Path) -> None:
+def test_the_daemon_gets_a_copy_of_its_own(spool: SpoolDirectory, drop: Path) -> None:
     """Whoever still holds the file open changes nothing any more; the copy is the daemon's, and private."""
     id = leave(drop)
     (drop / id).chmod(0o644)
@@ -46,7 +46,7 @@ def test_the_daemon_gets_a_copy_of_its_own(spool: Spool, drop: Path) -> None:
     assert (known.st_uid, known.st_mode & 0o777) == (os.geteuid(), 0o600)
 
 
-def test_a_file_names_no_other_submitter_than_its_owner(spool: Spool, drop: Path) -> None:
+def test_a_file_names_no_other_submitter_than_its_owner(spool: SpoolDirectory, drop: Path) -> None:
     """Who sent it is what the file system says."""
     id = leave(drop, envelope(submitter={"uid": 0, "ip": "192.0.2.1"}))
     owner = NOBODY if os.geteuid() == 0 else os.geteuid()
@@ -55,14 +55,14 @@ def test_a_file_names_no_other_submitter_than_its_owner(spool: Spool, drop: Path
     assert spool.read(id).envelope.submitter == {"uid": owner, "ip": "192.0.2.1"}
 
 
-def test_records_of_others_are_left_out(spool: Spool, drop: Path) -> None:
+def test_records_of_others_are_left_out(spool: SpoolDirectory, drop: Path) -> None:
     """What was delivered is known by the daemon and by nobody else."""
     id = leave(drop, tail=render_records([outcome(0)]))
     adopt(spool, TERMS)
     assert spool.read(id).history.outcomes == []
 
 
-def test_mail_from_the_future_is_as_old_as_its_file(spool: Spool, drop: Path) -> None:
+def test_mail_from_the_future_is_as_old_as_its_file(spool: SpoolDirectory, drop: Path) -> None:
     """Else it would never expire."""
     letter = envelope()
     letter.created = "9999-12-31T23:59:59Z"
@@ -72,7 +72,7 @@ def test_mail_from_the_future_is_as_old_as_its_file(spool: Spool, drop: Path) ->
     assert spool.read(id).arrived <= time.time()
 
 
-def test_what_is_still_being_written_is_left_alone(spool: Spool, drop: Path) -> None:
+def test_what_is_still_being_written_is_left_alone(spool: SpoolDirectory, drop: Path) -> None:
     """A name with a dot in front is not whole yet."""
     (drop / f".{ID}").write_bytes(b"mailer/1")
     done = adopt(spool, TERMS)
@@ -80,14 +80,14 @@ def test_what_is_still_being_written_is_left_alone(spool: Spool, drop: Path) -> 
     assert os.listdir(drop) == [f".{ID}"]
 
 
-def test_a_round_has_an_end(spool: Spool, drop: Path) -> None:
+def test_a_round_has_an_end(spool: SpoolDirectory, drop: Path) -> None:
     """No more than `limit` at a time; the rest waits in drop/."""
     ids = sorted(leave(drop) for _ in range(5))
     assert adopt(spool, TERMS, limit=3).ids == ids[:3]
     assert adopt(spool, TERMS, limit=3).ids == ids[3:]
 
 
-def test_a_file_that_its_owner_leases_comes_later(spool: Spool, drop: Path) -> None:
+def test_a_file_that_its_owner_leases_comes_later(spool: SpoolDirectory, drop: Path) -> None:
     """He is asked to let go and not waited for; what else lies there is taken at once."""
     leased = leave(drop, envelope(id=ID))
     fd = os.open(drop / leased, os.O_RDWR)
@@ -106,7 +106,9 @@ def test_a_file_that_its_owner_leases_comes_later(spool: Spool, drop: Path) -> N
 
 @pytest.mark.parametrize("call", ["open", "fstat", "read", "unlink"])
 @pytest.mark.parametrize("code", [errno.EAGAIN, errno.EIO, errno.EPERM, errno.ESTALE, errno.ENOENT])
-def test_an_error_of_one_file_is_that_files(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int) -> None:
+def test_an_error_of_one_file_is_that_files(
+    spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
     """Whatever comes of opening it, reading it and taking it away, the next one is looked at."""
     bad, good = leave(drop, envelope(id=ID)), leave(drop, envelope(id=LATER))
     real, mine = getattr(os, call), os.stat(drop / bad).st_ino
@@ -126,7 +128,7 @@ def test_an_error_of_one_file_is_that_files(spool: Spool, drop: Path, monkeypatc
     assert os.listdir(drop) == []
 
 
-def test_a_file_that_grows_comes_when_it_is_whole(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_grows_comes_when_it_is_whole(spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner still writes it."""
     leave(drop, envelope(id=ID))
     real_read = os.read
@@ -142,7 +144,7 @@ def test_a_file_that_grows_comes_when_it_is_whole(spool: Spool, drop: Path, monk
     assert os.listdir(drop) == [ID]
 
 
-def test_an_error_of_ours_stops_nothing(spool: Spool, drop: Path) -> None:
+def test_an_error_of_ours_stops_nothing(spool: SpoolDirectory, drop: Path) -> None:
     """A message that we cannot digest waits, and is told of; the next one is taken."""
 
     def judge(letter: Envelope, _content: bytes, _uid: int) -> None:
@@ -156,7 +158,7 @@ def test_an_error_of_ours_stops_nothing(spool: Spool, drop: Path) -> None:
     assert os.listdir(drop) == [ID]
 
 
-def test_what_the_disk_has_no_room_for_waits_and_what_is_smaller_is_taken(spool: Spool, drop: Path) -> None:
+def test_what_the_disk_has_no_room_for_waits_and_what_is_smaller_is_taken(spool: SpoolDirectory, drop: Path) -> None:
     """And nothing as large is read in vain."""
     asked = []
 
@@ -173,7 +175,7 @@ def test_what_the_disk_has_no_room_for_waits_and_what_is_smaller_is_taken(spool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_every_user_gets_his_turn(spool: Spool, drop: Path) -> None:
+def test_every_user_gets_his_turn(spool: SpoolDirectory, drop: Path) -> None:
     """Many files of one, with the oldest names, do not keep another's waiting."""
     flood = [leave(drop, envelope(at=time.time() - 1000)) for _ in range(50)]
     mine = leave(drop)
@@ -183,7 +185,7 @@ def test_every_user_gets_his_turn(spool: Spool, drop: Path) -> None:
     assert sorted({*done.ids} - {mine}) == flood[:3]
 
 
-def test_what_is_kept_of_one_user_has_a_bound(spool: Spool, drop: Path) -> None:
+def test_what_is_kept_of_one_user_has_a_bound(spool: SpoolDirectory, drop: Path) -> None:
     """In number and in bytes; beyond it, it stays where its owner left it, and nothing is lost."""
     for at in range(KEPT - 1):
         Path(spool.root, "corrupt", str(at)).touch()
@@ -203,7 +205,7 @@ def test_what_is_kept_of_one_user_has_a_bound(spool: Spool, drop: Path) -> None:
     assert os.listdir(drop) == []
 
 
-def test_what_is_left_is_read_once(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_is_read_once(spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless it was changed, or others judge."""
     for at in range(KEPT):
         Path(spool.root, "corrupt", str(at)).touch()
@@ -223,7 +225,7 @@ def test_what_is_left_is_read_once(spool: Spool, drop: Path, monkeypatch: pytest
     assert adopt(spool, TERMS, stuck=stuck).ids == [ID]
 
 
-def test_what_is_to_leave_later_is_put_among_the_deferred(spool: Spool, drop: Path) -> None:
+def test_what_is_to_leave_later_is_put_among_the_deferred(spool: SpoolDirectory, drop: Path) -> None:
     """Its file's time is when it is due."""
     at = time.time() + 3600
     id = leave(drop, envelope(options={"at": rfc3339(at)}))
@@ -232,7 +234,7 @@ def test_what_is_to_leave_later_is_put_among_the_deferred(spool: Spool, drop: Pa
     assert abs(spool.due(id) - at) < 0.001
 
 
-def test_what_cannot_be_moved_does_not_stand_in_the_way(spool: Spool, drop: Path) -> None:
+def test_what_cannot_be_moved_does_not_stand_in_the_way(spool: SpoolDirectory, drop: Path) -> None:
     """However many there are, and however early their names sort."""
     for at in range(5):
         (drop / f"0000000000000000000000000{at}" / "x").mkdir(parents=True)
@@ -243,7 +245,7 @@ def test_what_cannot_be_moved_does_not_stand_in_the_way(spool: Spool, drop: Path
     assert (done.ids, done.more, done.left) == ([], False, {os.geteuid(): 5})
 
 
-def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: Spool, drop: Path) -> None:
+def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: SpoolDirectory, drop: Path) -> None:
     """An error of the spool is raised; the mail waits where it is."""
     id = leave(drop)
     Path(spool.root, "queued").rmdir()
@@ -255,7 +257,7 @@ def test_a_disk_that_takes_nothing_leaves_everything_in_drop(spool: Spool, drop:
     assert adopt(spool, TERMS).ids == [id]
 
 
-def test_the_time_of_arrival_is_the_envelopes(spool: Spool, drop: Path) -> None:
+def test_the_time_of_arrival_is_the_envelopes(spool: SpoolDirectory, drop: Path) -> None:
     """Mail that waited in drop/ for a daemon is as old as it is."""
     letter = envelope(at=1_000_000_000.0)
     leave(drop, letter)

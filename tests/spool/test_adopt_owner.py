@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.envelope import Recipient
-from mailer.spool import Spool
 from mailer.spool.files.layout import put_at
 from mailer.spool.files.pickup import adopt
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, id_at, put, spool_file
 from tests.fakes.users import NOBODY
 from tests.spool.others import ID, LATER, TERMS, envelope, leave
@@ -20,7 +20,7 @@ from tests.spool.others import ID, LATER, TERMS, envelope, leave
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_that_was_not_made_in_drop_is_nobodys(spool: Spool, drop: Path) -> None:
+def test_a_file_that_was_not_made_in_drop_is_nobodys(spool: SpoolDirectory, drop: Path) -> None:
     """Another user's file that somebody moved here: what is made here has the directory's group."""
     os.chown(drop, -1, 4242)
     drop.chmod(0o3733)
@@ -34,7 +34,7 @@ def test_a_file_that_was_not_made_in_drop_is_nobodys(spool: Spool, drop: Path) -
     assert [(uid, reason) for _, uid, reason, _ in done.refused] == [(NOBODY, "it was not made in drop/, so nobody knows who put it there")]
 
 
-def test_a_file_of_one_who_writes_the_spool_himself_was_put_there_by_somebody_else(spool: Spool, drop: Path) -> None:
+def test_a_file_of_one_who_writes_the_spool_himself_was_put_there_by_somebody_else(spool: SpoolDirectory, drop: Path) -> None:
     """Root's, say, which a user moved: it does not count as root's mail, and is kept for inspection."""
     leave(drop, envelope(id=ID))
     done = adopt(spool, TERMS._replace(writers={os.geteuid()}))
@@ -47,7 +47,7 @@ def test_a_file_of_one_who_writes_the_spool_himself_was_put_there_by_somebody_el
     ["0" * 25 + "1", "7" + "Z" * 25, id_at(time.time() + 86400), id_at(time.time() - 86400)],
     ids=["the first", "the last", "tomorrow", "yesterday"],
 )
-def test_an_id_that_says_another_time_is_replaced(spool: Spool, drop: Path, chosen: str) -> None:
+def test_an_id_that_says_another_time_is_replaced(spool: SpoolDirectory, drop: Path, chosen: str) -> None:
     """Nobody goes before the mail of others, or stays when theirs is forgotten; the mail is taken, once."""
     leave(drop, envelope(id=chosen))
     since = os.stat(drop / chosen).st_ctime
@@ -66,7 +66,7 @@ def crash(_path: str) -> None:
     raise KeyboardInterrupt
 
 
-def test_what_nobody_reads_is_not_kept(spool: Spool, drop: Path) -> None:
+def test_what_nobody_reads_is_not_kept(spool: SpoolDirectory, drop: Path) -> None:
     """Members that no program of ours knows, and a subject beyond what is shown: they would be held for as long as the mail waits."""
     body = b"From: me@example.com\r\nSubject: " + b"s" * 900 + b"\r\n " + b"s" * 900 + b"\r\nMessage-ID: <" + b"m" * 980 + b">\r\n\r\n"
     letter = envelope(
@@ -82,7 +82,7 @@ def test_what_nobody_reads_is_not_kept(spool: Spool, drop: Path) -> None:
     assert kept.options == {"ret": "HDRS", "recipients": {"you@example.net": {"notify": "NEVER"}}}
 
 
-def test_subject_and_message_id_are_those_of_the_header(spool: Spool, drop: Path) -> None:
+def test_subject_and_message_id_are_those_of_the_header(spool: SpoolDirectory, drop: Path) -> None:
     """Whoever writes the file himself shows an operator nothing that the message does not have."""
     body = b"From: me@example.com\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n"
     for letter, content, shown in (
@@ -95,7 +95,7 @@ def test_subject_and_message_id_are_those_of_the_header(spool: Spool, drop: Path
         assert (kept.subject, kept.message_id) == shown
 
 
-def test_a_user_says_no_more_of_who_gets_nothing_than_submission_does(spool: Spool, drop: Path) -> None:
+def test_a_user_says_no_more_of_who_gets_nothing_than_submission_does(spool: SpoolDirectory, drop: Path) -> None:
     """The causes that submission has; one that would blame a host, or raise an alarm, makes it no message."""
     outcome = {"verdict": "fail", "code": 550, "enhanced": "5.3.5", "text": "nobody", "cause": "alias"}
     for cause, taken in (("alias", 1), ("login_refused", 0)):
@@ -108,7 +108,7 @@ def test_a_user_says_no_more_of_who_gets_nothing_than_submission_does(spool: Spo
 # An ID that is taken
 
 
-def test_an_id_that_another_message_has_is_refused(spool: Spool, drop: Path) -> None:
+def test_an_id_that_another_message_has_is_refused(spool: SpoolDirectory, drop: Path) -> None:
     """Nobody replaces, and nobody withdraws, somebody else's mail."""
     id = put(spool, "a@example.com", at=time.time())
     leave(drop, envelope("b@example.com", id=id))
@@ -117,7 +117,7 @@ def test_an_id_that_another_message_has_is_refused(spool: Spool, drop: Path) -> 
     assert spool.read(id).envelope.recipients[0].address == "a@example.com"
 
 
-def test_what_a_crash_left_in_both_places_is_one_message(spool: Spool, drop: Path) -> None:
+def test_what_a_crash_left_in_both_places_is_one_message(spool: SpoolDirectory, drop: Path) -> None:
     """Adopted, but not yet taken out of drop/: the next round finds the same message and only tidies up."""
     letter = envelope(id=ID, submitter={"uid": os.geteuid()}, subject="a test")
     leave(drop, letter)
@@ -128,7 +128,7 @@ def test_what_a_crash_left_in_both_places_is_one_message(spool: Spool, drop: Pat
     assert os.listdir(drop) == []
 
 
-def test_a_copy_that_a_crash_left_in_tmp_is_made_anew(spool: Spool, drop: Path) -> None:
+def test_a_copy_that_a_crash_left_in_tmp_is_made_anew(spool: SpoolDirectory, drop: Path) -> None:
     """What was being written is garbage."""
     Path(spool.root, "tmp", ID).write_bytes(b"half a mess")
     leave(drop, envelope(id=ID))
@@ -138,7 +138,7 @@ def test_a_copy_that_a_crash_left_in_tmp_is_made_anew(spool: Spool, drop: Path) 
 
 
 def test_a_message_that_leaves_while_its_double_is_looked_at_is_not_taken_twice(
-    spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch
+    spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found, and delivered before it could be compared: whoever remembers what was delivered is asked."""
     leave(drop, envelope(id=ID))
@@ -149,14 +149,14 @@ def test_a_message_that_leaves_while_its_double_is_looked_at_is_not_taken_twice(
     assert os.listdir(drop) == []
 
 
-def test_an_id_of_somebody_elses_message_that_was_delivered_is_refused(spool: Spool, drop: Path) -> None:
+def test_an_id_of_somebody_elses_message_that_was_delivered_is_refused(spool: SpoolDirectory, drop: Path) -> None:
     """Nobody rewrites what is known of it."""
     leave(drop, envelope(id=ID))
     done = adopt(spool, TERMS._replace(used=lambda _id, _uid: "taken"))
     assert [reason for _, _, reason, _ in done.refused] == ["its ID belongs to another message"]
 
 
-def test_a_request_that_was_made_before_is_taken_out_of_drop(spool: Spool, drop: Path) -> None:
+def test_a_request_that_was_made_before_is_taken_out_of_drop(spool: SpoolDirectory, drop: Path) -> None:
     """The second is the first one's double, whatever its own ID; a claim that a crash left is finished."""
     ids = [leave(drop, envelope(request_id="k", at=time.time() - age), tail=b'\n{"digest":"%s"}' % (b"a" * 64)) for age in (20, 10)]
     assert adopt(spool, TERMS).ids == [ids[0]] * 2
@@ -167,7 +167,7 @@ def test_a_request_that_was_made_before_is_taken_out_of_drop(spool: Spool, drop:
     assert (spool.ids("queued"), os.listdir(f"{spool.root}/tmp")) == ([ids[0]], [])
 
 
-def test_a_request_id_that_was_another_request_is_set_aside(spool: Spool, drop: Path) -> None:
+def test_a_request_id_that_was_another_request_is_set_aside(spool: SpoolDirectory, drop: Path) -> None:
     """Its sender has gone; whoever reads the log is told."""
     leave(drop, envelope("a@example.com", request_id="k", at=time.time() - 20))
     second = leave(drop, envelope("b@example.com", request_id="k", at=time.time() - 10))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.pickup import adopt
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, id_at, spool_file
 from tests.fakes.sockets import make_socket
 from tests.fakes.users import as_somebody_else, public_directory
@@ -110,7 +110,7 @@ STRANGE: dict[str, Callable[[Path], object]] = {
 NAMES = ["README", "a\nb", "-rf", "名" * 85, "x" * 255, os.fsdecode(b"\xff" * 255), "01m7xze2zpfn5m9c7pxgdnnsf8", "\x1b]0;x\x07"]
 
 
-def check_set_aside(spool: Spool, drop: Path, name: str) -> None:
+def check_set_aside(spool: SpoolDirectory, drop: Path, name: str) -> None:
     """`name` was refused, lies in corrupt/, and the mail behind it was taken."""
     later = leave(drop, envelope(id=LATER))
     done = adopt(spool, TERMS)
@@ -123,7 +123,7 @@ def check_set_aside(spool: Spool, drop: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("strange", STRANGE.values(), ids=STRANGE)
-def test_what_is_no_mail_is_set_aside_unread(spool: Spool, drop: Path, strange: Callable[[Path], object]) -> None:
+def test_what_is_no_mail_is_set_aside_unread(spool: SpoolDirectory, drop: Path, strange: Callable[[Path], object]) -> None:
     """Links are not followed, a FIFO is not waited for, and what comes after it is taken."""
     strange(drop / ID)
     check_set_aside(spool, drop, ID)
@@ -131,7 +131,7 @@ def test_what_is_no_mail_is_set_aside_unread(spool: Spool, drop: Path, strange: 
 
 
 @pytest.mark.parametrize("strange", WORTHLESS.values(), ids=WORTHLESS)
-def test_what_has_no_content_is_deleted(spool: Spool, drop: Path, strange: Callable[[Path], object]) -> None:
+def test_what_has_no_content_is_deleted(spool: SpoolDirectory, drop: Path, strange: Callable[[Path], object]) -> None:
     """Nobody wants to see it; it is counted, with whose it was and why, and what comes after it is taken."""
     strange(drop / ID)
     uid = os.lstat(drop / ID).st_uid
@@ -144,7 +144,7 @@ def test_what_has_no_content_is_deleted(spool: Spool, drop: Path, strange: Calla
         assert Path(spool.root, "secret").exists()
 
 
-def test_what_is_larger_than_all_that_is_kept_stays_there(spool: Spool, drop: Path) -> None:
+def test_what_is_larger_than_all_that_is_kept_stays_there(spool: SpoolDirectory, drop: Path) -> None:
     """It is not read, and what comes after it is taken."""
     huge(drop / ID)
     later = leave(drop, envelope(id=LATER))
@@ -154,7 +154,7 @@ def test_what_is_larger_than_all_that_is_kept_stays_there(spool: Spool, drop: Pa
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_whose_name_is_no_id_is_set_aside(spool: Spool, drop: Path, name: str) -> None:
+def test_a_file_whose_name_is_no_id_is_set_aside(spool: SpoolDirectory, drop: Path, name: str) -> None:
     """Line ends, dots, options, escapes, other alphabets, 255 bytes; also when it comes twice."""
     for _ in range(2):
         (drop / name).write_bytes(spool_file(envelope(id=ID)))
@@ -169,7 +169,7 @@ def test_a_file_that_we_may_not_read_is_set_aside() -> None:
         directory.chmod(0o777)
 
         def is_set_aside() -> bool:
-            spool, drop = Spool(str(directory / "spool")), directory / "spool/drop"
+            spool, drop = SpoolDirectory(str(directory / "spool")), directory / "spool/drop"
             spool.prepare()
             drop.mkdir()
             leave(drop, envelope(id=ID))
@@ -180,7 +180,7 @@ def test_a_file_that_we_may_not_read_is_set_aside() -> None:
         assert as_somebody_else(is_set_aside)
 
 
-def test_a_file_replaced_at_the_last_moment_is_not_followed(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_replaced_at_the_last_moment_is_not_followed(spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is opened is looked at, not what was listed."""
     leave(drop, envelope(id=ID))
     real_open = os.open
@@ -198,7 +198,7 @@ def test_a_file_replaced_at_the_last_moment_is_not_followed(spool: Spool, drop: 
     assert spool.find(ID) is None
 
 
-def test_a_file_taken_back_is_no_trouble(spool: Spool, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_taken_back_is_no_trouble(spool: SpoolDirectory, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner unlinks it between the listing and the opening."""
     leave(drop, envelope(id=ID))
     real_open = os.open
@@ -213,7 +213,7 @@ def test_a_file_taken_back_is_no_trouble(spool: Spool, drop: Path, monkeypatch: 
     assert (done.ids, done.refused, done.deleted, done.left) == ([], [], {}, {})
 
 
-def test_what_cannot_be_set_aside_stops_nothing(spool: Spool, drop: Path) -> None:
+def test_what_cannot_be_set_aside_stops_nothing(spool: SpoolDirectory, drop: Path) -> None:
     """It stays where it is and is told; the mail behind it is taken."""
     (drop / ID / "x").mkdir(parents=True)
     (drop / id_at(time.time() - 50)).write_bytes(b"no mail")
@@ -225,7 +225,7 @@ def test_what_cannot_be_set_aside_stops_nothing(spool: Spool, drop: Path) -> Non
 
 
 @pytest.mark.parametrize("more", [{}, {"priority": "urgent"}])
-def test_what_a_later_version_left_waits_for_it(spool: Spool, drop: Path, more: dict[str, str]) -> None:
+def test_what_a_later_version_left_waits_for_it(spool: SpoolDirectory, drop: Path, more: dict[str, str]) -> None:
     """After a step back to an older version: it is no damaged file, but its maker's mail; the mail behind it is taken."""
     path = drop / leave(drop, envelope(id=ID, **more))
     if not more:

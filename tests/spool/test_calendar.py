@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
 from mailer.spool.files.calendar import GAP, NAME, STANDS, believed
+from mailer.spool.files.store import SpoolDirectory
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 YEAR = 365 * DAY
 
 
-def stands(spool: Spool, now: float = NOW) -> float:
+def stands(spool: SpoolDirectory, now: float = NOW) -> float:
     """Look every hour until the clock is believed; returns the time."""
     began = now
     while not believed(spool.root, now):
@@ -23,7 +23,7 @@ def stands(spool: Spool, now: float = NOW) -> float:
     return now
 
 
-def test_a_clock_is_believed_when_it_has_stood_for_a_day(spool: Spool) -> None:
+def test_a_clock_is_believed_when_it_has_stood_for_a_day(spool: SpoolDirectory) -> None:
     """In a new spool, too; and from then on, however often the daemon is started."""
     now = stands(spool)
     assert believed(spool.root, now + 1.0)
@@ -31,7 +31,7 @@ def test_a_clock_is_believed_when_it_has_stood_for_a_day(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("leap", [-YEAR, -3600.0, GAP + DAY, 10 * YEAR])
-def test_one_that_leaps_is_another_clock(spool: Spool, leap: float) -> None:
+def test_one_that_leaps_is_another_clock(spool: SpoolDirectory, leap: float) -> None:
     """A machine that starts in another year deletes nothing, nor in its first day after it was put right."""
     now = stands(spool)
     assert not believed(spool.root, now + leap)
@@ -40,7 +40,7 @@ def test_one_that_leaps_is_another_clock(spool: Spool, leap: float) -> None:
     assert believed(spool.root, right + 60.0)
 
 
-def test_a_machine_may_be_off(spool: Spool) -> None:
+def test_a_machine_may_be_off(spool: SpoolDirectory) -> None:
     """Over night, and over a long weekend, without losing what it has earned."""
     now = stands(spool)
     for hours in (16.0, 88.0, 0.1):
@@ -48,14 +48,14 @@ def test_a_machine_may_be_off(spool: Spool) -> None:
         assert believed(spool.root, now)
 
 
-def test_eight_hours_a_day_are_enough(spool: Spool) -> None:
+def test_eight_hours_a_day_are_enough(spool: SpoolDirectory) -> None:
     """A day is over the next day, though the daemon never runs for as long."""
     assert not any(believed(spool.root, NOW + hour * 3600.0) for hour in range(9))
     assert believed(spool.root, NOW + DAY)
 
 
 @pytest.mark.parametrize("text", ["", "2026", "2026-11-30T00:00:00Z\n", "a b c\n", "\x00" * 60, "x" * 1000])
-def test_a_line_that_says_nothing_begins_the_day_anew(spool: Spool, text: str) -> None:
+def test_a_line_that_says_nothing_begins_the_day_anew(spool: SpoolDirectory, text: str) -> None:
     """A crash in the middle, or somebody's hand: and it is whole again after."""
     stands(spool)
     path = Path(spool.root, NAME)
@@ -64,7 +64,7 @@ def test_a_line_that_says_nothing_begins_the_day_anew(spool: Spool, text: str) -
     assert len(path.read_text().splitlines()) == 1
 
 
-def test_a_note_that_cannot_be_written_stops_no_sweep(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_that_cannot_be_written_stops_no_sweep(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is swept all the same."""
     now = stands(spool)
 

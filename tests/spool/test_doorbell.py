@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool import Spool
 from mailer.spool.files.doorbell import hang, listen, ring
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.users import public_directory
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
 
 
-def test_a_ring_is_heard(spool: Spool) -> None:
+def test_a_ring_is_heard(spool: SpoolDirectory) -> None:
     """The daemon wakes up and gets the ID."""
     with hang(spool.root) as bell:
         assert ring(spool.root, ID)
@@ -26,7 +26,7 @@ def test_a_ring_is_heard(spool: Spool) -> None:
         assert listen(bell) == []
 
 
-def test_nobody_hears_when_nobody_is_there(spool: Spool) -> None:
+def test_nobody_hears_when_nobody_is_there(spool: SpoolDirectory) -> None:
     """No bell, a bell whose daemon died, a file in its place, no spool at all: False, never an error."""
     assert not ring(spool.root, ID)
     hang(spool.root).close()
@@ -39,7 +39,7 @@ def test_nobody_hears_when_nobody_is_there(spool: Spool) -> None:
     assert not ring("/" + "x" * 300, ID)
 
 
-def test_ids_come_in_order_and_once(spool: Spool) -> None:
+def test_ids_come_in_order_and_once(spool: SpoolDirectory) -> None:
     """Doubles within one look are one; a forged datagram is only text."""
     with hang(spool.root) as bell:
         for text in ("A", "B", "A", "C"):
@@ -52,7 +52,7 @@ def test_ids_come_in_order_and_once(spool: Spool) -> None:
     assert len(heard[3]) == 64
 
 
-def test_a_full_queue_counts_as_heard_and_makes_nobody_wait(spool: Spool) -> None:
+def test_a_full_queue_counts_as_heard_and_makes_nobody_wait(spool: SpoolDirectory) -> None:
     """The daemon is there and will look anyway."""
     with hang(spool.root) as bell:
         assert all(ring(spool.root, str(nth)) for nth in range(2000))
@@ -75,7 +75,7 @@ def test_the_path_of_a_spool_may_be_longer_than_that_of_a_socket(length: int) ->
             assert listen(bell) == [ID]
 
 
-def test_an_old_bell_is_replaced(spool: Spool) -> None:
+def test_an_old_bell_is_replaced(spool: SpoolDirectory) -> None:
     """A socket that a crashed daemon left, or a link that somebody put there, is unlinked and not followed."""
     hang(spool.root).close()
     with hang(spool.root) as bell:
@@ -89,7 +89,7 @@ def test_an_old_bell_is_replaced(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize(("shared", "mode"), [(False, 0o600), (True, 0o622)])
-def test_who_may_ring(spool: Spool, shared: bool, mode: int) -> None:
+def test_who_may_ring(spool: SpoolDirectory, shared: bool, mode: int) -> None:
     """The owner; on a system-wide spool, everybody, since everybody may put mail there."""
     if shared:
         Path(spool.root, "drop").mkdir()
@@ -97,7 +97,7 @@ def test_who_may_ring(spool: Spool, shared: bool, mode: int) -> None:
         assert stat.S_IMODE(os.stat(f"{spool.root}/doorbell").st_mode) == mode
 
 
-def test_a_bell_that_cannot_be_hung_is_an_error_without_litter(spool: Spool) -> None:
+def test_a_bell_that_cannot_be_hung_is_an_error_without_litter(spool: SpoolDirectory) -> None:
     """The daemon has to know; no descriptor is left open."""
     os.mkdir(f"{spool.root}/doorbell")
     before = len(os.listdir("/proc/self/fd"))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from mailer.mail.envelope import Envelope
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
-from mailer.spool import Spool
-from mailer.spool.files.message_file import MAX_RECORD, CorruptFile, LaterFile, parse, parse_records, render_records, seal, settled, skim
+from mailer.spool.api import CorruptMessage, LaterMessage
+from mailer.spool.files.message_file import MAX_RECORD, parse, parse_records, render_records, seal, settled, skim
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 
 ID = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
@@ -72,7 +73,7 @@ def judged(look: Callable[[], tuple[Envelope, int, int]]) -> tuple[object, ...]:
     """What is found, or what is said against it."""
     try:
         letter, *places = look()
-    except CorruptFile as error:
+    except CorruptMessage as error:
         return type(error), str(error)
     return letter.to_line(), *places
 
@@ -83,14 +84,14 @@ def test_no_byte_can_change_unnoticed(bit: int) -> None:
     for at in range(len(GOOD)):
         damaged = bytearray(GOOD)
         damaged[at] ^= bit
-        with pytest.raises(CorruptFile):
+        with pytest.raises(CorruptMessage):
             parse(bytes(damaged), ID)
 
 
 def test_a_file_cut_short_anywhere_is_corrupt() -> None:
     """No part of a message is ever taken for the message."""
     for length in range(len(GOOD)):
-        with pytest.raises(CorruptFile):
+        with pytest.raises(CorruptMessage):
             parse(GOOD[:length], ID)
 
 
@@ -105,7 +106,7 @@ def test_a_file_cut_short_anywhere_is_corrupt() -> None:
 )  # fmt: skip
 def test_a_first_line_that_is_none(line: bytes) -> None:
     """Another version, signs, missing and doubled blanks, numbers of another kind or without end."""
-    with pytest.raises(CorruptFile):
+    with pytest.raises(CorruptMessage):
         parse(line, ID)
 
 
@@ -119,7 +120,7 @@ def test_the_checksum_is_written_in_one_way() -> None:
             break
     parse(data, ID)
     for other in (crc.upper(), b"+" + crc[1:], b"0x" + crc[2:]):
-        with pytest.raises(CorruptFile):
+        with pytest.raises(CorruptMessage):
             parse(data.replace(crc, other), ID)
 
 
@@ -133,7 +134,7 @@ def test_a_tampered_envelope_is_corrupt_even_with_a_right_checksum(changes: dict
     """Another message's ID, no recipient, a recipient that would break out of its command, wrong types."""
     good = {"id": ID, "created": "2026-11-21T02:37:14Z", "sender": "", "recipients": [{"address": "a@example.com"}]}
     parse(with_envelope(json.dumps(good).encode() + b"\n"), ID)
-    with pytest.raises(CorruptFile):
+    with pytest.raises(CorruptMessage):
         parse(with_envelope(json.dumps(good | changes).encode() + b"\n"), ID)
 
 
@@ -142,22 +143,22 @@ def test_a_tampered_envelope_is_corrupt_even_with_a_right_checksum(changes: dict
 )
 def test_json_that_only_an_attacker_writes_is_corrupt(line: bytes) -> None:
     """Nesting without end, NaN, doubled members, numbers without end: one error, and no recursion that ends the program."""
-    with pytest.raises(CorruptFile):
+    with pytest.raises(CorruptMessage):
         parse(with_envelope(line), ID)
 
 
 def whole(tail: bytes) -> list[Outcome]:
     """The outcomes of records of which none is damaged."""
-    outcomes, damaged = parse_records(tail)
+    outcomes, _, damaged = parse_records(tail)
     assert not damaged
     return outcomes
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_one_kind_of_error(data: bytes) -> None:
-    """Whatever lies in the spool, reading it ends in a message or in CorruptFile; records never fail."""
+    """Whatever lies in the spool, reading it ends in a message or in CorruptMessage; records never fail."""
     for file in (data, b"mailer/1 " + data, with_envelope(data)):
-        with pytest.raises(CorruptFile):
+        with pytest.raises(CorruptMessage):
             parse(file, ID)
     parse_records(data)
     assert parse_records(b"\n{" + data)[0] == []
@@ -237,7 +238,7 @@ def test_the_words_of_one_reply_are_kept() -> None:
         assert {len(told.text) for told in read} == {1000}
 
 
-def test_a_hostile_reply_stays_within_its_field(spool: Spool) -> None:
+def test_a_hostile_reply_stays_within_its_field(spool: SpoolDirectory) -> None:
     """Ten thousand lines with NUL, escapes and what looks like records: stored and read again, nothing else has changed."""
     hostile = '\r\n{"at":"2026-11-21T00:00:00Z","to":[1],"verdict":"delivered"}\n\x00\x1b[2J\u2028"}\n' * 10_000
     id = put(spool, "a@example.com", "b@example.com")
@@ -285,7 +286,7 @@ def test_a_record_for_nobody_changes_nothing() -> None:
     assert History(1, whole(render_records([outcome(7), outcome(1)]))).pending() == [0]
 
 
-def test_a_body_that_looks_like_records_is_a_body(spool: Spool) -> None:
+def test_a_body_that_looks_like_records_is_a_body(spool: SpoolDirectory) -> None:
     """Only what stands after the body counts, and the first line says where that is."""
     body = BODY + b'{"at":"2026-11-21T00:00:00Z","to":[0],"verdict":"delivered"}\r\n' + GOOD.replace(b"\n", b"\r\n")
     id = put(spool, body=body)
@@ -324,13 +325,13 @@ def test_no_flipped_bit_of_a_record_goes_unnoticed() -> None:
     for at in range(len(tail) * 8):
         flipped = bytearray(tail)
         flipped[at // 8] ^= 1 << at % 8
-        outcomes, damaged = parse_records(bytes(flipped))
+        outcomes, _, damaged = parse_records(bytes(flipped))
         if not damaged and outcomes != known:
             unnoticed.append(at)
     assert unnoticed == []
 
 
-def test_a_message_with_a_damaged_record_can_be_read_and_says_so(spool: Spool) -> None:
+def test_a_message_with_a_damaged_record_can_be_read_and_says_so(spool: SpoolDirectory) -> None:
     """Everything else of it is there; what an operator releases counts as damaged no more, and a crash between is none."""
     id = put(spool, "a@example.com", "b@example.com")
     with spool.claim(id) as claim:
@@ -357,12 +358,12 @@ def test_a_message_with_a_damaged_record_can_be_read_and_says_so(spool: Spool) -
 )
 def test_a_file_of_a_later_version_is_not_called_damaged(data: bytes) -> None:
     """Another format, a priority that we do not know: told apart from what nobody can read."""
-    with pytest.raises(LaterFile, match="a later version of mailer wrote it"):
+    with pytest.raises(LaterMessage, match="a later version of mailer wrote it"):
         parse(data, ID)
 
 
 def test_a_whole_record_whose_verdict_is_unknown_is_of_a_later_version() -> None:
     """It would read as not written, and its recipient would get the message again."""
     record = seal(b'{"at":"2027-01-15T08:00:00Z","to":[0],"verdict":"relayed"}')
-    with pytest.raises(LaterFile, match="'relayed'"):
+    with pytest.raises(LaterMessage, match="'relayed'"):
         parse_records(b"\n" + record)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mailer.mail.outcome import Outcome
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.sweep import sweep
 from tests.fakes.mail import BODY, NOW, outcome, put
 
@@ -27,7 +27,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.spool = Spool(tempfile.mkdtemp(prefix="mailer-test-") + "/spool")
+        self.spool = SpoolDirectory(tempfile.mkdtemp(prefix="mailer-test-") + "/spool")
         self.id = put(self.spool, "a@example.com", "b@example.com", "c@example.com")
         self.gone = False
         self.known: list[Outcome] = []
@@ -120,7 +120,7 @@ TestLife.settings = settings(max_examples=40, stateful_step_count=25)
 
 def test_a_file_of_a_message_is_never_written_anew(tmp_path: Path) -> None:
     """Invariant (a), as far as one process can see it: the file that was synced is the file that is there, by its inode."""
-    spool = Spool(str(tmp_path / "spool"))
+    spool = SpoolDirectory(str(tmp_path / "spool"))
     id = put(spool, "a@example.com")
     inode = os.stat(spool.path("queued", id)).st_ino
     spool.hold(id)

@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files.enqueue import put
 from mailer.spool.files.idempotency import path_of, read
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, envelope
 
 
-def ask(spool: Spool, request_id: str = "order-4711", digest: str = "d") -> str:
+def ask(spool: SpoolDirectory, request_id: str = "order-4711", digest: str = "d") -> str:
     """Make the request; the ID that it has."""
     letter = envelope(request_id=request_id)
     return put(spool.root, letter.id, letter.to_line(), BODY, (request_id, digest))
 
 
-def left(spool: Spool) -> list[str]:
+def left(spool: SpoolDirectory) -> list[str]:
     return os.listdir(f"{spool.root}/tmp")
 
 
-def test_the_same_request_is_put_once(spool: Spool) -> None:
+def test_the_same_request_is_put_once(spool: SpoolDirectory) -> None:
     """The second call gets the first one's ID and leaves nothing."""
     id = ask(spool)
     assert [ask(spool), ask(spool)] == [id, id]
@@ -38,7 +38,7 @@ def test_the_same_request_is_put_once(spool: Spool) -> None:
     assert left(spool) == []
 
 
-def test_another_message_under_the_same_id_is_refused(spool: Spool) -> None:
+def test_another_message_under_the_same_id_is_refused(spool: SpoolDirectory) -> None:
     """65, with the ID of the first; nothing of the second is left."""
     id = ask(spool)
     with pytest.raises(Problem, match=f"used for another message .{id}.; nothing was queued") as caught:
@@ -48,7 +48,7 @@ def test_another_message_under_the_same_id_is_refused(spool: Spool) -> None:
     assert left(spool) == []
 
 
-def test_a_request_stays_made_when_its_message_is_gone(spool: Spool) -> None:
+def test_a_request_stays_made_when_its_message_is_gone(spool: SpoolDirectory) -> None:
     """After delivery the same request is still the same request."""
     id = ask(spool)
     with spool.claim(id) as claim:
@@ -57,7 +57,7 @@ def test_a_request_stays_made_when_its_message_is_gone(spool: Spool) -> None:
     assert spool.ids("queued") == left(spool) == []
 
 
-def test_whoever_asks_again_finishes_what_a_crash_cut_short(spool: Spool) -> None:
+def test_whoever_asks_again_finishes_what_a_crash_cut_short(spool: SpoolDirectory) -> None:
     """A key and a file in tmp/ are a claim: the rename is made by the next call, under the first one's ID."""
     id = ask(spool)
     os.rename(f"{spool.root}/queued/{id}", f"{spool.root}/tmp/{id}")
@@ -66,7 +66,7 @@ def test_whoever_asks_again_finishes_what_a_crash_cut_short(spool: Spool) -> Non
     assert left(spool) == []
 
 
-def test_of_many_at_once_one_puts(spool: Spool) -> None:
+def test_of_many_at_once_one_puts(spool: SpoolDirectory) -> None:
     """All get the same ID, and there is one file."""
     for nth in range(20):
         with ThreadPoolExecutor(16) as pool:
@@ -77,7 +77,7 @@ def test_of_many_at_once_one_puts(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "garbage", "01M7XZE2ZPFN5M9C7PXGDNNSF8", "../../../etc/passwd0000000 d", "\0" * 100, "x" * 5000])
-def test_a_damaged_key_is_told_and_leaves_nothing(spool: Spool, damage: str) -> None:
+def test_a_damaged_key_is_told_and_leaves_nothing(spool: SpoolDirectory, damage: str) -> None:
     """Whether that request was made cannot be known: neither putting nor pretending would be right."""
     ask(spool)
     Path(path_of(spool.root, "order-4711")).write_text(damage)
@@ -97,13 +97,13 @@ def test_a_request_id_never_becomes_a_path(text: str) -> None:
     assert name.isalnum()
 
 
-def test_a_key_says_what_the_request_was(spool: Spool) -> None:
+def test_a_key_says_what_the_request_was(spool: SpoolDirectory) -> None:
     """The ID that it got, and the digest of what was asked."""
     id = ask(spool, "a/b", "digest")
     assert read(path_of(spool.root, "a/b")) == (id, "digest")
 
 
-def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_says_queued_of_what_another_is_about_to_take_back(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first cannot sync and takes its message back; the second, who waited for it, has put its own."""
     sync = durable.sync_directory
     failing, may_fail = threading.Event(), threading.Event()

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files import layout
 from mailer.spool.files.layout import ALPHABET, encode, is_id, new_id, prepare, share
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
 
 MADE = {"tmp", "queued", "deferred", "held", "failed", "corrupt", "keys"}
@@ -160,14 +160,14 @@ def disk(monkeypatch: pytest.MonkeyPatch, **facts: int) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: type("Disk", (), known))
 
 
-def test_a_disk_with_room_lacks_nothing(spool: Spool) -> None:
+def test_a_disk_with_room_lacks_nothing(spool: SpoolDirectory) -> None:
     """Nor does one that is not there yet."""
     assert layout.shortage(spool.root, 1, 1) == ""
     assert layout.shortage(f"{spool.root}/none", 10**15, 10**15) == ""
     layout.check_space(spool.root, 1, 1, 1000)
 
 
-def test_what_must_stay_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_must_stay_free(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message itself counts: it must not take the last of it."""
     disk(monkeypatch, f_bavail=60_000)
     assert layout.shortage(spool.root, 50_000_000, 1000, 10_000_000) == ""
@@ -177,7 +177,7 @@ def test_what_must_stay_free(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("facts", [{"f_files": 0, "f_favail": 0}, {"f_blocks": 0, "f_bavail": 0}])
-def test_a_file_system_that_does_not_say(spool: Spool, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any]) -> None:
+def test_a_file_system_that_does_not_say(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any]) -> None:
     """One that makes inodes as it goes, or counts no blocks, is not full."""
     disk(monkeypatch, **facts)
     assert layout.shortage(spool.root, 50_000_000, 1000) == ""

@@ -16,11 +16,11 @@ import pytest
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.doorbell import hang, listen
 from mailer.spool.files.enqueue import put
 from mailer.spool.files.pickup import adopt
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, envelope
 from tests.fakes.mail import put as put_letter
 from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
@@ -33,7 +33,7 @@ def files(root: str) -> dict[str, list[str]]:
     return {name: names for name in sorted(os.listdir(root)) if os.path.isdir(f"{root}/{name}") and (names := os.listdir(f"{root}/{name}"))}
 
 
-def test_a_spool_file_is_what_the_contract_says(spool: Spool) -> None:
+def test_a_spool_file_is_what_the_contract_says(spool: SpoolDirectory) -> None:
     """First line, envelope and body, to the byte; read here without any of our own readers."""
     letter = Envelope(
         ID, "2026-11-21T02:37:14Z", "", [Recipient("a@example.com"), Recipient("b@example.com", "bcc")], subject="grüße", request_id="k"
@@ -60,7 +60,7 @@ def test_a_spool_file_is_what_the_contract_says(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\r\n", normalise(b"x" * 3_000_000)])
-def test_a_body_may_have_any_length(spool: Spool, body: bytes) -> None:
+def test_a_body_may_have_any_length(spool: SpoolDirectory, body: bytes) -> None:
     """Nothing, one line, or megabytes in one line."""
     id = put_letter(spool, body=body)
     assert spool.content(id) == body
@@ -86,7 +86,7 @@ def test_the_first_message_makes_the_spool(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nth", range(8))
 def test_a_spool_that_another_process_is_making_takes_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
     """The first two senders start at once: wherever the one has got to with its directories, the other's message is put."""
-    spool = Spool(str(tmp_path / "spool"))
+    spool = SpoolDirectory(str(tmp_path / "spool"))
     mkdir = os.mkdir
     ids: list[str] = []
     made: list[str] = []
@@ -107,7 +107,7 @@ def test_a_spool_that_another_process_is_making_takes_mail(tmp_path: Path, monke
 def test_a_spool_may_have_any_name(tmp_path: Path) -> None:
     """Blanks, a directory called drop above it, bytes that are no UTF-8, and a long path: the bell rings in all of them."""
     for name in ("drop/spool", "a b\n c", os.fsdecode(b"\xff\xfe"), "/".join(["long" * 20] * 4)):
-        spool = Spool(str(tmp_path / name))
+        spool = SpoolDirectory(str(tmp_path / name))
         id = put_letter(spool)
         assert files(spool.root) == {"queued": [id]}
         assert not spool.ring(id)
@@ -116,7 +116,7 @@ def test_a_spool_may_have_any_name(tmp_path: Path) -> None:
             assert listen(bell) == [id]
 
 
-def test_what_a_crash_left_under_the_same_id_is_replaced(spool: Spool) -> None:
+def test_what_a_crash_left_under_the_same_id_is_replaced(spool: SpoolDirectory) -> None:
     """A report, whose ID follows from its message, may have been put half before."""
     Path(spool.root, "tmp", ID).write_bytes(b"half a mess")
     put(spool.root, ID, envelope(id=ID).to_line(), BODY)
@@ -124,7 +124,7 @@ def test_what_a_crash_left_under_the_same_id_is_replaced(spool: Spool) -> None:
     assert files(spool.root) == {"queued": [ID]}
 
 
-def test_a_link_in_tmp_is_not_followed(spool: Spool, tmp_path: Path) -> None:
+def test_a_link_in_tmp_is_not_followed(spool: SpoolDirectory, tmp_path: Path) -> None:
     """What a link in the spool points at is never written."""
     (tmp_path / "elsewhere").write_bytes(b"his")
     Path(spool.root, "tmp", ID).symlink_to(tmp_path / "elsewhere")
@@ -133,7 +133,7 @@ def test_a_link_in_tmp_is_not_followed(spool: Spool, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").read_bytes() == b"his"
 
 
-def test_what_cannot_be_replaced_is_an_error(spool: Spool) -> None:
+def test_what_cannot_be_replaced_is_an_error(spool: SpoolDirectory) -> None:
     """A directory in the way: one line, and nothing queued."""
     Path(spool.root, "tmp", ID).mkdir()
     with pytest.raises(Problem, match="cannot queue the message") as caught:
@@ -142,7 +142,7 @@ def test_what_cannot_be_replaced_is_an_error(spool: Spool) -> None:
     assert files(spool.root) == {"tmp": [ID]}
 
 
-def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: Spool) -> None:
+def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: SpoolDirectory) -> None:
     """Without queued/ nothing is put, and nothing lies about."""
     Path(spool.root, "queued").rmdir()
     with pytest.raises(Problem, match="cannot queue the message") as caught:
@@ -152,7 +152,7 @@ def test_a_directory_that_is_missing_is_an_error_that_leaves_nothing(spool: Spoo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root owns nothing of it")
-def test_root_puts_nothing_into_another_users_spool(spool: Spool) -> None:
+def test_root_puts_nothing_into_another_users_spool(spool: SpoolDirectory) -> None:
     """The user's daemon could not read it."""
     for path in (Path(spool.root), *Path(spool.root).iterdir()):
         os.chown(path, NOBODY, NOBODY)
@@ -165,7 +165,7 @@ def test_root_puts_nothing_into_another_users_spool(spool: Spool) -> None:
 def test_other_users_of_a_system_wide_spool_leave_their_mail_in_drop() -> None:
     """They cannot write queued/; what they leave is whole, private, theirs, and the daemon adopts it."""
     with public_directory() as directory:
-        spool = Spool(str(directory / "spool"))
+        spool = SpoolDirectory(str(directory / "spool"))
         spool.prepare()
         Path(spool.root).chmod(0o711)
         drop = Path(spool.root, "drop")

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.spool import NoSuchMessage, Spool
-from mailer.spool.files import notes
+from mailer.spool.api import NoSuchMessage, Note
 from mailer.spool.files.replay import replay
+from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.sweep import sweep
 from tests.fakes.mail import BODY, NOW, outcome, put
 
 
-def given_up(spool: Spool, *verdicts: str, **more: object) -> str:
+def given_up(spool: SpoolDirectory, *verdicts: str, **more: object) -> str:
     """A message with a recipient for each verdict."""
     id = put(spool, *(f"{nth}@example.net" for nth in range(len(verdicts))), subject="a test", **more)
     with spool.claim(id) as claim:
@@ -24,7 +24,7 @@ def given_up(spool: Spool, *verdicts: str, **more: object) -> str:
     return id
 
 
-def test_those_who_have_not_got_it_get_it(spool: Spool) -> None:
+def test_those_who_have_not_got_it_get_it(spool: SpoolDirectory) -> None:
     """A new ID, a new time, the same bytes; the old file stays where it is."""
     old = given_up(spool, "fail", "delivered", "expire", "cancel", options={"notify": "NEVER", "by": 60, "at": "2027-01-01T00:00:00Z"})
     new = replay(spool, old, [], NOW + 100)
@@ -37,7 +37,7 @@ def test_those_who_have_not_got_it_get_it(spool: Spool) -> None:
     assert spool.read(old, "failed").status == "failed"
 
 
-def test_others_can_get_it_instead(spool: Spool) -> None:
+def test_others_can_get_it_instead(spool: SpoolDirectory) -> None:
     """Also what all have: nothing is left out that was asked for."""
     old = given_up(spool, "delivered")
     with pytest.raises(Problem, match="name others") as caught:
@@ -46,7 +46,7 @@ def test_others_can_get_it_instead(spool: Spool) -> None:
     assert [r.address for r in replay(spool, old, ["new@example.org"], NOW).recipients] == ["new@example.org"]
 
 
-def test_it_is_replayed_once(spool: Spool) -> None:
+def test_it_is_replayed_once(spool: SpoolDirectory) -> None:
     """A second time only for who says so; the refusal names what it became."""
     old = given_up(spool, "fail")
     first = replay(spool, old, [], NOW)
@@ -55,10 +55,10 @@ def test_it_is_replayed_once(spool: Spool) -> None:
     second = replay(spool, old, [], NOW, again=True)
     assert spool.ids("queued") == sorted([first.id, second.id])
     with spool.claim(old, "failed") as claim:
-        assert [note["as"] for note in notes.read(claim, "replayed")] == [first.id, second.id]
+        assert [note.id for note in claim.entry.notes if note.what == "replayed"] == [first.id, second.id]
 
 
-def test_a_replay_can_be_replayed(spool: Spool) -> None:
+def test_a_replay_can_be_replayed(spool: SpoolDirectory) -> None:
     """Each names the one before."""
     old = given_up(spool, "fail")
     new = replay(spool, old, [], NOW)
@@ -68,7 +68,7 @@ def test_a_replay_can_be_replayed(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("state", ["queued", "deferred", "held"])
-def test_what_was_not_given_up_is_not_replayed(spool: Spool, state: str) -> None:
+def test_what_was_not_given_up_is_not_replayed(spool: SpoolDirectory, state: str) -> None:
     """It is still to be delivered: two of it would be two mails."""
     id = put(spool)
     if state == "held":
@@ -80,22 +80,22 @@ def test_what_was_not_given_up_is_not_replayed(spool: Spool, state: str) -> None
         replay(spool, id, [], NOW)
 
 
-def test_a_note_is_no_outcome(spool: Spool) -> None:
+def test_a_note_is_no_outcome(spool: SpoolDirectory) -> None:
     """The history of a message with notes is what it was; text of a reply that looks like a note is none."""
     id = put(spool)
     with spool.claim(id) as claim:
         spool.defer(claim, [outcome(0, "defer", text='{"note":"warned"}', due=NOW)], NOW)
-        assert notes.read(claim, "warned") == []
-        notes.add(claim, "warned", NOW)
-        assert len(notes.read(claim, "warned")) == 1
+        assert spool.read(id).notes == []
+        spool.note(claim, [Note("warned", NOW)])
+        assert spool.read(id).notes == [Note("warned", NOW)]
         os.write(claim.fd, b'\n{"at":"2026-11-21T02:00:00Z","to":[],"note":"warned","x')  # torn
-        assert len(notes.read(claim, "warned")) == 1
     entry = spool.read(id)
+    assert entry.notes == [Note("warned", NOW)]
     assert len(entry.history.outcomes) == 1
     assert entry.history.pending() == [0]
 
 
-def test_retention_begins_anew(spool: Spool) -> None:
+def test_retention_begins_anew(spool: SpoolDirectory) -> None:
     """Who replayed a message may want to look at it; the sweep takes both in their time."""
     old = given_up(spool, "fail")
     os.utime(spool.path("failed", old), (NOW, NOW))
@@ -106,7 +106,9 @@ def test_retention_begins_anew(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize(("step", "put_again"), [("fsync", False), ("rename", False), ("fdatasync", True)])
-def test_a_step_that_fails_leaves_the_old_message_whole(spool: Spool, monkeypatch: pytest.MonkeyPatch, step: str, put_again: bool) -> None:
+def test_a_step_that_fails_leaves_the_old_message_whole(
+    spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch, step: str, put_again: bool
+) -> None:
     """Before the new message is there, nothing has happened; after it, it is there, and at worst the note of it is not."""
     old = given_up(spool, "fail")
 

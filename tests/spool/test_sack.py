@@ -10,8 +10,8 @@ import pytest
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
 from mailer.spool.files.batch import Letter, Post, Sack
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, envelope
 
 
@@ -29,7 +29,7 @@ def close(post: Post, wanted: list[Letter]) -> list[str | Problem]:
     return sack.close()
 
 
-def test_all_are_in_the_spool_when_it_is_closed(spool: Spool) -> None:
+def test_all_are_in_the_spool_when_it_is_closed(spool: SpoolDirectory) -> None:
     """In their order, each whole."""
     wanted = letters(100)
     with Post(spool.root) as post:
@@ -38,7 +38,7 @@ def test_all_are_in_the_spool_when_it_is_closed(spool: Spool) -> None:
     assert os.listdir(f"{spool.root}/tmp") == []
 
 
-def test_nothing_is_said_before_the_directory_is_synced(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_said_before_the_directory_is_synced(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file before its rename, and the names after all renames; once."""
     steps: list[str] = []
     for name in ("fsync", "rename"):
@@ -49,7 +49,7 @@ def test_nothing_is_said_before_the_directory_is_synced(spool: Spool, monkeypatc
     assert steps == ["fsync"] * 20 + ["rename"] * 20 + ["fsync"]
 
 
-def test_an_empty_sack_is_closed_at_once(spool: Spool) -> None:
+def test_an_empty_sack_is_closed_at_once(spool: SpoolDirectory) -> None:
     """Nothing to do is done."""
     with Post(spool.root) as post:
         assert close(post, []) == []
@@ -64,7 +64,7 @@ def test_a_spool_that_is_not_there_is_made(tmp_path: Path, there: bool) -> None:
         assert {type(done) for done in close(post, letters(3))} == {str}
 
 
-def test_what_is_to_leave_later_lies_among_the_deferred(spool: Spool) -> None:
+def test_what_is_to_leave_later_lies_among_the_deferred(spool: SpoolDirectory) -> None:
     """At its time."""
     (letter,) = letters(1)
     with Post(spool.root) as post:
@@ -73,7 +73,7 @@ def test_what_is_to_leave_later_lies_among_the_deferred(spool: Spool) -> None:
     assert len(spool.ids("queued")) == 1
 
 
-def test_requests_that_were_made_before_are_not_put_again(spool: Spool) -> None:
+def test_requests_that_were_made_before_are_not_put_again(spool: SpoolDirectory) -> None:
     """Each is told the ID of the first; one that is another request is refused, and stops none."""
     first, again, other, last = letters(4)
     with Post(spool.root) as post:
@@ -86,7 +86,7 @@ def test_requests_that_were_made_before_are_not_put_again(spool: Spool) -> None:
     assert spool.ids("queued") == sorted([first.id, last.id])
 
 
-def test_a_full_disk_ends_the_list_and_nothing_behind_it_is_put(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_list_and_nothing_behind_it_is_put(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was put before it stands; the rest leaves no trace."""
     wanted = letters(40)
     real = durable.begin_new
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_list_and_nothing_behind_it_is_put(spool: Spool, mo
     assert os.listdir(f"{spool.root}/tmp") == []
 
 
-def test_a_directory_that_cannot_be_synced_is_told(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_synced_is_told(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nobody is told that anything was queued."""
 
     def broken(_path: str) -> None:
@@ -116,7 +116,7 @@ def test_a_directory_that_cannot_be_synced_is_told(spool: Spool, monkeypatch: py
         close(post, letters(3))
 
 
-def test_one_that_is_abandoned_leaves_nothing(spool: Spool) -> None:
+def test_one_that_is_abandoned_leaves_nothing(spool: SpoolDirectory) -> None:
     """Also while it is being written."""
     with Post(spool.root) as post:
         sack = Sack(post)

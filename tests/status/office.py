@@ -11,8 +11,9 @@ from typing import Any
 from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import Outcome
-from mailer.spool import Entry, Spool
+from mailer.spool.api import Entry
 from mailer.spool.files.enqueue import put as spool_put
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from mailer.status.view import View
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put
@@ -22,7 +23,7 @@ class Office:
     """Everything below `directory`."""
 
     def __init__(self, directory: Path) -> None:
-        self.spool = Spool(str(directory / "spool"))
+        self.spool = SpoolDirectory(str(directory / "spool"))
         self.spool.prepare()
         self.path = Path(self.spool.root, NAME)
         self.reports: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from tests.fakes.mail import NOW, envelope
 
 HOP = Hop("mx.example.net", "192.0.2.1", 25, "opportunistic", "TLSv1.3 unverified")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mailer.spool import Spool
 from mailer.spool.files import doorbell
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status import daemon
 from tests.status.office import Office
 
@@ -37,7 +37,7 @@ def test_a_message_that_an_operator_holds_this_moment_is_not_being_sent(office: 
     """Only the daemon sends; locks of other processes are theirs."""
     id = office.put()
     code = (
-        "import sys; from mailer.spool import Spool; claim = Spool(sys.argv[1]).claim(sys.argv[2]); "
+        "import sys; from mailer.spool.files.store import SpoolDirectory; claim = SpoolDirectory(sys.argv[1]).claim(sys.argv[2]); "
         "print('held', flush=True); sys.stdin.read()"
     )
     with FileLock(f"{office.spool.root}/daemon.lock"):
@@ -62,7 +62,7 @@ def test_the_doorbell_tells_where_locks_cannot_be_seen(office: Office, monkeypat
 
 def test_a_deep_spool_is_no_obstacle(tmp_path: Path) -> None:
     """A socket's path has 108 bytes, a directory's may have more."""
-    spool = Spool(str(tmp_path / ("d" * 100) / ("e" * 100)))
+    spool = SpoolDirectory(str(tmp_path / ("d" * 100) / ("e" * 100)))
     spool.prepare()
     bell = doorbell.hang(spool.root)
     assert daemon.look(spool.root).running

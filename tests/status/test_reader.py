@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailer.events import Event, Settled, Tried
 from mailer.mail.history import History
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.status.filter import Filter
 from mailer.status.sqlite.reader import Reader
 from mailer.status.sqlite.schema import STATUSES

@@ -10,7 +10,8 @@ from filelock import FileLock
 
 from mailer.events import Seen
 from mailer.mail.problem import Problem
-from mailer.spool import Entry, Spool
+from mailer.spool.api import Entry
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import SCHEDULED, STATUSES
 from mailer.status.view import View
@@ -103,7 +104,7 @@ def test_a_message_that_was_settled_between_two_looks_is_over(office: Office, mo
     id = office.put()
     entry = office.entry(id)
     office.settle(id, outcome())
-    monkeypatch.setattr(Spool, "read", lambda *_: entry)
+    monkeypatch.setattr(SpoolDirectory, "read", lambda *_: entry)
     assert status_of(office, id) == "sent"
 
 
@@ -206,13 +207,13 @@ def test_a_list_reads_no_more_files_than_it_shows(office: Office, monkeypatch: p
     for n in range(50):
         office.put(at=NOW + n)
     read: list[str] = []
-    plain = Spool.read
+    plain = SpoolDirectory.read
 
-    def reading(self: Spool, id: str, state: str | None = None) -> Entry:
+    def reading(self: SpoolDirectory, id: str, state: str | None = None) -> Entry:
         read.append(id)
         return plain(self, id, state)
 
-    monkeypatch.setattr(Spool, "read", reading)
+    monkeypatch.setattr(SpoolDirectory, "read", reading)
     with office.view() as view:
         found = view.messages()
         next(found), next(found)
@@ -303,7 +304,7 @@ def test_the_summary_counts_mail_for_later_by_itself(office: Office, known: bool
 
 def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     """And is not made by looking at it."""
-    with View(Spool(str(tmp_path / "none"))) as view:
+    with View(SpoolDirectory(str(tmp_path / "none"))) as view:
         assert view.summary().counts == dict.fromkeys((*STATUSES, SCHEDULED), 0)
         assert (list(view.messages()), list(view.undelivered()), view.message("0" * 26), view.notes) == ([], [], None, [])
     assert list(tmp_path.iterdir()) == []

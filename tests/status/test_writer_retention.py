@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.events import Seen, Settled, Tried
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite import writer
 from mailer.status.sqlite.reader import Reader
 from mailer.status.sqlite.writer import NAME, StatusWriter
@@ -58,7 +58,7 @@ def test_forgetting_reports_what_it_cannot_do(office: Office) -> None:
 def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path) -> None:
     """Told by the door at once, or found in the envelope later; for the spool's owner nothing is kept."""
     stranger, own = os.geteuid() + 1, os.geteuid()
-    spool = Spool(str(tmp_path / "spool"))
+    spool = SpoolDirectory(str(tmp_path / "spool"))
     spool.prepare()
     writer = StatusWriter(f"{spool.root}/{NAME}")
     ids = [put(spool, submitter={"uid": uid}) for uid in (stranger, own, stranger)]

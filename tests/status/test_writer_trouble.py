@@ -12,7 +12,7 @@ import pytest
 from mailer.events import Seen, Settled
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
-from mailer.spool import Entry
+from mailer.spool.api import Entry
 from mailer.status.sqlite import arrears, writer
 from mailer.status.sqlite.writer import NAME, StatusWriter
 from tests.fakes.mail import NOW, outcome

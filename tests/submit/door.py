@@ -13,7 +13,7 @@ import pytest
 
 from mailer.config.sections import SubmissionSettings
 from mailer.mail.problem import Problem
-from mailer.spool import Spool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.submit import Request, Submitted, submit
 from tests.fakes.mail import NOW
 
@@ -26,7 +26,7 @@ class Door:
     """The way into one spool."""
 
     def __init__(self, root: Path, **found: Any) -> None:
-        self.spool = Spool(str(root / "spool"))
+        self.spool = SpoolDirectory(str(root / "spool"))
         self.settings = SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found})
 
     def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Submitted:

@@ -36,19 +36,18 @@ from mailer.mail.delivery_options import MEMBERS, Request
 from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, shown_subject
 from mailer.mail.envelope_reader import largest
 from mailer.mail.message import Message, header_end, is_divided, is_normal
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 
 from . import idempotency, message_file
 from .enqueue import forget, head
 from .layout import encode, is_id, put_at
-from .message_file import CorruptFile
-from .store import NoSuchMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from mailer.mail.envelope import Envelope
 
-    from .store import Spool
+    from .store import SpoolDirectory
 
 LONGEST_WAIT = 366 * 86400  # seconds: mail for a later day than that is a slip
 NEAR = 3600.0  # seconds between an ID and its message's being put: a busy disk, a clock that was set; it is no more to gain than that
@@ -103,18 +102,18 @@ class Stranger(NamedTuple):
     latest: float
 
 
-def admit(spool: Spool, data: bytes, id: str, who: Stranger, terms: Terms) -> str:
+def admit(spool: SpoolDirectory, data: bytes, id: str, who: Stranger, terms: Terms) -> str:
     """Put the message whose spool file is `data`; returns the ID that it has, which for a request made before is the one from then.
 
-    Raises `CorruptFile` for what is no message or breaks a rule of the spool, `Problem` where the judge or a
+    Raises `CorruptMessage` for what is no message or breaks a rule of the spool, `Problem` where the judge or a
     request id is against it, `OSError` for trouble of the disk.
     """
     envelope, start, end = message_file.parse(data, id, terms.max_recipients)
     content = data[start:end]
     if len(content) > terms.max_size:
-        raise CorruptFile(f"its message has {len(content)} bytes, more than a message may have")
+        raise CorruptMessage(f"its message has {len(content)} bytes, more than a message may have")
     if len(envelope.recipients) > terms.max_recipients:
-        raise CorruptFile(f"it has {len(envelope.recipients)} recipients, more than a message may have")
+        raise CorruptMessage(f"it has {len(envelope.recipients)} recipients, more than a message may have")
     header = _checked(envelope, content, terms.max_header)
     _known(envelope)
     envelope.subject = shown_subject(header)
@@ -163,28 +162,28 @@ def tail_of(id: str, uid: int) -> str:
 
 
 def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:
-    """The header of the message, if that and its envelope are what submission makes of one. Raises `CorruptFile`."""
+    """The header of the message, if that and its envelope are what submission makes of one. Raises `CorruptMessage`."""
     if not is_normal(content):
-        raise CorruptFile("its message has a line end that is not CRLF, or a NUL")
+        raise CorruptMessage("its message has a line end that is not CRLF, or a NUL")
     if content.find(b"\r\n\r\n", 0, max_header + 4) < 0:
-        raise CorruptFile(f"the header of its message has more than {max_header} bytes, or no end")
+        raise CorruptMessage(f"the header of its message has more than {max_header} bytes, or no end")
     if not is_divided(content):
-        raise CorruptFile("no empty line ends the header of its message")
+        raise CorruptMessage("no empty line ends the header of its message")
     header = Message(content[: header_end(content)], b"")
     if (count := sum(name == b"from" for name, _ in header.fields())) != 1:
-        raise CorruptFile(f"its message has {count} From fields, not one")
+        raise CorruptMessage(f"its message has {count} From fields, not one")
     if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
-        raise CorruptFile("its request id is none")
+        raise CorruptMessage("its request id is none")
     try:
         for text in (envelope.sender, *(recipient.address for recipient in envelope.recipients if recipient.outcome is None)):
             if text and str(address.parse(text)) != text:
-                raise CorruptFile(f"{text[:100]!r} is written as no envelope has it")
+                raise CorruptMessage(f"{text[:100]!r} is written as no envelope has it")
         if envelope.options:
             Request.read(envelope.options)
     except AddressError as error:
-        raise CorruptFile(str(error)) from None
+        raise CorruptMessage(str(error)) from None
     except ValueError as error:
-        raise CorruptFile(f"the envelope's {error}") from None
+        raise CorruptMessage(f"the envelope's {error}") from None
     return header
 
 
@@ -206,9 +205,9 @@ def _created(envelope: Envelope, latest: float) -> str:
         created = min(parse_rfc3339(envelope.created), latest)
         at = envelope.options.get("at")
         if at is not None and parse_rfc3339(str(at)) > latest + LONGEST_WAIT:
-            raise CorruptFile("it is to leave in more than a year")
+            raise CorruptMessage("it is to leave in more than a year")
     except ValueError as error:
-        raise CorruptFile(f"the envelope's {error}") from None
+        raise CorruptMessage(f"the envelope's {error}") from None
     return envelope.created if created < latest else rfc3339(created)
 
 
@@ -221,20 +220,20 @@ def _digest(tail: bytes, envelope: Envelope, content: bytes) -> str:
     return sha256(people.encode() + b"\n\n" + content).hexdigest()
 
 
-def _put(spool: Spool, envelope: Envelope, content: bytes, digest: str, uid: int, terms: Terms) -> str:
+def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str, uid: int, terms: Terms) -> str:
     """Put the message under its own ID, unless that was done before."""
     id = envelope.id
     if state := spool.find(id):
         try:
             if not _same(spool, envelope, content):
-                raise CorruptFile("its ID belongs to another message")
+                raise CorruptMessage("its ID belongs to another message")
             durable.sync_directory(f"{spool.root}/{state}")  # a crash may have been between rename and sync
             return id
         except NoSuchMessage:
             pass  # it has left this moment
     if before := terms.used(id, uid):
         if before != "mine":
-            raise CorruptFile("its ID belongs to another message")
+            raise CorruptMessage("its ID belongs to another message")
         return id
     id = _publish(spool.root, envelope, content, digest, uid)
     terms.taken(id, uid)
@@ -257,7 +256,7 @@ def _publish(root: str, envelope: Envelope, content: bytes, digest: str, uid: in
         raise
 
 
-def _same(spool: Spool, envelope: Envelope, content: bytes) -> bool:
+def _same(spool: SpoolDirectory, envelope: Envelope, content: bytes) -> bool:
     known = spool.read(envelope.id)
     envelope.created = known.envelope.created
     return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == content

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .store import Spool
+    from .store import SpoolDirectory
 
 KEPT = 1000  # files of one user
 KEPT_BYTES = 1 << 28  # of one user
@@ -27,7 +27,7 @@ class ShareFull(Exception):
 class Aside:
     """Takes away what was refused in one pass over ``drop/``."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolDirectory) -> None:
         self.spool = spool
         self._kept: dict[int, tuple[int, int]] | None = None
 

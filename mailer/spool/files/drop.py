@@ -16,7 +16,7 @@ from .layout import is_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .store import Spool
+    from .store import SpoolDirectory
 
 MOST = 10_000  # files that are taken down at one look, in equal parts for all users
 LEAST = 10  # of each user, however many there are
@@ -32,7 +32,7 @@ class Found(NamedTuple):
 class Listing:
     """One look at ``drop/``. `cut`: there is more than a pass takes down."""
 
-    def __init__(self, spool: Spool, until: float = float("inf")) -> None:
+    def __init__(self, spool: SpoolDirectory, until: float = float("inf")) -> None:
         self.cut = False
         self._files: dict[int, list[str]] = {}
         self._others: dict[int, list[str]] = {}
@@ -77,7 +77,7 @@ def _entries(path: str) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def named(spool: Spool, ids: Iterable[str]) -> Iterator[Found]:
+def named(spool: SpoolDirectory, ids: Iterable[str]) -> Iterator[Found]:
     """The messages of `ids` that are in ``drop/``."""
     for id in ids:
         if is_id(id):

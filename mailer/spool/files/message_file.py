@@ -10,7 +10,13 @@
 A record begins with its newline, so that after a torn one the next starts on a fresh line; a line that is
 no whole record reads as not written. A record ends with a seal, the CRC-32 of what stands before it, so that one that was
 damaged is told apart from one that was cut off: then nobody knows who has the message, and somebody has to decide. Nothing else of a
-file may be wrong: what does not add up is `CorruptFile`, and the caller sets it aside.
+file may be wrong: what does not add up is `CorruptMessage`, and the caller sets it aside.
+
+A note is a record with an empty ``to``: it says nothing about a recipient, and a reader that does not know it reads no outcome in it::
+
+    {"at":…,"to":[],"note":"warned"}                the sender was told that the message is late
+    {"at":…,"to":[],"note":"replayed","as":"ID"}    it was put again, as ID
+    {"at":…,"to":[],"note":"released"}              an operator has released it, though a record before this is damaged
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope_reader import EnvelopeError, LaterEnvelope, excess, from_line
 from mailer.mail.outcome import VERDICTS, Outcome
+from mailer.spool.api import CorruptMessage, LaterMessage, Note
 
 from .enqueue import MAGIC
 
@@ -44,38 +51,31 @@ MAX_SHARED = 1000  # recipients of one record
 LATER = "a later version of mailer wrote it"
 SEAL = b',"crc":"'
 SEALED = len(SEAL) + 10  # bytes from there to the end: eight digits, a quotation mark, a brace
+NOTE = b'"note":'
 RELEASED = b'"note":"released"'
 _FIRST = re.compile(rb"%b (\d+) (\d+) ([0-9a-f]{8})\n" % re.escape(MAGIC))
-
-
-class CorruptFile(Exception):
-    """A file that is no message of ours; `str()` says why."""
-
-
-class LaterFile(CorruptFile):
-    """A file that a later version of the program wrote: nothing is wrong with it but that we do not understand it. It is left alone."""
 
 
 def parse(data: bytes, id: str, recipients: int = 0) -> tuple[Envelope, int, int]:
     """(envelope, start of the body, end of the body) of the spool file `data` named `id`.
 
     Where somebody else wrote it, `recipients` is how many it may have; then the envelope may not be larger than those need.
-    Raises `LaterFile`, `CorruptFile`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
+    Raises `LaterMessage`, `CorruptMessage`: no such first line, lengths beyond the file, a CRC that does not hold, an envelope
     that is none, is too large, or belongs to another name.
     """
     start, middle, end, crc = _places(data[:HEAD_LIMIT], len(data))
     if zlib.crc32(memoryview(data)[start:end]) != crc:
-        raise CorruptFile("the checksum does not hold")
+        raise CorruptMessage("the checksum does not hold")
     line = data[start:middle]
     if recipients and (why := excess(line, recipients)):
-        raise CorruptFile(why)
+        raise CorruptMessage(why)
     return _envelope(line, id), middle, end
 
 
 def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, int, int]:
     """What `parse` finds in a file of `size` bytes, of which `read` gives those from one place up to another. The body is not kept.
 
-    Raises `CorruptFile`.
+    Raises `CorruptMessage`.
     """
     start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
     line = read(start, middle)
@@ -83,16 +83,16 @@ def skim(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelop
     for at in range(middle, end, PIECE):
         known = zlib.crc32(read(at, min(at + PIECE, end)), known)
     if known != crc:
-        raise CorruptFile("the checksum does not hold")
+        raise CorruptMessage("the checksum does not hold")
     return _envelope(line, id), middle, end
 
 
 def whole(read: Callable[[int, int], bytes], size: int, id: str) -> tuple[Envelope, bytes, int]:
-    """(envelope, body, its end) of a file as for `skim`; nothing that looks at its octets keeps the interpreter. Raises `CorruptFile`."""
+    """(envelope, body, its end) of a file as for `skim`; nothing that looks at it keeps the interpreter. Raises `CorruptMessage`."""
     start, middle, end, crc = _places(read(0, HEAD_LIMIT), size)
     line, body = read(start, middle), read(middle, end)
     if zlib.crc32(body, zlib.crc32(line)) != crc:
-        raise CorruptFile("the checksum does not hold")
+        raise CorruptMessage("the checksum does not hold")
     return _envelope(line, id), body, end
 
 
@@ -101,7 +101,7 @@ def _places(first: bytes, size: int) -> tuple[int, int, int, int]:
     start, header_length, body_length, crc = _head(first)
     middle, end = start + header_length, start + header_length + body_length
     if end > size:
-        raise CorruptFile("the file is shorter than its first line says")
+        raise CorruptMessage("the file is shorter than its first line says")
     return start, middle, end, crc
 
 
@@ -109,11 +109,11 @@ def _envelope(line: bytes, id: str) -> Envelope:
     try:
         envelope = from_line(line)
     except LaterEnvelope as error:
-        raise LaterFile(f"{LATER}: {error}") from None
+        raise LaterMessage(f"{LATER}: {error}") from None
     except EnvelopeError as error:
-        raise CorruptFile(str(error)) from None
+        raise CorruptMessage(str(error)) from None
     if envelope.id != id:
-        raise CorruptFile("the file's name is not the ID in its envelope")
+        raise CorruptMessage("the file's name is not the ID in its envelope")
     return envelope
 
 
@@ -125,18 +125,19 @@ def _head(data: bytes) -> tuple[int, int, int, int]:
     words = line.split(b" ")
     magic, slash, version = words[0].partition(b"/")
     if magic + slash == MAGIC[:-1] and version.isdigit() and int(version) > int(MAGIC[-1:]):
-        raise LaterFile(f"{LATER}: its format is {version.decode()}, and this version knows {MAGIC[-1:].decode()}")
+        raise LaterMessage(f"{LATER}: its format is {version.decode()}, and this version knows {MAGIC[-1:].decode()}")
     if not newline or len(words) != 4 or words[0] != MAGIC:
-        raise CorruptFile("the file does not begin as a message of this version does")
-    raise CorruptFile("the first line is damaged")
+        raise CorruptMessage("the file does not begin as a message of this version does")
+    raise CorruptMessage("the first line is damaged")
 
 
-def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:
-    """The outcomes in what follows the body, and whether one of them is damaged; what is torn or is none reads as not written.
+def parse_records(tail: bytes) -> tuple[list[Outcome], list[Note], bool]:
+    """The outcomes and notes in what follows the body, and whether a record is damaged; what is torn or is none reads as not written.
 
-    What an operator has released all the same (`notes`) counts as damaged no more. Raises `LaterFile` for what this version cannot know.
+    What an operator has released all the same counts as damaged no more. Raises `LaterMessage` for what this version cannot know.
     """
     outcomes: list[Outcome] = []
+    notes: list[Note] = []
     damaged = False
     for line in tail.split(b"\n") if tail else ():
         if not line or len(line) > MAX_RECORD:
@@ -150,11 +151,13 @@ def parse_records(tail: bytes) -> tuple[list[Outcome], bool]:
             damaged |= _is_whole(line)
             continue
         if holds and isinstance(record, dict) and record.get("verdict", "defer") not in VERDICTS:
-            raise LaterFile(f"{LATER}: a record of it has the verdict {str(record['verdict'])[:40]!r}")
+            raise LaterMessage(f"{LATER}: a record of it has the verdict {str(record['verdict'])[:40]!r}")
         outcomes += _record(record)
+        if NOTE in line:
+            notes += _note(record)
         if holds and RELEASED in line:
             damaged = False
-    return outcomes, damaged
+    return outcomes, notes, damaged
 
 
 def seal(record: bytes) -> bytes:
@@ -184,6 +187,20 @@ def _record(record: dict[str, object]) -> list[Outcome]:
         return [first._replace(to=to) for to in record["to"] if type(to) is int]  # type: ignore[attr-defined]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
+
+
+def _note(record: object) -> list[Note]:
+    try:
+        what, at, id = record["note"], record["at"], record.get("as", "")  # type: ignore[index, attr-defined]
+        return [Note(what, parse_rfc3339(at), id)] if isinstance(what, str) and isinstance(id, str) else []
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def render_note(note: Note) -> bytes:
+    """The bytes to append for a note."""
+    record = {"at": rfc3339(note.at), "to": [], "note": note.what, **({"as": note.id} if note.id else {})}
+    return b"\n" + seal(json.dumps(record, separators=(",", ":")).encode())
 
 
 def render_records(outcomes: Sequence[Outcome], weight: int = 0) -> bytes:

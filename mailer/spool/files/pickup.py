@@ -45,17 +45,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
+from mailer.spool.api import CorruptMessage, LaterMessage
 
 from .admit import Stranger, Terms, admit
 from .aside import Aside, ShareFull
 from .drop import Found, Listing, named
 from .layout import is_id
-from .message_file import CorruptFile, LaterFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .store import Spool
+    from .store import SpoolDirectory
 
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors of opening a file that are not the file's."""
@@ -91,14 +91,14 @@ class Stuck:
 
     def __init__(self) -> None:
         self._terms: Terms | None = None
-        self._said: dict[tuple[str, int, int], tuple[type[CorruptFile], str]] = {}
+        self._said: dict[tuple[str, int, int], tuple[type[CorruptMessage], str]] = {}
 
     def under(self, terms: Terms) -> None:
         """Other terms may take what was refused."""
         if terms is not self._terms:
             self._terms, self._said = terms, {}
 
-    def note(self, file: tuple[str, int, int], error: CorruptFile) -> None:
+    def note(self, file: tuple[str, int, int], error: CorruptMessage) -> None:
         """What is wrong with a file: its name, inode and ctime (ns)."""
         if len(self._said) >= self.MOST:
             self._said.clear()
@@ -151,7 +151,7 @@ class Adopted:
 
 
 def adopt(
-    spool: Spool,
+    spool: SpoolDirectory,
     terms: Terms,
     limit: int = 1000,
     names: Iterable[str] | None = None,
@@ -188,7 +188,7 @@ def adopt(
 class _Pass:
     """One pass over ``drop/``; `done` says what came of it."""
 
-    def __init__(self, spool: Spool, terms: Terms, stuck: Stuck) -> None:
+    def __init__(self, spool: SpoolDirectory, terms: Terms, stuck: Stuck) -> None:
         self.spool = spool
         self.terms = terms
         self.stuck = stuck
@@ -207,10 +207,10 @@ class _Pass:
                 self.done.ids.append(id)
                 if id != found.name:
                     self.done.renamed.append(Renamed(found.name, found.uid, id))
-        except LaterFile as error:
+        except LaterMessage as error:
             self._leave(found, str(error))
             self.stuck.note(self._file, error)
-        except CorruptFile as error:
+        except CorruptMessage as error:
             self._refuse(found, error)
         except Later as why:
             self._leave(found, str(why))
@@ -227,7 +227,7 @@ class _Pass:
     def _take(self, name: str) -> str:
         """The ID that it has now; empty if its owner took it back."""
         if not is_id(name):
-            raise CorruptFile("its name is no ID")
+            raise CorruptMessage("its name is no ID")
         path = f"{self.spool.root}/drop/{name}"
         read = self._read(path)
         if read is None:
@@ -248,7 +248,7 @@ class _Pass:
             return admit(self.spool, data, name, who, self.terms)
         except Problem as failure:
             if failure.kind in ("bad-message", "no-permission"):
-                raise CorruptFile(str(failure)) from None
+                raise CorruptMessage(str(failure)) from None
             raise self._full(len(data), str(failure)) from None
         except OSError as error:
             if error.errno not in FULL:
@@ -279,21 +279,21 @@ class _Pass:
     def _check(self, known: os.stat_result) -> None:
         """What can be said of a file before it is read."""
         if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1:
-            raise CorruptFile("it is no regular file with one name")
+            raise CorruptMessage("it is no regular file with one name")
         if known.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise CorruptFile("others than its owner may write it, so nobody knows who did")
+            raise CorruptMessage("others than its owner may write it, so nobody knows who did")
         if known.st_uid in self.terms.writers:
-            raise CorruptFile(f"user {known.st_uid} writes the spool itself, so somebody else put it here")
+            raise CorruptMessage(f"user {known.st_uid} writes the spool itself, so somebody else put it here")
         if self._group is not None and known.st_gid != self._group:
-            raise CorruptFile("it was not made in drop/, so nobody knows who put it there")
+            raise CorruptMessage("it was not made in drop/, so nobody knows who put it there")
         if known.st_size > self.terms.largest:
-            raise CorruptFile(f"it has {known.st_size} bytes, more than a message may have")
+            raise CorruptMessage(f"it has {known.st_size} bytes, more than a message may have")
         if known.st_size >= self._room:
             raise Later("the disk has no room for it")
 
     # Refused
 
-    def _refuse(self, found: Found, reason: CorruptFile) -> None:
+    def _refuse(self, found: Found, reason: CorruptMessage) -> None:
         try:
             path = self._aside.take(found.name)
         except ShareFull as full:
@@ -326,7 +326,7 @@ def _open(path: str) -> int | None:
         if error.errno in OURS:
             raise
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES):
-            raise CorruptFile(f"it cannot be opened as a regular file ({error.strerror})") from None
+            raise CorruptMessage(f"it cannot be opened as a regular file ({error.strerror})") from None
         raise Later(f"it cannot be opened: {error.strerror}") from None  # EAGAIN: its owner has a lease on it
 
 

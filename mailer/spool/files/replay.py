@@ -12,38 +12,37 @@ append the note, fdatasync             the whole
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.problem import Problem
+from mailer.spool.api import Note
 
-from . import layout, notes
+from . import layout
 from .enqueue import put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .store import Claim, Spool
+    from .store import Claim, SpoolDirectory
 
 OF_THEN = ("at", "by", "by_return", "by_trace", "hold")
 """Options that named a time which is over."""
 
 
-def replay(spool: Spool, id: str, recipients: Sequence[str], now: float, *, again: bool = False) -> Envelope:
+def replay(spool: SpoolDirectory, id: str, recipients: Sequence[str], now: float, *, again: bool = False) -> Envelope:
     """Put message `id` of ``failed/`` again, for those who have not got it, or for `recipients`; returns the new envelope.
 
     One that was replayed before is put once more only `again`. Raises `Problem` (bad-message) for that, and where nobody is left to send it
-    to; `NoSuchMessage`, `Busy`, `CorruptFile`, and as `put` does.
+    to; `NoSuchMessage`, `Busy`, `CorruptMessage`, and as `put` does.
     """
     with spool.claim(id, "failed") as claim:
-        if (before := notes.read(claim, "replayed")) and not again:
-            raise Problem(f"message {id} was replayed as {before[-1].get('as')}; --again sends it once more", "bad-message")
+        if (before := [note for note in claim.entry.notes if note.what == "replayed"]) and not again:
+            raise Problem(f"message {id} was replayed as {before[-1].id}; --again sends it once more", "bad-message")
         envelope = _envelope(claim, recipients, now)
         put(spool.root, envelope.id, envelope.to_line(), claim.content)
-        notes.add(claim, "replayed", now, **{"as": envelope.id})
-        os.fdatasync(claim.fd)
+        spool.note(claim, [Note("replayed", now, envelope.id)])
         return envelope
 
 

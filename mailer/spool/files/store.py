@@ -1,4 +1,4 @@
-"""The spool as the daemon and the operator's commands use it: read, claim, settle, move.
+"""The directory of a spool: read, claim, record, move. What `FileSpool` answers with, and what reads a spool without a daemon.
 
 Every step that changes what a directory shows is one method with its crash argument. Whoever changes a
 message holds its lock through a `Claim`; reading needs none, since files are only appended to or renamed.
@@ -13,117 +13,96 @@ import stat
 import time
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from mailer.io import durable
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.problem import Problem
+from mailer.spool.api import Busy, CorruptMessage, Entry, Lease, NoSuchMessage, Note
 
-from . import doorbell, layout, message_file, notes
-from .message_file import CorruptFile
+from . import doorbell, layout, message_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.envelope import Envelope
-    from mailer.mail.history import Status
 
 SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class NoSuchMessage(Problem):
-    """The spool has no message of that ID (no-such)."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"no message {id} is in the spool", "no-such")
-
-
 class Large(Exception):
     """The message is larger than whoever wants it can wait for."""
 
 
-class Busy(Problem):
-    """The message is being delivered, or another command acts on it, at this moment (try-again)."""
+class FileEntry(Entry):
+    """An entry, and what this process has of its file: its `inode`, and while there is reason to, a descriptor and the content.
 
-    def __init__(self, id: str) -> None:
-        super().__init__(f"message {id} is being delivered this moment; try again", "try-again")
-
-
-class Entry:
-    """One message of the spool as it was read: where it was, what it is, what happened to it so far.
-
-    `size` is the message's length in bytes and `length` its file's, `arrived` when it was put and `due` when it is
-    to be tried (0.0: now), both in seconds since the epoch. `inode` is the file's. `damaged`: a record is, so that nobody knows
-    what became of it.
+    The file of an entry that waits for its lease may be open (`fd`, else -1) and its content kept (`counted` among what `cache.Kept`
+    keeps); that of one that is `leased` is open and locked.
     """
 
-    __slots__ = ("arrived", "damaged", "due", "envelope", "history", "id", "inode", "length", "size", "state")
+    __slots__ = ("content", "counted", "fd", "inode", "leased")
 
-    def __init__(
-        self,
-        id: str,
-        state: str,
-        envelope: Envelope,
-        size: int,
-        history: History,
-        due: float,
-        arrived: float,
-        length: int = 0,
-        inode: int = 0,
-        *,
-        damaged: bool = False,
-    ) -> None:
-        self.id = id
-        self.state = state
-        self.envelope = envelope
-        self.size = size
-        self.history = history
-        self.due = due
-        self.arrived = arrived
-        self.length = length
-        self.inode = inode
-        self.damaged = damaged
-
-    @property
-    def appointed(self) -> float:
-        """The time at which its sender wants it to leave, in seconds since the epoch; 0.0 for none, and once it was tried."""
-        return 0.0 if self.history.last else self.envelope.due
-
-    @property
-    def status(self) -> Status:
-        """The message's status in the words of ``mailer status``, as far as the spool knows it."""
-        if self.state == "held":
-            return "held"
-        return self.history.status()
-
-
-class Claim:
-    """A message that is ours to deliver or to move: its file, open and locked, and its content.
-
-    Closing it gives it back; a claim is a context manager. `recorded` is what was last appended, and is not appended a second time
-    where only the step after it failed.
-    """
-
-    __slots__ = ("content", "entry", "fd", "recorded")
-
-    def __init__(self, fd: int, entry: Entry, content: bytes) -> None:
+    def __init__(self, *said: Any, fd: int, inode: int, content: bytes | None, damaged: bool) -> None:
+        super().__init__(*said, damaged=damaged)
         self.fd = fd
-        self.entry = entry
+        self.inode = inode
         self.content = content
+        self.counted = False
+        self.leased = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether its content is in memory."""
+        return self.content is not None
+
+
+class Claim(Lease):
+    """The lease of a message in a directory: the lock on its open file.
+
+    Closing it gives it back; a claim is a context manager. `recorded` and `noted` are what was last appended, and are not appended a
+    second time where only the step after it failed; `troubled`, that such a step did.
+    """
+
+    __slots__ = ("noted", "recorded", "troubled")
+
+    entry: FileEntry
+
+    def __init__(self, entry: FileEntry) -> None:
+        super().__init__(entry)
+        entry.leased = True
+        self.noted: Sequence[Note] = ()
         self.recorded: Sequence[Outcome] = ()
+        self.troubled = False
+
+    @property
+    def fd(self) -> int:
+        """The descriptor that holds the lock."""
+        return self.entry.fd
+
+    @property
+    def content(self) -> bytes:
+        """The message; it is read now if it was let go meanwhile. Raises `CorruptMessage`, `OSError`."""
+        if self.entry.content is None:
+            self.entry.content = _body(self.entry.fd, self.entry)
+        return self.entry.content
+
+    def valid(self) -> bool:
+        """Until it is closed: nobody takes a lock away."""
+        return self.entry.leased
 
     def close(self) -> None:
         """Give the lock back."""
-        if self.fd >= 0:
+        if self.entry.leased:
             durable.let_go(self.surrender())
 
     def surrender(self) -> int:
         """The descriptor, for somebody else to close."""
-        fd, self.fd = self.fd, -1
+        fd, self.entry.fd, self.entry.leased = self.entry.fd, -1, False
         return fd
 
     def __enter__(self) -> Self:
@@ -133,7 +112,7 @@ class Claim:
         self.close()
 
 
-class Spool:
+class SpoolDirectory:
     """The spool in directory `root`."""
 
     def __init__(self, root: str) -> None:
@@ -202,30 +181,23 @@ class Spool:
             return None
         return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
 
-    def read(self, id: str, state: str | None = None) -> Entry:
-        """Message `id`, without its content, which is never in memory as a whole. Raises `NoSuchMessage`, `CorruptFile`, `OSError`."""
-        fd, entry, _ = self._load(id, state, _READ, whole=False)
-        durable.let_go(fd)
+    def read(self, id: str, state: str | None = None) -> FileEntry:
+        """Message `id`, without its content, which is never in memory as a whole. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`."""
+        entry = self._load(id, state, _READ, whole=False)
+        durable.let_go(entry.fd)
+        entry.fd = -1
         return entry
 
     def content(self, id: str) -> bytes:
         """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
-        fd, _, content = self._load(id, None, _READ)
-        durable.let_go(fd)
-        return content
+        return self.load(id).content or b""
 
-    def raw(self, id: str) -> tuple[int, int, str, float]:
-        """The file of message `id`, open to be read and the caller's to close; its length, its state, and when it is due.
+    def raw(self, id: str) -> FileEntry:
+        """Message `id`; its file is open to be read, and the caller's to close. Raises as `read` does."""
+        return self._load(id, None, _READ, whole=False)
 
-        Raises as `read` does.
-        """
-        fd, entry, _ = self._load(id, None, _READ, whole=False)
-        return fd, entry.length, entry.state, entry.due
-
-    def _load(
-        self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf
-    ) -> tuple[int, Entry, bytes]:
-        """Its file, open; what it says; and its content, or nothing if it is not wanted `whole`. `most` is how many bytes it may have."""
+    def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf) -> FileEntry:
+        """What its file says, which is open; with its content if it is wanted `whole`. `most` is how many bytes it may have."""
         if not layout.is_id(id):
             raise NoSuchMessage(id)
         if state is not None:
@@ -235,41 +207,42 @@ class Spool:
                 return loaded
         raise NoSuchMessage(id)
 
-    def _try(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> tuple[int, Entry, bytes] | None:
+    def _try(self, id: str, state: str, flags: int, lock: bool, whole: bool) -> FileEntry | None:
         try:
             return self._open(id, state, flags, lock, whole)
         except NoSuchMessage:
             return None
 
-    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool, most: float = inf) -> tuple[int, Entry, bytes]:
+    def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool, most: float = inf) -> FileEntry:
         try:
             fd = os.open(self.path(state, id), flags)
         except FileNotFoundError:
             raise NoSuchMessage(id) from None
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-                raise CorruptFile("it is no regular file") from None
+                raise CorruptMessage("it is no regular file") from None
             raise
         try:
-            return fd, *self._parse(fd, id, state, lock, whole, most)
+            return self._parse(fd, id, state, lock, whole, most)
         except BaseException:
             durable.let_go(fd)
             raise
 
-    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool, most: float) -> tuple[Entry, bytes]:
+    def _parse(self, fd: int, id: str, state: str, lock: bool, whole: bool, most: float) -> FileEntry:
         if lock:
             _lock(fd, id)
         known = os.fstat(fd)
         if lock:
             self._still_there(id, state, known.st_ino)
         if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:
-            raise CorruptFile("it is no regular file with one name")
+            raise CorruptMessage("it is no regular file with one name")
         if known.st_size > most:
             raise Large(id)
+        content: bytes | None
         if known.st_size <= SMALL:
             data = _read_all(fd, known.st_size)
             envelope, start, end = message_file.parse(data, id)
-            size, length, content, tail = len(data), end - start, data[start:end], data[end:]
+            size, length, content, tail = len(data), end - start, data[start:end] if whole else None, data[end:]
         else:
             size, read = known.st_size, partial(_read_part, fd)
             if whole:
@@ -277,51 +250,60 @@ class Spool:
                 length = len(content)
             else:
                 envelope, start, end = message_file.skim(read, size, id)
-                length, content = end - start, b""
+                length, content = end - start, None
             tail = read(end, size)
-        outcomes, damaged = message_file.parse_records(tail)
+        outcomes, notes, damaged = message_file.parse_records(tail)
         history = History(len(envelope.recipients), outcomes)
         due = known.st_mtime if state == "deferred" else 0.0
-        arrived = _arrival(envelope)
-        entry = Entry(id, state, envelope, length, history, due, arrived, size, known.st_ino, damaged=damaged)
-        return entry, content
+        said = id, state, envelope, length, history, due, _arrival(envelope), size, notes
+        return FileEntry(*said, fd=fd, inode=known.st_ino, content=content, damaged=damaged)
 
-    def load(self, id: str, state: str | None = None, *, keep: bool = False, most: float = inf) -> tuple[Entry, bytes, int]:
+    def load(self, id: str, state: str | None = None, *, keep: bool = False, most: float = inf) -> FileEntry:
         """Message `id` with its content. Raises as `read` does, and `Large` if its file has more than `most` bytes: nothing is read then.
 
-        With `keep`, also the file's descriptor, open for `claim_again` and the caller's to close; otherwise -1.
+        With `keep`, its file stays open for `claim_again`, and is the caller's to close.
         """
-        fd, entry, content = self._load(id, state, _CHANGE if keep else _READ, most=most)
+        entry = self._load(id, state, _CHANGE if keep else _READ, most=most)
         if not keep:
-            durable.let_go(fd)
-            fd = -1
-        return entry, content, fd
+            durable.let_go(entry.fd)
+            entry.fd = -1
+        return entry
 
     # Changing it
 
     def claim(self, id: str, state: str | None = None) -> Claim:
         """Take message `id` to deliver or to move it. Raises `Busy` and as `read` does."""
-        return Claim(*self._load(id, state, _CHANGE, lock=True))
+        return Claim(self._load(id, state, _CHANGE, lock=True))
 
-    def claim_again(self, entry: Entry, content: bytes | None, fd: int = -1) -> Claim:
-        """Take the message that `load` gave; it is read again only without its `content`.
+    def claim_again(self, entry: FileEntry) -> Claim:
+        """Take the message that `load` gave, by its file if that is open.
 
-        `fd` is what `load` kept open, and the claim's from now on, or closed. Raises as `claim` does, `NoSuchMessage` also if it
-        was moved or written to since: somebody who has it back in its place may have delivered a part of it. The claim has `entry`
-        itself, so that what is learned is learned by all who hold it.
+        Raises as `claim` does, `NoSuchMessage` also if it was moved or written to since: somebody who has it back in its place may have
+        delivered a part of it. The claim has `entry` itself, so that what is learned is learned by all who hold it.
         """
         inode = entry.inode
-        if fd < 0:
-            fd = self._open_again(entry)
-            inode = os.fstat(fd).st_ino
         try:
-            _lock(fd, entry.id)
-            if self._still_there(entry.id, entry.state, inode) != entry.length:
+            if entry.fd < 0:
+                entry.fd = self._open_again(entry)
+                inode = os.fstat(entry.fd).st_ino
+            _lock(entry.fd, entry.id)
+            if self._still_there(entry.id, entry.state, inode) != entry.total:
                 raise NoSuchMessage(entry.id)
-            return Claim(fd, entry, self._body(fd, entry) if content is None else content)
+            return Claim(entry)
         except BaseException:
-            durable.let_go(fd)
+            if entry.fd >= 0:
+                durable.let_go(entry.fd)
+                entry.fd = -1
             raise
+
+    def body(self, entry: FileEntry) -> bytes:
+        """The content of what `load` gave, read once more. Raises as `read` does, `NoSuchMessage` also if it is another file by now."""
+        fd = entry.fd if entry.fd >= 0 else self._open_again(entry)
+        try:
+            return _body(fd, entry)
+        finally:
+            if fd != entry.fd:
+                durable.let_go(fd)
 
     def renew(self, claim: Claim) -> None:
         """After an error: make sure that the file of `claim` is where it was, and open it anew if its descriptor went stale.
@@ -334,22 +316,16 @@ class Spool:
             inode = os.fstat(claim.fd).st_ino
         except OSError:
             claim.close()
-            claim.fd = self._open_again(entry)
+            entry.fd, entry.leased = self._open_again(entry), True
             _lock(claim.fd, entry.id)
             inode = os.fstat(claim.fd).st_ino
         self._still_there(entry.id, entry.state, inode)
 
-    def _open_again(self, entry: Entry) -> int:
+    def _open_again(self, entry: FileEntry) -> int:
         try:
             return os.open(self.path(entry.state, entry.id), _CHANGE)
         except FileNotFoundError:
             raise NoSuchMessage(entry.id) from None
-
-    @staticmethod
-    def _body(fd: int, entry: Entry) -> bytes:
-        """The content, of a file that is as long as it was."""
-        _, content, _ = message_file.whole(partial(_read_part, fd), entry.length, entry.id)
-        return content
 
     def _still_there(self, id: str, state: str, inode: int) -> int:
         """Make sure that a file that was locked is where it was opened, since its last owner may have moved it; returns its length."""
@@ -388,6 +364,13 @@ class Spool:
         """
         self._append(claim, outcomes, sync=True)
         self._move(claim, "failed")
+
+    def note(self, claim: Claim, notes: Sequence[Note]) -> None:
+        """Append notes, durably; those that were appended last are not once more."""
+        if notes is not claim.noted:
+            durable.write_all(claim.fd, b"".join(map(message_file.render_note, notes)))
+        os.fdatasync(claim.fd)
+        claim.noted = notes
 
     def drop(self, claim: Claim) -> None:
         """Every recipient has it: the message leaves the spool. A crash before: at worst delivered twice."""
@@ -440,8 +423,7 @@ class Spool:
                     f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", "bad-message"
                 )
             if claim.entry.damaged:
-                notes.add(claim, "released", time.time())
-                os.fdatasync(claim.fd)
+                self.note(claim, [Note("released", time.time())])
             self._move(claim, "queued")
             return claim.entry
 
@@ -495,8 +477,14 @@ def _read_part(fd: int, start: int, end: int) -> bytes:
     return b"".join(parts)
 
 
+def _body(fd: int, entry: Entry) -> bytes:
+    """The content, of a file that is as long as it was."""
+    _, content, _ = message_file.whole(partial(_read_part, fd), entry.total, entry.id)
+    return content
+
+
 def _arrival(envelope: Envelope) -> float:
     try:
         return parse_rfc3339(envelope.created)
     except ValueError as error:  # without it nobody could say when the message is too old
-        raise CorruptFile(f"the envelope's {error}") from None
+        raise CorruptMessage(f"the envelope's {error}") from None

@@ -6,20 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
+from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
 
 from . import idempotency
-from .message_file import CorruptFile
-from .store import Busy, NoSuchMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .store import Spool
+    from .store import SpoolDirectory
 
 ABANDONED = 36 * 3600  # seconds; no writer lives longer than 24 hours
 
 
-def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
+def sweep(spool: SpoolDirectory, now: float, retention: float, key_ttl: float) -> int:
     """Remove what was begun in ``tmp/`` and ``drop/`` and is older than `ABANDONED`, failed messages older than
     `retention` and keys older than `key_ttl` (seconds); returns how many.
 
@@ -43,7 +42,7 @@ def sweep(spool: Spool, now: float, retention: float, key_ttl: float) -> int:
     return count
 
 
-def _ages(spool: Spool, directory: str, now: float, *, hostile: bool = False) -> Iterator[tuple[str, float]]:
+def _ages(spool: SpoolDirectory, directory: str, now: float, *, hostile: bool = False) -> Iterator[tuple[str, float]]:
     """How old each file is, as it says itself; where `hostile` users leave theirs, as the kernel says."""
     try:
         with os.scandir(f"{spool.root}/{directory}") as entries:
@@ -57,7 +56,7 @@ def _ages(spool: Spool, directory: str, now: float, *, hostile: bool = False) ->
         return
 
 
-def _abandon(spool: Spool, name: str) -> None:
+def _abandon(spool: SpoolDirectory, name: str) -> None:
     """Remove a file of ``tmp/``, and before it the key that claims it: else the request would count as made."""
     try:
         envelope = spool.read(name, "tmp").envelope
@@ -65,7 +64,7 @@ def _abandon(spool: Spool, name: str) -> None:
         key = idempotency.path_of(spool.root, request_id, uid if isinstance(uid, int) and uid != os.geteuid() else None)
         if request_id and idempotency.read(key)[0] == name:
             os.unlink(key)
-    except (CorruptFile, Problem, FileNotFoundError):  # no message, or no key
+    except (CorruptMessage, Problem, FileNotFoundError):  # no message, or no key
         pass
     os.unlink(f"{spool.root}/tmp/{name}")
 
@@ -78,7 +77,7 @@ def _unlink_hostile(path: str) -> int:
     return 1
 
 
-def _release(spool: Spool, name: str) -> int:
+def _release(spool: SpoolDirectory, name: str) -> int:
     """Remove a failed message if, as its own records say, every recipient is done with."""
     try:
         with spool.claim(name, "failed") as claim:
@@ -86,5 +85,5 @@ def _release(spool: Spool, name: str) -> int:
                 return 0
             spool.drop(claim)
             return 1
-    except (Busy, CorruptFile, NoSuchMessage):
+    except (Busy, CorruptMessage, NoSuchMessage):
         return 0

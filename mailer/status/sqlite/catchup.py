@@ -23,16 +23,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.events import Seen
-from mailer.spool import NoSuchMessage
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files.layout import is_id
-from mailer.spool.files.message_file import CorruptFile
 
 from .schema import FINAL, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mailer.spool import Spool
+    from mailer.spool.files.store import SpoolDirectory
 
     from .writer import StatusWriter
 
@@ -50,7 +49,7 @@ UPDATE email_recipients SET status = 'sent', smtp_response_code = NULL, enhanced
 """
 
 
-def catch_up(writer: StatusWriter, spool: Spool) -> None:
+def catch_up(writer: StatusWriter, spool: SpoolDirectory) -> None:
     """Bring the database up to what the spool says. Call it before anything is delivered.
 
     A database that cannot be written is reported; the next start makes up for it.
@@ -66,7 +65,7 @@ def catch_up(writer: StatusWriter, spool: Spool) -> None:
         writer.report(f"the status database {writer.path} cannot be brought up to date: {error}")
 
 
-def settle_left(writer: StatusWriter, spool: Spool) -> dict[str, str] | None:
+def settle_left(writer: StatusWriter, spool: SpoolDirectory) -> dict[str, str] | None:
     """The first part, which has to come before anything is delivered: what has left the spool.
 
     Returns the status of every message that the database does not know to be sent, for `missed`; None if there is no database to ask,
@@ -90,7 +89,7 @@ def known_now(writer: StatusWriter) -> dict[str, str] | None:
         return None
 
 
-def missed(spool: Spool, known: Mapping[str, str]) -> Iterator[Seen | None]:
+def missed(spool: SpoolDirectory, known: Mapping[str, str]) -> Iterator[Seen | None]:
     """The second part, which may take its time: the messages of the spool that the database does not know to be where they are.
 
     None stands for one that it knows, so that whoever has other things to do may do them.
@@ -103,7 +102,7 @@ def missed(spool: Spool, known: Mapping[str, str]) -> Iterator[Seen | None]:
                 continue
             try:
                 entry = spool.read(id, state)
-            except (NoSuchMessage, CorruptFile, OSError, MemoryError):  # the daemon reports it when it comes to it
+            except (NoSuchMessage, CorruptMessage, OSError, MemoryError):  # the daemon reports it when it comes to it
                 continue
             yield Seen(entry.arrived, entry)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
-    from mailer.spool import Entry
+    from mailer.spool.api import Entry
 
 LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a person reads the first lines
 

@@ -1,0 +1,409 @@
+"""What is asked of a spool, whoever keeps it: files on a disk (`files.spool.FileSpool`), memory (`memory.MemorySpool`), one day a database.
+
+Nothing that crosses is a path, a descriptor, an inode or a file's time, and what is asked of many messages is asked at once. A daemon
+awaits each call; an implementation that need not wait returns at once (`at_once` is for those who have no event loop). The one thing that
+is not asked here is how ``mailer send`` puts a message: that is `files.enqueue.put`, a plain function of the file spool.
+
+The life of a message, and the verb of each step::
+
+    put ─► queued ─► load ─► lease ─► (deliver) ─► record ─► settle ─┬─► Defer ─► deferred, due again at a time
+              ▲        ▲                                             ├─► Fail ──► failed, kept until `sweep`
+              │        └──────────────── due, find ──────────────────┼─► Drop ──► gone
+              └── act: hold, release, retry, cancel, replay          └─► GiveBack: still where it was
+
+A message is in exactly one state. It belongs to whoever holds its `Lease`: an operator's act and a daemon's never meet on one. What an
+`End` asks for happens in one order: its reports are put, its notes and outcomes are written, then the message moves. A crash in between
+leaves a message that is tried again, and reports that are known by their IDs.
+
+For many machines these come later, beside what is here: partitions of destinations (``buckets`` and ``place``), whose they are (``terms``
+and a lease's epoch), and a due time by destination.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+
+from mailer.mail.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+
+    from mailer.mail.envelope import Envelope
+    from mailer.mail.history import History, Status
+    from mailer.mail.outcome import Outcome
+
+    from .suspensions import Suspension, Suspensions
+
+T = TypeVar("T")
+State = Literal["queued", "deferred", "held", "failed"]
+Act = Literal["hold", "release", "retry", "cancel", "replay"]
+
+
+class NoSuchMessage(Problem):
+    """There is no message of that ID in the spool (no-such)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"no message {id} is in the spool", "no-such")
+
+
+class Busy(Problem):
+    """The message is being delivered, or another command acts on it, at this moment (try-again)."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"message {id} is being delivered this moment; try again", "try-again")
+
+
+class CorruptMessage(Exception):
+    """What is stored is no message of ours; `str()` says why."""
+
+
+class LaterMessage(CorruptMessage):
+    """A later version of the program wrote it: nothing is wrong with it but that we do not understand it. It is left alone."""
+
+
+# What is put
+
+
+class New(NamedTuple):
+    """A message to put: its ID, its envelope as one line of JSON, its bytes (RFC 5322, CRLF), and when it is to leave.
+
+    `due` is in seconds since the epoch, 0.0 is at once. `request` is (request id, digest of what was asked): such a request is put once.
+    """
+
+    id: str
+    envelope: bytes
+    content: bytes
+    due: float = 0.0
+    request: tuple[str, str] | None = None
+
+
+class Put(NamedTuple):
+    """The message is durable under `id`; `known`: it was put before, under that ID or by that request."""
+
+    id: str
+    known: bool = False
+
+
+# What is there
+
+
+class Due(NamedTuple):
+    """A message, its state, and when it is due: seconds since the epoch, 0.0 for now and for what waits for no time.
+
+    `changed` is when it came there, by the clock of then; 0.0 where nobody asked.
+    """
+
+    id: str
+    state: State
+    due: float = 0.0
+    changed: float = 0.0
+
+
+class Note(NamedTuple):
+    """What is remembered of a message besides outcomes, and since when; `id` is the new message of a replay.
+
+    ``warned``: the sender was told that it is late; ``replayed``: it was put again; ``released``: by an operator, with a damaged record.
+    """
+
+    what: str
+    at: float
+    id: str = ""
+
+
+class Entry:
+    """One message as it was read: its state, what it is, what happened to it so far.
+
+    `size` is that of its content, in bytes, `total` that of all that is stored of it; `arrived` is when it was put, `due` when it is to be
+    tried (0.0: now), both in seconds since the epoch. `damaged`: one of its records is, so that nobody knows who has it.
+    """
+
+    __slots__ = ("arrived", "damaged", "due", "envelope", "history", "id", "notes", "size", "state", "total")
+
+    def __init__(
+        self,
+        id: str,
+        state: str,
+        envelope: Envelope,
+        size: int,
+        history: History,
+        due: float,
+        arrived: float,
+        total: int = 0,
+        notes: Sequence[Note] = (),
+        *,
+        damaged: bool = False,
+    ) -> None:
+        self.id = id
+        self.state = state
+        self.envelope = envelope
+        self.size = size
+        self.history = history
+        self.due = due
+        self.arrived = arrived
+        self.total = total
+        self.notes = notes
+        self.damaged = damaged
+
+    @property
+    def appointed(self) -> float:
+        """The time at which its sender wants it to leave, in seconds since the epoch; 0.0 for none, and once it was tried."""
+        return 0.0 if self.history.last else self.envelope.due
+
+    @property
+    def status(self) -> Status:
+        """The message's status in the words of ``mailer status``, as far as the spool knows it."""
+        if self.state == "held":
+            return "held"
+        return self.history.status()
+
+    @property
+    def ready(self) -> bool:
+        """Whether its content is in memory, so that nobody waits for it."""
+        return False
+
+
+class Trouble(NamedTuple):
+    """Why something could not be done with message `id`, in words for people.
+
+    ==========  ==================================================================================================
+    ``gone``    it is not there any more, or not as it was read: somebody else has it, or had it
+    ``busy``    somebody else holds its lease
+    ``corrupt`` it is no message; `Spool.set_aside` takes it out of the way
+    ``newer``   a later version of the program wrote it
+    ``large``   it is larger than whoever asked can wait for
+    ``memory``  this process has not enough for it now
+    ``later``   the disk, or whatever stores it, does not do it now
+    ``report``  a report does not go into the spool now
+    ``bug``     a mistake of ours
+    ==========  ==================================================================================================
+
+    `reports` are the IDs of those that were put all the same. `error` is what was raised, for a log.
+    """
+
+    id: str
+    kind: Literal["gone", "busy", "corrupt", "newer", "large", "memory", "later", "report", "bug"]
+    why: str = ""
+    reports: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+class Changes(NamedTuple):
+    """Hints of what is new: `ids`, all of it (`everything`), or the `suspensions`. Some may be lost, and some come twice."""
+
+    ids: Sequence[str] = ()
+    everything: bool = False
+    suspensions: bool = False
+
+
+# What is ours to change
+
+
+class Lease:
+    """A message that is ours to deliver or to move, until the `End` that gives it away is settled."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    def valid(self) -> bool:
+        """Whether it still is ours. Where a lease can run out, that is asked before MAIL and before the final dot."""
+        raise NotImplementedError
+
+
+class Defer(NamedTuple):
+    """The message is put off until `due`, in seconds since the epoch."""
+
+    due: float
+
+
+class Fail(NamedTuple):
+    """The message is given up, and kept for a while."""
+
+
+class Drop(NamedTuple):
+    """Every recipient has the message: it leaves the spool. Its status was written before."""
+
+
+class GiveBack(NamedTuple):
+    """The message stays where it is."""
+
+
+class End(NamedTuple):
+    """How a lease ends: what was learned, what becomes of the message, the reports that are put before, and what is noted of them."""
+
+    lease: Lease
+    outcomes: Sequence[Outcome]
+    then: Defer | Fail | Drop | GiveBack
+    reports: Sequence[New] = ()
+    notes: Sequence[Note] = ()
+
+
+class Done(NamedTuple):
+    """It is done, and durable as far as the step promises that; `reports` are the IDs of those that were put now."""
+
+    reports: tuple[str, ...] = ()
+
+
+# What operators do
+
+
+class ActedOn(NamedTuple):
+    """One message of an act: done, unless a `failure` says why not; as it was before, and `made`, the ID of the one that a replay put."""
+
+    id: str
+    was: str = ""
+    failure: Problem | CorruptMessage | None = None
+    made: str = ""
+
+
+class Acted(NamedTuple):
+    """What an act did; where `cursor` is not empty, the same call with it goes on."""
+
+    messages: Sequence[ActedOn]
+    cursor: str = ""
+
+
+class How(NamedTuple):
+    """What an operator says besides: `why` is in the records of a cancelled message; `recipients` and `again` are for a replay."""
+
+    why: str = "cancelled by an operator"
+    recipients: Sequence[str] = ()
+    again: bool = False
+
+
+class Swept(NamedTuple):
+    """How many were removed, and whether the clock was `believed`: by one that may be wrong, nothing is."""
+
+    believed: bool
+    removed: int = 0
+
+
+class Retention(NamedTuple):
+    """For how many seconds failed messages are kept, and request ids known."""
+
+    failed: float
+    requests: float
+
+
+class Reserve(NamedTuple):
+    """What is to stay free for the daemon's own work: bytes, and files."""
+
+    space: int
+    files: int
+
+
+class Spool(Protocol):
+    """A spool. Unless it says otherwise, a method raises nothing but bugs: what can go wrong with one message is a value."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+
+    # In
+
+    async def put(self, batch: Sequence[New]) -> Sequence[Put | Problem]:
+        """Make messages durable; idempotent by ID and by request. A `Problem` says as `files.enqueue.put` does why one is not."""
+
+    async def room(self, keep: Reserve, size: int = 0) -> str:
+        """What it lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
+
+    # What is there
+
+    async def listen(self) -> None:
+        """Note from now on what changes. Raises `OSError`: then the look at all that is `due` finds out."""
+
+    async def changes(self) -> Changes:
+        """Wait for hints of what others have changed; after `listen`."""
+
+    def due(self, known: Callable[[str], bool], *, dated: bool = False) -> AsyncIterator[Sequence[Due | Trouble]]:
+        """All that waits to be delivered and is not `known`, in portions after each of which others may work; `dated` with `Due.changed`.
+
+        What lies there and is no message is set aside, and told as ``corrupt``. Raises `OSError`.
+        """
+
+    async def find(self, ids: Sequence[str]) -> Sequence[Due | None]:
+        """Where each message is; None where there is none."""
+
+    async def load(self, ids: Sequence[str], most: float = inf) -> Sequence[Entry | Trouble]:
+        """Messages that are to be delivered. One of more than `most` bytes is ``large``, and not read."""
+
+    async def content(self, entry: Entry) -> bytes:
+        """The bytes of a message that was loaded. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`, `MemoryError`."""
+
+    def forget(self, entries: Sequence[Entry]) -> None:
+        """These are not going to be leased soon, or not any more: what is kept in memory for that goes."""
+
+    def shrink(self) -> None:
+        """Memory is short: the content of what waits is read again when its turn comes."""
+
+    # Ours to change
+
+    async def lease(self, entries: Sequence[Entry]) -> Sequence[Lease | Trouble]:
+        """Take messages that were loaded; ``gone`` if one is not as it was then. The lease has the entry itself."""
+
+    async def claim(self, ids: Sequence[str]) -> Sequence[Lease | Trouble]:
+        """Take messages by their IDs, in whatever state they are."""
+
+    async def record(self, news: Sequence[tuple[Lease, Sequence[Outcome]]]) -> Sequence[Done | Trouble]:
+        """Write down what was learned, durably, while the attempt goes on."""
+
+    async def settle(self, ends: Sequence[End]) -> Sequence[Done | Trouble]:
+        """Carry out the ends. After ``gone``, nothing was changed and the lease is over.
+
+        After ``later``, ``report`` and ``bug`` it is held on, and the same end is to be settled again, but for the reports that were put.
+        """
+
+    # Operators
+
+    async def act(self, what: Act, ids: Sequence[str], at: float, how: How = How(), cursor: str = "", *, dry: bool = False) -> Acted:  # noqa: B008
+        """Do it to each message; safe beside deliveries. `at` is now. `dry`: only say what would happen."""
+
+    async def suspend(self, suspension: Suspension) -> bool:
+        """Let mail for a target wait; whether a daemon heard of it. Raises `Problem`."""
+
+    async def resume(self, target: str, now: float) -> bool:
+        """Let it go on; whether a daemon heard of it. Raises `Problem` (no-such) if it does not wait."""
+
+    async def suspensions(self) -> Suspensions:
+        """All of them, those that are over too. Raises `Problem` (bad-message), `OSError`."""
+
+    async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:
+        """The clock was set, and shows so many seconds more: what was suspended by the old one lasts as long. Raises `Problem`."""
+
+    async def read(self, id: str) -> Entry:
+        """Any message. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`."""
+
+    async def raw(self, id: str) -> tuple[Entry, AsyncIterator[bytes]]:
+        """Any message, and as `mailer-spool(5)` writes it, in pieces. Raises as `read` does."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many messages are in each state, and ``corrupt``."""
+
+    # What else is kept
+
+    async def remember(self, values: Mapping[str, bytes]) -> None:
+        """Keep small values by name, each whole or as it was. Raises `OSError`."""
+
+    async def recall(self, name: str) -> bytes:
+        """The value of that name; empty if there is none. Raises `OSError`."""
+
+    async def sweep(self, now: float, keep: Retention) -> Swept:
+        """Remove what is past its time; never what is still to be delivered. Raises `OSError`."""
+
+    async def set_aside(self, id: str) -> str:
+        """Take what cannot be read out of the way, where nothing is ever deleted; returns where that is. Raises `OSError`."""
+
+    async def close(self) -> None:
+        """End what was begun for this spool in this process."""
+
+
+def at_once(call: Coroutine[object, object, T]) -> T:
+    """What a call returns that need not wait, for those who have no event loop. Raises what it raises, and `RuntimeError` if it waits."""
+    try:
+        call.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    call.close()
+    raise RuntimeError("the call would wait")
