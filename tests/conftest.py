@@ -14,6 +14,7 @@ itself. In such a run a property is tried with fewer examples.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -87,11 +88,27 @@ def nameplate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return functools.partial(Nameplate, tmp_path, monkeypatch)
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """What is collected stays: whoever looked for garbage in it meanwhile would spend a third of the time on that."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Nor is any looked for in it later."""
+    gc.freeze()
+    gc.enable()
+
+
+@functools.cache
+def _room(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is quick, before it is chosen by its mark."""
     for item in items:
-        room = item.path.relative_to(TESTS).parts[0]
+        room = _room(item.path)
         started = PROGRAMS.intersection(getattr(item, "fixturenames", ()))
         if not (room in LARGE or started or item.get_closest_marker("peer") or item.get_closest_marker("slow")):
             item.add_marker("quick")

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import mailer
+from tests.sources import PACKAGE, SOURCES, everywhere, named, tree
 
-PACKAGE = Path(mailer.__file__).parent
 FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
@@ -63,9 +62,6 @@ NEVER = {"pickle", "cPickle", "marshal", "shelve", "yaml", "dill", "imp"}
 
 SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"}
 
-SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-everywhere = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-
 
 def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -83,7 +79,7 @@ def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
 def imports(path: Path) -> Iterator[str]:
     """The full names of the modules that `path` imports at run time, anywhere in it."""
     here = ("mailer", *path.relative_to(PACKAGE).with_suffix("").parts)
-    for node in at_run_time(SOURCES[path]):
+    for node in at_run_time(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -94,7 +90,7 @@ def imports(path: Path) -> Iterator[str]:
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """(the last name of what is called, the call) for each call in `path`."""
-    for node in ast.walk(SOURCES[path]):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
             yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
 
@@ -116,9 +112,7 @@ def test_imports_point_down(path: Path) -> None:
             assert other == room(path) or FLOOR[other] < FLOOR[room(path)] or (room(path), other) in BESIDE, f"{room(path)} imports {name}"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if FLOOR.get(room(path), 9) < 2], ids=lambda path: str(path.relative_to(PACKAGE))
-)
+@pytest.mark.parametrize("path", [path for path in SOURCES if FLOOR.get(room(path), 9) < 2], ids=named)
 def test_words_and_rules_are_pure(path: Path) -> None:
     """Floors 0 and 1 neither read a clock, a file or the network, nor throw dice: all that comes in as an argument."""
     assert not {name.partition(".")[0] for name in set(imports(path)) - INSIDE} & OUTSIDE
@@ -139,7 +133,7 @@ def test_judges_are_pure(path: Path) -> None:
 def test_a_rooms_text_lists_its_files(name: str) -> None:
     """Each with its noun, so that who looks for something reads one page."""
     place = PACKAGE / name / "__init__.py"
-    listed = set(re.findall(r"^`(\w+)` ", ast.get_docstring(SOURCES[place]) or "", re.MULTILINE))
+    listed = set(re.findall(r"^`(\w+)` ", ast.get_docstring(tree(place)) or "", re.MULTILINE))
     assert listed == {path.stem for path in place.parent.glob("*.py")} - {"__init__"}
 
 
@@ -190,7 +184,7 @@ def is_fixed(node: ast.AST, path: Path) -> bool:
 
 def looped(name: str, path: Path) -> Iterator[ast.AST]:
     """What the loops of `path` give the variable `name`: ``for name in X`` or ``for name, … in ((X, …), …)``."""
-    for loop in ast.walk(SOURCES[path]):
+    for loop in ast.walk(tree(path)):
         if isinstance(loop, ast.For) and ast.unparse(loop.target) == name:
             yield loop.iter
         elif isinstance(loop, ast.For) and isinstance(loop.target, ast.Tuple) and isinstance(loop.iter, ast.Tuple):
@@ -201,7 +195,7 @@ def looped(name: str, path: Path) -> Iterator[ast.AST]:
 
 def passed(name: str, path: Path) -> Iterator[ast.AST]:
     """What the functions of `path` that have a parameter `name` are given for it; who knows what a public one is given."""
-    for function in ast.walk(SOURCES[path]):
+    for function in ast.walk(tree(path)):
         names = [argument.arg for argument in function.args.args] if isinstance(function, ast.FunctionDef) else []
         if name in names and not function.name.startswith("_"):
             yield function
@@ -231,5 +225,5 @@ def test_an_outcome_has_two_makers(path: Path) -> None:
 def test_a_wildcard_has_one_reader(path: Path) -> None:
     """What ``*`` in a pattern means is for `mailer.mail.pattern` to say: LIKE, GLOB and fnmatch try all ways, and take hours over some."""
     assert "fnmatch" not in {name.partition(".")[0] for name in imports(path)}
-    texts = [node.value for node in ast.walk(SOURCES[path]) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert not [text for text in texts if "SELECT " in text and (" LIKE " in text or " GLOB " in text)]

@@ -10,11 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-import mailer
-
-PACKAGE = Path(mailer.__file__).parent
+from tests.sources import everywhere, tree
 
 REFER = {
     "it", "its", "this", "that", "these", "those", "they", "them", "their", "he", "him", "his", "she", "her", "who", "whom", "whose",
@@ -31,9 +27,6 @@ QUIET = {"AssertionError", "NotImplementedError", "StopIteration", "SystemExit"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Named = ast.Module | ast.ClassDef | Function
-
-SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-everywhere = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 def public(node: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, Named]]:
@@ -75,7 +68,7 @@ def is_command(node: Function) -> bool:
 @everywhere
 def test_a_docstring_stands_alone(path: Path) -> None:
     """There is one, and its first sentence begins with no word that stands for something said elsewhere."""
-    found = {name: says(node).partition("\n")[0] for name, node in public(SOURCES[path])}
+    found = {name: says(node).partition("\n")[0] for name, node in public(tree(path))}
     begins = {name: (re.match(r"[^\s,;:.]*", text) or [""])[0].lower() for name, text in found.items()}
     assert {name: found[name] for name, word in begins.items() if not word or word in REFER} == {}
     assert {name: text for name, text in found.items() if text.lower().startswith(PHRASES)} == {}
@@ -84,8 +77,8 @@ def test_a_docstring_stands_alone(path: Path) -> None:
 @everywhere
 def test_a_function_says_what_it_raises(path: Path) -> None:
     """A function that makes an exception says that it raises; where all of a module do, the module says so."""
-    if re.search(r"\b[Rr]aises? `", says(SOURCES[path])):
+    if re.search(r"\b[Rr]aises? `", says(tree(path))):
         return
-    functions = {name: node for name, node in public(SOURCES[path]) if isinstance(node, Function) and not is_command(node)}
+    functions = {name: node for name, node in public(tree(path)) if isinstance(node, Function) and not is_command(node)}
     found = {name: {*raised(ast.Module(node.body, []))} for name, node in functions.items() if not re.search(r"\b[Rr]aises?\b", says(node))}
     assert {name: errors for name, errors in found.items() if errors} == {}
