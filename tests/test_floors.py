@@ -120,8 +120,8 @@ def test_words_and_rules_are_pure(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if "rules" in path.parts], ids=lambda path: path.name)
-def test_judges_are_pure(path: Path) -> None:
-    """Who judges what was looked up neither looks anything up nor knows who does."""
+def test_rules_of_checks_are_pure(path: Path) -> None:
+    """What is said of answers neither looks anything up nor knows what does."""
     names = set(imports(path))
     assert not {name.partition(".")[0] for name in names} & OUTSIDE
     own = {name for name in names if name.startswith("mailer.check.") and ".rules" not in name}

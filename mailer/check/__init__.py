@@ -17,7 +17,7 @@ port 25         whether this host can reach anybody at all                      
 clock           whether signatures carry the true time                            RFC 6376 §3.5
 ==============  ================================================================  =====================
 
-``examine`` asks for all of this at once and gives a list of `Finding`. The rooms within it are two: ``judge/`` is pure, it turns
+``examine`` asks for all of this at once and gives a list of `Finding`. What stands within are two things: ``rules/`` is pure, it turns
 answers into findings and is what has to be right; the files beside it look things up, and never fail: what nobody
 could tell is an answer too (`Answer.trouble`), and never counts against a domain more than a warning.
 

@@ -13,7 +13,7 @@ from mailer.dkim.key import name
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 
-from . import policy
+from . import outside
 from .evaluate import evaluate
 from .rules import dkim, dmarc, mta_sts, mx, spf
 from .rules.host import OwnAddress, public
@@ -37,8 +37,8 @@ async def examine_domain(scene: Scene, domain: str) -> list[Finding]:
     answers = await scene.lookups.all(consents.values(), "TXT")
     theirs = await _provided(scene, domain)
     signers = [used.domain for used, _ in keys if used.state == "signs"] or [domain for answer in theirs[:1] if dkim.holds_key(answer)]
-    found = [*receiving, *spf_found, *dkim.judge(domain, keys, scene.situation, scene.now, theirs)]
-    found += dmarc.judge(domain, holds, signers, passes, _rewriter(scene), {each: answers[at] for each, at in consents.items()})
+    found = [*receiving, *spf_found, *dkim.findings(domain, keys, scene.situation, scene.now, theirs)]
+    found += dmarc.findings(domain, holds, signers, passes, _rewriter(scene), {each: answers[at] for each, at in consents.items()})
     return [replace(finding, domain=domain) for finding in (*found, *optional)]
 
 
@@ -51,15 +51,15 @@ async def _receiving(scene: Scene, domain: str) -> tuple[list[Finding], list[Fin
     addresses, aliases, fetched = await asyncio.gather(
         scene.lookups.addresses(hosts or [domain]), scene.lookups.all(hosts, "CNAME"), _policy(scene, domain, present=bool(sts.records))
     )
-    found = [*mx.judge(domain, answer, addresses, aliases, scene.situation.hostname, private)]
-    return found, [mta_sts.judge(domain, sts, fetched, hosts), *mta_sts.judge_reports(domain, reports, wanted=fetched is not None)]
+    found = [*mx.findings(domain, answer, addresses, aliases, scene.situation.hostname, private)]
+    return found, [mta_sts.finding(domain, sts, fetched, hosts), *mta_sts.reports_findings(domain, reports, wanted=fetched is not None)]
 
 
 async def _policy(scene: Scene, domain: str, *, present: bool) -> mta_sts.Fetched | None:
     if not present:
         return None
     config = scene.config
-    return await policy.fetch(
+    return await outside.fetch(
         scene.lookups, domain, ca_file=config.tls.ca_file, private=config.delivery.allow_private, port=scene.https_port
     )
 
@@ -72,7 +72,7 @@ async def _spf(scene: Scene, domain: str) -> tuple[list[Finding], bool]:
         evaluate(scene.lookups, domain, at.hostname, at.egress),
         asyncio.gather(*(_through(scene, domain, relay) for relay in at.relays)),
     )
-    found = [*spf.judge(domain, answer, by_address, dict(zip(at.relays, relays, strict=True)), at)]
+    found = [*spf.findings(domain, answer, by_address, dict(zip(at.relays, relays, strict=True)), at)]
     results = {finding.result for finding in found}
     return found, "pass" in results and "fail" not in results
 

@@ -41,7 +41,7 @@ def _library() -> Any:
     """Imported here and not in the threads: what happens to warnings meanwhile holds for all of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its source has escapes that newer versions of Python frown upon
-        import spf  # type: ignore[import-untyped]
+        import spf
     return spf
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mailer.config.kinds import EVERYTHING
 from mailer.mail.address_list import in_header
 from mailer.mail.domain import ascii_domain
+from mailer.net.happy_eyeballs import ELSEWHERE, arranged, routed
 from mailer.net.query import Asker
 
 from .domain import examine_domain
@@ -19,12 +20,13 @@ from .host import call_out, examine_host
 from .lookups import Lookups
 from .rules.host import OwnAddress, public
 from .situation import Outlet, Scene, Situation
-from .sources import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.config import Config
+    from mailer.config.sections import shaping
+    from mailer.config.sections.delivery import Delivery
 
     from .finding import Finding
     from .rules.host import Call
@@ -74,3 +76,27 @@ async def examine(config: Config, domains: Sequence[str], from_ips: Sequence[str
 def _seen(calls: Iterable[Call]) -> list[OwnAddress]:
     """Where those who were called see us."""
     return [OwnAddress(call.seen, f"that is what {call.host} sees") for call in calls if call.seen]
+
+
+def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source] = ()) -> list[OwnAddress]:
+    """The addresses; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
+    written = {source.address: source for source in _written(exits, delivery.family)}
+    if given:
+        return [OwnAddress(address, "--from-ip", written[address].hello if address in written else "") for address in given]
+    if written:
+        return [*written.values()]
+    found = []
+    for family, configured, only in zip(ELSEWHERE, (delivery.source4, delivery.source6), ("only6", "only4"), strict=True):
+        if delivery.family == only:
+            continue
+        if configured:
+            found.append(OwnAddress(configured, "delivery.source6" if ":" in configured else "delivery.source4"))
+        elif address := routed(family):
+            found.append(OwnAddress(address, "the route to the world begins there"))
+    return found
+
+
+def _written(exits: Iterable[shaping.Source], family: str) -> Iterator[OwnAddress]:
+    for each in exits:
+        for address in arranged(each.addresses, family):
+            yield OwnAddress(address, f"source {each.name}", each.hello)

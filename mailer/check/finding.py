@@ -1,4 +1,4 @@
-"""What the DNS answered, as the judges want it, and what they find: one line of the report, with its evidence and what to do."""
+"""What the DNS answered, as the rules want it, and what they find: one line of the report, with its evidence and what to do."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import asyncio
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from . import sntp
-from .call import calls
+from . import outside
 from .evaluate import evaluate
-from .rules import blocklist, host, names, spf
+from .rules import address as rule
+from .rules import host, spf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call]
     at = scene.situation
     parts = [_names(scene), _blocklists(scene), _clock(scene)] if at.direct else [_pointers(scene), _blocklists(scene), _clock(scene)]
     named, listed, clock = await asyncio.gather(*parts)
-    egress = [*host.judge_egress(scene.own)] if at.direct or at.egress else [host.elsewhere([relay.host for relay in at.relays])]
-    port = [host.judge_port(scene.config.check.port_domain, *await calling)] if calling else []
+    egress = [*host.egress_findings(scene.own)] if at.direct or at.egress else [host.elsewhere([relay.host for relay in at.relays])]
+    port = [host.port_finding(scene.config.check.port_domain, *await calling)] if calling else []
     return [*egress, *named, *listed, *port, *clock]
 
 
@@ -35,7 +35,7 @@ async def call_out(config: Config, lookups: Lookups, own: Sequence[host.OwnAddre
     """What came of calling an MX host of a large receiver; or why nobody was called."""
     delivery, first = config.delivery, config.sources[:1]
     written = [address for source in reversed(config.sources) for address in source.addresses]  # of each family the last one counts
-    return await calls(
+    return await outside.calls(
         lookups,
         config.check.port_domain,
         (first and first[0].hello) or config.hostname,
@@ -49,7 +49,7 @@ async def call_out(config: Config, lookups: Lookups, own: Sequence[host.OwnAddre
 async def _clock(scene: Scene) -> list[Finding]:
     if not (server := scene.config.check.time_server):
         return []
-    return [host.judge_clock(str(server), *await sntp.offset(scene.lookups, server))]
+    return [host.clock_finding(str(server), *await outside.offset(scene.lookups, server))]
 
 
 async def _names(scene: Scene) -> list[Finding]:
@@ -67,17 +67,18 @@ async def _hello(scene: Scene, hostname: str, egress: tuple[str, ...]) -> list[F
         scene.lookups.ask(hostname, "TXT"),
         evaluate(scene.lookups, "", hostname, egress),
     )
-    found = [*names.judge_hello(hostname, hello[hostname], egress)]
-    return [*found, *(spf.judge_hello(hostname, txt, evaluated) if names.is_full(hostname) else ())]
+    found = [*rule.hello_findings(hostname, hello[hostname], egress)]
+    return [*found, *(spf.hello_findings(hostname, txt, evaluated) if rule.is_full(hostname) else ())]
 
 
 async def _pointers(scene: Scene) -> list[Finding]:
     """PTR. A relay's address has the relay's name, not ours."""
     at = scene.situation
-    pointers = await scene.lookups.all(map(names.pointer, at.egress), "PTR")
+    pointers = await scene.lookups.all(map(rule.pointer, at.egress), "PTR")
     forward = await scene.lookups.addresses(name for answer in pointers.values() for name in answer.records[:10])
     return [
-        names.judge(address, pointers[names.pointer(address)], forward, at.hello(address) if at.direct else "") for address in at.egress
+        rule.pointer_finding(address, pointers[rule.pointer(address)], forward, at.hello(address) if at.direct else "")
+        for address in at.egress
     ]
 
 
@@ -87,6 +88,6 @@ async def _blocklists(scene: Scene) -> list[Finding]:
 
 
 async def _blocklist(lookups: Lookups, address: str, each: str) -> Finding:
-    wanted = [blocklist.entry(one, each) for one in (address, blocklist.LISTED, blocklist.NOT_LISTED)]
+    wanted = [rule.entry(one, each) for one in (address, rule.LISTED, rule.NOT_LISTED)]
     found, why = await asyncio.gather(lookups.all(wanted, "A"), lookups.ask(wanted[0], "TXT"))
-    return blocklist.judge(address, each, found[wanted[0]], why, found[wanted[1]], found[wanted[2]])
+    return rule.blocklist_finding(address, each, found[wanted[0]], why, found[wanted[1]], found[wanted[2]])

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, Submission, SubmissionSettings
-from .sections.delivery import BreakerSettings, Delivery, Retry, TimeoutSettings
+from .sections.delivery import BreakerSection, Delivery, Retry, TimeoutSection
 from .sections.dkim import Dkim
 from .sections.intake import Intake, Submitter
-from .sections.listeners import Bounce, LogSettings, Metrics, Status
+from .sections.listeners import Bounce, LogSection, Metrics, Status
 from .sections.net import Check, Dns, Tls
 from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .sections import Section, Setting
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSettings, TimeoutSettings,
-    Retry, Tls, Dns, Check, Bounce, Status, LogSettings, Metrics,
+    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection, TimeoutSection,
+    Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -57,15 +57,15 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     shapes: tuple[Shape, ...]
     sources: tuple[Source, ...]
     reactions: tuple[Reaction, ...]
-    breaker: BreakerSettings
-    timeouts: TimeoutSettings
+    breaker: BreakerSection
+    timeouts: TimeoutSection
     retry: Retry
     tls: Tls
     dns: Dns
     check: Check
     bounce: Bounce
     status: Status
-    log: LogSettings
+    log: LogSection
     metrics: Metrics
     path: str
     """The file that it was read from; empty if there is none."""

@@ -10,8 +10,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `stream`            bytes to and fro, with deadlines and TLS
 `tls`               a requirement as an SSL context, and the sessions that may be resumed
 `oauth`             access tokens in place of a password, fetched and kept
-`aside`             what may take long, in a thread beside the event loop
-`portions`          what is about very many recipients, a part in each turn of the loop
+`aside`             what would keep the event loop: in a thread beside it, or a portion in each of its turns
 `server`            the accept loop on which every server stands
 ==================  ==================================================================================
 """

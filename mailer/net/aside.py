@@ -1,24 +1,35 @@
-"""Aside: what may take long and is nobody's else, such as a command that tells a password, or a look through a large message, in a
-thread of its own.
+"""What would keep the event loop: aside in a thread of its own, or in portions of which each turn of the loop has one.
 
+Aside goes what may take long and waits for nothing of ours, such as a command that tells a password, or a look through a large message.
 The loop's own threads are the disk's: two commands that hang would stop all that is written down. So each call has a thread, and there
 is one at a time for each source: whoever asks meanwhile waits for the same answer. A hundred sessions with a relay ask its password
 manager once.
 
-Used by `session`, `connection`, and by `mailer.queue`. The program does not wait for such a thread when it ends.
+Portions are for very many recipients: a message may have ten thousand, each with a reply of its own. What is done for each of them is
+done in portions, so that it keeps no other mail from its turn. What takes a large content as a whole, from `LARGE` bytes on, goes aside,
+and gives up the interpreter for it. Ordinary mail pays a comparison for that.
+
+Used by `mailer.transport` and by `mailer.queue`. The program does not wait for a thread of these when it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 T = TypeVar("T")
 
 LARGE = 1 << 17
 """Bytes of a message; the loop looks through no more at a time."""
+
+MANY = 200  # outcomes; what is done for each of them takes some 50 microseconds
+REFUSED = 20  # refusals; each is looked for among hundreds of phrases, which takes up to a millisecond
 
 _asked: dict[tuple[asyncio.AbstractEventLoop, Callable[[], Any]], asyncio.Future[Any]] = {}
 
@@ -40,9 +51,9 @@ def _call(loop: asyncio.AbstractEventLoop, source: Callable[[], T], future: asyn
     try:
         result = source()
     except Exception as error:
-        _tell(loop, future, lambda error=error: future.set_exception(error))  # type: ignore[misc]
+        _tell(loop, future, partial(future.set_exception, error))
     else:
-        _tell(loop, future, lambda: future.set_result(result))
+        _tell(loop, future, partial(future.set_result, result))
 
 
 def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], tell: Callable[[], None]) -> None:
@@ -55,3 +66,15 @@ def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], tell: Call
         loop.call_soon_threadsafe(told)
     except RuntimeError:
         return
+
+
+async def portions(items: Sequence[T], most: int = MANY) -> AsyncIterator[Sequence[T]]:
+    """`items`, so many at a time. Of all that are done in portions, one portion is done in one turn of the loop."""
+    turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    for at in range(0, len(items), most):
+        async with turn:
+            yield items[at : at + most]
+            await asyncio.sleep(0)
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

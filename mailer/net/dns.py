@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.domain import ascii_domain
 
-from .happy_eyeballs import arranged
-from .query import AT_ONCE, SYSTEM, Asker, DnsAnswer, DnsTrouble, Offline, has_route
+from .happy_eyeballs import arranged, has_route
+from .query import AT_ONCE, SYSTEM, Asker, DnsAnswer, DnsTrouble, Offline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

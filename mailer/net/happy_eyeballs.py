@@ -15,6 +15,7 @@ called as ever.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -29,6 +30,9 @@ MOST = 1000  # addresses; the oldest are forgotten first
 
 FAMILIES = ("any", "prefer4", "prefer6", "only4", "only6")
 """`any` keeps the order that there is."""
+
+ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses that nobody has, RFC 5737 §3 and RFC 3849 §2."""
 
 
 def arranged(addresses: Sequence[str], family: str) -> list[str]:
@@ -48,6 +52,21 @@ def is_six(address: str) -> bool:
 def source(sources: Sequence[str], address: str) -> str:
     """The one of `sources` which can call `address`; empty: the system chooses."""
     return next((own for own in sources if own and is_six(own) == is_six(address)), "")
+
+
+def routed(family: socket.AddressFamily) -> str:
+    """Our address on the way to the world; empty if there is no way. Only the kernel is asked; nothing is sent."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((ELSEWHERE[family], 53))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
+
+
+def has_route() -> bool:
+    """Whether this machine knows a way to anywhere."""
+    return any(map(routed, ELSEWHERE))
 
 
 async def race(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
 from copy import copy
 from functools import partial
@@ -31,6 +30,7 @@ import dns.rdatatype
 import dns.resolver
 
 from .aside import aside
+from .happy_eyeballs import has_route
 from .turns import QuestionTurns
 
 if TYPE_CHECKING:
@@ -66,18 +66,6 @@ class DnsAnswer(NamedTuple):
     ttl: float
 
 
-def has_route() -> bool:
-    """Whether this machine knows a way to anywhere. Only the kernel is asked; nothing is sent."""
-    for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((address, 53))
-        except OSError:
-            continue
-        return True
-    return False
-
-
 class Asker:
     """Asks `nameservers`, or those that the file `system` names if there are none.
 
@@ -105,7 +93,7 @@ class Asker:
         self._use([_Server(server.host, server.port or 53) for server in nameservers])
         # A UDP socket that is connected hears when nobody listens at the other end.
         self._backend = copy(dns.asyncbackend.get_backend("asyncio"))
-        self._backend.datagram_connection_required = lambda: True  # type: ignore[method-assign]
+        vars(self._backend)["datagram_connection_required"] = lambda: True
 
     def search(self) -> Sequence[str]:
         """The search domains of the system's file, or the machine's own domain that stands there instead; in lower case."""

@@ -21,7 +21,7 @@ from mailer.net.aside import LARGE, aside
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage, Note
 from mailer.submit import Request, submit
 
-from ..net.portions import MANY, portions
+from mailer.net.aside import MANY, portions
 from ..transport.verdict import kept_back
 from . import age
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm, Daemon
 from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
-from mailer.net.query import has_route
+from mailer.net.happy_eyeballs import has_route
 from mailer.spool.files import suspensions
 from mailer.spool.suspensions import Suspensions
 

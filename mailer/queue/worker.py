@@ -10,10 +10,9 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailer.net.aside import LARGE, aside
+from mailer.net.aside import LARGE, REFUSED, aside, portions
 from mailer.rewriting import relayed
 
-from ..net.portions import REFUSED, portions
 from ..shaping.blame import BLAME
 from ..transport.courier import Load
 from ..transport.verdict import stops_all, unsigned

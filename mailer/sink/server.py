@@ -19,7 +19,7 @@ from mailer.config.kinds import check_port
 from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
-from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Mistake, Question, Rcpt, StartTls
+from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Question, Rcpt, StartTls, Violation
 from mailer.smtp.server_state import ServerSettings
 
 from .faults import Fault, Moods, Temper
@@ -222,7 +222,7 @@ class Sink:
         reply = reply or session.machine.usual(question)
         if reply.code < 400:
             return
-        phase = question.during.lower() if isinstance(question, Mistake) else question.phase
+        phase = question.during.lower() if isinstance(question, Violation) else question.phase
         sender = question.sender if isinstance(question, (MailFrom, Body)) else session.machine.sender
         recipient = question.address if isinstance(question, Rcpt) else ""
         told(Refusal(phase, reply.code, reply.enhanced, reply.text, session.peer, sender, recipient, time.time()))

@@ -112,7 +112,7 @@ class Server:
 
     def usual(self, question: ask.Question) -> Reply:
         """The answer of a server that has nothing against it."""
-        if isinstance(question, ask.Mistake):
+        if isinstance(question, ask.Violation):
             return question.reply
         if isinstance(question, ask.Greeting):
             return Reply.own(220, "", f"{self.service.name} ESMTP")
@@ -131,7 +131,7 @@ class Server:
         """End the session for a reason of the driver's own (a timeout, a shutdown), whatever stands open."""
         self._asked = None
         self._bodies.clear()
-        self._say(ask.Mistake("", reply), reply)
+        self._say(ask.Violation("", reply), reply)
         self.state = ServerState.CLOSED
 
     def take(self) -> bytes:
@@ -209,7 +209,7 @@ class Server:
             self._mistakes += 1
             if self.service.max_mistakes and self._mistakes > self.service.max_mistakes:
                 reply = Reply.own(421, "4.7.0", "too many mistakes")
-        self._asked = ask.Mistake(self._verb or "?", reply)
+        self._asked = ask.Violation(self._verb or "?", reply)
 
     def _read_body(self) -> bool:
         """Take what has arrived of the message; whether it is complete."""

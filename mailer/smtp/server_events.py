@@ -139,7 +139,7 @@ class Quit(Question):
 
 
 @dataclass(slots=True)
-class Mistake(Question):
+class Violation(Question):
     """The client broke a rule or a limit, and `reply` is what the machine would say; nothing else is to decide.
 
     `during` is the verb, or ``body`` where a message itself was at fault.

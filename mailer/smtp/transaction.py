@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from mailer.mail.address import ascii_address
 from mailer.mail.cause import Cause
@@ -233,7 +233,7 @@ class Transaction:
         if self._refusal is None:
             for to in self._later:
                 self._answers[to] = Answer(to, "rcpt", "again", _LATER)
-            return self._answers  # type: ignore[return-value]  # without a refusal, everybody has been answered
+            return cast("list[Answer]", self._answers)  # without a refusal, everybody has been answered
         phase, kind, reply = self._refusal
         return [answer or Answer(to, phase, kind, reply) for to, answer in enumerate(self._answers)]
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
+from mailer.net.aside import LARGE, aside
+from mailer.net.stream import Stream
 from mailer.smtp.client import ClientState
 from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction
 
-from ..net.aside import LARGE, aside
-from ..net.stream import Stream
 from .endpoint import Endpoint, Login, Timeouts
 from .errors import SessionError
 from .session import REACHED, Session, reach

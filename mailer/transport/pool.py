@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 
-from ..net.happy_eyeballs import NegativeCache, race
-from ..net.stream import Stream
+from mailer.net.happy_eyeballs import NegativeCache, race
+from mailer.net.stream import Stream
+
 from .connection import Connection, reach
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, furthest

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Self
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop
 from mailer.mail.problem import Problem
+from mailer.net.aside import aside
+from mailer.net.happy_eyeballs import source
+from mailer.net.stream import Hasty, Stream
 from mailer.smtp.client import PHASE, Client
 from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.extension import Extensions
@@ -27,9 +30,6 @@ from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import CommandError, ProtocolError, Reply, SessionRefused, Veil
 
 from ..net import tls
-from ..net.aside import aside
-from ..net.happy_eyeballs import source
-from ..net.stream import Hasty, Stream
 from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, broken, furthest, unreachable
 from .transcript import Prologue, Transcript

@@ -62,7 +62,7 @@ def report(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[
 def test_from_nothing_to_green(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, nearly everything is wrong; with the records of the page and the key that keygen makes, nothing is."""
     config = home / "config.toml"
-    monkeypatch.setattr("mailer.check.call._call", call_from_anywhere())
+    monkeypatch.setattr("mailer.check.outside._call", call_from_anywhere())
     with Script(GREETING) as script:
         text = CONFIG.format(delivery=f"mx_port = {script.port}\nallow_private = true")
         home.joinpath("before").mkdir()
@@ -84,7 +84,7 @@ def test_from_nothing_to_green(home: Path, capsys: pytest.CaptureFixture[str], m
 
 def call_from_anywhere() -> object:
     """The addresses of the page are nobody's, so a socket cannot call from them; all else is as it is."""
-    from mailer.check.call import _call
+    from mailer.check.outside import _call
 
     def call(lookups: object, host: str, address: str, port: int, hello: str, _: object) -> object:
         return _call(lookups, host, address, port, hello, None)  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ from typing import Self
 import pytest
 import trustme
 
+from mailer.check.examine import sources
 from mailer.check.rules.host import public
-from mailer.check.sources import sources
 from mailer.config.model import Delivery
 from tests.fakes.processes import free_port
 from tests.fakes.script import Hang, Script
@@ -126,7 +126,7 @@ def test_nobody_to_call(look: Look, domain: str, evidence: str) -> None:
 
 
 def test_what_others_see(look: Look) -> None:
-    """Behind a translator of addresses, the address is the one that an MX host says it sees; and that is judged."""
+    """Behind a translator of addresses, the address is the one that an MX host says it sees; and that is looked at."""
     with Script(GREETS.format(seen=HOME)) as script:
         look.configure(PRIVATE.format(port=script.port), BIG)
         found = look("good.example", from_ips=("10.0.0.7",))
@@ -344,6 +344,6 @@ def test_the_route_to_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_way_to_the_world(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is said, and is not taken for a fault of the domain."""
-    monkeypatch.setattr("mailer.check.sources._routed", lambda *_: "")
+    monkeypatch.setattr("mailer.check.examine.routed", lambda *_: "")
     found = look.one("egress", "good.example", from_ips=())
     assert (found.result, found.evidence) == ("warn", "this host has no way to the world")

@@ -121,7 +121,7 @@ def test_a_relay_only(look: Look) -> None:
 
 
 def test_the_address_of_a_relay(look: Look) -> None:
-    """Who knows the address that a relay calls from says so: then it is judged, but by its own name and not by ours."""
+    """Who knows the address that a relay calls from says so: then it is looked at, but by its own name and not by ours."""
     look.configure(RELAY.format(host="10.0.0.5"), CONFIG.replace("mail.good.example", "app.inside.example"))
     found = look("good.example", from_ips=(HOME,))
     told = {(one.check, one.result) for one in found if not one.domain}
@@ -310,7 +310,7 @@ def test_tlsrpt(look: Look, domain: str, result: str, evidence: str) -> None:
 
 
 def test_a_private_address_is_nobodys(look: Look) -> None:
-    """Behind a translator of addresses it is said that nothing is known, and nothing that hangs on the address is judged."""
+    """Behind a translator of addresses it is said that nothing is known, and nothing that hangs on the address is looked at."""
     found = look("good.example", from_ips=("10.0.0.7",))
     assert [(one.result, one.subject) for one in found if one.check == "egress"] == [("warn", "10.0.0.7")]
     assert not [one for one in found if one.check in ("PTR", "blocklist")]

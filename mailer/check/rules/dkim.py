@@ -56,7 +56,7 @@ def _same(key: PrivateKey, found: PublicKey) -> bool:
     return found.kind == key.kind and found.holds(key.sign(b"mine"), b"mine")
 
 
-def judge(
+def findings(
     domain: str, keys: Sequence[tuple[Used, DnsRecords]], at: Situation, now: float, theirs: Sequence[DnsRecords] = ()
 ) -> Iterator[Finding]:
     """The keys that sign mail from `domain`, its own or those of a domain above it, each with the answer for its record.

@@ -1,7 +1,7 @@
 """DMARC: what a domain wants done with mail that nobody proves to be its own, and whether our mail is proved (RFC 9989).
 
 `path` says which names are asked, in which order; `found` makes of the answers which record holds and which domain is the
-organisational one (the tree walk of RFC 9989 §4.10). Then it is judged what we send: aligned is a signature by the domain of
+organisational one (the tree walk of RFC 9989 §4.10). Then comes what we send: aligned is a signature by the domain of
 the author, or, unless it asks for strictness, by one of the same organisation; and likewise the reverse-path.
 """
 
@@ -87,7 +87,7 @@ def consent(policy: DmarcPolicy, destination: str) -> str:
     return f"{policy.domain}._report._dmarc.{destination}"
 
 
-def judge(
+def findings(
     domain: str,
     policy: DmarcPolicy,
     signers: Sequence[str],

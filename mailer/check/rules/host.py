@@ -37,7 +37,7 @@ def public(sources: Sequence[OwnAddress]) -> list[str]:
     return [source.address for source in sources if allowed(source.address)]
 
 
-def judge_egress(sources: Sequence[OwnAddress]) -> Iterator[Finding]:
+def egress_findings(sources: Sequence[OwnAddress]) -> Iterator[Finding]:
     """Whether it is known what receivers see."""
     for source in sources:
         if allowed(source.address):
@@ -57,7 +57,7 @@ def elsewhere(relays: Sequence[str]) -> Finding:
     return Finding(EGRESS, ", ".join(relays) or "no relay", PASS, text)
 
 
-def judge_port(domain: str, calls: Sequence[Call], trouble: str) -> Finding:
+def port_finding(domain: str, calls: Sequence[Call], trouble: str) -> Finding:
     """Whether the MX hosts of `domain` could be called; `trouble`: why there are none to call."""
     if trouble:
         return Finding(PORT, domain, WARN, f"was not tried: {trouble}", "name a domain with check.port_domain whose MX hosts may be called")
@@ -75,7 +75,7 @@ def judge_port(domain: str, calls: Sequence[Call], trouble: str) -> Finding:
     return Finding(PORT, domain, PASS, evidence)
 
 
-def judge_clock(server: str, offset: float | None, trouble: str) -> Finding:
+def clock_finding(server: str, offset: float | None, trouble: str) -> Finding:
     """`offset`: how many seconds this clock is ahead of that of `server`."""
     if offset is None:
         return Finding(CLOCK, server, WARN, f"not compared: {trouble}", 'set check.time_server to one that answers, or to ""')

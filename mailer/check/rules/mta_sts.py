@@ -31,7 +31,7 @@ def url(domain: str) -> str:
     return f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
 
 
-def judge(domain: str, answer: DnsRecords, fetched: Fetched | None, mx: Sequence[str]) -> Finding:
+def finding(domain: str, answer: DnsRecords, fetched: Fetched | None, mx: Sequence[str]) -> Finding:
     """`fetched` is the policy, None where nobody had to ask for it; `mx` are the domain's hosts."""
     name = f"_mta-sts.{domain}"
     if answer.trouble:
@@ -83,7 +83,7 @@ def matches(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
 
 
-def judge_reports(domain: str, answer: DnsRecords, *, wanted: bool) -> Iterator[Finding]:
+def reports_findings(domain: str, answer: DnsRecords, *, wanted: bool) -> Iterator[Finding]:
     """TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3"""
     name = f"_smtp._tls.{domain}"
     publish = ZoneRecord(name, "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")

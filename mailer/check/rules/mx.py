@@ -21,7 +21,7 @@ def hosts(answer: DnsRecords) -> list[tuple[int, str]]:
     return sorted((int(preference), host) for preference, host in found)
 
 
-def judge(
+def findings(
     domain: str,
     mx: DnsRecords,
     addresses: Mapping[str, DnsRecords],

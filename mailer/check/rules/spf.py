@@ -63,7 +63,7 @@ def fresh(terms: Iterable[str]) -> str:
     return with_terms("v=spf1 ~all", terms)
 
 
-def judge(
+def findings(
     domain: str,
     answer: DnsRecords,
     by_address: Mapping[str, Evaluation],
@@ -161,7 +161,7 @@ def _relay(domain: str, record: str, relay: Outlet, evaluations: Mapping[str, Ev
     return Finding(CHECK, subject, WARN, text, "ask its operator for the term that belongs into the record")
 
 
-def judge_hello(hostname: str, answer: DnsRecords, by_address: Mapping[str, Evaluation]) -> Iterator[Finding]:
+def hello_findings(hostname: str, answer: DnsRecords, by_address: Mapping[str, Evaluation]) -> Iterator[Finding]:
     """The name that is said in EHLO, which counts for reports: they have no reverse-path. RFC 7208 §2.3"""
     check = f"{CHECK} of EHLO"
     if answer.trouble:

@@ -61,7 +61,7 @@ class Delivery(Section, header="[delivery]"):
     stop_timeout = Setting(DURATION, "How long a daemon that is told to stop waits for deliveries under way.", "30s")
 
 
-class TimeoutSettings(Section, header="[timeouts]"):
+class TimeoutSection(Section, header="[timeouts]"):
     """How long the other side may take in each phase of a session; see RFC 5321 section 4.5.3.2."""
 
     connect = Setting(PERIOD, "For the connection, and for the TLS handshake.", "30s")
@@ -87,7 +87,7 @@ class Retry(Section, header="[retry]"):
     jitter = Setting(FRACTION, "The part of each wait by which it varies at random, so that mail does not move in a herd.", 0.2)
 
 
-class BreakerSettings(Section, header="[breaker]"):
+class BreakerSection(Section, header="[breaker]"):
     """When a destination is left alone because nobody answers there.
 
     After some attempts in a row that found no host which would talk, its mail waits without being tried; then one attempt decides.

@@ -45,7 +45,7 @@ class Status(Section, header="[status]"):
     retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")
 
 
-class LogSettings(Section, header="[log]"):
+class LogSection(Section, header="[log]"):
     """What the daemon tells."""
 
     format = Setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")

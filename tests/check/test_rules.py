@@ -1,4 +1,4 @@
-"""The judges by themselves: what they make of answers, without any name server."""
+"""The rules by themselves: what they make of answers, without any name server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailer.check.evaluate import evaluate
 from mailer.check.examine import domains_of, situation_of
 from mailer.check.finding import DnsRecords, Finding, ZoneRecord, tagged, worst
-from mailer.check.rules import blocklist, dmarc, mta_sts, names, spf
+from mailer.check.rules import address, dmarc, mta_sts, spf
 from mailer.config import load
 from mailer.config.model import Config
 from mailer.mail.problem import Problem
@@ -149,17 +149,17 @@ def test_the_policy_for_domains_below() -> None:
     """sp= is for them, and p= where there is none."""
     for given_tags, word in (("p=reject; sp=none", "p=none"), ("p=reject", "p=reject")):
         found = policy("a.example.com", example_com=f"v=DMARC1; {given_tags}; rua=mailto:x@example.com")
-        assert word in next(dmarc.judge("a.example.com", found, ["example.com"], spf=True)).evidence
+        assert word in next(dmarc.findings("a.example.com", found, ["example.com"], spf=True)).evidence
 
 
 def test_strictness_is_for_the_very_domain() -> None:
     """With adkim=s a key of the domain above proves nothing; by itself SPF does."""
     found = policy("a.example.com", example_com="v=DMARC1; p=reject; adkim=s; rua=mailto:x@example.com")
-    *_, aligned = dmarc.judge("a.example.com", found, ["example.com"], spf=False)
+    *_, aligned = dmarc.findings("a.example.com", found, ["example.com"], spf=False)
     assert aligned.result == "fail"
-    *_, aligned = dmarc.judge("a.example.com", found, ["a.example.com"], spf=False)
+    *_, aligned = dmarc.findings("a.example.com", found, ["a.example.com"], spf=False)
     assert aligned.result == "pass"
-    *_, aligned = dmarc.judge("a.example.com", found, ["example.com"], spf=True)
+    *_, aligned = dmarc.findings("a.example.com", found, ["example.com"], spf=True)
     assert (aligned.result, "forwarded" in aligned.evidence) == ("warn", True)
 
 
@@ -168,8 +168,8 @@ def test_strictness_is_for_the_very_domain() -> None:
 
 def test_the_name_of_an_entry() -> None:
     """RFC 5782 §2.1 and §2.4: the octets, or the nibbles, backwards."""
-    assert blocklist.entry("192.0.2.99", "bl.example") == "99.2.0.192.bl.example"
-    nibbles = blocklist.entry("2001:db8:1:2:3:4:567:89ab", "bl.example")
+    assert address.entry("192.0.2.99", "bl.example") == "99.2.0.192.bl.example"
+    nibbles = address.entry("2001:db8:1:2:3:4:567:89ab", "bl.example")
     assert nibbles == "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.bl.example"
 
 
@@ -178,7 +178,7 @@ def test_the_name_of_an_entry() -> None:
 )
 def test_full_names(name: str, full: bool) -> None:
     """A name that can be in the DNS of the world."""
-    assert names.is_full(name) == full
+    assert address.is_full(name) == full
 
 
 @pytest.mark.parametrize(

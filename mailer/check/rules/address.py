@@ -1,11 +1,17 @@
-"""The name of an address: PTR leads to a name, the name back to the address, and it is the one that is said in EHLO.
+"""An address that mail comes from: its name, and whether blocklists have it.
 
-Large receivers refuse callers whose address has no name, IPv6 ones first of all.
+PTR leads to a name, the name back to the address, and it is the one that is said in EHLO (RFC 1912 §2.1). Large receivers refuse callers
+whose address has no name, IPv6 ones first of all.
+
+A DNS blocklist (RFC 5782) is asked by name: ``2.0.0.127.LIST`` for 127.0.0.2. It answers with an address in 127.0.0.0/8 for what is on
+it, and that there is no such name for what is not. Whoever asks too much, or through a resolver that thousands share, gets an address in
+127.255.255.0/24, or nothing at all, or lies: so each list is also asked for its test entries, of which one has to be on it and the other
+must not. Only a list that passes is believed.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
@@ -15,8 +21,12 @@ if TYPE_CHECKING:
 
     from mailer.check.finding import DnsRecords
 
-CHECK = "PTR"
+POINTER = "PTR"
 HELLO = "EHLO"
+BLOCKLIST = "blocklist"
+LISTED, NOT_LISTED = "127.0.0.2", "127.0.0.1"  # the test entries, RFC 5782 §5
+_ANSWERS = IPv4Network("127.0.0.0/8")
+_REFUSALS = IPv4Network("127.255.255.0/24")
 
 
 def pointer(address: str) -> str:
@@ -29,7 +39,7 @@ def is_full(hostname: str) -> bool:
     return "." in hostname and not hostname.endswith((".local", ".localdomain", ".internal", ".lan", ".home"))
 
 
-def judge(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], hostname: str) -> Finding:
+def pointer_finding(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], hostname: str) -> Finding:
     """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it.
 
     `hostname` is what is said in EHLO, empty where somebody else calls.
@@ -37,34 +47,34 @@ def judge(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], host
     publish = ZoneRecord(pointer(address), "PTR", f"{hostname}.") if is_full(hostname) else None
     whose = "whoever gave you the address publishes it; ask there"
     if ptr.trouble:
-        return unknown(CHECK, address, ptr.trouble)
+        return unknown(POINTER, address, ptr.trouble)
     if not ptr.records:
-        return Finding(CHECK, address, FAIL, "it has no name: many refuse mail from there", whose, publish)
+        return Finding(POINTER, address, FAIL, "it has no name: many refuse mail from there", whose, publish)
     back = [name for name in ptr.records if name in forward and _is_at(address, forward[name])]
     if not back:
         return _not_back(address, ptr, forward, publish)
     if hostname and hostname not in back:
         text = f"its name is {back[0]}, and this host calls itself {hostname}"
         advice = f"let it call itself {back[0]} (mailer.hostname, or hello of its [[source]]), or change the name of the address"
-        return Finding(CHECK, address, WARN, text, advice, publish)
+        return Finding(POINTER, address, WARN, text, advice, publish)
     name = hostname or back[0]
     if _made_up(address, name):
         text = f"{name} looks like a name that a provider gave out by number"
-        return Finding(CHECK, address, WARN, text, "choose a name of your own; some refuse these", None)
-    return Finding(CHECK, address, PASS, f"{name}, and that is at {address}")
+        return Finding(POINTER, address, WARN, text, "choose a name of your own; some refuse these", None)
+    return Finding(POINTER, address, PASS, f"{name}, and that is at {address}")
 
 
 def _not_back(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], publish: ZoneRecord | None) -> Finding:
     name = ptr.records[0]
     trouble = next((forward[name].trouble for name in ptr.records if name in forward and forward[name].trouble), "")
     if trouble:
-        return unknown(CHECK, address, trouble)
+        return unknown(POINTER, address, trouble)
     known = ", ".join(forward[name].records) if name in forward else ""
     text = f"its name is {name}, which is {f'at {known}' if known else 'nowhere'}, and not there"
     type = "AAAA" if ip_address(address).version == 6 else "A"
     if publish and name == publish.value.rstrip("."):
-        return Finding(CHECK, address, FAIL, text, "let the name lead back to the address", ZoneRecord(name, type, address))
-    return Finding(CHECK, address, FAIL, text, "let the address have the name of this host", publish)
+        return Finding(POINTER, address, FAIL, text, "let the name lead back to the address", ZoneRecord(name, type, address))
+    return Finding(POINTER, address, FAIL, text, "let the address have the name of this host", publish)
 
 
 def _is_at(address: str, forward: DnsRecords) -> bool:
@@ -78,7 +88,7 @@ def _made_up(address: str, name: str) -> bool:
     return len(parts) == 4 and all(words.count(part) >= parts.count(part) for part in set(parts))
 
 
-def judge_hello(hostname: str, addresses: DnsRecords, egress: tuple[str, ...]) -> Iterator[Finding]:
+def hello_findings(hostname: str, addresses: DnsRecords, egress: tuple[str, ...]) -> Iterator[Finding]:
     """Whether the name that is said in EHLO is one, and is at the addresses that call."""
     if not is_full(hostname):
         text = f"this host calls itself {hostname}, which is no name in the DNS: many refuse that"
@@ -98,3 +108,42 @@ def judge_hello(hostname: str, addresses: DnsRecords, egress: tuple[str, ...]) -
         yield Finding(HELLO, hostname, worth, text, "let the name lead to the address", publish)
         return
     yield Finding(HELLO, hostname, PASS, f"{hostname} is at {', '.join(addresses.records)}")
+
+
+def entry(address: str, blocklist: str) -> str:
+    """The name to ask for. RFC 5782 §2.1, §2.4"""
+    return f"{ip_address(address).reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{blocklist}"
+
+
+def blocklist_finding(
+    address: str, blocklist: str, answer: DnsRecords, why: DnsRecords, listed: DnsRecords, not_listed: DnsRecords
+) -> Finding:
+    """`answer` is that for `entry`, `why` its TXT records; the last two are those for the test entries."""
+    subject = f"{address} at {blocklist}"
+    for each in (answer, listed, not_listed):
+        if problem := _unusable(each):
+            return _silent(subject, problem)
+    if not listed.records or not_listed.records:
+        lies = "knows nothing, not even its own test entry" if not listed.records else "says yes to everything"
+        return _silent(subject, f"it {lies}")
+    if not answer.records:
+        return Finding(BLOCKLIST, subject, PASS, "not listed")
+    said = f": {why.records[0]}" if why.records else ""
+    text = f"listed ({', '.join(answer.records)}){said}"
+    return Finding(BLOCKLIST, subject, FAIL, text, f"find out why, mend it, and ask {blocklist} to take it off")
+
+
+def _unusable(answer: DnsRecords) -> str:
+    """Why an answer is neither yes nor no; empty if it is one."""
+    if answer.trouble:
+        return answer.trouble
+    if any(ip_address(record) in _REFUSALS for record in answer.records):
+        return f"it refuses to answer ({answer.records[0]}), as lists do that are asked through a resolver many share"
+    if any(ip_address(record) not in _ANSWERS for record in answer.records):
+        return f"it answers with {answer.records[0]}, as no list does"
+    return ""
+
+
+def _silent(subject: str, problem: str) -> Finding:
+    advice = "ask through a resolver of your own, or leave it out of check.blocklists"
+    return Finding(BLOCKLIST, subject, WARN, f"cannot be asked: {problem}", advice)
