@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.outcome import reach
+from mailer.net.aside import REFUSED, portions
 from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply
 
-from ..net.portions import REFUSED, portions
 from .connection import Answer, Mail
 from .errors import SessionError, beside, joined
 from .exchange import too_many, transact
@@ -81,7 +81,7 @@ class CourierSession(Protocol):
         """
 
     def end(self) -> None:
-        """There is no more work for now."""
+        """Take leave for now: there is no more work."""
 
 
 Meaning = Callable[[str, "Phase", Reply], "Cause | None"]
