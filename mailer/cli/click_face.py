@@ -133,7 +133,7 @@ class ClickGroup(click.Group):
         self.unknown = unknown
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
-        """Their names, in order."""
+        """The names of the commands, in order."""
         return [*self.summaries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
