@@ -17,11 +17,10 @@ from mailer.bounces import REPORTED, Quota
 from mailer.bounces.reports import EVERYBODY, asked_of, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
-from mailer.net.aside import LARGE, aside
+from mailer.net.aside import LARGE, MANY, aside, portions
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage, Note
 from mailer.submit import Request, submit
 
-from mailer.net.aside import MANY, portions
 from ..transport.verdict import kept_back
 from . import age
 

@@ -241,7 +241,7 @@ class End(NamedTuple):
 
 
 class Done(NamedTuple):
-    """It is done, and durable as far as the step promises that; `reports` are the IDs of those that were put now."""
+    """The step is done, and durable as far as the step promises that; `reports` are the IDs of those that were put now."""
 
     reports: tuple[str, ...] = ()
 
