@@ -41,7 +41,7 @@ Act = Literal["hold", "release", "retry", "cancel", "replay"]
 
 
 class NoSuchMessage(Problem):
-    """There is no message of that ID in the spool (no-such)."""
+    """The spool has no message of that ID (no-such)."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"no message {id} is in the spool", "no-such")
@@ -333,7 +333,7 @@ class Spool(Protocol):
         """The bytes of a message that was loaded. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`, `MemoryError`."""
 
     def forget(self, entries: Sequence[Entry]) -> None:
-        """These are not going to be leased soon, or not any more: what is kept in memory for that goes."""
+        """Let go of what is kept in memory for `entries`, which are not going to be leased soon, or not any more."""
 
     def shrink(self) -> None:
         """Memory is short: the content of what waits is read again when its turn comes."""
@@ -367,7 +367,7 @@ class Spool(Protocol):
         """Let it go on; whether a daemon heard of it. Raises `Problem` (no-such) if it does not wait."""
 
     async def suspensions(self) -> Suspensions:
-        """All of them, those that are over too. Raises `Problem` (bad-message), `OSError`."""
+        """All suspensions, those that are over too. Raises `Problem` (bad-message), `OSError`."""
 
     async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:
         """The clock was set, and shows so many seconds more: what was suspended by the old one lasts as long. Raises `Problem`."""
