@@ -19,7 +19,7 @@ from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.message import Change
 from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
-from mailer.submit import Request, read_all
+from mailer.submit import Submission, read_all
 
 from . import read_input
 from .options import usage
@@ -36,7 +36,7 @@ TEXTS = ("--text", "--text-file", "--html", "--html-file")
 """The options that say what the message says. With one of them standard input is not read, unless it is that file."""
 
 
-def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str]) -> Request:
+def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str]) -> Submission:
     """The message that the options make, those of `composing` that were given. Raises `Problem` (usage, bad-message, no-such, io-error).
 
     Its request id and its priority are as the message itself has them.
@@ -51,7 +51,7 @@ def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str
         data, bcc = email.encode(bad), email.hidden(bad)
     except EmailError as error:
         raise Problem(f"{error}; nothing was queued", "bad-message") from None
-    return Request(
+    return Submission(
         data,
         sender=given.text("--sender"),
         recipients=bad,

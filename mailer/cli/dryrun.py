@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import SubmissionSettings
     from mailer.mail.message import Change
-    from mailer.submit import Prepared, Request
+    from mailer.submit import Prepared, Submission
 
     from .options import Given
 
 STYLES = {"relayed": "busy", "left": "bad", "refused": "bad", "mended": "wait", "changed": "busy", "removed": "quiet", "added": "quiet"}
 
 
-def show(given: Given, request: Request, settings: SubmissionSettings) -> int:
+def show(given: Given, request: Submission, settings: SubmissionSettings) -> int:
     """Print what `request` would become, with ``-v`` the message itself, too; nothing is written. Raises `Problem` as submission does."""
     prepared = prepare(request, settings, time.time())
     prepared.changes += _relayed(given, prepared)

@@ -13,7 +13,7 @@ import time
 from mailer.config.quick import submission
 from mailer.mail.envelope import dump_json, is_request_id, queue_priority
 from mailer.mail.problem import Problem
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 
 from . import complain, mute, read_input
 from .exit_codes import OK
@@ -129,14 +129,14 @@ def _copy(given: Given, done: Submitted) -> None:
         sys.stderr.write(f"mailer: {done.envelope.id} is queued, but no copy could be kept: {error.filename}: {error.strerror}\n")
 
 
-def _request(given: Given, settings: SubmissionSettings) -> Request:
+def _request(given: Given, settings: SubmissionSettings) -> Submission:
     """A message that the options compose, or a whole one on standard input. Raises `Problem` (usage, bad-message, no-such, io-error)."""
     if composing := [name for name in given.values if name in COMPOSING]:
         from .composed import composed
 
         request = composed(given, settings, composing)
     else:
-        request = Request(
+        request = Submission(
             read_input(settings, quiet=given.flag("--quiet")),
             sender=given.text("--sender"),
             recipients=given.operands,

@@ -19,7 +19,7 @@ import time
 
 from mailer.config.quick import submission
 from mailer.mail.problem import Problem
-from mailer.submit import Request, check_size, submit
+from mailer.submit import Submission, refuse_larger, submit
 
 from .exit_codes import OK
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
@@ -71,7 +71,7 @@ def run(arguments: list[str]) -> int:
 def _send(asked: Asked) -> int:
     settings = submission()
     with refusing("the message was read"):
-        request = Request(
+        request = Submission(
             _message(settings, dots=asked.dots),
             sender=asked.sender,
             recipients=asked.recipients,
@@ -130,7 +130,7 @@ def _message(settings: SubmissionSettings, *, dots: bool) -> bytes:
         except OSError as error:
             raise Problem(f"cannot read the message: {error.strerror}; nothing was queued", "io-error") from None
         size += len(part)
-        check_size(size, settings)
+        refuse_larger(size, settings)
         parts.append(part)
         window = held + part
         dot = _lone_dot(window, at_end=not part) if dots else -1

@@ -23,7 +23,7 @@ from mailer.mail.text import one_line
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerSettings, ServerState
 from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
-from mailer.submit import Request, check_recipient, submit
+from mailer.submit import Submission, check_recipient, submit
 
 from .exit_codes import OK, TRY_AGAIN
 from .signals import deaf
@@ -97,7 +97,7 @@ class PipeSession:
         return None
 
     def _put(self, body: Body) -> Reply:
-        request = Request(body.content, sender=body.sender, recipients=body.recipients, options=self._options(body.recipients))
+        request = Submission(body.content, sender=body.sender, recipients=body.recipients, options=self._options(body.recipients))
         try:
             with deaf():
                 done = submit(request, self._settings, time.time())

@@ -24,8 +24,8 @@ from mailer.mail.dates import rfc5322
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.header_repair import mended_header
 from mailer.mail.message import Message, header_end, normalise, without_preface
+from mailer.mail.named import newest, resent
 from mailer.mail.once import single
-from mailer.mail.resent import newest, resent
 
 from .errors import ErrorKind, SmtpError
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 MAX_LINE = 998  # octets without the line end, RFC 5321 §4.5.3.1.6
@@ -184,6 +184,13 @@ class Change:
         return f"{self.action} {self.what}: {went} ({self.why})" if self.before or self.after else f"{self.action} {self.what}: {self.why}"
 
 
+ENVELOPE = (
+    ("Bcc", (b"bcc", b"resent-bcc"), "nobody but its recipient may know"),  # RFC 5322 §3.6.3
+    ("Return-Path", (b"return-path",), "the host that delivers it says that"),  # RFC 5321 §4.4
+)
+"""What only the envelope says when mail leaves."""
+
+
 class Message:
     """A normalised message in two parts: `header`, lines each ending in CRLF, and `rest`.
 
@@ -269,3 +276,21 @@ class Message:
             if at == len(header) or header[at] not in b" \t":
                 yield start, at
                 start = at
+
+
+def without_envelope(message: Message, changes: list[Change]) -> Message:
+    """`message` without what only its envelope says when it leaves; what went is added to `changes`."""
+    shown = message.without(*(name for _, names, _ in ENVELOPE for name in names))
+    if len(shown.header) < len(message.header):
+        for what, names, why in ENVELOPE:
+            if gone := [value for name in names for value in message.values(name)]:
+                changes.append(Change("removed", what, ", ".join(gone), "", why))
+    return shown
+
+
+def completed(message: Message, makers: Mapping[str, Callable[[], str]], changes: list[Change]) -> Message:
+    """`message` with each field that it lacks and `makers` makes, at the end of its header; what was added is added to `changes`."""
+    have = {name for name, _ in message.fields()}
+    added = [Change("added", name, "", make(), "there was none") for name, make in makers.items() if name.lower().encode() not in have]
+    changes += added
+    return message.with_fields(*(f"{change.what}: {change.after}" for change in added)) if added or not message.rest else message

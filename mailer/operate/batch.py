@@ -14,7 +14,7 @@ from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.batch import Letter, Post, Sack
-from mailer.submit import Prepared, Request, prepare
+from mailer.submit import Prepared, Submission, prepare
 
 from . import bundle
 
@@ -113,7 +113,7 @@ class Loader:
         if filled.full:
             self._next()
 
-    def _let_pass(self, request: Request | Problem) -> None:
+    def _let_pass(self, request: Submission | Problem) -> None:
         """Of two messages with one request id the first is put first: the second waits until that is done."""
         key = "" if isinstance(request, Problem) else request.request_id
         if key and (key in self._now.keys or (self._before and key in self._before.keys)):
@@ -121,7 +121,7 @@ class Loader:
             self._next()
         self._now.keys.add(key)
 
-    def _begin(self, request: Request | Problem, filled: Filled) -> Prepared | Problem:
+    def _begin(self, request: Submission | Problem, filled: Filled) -> Prepared | Problem:
         if isinstance(request, Problem):
             return request
         try:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.message import BOM, Change, Message, normalise
 from mailer.mail.problem import Problem
-from mailer.submit import Request
+from mailer.submit import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ LINE = 1 << 20  # bytes of an mbox that are looked at together
 class Item(NamedTuple):
     """One message of a batch: its request or what is wrong with it, and how far the input is read by then, in bytes."""
 
-    request: Request | Problem
+    request: Submission | Problem
     read: int
 
 
@@ -144,7 +144,7 @@ def _json_lines(first: bytes, stream: IO[bytes], wishes: Wishes) -> Iterator[Ite
         line = stream.readline(most + 1)
 
 
-def _request(data: bytes, wishes: Wishes) -> Request | Problem:
+def _request(data: bytes, wishes: Wishes) -> Submission | Problem:
     """The request for a whole message."""
     if len(data) > wishes.largest:
         return Problem(f"the message is larger than {wishes.largest} bytes (submission.max_message_size)", "bad-message")
@@ -156,7 +156,7 @@ def _request(data: bytes, wishes: Wishes) -> Request | Problem:
         key = Message.split(normalise(data)).value(name) or ""
         if problem := _unfit(key, wishes.request_id_from):
             return problem
-    return Request(
+    return Submission(
         data,
         sender=wishes.sender,
         recipients=wishes.recipients,
@@ -166,7 +166,7 @@ def _request(data: bytes, wishes: Wishes) -> Request | Problem:
     )
 
 
-def _composed(line: bytes, wishes: Wishes) -> Request | Problem:
+def _composed(line: bytes, wishes: Wishes) -> Submission | Problem:
     """The request for what a line of JSON describes."""
     from mailer.compose import Composition, EmailError, EmailLimits
     from mailer.compose.payload import load, whole
@@ -186,7 +186,7 @@ def _composed(line: bytes, wishes: Wishes) -> Request | Problem:
         if problem := _unfit(key, wishes.request_id_from) if wishes.request_id_from else None:
             return problem
         bad: list[str] = []
-        return Request(
+        return Submission(
             email.encode(bad),
             sender=wishes.sender,
             bcc=email.hidden(bad),

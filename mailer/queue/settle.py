@@ -19,7 +19,7 @@ from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, MANY, aside, portions
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage, Note
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 
 from ..transport.verdict import kept_back
 from . import age
@@ -341,7 +341,7 @@ class Settler:
         if self._over_quota(sender, now):
             return
         try:
-            submit(Request(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
+            submit(Submission(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
         except Problem as failure:
             self.quota.give_back(sender)
             self.quota.give_back(EVERYBODY)

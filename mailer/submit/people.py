@@ -1,4 +1,4 @@
-"""The people that the envelope names: who sends a message, who gets it, and whether one of them is a name of this machine.
+"""The steps of submission that find people: who sends a message, who gets it, and whether one of them is a name of this machine.
 
 All who were written are there, also those who can get nothing, with the reason.
 """
@@ -17,11 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.config.sections import SubmissionSettings
-    from mailer.mail.message import Message
-    from mailer.rewriting import Rules
-
-    from . import Request
+    from .draft import Draft, Submission
 
 SHOWN = 5  # bad addresses that a refusal names
 
@@ -30,21 +26,21 @@ PEOPLE = AUTHORS | {b"to", b"cc", b"resent-to", b"resent-cc"}
 """The fields that name people, and are shown; of those, the ones that name who writes, and who is answered."""
 
 
-def rules_for(request: Request, message: Message, settings: SubmissionSettings) -> Rules | None:
-    """The rules of identity; None where they would change nothing: there are none but for names without a domain, and no such name."""
-    if not (settings.rules or _has_bare_name(request, message, everywhere=bool(settings.default_domain))):
-        return None
-    from mailer.rewriting import Rules
+def identity(draft: Draft) -> None:
+    """Have the rules of identity where they would change something: some are set, or there is a name without a domain."""
+    if draft.settings.rules or _has_bare_name(draft, everywhere=bool(draft.settings.default_domain)):
+        from mailer.rewriting import Rules
 
-    return Rules(settings, _user)
+        draft.rules = Rules(draft.settings, _user)
 
 
-def _has_bare_name(request: Request, message: Message, *, everywhere: bool) -> bool:
+def _has_bare_name(draft: Draft, *, everywhere: bool) -> bool:
     """Whether an author has no domain, or one that means something here only; or `everywhere` somebody else."""
-    sender = [request.sender] if request.sender and "@" in request.sender else []
-    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*written_in(request), *request.bcc, request.sender or "@x.y")))):
+    asked = draft.asked
+    sender = [asked.sender] if asked.sender and "@" in asked.sender else []
+    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*_listed(asked), *asked.bcc, asked.sender or "@x.y")))):
         return True
-    for name, field in message.fields():
+    for name, field in draft.message.fields():
         if name in AUTHORS or (everywhere and name in PEOPLE):
             value = field.partition(b":")[2].decode("utf-8", "replace")
             if any(map(_is_bare, address.listed(value))):
@@ -67,31 +63,30 @@ def _user() -> str:
         return f"uid-{os.getuid()}"
 
 
-def recipients_of(
-    request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]
-) -> list[Recipient]:
-    """Each address once, with the field that names it; the command line first, as it was written there.
+def recipients(draft: Draft) -> None:
+    """Find each address once, with the field that names it; the command line first, as it was written there.
 
     Who cannot get mail is among them, with the outcome that this has: the others get theirs, and the sender a report. Raises `Problem`
     where that is not wanted, and where nobody is left.
     """
+    asked, settings = draft.asked, draft.settings
     types: dict[str, str] = {}
-    if request.from_header:  # whoever names sender and recipients has no use for what finds them in a header
+    if asked.from_header:  # whoever names sender and recipients has no use for what finds them in a header
         from mailer.mail import named
 
-        types = named.recipients(message)
-    for text in request.bcc:
+        types = named.recipients(draft.message)
+    for text in asked.bcc:
         types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
     problems: list[Problem] = []
-    for text in (*written_in(request), *types):
-        for recipient in _stands_for(text, types.get(text, "to"), settings, rules, changes, problems):
+    for text in (*_listed(asked), *types):
+        for recipient in _stands_for(text, types.get(text, "to"), draft, problems):
             found.setdefault(same(recipient.address), recipient)
-    if not found and not request.from_header:
+    if not found and not asked.from_header:
         raise Problem("no recipient: name one, or take them from the header with -t", "usage")
     if not found:
         raise Problem("no recipient: the message has no To, Cc or Bcc field with an address", "bad-message")
-    if problems and (request.whole or settings.strict or all(map(_gets_nothing, found.values()))):
+    if problems and (asked.whole or settings.strict or all(map(_gets_nothing, found.values()))):
         kinds = {problem.kind for problem in problems}
         said = "; ".join(dict.fromkeys(map(str, problems[:SHOWN])))
         raise Problem(f"{said}; nothing was queued", kinds.pop() if len(kinds) == 1 else "bad-message")
@@ -100,17 +95,17 @@ def recipients_of(
             f"{len(found)} recipients are more than {settings.max_recipients} (submission.max_recipients); nothing was queued",
             "bad-message",
         )
-    return list(found.values())
+    draft.recipients = list(found.values())
 
 
-def written_in(request: Request) -> list[str]:
+def _listed(asked: Submission) -> list[str]:
     """The addresses that the command line names, one by one. Raises `Problem` (bad-message) where one tries to break out of its line."""
-    for argument in request.recipients:
+    for argument in asked.recipients:
         char = next((char for char in argument if not char.isprintable() and char != "\t"), "")
         if char:
             error = AddressError(argument, f"it holds the control character U+{ord(char):04X}")
             raise Problem(f"{error}; nothing was queued", "bad-message")
-    return [text for argument in request.recipients for text in _written(argument)]
+    return [text for argument in asked.recipients for text in _written(argument)]
 
 
 def _written(text: str) -> list[str]:
@@ -122,29 +117,27 @@ def _written(text: str) -> list[str]:
     return written(text)
 
 
-def _stands_for(
-    text: str, type: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change], problems: list[Problem]
-) -> list[Recipient]:
+def _stands_for(text: str, type: str, draft: Draft, problems: list[Problem]) -> list[Recipient]:
     """The recipients that somebody means by `text`; what is wrong with it is added to `problems`."""
     addresses: Sequence[str] = ()
     wrong: Sequence[Problem] = ()
     why, shown = "", address.printable(text)
     found = []
     try:
-        if rules is None:
-            addresses = [address.parse(text, settings.default_domain).path]
+        if draft.rules is None:
+            addresses = [address.parse(text, draft.settings.default_domain).path]
         else:
-            became = rules.recipient(text)
+            became = draft.rules.recipient(text)
             addresses, wrong, why = became.addresses, became.problems, became.why
             if became.discards and not addresses:
                 found.append(_settled(shown, type, DISCARDED, f"discarded: {why}"))
     except AddressError as error:
         wrong = [Problem(str(error), "bad-message")]
     if why and (addresses or found):
-        changes.append(Change("changed", "envelope recipient", shown, ", ".join(addresses) or "/dev/null", why))
+        draft.changes.append(Change("changed", "envelope recipient", shown, ", ".join(addresses) or "/dev/null", why))
     if wrong:
         reason = "; ".join(dict.fromkeys(map(str, wrong)))
-        changes.append(Change("refused", "envelope recipient", shown, "", reason.removeprefix(f"{shown!r} is not an address: ")))
+        draft.changes.append(Change("refused", "envelope recipient", shown, "", reason.removeprefix(f"{shown!r} is not an address: ")))
         found.append(_settled(shown, type, MISWRITTEN if wrong[0].kind == "bad-message" else ALIAS, reason))
         problems += wrong
     return [*(Recipient(one, type) for one in addresses), *found]
@@ -174,42 +167,58 @@ def same(text: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-def sender_of(request: Request, message: Message, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
-    """The reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Problem` (bad-message).
+def sender(draft: Draft) -> None:
+    """Find the reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Problem` (bad-message).
 
     A program that writes a bad From cannot mend it either: its mail goes, and reports come to who we are.
     """
-    if request.sender is not None:
-        text = one[0] if len(one := _written(request.sender)) == 1 else request.sender
-        return _reverse_path(text, settings, rules, changes)
+    asked = draft.asked
+    if asked.sender is not None:
+        draft.sender = _reverse_path(one[0] if len(one := _written(asked.sender)) == 1 else asked.sender, draft)
+        return
     from mailer.mail import named
 
-    text = named.author(message)
+    text = named.author(draft.message)
+    if not text:
+        draft.sender = _reverse_path(_own(draft), draft)
+        return
     try:
-        if text:
-            return _reverse_path(text, settings, rules, changes)
-    except Problem as failure:
-        if request.whole or settings.strict:
+        draft.sender = _reverse_path(text, draft)
+    except Problem as problem:
+        if asked.whole or draft.settings.strict:
             raise
         shown = address.printable(text)
-        why = str(failure).removesuffix("; nothing was queued").removeprefix(f"the sender {shown!r} is not an address: ")
-        sender = _own(settings, rules, changes)
-        changes.append(Change("refused", "envelope sender", shown, sender, f"{why}; reports go to {sender}"))
-        return sender
-    return _own(settings, rules, changes)
+        why = str(problem).removesuffix("; nothing was queued").removeprefix(f"the sender {shown!r} is not an address: ")
+        draft.sender = _reverse_path(_own(draft), draft)
+        draft.changes.append(Change("refused", "envelope sender", shown, draft.sender, f"{why}; reports go to {draft.sender}"))
 
 
-def _own(settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
-    return _reverse_path((rules and rules.own()) or settings.sender(), settings, rules, changes)
+def _own(draft: Draft) -> str:
+    """Who we are."""
+    return (draft.rules and draft.rules.own()) or draft.settings.sender()
 
 
-def _reverse_path(text: str, settings: SubmissionSettings, rules: Rules | None, changes: list[Change]) -> str:
+def _reverse_path(text: str, draft: Draft) -> str:
     try:
-        if rules is None or text.strip(" \t") in ("", "<>"):
-            return address.parse_reverse_path(text, settings.default_domain or settings.hostname)
-        became = rules.author(text)
+        if draft.rules is None or text.strip(" \t") in ("", "<>"):
+            return address.parse_reverse_path(text, draft.settings.default_domain or draft.settings.hostname)
+        became = draft.rules.author(text)
     except AddressError as error:
         raise Problem(f"the sender {error}; nothing was queued", "bad-message") from None
     if became.why:
-        changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
+        draft.changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
     return became.addresses[0]
+
+
+def author_of(draft: Draft) -> str:
+    """The From field of a message without one: the sender, with the full name if there is one."""
+    author = draft.sender or _own(draft)
+    name = "".join(char for char in " ".join(draft.asked.full_name.split()) if char.isprintable())
+    if not name:
+        return draft.rules.written(author) if draft.rules else author
+    if name.isascii():
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{author}>'
+    from email.header import Header
+
+    return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"

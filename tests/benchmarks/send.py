@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.config.quick import submission
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 from tests.benchmarks.measure import RECIPIENT, SENDER, cost, figure, in_turns, median, message, program, ratio
 from tests.peers.postfix import DAEMONS, Postfix, scratch
 
@@ -145,7 +145,7 @@ def submissions(data: bytes, count: int) -> None:
     seconds = []
     for _ in range(count):
         begin = time.perf_counter()
-        submit(Request(data, sender=SENDER, from_header=True), settings, time.time())
+        submit(Submission(data, sender=SENDER, from_header=True), settings, time.time())
         seconds.append(time.perf_counter() - begin)
     seconds.sort()
     figure("submit", [1000 * one for one in seconds], "ms", 2)

@@ -32,12 +32,12 @@ from tests.peers.smtpsink import SmtpSink
 ONE_BY_ONE = """
 import sys, time
 from mailer.config.quick import submission
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 spool, count, file, sender, recipient = sys.argv[1:]
 settings = submission(None, spool)
 data = open(file, "rb").read()
 for _ in range(int(count)):
-    submit(Request(data, sender=sender, recipients=[recipient]), settings, time.time())
+    submit(Submission(data, sender=sender, recipients=[recipient]), settings, time.time())
 """
 
 

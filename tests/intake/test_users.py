@@ -217,9 +217,9 @@ def test_request_ids_are_each_users_own_by_both_ways(machine: Machine) -> None:
 def test_fifty_at_once_with_one_key_are_one_message(machine: Machine, daemon: bool) -> None:
     """By both ways, from one user's many processes and threads."""
     code = (
-        "import os, sys, threading, time\nfrom mailer.config.quick import submission\nfrom mailer.submit import Request, submit\n"
+        "import os, sys, threading, time\nfrom mailer.config.quick import submission\nfrom mailer.submit import Submission, submit\n"
         "settings = submission()\nprinted = []\n"
-        "def one(): printed.append(submit(Request(sys.argv[1].encode(), recipients=['you@example.net'], request_id='k'),"
+        "def one(): printed.append(submit(Submission(sys.argv[1].encode(), recipients=['you@example.net'], request_id='k'),"
         " settings, time.time()).envelope.id)\n"
         "threads = [threading.Thread(target=one) for _ in range(10)]\n"
         "[thread.start() for thread in threads]\n[thread.join() for thread in threads]\nprint(*printed)"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mailer.mail.message import normalise
 from mailer.mail.problem import Problem
-from mailer.submit import Request, prepare
+from mailer.submit import Submission, prepare
 from tests.fakes.mail import NOW
 from tests.mail.test_message import SMUGGLING
 from tests.submit.door import WHOLE, Door, fields
@@ -65,7 +65,7 @@ def test_a_header_over_the_limit_is_not_read(tmp_path: Path) -> None:
 
 def test_preparing_writes_nothing(door: Door) -> None:
     """Neither a spool nor anything in it; what it says is what submission does."""
-    prepared = prepare(Request(WHOLE, recipients=["a@example.com"]), door.settings, NOW)
+    prepared = prepare(Submission(WHOLE, recipients=["a@example.com"]), door.settings, NOW)
     assert not Path(door.spool.root).exists()
     assert prepared.content == WHOLE
     assert prepared.changes == []

@@ -9,7 +9,7 @@ import pytest
 
 from mailer.mail.message import normalise
 from mailer.mail.problem import Problem
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 from tests.fakes.mail import NOW
 from tests.submit.door import ME, WHOLE, Door
 
@@ -26,7 +26,7 @@ def test_the_same_request_is_one_message(door: Door) -> None:
 def test_what_we_add_makes_no_difference(door: Door) -> None:
     """Date and Message-ID of the repetition would be others."""
     first = door.submit(b"Subject: x\n\nhello\n", request_id="k")
-    again = submit(Request(b"Subject: x\n\nhello\n", recipients=["you@example.net"], request_id="k"), door.settings, NOW + 60)
+    again = submit(Submission(b"Subject: x\n\nhello\n", recipients=["you@example.net"], request_id="k"), door.settings, NOW + 60)
     assert again.envelope.id == first.envelope.id
     assert again.envelope.message_id == ""
 
@@ -35,9 +35,9 @@ def test_what_we_add_makes_no_difference(door: Door) -> None:
 def test_another_request_under_the_same_id_is_refused(door: Door, change: dict[str, Any]) -> None:
     """Another text, another sender, other people: 65."""
     same: dict[str, Any] = {"data": WHOLE, "sender": "s@example.com", "recipients": ["a@example.com"]}
-    submit(Request(request_id="k", **same), door.settings, NOW)
+    submit(Submission(request_id="k", **same), door.settings, NOW)
     with pytest.raises(Problem, match="was used for another message") as caught:
-        submit(Request(request_id="k", **(same | change)), door.settings, NOW)
+        submit(Submission(request_id="k", **(same | change)), door.settings, NOW)
     assert caught.value.kind == "bad-message"
     assert len(door.spool.ids("queued")) == 1
 
@@ -45,7 +45,7 @@ def test_another_request_under_the_same_id_is_refused(door: Door, change: dict[s
 def test_a_message_can_be_named_by_its_maker(door: Door) -> None:
     """A report's ID follows from what it reports on."""
     id = "01M7XZE2ZPFN5M9C7PXGDNNSF8"
-    assert submit(Request(WHOLE, recipients=["a@example.com"]), door.settings, NOW, id=id).envelope.id == id
+    assert submit(Submission(WHOLE, recipients=["a@example.com"]), door.settings, NOW, id=id).envelope.id == id
     assert door.spool.ids("queued") == [id]
 
 

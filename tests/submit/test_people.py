@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.submit import Request, submit
+from mailer.submit import Submission, submit
 from tests.fakes.mail import NOW
 from tests.fakes.nameplate import Nameplate
 from tests.submit.door import ME, WHOLE, Door, fields
@@ -46,10 +46,10 @@ def test_nobody_reads_who_else_got_it(door: Door, field: bytes, from_header: boo
 def test_a_message_without_a_recipient_is_refused(door: Door) -> None:
     """64 if none was given on the command line, 65 if the header has none."""
     with pytest.raises(Problem, match="no recipient: name one, or take them from the header with -t") as caught:
-        submit(Request(WHOLE), door.settings, NOW)
+        submit(Submission(WHOLE), door.settings, NOW)
     assert caught.value.kind == "usage"
     with pytest.raises(Problem, match="no recipient: the message has no To, Cc or Bcc field") as caught:
-        submit(Request(b"To: undisclosed-recipients:;\n\n", from_header=True), door.settings, NOW)
+        submit(Submission(b"To: undisclosed-recipients:;\n\n", from_header=True), door.settings, NOW)
     assert caught.value.kind == "bad-message"
 
 
@@ -57,7 +57,7 @@ def test_a_message_without_a_recipient_is_refused(door: Door) -> None:
 def test_one_bad_address_costs_the_others_nothing(tmp_path: Path, address: str) -> None:
     """The good ones get it; the bad one has failed already, in words that name it; refused where nobody is left, or none may be."""
     door, header = Door(tmp_path), f"To: {address}, good@example.com\n\n".encode()
-    for request in (Request(WHOLE, recipients=["good@example.com", address]), Request(header, from_header=True)):
+    for request in (Submission(WHOLE, recipients=["good@example.com", address]), Submission(header, from_header=True)):
         done = submit(request, door.settings, NOW)
         (good,) = (one for one in done.envelope.recipients if one.outcome is None)
         (bad,) = (one for one in done.envelope.recipients if one.outcome)
@@ -173,7 +173,7 @@ def test_who_sends_it_on_gets_the_reports(door: Door, field: bytes, sender: str)
 def test_mail_that_is_sent_on_again_goes_to_those_of_the_last_time(door: Door) -> None:
     """Who got it by an earlier re-sending has it."""
     data = b"Resent-From: b@example.net\nResent-To: c@example.net\nResent-From: a@example.net\nResent-To: b@example.net\n"
-    done = submit(Request(data + WHOLE, from_header=True), door.settings, NOW)
+    done = submit(Submission(data + WHOLE, from_header=True), door.settings, NOW)
     assert [person.address for person in done.envelope.recipients] == ["c@example.net"]
 
 
@@ -186,7 +186,7 @@ def test_mail_that_is_sent_on_again_goes_to_those_of_the_last_time(door: Door) -
 @pytest.mark.parametrize("name", ["To", "Cc", "Bcc", "Resent-To"])
 def test_everybody_who_is_written_is_a_recipient(door: Door, name: str, value: str) -> None:
     """Without a comma, folded, with blanks around @ and dots: in the header and as one argument."""
-    done = submit(Request(f"{name}: {value}\nSubject: x\n\n".encode(), from_header=True), door.settings, NOW)
+    done = submit(Submission(f"{name}: {value}\nSubject: x\n\n".encode(), from_header=True), door.settings, NOW)
     assert [person.address for person in done.envelope.recipients] == ["a@example.net", "b@example.net"]
     done = door.submit(WHOLE, value.replace("\n", ""))
     assert [person.address for person in done.envelope.recipients] == ["a@example.net", "b@example.net"]
@@ -197,7 +197,7 @@ def test_an_international_domain_needs_no_smtputf8(tmp_path: Path) -> None:
     door = Door(tmp_path, default_domain="zuhause.bücher.example", aliases=(("ops", ("x@bücher.example", "jörg@bücher.example")),))
     a = "xn--bcher-kva.example"
     data = "From: me@bücher.example\nTo: Jo <jo@bücher.example>, root\nSubject: x\n\n".encode()
-    done = submit(Request(data, recipients=["arg@BÜCHER.example", "ops"], from_header=True), door.settings, NOW)
+    done = submit(Submission(data, recipients=["arg@BÜCHER.example", "ops"], from_header=True), door.settings, NOW)
     found = [person.address for person in done.envelope.recipients]
     assert found == [f"arg@{a}", f"x@{a}", "jörg@bücher.example", f"jo@{a}", f"root@zuhause.{a}"]
     assert done.envelope.sender == f"me@{a}"
@@ -218,7 +218,7 @@ def test_cron_mail_to_a_real_address(tmp_path: Path) -> None:
     """As cron calls sendmail: the envelope and the header say the same, and nobody is left who means nothing elsewhere."""
     rules = {"aliases": (("root", ("anna@example.com",)),), "authors": (("*", "Server <server@example.com>"),)}
     door = Door(tmp_path, **rules)
-    done = submit(Request(CRON, sender="root", from_header=True), door.settings, NOW)
+    done = submit(Submission(CRON, sender="root", from_header=True), door.settings, NOW)
     assert done.envelope.sender == "server@example.com"
     assert [person.address for person in done.envelope.recipients] == ["anna@example.com"]
     content = door.spool.content(done.envelope.id)
@@ -273,7 +273,7 @@ def test_what_is_refused_for_an_alias_is_a_mistake_of_the_configuration(tmp_path
 def test_an_alias_hides_those_behind_it_from_nobody_but_bcc(tmp_path: Path) -> None:
     """A name in Bcc is followed, and stands nowhere."""
     door = Door(tmp_path, aliases=(("ops", ("anna@example.com",)),))
-    done = submit(Request(b"To: x@example.com\nBcc: ops\n\n", from_header=True), door.settings, NOW)
+    done = submit(Submission(b"To: x@example.com\nBcc: ops\n\n", from_header=True), door.settings, NOW)
     assert [(person.address, person.type) for person in done.envelope.recipients] == [("x@example.com", "to"), ("anna@example.com", "bcc")]
     assert b"anna" not in door.spool.content(done.envelope.id)
     assert [change.before for change in done.changes if change.action == "removed"] == ["ops"]
@@ -285,7 +285,7 @@ def test_an_alias_hides_those_behind_it_from_nobody_but_bcc(tmp_path: Path) -> N
 def test_a_message_that_is_sent_on_goes_to_those_it_is_sent_on_to(door: Door) -> None:
     """Where Resent-To, Resent-Cc or Resent-Bcc name somebody, To and Cc say who had it before."""
     data = b"To: first@example.net\nCc: old@example.net\nResent-To: new@example.net\nResent-Bcc: Blind <blind@example.net>\n\nhello\n"
-    request = Request(data, from_header=True, recipients=["more@example.net"])
+    request = Submission(data, from_header=True, recipients=["more@example.net"])
     envelope = submit(request, door.settings, NOW).envelope
     assert [recipient.address for recipient in envelope.recipients] == ["more@example.net", "new@example.net", "blind@example.net"]
     assert b"blind" not in door.spool.content(envelope.id)
