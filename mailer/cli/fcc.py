@@ -9,14 +9,13 @@ write anywhere, and the user could not read the copy.
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from contextlib import contextmanager
 from errno import EPERM
 from stat import S_ISDIR, S_ISLNK, S_ISVTX, S_IWOTH
 
-from mailer.io import durable
+from mailer.io.maildir import make_maildir, write_message
 from mailer.mail.problem import Problem, from_os
 
 TYPE_CHECKING = False
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1000  # on the way to a file; the kernel follows 40 links
 
-_count = itertools.count(1)
-
 
 def prepare(maildir: str) -> None:
     """Make the Maildir `maildir` if it is not there. Raises `Problem` (cannot-create, no-permission): nothing was queued yet."""
@@ -37,9 +34,7 @@ def prepare(maildir: str) -> None:
             known = os.path.isdir(f"{maildir}/cur") or not os.path.lexists(maildir)
             if not known and (not os.path.isdir(maildir) or os.listdir(maildir)):
                 raise Problem(f"{maildir} is no Maildir; nothing was queued", "cannot-create")
-            for path in (maildir, *(f"{maildir}/{name}" for name in ("tmp", "new", "cur"))):
-                if not os.path.isdir(path):
-                    os.mkdir(path, 0o700)
+            make_maildir(maildir)
     except OSError as error:
         raise from_os("cannot make the Maildir for the copy; nothing was queued", error.filename or maildir, error) from None
 
@@ -47,18 +42,12 @@ def prepare(maildir: str) -> None:
 def keep(maildir: str, envelope: Envelope, content: bytes) -> str:
     """Write the copy, marked as seen; returns its path. Raises `OSError`.
 
-    Under ``tmp/`` first and then renamed, so that no reader sees half of one. Lines end in LF, as in every Maildir.
+    Lines end in LF, as in every Maildir.
     """
-    host = os.uname().nodename.replace("/", "\\057").replace(":", "\\072")
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    name = f"{seconds}.M{nanoseconds // 1000}P{os.getpid()}Q{next(_count)}.{host}"
     hidden = ", ".join(recipient.address for recipient in envelope.recipients if recipient.type == "bcc")
     bcc = f"Bcc: {hidden}\n".encode() if hidden else b""
-    target = f"{maildir}/cur/{name}:2,S"
     with _as_owner(maildir):
-        durable.write_new(f"{maildir}/tmp/{name}", (bcc, content.replace(b"\r\n", b"\n")))
-        durable.publish(f"{maildir}/tmp/{name}", target)
-    return target
+        return write_message(maildir, (bcc, content.replace(b"\r\n", b"\n")), time.time(), seen=True)
 
 
 @contextmanager

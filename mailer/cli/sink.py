@@ -18,7 +18,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
-from mailer.sink.maildir import Refusal
+from mailer.sink.server import Refusal
 from mailer.smtp.server_events import PHASES
 
 from .exit_codes import OK

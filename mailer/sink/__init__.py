@@ -11,8 +11,13 @@
 
 What it can do: take mail as any server does (`mailer.smtp.server`, with STARTTLS, AUTH and pipelining);
 answer any code at any phase, late or never; drop the connection; hide and offer extensions; greylist.
-`Moods` says what, `Temper` decides, `SinkSession` carries it out on one connection, `Sink` is the whole. Connections come from the
-accept loop of `mailer.net.server`.
+
+=============  ===================================================================================
+`server`       `Sink`, the whole, on the accept loop of `mailer.net.server`; `SinkThread`
+`session`      one connection
+`faults`       `Moods` says what goes wrong, `Temper` decides when
+`certificate`  a certificate of its own making, or of files
+=============  ===================================================================================
 
 What comes in goes to a list in memory, a Maildir, or nowhere but into a count. Nothing is sent on, ever.
 """
@@ -20,8 +25,6 @@ What comes in goes to a list in memory, a Maildir, or nowhere but into a count. 
 from __future__ import annotations
 
 from .faults import Moods
-from .maildir import Received
-from .server import Sink
-from .thread import SinkThread
+from .server import Received, Sink, SinkThread
 
 __all__ = ["Moods", "Received", "Sink", "SinkThread"]

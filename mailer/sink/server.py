@@ -1,21 +1,28 @@
-"""The sink as a whole: where it listens, the moods, and what was received.
+"""The sink as a whole: where it listens, the moods, and what was received; and one in a thread of its own (`SinkThread`).
 
 Start it with ``async with``, or `start` and `close`. It listens on the loopback interface unless it is told
 otherwise; the command line refuses to tell it otherwise without ``--public``.
+
+Above a message in a Maildir, which is kept byte by byte (CRLF and all), stand the lines that tell its envelope: ``Return-Path: <sender>``
+and one ``Delivered-To: recipient`` for each. Nothing is synced to disk: what a sink keeps is worth no more than the test that sent it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 from mailer.config.kinds import check_port
+from mailer.io.maildir import make_maildir, write_message
+from mailer.mail.problem import from_os
 from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
@@ -23,7 +30,6 @@ from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Question, 
 from mailer.smtp.server_state import ServerSettings
 
 from .faults import Fault, Moods, Temper
-from .maildir import Maildir, Received, Refusal
 from .session import HANDSHAKE_SECONDS, SinkSession
 
 IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
@@ -33,6 +39,34 @@ _NOT_KEPT = Reply.own(452, "4.3.1", "the message cannot be kept")
 _NO_TLS = Reply.own(454, "4.7.0", "TLS is not available")  # RFC 3207 §4
 _LET_IN = Reply.own(235, "2.7.0", "welcome")
 _WRONG = Reply.own(535, "5.7.8", "wrong user name or password")
+
+
+class Received(NamedTuple):
+    """One message that was taken. `content` is what was meant: CRLF line ends, no dots doubled for the way."""
+
+    sender: str  # "" is the null reverse-path
+    recipients: tuple[str, ...]
+    content: bytes
+    peer: str  # the client's IP address
+    tls: str = ""  # the version, e.g. "TLSv1.3", "" without
+    user: str = ""  # who authenticated, "" if nobody did
+    hello: str = ""  # what the client called itself
+    at: float = 0.0  # seconds since the epoch
+    parameters: Mapping[str, str] = {}  # of MAIL: SIZE, BODY, …
+    path: str = ""  # the file, where messages are kept in a Maildir
+
+
+class Refusal(NamedTuple):
+    """One command or message that was not taken, for the sink's own log."""
+
+    phase: str
+    code: int  # 0 where the connection was dropped instead of an answer
+    enhanced: str
+    text: str
+    peer: str
+    sender: str = ""
+    recipient: str = ""
+    at: float = 0.0
 
 
 class Sink:
@@ -74,7 +108,13 @@ class Sink:
         self.idle = idle
         self.implicit_tls = implicit_tls
         self._keep = keep
-        self._maildir = Maildir(maildir) if maildir else None
+        self._maildir = maildir
+        if maildir:
+            try:
+                os.makedirs(maildir, mode=0o700, exist_ok=True)
+                make_maildir(maildir)
+            except OSError as error:
+                raise from_os("the messages cannot be kept", maildir, error) from None
         self.address = host, port  # as asked for; the port that it got is `port`
         self._name = name
         self._mechanisms = tuple(mechanisms)
@@ -206,7 +246,8 @@ class Sink:
         )
         if self._maildir:
             try:
-                received = received._replace(path=self._maildir.keep(received))
+                parts = envelope_lines(received), received.content
+                received = received._replace(path=write_message(self._maildir, parts, received.at, synced=False))
             except OSError:
                 return _NOT_KEPT
         elif self._keep:
@@ -226,3 +267,79 @@ class Sink:
         sender = question.sender if isinstance(question, (MailFrom, Body)) else session.machine.sender
         recipient = question.address if isinstance(question, Rcpt) else ""
         told(Refusal(phase, reply.code, reply.enhanced, reply.text, session.peer, sender, recipient, time.time()))
+
+
+def envelope_lines(received: Received) -> bytes:
+    """The envelope as header fields. Addresses were checked on their way in and hold no line end."""
+    lines = [f"Return-Path: <{received.sender}>", *(f"Delivered-To: {address}" for address in received.recipients)]
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+class SinkThread:
+    """Takes what `Sink` takes; use it with ``with``. Its methods wait, where those of `Sink` are awaited."""
+
+    def __init__(self, moods: Moods | None = None, **settings: Any) -> None:
+        self._arguments = moods, settings
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="mailer-sink", daemon=True)
+        self._sink: Sink
+        self._loop: asyncio.AbstractEventLoop
+        self._stop: asyncio.Event
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._error:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._sink.port
+
+    @property
+    def messages(self) -> list[Received]:
+        """What has been received so far."""
+        return list(self._sink.messages)
+
+    @property
+    def count(self) -> int:
+        """How many messages have been taken."""
+        return self._sink.count
+
+    @property
+    def moods(self) -> Moods:
+        """How it behaves; see `Sink.moods`."""
+        return self._sink.moods
+
+    @moods.setter
+    def moods(self, moods: Moods) -> None:
+        async def change() -> None:
+            self._sink.moods = moods
+
+        asyncio.run_coroutine_threadsafe(change(), self._loop).result()
+
+    def received(self, count: int, seconds: float = 10.0) -> list[Received]:
+        """Wait until `count` messages have been taken; returns all of them. Raises `TimeoutError`."""
+        return list(asyncio.run_coroutine_threadsafe(self._sink.received(count, seconds), self._loop).result())
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        moods, settings = self._arguments
+        async with Sink(moods, **settings) as sink:
+            self._sink, self._loop, self._stop = sink, asyncio.get_running_loop(), asyncio.Event()
+            self._ready.set()
+            await self._stop.wait()

@@ -11,7 +11,7 @@ import pytest
 
 from mailer.mail.problem import Problem
 from mailer.sink import Moods, Received, Sink, SinkThread
-from mailer.sink.maildir import Refusal
+from mailer.sink.server import Refusal
 from tests.fakes import waiting
 from tests.sink.peer import Peer
 from tests.sink.served import GOOD, with_peer, with_sink

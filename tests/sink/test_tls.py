@@ -13,7 +13,7 @@ import trustme
 from mailer.mail.problem import Problem
 from mailer.sink import Moods, Received, Sink
 from mailer.sink.certificate import context, self_signed
-from mailer.sink.maildir import Refusal
+from mailer.sink.server import Refusal
 from tests.sink.peer import Peer
 from tests.sink.served import GOOD, with_peer, with_sink
 

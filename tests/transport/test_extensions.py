@@ -10,8 +10,7 @@ import pytest
 
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.sink.faults import Moods
-from mailer.sink.maildir import Received
-from mailer.sink.server import Sink
+from mailer.sink.server import Received, Sink
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.connection import Answer, Connection, Endpoint, Mail, Timeouts
 
