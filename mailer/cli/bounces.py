@@ -78,7 +78,7 @@ COMMAND = Subcommand(
         FROM,
         DOMAIN,
         Option("--since", metavar="WHEN", help="only what failed since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z"),
-        Option("--by", metavar="WHAT", help="count by reason, domain or code, most frequent first"),
+        Option("--by", metavar="WHAT", words=[*GROUPS], help="count by reason, domain or code, most frequent first"),
         LIMIT,
         JSON,
     ),

@@ -110,6 +110,12 @@ def show(given: Given) -> int:
     return OK
 
 
+def _keys(given: Given) -> list[str]:
+    """What can be set, where a KEY comes next."""
+    config = file.load(given.text("--config"), given.text("--spool"))
+    return [] if len(given.operands) % 2 else [row["key"] for row in model.as_rows(config)]
+
+
 def change(given: Given) -> int:
     """Change settings in the file, all of them or none."""
     words = given.operands
@@ -167,6 +173,7 @@ COMMANDS = {
         about="KEY is section.name, such as mailer.hostname or relay.out.host. Nothing else in the file changes. "
         "If the new file would be wrong, the old one stays; so settings that need each other are given together.",
         operands="KEY VALUE [KEY VALUE…]",
+        words=_keys,
         examples=(
             "mailer config set mailer.hostname mail.example.com",
             "mailer config set relay.out.host smtp.example.com relay.out.port 587",

@@ -196,6 +196,11 @@ def _one(given: Given, what: str) -> str:
     return given.operands[0]
 
 
+def _signing(given: Given) -> list[str]:
+    """The domains that have keys."""
+    return [*dict.fromkeys(key.domain for key in _config(given).dkim)]
+
+
 def _config(given: Given) -> Config:
     from mailer.config import load
 
@@ -203,8 +208,18 @@ def _config(given: Given) -> Config:
 
 
 SELECTOR = Option("--selector", metavar="NAME", help="the selector: the name of the key in the DNS")
-TYPE = Option("--type", metavar="TYPE", help="the kind of key: rsa, which all verify, or ed25519, which many do not know; by default rsa")
-BITS = Option("--bits", metavar="BITS", help="of an RSA key: 2048, 3072 or 4096; by default 2048, or as many as the key before")
+TYPE = Option(
+    "--type",
+    metavar="TYPE",
+    words=("rsa", "ed25519"),
+    help="the kind of key: rsa, which all verify, or ed25519, which many do not know; by default rsa",
+)
+BITS = Option(
+    "--bits",
+    metavar="BITS",
+    words=("2048", "3072", "4096"),
+    help="of an RSA key: 2048, 3072 or 4096; by default 2048, or as many as the key before",
+)
 
 COMMANDS = {
     "keygen": Subcommand(
@@ -227,6 +242,7 @@ COMMANDS = {
         "forms of DNS providers want it, and in strings of at most 255 octets, as zone files want it. Of a key that is "
         "retired, it says until when its record is needed.",
         operands="[DOMAIN]",
+        words=_signing,
         examples=("mailer dkim record", "mailer dkim record example.com --zone"),
         options=(
             SELECTOR,
@@ -258,9 +274,10 @@ COMMANDS = {
         "one. What is in flight then still refers to the old record: it is told until when that is needed. "
         "A running daemon takes each step on with SIGHUP.",
         operands="DOMAIN",
+        words=_signing,
         options=(
             SELECTOR,
-            Option("--type", metavar="TYPE", help="only the keys of this type, rsa or ed25519"),
+            Option("--type", metavar="TYPE", words=("rsa", "ed25519"), help="only the keys of this type, rsa or ed25519"),
             BITS,
             Option("--unchecked", help="let the new key sign without looking for its record"),
         ),

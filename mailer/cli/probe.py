@@ -10,6 +10,7 @@ from mailer.operate.probe import become, config_for, probe, reactions_of, sender
 from . import show
 from .exit_codes import OK
 from .options import JSON, Option, Subcommand, usage
+from .selectors import relays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,8 +149,10 @@ COMMAND = Subcommand(
         "nor sent where mail would not send them."
     ),
     operands="RELAY|HOST[:PORT]",
+    words=relays,
     options=(
-        Option("--tls", metavar="MODE", help="of a HOST: none, opportunistic, starttls or implicit; by default opportunistic, "
+        Option("--tls", metavar="MODE", words=("none", "opportunistic", "starttls", "implicit"),
+               help="of a HOST: none, opportunistic, starttls or implicit; by default opportunistic, "
                "and implicit on port 465"),
         Option("--from", metavar="ADDRESS", help="ask about this sender; of a HOST, too"),
         Option("--timeout", metavar="SECONDS", help=f"how long each step may take; {PATIENCE} by default"),

@@ -13,7 +13,7 @@ from mailer.spool.suspensions import Suspension, target_of
 from . import show
 from .exit_codes import OK
 from .options import JSON, Given, Option, Subcommand, usage
-from .selectors import spool_of
+from .selectors import relays, spool_of
 from .show import Column, Line, Table, exact, moment
 
 WHAT = "DESTINATION is relay:NAME, mx:HOST, a domain, or *.domain for those below it; `mailer route ADDRESS` shows where mail goes."
@@ -105,6 +105,7 @@ COMMANDS = {
             "meanwhile; it outlives the daemon, and can be said while none runs.\n\n" + WHAT
         ),
         operands="DESTINATION",
+        words=lambda given: [f"relay:{name}" for name in relays(given)],
         examples=("mailer queue pause relay:out --for 2h --why 'provider down'", "mailer queue pause '*.example.net'"),
         options=(
             Option("--for", metavar="DURATION", help="for so long (30m, 2h, 1d); otherwise until it is resumed"),
@@ -118,6 +119,7 @@ COMMANDS = {
         summary="let mail for a paused destination go on",
         about="What waited because of it is due at once.\n\n" + WHAT,
         operands="DESTINATION",
+        words=lambda given: [each.target for each in queue.paused(spool_of(given), time.time())],
         options=(JSON,),
         examples=("mailer queue resume relay:out",),
         epilog="exit codes: 0 · 64 usage · 67 it is not paused",

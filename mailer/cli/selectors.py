@@ -28,10 +28,19 @@ TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
 DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
 WORDS = (*PENDING, SCHEDULED, *FINAL)
-STATE = Option("--state", "--status", metavar="STATUS", repeat=True, help="only mail that is " + ", ".join(WORDS) + "; may be repeated")
+STATE = Option(
+    "--state", "--status", metavar="STATUS", repeat=True, words=WORDS, help="only mail that is " + ", ".join(WORDS) + "; may be repeated"
+)
 SINCE = Option("--since", metavar="WHEN", help="only mail since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z")
 OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer ago than this: 30m, 2h, 1d")
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
+
+
+def relays(given: Given) -> list[str]:
+    """The names of the relays that are configured. Raises `Problem` (bad-config)."""
+    from mailer.config import load
+
+    return [*load(given.text("--config"), given.text("--spool")).relays]
 
 
 def spool_of(given: Given, *, new: bool = False) -> SpoolDirectory:

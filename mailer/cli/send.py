@@ -214,7 +214,8 @@ COMMAND = Subcommand(
         Option("--list-unsubscribe", metavar="URI", help="compose: how to leave the list, https://… (by one click) or mailto:…",
                repeat=True),
         Option("--from-json", metavar="FILE", help="compose: all of it from an object of JSON; - for standard input"),
-        Option("--priority", metavar="WORD", help="high, normal or low, in the queue and to the reader; composed mail can be highest or "
+        Option("--priority", metavar="WORD", words=("high", "normal", "low"),
+               help="high, normal or low, in the queue and to the reader; composed mail can be highest or "
                "lowest, too"),
         Option("--strict", help="refuse what else is mended (65): lines too long, octets that do not say what they are or say it falsely, "
                "fields twice, an address among others that is none"),
@@ -224,7 +225,8 @@ COMMAND = Subcommand(
         Option("--at", metavar="TIME", help="send it then: 2026-11-22T08:00:00Z; '2026-11-22 08:00' or 08:00 in local time; "
                "a moment that has passed is now"),
         Option("--delay", metavar="DURATION", help="send it after 90s, 5m, 4h or 2d; until then `mailer queue cancel ID` takes it back"),
-        Option("--dsn", metavar="WORDS", help="ask for reports: some of success,failure,delay, or never; and full or headers"),
+        Option("--dsn", metavar="WORDS", words=("success", "failure", "delay", "never"),
+               help="ask for reports: some of success,failure,delay, or never; and full or headers"),
         Option("--fcc", metavar="MAILDIR", help="keep a copy there, once the message is queued; root does so as its owner"),
         Option("--batch", metavar="PATH", optional=True, help="send many: the messages of an mbox, a Maildir or JSON lines; of standard "
                "input without PATH"),

@@ -156,7 +156,12 @@ COMMAND = Subcommand(
         OLDER,
         LIMIT,
         Option("--destinations", help="how much waits for whom and since when, and how it stands with each destination"),
-        Option("--by", metavar="WHAT", help="with --destinations: count by destination, domain or reason"),
+        Option(
+            "--by",
+            metavar="WHAT",
+            words=("destination", "domain", "reason"),
+            help="with --destinations: count by destination, domain or reason",
+        ),
         Option("--watch", "-w", help="keep showing it, until Ctrl-C"),
         JSON,
     ),
