@@ -51,6 +51,27 @@ the program behaves as these do; see
 """
 
 ENVIRONMENT = """\
+.SH COMPLETION
+A shell completes commands, options, and values that can be known, once it has read what
+.B mailer
+prints with
+.B _MAILER_COMPLETE
+set to
+.BR bash_source ,
+.B zsh_source
+or
+.BR fish_source .
+In
+.IR ~/.bashrc ,
+.I ~/.zshrc
+and
+.IR ~/.config/fish/config.fish :
+.PP
+.EX
+eval "$(_MAILER_COMPLETE=bash_source mailer)"
+eval "$(_MAILER_COMPLETE=zsh_source mailer)"
+env _MAILER_COMPLETE=fish_source mailer | source
+.EE
 .SH ENVIRONMENT
 .TP
 .B MAILER_CONFIG
