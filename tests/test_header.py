@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from mailer.client.letter import letter
 from mailer.config.sections.intake import Submitter
-from mailer.dkim.author import domains
-from mailer.dkim.sign import Seal, draft
+from mailer.dkim.sign import Seal, domains, draft
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface

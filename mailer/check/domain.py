@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.config.secret import Owner, keeper_of, read_key
-from mailer.dkim.author import nearest
 from mailer.dkim.key import name
+from mailer.dkim.sign import nearest
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 

@@ -1,4 +1,5 @@
-"""The canonical forms of RFC 6376 §3.4: what a signature is about, whatever a mail system does to blanks and folds.
+"""The canonical forms of RFC 6376 §3.4: what a signature is about, whatever a mail system does to blanks and folds;
+and the lists of ``name=value`` in signatures and key records (RFC 6376 §3.2).
 
 Written for speed, since each message that leaves goes through here: every step looks first whether there is anything
 to do, and then does it to the whole text at once. The cost grows with the length of the text and with nothing else.
@@ -18,6 +19,10 @@ LINES = 1 << 14  # line ends that are written at a time
 FOLD = re.compile(rb"\r\n(?=[ \t])")
 _BLANKS = re.compile(rb"[ \t]+")
 
+BLANKS = " \t\r\n"  # around the names and values of tags
+_FOLDS = re.compile(r"[ \t\r\n]+")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
 
 def relaxed_field(name: bytes, value: bytes) -> bytes:
     """A field as the relaxed form has it, without its line end; `value` is all that follows the colon. RFC 6376 §3.4.2"""
@@ -25,7 +30,7 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
 
 
 def relaxed_value(value: bytes) -> bytes:
-    """Unfolded, each run of blanks as one space, none at the ends."""
+    """The value of a field unfolded, each run of blanks as one space, none at the ends. RFC 6376 §3.4.2"""
     if b"\r\n" in value:
         value = FOLD.sub(b"", value.removesuffix(b"\r\n"))
     if b"\t" in value or b"  " in value:
@@ -39,7 +44,7 @@ def simple_field(name: bytes, value: bytes) -> bytes:
 
 
 def relaxed_body(body: bytes) -> bytes:
-    """Blanks at the ends of lines gone, other runs of them one space, empty lines at the end gone. RFC 6376 §3.4.4"""
+    """A body as the relaxed form has it: no blanks at the ends of lines, other runs of them one space, no empty lines at the end. §3.4.4"""
     body = _relaxed(body)
     if body.endswith(b" "):
         body = body[:-1]
@@ -70,7 +75,7 @@ class RelaxedBody:
         self._any = False
 
     def feed(self, block: bytes) -> None:
-        """One more block."""
+        """Take one more block of the body."""
         text = _relaxed(self._held + block)
         end = len(text) - next((len(tail) for tail in (b" \r", b"\r", b" ") if text.endswith(tail)), 0)
         self._held = text[end:]
@@ -95,7 +100,7 @@ class RelaxedBody:
 
 
 def simple_body(body: bytes) -> bytes:
-    """As it is, but for empty lines at the end; an empty body is one line end. RFC 6376 §3.4.3"""
+    """A body as it is, without empty lines at the end; an empty one is one line end. RFC 6376 §3.4.3"""
     return body[: _before_empty_lines(body)] + b"\r\n"
 
 
@@ -112,3 +117,29 @@ def _before_empty_lines(body: bytes) -> int:
 
 FIELDS: dict[str, Callable[[bytes, bytes], bytes]] = {"relaxed": relaxed_field, "simple": simple_field}
 BODIES: dict[str, Callable[[bytes], bytes]] = {"relaxed": relaxed_body, "simple": simple_body}
+
+
+class TagError(ValueError):
+    """A text that is no list of tags; `str()` says why."""
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """The tags of `text` in their order, each value without blanks at its ends. Raises `TagError`."""
+    tags: dict[str, str] = {}
+    parts = text.split(";")
+    if not parts[-1].strip(BLANKS):
+        parts.pop()
+    for part in parts:
+        name, equals, value = part.partition("=")
+        name = name.strip(BLANKS)
+        if not equals or not _NAME.fullmatch(name):
+            raise TagError("it is no list of tags")
+        if name in tags:
+            raise TagError(f"it has two tags {name}=")
+        tags[name] = value.strip(BLANKS)
+    return tags
+
+
+def without_blanks(value: str) -> str:
+    """`value` less the blanks and folds in it, as base64 and lists of names may have them."""
+    return _FOLDS.sub("", value)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from . import tags
+from .canonical import BLANKS, TagError, read_tags, without_blanks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class KeyProblem(ValueError):
 
 
 class RevokedKey(KeyProblem):
-    """The record is there and holds no key: nothing that it signed is to be believed, RFC 6376 §3.6.1."""
+    """A key whose record is there and holds none: nothing that it signed is to be believed, RFC 6376 §3.6.1."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -58,7 +58,7 @@ class PrivateKey:
 
     @property
     def algorithm(self) -> str:
-        """What ``a=`` says."""
+        """The algorithm, as ``a=`` of a signature says it. RFC 6376 §3.3"""
         return ALGORITHMS[self.kind]
 
     @property
@@ -118,8 +118,8 @@ def _ed25519(key: Ed25519PrivateKey, pem: bytes) -> PrivateKey:
 def public_key(text: str) -> PublicKey:
     """The key that a TXT record publishes. Raises `KeyProblem`."""
     try:
-        found = tags.read(text)
-    except tags.TagError as error:
+        found = read_tags(text)
+    except TagError as error:
         raise KeyProblem(f"the record is no key: {error}") from None
     if found.get("v", "DKIM1") != "DKIM1" or ("v" in found and next(iter(found)) != "v"):
         raise KeyProblem("the record is no key: it does not begin with v=DKIM1")
@@ -134,7 +134,7 @@ def public_key(text: str) -> PublicKey:
     flags = _names(found.get("t", ""))
     kind = found.get("k", "rsa")
     try:
-        bits, holds = _checker(kind, b64decode(tags.without_blanks(found["p"]), validate=True))
+        bits, holds = _checker(kind, b64decode(without_blanks(found["p"]), validate=True))
     except KeyProblem:
         raise
     except Exception:  # each malformed key has an exception of its own, down to one for an even exponent
@@ -143,7 +143,7 @@ def public_key(text: str) -> PublicKey:
 
 
 def _names(value: str) -> set[str]:
-    return {name.strip(tags.BLANKS) for name in value.split(":")}
+    return {name.strip(BLANKS) for name in value.split(":")}
 
 
 def _checker(kind: str, data: bytes) -> tuple[int, Callable[[bytes, bytes], bool]]:

@@ -11,25 +11,36 @@ What is in the signature, and why:
 
 8-bit text is encoded before it is signed, where that can be: a system on the way that takes only 7 bits would do it
 later and break the signature (RFC 6376 §5.3).
+
+DMARC asks that the domain of a signature is that of the From field, or part of the same organisation (RFC 7489 §3.1.1). So
+the key that signs is that of the very domain, else that of the nearest domain above it which has one: mail from
+``news.shop.example.com`` is signed by ``shop.example.com`` if that has a key, else by ``example.com``. Nobody has a key for a
+public suffix, so no list of those is needed. Mail from a domain of somebody else is not signed: no key fits.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from mailer.mail.address import AddressError, parse
+from mailer.mail.address_list import in_header
+from mailer.mail.domain import ascii_domain
 from mailer.mail.downgrade import seven_bit
-from mailer.mail.message import PIECE, blocks, header_end
+from mailer.mail.message import PIECE, Message, blocks, header_end
 
 from .canonical import FOLD, WSP, RelaxedBody, relaxed_body, relaxed_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .key import PrivateKey
+
+T = TypeVar("T")
 
 SEALED = (
     b"from", b"to", b"cc", b"subject", b"date", b"reply-to", b"message-id", b"mime-version", b"content-type",
@@ -52,7 +63,7 @@ _SIGNED = _KEPT.union(SEALED)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """One who signs: the `key` that is published for `selector` at `domain`; a signature holds for `lifetime` seconds."""
+    """A signer: the `key` that is published for `selector` at `domain`; a signature holds for `lifetime` seconds."""
 
     domain: str
     selector: str
@@ -69,7 +80,7 @@ class Part(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A message that lacks nothing but the values of its signatures. It is `content` that they belong to and stand above."""
+    """A message that lacks nothing but the values of its signatures, which stand above `content` and sign that."""
 
     content: bytes
     parts: Sequence[Part]
@@ -157,3 +168,36 @@ def _field(text: bytes, value: bytes) -> bytes:
     """The whole field, with its line end."""
     lines = b"\r\n\t".join([value[start : start + WIDTH] for start in range(0, len(value), WIDTH)])
     return b"DKIM-Signature: %b%b\r\n" % (text, lines)
+
+
+_FROM = re.compile(rb"(?:\A|\r\n)from[ \t]*:", re.IGNORECASE)
+_PLAIN = re.compile(rb"(?:[\w .-]*<| *)[\w.+=-]+@([A-Za-z0-9.-]+)>?\r\n(?![ \t])", re.ASCII)
+"""How nearly all From fields look. What it finds, the reader of addresses finds too; it only takes longer."""
+
+
+def domains(content: bytes) -> Iterator[str]:
+    """The domains of the From field of `content`, a normalised message, as the DNS has them.
+
+    A second From field makes the message wrong (RFC 5322 §3.6); it does not decide who signs.
+    """
+    end = header_end(content)
+    field = _FROM.search(content, 0, end)
+    if field is None:
+        return
+    if plain := _PLAIN.match(content, field.end(), end):
+        yield plain[1].decode().lower()
+        return
+    for text in in_header(next(Message.split(content[:end]).values(b"from"), "")):
+        try:
+            yield ascii_domain(parse(text).domain)
+        except (AddressError, ValueError):
+            continue
+
+
+def nearest(domain: str, known: Mapping[str, T]) -> T | None:
+    """What `known` has for `domain`, or for the nearest domain above it; None if that is nothing."""
+    while domain:
+        if (found := known.get(domain)) is not None:
+            return found
+        domain = domain.partition(".")[2]
+    return None

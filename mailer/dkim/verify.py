@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.domain import ascii_domain
 from mailer.mail.message import Message
 
-from . import tags
-from .canonical import BODIES, FIELDS
+from .canonical import BLANKS, BODIES, FIELDS, TagError, read_tags, without_blanks
 from .key import ALGORITHMS, KeyProblem, name, public_key
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _broken(why: str) -> _Refused:
 
 @dataclass(slots=True)
 class SignatureClaim:
-    """One signature of a message: who claims to answer for it, and the `result` as far as it can be told without his key."""
+    """One signature of a message: who claims to answer for it, and the `result` as far as it can be told without the key."""
 
     domain: str = ""
     selector: str = ""
@@ -170,12 +169,12 @@ def _claim(parts: _Parts, own: tuple[bytes, bytes], at: float) -> SignatureClaim
     claim = SignatureClaim()
     try:
         text = own[1].decode("utf-8", "replace")
-        given = tags.read(text)
+        given = read_tags(text)
         claim.domain, claim.selector = given.get("d", "").lower(), given.get("s", "").lower()
         claim.algorithm = given.get("a", "").lower()
         _judge(given, at)
         claim._check = _prepared(given, parts, own)
-    except tags.TagError as error:
+    except TagError as error:
         claim.result = Result("permerror", f"the signature is none: {error}")
     except _Refused as refused:
         claim.result = refused.result
@@ -191,7 +190,7 @@ def _judge(given: dict[str, str], at: float) -> None:
         raise _broken("the signature is of an unknown version")
     if given["a"].lower() not in ALGORITHMS.values():  # RFC 8301 §3.1: rsa-sha1 is none any more
         raise _broken(f"the algorithm {given['a'][:30]} is not to be believed")
-    if "dns/txt" not in [method.strip(tags.BLANKS) for method in given.get("q", "dns/txt").split(":")]:
+    if "dns/txt" not in [method.strip(BLANKS) for method in given.get("q", "dns/txt").split(":")]:
         raise _broken("the key is not in the DNS (q=)")
     for part in (given["d"], f"{given['s']}.example"):
         try:
@@ -220,7 +219,7 @@ def _prepared(given: dict[str, str], parts: _Parts, own: tuple[bytes, bytes]) ->
     header, _, body = given.get("c", "simple/simple").lower().partition("/")
     if header not in FIELDS or (body := body or "simple") not in BODIES:
         raise _broken("the canonical form (c=) is unknown")
-    names = [name.strip(tags.BLANKS).lower() for name in given["h"].split(":")]
+    names = [name.strip(BLANKS).lower() for name in given["h"].split(":")]
     if "from" not in names:  # RFC 6376 §5.4
         raise _broken("the From field is not signed")
     domain = given["d"].lower()
@@ -228,7 +227,7 @@ def _prepared(given: dict[str, str], parts: _Parts, own: tuple[bytes, bytes]) ->
     if identity != domain and not identity.endswith("." + domain):  # RFC 6376 §3.5
         raise _broken(f"i= is not of the domain {domain}")
     try:
-        signature, body_hash = (b64decode(tags.without_blanks(given[tag]), validate=True) for tag in ("b", "bh"))
+        signature, body_hash = (b64decode(without_blanks(given[tag]), validate=True) for tag in ("b", "bh"))
     except (Base64Error, ValueError):
         raise _broken("b= or bh= is not base64") from None
     unsigned = _SIGNATURE.sub(rb"\1\2", own[1], count=1)

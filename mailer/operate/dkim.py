@@ -249,7 +249,7 @@ def verify(config: Config, data: bytes) -> list[Signature]:
     """The signatures of the message `data`, each judged, with the keys that the DNS has."""
     import asyncio
 
-    from mailer.dkim.author import domains
+    from mailer.dkim.sign import domains
     from mailer.dkim.verify import claims
     from mailer.mail.message import normalise
 

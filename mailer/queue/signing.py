@@ -2,7 +2,7 @@
 
 The manager calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a
 delivery, so it is drafted when the message is read (`Signer.ahead`), and may be made on another processor (`agent`).
-Which keys sign is the From field's to say (`mailer.dkim.author`); each key is read from its file once, when it is
+Which keys sign is the From field's to say (`mailer.dkim.sign`); each key is read from its file once, when it is
 needed first. A key that cannot be used is an alarm, and its mail waits, or goes without that signature, as ``on_failure``
 of the key says. Mail that waits does not age: the mistake is ours, and it leaves within a minute after it has been mended.
 """
@@ -13,8 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import read_key
-from mailer.dkim.author import domains, nearest
-from mailer.dkim.sign import Seal, draft, sign
+from mailer.dkim.sign import Seal, domains, draft, nearest, sign
 from mailer.events import Alarm
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem

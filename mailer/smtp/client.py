@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class ClientState(StrEnum):
-    """Where a session is, as far as replies have told."""
+    """The states of a session, as far as replies have told."""
 
     CONNECTED = "connected"  # the greeting is on its way
     UNWELCOME = "unwelcome"  # greeted with a refusal
@@ -220,12 +220,12 @@ class Client:
 
     @property
     def unanswered(self) -> tuple[Command, ...]:
-        """All that has been said and not been answered, in order."""
+        """The commands that have been said and not been answered, in order."""
         return tuple(self._pending)
 
     @property
     def verb(self) -> str:
-        """What waits for its reply; with nothing unanswered, what was said last. `PHASE` translates it."""
+        """The verb that waits for its reply; with nothing unanswered, the one that was said last. `PHASE` translates it."""
         return self._pending[0].verb if self._pending else self._last
 
     @property

@@ -22,7 +22,7 @@ from .reply import CommandError
 
 
 class Command(NamedTuple):
-    """What is said: `verb` for the tables, `line` for the wire."""
+    """A command of the client: `verb` for the tables, `line` for the wire."""
 
     verb: str
     line: bytes
@@ -52,12 +52,12 @@ def helo(name: str) -> Command:
 
 
 def lhlo(name: str) -> Command:
-    """EHLO of LMTP, RFC 2033 §4.1."""
+    """LHLO: the EHLO of LMTP. RFC 2033 §4.1"""
     return Command("LHLO", b"LHLO " + _word("the LHLO name", name) + b"\r\n")
 
 
 def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more: Iterable[str] = ()) -> Command:
-    """The reverse-path (``""`` is the null one); parameters only where the server offers their extension.
+    """MAIL: the reverse-path (``""`` is the null one), `size` in octets; parameters only where the server offers their extension.
 
     `body` is 8BITMIME or BINARYMIME where the message is (RFC 6152 §2, RFC 3030 §3); `more` are parameters as
     `mailer.smtp.parameters` writes them.
@@ -73,18 +73,18 @@ def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more
 
 
 def rcpt(recipient: str, more: Iterable[str] = ()) -> Command:
-    """One recipient."""
+    """RCPT: one recipient. RFC 5321 §4.1.1.3"""
     return Command("RCPT", b"RCPT TO:<" + _path("the recipient", recipient) + b">" + _parameters(more) + b"\r\n")
 
 
 def chunk(data: bytes, *, last: bool = False) -> Command:
-    """A piece of a message as it is, or the last one, RFC 3030 §2."""
+    """BDAT: a piece of a message as it is, or the last one. RFC 3030 §2"""
     verb = "BDAT LAST" if last else "BDAT"
     return Command(verb, b"BDAT %d%s\r\n" % (len(data), b" LAST" if last else b"") + data)
 
 
 def vrfy(text: str, *, utf8: bool = False) -> Command:
-    """Is there such a mailbox? RFC 5321 §4.1.1.6; `utf8` where the server offers SMTPUTF8, RFC 6531 §3.7.4.2.
+    """VRFY: the question whether there is a mailbox `text`. RFC 5321 §4.1.1.6; `utf8` where the server offers SMTPUTF8, RFC 6531 §3.7.4.2.
 
     Without that the domain of an address is asked for in its A-labels.
     """
@@ -97,7 +97,7 @@ def expn(text: str, *, utf8: bool = False) -> Command:
 
 
 def help_(topic: str = "") -> Command:
-    """RFC 5321 §4.1.1.8."""
+    """HELP, about everything or a `topic`. RFC 5321 §4.1.1.8"""
     return Command("HELP", b"HELP" + (b" " + _text("the topic", topic) if topic else b"") + b"\r\n")
 
 
@@ -106,7 +106,7 @@ def _question(verb: str, text: str, utf8: bool) -> Command:
 
 
 def auth(mechanism: str, initial: bytes | None = None) -> Command:
-    """Begin AUTH; `initial` is the first response where the mechanism has one to give unasked."""
+    """AUTH; `initial` is the first response where the mechanism has one to give unasked. RFC 4954 §4"""
     line = b"AUTH " + _word("the mechanism", mechanism)
     if initial is not None:
         line += b" " + (_base64(initial) or b"=")  # RFC 4954 §4: "=" is an empty one
@@ -114,7 +114,7 @@ def auth(mechanism: str, initial: bytes | None = None) -> Command:
 
 
 def response(data: bytes) -> Command:
-    """A response within AUTH."""
+    """A response within AUTH, in base 64. RFC 4954 §4"""
     return Command("RESPONSE", _base64(data) + b"\r\n")
 
 

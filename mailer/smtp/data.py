@@ -20,7 +20,7 @@ END = b"\r\n.\r\n"
 
 
 def stuff(data: bytes) -> bytes:
-    """`data` as it is sent after the 354, with the dot that ends it."""
+    """`data` as it is sent after the 354, with the dot that ends it. RFC 5321 §4.5.2"""
     return b"".join(blocks(data))
 
 
@@ -49,7 +49,7 @@ def _stuffed(data: bytes, start: int, end: int) -> bytes:
 
 
 class Unstuffer:
-    """Reads a message to its end, in pieces of any size. `rest` is what came after the end, once `done`."""
+    """A reader of a message up to its end, in pieces of any size. `rest` is what came after the end, once `done`."""
 
     __slots__ = ("_held", "_virtual", "done", "rest")
 
@@ -84,7 +84,7 @@ def _beginning_of_end(data: bytes) -> int:
 
 
 class Arriving:
-    """Collects a message up to the one true end. What exceeds `max_size` octets is counted and not kept."""
+    """A message that arrives, collected up to the one true end. What exceeds `max_size` octets is counted and not kept."""
 
     __slots__ = ("_chunks", "_max_size", "_size", "_unstuffer")
 

@@ -15,7 +15,7 @@ from .reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """The offers of one session. After TLS they are asked for again, and these count no longer."""
+    """The offers of a server in one session; behind TLS others count (RFC 3207 §4.2). Sizes are octets, times seconds."""
 
     keywords: dict[str, str] = field(default_factory=dict)  # capitals → parameters as written
     pipelining: bool = False  # RFC 2920

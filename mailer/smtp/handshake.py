@@ -42,7 +42,7 @@ _STEP = Generator[Command, Reply, None]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a session must become.
+    """The session that is wanted.
 
     `tls` is none, opportunistic, starttls or implicit; `verified` says that the driver's handshake fails without
     a good certificate. With a `username` there is AUTH; `allow_plain` lets the secret go where no

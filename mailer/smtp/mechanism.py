@@ -18,7 +18,7 @@ from .reply import CommandError
 
 
 class Channel(NamedTuple):
-    """What a mechanism may need of the session besides the credentials. All in ASCII or octets; nothing of it is secret."""
+    """The facts of a session that a mechanism may need besides the credentials. All in ASCII or octets; nothing of it is secret."""
 
     nonce: str = ""  # fresh for each session, printable and without a comma
     binding: bytes = b""  # tls-server-end-point (RFC 5929 §4), if there is TLS and we know it
@@ -31,7 +31,7 @@ ANY = Channel()
 
 
 class Mechanism:
-    """One exchange. `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`.
+    """One exchange of SASL (RFC 4422). `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`.
 
     `token`: the secret is an OAuth access token, not a password. `bound`: it needs `Channel.binding`. `deaf`: what a challenge says
     makes no difference to it, so that one which is no base 64 is as good as any. `acts`: it can say `Channel.authorization`.
@@ -63,7 +63,7 @@ class Mechanism:
         self._said = False
 
     def initial(self) -> bytes | None:
-        """What can be said with the AUTH command itself."""
+        """The response that can be said with the AUTH command itself; None if there is none."""
         return None
 
     def answer(self, challenge: bytes) -> bytes | None:

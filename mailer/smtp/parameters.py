@@ -38,7 +38,7 @@ def objection(request: Request, offered: Extensions, *, protected: bool) -> Repl
 
 
 def of_mail(request: Request, offered: Extensions) -> list[str]:
-    """The parameters of MAIL, for a request to which there is no `objection`."""
+    """The parameters of MAIL, for a request to which there is no `objection`. RFC 3461 §4.3, RFC 2852 §4, RFC 4865 §4, RFC 6710 §3"""
     words = []
     if request.require_tls:
         words.append("REQUIRETLS")
@@ -58,7 +58,7 @@ def of_mail(request: Request, offered: Extensions) -> list[str]:
 
 
 def of_rcpt(wanted: Wanted, offered: Extensions) -> list[str]:
-    """The parameters of RCPT."""
+    """The parameters of RCPT: NOTIFY and ORCPT. RFC 3461 §4.1, §4.2"""
     words = []
     if offered.dsn and wanted.notify:
         words.append(f"NOTIFY={wanted.notify}")
@@ -69,7 +69,7 @@ def of_rcpt(wanted: Wanted, offered: Extensions) -> list[str]:
 
 
 def xtext(text: str) -> str:
-    """RFC 3461 §4: what could be mistaken for something else becomes ``+HH``."""
+    """`text` as xtext, RFC 3461 §4: what could be mistaken for something else becomes ``+HH``."""
     return _SPECIAL.sub(lambda found: "".join(f"+{octet:02X}" for octet in found[0].encode()), text)
 
 

@@ -56,7 +56,7 @@ _QUEUE_IDS = (
 
 
 class Reply(NamedTuple):
-    """`code` 200 to 559; `enhanced` like ``5.1.1`` or empty; `lines` are the texts, without either code."""
+    """A reply: `code` 200 to 559; `enhanced` like ``5.1.1`` (RFC 3463) or empty; `lines` are the texts, without either code."""
 
     code: int
     enhanced: str
@@ -70,7 +70,7 @@ class Reply(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All lines as one."""
+        """The text, all lines as one."""
         return " ".join(self.lines)
 
     @property
@@ -81,17 +81,17 @@ class Reply(NamedTuple):
 
     @property
     def positive(self) -> bool:
-        """Accepted (2xx), or accepted so far (3xx)."""
+        """Whether it is accepted (2xx), or accepted so far (3xx). RFC 5321 §4.2.1"""
         return self.code < 400
 
     @property
     def transient(self) -> bool:
-        """Refused for now."""
+        """Whether it is refused for now (4xx)."""
         return 400 <= self.code < 500
 
     @property
     def permanent(self) -> bool:
-        """Refused."""
+        """Whether it is refused for good (5xx)."""
         return self.code >= 500
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ class SessionRefused(Exception):
 
 
 class ReplyReader:
-    """Cuts what arrives into replies."""
+    """A reader that cuts what arrives into replies. RFC 5321 §4.2"""
 
     __slots__ = ("_code", "_data", "_error", "_full", "_kept", "_lines", "_passed", "_size")
 
@@ -323,7 +323,7 @@ def queue_id(text: str) -> str:
 
 
 class Veil:
-    """Hides `secret`, and what is added; hides nothing if it is empty or hardly a secret: then there are no `forms` of it."""
+    """A veil that hides `secret`, and what is added; nothing if it is empty or hardly a secret: then there are no `forms` of it."""
 
     __slots__ = ("_harmless", "_secret", "forms")
 

@@ -16,7 +16,7 @@ __all__ = ["MECHANISMS", "OAUTH", "Channel", "Mechanism", "candidates"]
 
 
 class Plain(Mechanism):
-    """RFC 4616: one message, ``authorization NUL username NUL password``."""
+    """PLAIN, RFC 4616: one message, ``authorization NUL username NUL password``."""
 
     name = "PLAIN"
     deaf = True
@@ -32,7 +32,7 @@ class Plain(Mechanism):
 
 
 class LoginMechanism(Mechanism):
-    """The old mechanism of two questions, in no standard; what the questions say varies, their order does not."""
+    """LOGIN, the old mechanism of two questions, in no standard; what the questions say varies, their order does not."""
 
     name = "LOGIN"
     deaf = True
@@ -47,14 +47,14 @@ class LoginMechanism(Mechanism):
 
 
 class CramMd5(Mechanism):
-    """RFC 2195 §2: the password proves itself in a digest of the server's challenge. The server proves nothing."""
+    """CRAM-MD5, RFC 2195 §2: the password proves itself in a digest of the server's challenge. The server proves nothing."""
 
     name = "CRAM-MD5"
     clear = False
 
     @property
     def used(self) -> bool:
-        """Whether the digest is out."""
+        """Whether the digest has been said."""
         return self._said
 
     def answer(self, challenge: bytes) -> bytes | None:
@@ -81,19 +81,19 @@ class _Bearer(Mechanism):
 
 
 class OAuthBearer(_Bearer):
-    """RFC 7628 §3."""
+    """OAUTHBEARER: an access token, RFC 7628 §3."""
 
     name = "OAUTHBEARER"
     acts = True
     _acknowledgement = b"\x01"  # RFC 7628 §3.2.3
 
     def initial(self) -> bytes | None:
-        """All there is; the host and the port are known to the server."""
+        """The token; the host and the port, which RFC 7628 §3.1 allows, are known to the server."""
         return b"n,a=" + escaped(self.authorization or self.username) + b",\x01auth=Bearer " + self.secret + b"\x01\x01"
 
 
 class XOAuth2(_Bearer):
-    """Older than the standard, in no standard, and what the large providers have."""
+    """XOAUTH2: an access token, older than OAUTHBEARER, in no standard, and what the large providers have."""
 
     name = "XOAUTH2"
 
@@ -103,7 +103,7 @@ class XOAuth2(_Bearer):
 
 
 class External(Mechanism):
-    """RFC 4422 Appendix A: TLS has shown our certificate; what is said is whom to act as, and mostly that is nothing."""
+    """EXTERNAL, RFC 4422 Appendix A: TLS has shown our certificate; what is said is whom to act as, and mostly that is nothing."""
 
     name = "EXTERNAL"
     clear = False

@@ -26,7 +26,7 @@ KEPT = 32  # passwords with their salts whose keys are remembered: a relay has o
 
 
 class Scram(Mechanism):
-    """RFC 7677; the steps are those of RFC 5802 §5."""
+    """SCRAM-SHA-256, RFC 7677; the steps are those of RFC 5802 §5."""
 
     name = "SCRAM-SHA-256"
     clear = False
@@ -41,12 +41,12 @@ class Scram(Mechanism):
 
     @property
     def proved(self) -> bool:
-        """Whether the server has signed."""
+        """Whether the server has shown its signature, and so that it knows the password."""
         return self._proved
 
     @property
     def used(self) -> bool:
-        """Whether our proof is out."""
+        """Whether our proof has been said."""
         return bool(self._signature)
 
     def initial(self) -> bytes | None:
@@ -146,7 +146,7 @@ def escaped(name: bytes) -> bytes:
 
 
 def prepared(text: str) -> str:
-    """RFC 4013 §2: what looks alike becomes alike. Raises `CommandError` for characters that no password may have."""
+    """`text` by SASLprep, RFC 4013 §2: what looks alike becomes alike. Raises `CommandError` for characters that no password may have."""
     if text.isascii():
         return text
     mapped = "".join(" " if stringprep.in_table_c12(c) else c for c in text if not stringprep.in_table_b1(c))

@@ -73,7 +73,7 @@ class Server:
         self._mistakes = self._idle = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Take bytes that have arrived."""
         if self.state is ServerState.HANDSHAKE:
             self.discarded += len(data)
         elif self.state is not ServerState.CLOSED:
@@ -123,7 +123,7 @@ class Server:
         return USUAL[question.phase]
 
     def secured(self, version: str) -> None:
-        """The handshake is made, and the client a stranger again."""
+        """Go on behind the handshake of TLS: the client is a stranger again. RFC 3207 §4.2"""
         self.tls = version
         self.state = ServerState.STRANGER
 
@@ -135,7 +135,7 @@ class Server:
         self.state = ServerState.CLOSED
 
     def take(self) -> bytes:
-        """What is to be written now."""
+        """The bytes that are to be written now; they are handed out once."""
         out, self._out = b"".join(self._out), []
         return out
 

@@ -37,7 +37,7 @@ Mechanism = Generator[bytes, bytes, Auth]
 
 
 def plain(_: Known) -> Mechanism:
-    """RFC 4616: one response, ``authorization NUL username NUL password``. Raises `ValueError`."""
+    """PLAIN, RFC 4616: one response, ``authorization NUL username NUL password``. Raises `ValueError`."""
     response = yield b""
     authorization, username, password = _text(response, "\0").split("\0")
     if not username or not password:
@@ -46,14 +46,14 @@ def plain(_: Known) -> Mechanism:
 
 
 def login(_: Known) -> Mechanism:
-    """The old mechanism of two questions, in no standard and in every client."""
+    """LOGIN, the old mechanism of two questions, in no standard and in every client."""
     username = _text((yield b"Username:"))
     password = _text((yield b"Password:"))
     return Auth("LOGIN", username, password)
 
 
 def cram_md5(known: Known) -> Mechanism:
-    """RFC 2195 §2: the digest of a challenge that is never used again."""
+    """CRAM-MD5, RFC 2195 §2: the digest of a challenge that is never used again."""
     challenge = f"<{known.nonce()}@localhost>".encode()
     username, _, digest = _text((yield challenge)).rpartition(" ")
     password = known.passwords.get(username, "")
@@ -90,14 +90,14 @@ def scram_plus(known: Known) -> Mechanism:
 
 
 def bearer(_: Known) -> Mechanism:
-    """RFC 7628 §3.1: the token is the password."""
+    """OAUTHBEARER, RFC 7628 §3.1: the token is the password."""
     gs2, pairs = _text((yield b""), "\x01").split("\x01", 1)
     username = gs2.split(",")[1].removeprefix("a=").replace("=2C", ",").replace("=3D", "=")
     return Auth("OAUTHBEARER", username, _token(pairs))
 
 
 def xoauth2(_: Known) -> Mechanism:
-    """What the large providers have instead of it."""
+    """XOAUTH2, what the large providers have instead of OAUTHBEARER."""
     username, pairs = _text((yield b""), "\x01").removeprefix("user=").split("\x01", 1)
     return Auth("XOAUTH2", username, _token(pairs))
 

@@ -71,7 +71,7 @@ def chunk(rest: str) -> tuple[int, bool]:
 
 
 def ascii_only(address: str) -> None:
-    """RFC 6531 §3.5: an address beyond ASCII needs SMTPUTF8 on MAIL. Raises `CommandRefused`."""
+    """Refuse an address beyond ASCII, which needs SMTPUTF8 on MAIL (RFC 6531 §3.5). Raises `CommandRefused`."""
     if not address.isascii():
         raise CommandRefused(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8 on MAIL")
 
@@ -124,7 +124,7 @@ def parameters(text: str, known: Mapping[str, tuple[str, Callable[[str], str]]],
 
 
 def xtext(value: str) -> str:
-    """RFC 3461 §4: ``+HH`` is an octet, the rest stands for itself. Raises `ValueError`.
+    """The text of xtext, RFC 3461 §4: ``+HH`` is an octet, the rest stands for itself. Raises `ValueError`.
 
     What comes out is printable, or it would be a way round the rule that a command has no line end.
     """

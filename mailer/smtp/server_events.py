@@ -18,21 +18,21 @@ from .reply import Reply
 
 @dataclass(slots=True)
 class Question:
-    """Something that has to be decided now; the session stands still until it is answered."""
+    """A question of the machine that has to be decided now; the session stands still until it is answered."""
 
     phase: ClassVar[str] = ""
 
 
 @dataclass(slots=True)
 class Greeting(Question):
-    """Somebody connected. A refusal (554) leaves them QUIT and nothing else, RFC 5321 §3.1."""
+    """A connection that was opened. A refusal (554) leaves it QUIT and nothing else, RFC 5321 §3.1."""
 
     phase: ClassVar[str] = "greeting"
 
 
 @dataclass(slots=True)
 class Hello(Question):
-    """EHLO."""
+    """EHLO, or LHLO: the client says that it is `name`. RFC 5321 §4.1.1.1"""
 
     phase: ClassVar[str] = "ehlo"
     name: str
@@ -74,7 +74,7 @@ class MailFrom(Question):
 
 @dataclass(slots=True)
 class Rcpt(Question):
-    """RCPT TO: one recipient."""
+    """RCPT TO: one recipient and its parameters, checked and decoded. RFC 5321 §4.1.1.3"""
 
     phase: ClassVar[str] = "rcpt"
     address: str
@@ -104,14 +104,14 @@ class Body(Question):
 
 @dataclass(slots=True)
 class Reset(Question):
-    """RSET."""
+    """RSET: the transaction is over without a message. RFC 5321 §4.1.1.5"""
 
     phase: ClassVar[str] = "rset"
 
 
 @dataclass(slots=True)
 class Noop(Question):
-    """NOOP."""
+    """NOOP: nothing but an answer is wanted. RFC 5321 §4.1.1.9"""
 
     phase: ClassVar[str] = "noop"
 
@@ -126,14 +126,14 @@ class Verify(Question):
 
 @dataclass(slots=True)
 class Help(Question):
-    """HELP."""
+    """HELP. RFC 5321 §4.1.1.8"""
 
     phase: ClassVar[str] = "help"
 
 
 @dataclass(slots=True)
 class Quit(Question):
-    """QUIT."""
+    """QUIT: the session is to end. RFC 5321 §4.1.1.10"""
 
     phase: ClassVar[str] = "quit"
 

@@ -10,7 +10,7 @@ from .server_auth import NOTHING, Known
 
 
 class ServerState(Enum):
-    """Where a session is."""
+    """The states of a session, as the server sees it."""
 
     CONNECTED = "the greeting is not decided yet"
     UNWELCOME = "greeted with a refusal"

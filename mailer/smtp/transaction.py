@@ -53,7 +53,7 @@ NO_ROOM = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10: what "too many" was be
 
 
 class Answer(NamedTuple):
-    """What became of recipient number `to` of the transaction.
+    """The answer for recipient number `to` of the transaction.
 
     `phase` is the step that decided: mail, rcpt, data or body.
     """
@@ -229,7 +229,7 @@ class Transaction:
         return self._refusal is not None and self._refusal[:2] == ("mail", "reply") and self._refusal[2].permanent
 
     def answers(self) -> list[Answer]:
-        """One for each recipient, in their order; after the transaction is over."""
+        """The answers, one for each recipient in their order; for when the transaction is over."""
         if self._refusal is None:
             for to in self._later:
                 self._answers[to] = Answer(to, "rcpt", "again", _LATER)

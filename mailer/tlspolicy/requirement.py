@@ -19,7 +19,7 @@ MODES = ("none", "opportunistic", "starttls", "implicit")
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """`verify`: the certificate must be good and bear `server_name` (empty: the name of the host).
+    """What a session must have of TLS. `verify`: the certificate must be good and bear `server_name` (empty: the name of the host).
 
     `ca_file` names the authorities to trust (empty: the system's). `min_version` is the oldest TLS that will do, 1.2 or 1.3.
 

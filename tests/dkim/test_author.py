@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.dkim.author import domains, nearest
+from mailer.dkim.sign import domains, nearest
 from mailer.mail.message import normalise
 
 
