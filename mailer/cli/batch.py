@@ -10,9 +10,9 @@ from mailer.mail.envelope import dump_json
 from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
+from ..io.signals import Patient
 from . import later, mute
 from .exit_codes import BAD_MESSAGE, OK
-from .signals import Patient
 
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..io.signals import HANGUP
 from .exit_codes import OK
 from .options import Option, Subcommand
-from .signals import HANGUP
 
 if TYPE_CHECKING:
     from .options import Given

@@ -15,10 +15,10 @@ from mailer.mail.envelope import dump_json, is_request_id, queue_priority
 from mailer.mail.problem import Problem
 from mailer.submit import Submission, submit
 
+from ..io.signals import deaf, refusing
 from . import complain, mute, read_input
 from .exit_codes import OK
 from .options import JSON, Option, Subcommand, usage
-from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

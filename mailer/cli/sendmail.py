@@ -21,9 +21,9 @@ from mailer.config.quick import submission
 from mailer.mail.problem import Problem
 from mailer.submit import Submission, refuse_larger, submit
 
+from ..io.signals import deaf, refusing
 from .exit_codes import OK
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
-from .signals import deaf, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

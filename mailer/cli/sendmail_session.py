@@ -25,8 +25,8 @@ from mailer.smtp.server import Server, ServerSettings, ServerState
 from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
 from mailer.submit import Submission, check_recipient, submit
 
+from ..io.signals import deaf
 from .exit_codes import OK, TRY_AGAIN
-from .signals import deaf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,12 @@
-"""What touches the world, one thing a file: the clock, the disk, the service manager. Nothing here decides."""
+"""What touches the world, one thing a file. Nothing here decides.
+
+============  ========================================================================
+`clock`       the time of day, handed in, and how it was set
+`durable`     writing to disk so that it is there after the power fails
+`maildir`     writing to a Maildir
+`machine`     names, addresses and users of this machine
+`signals`     signals while a message comes in, and SIGHUP while the daemon runs
+`notify`      the service manager
+`component`   what the daemon consists of: parts that start, reload and stop; chores
+============  ========================================================================
+"""

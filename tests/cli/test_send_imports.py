@@ -18,9 +18,9 @@ COSTLY = {
     "filelock", "uvloop", "difflib", "textwrap", "traceback", "threading", "shutil", "random", "decimal",
 }  # fmt: skip
 PLAIN = {
-    "mailer", "mailer.cli", "mailer.cli.exit_codes", "mailer.cli.signals",
+    "mailer", "mailer.cli", "mailer.cli.exit_codes",
     "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
-    "mailer.io", "mailer.io.durable",
+    "mailer.io", "mailer.io.durable", "mailer.io.signals",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.problem", "mailer.mail.message",
     "mailer.mail.dates",
     "mailer.spool", "mailer.spool.files", "mailer.spool.files.layout", "mailer.spool.files.enqueue",
