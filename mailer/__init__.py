@@ -18,7 +18,12 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.client.email import Email as Email
+    from mailer.client.errors import BatchResult as BatchResult
+    from mailer.client.errors import ConnectionInfo as ConnectionInfo
     from mailer.client.errors import ErrorKind as ErrorKind
+    from mailer.client.errors import PoolStatus as PoolStatus
+    from mailer.client.errors import Rejected as Rejected
+    from mailer.client.errors import SendResult as SendResult
     from mailer.client.errors import SmtpAuthenticationError as SmtpAuthenticationError
     from mailer.client.errors import SmtpCancelledError as SmtpCancelledError
     from mailer.client.errors import SmtpCircuitOpenError as SmtpCircuitOpenError
@@ -31,12 +36,7 @@ if TYPE_CHECKING:
     from mailer.client.errors import SmtpTimeoutError as SmtpTimeoutError
     from mailer.client.errors import SmtpTlsError as SmtpTlsError
     from mailer.client.hooks import Interceptor as Interceptor
-    from mailer.client.letter import Mail as Mail
-    from mailer.client.results import BatchResult as BatchResult
-    from mailer.client.results import ConnectionInfo as ConnectionInfo
-    from mailer.client.results import PoolStatus as PoolStatus
-    from mailer.client.results import Rejected as Rejected
-    from mailer.client.results import SendResult as SendResult
+    from mailer.client.prepare import Mail as Mail
     from mailer.client.settings import BreakerSettings as BreakerSettings
     from mailer.client.settings import PoolSettings as PoolSettings
     from mailer.client.settings import RateLimitSettings as RateLimitSettings
@@ -57,11 +57,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "client.email": "Email",
-    "client.errors": "ErrorKind SmtpAuthenticationError SmtpCancelledError SmtpCircuitOpenError SmtpConnectionError SmtpError"
+    "client.errors": "BatchResult ConnectionInfo ErrorKind PoolStatus Rejected SendResult"
+    " SmtpAuthenticationError SmtpCancelledError SmtpCircuitOpenError SmtpConnectionError SmtpError"
     " SmtpMessageError SmtpPoolError SmtpProtocolError SmtpRateLimitError SmtpTimeoutError SmtpTlsError",
     "client.hooks": "Interceptor",
-    "client.letter": "Mail",
-    "client.results": "BatchResult ConnectionInfo PoolStatus Rejected SendResult",
+    "client.prepare": "Mail",
     "client.settings": "BreakerSettings PoolSettings RateLimitSettings RetrySettings",
     "client.smtp": "SmtpClient",
     "client.sync": "SyncSmtpClient",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.client.letter import letter
+from mailer.client.prepare import prepared
 from mailer.config.sections.intake import Submitter
 from mailer.dkim.sign import Seal, domains, draft
 from mailer.intake.rules import SubmitterRules
@@ -52,9 +52,9 @@ def test_all_rooms_agree_where_the_header_ends(lines: list[bytes]) -> None:
     assert hops(content) == names.count(b"received")
     asked = Transaction("me@example.com", ["you@example.net"], content, Extensions(eight_bit=True))
     assert (asked.answers() == [None]) == Message.split(content).header.isascii()
-    sent = letter(content, "me@example.com", ["you@example.net"], "host.example.com")
+    sent = prepared(content, "me@example.com", ["you@example.net"], "host.example.com")
     said = [name for name, _ in Message.split(normalise(without_preface(content))).fields()]  # as submission hands it on
-    assert [name for name, _ in Message.split(sent.content).fields() if name not in (b"date", b"message-id")] == said
+    assert [name for name, _ in Message.split(sent.parcel.content).fields() if name not in (b"date", b"message-id")] == said
     assert judged(content, *[text for found in authors for text in found])
     assert judged(content, "nobody@example.com") == (not authors)
 

@@ -7,7 +7,7 @@
 
 What a send goes through, in this order ([002] §7.2):
 
-    interceptors ─► rate limit ─► circuit breaker ─► attempts with backoff ─► a session of the pool ─► `mailer.net`
+    interceptors ─► rate limit ─► circuit breaker ─► attempts with backoff ─► a session of the pool ─► `mailer.transport`
 
 It returns a `SendResult` when the server has taken the message for at least one recipient, who is then not asked about
 again; it raises an `SmtpError` when it has taken it for none. A message may arrive twice if the connection is lost
@@ -15,17 +15,14 @@ between its last octet and the answer, and is tried again: every sender of mail 
 the Message-ID is the same both times. Whoever needs more than that, mail that survives the end of the program, puts it
 into the spool with `mailer.submit`.
 
-``smtp``       `SmtpClient`                          ``sync``        `SyncSmtpClient`, the same for code without an event loop
-``settings``   of the pool, retries and limits       ``results``     what comes back
-``errors``     the kinds of failure, one tree        ``codes``       replies as kinds, the table of [002] §6.3
-``letter``     what is handed in as an envelope      ``email``       `Email` that can attach files
-``batch``      many messages, some at a time         ``hooks``       interceptors
-``carrier``    one message: breaker, attempts        ``errand``      who has it, who was refused, who waits
-``breaker``    whether a server is worth calling     ``backoff``     what is tried again, and when
-``limits``     how many in a window                  ``bucket``      … and how that is counted
-``lender``     sessions: how many, who waits         ``lane``        the session that one sender keeps
-``names``      the addresses of the server           ``translate``   what `net` reports as errors
-``probe``      a look at a server                    ``certificate`` what its certificate says
+The room is a façade: sessions, the exchange of one message and the limits are those of `mailer.transport` and `mailer.limits`, which
+know nothing of [002]; its settings, results, kinds of failure and order of things are here.
+
+``smtp``       `SmtpClient`                          ``sync``       `SyncSmtpClient`, the same for code without an event loop
+``prepare``    what is handed in, with its envelope  ``email``      `Email` that can attach files
+``settings``   of the pool, retries and limits       ``hooks``      interceptors
+``errors``     results, and the kinds of failure     ``translate``  what `mailer.transport` reports as errors, by [002] §6.3
+``batch``      many messages, some at a time         ``probe``      a look at a server and its certificate
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A batch: many messages, some at a time, each with its result in its place.
 
 Each worker sends one message after the other. Where nothing has to be asked or waited for in between, no interceptor and
-no limit, it takes the next one out of the batch while the one before goes out, for the sake of `lane`.
+no limit, it takes the next one out of the batch while the one before goes out, for the sake of the `Pipeline`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING
 
+from mailer.transport.exchange import Pipeline
+
 from .errors import ErrorKind, SmtpError
-from .lane import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from .lender import Lender
-    from .letter import Letter, Mail
-    from .results import SendResult
+    from mailer.transport.connection import Parcel
+    from mailer.transport.lender import Lender
+
+    from .errors import SendResult
+    from .prepare import Mail, Prepared
 
 
 class Batch:
     """One call of `SmtpClient.send_batch`.
 
-    `send` sends a message on a lane, as the letter that was made of it if there is one; `ready` makes a letter that may go
+    `send` sends a message on a pipeline, as what was prepared of it if there is something; `ready` prepares what may go
     at once, or says None. Both raise what is wrong with the message.
     """
 
@@ -32,8 +35,8 @@ class Batch:
         self,
         mails: Iterable[Mail],
         lender: Lender,
-        send: Callable[[Mail, Lane, Letter | None], Awaitable[SendResult]],
-        ready: Callable[[Mail], Letter | None],
+        send: Callable[[Mail, Pipeline, Prepared | None], Awaitable[SendResult]],
+        ready: Callable[[Mail], Prepared | None],
     ) -> None:
         self._left = zip(count(), mails, strict=False)
         self._lender = lender
@@ -56,23 +59,23 @@ class Batch:
 
     async def _work(self) -> None:
         """One message after the other, until there is none."""
-        waiting: tuple[int, Mail, Letter | None] | None = None
+        waiting: tuple[int, Mail, Prepared | None] | None = None
 
-        def follow() -> Letter | None:
+        def follow() -> Parcel | None:
             nonlocal waiting
             waiting = waiting or self._take(ready=True)
-            return waiting[2] if waiting else None
+            return waiting[2].parcel if waiting and waiting[2] else None
 
-        lane = Lane(self._lender, follow)
+        pipeline = Pipeline(self._lender, follow)
         try:
             while (now := waiting or self._take()) is not None:
                 waiting = None
-                await self._try(lane, *now)
+                await self._try(pipeline, *now)
         finally:
-            lane.drop()
+            pipeline.drop()
 
-    def _take(self, *, ready: bool = False) -> tuple[int, Mail, Letter | None] | None:
-        """The next one with its number, and with its letter if it can be made now; what is wrong is said in its turn."""
+    def _take(self, *, ready: bool = False) -> tuple[int, Mail, Prepared | None] | None:
+        """The next one with its number, and prepared if it can be now; what is wrong is said in its turn."""
         try:
             item = next(self._left, None)
         except Exception as error:
@@ -86,10 +89,10 @@ class Batch:
         except Exception:
             return number, mail, None
 
-    async def _try(self, lane: Lane, number: int, mail: Mail, letter: Letter | None) -> None:
+    async def _try(self, pipeline: Pipeline, number: int, mail: Mail, ready: Prepared | None) -> None:
         """Whatever is wrong with one, it must not cost the caller what is known of the others: who has them would get them twice."""
         try:
-            self.results[number] = await self._send(mail, lane, letter)
+            self.results[number] = await self._send(mail, pipeline, ready)
         except SmtpError as error:
             self.results[number] = error
         except Exception as problem:  # no message at all, a field of the wrong type, a hook that fails: the program's mistake

@@ -1,4 +1,4 @@
-"""What can go wrong with a send: one tree rooted in `SmtpError`, and in it the kinds of [002] §6.
+"""What comes back from the client: results, and what can go wrong, as one tree rooted in `SmtpError` with the kinds of [002] §6.
 
 A class is what a program catches, a kind is what it tells apart, counts and logs. `retryable` means: the same call may
 succeed later without anybody changing anything. [002] §6.2 does not call a refused connection that, though §5.1.2 has
@@ -10,11 +10,16 @@ No error holds a secret, in any of its texts.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from mailer.smtp.reply import queue_id
+
 if TYPE_CHECKING:
-    from .results import Rejected
+    from collections.abc import Iterator
+
+    from mailer.smtp.extension import Extensions
 
 
 class ErrorKind(StrEnum):
@@ -75,6 +80,15 @@ class ErrorKind(StrEnum):
     CONNECTION_UNHEALTHY = "connection_unhealthy"
 
     CANCELLED = "cancelled"  # the client was shut down meanwhile
+
+
+class Rejected(NamedTuple):
+    """A recipient for whom the message was not taken, and the reply that says why."""
+
+    address: str
+    code: int  # RFC 5321 §4.2
+    enhanced_code: str  # RFC 3463; empty if there is none
+    text: str
 
 
 class SmtpError(Exception):
@@ -240,3 +254,76 @@ KINDS: dict[ErrorKind, About] = {
     **_group(SmtpCancelledError, "", "CANCELLED", cancelled="info"),
 }
 """Each kind: its class, whether it is worth trying again, how bad it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The server has taken the message for everybody in `accepted`, which is at least one."""
+
+    message_id: str  # with its angle brackets
+    accepted: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+    response: str  # the server's last word, such as "250 2.0.0 Ok: queued as 4XyZ1"
+    host: str  # the server, as "smtp.example.com[192.0.2.1]:587"
+    tls_wanted: str  # none, opportunistic, starttls or implicit
+    tls: str  # what came of it: "TLSv1.3 verified", "TLSv1.3 unverified", or empty
+    attempts: int
+    duration: float  # seconds, waits for limits and between attempts included
+
+    @property
+    def server_id(self) -> str:
+        """The server's own name for the message, which its postmaster will ask for; empty if it told none."""
+        return queue_id(self.response)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """One entry in `results` for each message, in their order: what was returned for it, or raised."""
+
+    results: tuple[SendResult | SmtpError, ...]
+    duration: float  # seconds
+
+    def __iter__(self) -> Iterator[SendResult | SmtpError]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def succeeded(self) -> int:
+        """Messages taken for at least one recipient."""
+        return sum(isinstance(result, SendResult) for result in self.results)
+
+    @property
+    def failed(self) -> int:
+        """Messages taken for nobody."""
+        return len(self.results) - self.succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """A session that came as far as mail."""
+
+    host: str
+    port: int
+    address: str  # IP
+    tls: str  # as in `SendResult`
+    banner: str  # the text of the greeting
+    extensions: Extensions
+    authenticated_as: str  # empty without credentials
+    duration: float  # seconds until it was there; next to nothing if it had waited in the pool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """Connections at this moment."""
+
+    idle: int
+    in_use: int
+    pending: int  # sends that wait for one
+    max_size: int
+
+    @property
+    def total(self) -> int:
+        """All that are open or being opened."""
+        return self.idle + self.in_use

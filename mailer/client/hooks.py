@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .errors import SmtpError
-    from .letter import Mail
-    from .results import SendResult
+    from .errors import SendResult, SmtpError
+    from .prepare import Mail
 
 
 class Interceptor:

@@ -8,6 +8,7 @@ allows and nowhere else, as it would with mail.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,13 @@ from mailer.smtp.handshake import HANDSHAKE
 from mailer.smtp.reply import HIDDEN, Reply
 from mailer.transport.connection import REACHED, Connection, SessionError
 
-from .certificate import Certificate, describe
 from .errors import ErrorKind, SmtpTlsError
 from .translate import from_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cryptography import x509
 
     from mailer.mail.outcome import Hop
     from mailer.smtp.command import Command
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
     from .errors import SmtpError
 
 NOT_OFFERED = ErrorKind.STARTTLS_NOT_SUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a certificate says about itself. Times are in seconds since the epoch; 0 and empty where nothing could be read."""
+
+    fingerprint: str  # SHA-256, hexadecimal
+    subject: str = ""  # RFC 4514
+    names: tuple[str, ...] = ()  # the hosts and addresses it is for
+    issuer: str = ""
+    not_before: float = 0.0
+    not_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +194,37 @@ def _said(command: Command) -> str:
         return text
     words = text.split(" ")
     return " ".join([*words[:2], *([HIDDEN] if words[2:] else [])])
+
+
+def describe(der: bytes) -> Certificate:
+    """What the certificate in `der` says. Raises nothing: one that cannot be read has a fingerprint too, and so has each where the package
+    cryptography is not installed.
+    """
+    fingerprint = sha256(der).hexdigest()
+    try:
+        from cryptography import x509
+    except ImportError:
+        return Certificate(fingerprint)
+    try:
+        read = x509.load_der_x509_certificate(der)
+        return Certificate(
+            fingerprint,
+            read.subject.rfc4514_string(),
+            tuple(_names(read)),
+            read.issuer.rfc4514_string(),
+            read.not_valid_before_utc.timestamp(),
+            read.not_valid_after_utc.timestamp(),
+        )
+    except (ValueError, TypeError):
+        return Certificate(fingerprint)
+
+
+def _names(read: x509.Certificate) -> Iterator[str]:
+    from cryptography import x509
+
+    try:
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    yield from names.get_values_for_type(x509.DNSName)
+    yield from map(str, names.get_values_for_type(x509.IPAddress))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from mailer.config.kinds import check_numbers
 from mailer.transport.endpoint import Timeouts
 
+from .errors import SmtpConnectionError, SmtpError, SmtpPoolError, SmtpTimeoutError
+
 TIMEOUTS = Timeouts(greeting=60.0, ehlo=60.0, mail=60.0, rcpt=60.0)
 """A program has less patience than a queue, so we wait for an answer as long as [002] says. The message itself has all the
 time of RFC 5321 §4.5.3.2: whoever hangs up before the last answer does not know whether the message was taken."""
@@ -58,6 +60,16 @@ class RetrySettings:
         _need(self.max_attempts >= 1, "max_attempts is at least 1")
         _need(0 <= self.initial_delay <= self.max_delay, "initial_delay is not negative and not above max_delay")
         _need(self.multiplier >= 1, "multiplier is at least 1")
+
+    def wants(self, error: SmtpError) -> bool:
+        """Whether this failure is tried again. What is not `retryable` never is."""
+        if not error.retryable or isinstance(error, SmtpPoolError):  # that wait has a limit of its own
+            return False
+        if isinstance(error, SmtpConnectionError):
+            return self.connection_errors
+        if isinstance(error, SmtpTimeoutError):
+            return self.timeouts
+        return self.temporary_failures or error.code in self.error_codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
 
-    from .letter import Mail
-    from .results import BatchResult, ConnectionInfo, PoolStatus, SendResult
+    from .errors import BatchResult, ConnectionInfo, PoolStatus, SendResult
+    from .prepare import Mail
 
 T = TypeVar("T")
 

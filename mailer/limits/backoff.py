@@ -1,4 +1,4 @@
-"""When mail that could not be delivered yet is tried again, and for how long.
+"""When what failed is tried again, and for how long: by a `Schedule` of hours and days, or within seconds after growing pauses (`pause`).
 
 Pure: time and randomness come in as arguments. Jitter keeps mail that failed together from
 coming back together: without it, a host that was away for an hour is met by all that waited for it at once, and
@@ -37,3 +37,15 @@ class Schedule:
         """When to try again after `attempts` tries (the first wait follows the first); `random` gives 0.0 to 1.0."""
         step = self.steps[min(max(attempts, 1), len(self.steps)) - 1]
         return now + step * (1 + self.jitter * (2 * random() - 1))
+
+
+def pause(attempts: int, initial: float, multiplier: float, longest: float, random: Callable[[], float] | None = None) -> float:
+    """Seconds to wait after so many attempts: `initial` after the first, each `multiplier` times as long, at most `longest`; [002] §7.1.1.
+
+    With `random`, which gives 0.0 to 1.0, somewhere between half and all of that.
+    """
+    try:
+        seconds = min(initial * multiplier ** (attempts - 1), longest)
+    except OverflowError:
+        seconds = longest
+    return seconds if random is None else seconds * (0.5 + 0.5 * random())

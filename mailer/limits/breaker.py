@@ -8,6 +8,7 @@ nothing new. An operator may know better: at his word one message finds out at o
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 
@@ -83,3 +84,77 @@ class Breaker:
     def state(self, now: float) -> str:
         """``closed``, ``open``, or ``half-open``: one message finds out."""
         return "closed" if not self.open_until else "open" if now < self.open_until else "half-open"
+
+
+class CircuitBreaker:
+    """The one of [002] §7.1.2, for one server.
+
+    It opens after `threshold` failures in a row within `window` seconds, lets one send at a time find out after `recovery` seconds, and
+    closes after `successes` of those; one failure opens it again. A send asks `blocked`, takes a ticket with `enter`, and hands it back
+    with how it went. A ticket from before the breaker opened or closed counts no more: what was under way while it changed its mind
+    must not be taken for the one send that is to decide.
+    """
+
+    __slots__ = ("_enabled", "_era", "_failures", "_open_until", "_probing", "_recovery", "_successes", "_wanted", "_window")
+
+    def __init__(self, threshold: int, window: float, recovery: float, successes: int, *, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._failures: deque[float] = deque(maxlen=threshold)
+        self._window = window
+        self._recovery = recovery
+        self._wanted = successes
+        self._open_until: float | None = None  # None: closed; past: half-open
+        self._probing = False
+        self._successes = 0  # since it is half-open
+        self._era = 0  # counts how often it opened or closed
+
+    def state(self, now: float) -> str:
+        """``closed``, ``open`` or ``half-open``."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if now < self._open_until else "half-open"
+
+    def blocked(self, now: float) -> float:
+        """0 if a send may go, else in how many seconds it is worth asking again."""
+        if self._open_until is None:
+            return 0.0
+        if now < self._open_until:
+            return self._open_until - now
+        return self._recovery if self._probing else 0.0
+
+    def enter(self) -> int:
+        """A send goes; returns its ticket."""
+        self._probing = self._open_until is not None
+        return self._era
+
+    def succeeded(self, ticket: int) -> None:
+        """The server did its part, whatever it thinks of the message."""
+        if ticket != self._era:
+            return
+        self._failures.clear()
+        self._probing = False
+        if self._open_until is not None:
+            self._successes += 1
+            if self._successes >= self._wanted:
+                self._turn(None)
+
+    def failed(self, ticket: int, now: float) -> None:
+        """The server did not."""
+        if ticket != self._era or not self._enabled:
+            return
+        self._failures.append(now)
+        full = len(self._failures) == self._failures.maxlen and now - self._failures[0] <= self._window
+        if full or self._open_until is not None:
+            self._turn(now + self._recovery)
+
+    def left(self, ticket: int) -> None:
+        """Nothing was learned."""
+        if ticket == self._era:
+            self._probing = False
+
+    def _turn(self, open_until: float | None) -> None:
+        self._open_until = open_until
+        self._failures.clear()
+        self._probing = False
+        self._successes = 0
+        self._era += 1

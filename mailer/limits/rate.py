@@ -1,4 +1,6 @@
-"""A rate: so many in so much time, kept evenly; and room for so many at once. Pure; time comes in as an argument, in seconds.
+"""A rate: so many in so much time, kept evenly or in bursts; and room for so many at once. Pure; time comes in as an argument, in seconds.
+
+A `TokenBucket` lets a burst through and then goes by its rate: for a program that has a window to keep to, [002] §7.1.3.
 
 A `Bucket` spaces what it lets through evenly, with a little slack, so that a timer that comes late loses nothing. It keeps
 one number: the moment at which all that was let through would be paid for at an even pace.
@@ -10,6 +12,11 @@ it wait for as long as it was worth: so nothing large starves behind the small.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 PATIENCE = 3.0  # seconds for which a place is kept for somebody who does not ask again
 
@@ -86,3 +93,62 @@ class Room:
         if self._asked:
             self._asked = {who: at for who, at in self._asked.items() if 0 <= now - at < PATIENCE}
         return self._asked
+
+
+class RateExceeded(Exception):
+    """More than a limit allows: the next turn comes in `after` seconds, which is longer than may be waited."""
+
+    def __init__(self, text: str, after: float) -> None:
+        super().__init__(text)
+        self.after = after
+
+
+class TokenBucket:
+    """Lets `size` through at once, and as many again within `window` seconds. `what` is counted, in words.
+
+    A turn is reserved when it is asked for, so turns come in the order in which they were asked for, and nobody has to be woken: each
+    waits its own time.
+    """
+
+    __slots__ = ("_at", "_rate", "_tokens", "size", "what", "window")
+
+    def __init__(self, size: int, window: float, what: str = "turns") -> None:
+        self.size = size
+        self.window = window
+        self.what = what
+        self._rate = size / window
+        self._tokens = float(size)  # below zero: turns that are reserved and not due
+        self._at = 0.0
+
+    def wait(self, now: float) -> float:
+        """The seconds after which a turn that is reserved now comes."""
+        self._tokens = min(float(self.size), self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return max(0.0, (1.0 - self._tokens) / self._rate)
+
+    def reserve(self, now: float) -> float:
+        """Take a turn; returns the seconds until it comes."""
+        wait = self.wait(now)
+        self._tokens -= 1.0
+        return wait
+
+    def give_back(self) -> None:
+        """A turn that was reserved is not used."""
+        self._tokens += 1.0
+
+    async def turn(self, now: float, patience: float, sleep: Callable[[float], Awaitable[bool]]) -> bool:
+        """Wait for the next turn; False if `sleep` says that it was cut short: then it is not used.
+
+        Raises `RateExceeded` where it would come in more than `patience` seconds.
+        """
+        wait = self.wait(now)
+        if wait > patience:
+            raise RateExceeded(f"more than {self.size} {self.what} in {self.window:g} s", wait)
+        self.reserve(now)
+        used = False
+        try:
+            used = not wait or await sleep(wait)
+        finally:
+            if not used:
+                self.give_back()
+        return used

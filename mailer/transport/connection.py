@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Phase
     from mailer.smtp.reply import TroubleKind
 
-__all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Mail", "SessionError", "Timeouts", "reach"]
+__all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Parcel", "SessionError", "Timeouts", "reach"]
 
 IN_A_ROW = 8
 """Blocks of a message that go out while nobody else has a turn, to a peer that takes them as fast as they come."""
@@ -40,7 +40,7 @@ ANNOUNCED = 4096
 """Octets of an envelope that goes out early, at most. Haraka hangs up on 8192, and what became of the message before is lost."""
 
 
-class Mail(NamedTuple):
+class Parcel(NamedTuple):
     """What `Connection.deliver` takes: the envelope of one message, its normalised `content`, and what its sender asks for besides.
 
     `eight_bit` is whether the content holds octets above 127; None: look.
@@ -61,7 +61,7 @@ class Connection(Session):
     def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
         """Use `open`."""
         super().__init__(stream, endpoint, address, timeouts)
-        self._expected: tuple[Mail, Transaction] | None = None
+        self._expected: tuple[Parcel, Transaction] | None = None
         self._in_turn = False  # the host hears an envelope only when it has answered the message before
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.transcript = Transcript(self.prologue, self.prologue.began)
@@ -100,13 +100,13 @@ class Connection(Session):
 
     # -- mail
 
-    async def deliver(self, mail: Mail, ahead: Callable[[], Mail | None] | None = None) -> list[Answer]:
+    async def deliver(self, mail: Parcel, ahead: Callable[[], Parcel | None] | None = None) -> list[Answer]:
         """Send one message; an answer for each recipient, in their order.
 
         Nothing is raised for what the peer does. A task that is cancelled within abandons the connection.
 
         `ahead` is asked, when the message goes out, what comes next: its envelope goes out with the end of this
-        message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Mail` delivers it next, here, or
+        message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Parcel` delivers it next, here, or
         abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
         content = mail.content
@@ -144,7 +144,7 @@ class Connection(Session):
         self.transcript.end(monotonic(), phase, str(reply), self._client.unanswered)
         self.abandon()
 
-    def _begun(self, mail: Mail) -> Transaction:
+    def _begun(self, mail: Parcel) -> Transaction:
         """The transaction of `mail`: the one whose envelope went out before, or a new one."""
         if self._expected is None:
             return self._transaction(mail)
@@ -154,7 +154,7 @@ class Connection(Session):
             raise RuntimeError("another message was to be delivered next")
         return transaction
 
-    async def _begun_aside(self, mail: Mail) -> Transaction:
+    async def _begun_aside(self, mail: Parcel) -> Transaction:
         """That of a large message, through which somebody has to look."""
         try:
             return await aside(partial(self._transaction, mail))
@@ -162,7 +162,7 @@ class Connection(Session):
             self.abandon()
             raise
 
-    def _transaction(self, mail: Mail) -> Transaction:
+    def _transaction(self, mail: Parcel) -> Transaction:
         return Transaction(
             mail.sender,
             mail.recipients,
@@ -174,7 +174,7 @@ class Connection(Session):
             chunking=self.endpoint.chunking,
         )
 
-    async def _carry_out(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
+    async def _carry_out(self, transaction: Transaction, ahead: Callable[[], Parcel | None] | None) -> None:
         client = self._client
         if client.pending:  # its envelope went out with the message before
             await self._hear(transaction)
@@ -185,7 +185,7 @@ class Connection(Session):
             await self._send(transaction, ahead)
             await self._hear(transaction)
 
-    async def _send(self, transaction: Transaction, ahead: Callable[[], Mail | None] | None) -> None:
+    async def _send(self, transaction: Transaction, ahead: Callable[[], Parcel | None] | None) -> None:
         """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
         client, stream = self._client, self._stream
         for serial, command in enumerate(transaction.content(), 1):
@@ -203,7 +203,7 @@ class Connection(Session):
                 data += self._announce(ahead())
             stream.write(data)
 
-    def _announce(self, mail: Mail | None) -> bytes:
+    def _announce(self, mail: Parcel | None) -> bytes:
         """The envelope of the mail that comes next, if it is a short one. For a large message there is no time now."""
         if mail is None or len(mail.content) > LARGE:
             return b""

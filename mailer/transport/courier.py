@@ -22,7 +22,7 @@ from mailer.net.aside import REFUSED, portions
 from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply
 
-from .connection import Answer, Mail
+from .connection import Answer, Parcel
 from .errors import SessionError, beside, joined
 from .exchange import too_many, transact
 from .verdict import OUR_LOGIN, answered
@@ -146,7 +146,7 @@ class SmtpSession:
         self.unconfirmed: tuple[tuple[int, Kind], ...] = ()
         self._stands = stands
         self._connection: Connection | None = None
-        self._promised: tuple[Load[Any], Mail] | None = None
+        self._promised: tuple[Load[Any], Parcel] | None = None
         """What comes next, and its envelope may be out already."""
 
     def end(self) -> None:
@@ -274,7 +274,7 @@ class SmtpSession:
         taken = [outcome.to for outcome in outcomes if outcome.verdict == "delivered"]
         self.unconfirmed += tuple((to, kind) for to in taken if "SUCCESS" in asked.of(people[to].address).notify.split(","))
 
-    def _next(self, load: Load[Any], upcoming: Load[Any] | None) -> Mail | None:
+    def _next(self, load: Load[Any], upcoming: Load[Any] | None) -> Parcel | None:
         """The envelope that may go out with the end of `load`: that of what comes next, if it would be tried first where we are."""
         if upcoming is None:
             return None
@@ -285,11 +285,11 @@ class SmtpSession:
         self._promised = upcoming, mail
         return mail
 
-    def _mail(self, load: Load[Any], recipients: Sequence[int]) -> Mail:
+    def _mail(self, load: Load[Any], recipients: Sequence[int]) -> Parcel:
         envelope, author, people = load.envelope, load.job.route.author, load.envelope.recipients
         sender = reverse_path(envelope.sender, author) if author else envelope.sender
         addresses = [people[to].address for to in recipients] if len(recipients) > 1 else [people[recipients[0]].address]
-        return Mail(sender, addresses, load.content, None, load.asked() if load.asked else NOTHING)
+        return Parcel(sender, addresses, load.content, None, load.asked() if load.asked else NOTHING)
 
     def _cause(self, key: str, answer: Answer) -> Cause | None:
         """What is known of a refusal: what we said ourselves, or what such words mean."""

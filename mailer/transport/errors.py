@@ -1,4 +1,4 @@
-"""A session that did not come about, or broke: one exception with all that a log, a verdict and a report need.
+"""A session that did not come about, or broke: one exception with all that a log, a verdict and a report need; and that none is to be had.
 
 What asyncio and the operating system raise is translated here, into words that say what we were waiting for.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from errno import ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import MOST_BESIDES, Hop, reach
@@ -49,6 +49,17 @@ class SessionError(Exception):
     def reach(self) -> tuple[int, int]:
         """How far it got, to be compared."""
         return reach(self.phase, self.reply.cause, self.hop.tls_wanted)
+
+
+class NoSession(Exception):
+    """There is no session to be had, and no host is to blame.
+
+    `busy`: all that there may be are lent. `late`: they were for as long as one waits. `closed`: nothing more is sent.
+    """
+
+    def __init__(self, why: Literal["busy", "late", "closed"], text: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 def furthest(errors: Sequence[SessionError]) -> SessionError:

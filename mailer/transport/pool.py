@@ -137,6 +137,10 @@ class Pool:
         """Whether it may take another message: it is usable, its host takes more, and it is not too old."""
         return connection.usable and not connection.spent and connection.age < self._lifetime
 
+    def is_young(self, connection: Connection) -> bool:
+        """Whether another message may begin on it, as far as its age is concerned."""
+        return connection.age < self._lifetime
+
     def _oldest(self) -> Connection:
         """The one that has waited longest, which waits no more."""
         key, connections = min(self._waiting.items(), key=lambda item: item[1][0].last_used)

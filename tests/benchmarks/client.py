@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mailer import SmtpClient
 from mailer.client.settings import PoolSettings
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel
 from tests.benchmarks.measure import RECIPIENT, SENDER, figure, message, ratio
 from tests.fakes.processes import wait_until
 from tests.peers.smtpsink import SmtpSink
@@ -59,7 +59,7 @@ def in_loop(work: Callable[[int, int, int, bool], Awaitable[None]]) -> Callable[
 async def ours(port: int, count: int, connections: int, fresh: bool) -> None:
     """`Connection`, the next message named ahead."""
     endpoint = Endpoint(HOST, port, Requirement("none"), hello="bench.example")
-    mail = Mail(SENDER, [RECIPIENT], CONTENT, False)
+    mail = Parcel(SENDER, [RECIPIENT], CONTENT, False)
 
     async def work(count: int) -> None:
         left = count
@@ -231,7 +231,7 @@ def memory(port: int, size: int) -> None:
     script = f"""
 import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from mailer.transport.connection import Connection, Endpoint, Mail
+from mailer.transport.connection import Connection, Endpoint, Parcel
 from mailer.tlspolicy.requirement import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():
@@ -239,7 +239,7 @@ async def main():
     before = peak()
     line = b"x" * 76 + b"\\r\\n"
     content = b"Subject: large\\r\\n\\r\\n" + line * ({size} // len(line))
-    (answer,) = await connection.deliver(Mail({SENDER!r}, [{RECIPIENT!r}], content))
+    (answer,) = await connection.deliver(Parcel({SENDER!r}, [{RECIPIENT!r}], content))
     assert answer.reply.code == 250, answer
     print((peak() - before) / len(content))
     await connection.close()

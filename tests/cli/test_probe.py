@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from mailer.cli import main
-from mailer.client.certificate import describe
+from mailer.client.probe import describe
 from mailer.sink import Moods, SinkThread
 from mailer.testing import Hang, Script
 from tests.fakes.processes import MAILER

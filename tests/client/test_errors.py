@@ -8,8 +8,7 @@ import pytest
 
 import mailer
 from mailer import ErrorKind, SmtpConnectionError, SmtpError, SmtpTimeoutError
-from mailer.client.errors import KINDS
-from mailer.client.results import Rejected
+from mailer.client.errors import KINDS, Rejected
 
 
 def test_every_kind_is_in_the_tree() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.limits.backoff import Schedule
+from mailer.limits.backoff import Schedule, pause
 
 STEPS = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=10)
 JITTER = st.floats(0, 0.99)
@@ -51,3 +51,9 @@ def test_no_schedule(steps: list[float], jitter: float) -> None:
     """A schedule without waits, or with waits that may be nothing, would turn in circles: it is refused."""
     with pytest.raises(ValueError, match=r"wait"):
         Schedule(steps, 3600, jitter)
+
+
+def test_pauses_grow_and_stay_below_their_limit() -> None:
+    """Half a second, one, two … at most thirty; with jitter between half of it and all."""
+    assert [pause(attempts, 0.5, 2.0, 30.0) for attempts in (1, 2, 3, 7, 5000)] == [0.5, 1, 2, 30, 30]
+    assert [pause(2, 0.5, 2.0, 30.0, lambda dice=dice: dice) for dice in (0.0, 0.5, 1.0)] == [0.5, 0.75, 1.0]  # type: ignore[misc]

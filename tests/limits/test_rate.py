@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.limits.rate import Bucket, Room
+from mailer.limits.rate import Bucket, Room, TokenBucket
 from mailer.shaping.table import Throttle
 
 T0 = 1_800_000_000.0
@@ -197,3 +197,33 @@ def test_a_place_is_not_kept_for_ever() -> None:
     one.closed()
     assert one.ready_connection(T0 + 1) > T0 + 1
     assert one.ready_connection(T0 + 60) == T0 + 60
+
+
+def test_a_burst_and_then_one_by_one() -> None:
+    """As many at once as the bucket holds, then each when its token has come."""
+    bucket = TokenBucket(2, 10.0)
+    assert [bucket.reserve(100.0) for _ in range(4)] == [0, 0, 5, 10]
+    assert bucket.wait(100.0) == 15
+    assert bucket.reserve(115.0) == 0
+
+
+def test_a_turn_that_is_not_used_is_somebody_elses() -> None:
+    """Giving back makes the wait of the next one shorter."""
+    bucket = TokenBucket(1, 1.0)
+    bucket.reserve(0.0)
+    bucket.reserve(0.0)
+    bucket.give_back()
+    assert bucket.wait(0.0) == 1.0
+
+
+@given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 5), st.floats(0.5, 20))
+def test_never_more_than_the_limit(gaps: list[float], size: int, window: float) -> None:
+    """In no window are there more turns than twice the size (a full bucket and what flows in), and they come in order."""
+    bucket = TokenBucket(size, window)
+    now, turns = 0.0, []
+    for gap in gaps:
+        now += gap
+        turns.append(now + bucket.reserve(now))
+    assert turns == sorted(turns)
+    for start in turns:
+        assert sum(start <= turn < start + window - 1e-6 for turn in turns) <= 2 * size

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.mail.delivery_options import NOTHING, Request, Wanted
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel
 
 from .letters import letter
 from .matrix import ME, marks, peers
 from .servers import Servers
 
 
-def deliver(endpoint: Endpoint, *mails: Mail, ahead: bool = False) -> list[list[Answer]]:
+def deliver(endpoint: Endpoint, *mails: Parcel, ahead: bool = False) -> list[list[Answer]]:
     """All in one session; `ahead`: with the end of each message goes the envelope of the next."""
 
     async def run() -> list[list[Answer]]:
@@ -35,9 +35,9 @@ def deliver(endpoint: Endpoint, *mails: Mail, ahead: bool = False) -> list[list[
     return asyncio.run(run())
 
 
-def mail(users: str, content: bytes, request: Request = NOTHING, sender: str = ME) -> Mail:
+def mail(users: str, content: bytes, request: Request = NOTHING, sender: str = ME) -> Parcel:
     """To those `users` of peer.example."""
-    return Mail(sender, [f"{user}@peer.example" for user in users.split()], content, None, request)
+    return Parcel(sender, [f"{user}@peer.example" for user in users.split()], content, None, request)
 
 
 def classes(answers: Sequence[Answer]) -> list[int]:
@@ -170,7 +170,7 @@ def test_a_host_that_loses_patience_has_refused_only_what_it_refused(servers: Se
     async def run() -> tuple[list[Answer], bool]:
         endpoint = dataclasses.replace(servers.endpoint(name, "plain"), port=servers[name].ports["strict"])
         connection = await Connection.open(endpoint, "127.0.0.1")
-        answers = await connection.deliver(Mail(ME, [f"{user}@peer.example" for user in users], content))
+        answers = await connection.deliver(Parcel(ME, [f"{user}@peer.example" for user in users], content))
         usable = connection.usable
         connection.abandon()
         return answers, usable

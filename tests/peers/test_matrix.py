@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail, SessionError
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, SessionError
 
 from .letters import LATER, READERS, letter
 from .matrix import KEYWORDS, ME, PEERS, POSTS, auth, peers, rows
@@ -33,7 +33,7 @@ def deliver(endpoint: Endpoint, sender: str, users: Sequence[str], *contents: by
         connection = await session(endpoint)
         try:
             recipients = [f"{user}@peer.example" for user in users]
-            return [await connection.deliver(Mail(sender, recipients, content)) for content in contents]
+            return [await connection.deliver(Parcel(sender, recipients, content)) for content in contents]
         finally:
             await connection.close()
 
@@ -113,7 +113,7 @@ def test_a_host_that_is_not_known_gets_mail_by_whatever_tls_it_has(servers: Serv
 
     async def run() -> tuple[str, list[Answer]]:
         connection = await Connection.open(endpoint, "127.0.0.1")
-        answers = await connection.deliver(Mail(ME, ["ann@peer.example"], content))
+        answers = await connection.deliver(Parcel(ME, ["ann@peer.example"], content))
         await connection.close()
         return connection.hop.tls, answers
 

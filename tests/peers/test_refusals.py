@@ -11,7 +11,7 @@ from mailer.config.file import config_of
 from mailer.shaping.replies import Reactions
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Parcel, SessionError, Timeouts
 from mailer.transport.verdict import judge
 
 from .letters import letter
@@ -36,7 +36,7 @@ def understood(endpoint: Endpoint, sender: str, recipient: str) -> tuple[str, st
         except SessionError as error:
             phase, kind, reply = error.phase, error.kind, error.reply
         else:
-            ((_, phase, kind, reply),) = await connection.deliver(Mail(sender, [recipient], letter("plain")[1]))
+            ((_, phase, kind, reply),) = await connection.deliver(Parcel(sender, [recipient], letter("plain")[1]))
             await connection.close()
         cause = KNOWN.meaning("relay:out", phase, reply)
         return *judge(phase, kind, reply, relay=True, cause=cause), cause

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail, SessionError, Timeouts
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, SessionError, Timeouts
 
 from .conftest import Peer
 from .letters import LETTERS, letter
@@ -32,7 +32,7 @@ def deliver(endpoint: Endpoint, recipients: Sequence[str], *contents: bytes) -> 
     async def session() -> list[list[Answer]]:
         connection = await Connection.open(endpoint, "127.0.0.1", Timeouts())
         try:
-            return [await connection.deliver(Mail("me@here.example", recipients, content)) for content in contents]
+            return [await connection.deliver(Parcel("me@here.example", recipients, content)) for content in contents]
         finally:
             await connection.close()
 
@@ -111,8 +111,8 @@ def test_a_transaction_without_any_taken_recipient_sends_nothing(peer: Peer) -> 
 
     async def session() -> tuple[list[Answer], list[Answer]]:
         connection = await Connection.open(endpoint, "127.0.0.1", Timeouts())
-        refused = await connection.deliver(Mail("me@here.example", ["nobody@peer.example"], letter("plain")[1]))
-        taken = await connection.deliver(Mail("me@here.example", ["bob@peer.example"], letter("plain")[1]))
+        refused = await connection.deliver(Parcel("me@here.example", ["nobody@peer.example"], letter("plain")[1]))
+        taken = await connection.deliver(Parcel("me@here.example", ["bob@peer.example"], letter("plain")[1]))
         await connection.close()
         return refused, taken
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail, Timeouts
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
 from tests.fakes import waiting
 from tests.fakes.script import LoopbackServer
 
@@ -30,7 +30,7 @@ def deliver(
     async def run() -> list[Answer]:
         async with server:
             connection = await opened(server, timeouts)
-            answers = await connection.deliver(Mail("alice@example.org", recipients, content))
+            answers = await connection.deliver(Parcel("alice@example.org", recipients, content))
             await connection.close()
             return answers
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail, Timeouts
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
 from mailer.transport.pool import Pool
 from tests.fakes import waiting
 from tests.fakes.dialog import Turn
@@ -18,18 +18,18 @@ HELLO = [
     Turn("C", b"EHLO here.example\r\n"),
     Turn("S", b"250-there\r\n250 PIPELINING\r\n"),
 ]
-FIRST = Mail("a@here.example", ["one@there.example"], b"Subject: 1\r\n\r\nfirst\r\n")
-SECOND = Mail("b@here.example", ["two@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
+FIRST = Parcel("a@here.example", ["one@there.example"], b"Subject: 1\r\n\r\nfirst\r\n")
+SECOND = Parcel("b@here.example", ["two@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
 GONE = Turn("END", b"")
 
 
-def envelope(mail: Mail) -> bytes:
+def envelope(mail: Parcel) -> bytes:
     """The envelope as it goes over the wire."""
     rcpts = "".join(f"RCPT TO:<{recipient}>\r\n" for recipient in mail.recipients)
     return f"MAIL FROM:<{mail.sender}>\r\n{rcpts}DATA\r\n".encode()
 
 
-def dotted(mail: Mail) -> bytes:
+def dotted(mail: Parcel) -> bytes:
     """The content as it goes over the wire."""
     return mail.content + b".\r\n"
 
@@ -176,7 +176,7 @@ def test_without_pipelining_nobody_is_asked_what_comes_next() -> None:
     ]  # fmt: skip
 
     async def work(connection: Connection) -> None:
-        def asked() -> Mail:
+        def asked() -> Parcel:
             raise AssertionError("asked")
 
         assert codes(await connection.deliver(FIRST, asked)) == [("reply", "body", 250)]
@@ -186,7 +186,7 @@ def test_without_pipelining_nobody_is_asked_what_comes_next() -> None:
 
 def test_what_we_refuse_ourselves_is_refused_ahead_of_its_time_too() -> None:
     """A next message that this server cannot take says nothing over the wire, and is answered in its turn."""
-    foreign = Mail("b@here.example", ["zwölf@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
+    foreign = Parcel("b@here.example", ["zwölf@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
 
     async def work(connection: Connection) -> None:
         first = await connection.deliver(FIRST, lambda: foreign)
@@ -200,7 +200,7 @@ def test_what_we_refuse_ourselves_is_refused_ahead_of_its_time_too() -> None:
 
 def test_a_host_that_hears_nothing_before_its_turn_is_asked_again_in_its_turn() -> None:
     """503 to each line of an early envelope refuses nobody: it is said again, and from then on nothing is said early."""
-    third = Mail("c@here.example", ["three@there.example"], b"Subject: 3\r\n\r\nthird\r\n")
+    third = Parcel("c@here.example", ["three@there.example"], b"Subject: 3\r\n\r\nthird\r\n")
 
     async def work(connection: Connection) -> None:
         assert codes(await connection.deliver(FIRST, lambda: SECOND)) == [("reply", "body", 250)]
@@ -235,8 +235,8 @@ def test_a_sender_who_is_refused_early_and_in_turn_is_refused() -> None:
 def test_what_some_hosts_do_not_survive_waits_for_its_turn(extension: bytes, recipients: list[str]) -> None:
     """Nothing goes out early to a host with CHUNKING, and no long envelope to any."""
     hello = [*HELLO[:2], Turn("S", b"250-there\r\n" + extension + b"250 PIPELINING\r\n")]
-    large = Mail("a@here.example", ["one@there.example"], b"\r\n" + b"0123456789\r\n" * 6000)  # too large for one chunk
-    after = Mail("b@here.example", recipients, SECOND.content)
+    large = Parcel("a@here.example", ["one@there.example"], b"\r\n" + b"0123456789\r\n" * 6000)  # too large for one chunk
+    after = Parcel("b@here.example", recipients, SECOND.content)
 
     async def work(connection: Connection) -> None:
         assert codes(await connection.deliver(large, lambda: after)) == [("reply", "body", 250)]

@@ -13,7 +13,7 @@ from mailer.sink.server import Sink
 from mailer.smtp import sasl
 from mailer.smtp.mechanism import server_end_point
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 
 NAME = "mx.example.com"
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"
@@ -42,7 +42,7 @@ class Server:
         """The user that a message came from; raises `SessionError`."""
         login = Login("me@example.org", lambda: secret, mechanism=mechanism)
         connection = await Connection.open(Endpoint(NAME, sink.port, self.requirement, login), "127.0.0.1", QUICK)
-        await connection.deliver(Mail("me@example.org", ["bob@example.com"], CONTENT))
+        await connection.deliver(Parcel("me@example.org", ["bob@example.com"], CONTENT))
         await connection.close()
         return sink.messages[-1].user
 

@@ -16,7 +16,7 @@ import trustme
 
 from mailer.sink.server import Sink
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, Timeouts
 from mailer.transport.pool import Pool
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
@@ -66,7 +66,7 @@ class Scene:
         """A session of the pool, one message, and back."""
         connection = await pool.lend(self.endpoint, self.addresses)
         try:
-            (answer,) = await connection.deliver(Mail("me@example.org", [to], content))
+            (answer,) = await connection.deliver(Parcel("me@example.org", [to], content))
             assert answer.reply.code == 250, answer
         finally:
             pool.give_back(connection)

@@ -14,7 +14,7 @@ from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
 from mailer.smtp import command
 from mailer.tlspolicy.requirement import MX
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer
@@ -78,13 +78,13 @@ def test_cancelled(word: bytes) -> None:
     async def run() -> None:
         async with Friendly({word: b"", b"EHLO": b"250 x\r\n"}) as server:
             connection = await opened(server)
-            task = asyncio.create_task(connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT)))
+            task = asyncio.create_task(connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT)))
             await asyncio.sleep(0.05)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert not connection.usable
-            (answer,) = await connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT))
+            (answer,) = await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT))
             assert (answer.phase, answer.kind) == ("mail", "lost")
             assert server.messages == ([CONTENT] if word == b"." else [])
 
@@ -112,13 +112,13 @@ def test_a_session_that_went_bad_while_it_waited(last: bytes) -> None:
     async def run() -> None:
         async with Friendly() as server:
             connection = await opened(server)
-            await connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT))
+            await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT))
             server.writers[0].write(last)
             if not last:
                 server.writers[0].close()
             await asyncio.sleep(0.05)
             assert not connection.usable
-            (answer,) = await connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT))
+            (answer,) = await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT))
             assert (answer.phase, answer.kind, answer.reply.code) == ("mail", "lost", 451)
             assert connection.deliveries == 1
 
@@ -218,7 +218,7 @@ def test_any_peer(pieces: list[bytes]) -> None:
                 connection = await opened(server)
             except SessionError:
                 return
-            answers = await connection.deliver(Mail("alice@example.org", ["bob@example.com", "carol@example.com"], CONTENT))
+            answers = await connection.deliver(Parcel("alice@example.org", ["bob@example.com", "carol@example.com"], CONTENT))
             assert [answer.to for answer in answers] == [0, 1]
             connection.abandon()
 
@@ -268,7 +268,7 @@ def test_questions() -> None:
             connection = await opened(server)
             said = [command.vrfy("bob"), command.expn("staff"), command.help_(), command.NOOP, command.RSET]
             heard = [str(await connection.ask(one)) for one in said]
-            (answer,) = await connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT))
+            (answer,) = await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT))
             assert answer.reply.code == 250
             with pytest.raises(ValueError, match="nothing to ask"):
                 await connection.ask(command.DATA)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Parcel, SessionError, Timeouts
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer
@@ -150,7 +150,7 @@ def test_the_code_of_a_long_answer_counts(last: bytes, code: int, usable: bool) 
     async def run() -> None:
         async with Friendly({b".": last}) as server:
             connection = await opened(server, replace(QUICK, body=2 if len(last) > 100 else 0.1))
-            (answer,) = await connection.deliver(Mail("alice@example.org", ("bob@example.com",), CONTENT))
+            (answer,) = await connection.deliver(Parcel("alice@example.org", ("bob@example.com",), CONTENT))
             assert (answer.phase, answer.kind, answer.reply.code, connection.usable) == ("body", "reply", code, usable)
             await connection.close()
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 from tests.fakes import waiting
 from tests.fakes.dialog import HELLO, Dialog, all_dialogs
 from tests.fakes.script import Script
@@ -47,7 +47,7 @@ async def converse(dialog: Dialog, endpoint: Endpoint) -> list[str]:
         return [f"open {error.kind} {error.phase} {error.reply}"]
     results = []
     for _ in range(dialog.deliveries):
-        answers = await connection.deliver(Mail(dialog.sender, dialog.recipients, dialog.content, request=dialog.request))
+        answers = await connection.deliver(Parcel(dialog.sender, dialog.recipients, dialog.content, request=dialog.request))
         results += [f"{answer.to} {answer.phase} {answer.kind} {answer.reply}" for answer in answers]
     await asyncio.sleep(0.01)  # what the server does on its own arrives
     results.append("usable" if connection.usable else "over")

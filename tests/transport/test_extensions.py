@@ -12,7 +12,7 @@ from mailer.mail.delivery_options import NOTHING, Request
 from mailer.sink.faults import Moods
 from mailer.sink.server import Received, Sink
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Mail, Timeouts
+from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 EIGHT = "Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()
@@ -30,7 +30,7 @@ def send(
             endpoint = Endpoint("x.example", sink.port, Requirement("none"), protocol="lmtp" if lmtp else "smtp", **options)
             connection = await Connection.open(endpoint, "127.0.0.1", QUICK)
             for _ in range(times):
-                answers = await connection.deliver(Mail("me@example.org", to, content, request=request))
+                answers = await connection.deliver(Parcel("me@example.org", to, content, request=request))
             await connection.close()
             return answers, sink.messages
 

@@ -12,7 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 from tests.net.conftest import NAME, Certificates
 
 TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
@@ -62,8 +62,8 @@ def test_mail_arrives() -> None:
         keeper = Keeper()
         async with running(keeper) as port:
             connection = await Connection.open(Endpoint(NAME, port, Requirement("none")), "127.0.0.1", TIMEOUTS)
-            answers = await connection.deliver(Mail("alice@example.org", ["bob@example.com", "x@refused.example"], first))
-            answers += await connection.deliver(Mail("", ["bob@example.com"], second))
+            answers = await connection.deliver(Parcel("alice@example.org", ["bob@example.com", "x@refused.example"], first))
+            answers += await connection.deliver(Parcel("", ["bob@example.com"], second))
             await connection.close()
         return [f"{answer.phase} {answer.reply}" for answer in answers], keeper
 
@@ -80,7 +80,7 @@ def test_utf8_arrives() -> None:
         keeper = Keeper()
         async with running(keeper, enable_SMTPUTF8=True) as port:
             connection = await Connection.open(Endpoint(NAME, port, Requirement("none")), "127.0.0.1", TIMEOUTS)
-            (answer,) = await connection.deliver(Mail("jürgen@example.org", ["bjørn@example.com"], content))
+            (answer,) = await connection.deliver(Parcel("jürgen@example.org", ["bjørn@example.com"], content))
             assert answer.reply.code == 250
             await connection.close()
         return keeper
@@ -99,7 +99,7 @@ def test_tls_and_login(hidden: list[str], certificates: Certificates) -> None:
             endpoint = Endpoint(NAME, port, Requirement("starttls", ca_file=certificates.ca_file), Login("me", lambda: "secret"))
             connection = await Connection.open(endpoint, "127.0.0.1", TIMEOUTS)
             assert connection.hop.tls == "TLSv1.3 verified"
-            (answer,) = await connection.deliver(Mail("alice@example.org", ["bob@example.com"], b"Subject: x\r\n\r\n\r\n"))
+            (answer,) = await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], b"Subject: x\r\n\r\n\r\n"))
             assert answer.reply.code == 250
             await connection.close()
         return keeper

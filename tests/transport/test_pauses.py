@@ -17,7 +17,7 @@ from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
 from mailer.testing import LoopbackServer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 from tests.fakes.pauses import longest_turn
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def test_a_reply_holds_up_nothing(verb: str, code: bytes, said: bytes) -> None:
             connection = await Connection.open(endpoint, "127.0.0.1", QUICK)
         except SessionError:
             return
-        await connection.deliver(Mail("a@example.com", PEOPLE[:10], b"Subject: x\r\n\r\nx\r\n"))
+        await connection.deliver(Parcel("a@example.com", PEOPLE[:10], b"Subject: x\r\n\r\nx\r\n"))
         connection.abandon()
 
     with Loud(verb, said.replace(b"C", code)) as server:
@@ -73,7 +73,7 @@ def test_answers_about_many_recipients_hold_up_nothing() -> None:
 
     async def work() -> None:
         connection = await Connection.open(Endpoint("mx.example.com", server.port, Requirement("none")), "127.0.0.1", QUICK)
-        answers = await connection.deliver(Mail("a@example.com", PEOPLE, b"Subject: x\r\n\r\nx\r\n"))
+        answers = await connection.deliver(Parcel("a@example.com", PEOPLE, b"Subject: x\r\n\r\nx\r\n"))
         assert [answer.reply.code for answer in answers] == [550] * len(PEOPLE)
         connection.abandon()
 

@@ -15,7 +15,7 @@ import pytest
 from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
 from mailer.tlspolicy.requirement import MX, Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 from mailer.transport.pool import Pool
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
@@ -42,7 +42,7 @@ def with_pool(test: Callable[[Pool, Friendly, Endpoint], Awaitable[None]], serve
 async def use(pool: Pool, endpoint: Endpoint) -> Connection:
     """Lend a session, send a message, give the session back."""
     connection = await pool.lend(endpoint, HERE)
-    (answer,) = await connection.deliver(Mail("alice@example.org", ["bob@example.com"], CONTENT))
+    (answer,) = await connection.deliver(Parcel("alice@example.org", ["bob@example.com"], CONTENT))
     assert answer.kind in ("reply", "lost", "protocol")
     pool.give_back(connection)
     return connection

@@ -16,7 +16,7 @@ from mailer.smtp import command
 from mailer.smtp.client import Answered
 from mailer.smtp.reply import Reply
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Mail, SessionError, Timeouts
+from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
 from mailer.transport.pool import Pool
 from mailer.transport.transcript import MAX_ENTRIES, MAX_LINES, MAX_TEXT, Prologue, Transcript
 from tests.fakes.dialog import Turn
@@ -28,7 +28,7 @@ HELLO = [
     Turn("S", b"250-there\r\n250 PIPELINING\r\n"),
 ]
 ENVELOPE = b"MAIL FROM:<a@here.example>\r\nRCPT TO:<one@there.example>\r\nDATA\r\n"
-MAIL = Mail("a@here.example", ["one@there.example"], b"Subject: 1\r\n\r\nwhat nobody else may read\r\n")
+MAIL = Parcel("a@here.example", ["one@there.example"], b"Subject: 1\r\n\r\nwhat nobody else may read\r\n")
 HOP = Hop("mx.example", "192.0.2.1", 25, "none")
 SECRET = "canary-5ecret"
 
@@ -136,7 +136,7 @@ def test_the_steps_of_a_connection_that_is_used_again_are_marked() -> None:
 
 def test_answers_to_an_envelope_that_went_out_early_belong_to_its_message() -> None:
     """They come in the packet that ends the message before, and each transcript has its own part of it."""
-    second = Mail("b@here.example", ["two@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
+    second = Parcel("b@here.example", ["two@there.example"], b"Subject: 2\r\n\r\nsecond\r\n")
     early = b"MAIL FROM:<b@here.example>\r\nRCPT TO:<two@there.example>\r\nDATA\r\n"
 
     async def work(connection: Connection) -> None:

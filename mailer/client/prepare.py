@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from email.generator import BytesGenerator
 from email.message import Message as StandardMessage
 from email.policy import EmailPolicy
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.compose import Composition, EmailError
 from mailer.mail import address, named
@@ -26,6 +25,7 @@ from mailer.mail.header_repair import mended_header
 from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.named import newest, resent
 from mailer.mail.once import single
+from mailer.transport.connection import Parcel
 
 from .errors import ErrorKind, SmtpError
 
@@ -51,19 +51,15 @@ KINDS = {
 """The part of an `Composition` that is wrong → kind; every other part is a header field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An envelope and a message that is ready to go."""
+class Prepared(NamedTuple):
+    """A message that is ready to go, with its envelope."""
 
-    sender: str
-    recipients: tuple[str, ...]
-    content: bytes
-    message_id: str
-    request: Request = NOTHING
+    parcel: Parcel
+    message_id: str  # with its angle brackets
 
 
-def letter(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request = NOTHING) -> Letter:
-    """The letter that `mail` makes; what the caller says of the envelope goes before what the message says.
+def prepared(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request = NOTHING) -> Prepared:
+    """What `mail` makes; what the caller says of the envelope goes before what the message says.
 
     Raises `SmtpMessageError`, and `TypeError` for what is no message at all.
     """
@@ -84,7 +80,9 @@ def _fit(data: bytes) -> bytes:
     return bytes(mended_header(single(message, []), "", []))
 
 
-def _from_email(email: Composition, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request) -> Letter:
+def _from_email(
+    email: Composition, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request
+) -> Prepared:
     try:
         content = email.encode()
         who = email.reverse_path() if sender is None else _reverse_path(sender)
@@ -116,7 +114,7 @@ ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "re
 HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 
-def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> Letter:
+def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> Prepared:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
     have = {name for name, _ in header.fields}
     now = time.time()
@@ -136,7 +134,7 @@ def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[st
             made = resent(made, lambda: sender, date, f"<{secrets.token_hex(16)}@{hostname}>", [])
         changed = made.header
         content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
-    return Letter(sender, recipients, content, message_id, request)
+    return Prepared(Parcel(sender, recipients, content, None, request), message_id)
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:

@@ -1,23 +1,22 @@
-"""The circuit breaker: when it opens, who may try, when it closes."""
+"""The circuit breaker of a program: when it opens, who may try, when it closes."""
 
 from __future__ import annotations
 
-from mailer import BreakerSettings
-from mailer.client.breaker import Breaker
+from mailer.limits.breaker import CircuitBreaker
 
 
-def make(**settings: float) -> Breaker:
+def make(*, enabled: bool = True) -> CircuitBreaker:
     """With the defaults of [002], unless told otherwise."""
-    return Breaker(BreakerSettings(**settings))  # type: ignore[arg-type]
+    return CircuitBreaker(5, 60.0, 30.0, 3, enabled=enabled)
 
 
-def fail(breaker: Breaker, *times: float) -> None:
+def fail(breaker: CircuitBreaker, *times: float) -> None:
     """A send that fails at each of these times."""
     for now in times:
         breaker.failed(breaker.enter(), now)
 
 
-def opened() -> Breaker:
+def opened() -> CircuitBreaker:
     """Open since 5, until 35."""
     breaker = make()
     fail(breaker, 1, 2, 3, 4, 5)

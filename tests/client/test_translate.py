@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer import ErrorKind, SmtpAuthenticationError
-from mailer.client.codes import CODES, kind_of
-from mailer.client.translate import from_answer, from_session
+from mailer.client.translate import CODES, from_answer, from_session, kind_of
 from mailer.mail.outcome import Hop
 from mailer.smtp.reply import Reply
 from mailer.transport.connection import Answer, SessionError
