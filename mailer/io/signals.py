@@ -6,15 +6,17 @@ and while it is put they wait (`refusing`, `deaf`); while many come in (`Patient
 
 from __future__ import annotations
 
-from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
-
 from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
+    from types import FrameType
+else:
+    from _signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
 
-NAMES = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
+NAMES: dict[int, str] = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
 
 
 class Handled:
@@ -22,7 +24,7 @@ class Handled:
 
     def __init__(self, handler: Callable[[int, object], None] | int) -> None:
         self.handler = handler
-        self.before: dict[int, object] = {}
+        self.before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> None:
         for number in NAMES:
