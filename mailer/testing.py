@@ -35,17 +35,15 @@ import asyncio
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from mailer.net.server import AcceptLoop, Peer, tcp_sockets
 from mailer.sink import Moods, Received, Sink, SinkThread
+from mailer.sink.server import LoopThread
 
 __all__ = ["Hang", "LoopbackServer", "Moods", "Received", "Script", "Sink", "SinkThread", "Turn", "turns"]
-
-T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds that a server waits for its client
 LONGEST = 1 << 26  # octets of a line
@@ -106,7 +104,7 @@ class LoopbackServer:
     def __init__(self) -> None:
         self.port = 0
         self.sessions = 0
-        self._loop: _Loop | None = None
+        self._loop: LoopThread | None = None
 
     async def __aenter__(self) -> Self:
         self._accepting = AcceptLoop(self._session)
@@ -119,7 +117,7 @@ class LoopbackServer:
         assert kind or not open_still, "a client left its connection open"
 
     def __enter__(self) -> Self:
-        self._loop = _Loop()
+        self._loop = LoopThread("mailer-testing")
         return self._loop.run(self.__aenter__())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -262,22 +260,3 @@ class Hang(LoopbackServer):
             writer.write(reply)
         while await reader.read(65536):
             pass
-
-
-class _Loop:
-    """An event loop in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="mailer-testing", daemon=True)
-        self._thread.start()
-
-    def run(self, what: Coroutine[Any, Any, T]) -> T:
-        """The result of `what`. Raises what it raises."""
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
-
-    def close(self) -> None:
-        """The end."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()

@@ -16,9 +16,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from secrets import token_urlsafe
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from mailer.config.kinds import check_port
 from mailer.io.maildir import make_maildir, write_message
@@ -31,6 +31,8 @@ from mailer.smtp.server_state import ServerSettings
 
 from .faults import Fault, Moods, Temper
 from .session import HANDSHAKE_SECONDS, SinkSession
+
+T = TypeVar("T")
 
 IDLE_SECONDS = 300.0  # RFC 5321 §4.5.3.2.7
 
@@ -275,33 +277,48 @@ def envelope_lines(received: Received) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
+class LoopThread:
+    """An event loop in a thread of its own, called `name`."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        """The result of `what`, which is waited for. Raises what it raises."""
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    def close(self) -> None:
+        """End the loop and the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
 class SinkThread:
-    """Takes what `Sink` takes; use it with ``with``. Its methods wait, where those of `Sink` are awaited."""
+    """Takes what `Sink` takes; use it with ``with``, where there is no event loop. Its methods wait, where those of `Sink` are awaited."""
 
     def __init__(self, moods: Moods | None = None, **settings: Any) -> None:
-        self._arguments = moods, settings
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="mailer-sink", daemon=True)
-        self._sink: Sink
-        self._loop: asyncio.AbstractEventLoop
-        self._stop: asyncio.Event
+        self._sink = Sink(moods, **settings)
+        self._loop: LoopThread
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        if self._error:
-            self._thread.join()
-            raise self._error
+        self._loop = LoopThread("mailer-sink")
+        try:
+            self._loop.run(self._sink.start())
+        except BaseException:
+            self._loop.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._loop.run(self._sink.close())
+        self._loop.close()
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The TCP port on which it listens."""
         return self._sink.port
 
     @property
@@ -316,7 +333,7 @@ class SinkThread:
 
     @property
     def moods(self) -> Moods:
-        """How it behaves; see `Sink.moods`."""
+        """How the sink behaves; see `Sink.moods`."""
         return self._sink.moods
 
     @moods.setter
@@ -324,22 +341,8 @@ class SinkThread:
         async def change() -> None:
             self._sink.moods = moods
 
-        asyncio.run_coroutine_threadsafe(change(), self._loop).result()
+        self._loop.run(change())
 
     def received(self, count: int, seconds: float = 10.0) -> list[Received]:
         """Wait until `count` messages have been taken; returns all of them. Raises `TimeoutError`."""
-        return list(asyncio.run_coroutine_threadsafe(self._sink.received(count, seconds), self._loop).result())
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._error = error
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        moods, settings = self._arguments
-        async with Sink(moods, **settings) as sink:
-            self._sink, self._loop, self._stop = sink, asyncio.get_running_loop(), asyncio.Event()
-            self._ready.set()
-            await self._stop.wait()
+        return list(self._loop.run(self._sink.received(count, seconds)))
