@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from mailer.cli import TABLE, load
 from mailer.cli.options import COMMON
+from mailer.config import manual as configuration
 
-from . import standards
+from . import roff, standards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,13 @@ DAEMONS = frozenset({"run"})
 BY_HAND = frozenset({"sendmail"})
 OTHERS = ("mailer (1)", "mailer-config (5)", "mailer-spool (5)", "mailer-delivery (7)")
 
-OVERVIEW = """\
+SYNOPSIS = """\
+.SH SYNOPSIS
+.B mailer
+.I COMMAND
+[\\fIOPTION\\fR...]
+.br
+.B "mailer \\-\\-help | \\-\\-version"
 .SH DESCRIPTION
 .B mailer
 takes mail from scripts, cron jobs and programs, keeps it safely on disk, delivers it, and says what became of it.
@@ -103,6 +110,15 @@ The spool, of a user and of root. See
 .BR mailer\\-spool (5).
 """
 
+STANDARDS = """\
+.SH DESCRIPTION
+Each rule of a standard is marked with its section where the source keeps to it. This list is made of those marks: the sections, and the \
+files below
+.I mailer/
+that name them.
+.SH STANDARDS
+"""
+
 EXIT_STATUS = {
     0: "Done.",
     64: "The command line is wrong.",
@@ -122,124 +138,107 @@ EXIT_STATUS = {
 def pages() -> dict[str, Callable[[], str]]:
     """Each generated page by its file name, as what makes its text."""
     commands = {file_of(name): partial(command_page, name) for name in TABLE if name not in BY_HAND}
-    return {"mailer.1": overview, **commands, "mailer-standards.7": standards_page}
+    return {"mailer.1": overview, **commands, "mailer-config.5": configuration.page, "mailer-standards.7": standards_page}
 
 
 def file_of(name: str) -> str:
     """The file of a command's page."""
-    return f"mailer-{name}.{8 if name in DAEMONS else 1}"
+    return f"mailer-{name}.{_section(name)}"
+
+
+def _section(name: str) -> int:
+    return 8 if name in DAEMONS else 1
 
 
 def overview() -> str:
     """`mailer(1)`."""
-    parts = [_title("MAILER", 1), _name("mailer", "take mail, deliver it, and say what became of it")]
-    parts.append('.SH SYNOPSIS\n.B mailer\n.I COMMAND\n[\\fIOPTION\\fR...]\n.br\n.B "mailer \\-\\-help | \\-\\-version"\n')
-    parts.append(OVERVIEW + ".SH COMMANDS\n")
-    parts += [f".TP\n.B {_roff('mailer ' + name)}\n{_sentence(summary)}\n" for name, summary in TABLE.items()]
-    parts.append(".SH OPTIONS\nEvery command takes these:\n" + "".join(map(_option, COMMON)))
-    parts.append(ENVIRONMENT + ".SH EXIT STATUS\n")
-    parts += [f".TP\n.B {code}\n{_roff(meaning)}\n" for code, meaning in EXIT_STATUS.items()]
-    pages = [f"mailer-{name} ({8 if name in DAEMONS else 1})" for name in TABLE]
+    parts = [roff.title("mailer", 1, "take mail, deliver it, and say what became of it"), SYNOPSIS, roff.heading("COMMANDS")]
+    parts += [roff.item(f".B {roff.text('mailer ' + name)}", roff.sentence(summary)) for name, summary in TABLE.items()]
+    parts += [roff.heading("OPTIONS"), "Every command takes these:\n", *map(_option, COMMON), ENVIRONMENT, roff.heading("EXIT STATUS")]
+    parts += [roff.item(f".B {code}", roff.text(meaning)) for code, meaning in EXIT_STATUS.items()]
+    pages = [f"mailer-{name} ({_section(name)})" for name in TABLE]
     guides = ("mailer-providers (7)", "mailer-deliverability (7)", "mailer-standards (7)")
-    return "".join(parts) + _see_also([*pages, *OTHERS[1:], *guides])
+    return "".join((*parts, roff.see_also([*pages, *OTHERS[1:], *guides])))
 
 
 def command_page(name: str) -> str:
     """The page of command `name`, with all that it does where a second word chooses."""
     module = load(name)
-    page = f"mailer-{name}"
-    head = _title(page.upper(), 8 if name in DAEMONS else 1) + _name(page, TABLE[name])
     body = _one(module.COMMAND) if hasattr(module, "COMMAND") else _several(list(module.COMMANDS.values()))
-    return head + body + _see_also(OTHERS)
+    return roff.title(f"mailer-{name}", _section(name), TABLE[name]) + "".join(body) + roff.see_also(OTHERS)
 
 
-def _one(command: Subcommand) -> str:
-    parts = [".SH SYNOPSIS\n", _synopsis(command), ".SH DESCRIPTION\n", _paragraphs(command.about or _capital(command.summary))]
-    return "".join((*parts, ".SH OPTIONS\n", *map(_option, command.options), _examples([command]), *_sections(command.epilog)))
+def _one(command: Subcommand) -> Iterator[str]:
+    yield roff.heading("SYNOPSIS") + _synopsis(command)
+    yield roff.heading("DESCRIPTION") + roff.paragraphs(command.about or roff.capital(command.summary))
+    yield roff.heading("OPTIONS")
+    yield from map(_option, command.options)
+    yield _examples([command])
+    yield from _sections(command.epilog)
 
 
-def _several(commands: list[Subcommand]) -> str:
+def _several(commands: list[Subcommand]) -> Iterator[str]:
     """What commands share is said once, at the end."""
     times = Counter(option for command in commands for option in command.options)
     shared = [option for option, count in times.items() if count > 1 and option not in COMMON]
-    parts = [".SH SYNOPSIS\n", ".br\n".join(map(_synopsis, commands)), ".SH COMMANDS\n"]
+    yield roff.heading("SYNOPSIS") + ".br\n".join(map(_synopsis, commands)) + roff.heading("COMMANDS")
     for command in commands:
-        parts.append(f".SS {_roff('mailer ' + command.name)}\n")
-        parts.append(_paragraphs(f"{_capital(command.summary)}.\n\n{command.about}"))
-        parts.append(_takes([option for option in command.options if option in shared]))
-        parts += [_option(option) for option in command.options if option not in (*shared, *COMMON)]
-    parts += [".SH OPTIONS OF SEVERAL COMMANDS\n", *map(_option, (*shared, *COMMON))]
-    parts.append(_examples(commands))
+        yield roff.heading(f"mailer {command.name}", "SS")
+        yield roff.paragraphs(f"{roff.capital(command.summary)}.\n\n{command.about}")
+        if names := ", ".join(roff.bold(option.key) for option in command.options if option in shared):
+            yield f".PP\nTakes {names}; see below.\n"
+        yield from (_option(option) for option in command.options if option not in (*shared, *COMMON))
+    yield roff.heading("OPTIONS OF SEVERAL COMMANDS")
+    yield from map(_option, (*shared, *COMMON))
+    yield _examples(commands)
     for epilog in dict.fromkeys(command.epilog for command in commands):
-        parts += _sections(epilog)
-    return "".join(parts)
-
-
-def _takes(options: list[Option]) -> str:
-    names = ", ".join(f"\\fB{_roff(option.key)}\\fR" for option in options)
-    return f".PP\nTakes {names}; see below.\n" if names else ""
+        yield from _sections(epilog)
 
 
 def standards_page() -> str:
     """`mailer-standards(7)`."""
     found = standards.cited(Path(standards.__file__).parent)
-    parts = [_title("MAILER-STANDARDS", 7), _name("mailer-standards", "the standards that mailer keeps to, and where")]
-    parts.append(
-        ".SH DESCRIPTION\nEach rule of a standard is marked with its section where the source keeps to it. This list is made of "
-        "those marks: the sections, and the files below\n.I mailer/\nthat name them.\n.SH STANDARDS\n"
-    )
+    parts = [roff.title("mailer-standards", 7, "the standards that mailer keeps to, and where"), STANDARDS]
     for number, sections in sorted(found.items()):
-        parts.append(f".TP\n.B RFC {number}\n{_roff(standards.TITLES.get(number, '(title unknown)'))}.\n")
+        parts.append(roff.item(f".B RFC {number}", f"{roff.text(standards.TITLES.get(number, '(title unknown)'))}."))
         for section, files in standards.in_order(sections):
-            parts.append(f".br\n{_roff(section + ' ' if section else '')}({_roff(', '.join(files))})\n")
-    return "".join(parts) + _see_also(OTHERS)
-
-
-def _title(title: str, section: int) -> str:
-    kind = {1: "User commands", 7: "Miscellanea", 8: "System administration"}[section]
-    return (
-        f'.\\" Made by `python -m mailer.manual --write man`; change what it is made of.\n.TH {_roff(title)} {section} "" mailer "{kind}"\n'
-    )
-
-
-def _name(page: str, summary: str) -> str:
-    return f".SH NAME\n{_roff(page)} \\- {_roff(summary)}\n"
+            parts.append(f".br\n{roff.text(section + ' ' if section else '')}({roff.text(', '.join(files))})\n")
+    return "".join(parts) + roff.see_also(OTHERS)
 
 
 def _synopsis(command: Subcommand) -> str:
-    operands = f" {_roff(command.operands)}" if command.operands else ""
-    return f".B mailer {_roff(command.name)}\n[\\fIOPTION\\fR...]{operands}\n"
+    operands = f" {roff.text(command.operands)}" if command.operands else ""
+    return f".B mailer {roff.text(command.name)}\n[\\fIOPTION\\fR...]{operands}\n"
 
 
 def _option(option: Option) -> str:
-    names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in sorted(option.names, key=len))
+    names = ", ".join(map(roff.bold, sorted(option.names, key=len)))
     if option.metavar:
-        value = f"\\fI{_roff(option.metavar)}\\fR"
+        value = roff.italic(option.metavar)
         names += f"[={value}]" if option.optional else f" {value}"
     more = " May be given more than once." if option.repeat and option.metavar and "repeated" not in option.help else ""
-    return f".TP\n{names}\n{_sentence(option.help)}{more}\n"
+    return roff.item(names, roff.sentence(option.help) + more)
 
 
 def _examples(commands: list[Subcommand]) -> str:
-    lines = "\n".join(_roff(example) for command in commands for example in command.examples)
-    return f".SH EXAMPLES\n.EX\n{lines}\n.EE\n"
+    return roff.heading("EXAMPLES") + roff.example(example for command in commands for example in command.examples)
 
 
 def _sections(epilog: str) -> Iterator[str]:
     """An epilog as sections: ``title:`` and indented lines are an example, ``exit codes: 0 … · 64 …`` becomes a list."""
     for block in filter(None, epilog.strip("\n").split("\n\n")):
-        head, _, rest = block.partition("\n")
+        head, *lines = block.split("\n")
         title, _, text = block.partition(":")
         if head.endswith(":"):
             title, _, more = head[:-1].partition(", ")
-            yield f".SH {_roff(title.upper())}\n"
-            yield f"{_roff(_capital(more))}:\n.PP\n" if more else ""
-            yield f".EX\n{_lines(rest)}\n.EE\n"
+            yield roff.heading(title.upper())
+            yield f"{roff.text(roff.capital(more))}:\n.PP\n" if more else ""
+            yield roff.example(lines)
         elif title == "exit codes":
-            yield ".SH EXIT STATUS\n"
-            yield "".join(_exit_code(item) for item in " ".join(text.split()).split(" · "))
+            yield roff.heading("EXIT STATUS")
+            yield from map(_exit_code, " ".join(text.split()).split(" · "))
         else:
-            yield f".SH {_roff(title.upper())}\n{_sentence(' '.join(text.split()).replace(' · ', ', '))}\n"
+            yield roff.heading(title.upper()) + roff.sentence(" ".join(text.split()).replace(" · ", ", ")) + "\n"
 
 
 def _exit_code(item: str) -> str:
@@ -247,44 +246,7 @@ def _exit_code(item: str) -> str:
     codes, words = [], item.split(" ")
     while words and words[0].rstrip(",").isdigit():
         codes.append(words.pop(0))
-    return f".TP\n.B {_roff(' '.join(codes))}\n{_sentence(' '.join(words) or 'done')}\n"
-
-
-def _lines(text: str) -> str:
-    """Lines that stand as they are, moved to the left as one."""
-    lines = text.split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return "\n".join(_roff(line[margin:]) for line in lines)
-
-
-def _paragraphs(text: str) -> str:
-    return ".PP\n".join(f"{_roff(_ended(paragraph))}\n" for paragraph in text.strip("\n").split("\n\n") if paragraph)
-
-
-def _see_also(pages: list[str] | tuple[str, ...]) -> str:
-    return ".SH SEE ALSO\n" + ",\n".join(f".BR {_roff(page)}" for page in pages) + "\n"
-
-
-def _sentence(text: str) -> str:
-    return _roff(_ended(_capital(text)))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", ":")) else text + "."
-
-
-def _roff(text: str) -> str:
-    """Text that roff prints as it is; ```like this``` stands out."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "...")
-    pieces = text.split("`")
-    if len(pieces) % 2:
-        text = "".join(f"\\fB{piece}\\fR" if at % 2 else piece for at, piece in enumerate(pieces))
-    text = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
-    return "\\&" + text if text.startswith((".", "'")) else text
+    return roff.item(f".B {roff.text(' '.join(codes))}", roff.sentence(" ".join(words) or "done"))
 
 
 def main(arguments: list[str]) -> int:

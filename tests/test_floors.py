@@ -16,7 +16,7 @@ from tests.sources import PACKAGE, SOURCES, everywhere, named, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "dkim", "tlspolicy", "dsn", "compose"},
+    {"smtp", "dkim", "tlspolicy", "dsn", "compose", "roff"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "net", "limits", "log", "metrics"},
     {"transport"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer import manual, standards
+from mailer import manual, roff, standards
 from mailer.cli import TABLE, load, sendmail_argv
 from mailer.cli.options import Subcommand
 from mailer.mail.cause import Cause
@@ -124,6 +124,30 @@ def test_every_page_that_is_referred_to_is_there() -> None:
 def test_every_standard_has_its_title() -> None:
     """Each RFC that the source names is in the list of titles."""
     assert set(standards.cited(Path(standards.__file__).parent)) <= set(standards.TITLES)
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (".B is no request", "\\&.B is no request"),
+        ("'tis", "\\&'tis"),
+        ("--at \\n …", "\\-\\-at \\en ..."),
+        ("say `mailer run`", "say \\fBmailer run\\fR"),
+        ("a ` alone", "a ` alone"),
+        ("·", "\\[u00B7]"),
+    ],
+)
+def test_words_are_safe_for_roff(words: str, written: str) -> None:
+    """Whatever they are, they are printed as they are."""
+    assert roff.text(words) == written
+
+
+def test_the_parts_of_a_page() -> None:
+    """Each ends its line, so that they can be joined."""
+    assert roff.paragraphs("one\n\ntwo.") == "one.\n.PP\ntwo.\n"
+    assert roff.item(roff.bold("-x"), roff.sentence("it is so")) == ".TP\n\\fB\\-x\\fR\nIt is so.\n"
+    assert roff.example(["  a", "", "    b"]) == ".EX\na\n\n  b\n.EE\n"
+    assert roff.see_also(("a (1)", "b-c (5)")) == ".SH SEE ALSO\n.BR a (1),\n.BR b\\-c (5)\n"
 
 
 @pytest.mark.peer("groff")

@@ -1,7 +1,7 @@
 """The example file and the manual page of the configuration, printed from the declarations of the sections.
 
-``python -m mailer.config.manual example`` prints `config.example.toml`, ``… page`` prints `mailer-config(5)`;
-a test compares both with the files in the repository.
+``python -m mailer.config.manual`` prints `config.example.toml`; `mailer.manual` writes `mailer-config(5)` with the other pages. Tests
+compare both with the files in the repository.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import inspect
 import sys
 from textwrap import fill
 from typing import TYPE_CHECKING
+
+from mailer import roff
 
 from .kinds import literal, write
 from .model import SECTIONS, TABLES
@@ -67,9 +69,6 @@ def _about(cls: type[Section]) -> str:
 
 
 PAGE = """\
-.TH MAILER-CONFIG 5 "" "mailer" "File formats"
-.SH NAME
-mailer-config \\- the configuration file of mailer
 .SH SYNOPSIS
 .nf
 .B \\-\\-config \\fIFILE\\fB
@@ -204,20 +203,15 @@ via = ["mx"]
 match = "*"
 via = ["relay:out"]
 .EE
-.SH SEE ALSO
-.BR mailer (1),
-.BR mailer\\-spool (5)
 """
 
 
 def page() -> str:
     """`mailer-config(5)` in roff."""
-    parts = [PAGE]
+    parts = [roff.title("mailer-config", 5, "the configuration file of mailer"), PAGE]
     for cls in SECTIONS:
-        paragraphs = "\n.PP\n".join(_roff(line) for line in _about(cls).splitlines())
-        parts.append(f".SH SECTION {_roff(cls.header)}\n{paragraphs}\n")
-        parts += [_item(setting) for setting in cls.settings]
-    return "".join((*parts, ENDING))
+        parts += [roff.heading(f"SECTION {cls.header}"), roff.paragraphs(_about(cls).replace("\n", "\n\n")), *map(_item, cls.settings)]
+    return "".join((*parts, ENDING, roff.see_also(("mailer (1)", "mailer-spool (5)"))))
 
 
 def _item(setting: Setting[Any]) -> str:
@@ -229,15 +223,9 @@ def _item(setting: Setting[Any]) -> str:
         default = "Default: none."
     else:
         default = f"Default: {literal(write(setting.kind, setting.standard()))}."
-    kind = _roff(setting.kind.name).replace(" ", "\\ ")
-    return f'.TP\n.BR {_roff(setting.key)} " (" \\fI{kind}\\fR )\n{_roff(setting.sentence)}\n{_roff(default)}\n'
-
-
-def _roff(text: str) -> str:
-    """Text that roff prints as it is."""
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return "\\&" + text if text.startswith((".", "'")) else text
+    kind = roff.italic(setting.kind.name).replace(" ", "\\ ")  # which stay on one line
+    return roff.item(f"{roff.bold(setting.key)} ({kind})", roff.text(setting.sentence), roff.text(default))
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page() if sys.argv[1:] == ["page"] else example())
+    sys.stdout.write(example())
