@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailer.transport.lender import Lender
 
     from .errors import SendResult
-    from .prepare import Mail, Prepared
+    from .prepare import Mail, PreparedMail
 
 
 class Batch:
@@ -35,8 +35,8 @@ class Batch:
         self,
         mails: Iterable[Mail],
         lender: Lender,
-        send: Callable[[Mail, Pipeline, Prepared | None], Awaitable[SendResult]],
-        ready: Callable[[Mail], Prepared | None],
+        send: Callable[[Mail, Pipeline, PreparedMail | None], Awaitable[SendResult]],
+        ready: Callable[[Mail], PreparedMail | None],
     ) -> None:
         self._left = zip(count(), mails, strict=False)
         self._lender = lender
@@ -59,7 +59,7 @@ class Batch:
 
     async def _work(self) -> None:
         """One message after the other, until there is none."""
-        waiting: tuple[int, Mail, Prepared | None] | None = None
+        waiting: tuple[int, Mail, PreparedMail | None] | None = None
 
         def follow() -> Parcel | None:
             nonlocal waiting
@@ -74,7 +74,7 @@ class Batch:
         finally:
             pipeline.drop()
 
-    def _take(self, *, ready: bool = False) -> tuple[int, Mail, Prepared | None] | None:
+    def _take(self, *, ready: bool = False) -> tuple[int, Mail, PreparedMail | None] | None:
         """The next one with its number, and prepared if it can be now; what is wrong is said in its turn."""
         try:
             item = next(self._left, None)
@@ -89,7 +89,7 @@ class Batch:
         except Exception:
             return number, mail, None
 
-    async def _try(self, pipeline: Pipeline, number: int, mail: Mail, ready: Prepared | None) -> None:
+    async def _try(self, pipeline: Pipeline, number: int, mail: Mail, ready: PreparedMail | None) -> None:
         """Whatever is wrong with one, it must not cost the caller what is known of the others: who has them would get them twice."""
         try:
             self.results[number] = await self._send(mail, pipeline, ready)

@@ -51,15 +51,17 @@ KINDS = {
 """The part of an `Composition` that is wrong → kind; every other part is a header field."""
 
 
-class Prepared(NamedTuple):
+class PreparedMail(NamedTuple):
     """A message that is ready to go, with its envelope."""
 
     parcel: Parcel
     message_id: str  # with its angle brackets
 
 
-def prepared(mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request = NOTHING) -> Prepared:
-    """What `mail` makes; what the caller says of the envelope goes before what the message says.
+def prepared(
+    mail: Mail, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request = NOTHING
+) -> PreparedMail:
+    """What `mail` makes on the host called `hostname`; what the caller says of the envelope goes before what the message says.
 
     Raises `SmtpMessageError`, and `TypeError` for what is no message at all.
     """
@@ -82,7 +84,7 @@ def _fit(data: bytes) -> bytes:
 
 def _from_email(
     email: Composition, sender: str | None, recipients: Sequence[str] | str | None, hostname: str, request: Request
-) -> Prepared:
+) -> PreparedMail:
     try:
         content = email.encode()
         who = email.reverse_path() if sender is None else _reverse_path(sender)
@@ -114,7 +116,7 @@ ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "re
 HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 
-def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> Prepared:
+def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> PreparedMail:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
     have = {name for name, _ in header.fields}
     now = time.time()
@@ -134,7 +136,7 @@ def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[st
             made = resent(made, lambda: sender, date, f"<{secrets.token_hex(16)}@{hostname}>", [])
         changed = made.header
         content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
-    return Prepared(Parcel(sender, recipients, content, None, request), message_id)
+    return PreparedMail(Parcel(sender, recipients, content, None, request), message_id)
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from mailer.transport.connection import Connection, Parcel, Timeouts
 
     from .hooks import Interceptor
-    from .prepare import Mail, Prepared
+    from .prepare import Mail, PreparedMail
     from .settings import RateLimitSettings
 
 THE_SERVERS = (SmtpConnectionError, SmtpTlsError, SmtpAuthenticationError, SmtpTimeoutError)
@@ -180,7 +180,7 @@ class SmtpClient:
         self,
         mail: Mail,
         pipeline: Pipeline,
-        ready: Prepared | None,
+        ready: PreparedMail | None,
         sender: str | None = None,
         recipients: Sequence[str] | str | None = None,
         request: Request = NOTHING,
@@ -212,7 +212,7 @@ class SmtpClient:
         await self._hooks.after(mail, result)
         return result
 
-    def _ready(self, mail: Mail) -> Prepared | None:
+    def _ready(self, mail: Mail) -> PreparedMail | None:
         """What `mail` makes, if nobody has to be asked and nothing to be waited for before it goes."""
         if self._hooks:
             return None

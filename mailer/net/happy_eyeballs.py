@@ -4,7 +4,9 @@ Mail from an IPv6 address without a PTR record is refused by many, so an operato
 
 A host may have addresses that do not answer, often all those of one family. To wait for a time-out at each costs every message
 half a minute; to call all at once costs the host. So the next one is tried when the one before has failed, or has not
-answered for `STAGGER` seconds; the first that answers counts, and the others are called off (`race`, RFC 8305 §5).
+answered for `STAGGER` seconds; the first that answers counts, and the others are called off (`race`, RFC 8305 §5). The package
+aiohappyeyeballs does the same for plain sockets, and was tried: it forgets the addresses that failed before one answered, which the
+negative cache, the transcript and the outcome have to know, joins the errors of several into one text, and knows no time-out for each.
 
 An address that failed a moment ago is called last, so that one message finds it out and not each (`NegativeCache`). One fails that
 cannot be reached, greets us with a refusal, or breaks off; the hosts beside it take the mail meanwhile. The time grows with each

@@ -27,7 +27,7 @@ from typing import Any
 from . import server_events as ask
 from .data import Arriving
 from .reply import Reply
-from .server_auth import Exchange
+from .server_auth import AuthExchange
 from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, CommandRefused, ascii_only, chunk, parameters, path, words
 from .server_state import THEN, USUAL, WHEN, WHY, ServerSettings, ServerState
 
@@ -61,7 +61,7 @@ class Server:
         self._at = 0  # how much of it has been read
         self._out: list[bytes] = []
         self._asked: ask.Question | None = None
-        self._exchange: Exchange | None = None
+        self._exchange: AuthExchange | None = None
         self._arriving = Arriving(service.max_size)
         self._before = self.state  # where we were in front of the chunk
         self._left = 0  # octets of the chunk that is arriving
@@ -298,19 +298,19 @@ class Server:
             raise CommandRefused(502, "5.5.1", "AUTH is not offered")
         if mechanism.upper() not in self.service.mechanisms:
             raise CommandRefused(504, "5.5.4", "this mechanism is not offered")
-        exchange = Exchange(mechanism.upper(), self.service.known)
+        exchange = AuthExchange(mechanism.upper(), self.service.known)
         if initial:
             return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
         self._challenge(exchange)
         return None
 
-    def _proceed(self, exchange: Exchange, response: bytes) -> ask.Auth | None:
+    def _proceed(self, exchange: AuthExchange, response: bytes) -> ask.Auth | None:
         credentials = exchange.respond(response)
         if credentials is None:
             self._challenge(exchange)
         return credentials
 
-    def _challenge(self, exchange: Exchange) -> None:
+    def _challenge(self, exchange: AuthExchange) -> None:
         self._exchange, self.state = exchange, ServerState.EXCHANGE
         self._out.append(b"334 " + exchange.challenge + b"\r\n")
 

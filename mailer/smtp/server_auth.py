@@ -125,7 +125,7 @@ def _text(response: bytes, allowed: str = "") -> str:
     return text
 
 
-class Exchange:
+class AuthExchange:
     """One AUTH command, from its first challenge to the credentials."""
 
     def __init__(self, mechanism: str, known: Known) -> None:

@@ -46,14 +46,14 @@ CONFIRMED: dict[str, Kind] = {"smtp": "relayed", "lmtp": "delivered"}
 """What a success means that the host will not report itself: the message went on by SMTP, or has arrived by LMTP. RFC 3464 §2.3.3"""
 
 
-class Part(Protocol):
+class Consignment(Protocol):
     """The recipients of one message (numbers in its envelope) that go the same way in one transaction."""
 
     route: Route
     recipients: Sequence[int]
 
 
-J = TypeVar("J", bound=Part)
+J = TypeVar("J", bound=Consignment)
 
 
 class Load(NamedTuple, Generic[J]):

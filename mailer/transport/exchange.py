@@ -56,15 +56,15 @@ def _never_began(answer: Answer) -> bool:
     return lost or (answer.kind == "reply" and answer.phase == "mail" and answer.reply.code == 421)
 
 
-class Refused(NamedTuple):
-    """A recipient for whom the message was not taken at `hop`."""
+class Heard(NamedTuple):
+    """The answer for a recipient, and the host that gave it."""
 
     answer: Answer
     hop: Hop
 
 
-Trouble = Refused | SessionError | NoSession | RateExceeded
-"""Why a recipient does not have the message."""
+Trouble = Heard | SessionError | NoSession | RateExceeded
+"""Why a recipient does not have the message; an answer that was heard is a refusal."""
 
 
 class Exchange:
@@ -81,7 +81,7 @@ class Exchange:
         self.troubles: dict[int, Trouble] = {}
         """Of all that are not taken, the last one."""
         self.attempts = 0
-        self.response: Refused | None = None
+        self.response: Heard | None = None
         """The last answer by which the message was taken, and where."""
         self._parcel = parcel
         self._again = again
@@ -113,9 +113,9 @@ class Exchange:
                 self.taken.add(to)
                 self.troubles.pop(to, None)
                 self.waiting.remove(to)
-                self.response = Refused(answer, hop)
+                self.response = Heard(answer, hop)
             elif answer.to not in crowded:
-                self._fail(to, Refused(answer, hop))
+                self._fail(to, Heard(answer, hop))
         return [asked[to] for to in crowded]
 
     def _fail(self, to: int, trouble: Trouble) -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer import Attachment, Email, ErrorKind, SmtpError, SmtpMessageError
-from mailer.client.prepare import Prepared, prepared
+from mailer.client.prepare import PreparedMail, prepared
 from mailer.mail.message import Message, normalise
 
 PLAIN = b"From: Anna <anna@example.org>\nTo: bob@example.net, Carol <carol@example.net>\nBcc: dave@example.net\n\nhello\n"
 
 
-def make(mail: Any, sender: str | None = None, recipients: Any = None) -> Prepared:
+def make(mail: Any, sender: str | None = None, recipients: Any = None) -> PreparedMail:
     """What it makes on a host called me.example.org."""
     return prepared(mail, sender, recipients, "me.example.org")
 

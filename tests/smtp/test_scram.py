@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mailer.smtp.mechanism import Channel
 from mailer.smtp.reply import CommandError
 from mailer.smtp.scram import LEAST, MOST, Scram, ScramPlus, keys, prepared
-from mailer.smtp.server_auth import Exchange, Known
+from mailer.smtp.server_auth import AuthExchange, Known
 
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 FIRST = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -93,7 +93,7 @@ def test_challenges_that_are_none(first: bytes) -> None:
 
 def talk(client: Scram, known: Known) -> tuple[bool, str]:
     """Whether the client is content, and the password that the server thinks it has."""
-    exchange = Exchange(client.name, known)
+    exchange = AuthExchange(client.name, known)
     answer = client.initial()
     while answer is not None:
         credentials = exchange.respond(b2a_base64(answer, newline=False))
