@@ -29,7 +29,7 @@ ANYBODY = "192.0.2.1"
 
 
 async def examine_domain(scene: Scene, domain: str) -> list[Finding]:
-    """The findings."""
+    """The findings about `domain`, after all that they take has been asked."""
     (receiving, optional), (spf_found, passes), keys, holds = await asyncio.gather(
         _receiving(scene, domain), _spf(scene, domain), _keys(scene, domain), _dmarc(scene, domain)
     )

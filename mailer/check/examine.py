@@ -79,7 +79,7 @@ def _seen(calls: Iterable[Call]) -> list[OwnAddress]:
 
 
 def sources(given: list[str], delivery: Delivery, exits: Iterable[shaping.Source] = ()) -> list[OwnAddress]:
-    """The addresses; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
+    """Our addresses of mail; `given` go before all others, and those of `exits`, the sections [[source]], before what remains."""
     written = {source.address: source for source in _written(exits, delivery.family)}
     if given:
         return [OwnAddress(address, "--from-ip", written[address].hello if address in written else "") for address in given]

@@ -24,7 +24,7 @@ class ZoneRecord(NamedTuple):
 
     @property
     def zone(self) -> str:
-        """As a zone file has it; a TXT record in strings of at most 255 octets."""
+        """The record as a zone file has it (RFC 1035 §5.1); a TXT record in strings of at most 255 octets."""
         value = " ".join(map(_quoted, strings(self.value))) if self.type == "TXT" else self.value
         return f"{self.name}. IN {self.type} {value}"
 
@@ -51,7 +51,7 @@ class Finding:
     domain: str = ""
 
     def facts(self) -> dict[str, object]:
-        """For programs."""
+        """The finding for programs: an object of ``mailer check --json``."""
         record = self.record
         return {
             "domain": self.domain or None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call], str]] | None) -> list[Finding]:
-    """The findings; `calling` is `call_out` under way, where mail goes to MX hosts from here."""
+    """The findings about this host; `calling` is `call_out` under way, where mail goes to MX hosts from here."""
     at = scene.situation
     parts = [_names(scene), _blocklists(scene), _clock(scene)] if at.direct else [_pointers(scene), _blocklists(scene), _clock(scene)]
     named, listed, clock = await asyncio.gather(*parts)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Lookups:
-    """Asks `asker` until `until`, on the clock of the event loop. Nothing here raises: see `DnsRecords.trouble`."""
+    """Questions to `asker`, which end at `until` on the clock of the event loop. Nothing here raises: see `DnsRecords.trouble`."""
 
     def __init__(self, asker: Asker, until: float) -> None:
         self.until = until
@@ -29,7 +29,7 @@ class Lookups:
         self._known: dict[tuple[str, str], asyncio.Task[DnsRecords]] = {}
 
     async def ask(self, name: str, type: str) -> DnsRecords:
-        """The records of `name`."""
+        """The records of `type` for `name`, or why there are none."""
         key = (name.lower().rstrip("."), type)
         task = self._known.get(key)
         if task is None:
@@ -78,7 +78,7 @@ def _text(record: Any) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The reason alone; asyncio puts whole addresses into its messages."""
+    """Why something outside failed, in a few words: asyncio puts whole addresses into its messages."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, EOFError):

@@ -106,7 +106,7 @@ def _seen(line: str) -> str:
 
 
 async def fetch(lookups: Lookups, domain: str, *, ca_file: str = "", private: bool = False, port: int = 443) -> Fetched:
-    """The policy of `domain`; `private` addresses may be allowed."""
+    """The policy of MTA-STS of `domain`; `private`: whether its web server may be at a private address."""
     host = f"mta-sts.{domain}"
     answer = (await lookups.addresses([host]))[host]
     if answer.trouble or not answer.records:

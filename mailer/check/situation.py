@@ -60,7 +60,7 @@ class Outlet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """`direct`: mail goes to MX hosts from here. `egress` are the public addresses of ours that receivers see; none if only relays call."""
+    """How mail leaves. `direct`: to MX hosts from here. `egress` are the public addresses of ours that receivers see; none if it is relays."""
 
     hostname: str
     direct: bool
@@ -76,7 +76,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`own` are the addresses of this host and how they are known; `now` is in seconds since the epoch."""
+    """What the checks of a run share. `own` are the addresses of this host and how they are known; `now` is in seconds since the epoch."""
 
     config: Config
     lookups: Lookups

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def missing(config: Config) -> Iterator[Mistake]:
-    """What mail would fail on, for the user of this process: secrets that cannot be read, files that are not there or not to be written."""
+    """Mistakes that mail would fail on, for the user of this process: secrets that cannot be read, files that are not there."""
     yield from _spool(config)
     for name, relay in config.relays.items():
         yield from _secret(config, relay)
@@ -124,7 +124,7 @@ def _readable(config: Config, key: str, path: str, what: str = "the certificates
 
 
 def warnings(config: Config) -> Iterator[Mistake]:
-    """What works, and may still surprise."""
+    """Settings that work, and may still surprise."""
     lines = config.lines
     if "." not in config.hostname:
         yield Mistake(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")

@@ -31,14 +31,14 @@ _REPEATS = {sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT}
 
 
 class Ways(NamedTuple):
-    """In how many ways a part of an expression can match, beside how many `wide` repetitions."""
+    """The number of ways in which a part of an expression can match, beside so many `wide` repetitions."""
 
     number: int = 1
     wide: int = 0
 
     @property
     def too_many(self) -> bool:
-        """Whether they could take long."""
+        """Whether to try them all could take long."""
         return self.wide >= len(STEPS) or self.number * STEPS[self.wide] > MOST
 
 
@@ -92,7 +92,7 @@ class Phrase(tuple[str, ...]):
 
     @classmethod
     def read(cls, text: str) -> Phrase:
-        """Raises `ValueError` for what says nothing."""
+        """The phrase that `text` writes. Raises `ValueError` for one that says nothing."""
         if not 3 <= len(text.strip(" *")) <= LONGEST:
             raise ValueError("this is too short to say anything, or too long")
         return cls(text.lower().split(" * "))

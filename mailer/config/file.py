@@ -29,7 +29,7 @@ REFUSED = {"password": "a password does not stand in the configuration; put it i
 
 
 class Mistake(NamedTuple):
-    """One thing that is wrong, at `line`; 0 is the whole file."""
+    """One mistake in the file, at `line` from 1; 0 is the whole file."""
 
     line: int
     text: str
@@ -81,7 +81,7 @@ def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Conf
 
 
 def at(path: str, problem: Mistake) -> str:
-    """One line: where, and what."""
+    """The line that tells a mistake in the file at `path`: where, and what."""
     return f"{path}:{problem.line}: {problem.text}" if problem.line else f"{path}: {problem.text}"
 
 
@@ -94,7 +94,7 @@ def _syntax(message: str, text: str) -> Mistake:
 
 
 class Validation:
-    """Reads the tables `raw`; afterwards `problems` and `lines` are complete. A section that is wrong in itself is None."""
+    """The tables `raw`, read as sections; then `problems` and `lines` are complete. A section that is wrong in itself is None."""
 
     def __init__(self, raw: Mapping[str, Any], places: Places) -> None:
         self.raw = raw

@@ -39,7 +39,7 @@ class Rate(NamedTuple):
 
     @classmethod
     def read(cls, value: object) -> Rate:
-        """What ``100/min`` says."""
+        """The rate that a text such as ``100/min`` says."""
         text = values.text(value)
         number, _, unit = text.partition("/")
         if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) and unit in UNITS):
@@ -58,7 +58,7 @@ class HostPort(NamedTuple):
 
     @classmethod
     def read(cls, value: object) -> HostPort:
-        """What ``host``, ``host:port``, ``2001:db8::1`` or ``[2001:db8::1]:53`` says."""
+        """The place that ``host``, ``host:port``, ``2001:db8::1`` or ``[2001:db8::1]:53`` says."""
         text = values.text(value)
         host, colon, port = text.rpartition(":")
         if not colon or text.endswith("]") or (":" in host and not (host.startswith("[") and host.endswith("]"))):
@@ -81,7 +81,7 @@ class Via(NamedTuple):
 
     @classmethod
     def read(cls, value: object) -> Via:
-        """What ``relay:NAME`` or ``mx`` says."""
+        """The way that ``relay:NAME`` or ``mx`` says."""
         text = values.text(value)
         name = text.removeprefix(RELAY)
         if name and name != text:
@@ -95,7 +95,7 @@ class Via(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """What domains, hosts or a relay a rule holds for: ``*``, ``*.domain``, a domain, or ``relay:NAME``.
+    """A pattern of what a rule holds for, domains, hosts or a relay: ``*``, ``*.domain``, a domain, or ``relay:NAME``.
 
     `text` is as the file has it, in lower case and without a dot at the end; `form` is compared: domains are there as in the DNS.
     """
@@ -323,7 +323,7 @@ def _table(pairs: tuple[tuple[str, str | tuple[str, ...]], ...]) -> dict[str, ob
 
 
 def choice(*names: str, name: str = "") -> Kind[str]:
-    """One of a few words, which is what the manual calls it, unless it has a `name`."""
+    """The kind of a setting that is one of a few words, which is what the manual calls it, unless it has a `name`."""
     shown = " | ".join(names)
 
     def read(value: object) -> str:
@@ -335,7 +335,7 @@ def choice(*names: str, name: str = "") -> Kind[str]:
 
 
 def several(kind: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
-    """A list of one kind, at least so many; a tuple in the program."""
+    """The kind of a list of `kind`, with at least so many; a tuple in the program."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -348,7 +348,7 @@ def several(kind: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
 
 
 def one_or_several(kind: Kind[T]) -> Kind[tuple[T, ...]]:
-    """A list as `several` reads it, where one value may stand alone, without brackets."""
+    """The kind of a list as `several` reads it, where one value may stand alone, without brackets."""
     listed = several(kind, least=1)
 
     def read(value: object) -> tuple[T, ...]:

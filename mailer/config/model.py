@@ -113,7 +113,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
 
     @property
     def submitting(self) -> SubmissionSettings:
-        """What whoever submits mail has to know. Raises `Problem` (bad-config) where there is no place for a spool."""
+        """The settings that go with submission. Raises `Problem` (bad-config) where there is no place for a spool."""
         return SubmissionSettings(self.path, **vars(self.mailer), **vars(self.submission))
 
 

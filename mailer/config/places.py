@@ -23,7 +23,7 @@ _PIECE = re.compile(
 
 
 class Place(NamedTuple):
-    """`line` counts from 1; ``text[start:end]`` is the value, or the header of a table."""
+    """A place in the text: `line` counts from 1; ``text[start:end]`` is the value, or the header of a table."""
 
     line: int
     start: int

@@ -233,7 +233,7 @@ class Owner:
         return os.geteuid() not in (0, self.uid)
 
     def become(self) -> bool:
-        """Be this user from now on, if that is a change and root asks for it; whether it was."""
+        """Be this user from now on, if that is a change and root asks for it; returns whether it was."""
         if os.geteuid() != 0 or self.uid == 0:
             return False
         os.setgroups(self.groups)

@@ -106,7 +106,7 @@ def address(value: object) -> str:
 
 
 def domains(value: object) -> tuple[str, ...]:
-    """A list of domains, as `_compared` writes them."""
+    """A list of domains, in A-labels and lower case."""
     return tuple(_compared(item) for item in _items(value))
 
 
@@ -116,7 +116,7 @@ def _compared(value: object) -> str:
 
 
 def kept(value: object) -> tuple[str, ...]:
-    """A list of domains, as `_compared` writes them, and of whole addresses and names of users, in lower case."""
+    """A list of domains in A-labels, and of whole addresses and names of users; all in lower case."""
     return tuple(_name(item) if "." not in text(item) or "@" in text(item) else _compared(item) for item in _items(value))
 
 
@@ -229,18 +229,18 @@ def own_spool() -> str:
 
 
 def nowhere() -> Problem:
-    """What is wrong where nobody has said where the spool is, and there is no home to have one in."""
+    """The problem that no place for the spool was named, and there is no home to have one in."""
     return Problem(f"there is no place for the spool: {_homeless()}; or set XDG_STATE_HOME, mailer.spool, or --spool", "bad-config")
 
 
 def files() -> tuple[str, ...]:
-    """Where a configuration may be that nobody named, in order of preference."""
+    """The places where a configuration may be if none was named, in order of preference."""
     own = own_file()
     return (own, SYSTEM_FILE) if own else (SYSTEM_FILE,)
 
 
 def find(config_path: str | None = None) -> tuple[str, bytes]:
-    """The configuration file in use and what it holds; two times nothing if there is none.
+    """The configuration file in use and what it holds; both are empty if there is none.
 
     The one that is given, or that ``$MAILER_CONFIG`` names, has to exist; else the user's own, else the
     machine's. One in a home that is another's, and closed, is not the user's own. Raises `Problem` (bad-config).

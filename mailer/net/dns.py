@@ -40,7 +40,7 @@ TROUBLE = 5.0  # seconds before a question that nobody could answer is asked aga
 
 
 class NotFound(Exception):
-    """The DNS says that `name` does not have it. `kind`: nxdomain, nodata, or null_mx (RFC 7505: it takes no mail)."""
+    """The DNS says that `name` has no such records. `kind`: nxdomain, nodata, or null_mx (RFC 7505: it takes no mail)."""
 
     def __init__(self, name: str, kind: str) -> None:
         super().__init__(f"{name}: {kind}")
@@ -58,7 +58,7 @@ class _Known(NamedTuple):
 
 
 class Resolver:
-    """Looks names up at `nameservers`, which are addresses, with a port where it is not 53, or at the system's if there are none.
+    """A resolver that asks `nameservers`, which are addresses, with a port where it is not 53, or at the system's if there are none.
 
     One server may take `timeout` seconds, and one look-up, with all its questions, `lifetime`; `cache_size` answers are remembered, and
     `at_once` questions are under way. `clock` counts seconds; `system` and `online` are `query.Asker`'s. `family` is which addresses
@@ -91,7 +91,7 @@ class Resolver:
         return self._asker.search()
 
     async def mx(self, domain: str) -> list[tuple[int, str]]:
-        """The MX records of `domain`, best first: preference and host (lower case, no dot at the end).
+        """The MX records of `domain`, best first: preference and host (lower case, no dot at the end). RFC 5321 §5.1
 
         Raises `NotFound` and `DnsTrouble`.
         """

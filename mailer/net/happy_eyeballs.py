@@ -142,7 +142,7 @@ class NegativeCache:
         return bool(self._known)
 
     def add(self, address: str, port: int) -> None:
-        """`address` failed now. What was under way when it did so first says nothing new."""
+        """Note that `address` failed now. What was under way when it did so first says nothing new."""
         now = self._clock()
         until, wait = self._known.get((address, port), (0.0, 0.0))
         if now < until:
@@ -154,7 +154,7 @@ class NegativeCache:
         self._known[address, port] = (now + wait, wait)
 
     def discard(self, address: str, port: int) -> None:
-        """`address` takes mail."""
+        """Forget that `address` failed: it takes mail."""
         self._known.pop((address, port), None)
 
     def last(self, addresses: Sequence[str], port: int) -> list[str]:
@@ -165,7 +165,7 @@ class NegativeCache:
         return sorted(addresses, key=lambda address: self._until(address, port) > now)
 
     def all(self, addresses: Sequence[str], port: int) -> bool:
-        """Whether none of the addresses of a host is any better."""
+        """Whether all of `addresses` failed a moment ago, so that none is any better."""
         now = self._clock()
         return all(self._until(address, port) > now for address in addresses)
 

@@ -77,7 +77,7 @@ class OAuth:
             return kept.access
 
     def forget(self) -> None:
-        """The access token was not accepted: the next call fetches another."""
+        """Forget the access token, which was not accepted: the next call fetches another."""
         try:
             with _locked(self.store) as fd:
                 kept = _read(fd)

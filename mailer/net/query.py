@@ -67,9 +67,9 @@ class DnsAnswer(NamedTuple):
 
 
 class Asker:
-    """Asks `nameservers`, or those that the file `system` names if there are none.
+    """An asker of `nameservers`, or of those that the file `system` names if there are none.
 
-    They are addresses, with a port where it is not 53; one may take `timeout` seconds, a whole question `lifetime`.
+    Name servers are addresses, with a port where it is not 53; one may take `timeout` seconds, a whole question `lifetime`.
     `online` tells whether there is a network beyond this machine.
     """
 

@@ -72,7 +72,7 @@ class Peer(NamedTuple):
 
     @property
     def share(self) -> str:
-        """What has one share of the places: ``192.0.2.1``, ``2001:db8::/64``, ``unix:1000``."""
+        """The caller as one that has a share of the places: ``192.0.2.1``, ``2001:db8::/64``, ``unix:1000``."""
         if self.uid >= 0:
             return f"unix:{self.uid}"
         if ":" not in self.host:
@@ -110,7 +110,7 @@ def streams(serve: OnStream, context: ssl.SSLContext | None = None, seconds: flo
 
 
 class AcceptLoop:
-    """Calls `serve` for each connection to the sockets that it listens on. It belongs to the event loop that it is made in."""
+    """The loop that calls `serve` for each connection to its sockets. It belongs to the event loop that it is made in."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ SHUTDOWN = 3.0  # seconds for TLS to say goodbye
 
 
 class Hasty(ConnectionAbortedError):
-    """The host said something where the handshake begins."""
+    """The host said something where the handshake of TLS begins, RFC 3207 §4.2."""
 
 
 class Stream(asyncio.Protocol):
@@ -125,13 +125,13 @@ class Stream(asyncio.Protocol):
 
     @property
     def tls_version(self) -> str:
-        """``TLSv1.3``, or empty without TLS."""
+        """The version of TLS, such as ``TLSv1.3``; empty without TLS."""
         tls = self.tls
         return (tls.version() or "") if tls else ""
 
     @property
     def tls(self) -> ssl.SSLObject | None:
-        """TLS itself, if there is any."""
+        """The TLS object of the connection; None without TLS."""
         return self._transport.get_extra_info("ssl_object") if self._transport else None
 
     @property
@@ -153,7 +153,7 @@ class Stream(asyncio.Protocol):
     # -- to and fro
 
     def allow(self, seconds: float) -> None:
-        """All waits from now on are over in `seconds`."""
+        """Set the deadline: all waits from now on are over in `seconds`."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             self._set_timer()
@@ -164,7 +164,7 @@ class Stream(asyncio.Protocol):
         self._wire.write(data)
 
     async def read(self) -> bytes:
-        """What has come, from one octet to `PIECE` of them; where there is more, others have their turn first."""
+        """The bytes that have come, from one to `PIECE` of them; where there is more, others have their turn first."""
         if not self._data:
             self._check()
             if self._resting:
@@ -209,7 +209,7 @@ class Stream(asyncio.Protocol):
         await asyncio.wait((self._released,), timeout=seconds)
 
     def abort(self) -> None:
-        """End it at once."""
+        """End the connection at once."""
         self._end(ConnectionAbortedError("we closed the connection"))
         if self._transport is not None:
             self._transport.abort()
@@ -271,27 +271,27 @@ class Stream(asyncio.Protocol):
     # -- what asyncio tells us
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """The connection stands, says asyncio."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent, only by what it does
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Bytes have come, says asyncio."""
         self._data = self._data + data if self._data else data
         if len(self._data) > ENOUGH:
             self._restrain()
         self._wake()
 
     def eof_received(self) -> None:
-        """The peer will send no more; asyncio closes the transport now."""
+        """The peer will send no more, says asyncio, and closes the transport now."""
         self._end(ConnectionResetError("the host closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """The connection is over, says asyncio."""
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the host closed the connection"))
         self._release()
 
     def pause_writing(self) -> None:
-        """The transport's buffer is full."""
+        """The transport's buffer is full, says asyncio: writers wait."""
         self._full = True
 
     def resume_writing(self) -> None:

@@ -38,7 +38,7 @@ class Context(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, *args, **options)
 
     def remember(self, name: str, session: ssl.SSLSession | None) -> None:
-        """`session` may be resumed by the next one who asks for `name`."""
+        """Let `session` be resumed by the next one who asks for `name`. RFC 8446 §2.2"""
         if session is None or not session.has_ticket:
             return
         self._sessions.pop(name, None)

@@ -31,7 +31,7 @@ UNKNOWN = 4  # turns, of which names that failed lately have one: whoever always
 
 
 class QuestionTurn:
-    """One question that is under way. `limit` ends it."""
+    """The turn of a question that is under way; it `began` at a time of the loop, and `limit` ends it."""
 
     __slots__ = ("began", "limit", "over")
 
@@ -53,14 +53,14 @@ class ZoneQueue:
         return bool(self._zones)
 
     def add(self, zone: str, waiter: asyncio.Future[None]) -> None:
-        """Behind the others of its zone; a new zone is the last one."""
+        """Let `waiter` wait behind the others of its zone; a new zone is the last one."""
         if zone not in self._zones:
             self._zones[zone] = deque()
             self._new[zone] = 0
         self._zones[zone].append(waiter)
 
     def take(self, taken: Counter[str], most: int) -> tuple[str, asyncio.Future[None]] | None:
-        """The next one of a zone that has fewer than `most` turns; its zone is the last one then."""
+        """The zone and the next waiter of one that has fewer than `most` turns; that zone is the last one then."""
         zone = self._next(reversed(self._new), taken, most) if not self._last else None
         self._last = zone is not None
         if zone is None and (zone := self._next(iter(self._zones), taken, most)) is None:
@@ -95,7 +95,7 @@ class ZoneQueue:
 
 
 class QuestionTurns:
-    """Room for `at_once` questions."""
+    """The turns of all questions: there is room for `at_once` of them."""
 
     def __init__(self, at_once: int) -> None:
         self._slow_most = max(at_once // 2, 1)
@@ -144,14 +144,14 @@ class QuestionTurns:
             self._leave(zone_of(name))
 
     def failed(self, name: str) -> None:
-        """No server could say anything about `name`."""
+        """Note that no server could say anything about `name`: its questions come after others for a time."""
         self._failed.pop(name, None)
         if len(self._failed) >= REMEMBERED:
             del self._failed[next(iter(self._failed))]
         self._failed[name] = asyncio.get_running_loop().time() + LATELY
 
     def answered(self, name: str) -> None:
-        """Somebody could."""
+        """Note that a server could say something about `name`."""
         self._failed.pop(name, None)
 
     def _take(self, zone: str) -> None:
@@ -210,5 +210,5 @@ class QuestionTurns:
 
 
 def zone_of(name: str) -> str:
-    """The last two labels: who has as many names as he likes has them in one zone. That of others there are few."""
+    """The zone of a name, its last two labels: a stranger who has as many names as he likes has them in one zone."""
     return ".".join(name.rsplit(".", 2)[-2:])

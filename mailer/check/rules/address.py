@@ -30,7 +30,7 @@ _REFUSALS = IPv4Network("127.255.255.0/24")
 
 
 def pointer(address: str) -> str:
-    """Where the PTR record of an address is."""
+    """The name at which the PTR record of an address is. RFC 1035 §3.5, RFC 3596 §2.5"""
     return ip_address(address).reverse_pointer
 
 
@@ -40,7 +40,7 @@ def is_full(hostname: str) -> bool:
 
 
 def pointer_finding(address: str, ptr: DnsRecords, forward: Mapping[str, DnsRecords], hostname: str) -> Finding:
-    """`ptr` is the answer for `pointer`, `forward` has the addresses of the names in it.
+    """What is found of the name of `address`: `ptr` is the answer for `pointer`, `forward` has the addresses of the names in it.
 
     `hostname` is what is said in EHLO, empty where somebody else calls.
     """
@@ -111,14 +111,14 @@ def hello_findings(hostname: str, addresses: DnsRecords, egress: tuple[str, ...]
 
 
 def entry(address: str, blocklist: str) -> str:
-    """The name to ask for. RFC 5782 §2.1, §2.4"""
+    """The name at which `blocklist` has the entry of `address`. RFC 5782 §2.1, §2.4"""
     return f"{ip_address(address).reverse_pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{blocklist}"
 
 
 def blocklist_finding(
     address: str, blocklist: str, answer: DnsRecords, why: DnsRecords, listed: DnsRecords, not_listed: DnsRecords
 ) -> Finding:
-    """`answer` is that for `entry`, `why` its TXT records; the last two are those for the test entries."""
+    """What a list says: `answer` is that for `entry`, `why` its TXT records; the last two are those for the test entries."""
     subject = f"{address} at {blocklist}"
     for each in (answer, listed, not_listed):
         if problem := _unusable(each):

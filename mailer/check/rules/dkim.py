@@ -37,7 +37,7 @@ class Used(NamedTuple):
 
     @property
     def record(self) -> ZoneRecord:
-        """What has to be published."""
+        """The record that has to be published for the key."""
         return ZoneRecord(name(self.selector, self.domain), "TXT", self.key.record if self.key else "")
 
 

@@ -95,7 +95,7 @@ def findings(
     rewritten: str = "",
     consents: Mapping[str, DnsRecords] | None = None,
 ) -> Iterator[Finding]:
-    """`signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
+    """What is found. `signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
 
     `rewritten` names a provider that puts a reverse-path of its own on mail, so that SPF says nothing of `domain`. `consents` has
     the answers for the `destinations`.

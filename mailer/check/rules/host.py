@@ -52,7 +52,7 @@ def egress_findings(sources: Sequence[OwnAddress]) -> Iterator[Finding]:
 
 
 def elsewhere(relays: Sequence[str]) -> Finding:
-    """All mail leaves through relays: what is true of this host's addresses matters to nobody."""
+    """What is found where all mail leaves through relays: this host's addresses do not matter."""
     text = "all mail for the world leaves through relays, and from their addresses; this host's own matter to nobody"
     return Finding(EGRESS, ", ".join(relays) or "no relay", PASS, text)
 
@@ -76,7 +76,7 @@ def port_finding(domain: str, calls: Sequence[Call], trouble: str) -> Finding:
 
 
 def clock_finding(server: str, offset: float | None, trouble: str) -> Finding:
-    """`offset`: how many seconds this clock is ahead of that of `server`."""
+    """What is found of the clock, which is `offset` seconds ahead of that of `server`; None: not known, because of `trouble`."""
     if offset is None:
         return Finding(CLOCK, server, WARN, f"not compared: {trouble}", 'set check.time_server to one that answers, or to ""')
     words = f"{abs(offset):.1f} s {'ahead' if offset > 0 else 'behind'}"

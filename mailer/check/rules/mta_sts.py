@@ -27,12 +27,12 @@ class Fetched(NamedTuple):
 
 
 def url(domain: str) -> str:
-    """Where the policy is. RFC 8461 §3.3"""
+    """The address of the policy of `domain`. RFC 8461 §3.3"""
     return f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
 
 
 def finding(domain: str, answer: DnsRecords, fetched: Fetched | None, mx: Sequence[str]) -> Finding:
-    """`fetched` is the policy, None where nobody had to ask for it; `mx` are the domain's hosts."""
+    """What is found of MTA-STS. `fetched` is the policy, None where there was no reason to fetch one; `mx` are the domain's hosts."""
     name = f"_mta-sts.{domain}"
     if answer.trouble:
         return unknown(CHECK, name, answer.trouble)
@@ -84,7 +84,7 @@ def matches(host: str, pattern: str) -> bool:
 
 
 def reports_findings(domain: str, answer: DnsRecords, *, wanted: bool) -> Iterator[Finding]:
-    """TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3"""
+    """What is found of TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3"""
     name = f"_smtp._tls.{domain}"
     publish = ZoneRecord(name, "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")
     if answer.trouble:

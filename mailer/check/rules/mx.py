@@ -16,7 +16,7 @@ CHECK = "MX"
 
 
 def hosts(answer: DnsRecords) -> list[tuple[int, str]]:
-    """The records of `answer`, best first."""
+    """Preference and host of the MX records in `answer`, best first."""
     found = [record.split(" ", 1) for record in answer.records]
     return sorted((int(preference), host) for preference, host in found)
 
@@ -29,7 +29,7 @@ def findings(
     hostname: str,
     private: bool = False,
 ) -> Iterator[Finding]:
-    """`addresses` of the MX hosts, or of the domain where it has none; `aliases` the CNAME records of the hosts.
+    """What is found of MX: `addresses` of the MX hosts, or of the domain where it has none; `aliases` the CNAME records of the hosts.
 
     `hostname` is ours, for the record that is missing; `private` addresses may be configured to be good.
     """

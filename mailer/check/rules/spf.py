@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
 
     @property
     def cost(self) -> str:
-        """In words."""
+        """The look-ups that it cost, in words; RFC 7208 §4.6.4 allows ten."""
         return f"{self.lookups} of {MOST_LOOKUPS} look-ups, {self.void} of {MOST_VOID} void"
 
 
@@ -59,7 +59,7 @@ def with_terms(record: str, terms: Iterable[str]) -> str:
 
 
 def fresh(terms: Iterable[str]) -> str:
-    """A new record. It ends in ~all: with -all some refuse forwarded mail before they look at its signature (RFC 7489 §10.1)."""
+    """A new record with `terms`. It ends in ~all: with -all some refuse forwarded mail before they look at its signature (RFC 7489 §10.1)."""
     return with_terms("v=spf1 ~all", terms)
 
 

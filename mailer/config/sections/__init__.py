@@ -49,7 +49,7 @@ UNSET = (None, "", ())
 
 
 class Kind(Of[T_co]):
-    """What a value may be. `read` takes what TOML has, and raises `ValueError`; `kinds.write` gives that back.
+    """A kind of values. `read` takes what TOML has, and raises `ValueError`; `kinds.write` gives that back.
 
     `name` stands beside the setting in `mailer-config(5)`; `words` are all that there are, if they are few, and a list is `of` a kind.
     """
@@ -217,7 +217,7 @@ class Mailer(Section, header="[mailer]"):
     )
 
     def settle(self, values: dict[str, Any]) -> None:
-        """The postmaster is one of this machine."""
+        """Let the postmaster be one of this machine where none was named."""
         values["postmaster"] = values["postmaster"] or f"mailer-daemon@{values['hostname']}"
 
 

@@ -45,12 +45,12 @@ class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
 
     @property
     def state(self) -> str:
-        """In a word: signs, waiting or retired."""
+        """The state in a word: signs, waiting or retired."""
         return "waiting" if self.waiting else "signs" if self.retired is None else "retired"
 
     @property
     def needed_until(self) -> float:
-        """Of one that is retired: when no signature by it holds any more, in seconds since the epoch; else 0."""
+        """When no signature by a retired key holds any more, in seconds since the epoch; 0.0 for others."""
         return 0.0 if self.retired is None else self.retired + self.expire
 
     def problems(self) -> Iterator[tuple[str, str]]:

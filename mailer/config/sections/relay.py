@@ -137,7 +137,7 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         super().__init__(**given)
 
     def settle(self, values: dict[str, Any]) -> None:
-        """The port follows from protocol and encryption."""
+        """Let the port follow from protocol and encryption where none was named."""
         values["port"] = values["port"] or (LMTP_PORT if values["protocol"] == "lmtp" else PORTS[values["tls"]])
 
     @property
