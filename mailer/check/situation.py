@@ -60,7 +60,7 @@ class Outlet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """How mail leaves. `direct`: to MX hosts from here. `egress` are the public addresses of ours that receivers see; none if it is relays."""
+    """How mail leaves. `direct`: to MX hosts from here. `egress` are our public addresses that receivers see; none if it is relays."""
 
     hostname: str
     direct: bool

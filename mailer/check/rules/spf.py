@@ -59,7 +59,7 @@ def with_terms(record: str, terms: Iterable[str]) -> str:
 
 
 def fresh(terms: Iterable[str]) -> str:
-    """A new record with `terms`. It ends in ~all: with -all some refuse forwarded mail before they look at its signature (RFC 7489 §10.1)."""
+    """A new record of `terms`. It ends in ~all: with -all some refuse forwarded mail before they look at its signature (RFC 7489 §10.1)."""
     return with_terms("v=spf1 ~all", terms)
 
 
