@@ -52,7 +52,7 @@ class SessionError(Exception):
 
 
 class NoSession(Exception):
-    """There is no session to be had, and no host is to blame.
+    """No session is to be had, and no host is to blame.
 
     `busy`: all that there may be are lent. `late`: they were for as long as one waits. `closed`: nothing more is sent.
     """

@@ -252,7 +252,7 @@ class HostAddresses:
         return self._known
 
     def forget(self) -> None:
-        """They did not help: ask again next time."""
+        """Ask again next time: what is known did not help."""
         self._known = []
 
     def _ours(self, addresses: list[str]) -> list[str]:
