@@ -42,6 +42,7 @@ TITLES = {
     3463: "Enhanced Mail System Status Codes",
     3464: "An Extensible Message Format for Delivery Status Notifications",
     3492: "Punycode: A Bootstring Encoding of Unicode for Internationalized Domain Names in Applications",
+    3596: "DNS Extensions to Support IP Version 6",
     3834: "Recommendations for Automatic Responses to Electronic Mail",
     3849: "IPv6 Address Prefix Reserved for Documentation",
     3879: "Deprecating Site Local Addresses",
