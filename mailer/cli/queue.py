@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 
 def listing(given: Given) -> int:
     """``queue list``: the messages that wait, oldest first."""
-    wanted = filter_of(given, IN_SPOOL)
-    wanted = replace(wanted, states=wanted.states or frozenset(WAITING))
+    wanted = filter_of(given, IN_SPOOL, usual=WAITING)
     with view_of(spool_of(given)) as view:
         found = islice(view.queue(wanted), given.number("--limit", 0) or None)
         if given.flag("--json"):

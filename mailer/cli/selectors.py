@@ -18,7 +18,7 @@ from mailer.status.view import View
 from .options import Option, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mailer.status.api import MailView
 
@@ -78,15 +78,15 @@ def view_of(spool: SpoolDirectory) -> MailView:
         return RemoteView(spool.root)
 
 
-def filter_of(given: Given, states: Sequence[str] = (*WORDS, *LATER)) -> Filter:
-    """What the options select. Raises `Problem` (usage)."""
+def filter_of(given: Given, states: Sequence[str] = (*WORDS, *LATER), *, usual: Iterable[str] = ()) -> Filter:
+    """What the options select; without ``--state`` those in the `usual` states, if any. Raises `Problem` (usage)."""
     now = time.time()
     older = given.text("--older")
     return Filter(
         to=_address(given, "--to"),
         sender=_address(given, "--from"),
         domain=_domain(given),
-        states=_states(given, states),
+        states=_states(given, states) or frozenset(usual),
         since=_since(given, now),
         before=0.0 if older is None else now - _duration(given, "--older", older),
     )

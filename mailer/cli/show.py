@@ -14,7 +14,6 @@ import os
 import sys
 import time
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.dates import rfc3339
@@ -53,22 +52,26 @@ def status(word: str) -> Cell:
 Piece = Cell | str
 
 
-@dataclass(slots=True)
 class Line:
     """Cells one after the other."""
 
-    cells: Sequence[Piece] = ()
+    __slots__ = ("cells",)
+
+    def __init__(self, cells: Sequence[Piece] = ()) -> None:
+        self.cells = cells
 
 
 Value = Cell | str | list[Line]
 """What can stand in a table. A list is several lines, one below the other."""
 
 
-@dataclass(slots=True)
 class Fields:
     """Labels and their values, one below the other."""
 
-    rows: Sequence[tuple[str, Piece]]
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[tuple[str, Piece]]) -> None:
+        self.rows = rows
 
 
 class Column(NamedTuple):
@@ -79,12 +82,14 @@ class Column(NamedTuple):
     cut: bool = False
 
 
-@dataclass(slots=True)
 class Table:
     """Rows below headings."""
 
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Value]]
+    __slots__ = ("columns", "rows")
+
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> None:
+        self.columns = columns
+        self.rows = rows
 
 
 Block = Line | Fields | Table
