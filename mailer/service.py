@@ -114,7 +114,7 @@ class Service:
         self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, once=once)
         door = Door(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
-        served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.guard, clock)]
+        served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
         return (
             log,
             StatusComponent(status, recorder, spool, queue.scheduler.active.__contains__, self.chores, once=once),
@@ -124,7 +124,7 @@ class Service:
             door,
             self.chores,  # what they do goes on while the queue ends
             queue,
-            ServiceManager(f"delivering from {spool.root}", queue.upkeep.alive, self.chores),
+            ServiceManager(f"delivering from {spool.root}", queue.housekeeping.alive, self.chores),
         )
 
     async def _stop(self, component: Component) -> None:
@@ -158,7 +158,7 @@ class Service:
         self._alarm("spool", f"{error.filename or self.spool.root}: {error.strerror}")
 
     def _short(self, what: str) -> None:
-        self.queue.manager.out_of_memory(what)
+        self.queue.out_of_memory(what)
 
     def _tell_apart(self, alarm: Alarm) -> None:
         """Tell what is about those who listen, or comes from another thread than theirs: the log and the figures bear that."""

@@ -81,7 +81,7 @@ class Running:
     @property
     def hops(self) -> int:
         """The setting by which the queue's configuration is told from another."""
-        return self.service.queue.manager.policy.max_hops
+        return self.service.queue.current.context.policy.max_hops
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
 
+    from .attempt import Attempt
+
 
 def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> float:
     """When a message that was `waited` for so long is given up, in seconds since the epoch: `expire` seconds after it could leave."""
@@ -27,6 +29,25 @@ def deadline(entry: Entry, clock: SteadyClock, expire: float, waited: float) -> 
     if asked.by is not None and asked.by_return:  # RFC 2852 §4.2
         return clock.now() + min(asked.by, expire) - since(entry, clock)
     return clock.now() + expire - waited
+
+
+def waited_in(attempt: Attempt, clock: SteadyClock, expire: float) -> float:
+    """How long its message has waited, in seconds; its records, which may be very many, are read once for all parts of the attempt."""
+    if attempt.age is None:
+        attempt.age = clock.now(), waited(attempt.entry, clock, expire)
+    then, waited_then = attempt.age
+    return waited_then + clock.waited(then, inf)
+
+
+def deadline_of(attempt: Attempt, clock: SteadyClock, expire: float) -> float:
+    """When the message of an attempt is given up, in seconds since the epoch."""
+    return deadline(attempt.entry, clock, expire, waited_in(attempt, clock, expire))
+
+
+def overdue(attempt: Attempt, clock: SteadyClock, expire: float) -> bool:
+    """Whether the sender wants the message back by now rather than delivered."""
+    asked = asked_of(attempt.entry.envelope)
+    return asked.by is not None and asked.by_return and clock.now() >= deadline_of(attempt, clock, expire)
 
 
 def since(entry: Entry, clock: SteadyClock) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from mailer.io import durable
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Attempt:
     """The message `entry`, being tried since `began`; `content` is kept while it fits into memory."""
 
@@ -39,7 +40,9 @@ class Attempt:
     """When that was asked first, and for how many seconds the message had been waited for by then (`mailer.queue.age`)."""
 
     claim: Claim | None = None
-    open_jobs: int = 0
+    parts: int = 0
+    """Those that are not through; counted by `split` and `part_done` alone."""
+
     unwritten: list[Outcome] = field(default_factory=list)
     """Outcomes that no file has yet."""
 
@@ -57,6 +60,15 @@ class Attempt:
 
     gone: bool = False
     """An operator took the message away while it waited; what is left of the attempt is dropped."""
+
+    def split(self, more: int) -> None:
+        """Count `more` parts: at first all there are, later those that one of them has become beside itself."""
+        self.parts += more
+
+    def part_done(self) -> bool:
+        """Count one part as through; whether it was the last one."""
+        self.parts -= 1
+        return not self.parts
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +101,8 @@ class ContentCache:
         self.limit = limit
         self.files = files
         self.used = 0
+        self.attempts: WeakSet[Attempt] = WeakSet()
+        """All that there are of messages that were read."""
         self._contents: dict[Attempt, None] = {}  # that nobody works on yet, the oldest first
         self._files: dict[Attempt, None] = {}
 
@@ -107,6 +121,7 @@ class ContentCache:
 
     def keep(self, attempt: Attempt, content: bytes, descriptor: int = -1) -> None:
         """Keep `content` with its attempt if there is room, and its file if it is open."""
+        self.attempts.add(attempt)
         while self.used + len(content) > self.limit and (stale := _stale(self._contents, attempt.began)):
             self.let_go(stale)
         if self.used + len(content) <= self.limit or not self.used:

@@ -14,56 +14,57 @@ from mailer.events import Settled
 from mailer.mail.problem import Problem
 from mailer.spool.api import CorruptMessage
 
+from . import age
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
 
-    from .manager import QueueManager
+    from .context import Context
 
 FILES = 50  # looked at in one step
 SLACK = 5.0  # seconds that are no difference
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
-def move(manager: QueueManager, seconds: float) -> None:
-    """The clock of `manager` shows so many seconds more, or less."""
-    manager.scheduler.move(seconds)
-    for line in manager.lines:
-        line.began += seconds
-    manager.standstill.move(seconds)
-    manager.policy.router.forget()  # what was found is known until a time
-    if manager.policy.reactions is not None:
-        manager.policy.reactions.move(seconds)
+def move(context: Context, seconds: float) -> None:
+    """The clock shows so many seconds more, or less: what is known in memory until or since a time is so by the new one."""
+    context.scheduler.move(seconds)
+    context.policy.router.forget()  # what was found is known until a time
+    if context.policy.reactions is not None:
+        context.policy.reactions.move(seconds)
 
 
-def redate(manager: QueueManager) -> Iterator[None]:
+def redate(context: Context) -> Iterator[None]:
     """Give the files of ``deferred/`` the time at which they are due, if that is another one now, `FILES` at a time. Raises `OSError`."""
-    for nth, (written, id) in enumerate([*manager.spool.dues()], 1):
-        due = manager.scheduler.due_of(id)
-        if due and abs(due - written) > SLACK and (due := _redated(manager, id, due)):
-            manager.scheduler.expect(id, due)
+    scheduler = context.scheduler
+    for nth, (written, id) in enumerate([*context.spool.dues()], 1):
+        due = scheduler.due_of(id)
+        if due and abs(due - written) > SLACK and (due := _redated(context, id, due)):
+            scheduler.expect(id, due)
         if not nth % FILES:
             yield
 
 
-def _redated(manager: QueueManager, id: str, due: float) -> float:
+def _redated(context: Context, id: str, due: float) -> float:
     """Message `id` and its recipients are due at `due` now, or at the time that its sender named: on disk, and wherever people look.
 
     Returns when; 0.0 where somebody has it, or it cannot be read or written, which whoever tries it will say. Then the file keeps the old
-    time, as after a crash, which the guard finds if it is far off.
+    time, as after a crash, which the invariants find if it is far off.
     """
     try:
-        with manager.spool.claim(id, "deferred") as claim:
-            entry, now = claim.entry, manager.clock.now()
+        with context.spool.claim(id, "deferred") as claim:
+            entry, now = claim.entry, context.clock.now()
             due = entry.appointed or due
-            outcomes = _moved(entry, due - entry.due, now, manager.settler.waited(entry))
-            manager.spool.defer(claim, outcomes, due)
+            waited = age.waited(entry, context.clock, context.policy.schedule.expire)
+            outcomes = _moved(entry, due - entry.due, now, waited)
+            context.spool.defer(claim, outcomes, due)
     except (Problem, CorruptMessage, OSError):
         return 0.0
     entry.history.add(outcomes)
-    manager.settler.recorder.told(Settled(now, entry, "deferred", due))
+    context.recorder.told(Settled(now, entry, "deferred", due))
     return due
 
 
@@ -77,14 +78,14 @@ def _moved(entry: Entry, by: float, now: float, waited: float) -> list[Outcome]:
     ]
 
 
-def deferred(manager: QueueManager, now: float) -> tuple[list[tuple[float, str]], int]:
+def deferred(context: Context, now: float) -> tuple[list[tuple[float, str]], int]:
     """When each message of ``deferred/`` is due at the start of a daemon, and how many were put off by a clock that was ahead of `now`.
 
     These wait for as long as they were to. Their files were last changed in the future: so the clock was set back since.
     """
     dues, ahead = [], 0
-    for due, changed, id in manager.spool.put_off():
-        waits = _redated(manager, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
+    for due, changed, id in context.spool.put_off():
+        waits = _redated(context, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
         ahead += waits > 0
         dues.append((waits or due, id))
     return dues, ahead

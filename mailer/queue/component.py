@@ -28,14 +28,15 @@ from mailer.transport.endpoint import Timeouts
 from mailer.transport.pool import Pool
 
 from ..transport.courier import TRANSPORTS
-from .bulletin import EVERY, DestinationStates
 from .clock_step import deferred
-from .housekeeping import DISK, Housekeeping
-from .inherited import inherited
+from .connectivity import POLL
+from .context import Policy
+from .invariants import DISK, Housekeeping, Invariants
 from .manager import QueueManager
-from .policy import Policy
+from .recorder import STANDINGS, DestinationStates
 from .scheduler import QueueLimits, Scheduler
-from .suspension import POLL
+from .suspension import inherited
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -114,26 +115,28 @@ class Queue:
         self._callings = callings(config)
         self._book: Book | None = None
         self._rescan_soon = asyncio.Event()
-        self._bulletin = DestinationStates()
+        self._states = DestinationStates()
         shares = self._shared_out(config)
         reactions = self._reactions(config)
         pool = pool_of(config, shares)
         self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in TRANSPORTS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
-        self.manager = QueueManager(spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, shares.files)
+        self.manager = QueueManager(
+            spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, shares.files, once=once
+        )
+        self.current = self.manager.current
         self.manager.settler.known = status.knows
-        self.manager.settler.once = once
-        self.upkeep = Housekeeping(self.manager, recorder, hush)
-        self.guard = self.upkeep.guard
+        self.invariants = Invariants(self.manager)
+        self.housekeeping = Housekeeping(self.manager, self.invariants, Watchdog(self.current), hush)
         recorder.done = self.manager.left
 
     # The component
 
     async def start(self) -> None:
         """Find all that is in the spool, and begin to deliver. What came into ``drop/`` until now has to be adopted before."""
-        self.manager.dispatcher.mind_pauses()
-        self.upkeep.disk()
+        self.manager.mind_pauses()
+        self.housekeeping.disk()
         self._scan()
         self._post()
         self._begin(self.chores)
@@ -141,9 +144,8 @@ class Queue:
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
         """Everything but the spool may change. A configuration that cannot be used raises `Problem`, and nothing has changed."""
-        manager, signer = self.manager, self.manager.policy.signer
         shares = self._shared_out(config)
-        reactions = self._reactions(config, manager.policy.reactions)
+        reactions = self._reactions(config, self.current.context.policy.reactions)
         policy = policy_of(config, self.tell, self.clock.now(), reactions, shares)
         pool, limits, called = pool_of(config, shares), limits_of(config, shares), callings(config)
         try:
@@ -152,17 +154,14 @@ class Queue:
             policy.close()
             raise
         self.config = config
-        manager.budget.files = shares.files
-        manager.policy.become(policy)
-        if signer is not None:
-            signer.close()
+        self.manager.change(policy, shares.files)
         self.scheduler.terms = reactions.table
         self.scheduler.limit(limits)
         tls.forget()
         for courier in self.couriers.values():
             courier.change(pool, reactions.meaning)
         before, self._callings = self._callings, called
-        manager.recall(changed(before, called))
+        self.manager.recall(changed(before, called))
 
     async def stop(self, grace: float) -> None:
         """Begin nothing new, let what runs finish within `grace` seconds, and say QUIT.
@@ -172,7 +171,7 @@ class Queue:
         await self.manager.stop(grace)
         self._post()
         await asyncio.gather(*(courier.close() for courier in self.couriers.values()))
-        self.manager.policy.close()
+        self.current.context.policy.close()
         self._save_book_now()
         if undone := self.manager.settler.undone:
             raise Problem(f"the disk did not take what became of {undone} messages; run it again", "try-again")
@@ -185,45 +184,48 @@ class Queue:
             self._rescan_soon.set()
         self.manager.look(ids)
 
+    def out_of_memory(self, what: str) -> None:
+        """A chore of the daemon has met the end of the memory, and is done when its turn comes again."""
+        self.current.context.alarms.out_of_memory(what)
+
     # Chores
 
     def _begin(self, chores: Chores) -> None:
-        chores.run(lambda: self.manager.run(once=self.once))
+        chores.run(self.manager.run)
         if self.once:
             return
         chores.beside(self._take_up)
-        chores.every(
-            lambda: self.config.delivery.rescan, self.upkeep.look, soon=self._rescan_soon, what="the queue could not be looked through"
-        )
-        chores.every(DISK, self.upkeep.disk)
-        chores.every(POLL, self.upkeep.network)
+        look, soon, what = self.housekeeping.look, self._rescan_soon, "the queue could not be looked through"
+        chores.every(lambda: self.config.delivery.rescan, look, soon=soon, what=what)
+        chores.every(DISK, self.housekeeping.disk)
+        chores.every(POLL, self.manager.connectivity.poll)
         chores.every(CLOCK, self._look_at_clock)
-        chores.every(EVERY, self._post)
+        chores.every(STANDINGS, self._post)
         chores.every(lambda: 60.0 if self._book and self._book.failed else 1.0, self._save_book)
 
     async def _take_up(self) -> None:
         """Take up what the daemon before had put off."""
-        self.manager.standstill.hurry(await asyncio.to_thread(inherited, self.status.path, self.config))
+        self.manager.suspended.hurry(await asyncio.to_thread(inherited, self.status.path, self.config))
 
     def _look_at_clock(self) -> None:
         """Where it was set, what waits is told its new time at once."""
-        if self.upkeep.clock():
+        if self.housekeeping.clock():
             self._rescan_soon.set()
 
     def _scan(self) -> None:
         """Find all that is there, at the start."""
         self.manager.expect_all((0.0, id) for id in self.spool.ids("queued"))
-        dues, ahead = deferred(self.manager, self.clock.now())
+        dues, ahead = deferred(self.current.context, self.clock.now())
         if ahead:
             text = f"the clock was set back since {ahead} messages were put off: they wait as long as they were to"
             self.tell(Alarm(self.clock.now(), "clock", text))
         self.manager.expect_all(dues)
         for name in self.spool.strangers("queued"):
-            self.manager.dispatcher.stranger(name)
+            self.manager.loader.stranger(name)
 
     def _post(self) -> None:
         """Tell how it stands with the destinations."""
-        news = self._bulletin.news(self.scheduler.destinations.values(), self.clock.now())
+        news = self._states.news(self.scheduler.destinations.values(), self.clock.now())
         if news is not None:
             self.recorder.told(news)
 

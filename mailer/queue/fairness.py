@@ -166,7 +166,7 @@ class FairQueue:
         if not rank:
             rank.passed = max(rank.passed, self._at)
             self._busy.append(rank)
-        name = envelope.sender if job.attempt.open_jobs <= 1 or not envelope.sender else entry.id
+        name = envelope.sender if job.attempt.parts <= 1 or not envelope.sender else entry.id
         if entry.state == "deferred":
             rank.lane(retry=True).add(name, job)
         else:

@@ -1,9 +1,9 @@
-"""The guard: holds, while the daemon runs, that nothing is stuck, and mends what is.
+"""Invariants: hold, while the daemon runs, that nothing is stuck and nothing fills up, and mend what is.
 
 The invariant is that of `mailer-spool(5)`: every recipient of an accepted message has a due time, is being tried, or has a final
-outcome. The manager keeps it by construction; this looks whether it did, by other means: the directories against what the scheduler
-knows, and what the scheduler takes for being in memory against the memory. What is found is a bug of ours, or somebody's hand in the
-spool. It is told as an alarm, ``invariant``, counted (``mailer_invariant_violations_total`` in `metrics`), and expected anew.
+outcome. The queue keeps it by construction; this looks whether it did, by other means: the directories against what the scheduler
+knows, and what the scheduler takes for being in memory against the attempts that there are. What is found is a bug of ours, or somebody's
+hand in the spool. It is told as an alarm, ``invariant``, counted (``mailer_invariant_violations_total`` in `metrics`), and expected anew.
 
 =======================================================  ===============================================================
 looked for                                               told apart from
@@ -18,29 +18,35 @@ a message that is due later than the schedule can say    one that was submitted 
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import os
 import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm
+from mailer.events import Alarm, Daemon
 from mailer.io.clock import STEP as STEP_OF_CLOCK
 from mailer.spool.api import CorruptMessage, NoSuchMessage
+from mailer.spool.files import layout
 from mailer.spool.files.layout import first_id, is_id
-from mailer.spool.files.store import Claim
 
-from .attempt import Attempt
+from . import clock_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .context import Context
     from .manager import QueueManager
+    from .watchdog import Watchdog
 
-LOST = 600.0  # seconds in memory, before the memory is searched for it: that takes some milliseconds
+LOST = 600.0  # seconds in memory, before it is looked whether there is an attempt of it
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
 READ = 100  # files read in one look, of those whose due time is strange
 TICK = STEP_OF_CLOCK + 0.1  # seconds by which a file's time may be behind: it is of the kernel's last tick, by a clock put back a little
 STEP = 200  # names in one step
+PART = 20  # the time between two steps of a look, as a multiple of the one that a step takes
+DISK = 10.0  # seconds between two looks at the disk
+RECORDER_PATIENCE = 300.0  # seconds for one batch: a disk may be slow, but not so slow
 TOLD = 5  # violations of one look that are told one by one
 
 
@@ -57,6 +63,10 @@ class Invariants:
         self._since: dict[str, float] = {}
         self._steps = 0
 
+    @property
+    def _context(self) -> Context:
+        return self.manager.current.context
+
     def look(self) -> None:
         """One look at everything, at once. Raises `OSError`."""
         for _ in self.steps():
@@ -70,7 +80,7 @@ class Invariants:
         problems: dict[str, str] = {}
         self._read = 0
         for state in ("queued", "deferred"):
-            for nth, name in enumerate(self.manager.spool.names(state), 1):
+            for nth, name in enumerate(self._context.spool.names(state), 1):
                 self._see(state, name, problems)
                 if not nth % STEP:
                     yield
@@ -81,22 +91,22 @@ class Invariants:
             if nth < TOLD:
                 rest = f" (and {len(problems) - TOLD} more)" if nth == TOLD - 1 and len(problems) > TOLD else ""
                 self._alarm(f"message {id} {problem}{rest}; it is expected anew")
-        self.manager.standstill.hurry(problems, all=True)
+        self.manager.suspended.hurry(problems, all=True)
 
     def _alarm(self, text: str) -> None:
-        self.manager.tell(Alarm(self.manager.clock.now(), "invariant", text))
+        self._context.tell(Alarm(self._context.clock.now(), "invariant", text))
 
     def _see(self, state: str, name: str, problems: dict[str, str]) -> None:
         """One name of a directory. What is known, as nearly all are, costs no look at the disk."""
-        scheduler = self.manager.scheduler
+        scheduler = self._context.scheduler
         if scheduler.knows(name):
             due = scheduler.due_of(name)
             if due and due > self._longest and self._is_far_off(name, due):
                 problems[name] = "was put off for longer than anything is"
         elif not is_id(name):
             if state == "queued":
-                self.manager.dispatcher.stranger(name)
-        elif name not in self.manager.settler.away and name not in self.manager.later:
+                self.manager.loader.stranger(name)
+        elif name not in self.manager.settler.away and name not in self.manager.loader.later:
             self._unknown(state, name, problems)
 
     def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:
@@ -105,7 +115,7 @@ class Invariants:
             self.manager.expect_all([(0.0, id)])
             return
         try:
-            found = os.stat(self.manager.spool.path(state, id), follow_symlinks=False)
+            found = os.stat(self._context.spool.path(state, id), follow_symlinks=False)
         except FileNotFoundError:
             return
         if found.st_ctime < self._looked_at - TICK:
@@ -116,21 +126,20 @@ class Invariants:
     @property
     def _longest(self) -> float:
         """Beyond this time nothing is put off."""
-        schedule = self.manager.policy.schedule
-        return self.manager.clock.now() + max(schedule.expire, *schedule.steps) + SLACK
+        schedule = self._context.policy.schedule
+        return self._context.clock.now() + max(schedule.expire, *schedule.steps) + SLACK
 
     def _lost(self) -> dict[str, str]:
         """Said to be in memory, and is not."""
-        manager, now = self.manager, self.manager.clock.now()
-        self._since = {id: self._since.get(id, now) for id in manager.scheduler.active}
-        old = {id for id, since in self._since.items() if now - since >= LOST and id not in manager.unremovable}
+        context, now = self._context, self._context.clock.now()
+        self._since = {id: self._since.get(id, now) for id in context.scheduler.active}
+        old = {id for id, since in self._since.items() if now - since >= LOST and id not in self.manager.unremovable}
         if not old:
             return {}
-        for thing in gc.get_objects():
-            if isinstance(thing, Attempt | Claim):
-                old.discard(thing.entry.id)
+        old -= {attempt.entry.id for attempt in context.cache.attempts}
+        old = {id for id in old if not context.recorder.holds(id)}
         for id in old:
-            manager.scheduler.forget(id)
+            context.scheduler.forget(id)
             del self._since[id]
         return dict.fromkeys(old, "counted as being tried, and nobody tried it")
 
@@ -140,7 +149,71 @@ class Invariants:
             return False
         self._read += 1
         try:
-            entry = self.manager.spool.read(id, "deferred")
+            entry = self._context.spool.read(id, "deferred")
         except (NoSuchMessage, CorruptMessage):
             return False
         return due > entry.appointed + 1.0
+
+
+class Housekeeping:
+    """What the daemon does from time to time so that nothing is stuck and nothing fills up, for `manager`.
+
+    `hush` is told to keep the log short, or not to any more.
+    """
+
+    def __init__(self, manager: QueueManager, invariants: Invariants, watchdog: Watchdog, hush: Callable[[bool], None]) -> None:
+        self.manager = manager
+        self.invariants = invariants
+        self.watchdog = watchdog
+        self.hush = hush
+        self._batch: object = None
+        self._batch_since = 0.0
+
+    async def look(self) -> None:
+        """Read the pauses, break off what is stuck, and look through the queue for what is not known, which takes a part of the time.
+
+        Raises `OSError`.
+        """
+        time = asyncio.get_running_loop().time
+        self.manager.mind_pauses()
+        self.watchdog.look(time())
+        begin = time()
+        for _ in chain(self._redated(), self.invariants.steps()):
+            await asyncio.sleep(PART * (time() - begin))
+            begin = time()
+
+    def _redated(self) -> Iterator[None]:
+        if self.manager.redating:
+            self.manager.redating = False
+            yield from clock_step.redate(self.manager.current.context)
+
+    def clock(self) -> bool:
+        """Notice, also while nothing happens, that the clock was set, or that the machine has slept; whether it was set."""
+        manager, before = self.manager, self.manager.steps
+        manager.check_clock()
+        stepped = manager.steps != before
+        if stepped or manager.overslept:
+            manager.current.context.wake()
+        return stepped
+
+    def disk(self) -> None:
+        """Ask the disk of the spool; say so when it runs short, and when it has room again."""
+        context, settler = self.manager.current.context, self.manager.settler
+        settings, root = context.policy.submission, context.spool.root
+        lack = layout.shortage(root, settings.min_free_space, settings.min_free_inodes)
+        before, settler.short = settler.short, lack
+        now = context.clock.now()
+        if lack and not before:
+            text = f"the disk of the spool {root} has {lack}: mail is refused and no reports are written until it has room"
+            context.tell(Alarm(now, "disk", text))
+            self.hush(True)
+        elif before and not lack:
+            self.hush(False)
+            context.tell(Daemon(now, "room", f"the disk of the spool {root} has room again"))
+
+    def alive(self) -> bool:
+        """Whether the recorder comes on. That this is asked at all shows that the loop does."""
+        now, batch = asyncio.get_running_loop().time(), self.manager.current.context.recorder.batch
+        if batch is None or batch.done() or batch is not self._batch:
+            self._batch, self._batch_since = batch, now
+        return now - self._batch_since < RECORDER_PATIENCE or batch is None or batch.done()

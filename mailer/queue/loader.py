@@ -1,6 +1,6 @@
-"""The dispatcher: reads messages that are due, finds their ways, and queues their parts for their destinations.
+"""The loader: reads messages that are due, finds their routes, and queues their parts for their destinations.
 
-The first half of the manager's work, up to a destination's queue; `line` is the other. What keeps a message from going on is found
+The first half of the queue's work, up to a destination's queue; `worker` is the other. What keeps a message from going on is found
 out here: that it cannot be read, has gone round in circles, comes too late, is paused, leads nowhere, or that its destination has more
 than its share of the memory.
 """
@@ -22,18 +22,24 @@ from mailer.spool.files.store import Large
 
 from ..transport import verdict
 from ..transport.route import Unroutable
+from . import age
 from .admission import LONG, ORDINARY
 from .attempt import Attempt, Job
 from .scheduler import CONGESTED
+from .tasks import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.outcome import Outcome
     from mailer.spool.files.store import FileEntry
+    from mailer.spool.suspensions import Suspension
 
     from ..transport.route import Route
-    from .manager import QueueManager
+    from .connectivity import Connectivity
+    from .context import Context, Current
+    from .settle import Settler
+    from .suspension import SuspendedMail
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 EARLY = 1.0  # seconds that mail may leave before the time that its sender named
@@ -41,279 +47,279 @@ UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give 
 
 
 class MessageLoader:
-    """The part of `manager` that brings messages from the disk to the queues."""
+    """Brings messages from the disk to the queues of their destinations."""
 
-    def __init__(self, manager: QueueManager) -> None:
-        self.manager = manager
-        self.spool = manager.spool
-        self.scheduler = manager.scheduler
-        self.policy = manager.policy
-        self.clock = manager.clock
-        self.tell = manager.tell
-        self.random = manager.random
-        self.budget = manager.budget
-        self.settler = manager.settler
-        self.standstill = manager.standstill
+    def __init__(self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity) -> None:
+        self.current = current
+        self.settler = settler
+        self.suspended = suspended
+        self.connectivity = connectivity
+        self.later: set[str] = set()
+        """Messages that only a later version of the program can read."""
 
     # Reading
 
     def load(self, id: str) -> None:
         """Read a message that is due and queue its parts for their destinations. A large one is read beside everything else."""
-        now = self.clock.now()
+        context = self.current.context
+        now = context.clock.now()
         try:
-            entry, content, descriptor = self._read(id, keep=self.budget.wants_file(now))
+            entry, content, descriptor = _read(context, id, keep=context.cache.wants_file(now))
             passed = hops(content)
         except Large:
-            self.manager.spawn(self._load_apart(id))
+            context.tasks.spawn(self._load_apart(context, id), Progress("body", f"message {id}"))
         except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
-            self._unreadable(id, error)
+            self._unreadable(context, id, error)
         else:
-            self._loaded(entry, content, descriptor, passed, now)
+            self._loaded(context, entry, content, descriptor, passed, now)
 
-    async def _load_apart(self, id: str) -> None:
+    async def _load_apart(self, context: Context, id: str) -> None:
         """In a thread, and one of them at a time: they share the memory that there is for such."""
 
         def read() -> tuple[FileEntry, bytes, int]:
-            entry, content, _ = self._read(id, keep=False, most=inf)
+            entry, content, _ = _read(context, id, keep=False, most=inf)
             return entry, content, hops(content)
 
         try:
             async with self.settler.apart:
-                if self.scheduler.crowded:
-                    self.scheduler.forget(id)
-                    self.scheduler.expect(id, self.clock.now())
+                if context.scheduler.crowded:
+                    context.scheduler.forget(id)
+                    context.scheduler.expect(id, context.clock.now())
                     return
                 entry, content, passed = await aside(read)
         except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
-            self._unreadable(id, error)
+            self._unreadable(context, id, error)
         else:
-            self._loaded(entry, content, -1, passed, self.clock.now())
+            self._loaded(context, entry, content, -1, passed, context.clock.now())
 
-    def _unreadable(self, id: str, error: Exception) -> None:
+    def _unreadable(self, context: Context, id: str, error: Exception) -> None:
         """It is not there, is no message, or cannot be had now."""
         if isinstance(error, LaterMessage):
-            self._leave(id, str(error))
+            self._leave(context, id, str(error))
         elif isinstance(error, CorruptMessage):
-            self.scheduler.forget(id)
-            self._set_aside(id, self.spool.find(id) or "queued", str(error))
+            context.scheduler.forget(id)
+            self._set_aside(context, id, context.spool.find(id) or "queued", str(error))
         elif isinstance(error, OSError):
-            self._later(id, f"cannot read message {id}: {error.strerror}")
+            self._later(context, id, f"cannot read message {id}: {error.strerror}")
         else:
-            self.scheduler.forget(id)
+            context.scheduler.forget(id)
             if isinstance(error, MemoryError):
-                self.scheduler.expect(id, self.manager.out_of_memory(f"message {id} could not be read"))
+                context.scheduler.expect(id, context.alarms.out_of_memory(f"message {id} could not be read"))
 
-    def _loaded(self, entry: FileEntry, content: bytes, descriptor: int, passed: int, now: float) -> None:
+    def _loaded(self, context: Context, entry: FileEntry, content: bytes, descriptor: int, passed: int, now: float) -> None:
         """It was read, and has `passed` so many hosts."""
         id = entry.id
         if entry.total - entry.size > ORDINARY:
-            self.scheduler.weigh(id, entry.total - entry.size)
+            context.scheduler.weigh(id, entry.total - entry.size)
         if entry.damaged:
-            self._hold(id, descriptor)
+            self._hold(context, id, descriptor)
             return
-        if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.standstill.hurried:  # the clock was set back
+        if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.suspended.hurried:  # the clock was set back
             if descriptor >= 0:
                 durable.let_go(descriptor)
-            self.scheduler.forget(id)
-            self.scheduler.expect(id, entry.appointed)
+            context.scheduler.forget(id)
+            context.scheduler.expect(id, entry.appointed)
             return
         if not entry.history.outcomes:
-            self.tell(Seen(now, entry))
+            context.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
-        self.budget.keep(attempt, content, descriptor)
-        if passed > self.policy.max_hops:
-            attempt.open_jobs = 1
-            self.manager.finish(attempt, self._in_circles(attempt, now))
+        context.cache.keep(attempt, content, descriptor)
+        policy = context.policy
+        if passed > policy.max_hops:
+            self._over(attempt, _in_circles(entry, policy.max_hops, now))
             return
-        if entry.envelope.options and self.settler.overdue(attempt, now):
-            attempt.open_jobs = 1
-            self.manager.finish(attempt, self._overdue(attempt, now))
+        if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
+            self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
-        if self.policy.signer and attempt.content is not None and entry.total <= LARGE:
-            attempt.signing = self.policy.signer.ahead(content, now)
-        self._route(attempt, now)
+        if policy.signer and attempt.content is not None and entry.total <= LARGE:
+            attempt.signing = policy.signer.ahead(content, now)
+        self._route(context, attempt, now)
 
-    def _read(self, id: str, *, keep: bool, most: float = LARGE) -> tuple[FileEntry, bytes, int]:
-        try:
-            entry = self.spool.load(id, "queued", keep=keep, most=most)
-        except NoSuchMessage:
-            entry = self.spool.load(id, "deferred", keep=keep, most=most)
-        content, fd = entry.content or b"", entry.fd
-        entry.content, entry.fd = None, -1
-        return entry, content, fd
+    def _over(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+        """The attempt is over before it has begun."""
+        attempt.split(1)
+        self.settler.finish(attempt, outcomes)
 
-    def _set_aside(self, id: str, state: str, reason: str) -> None:
+    def _set_aside(self, context: Context, id: str, state: str, reason: str) -> None:
         try:
-            path = self.spool.set_aside(state, id)
+            path = context.spool.set_aside(state, id)
         except OSError as error:
-            self.tell(Alarm(self.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
+            context.tell(
+                Alarm(context.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}")
+            )
         else:
-            self.tell(Corrupt(self.clock.now(), id, reason, path))
+            context.tell(Corrupt(context.clock.now(), id, reason, path))
 
-    def _leave(self, id: str, reason: str) -> None:
+    def _leave(self, context: Context, id: str, reason: str) -> None:
         """A later version can deliver it, once it is back: it stays where it is, and that is said once."""
-        self.scheduler.forget(id)
-        if id not in self.manager.later:
-            self.manager.later.add(id)
-            self.tell(Alarm(self.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
+        context.scheduler.forget(id)
+        if id not in self.later:
+            self.later.add(id)
+            context.tell(Alarm(context.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
 
-    def _hold(self, id: str, descriptor: int) -> None:
+    def _hold(self, context: Context, id: str, descriptor: int) -> None:
         """A record of it is damaged: to go on could be to deliver again, or to forget somebody. A person decides."""
         if descriptor >= 0:
             durable.let_go(descriptor)
         try:
-            entry = self.spool.hold(id)
+            entry = context.spool.hold(id)
         except (Problem, CorruptMessage, OSError) as error:  # somebody has it this moment, or the disk fails us
-            self._later(id, f"message {id} has a damaged record and cannot be held: {error}")
+            self._later(context, id, f"message {id} has a damaged record and cannot be held: {error}")
             return
-        self.scheduler.forget(id)
-        now = self.clock.now()
+        context.scheduler.forget(id)
+        now = context.clock.now()
         why = "a record of what became of it is damaged, so nobody knows who has it"
         do = f"`mailer queue release {id}` sends it to all without a record, `mailer queue cancel {id}` to nobody"
-        self.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
-        self.tell(Changed(now, entry, entry.status))
+        context.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
+        context.tell(Changed(now, entry, entry.status))
 
     def stranger(self, name: str) -> None:
         """Somebody else put this into ``queued/``. Raises `OSError`."""
-        path = self.spool.set_aside("queued", name)
-        self.tell(Corrupt(self.clock.now(), name, "its name is no ID", path))
+        context = self.current.context
+        path = context.spool.set_aside("queued", name)
+        context.tell(Corrupt(context.clock.now(), name, "its name is no ID", path))
 
-    def _later(self, id: str, problem: str) -> None:
+    def _later(self, context: Context, id: str, problem: str) -> None:
         """The disk fails us: the message stays where it is and is looked at again."""
-        self.scheduler.forget(id)
-        self.scheduler.expect(id, self.clock.now() + UNREADABLE_PAUSE)
-        self.tell(Alarm(self.clock.now(), "spool", problem))
+        context.scheduler.forget(id)
+        context.scheduler.expect(id, context.clock.now() + UNREADABLE_PAUSE)
+        context.tell(Alarm(context.clock.now(), "spool", problem))
 
     # Routing
 
-    def _route(self, attempt: Attempt, now: float) -> None:
+    def _route(self, context: Context, attempt: Attempt, now: float) -> None:
         entry = attempt.entry
         attempt.urged = bool(entry.history.outcomes) and entry.state == "queued"  # nobody but an operator brings it back there
         # its time has come: if no record says so, the clock was set since, and whoever was due first is
         pending = entry.history.pending(max(now, entry.history.due) if entry.state == "deferred" else None)
-        if self.standstill.hurried:
-            pending = self.standstill.pending(entry, pending, now)
+        pending = self.suspended.pending(entry, pending, now) if self.suspended.hurried else pending
         if not pending:  # a crash came between the last outcome and the move
-            attempt.open_jobs = 1
-            self.manager.finish(attempt, [])
+            self._over(attempt, [])
             return
+        people = entry.envelope.recipients
+        settled = [foretold(to, now, known) for to in pending if (known := people[to].outcome) is not None]  # submission has said all
         domains: dict[str, list[int]] = {}
-        settled: list[Outcome] = []
         for to in pending:
-            recipient = entry.envelope.recipients[to]
-            if recipient.outcome is not None:  # submission has said all
-                settled.append(foretold(to, self.clock.now(), recipient.outcome))
-            else:
-                domains.setdefault(recipient.domain, []).append(to)
-        attempt.open_jobs = len(domains) + bool(settled)
-        if settled:
-            self.manager.finish(attempt, settled)
+            if people[to].outcome is None:
+                domains.setdefault(people[to].domain, []).append(to)
+        paused: list[tuple[Suspension, list[int]]] = []
+        unknown: list[tuple[str, list[int]]] = []
         routes: dict[str, tuple[Route, list[int]]] = {}
+        pauses, router = self.suspended.pauses, context.policy.router
         for domain, recipients in domains.items():
-            if self.standstill.pauses and (pause := self.standstill.pauses.of_domain(domain, now)):
-                self.manager.finish(attempt, self.standstill.paused(entry.id, pause, recipients))
-                continue
-            route = self.policy.router.known(domain, now)
-            if route is None:
-                self.manager.find(self._find_way(attempt, domain, recipients))
+            if pauses and (pause := pauses.of_domain(domain, now)):
+                paused.append((pause, recipients))
+            elif (route := router.known(domain, now)) is None:
+                unknown.append((domain, recipients))
             elif route.key in routes:
                 routes[route.key][1].extend(recipients)
-                attempt.open_jobs -= 1
             else:
                 routes[route.key] = (route, recipients)
+        attempt.split(bool(settled) + len(paused) + len(unknown) + len(routes))
+        if settled:
+            self.settler.finish(attempt, settled)
+        for pause, recipients in paused:
+            self.settler.finish(attempt, self.suspended.paused(entry.id, pause, recipients))
+        for domain, recipients in unknown:
+            context.tasks.find(self._find_route(context, attempt, domain, recipients), f"message {entry.id} to {domain}")
         for route, recipients in routes.values():
-            self._queue(attempt, route, recipients, now)
+            self._queue(context, attempt, route, recipients, now)
 
-    async def _find_way(self, attempt: Attempt, domain: str, recipients: list[int]) -> None:
+    async def _find_route(self, context: Context, attempt: Attempt, domain: str, recipients: list[int]) -> None:
         try:
-            route = await self.policy.router.find(domain, self.clock.now())
+            route = await context.policy.router.find(domain, context.clock.now())
         except Unroutable as trouble:
-            due = self.standstill.offline(attempt.entry.id) if trouble.offline else 0.0
-            await self.manager.finished(attempt, verdict.unroutable(recipients, trouble, self.clock.now(), due))
+            due = self.connectivity.offline(attempt.entry.id) if trouble.offline else 0.0
+            await self.settler.finished(attempt, verdict.unroutable(recipients, trouble, context.clock.now(), due))
         except asyncio.CancelledError:
-            await self.manager.finished(attempt, self.manager.broken_off(recipients))
+            await self.settler.finished(attempt, context.tasks.broken_off(recipients))
         except Exception as error:
-            await self.manager.finished(attempt, self.manager.our_fault(error, "dns", recipients))
+            await self.settler.finished(attempt, context.alarms.our_fault(error, "dns", recipients))
         else:
-            self._queue(attempt, route, recipients, self.clock.now())
-
-    def _in_circles(self, attempt: Attempt, now: float) -> list[Outcome]:
-        """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
-        passes, however it came in, and where its sender can be told."""
-        text = f"the message has passed more than {self.policy.max_hops} hosts (delivery.max_hops): it goes round in circles"
-        return verdict.loop(attempt.entry.history.pending(), text, now)
-
-    def _overdue(self, attempt: Attempt, now: float) -> list[Outcome]:
-        """RFC 2852 §4.2: what was to be there by now or to come back is not delivered any more."""
-        return verdict.too_late(attempt.entry.history.pending(), now)
+            self._queue(context, attempt, route, recipients, context.clock.now())
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int], now: float) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
-        pause = self.standstill.pauses.of_way(key, now)
+        pause = self.suspended.pauses.of_way(key, now)
         if pause is not None:
-            self.manager.finish(attempt, self.standstill.paused(attempt.entry.id, pause, recipients))
+            self.settler.finish(attempt, self.suspended.paused(attempt.entry.id, pause, recipients))
         return pause is not None
 
-    def _queue(self, attempt: Attempt, route: Route, recipients: list[int], now: float) -> None:
+    def _queue(self, context: Context, attempt: Attempt, route: Route, recipients: list[int], now: float) -> None:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
-        if self.standstill.pauses and self._is_paused(attempt, route.key, recipients, now):
+        if self.suspended.pauses and self._is_paused(attempt, route.key, recipients, now):
             return
         if attempt.urged:
-            self.scheduler.try_now(self.scheduler.destination(route), now)
-        if not self.scheduler.admits(route, attempt.entry.id, now):
-            self._no_room(attempt, route, recipients)
+            context.scheduler.try_now(context.scheduler.destination(route), now)
+        if not context.scheduler.admits(route, attempt.entry.id, now):
+            self._no_room(context, attempt, route, recipients)
             return
-        most = self.policy.reactions.table(route).recipients_per_message if self.policy.reactions else MAX_RECIPIENTS
+        most = context.policy.reactions.table(route).recipients_per_message if context.policy.reactions else MAX_RECIPIENTS
         parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
-        attempt.open_jobs += len(parts) - 1
+        attempt.split(len(parts) - 1)
         for part in parts:
-            self.scheduler.queue(Job(attempt, route, part))
-        self.manager.wake()
+            context.scheduler.queue(Job(attempt, route, part))
+        context.wake()
 
-    def _no_room(self, attempt: Attempt, route: Route, recipients: list[int]) -> None:
+    def _no_room(self, context: Context, attempt: Attempt, route: Route, recipients: list[int]) -> None:
         """The destination holds its share of the memory. The message goes back to waiting as if it had not been read.
 
         A message with other parts is delivered to these; what is to go there is put off, and that is no attempt. So is a message that
         would wait for very long, because only what is put off can be late, or expire.
         """
-        now = self.clock.now()
-        long = self.scheduler.is_long(route, now)
-        if not long and attempt.open_jobs == 1 and attempt.claim is None and not attempt.unwritten:
-            attempt.open_jobs = 0
-            self.budget.let_go(attempt)
-            if (descriptor := self.budget.claimed(attempt)) >= 0:
+        now = context.clock.now()
+        long = context.scheduler.is_long(route, now)
+        if not long and attempt.parts == 1 and attempt.claim is None and not attempt.unwritten:
+            attempt.part_done()
+            context.cache.let_go(attempt)
+            if (descriptor := context.cache.claimed(attempt)) >= 0:
                 durable.let_go(descriptor)
-            self.scheduler.park(attempt.entry.id, route)
+            context.scheduler.park(attempt.entry.id, route)
             return
-        due = now + (LONG if long else CONGESTED) * (1 + self.random())
-        self.manager.finish(attempt, verdict.congested(recipients, now, due))
+        due = now + (LONG if long else CONGESTED) * (1 + context.random())
+        self.settler.finish(attempt, verdict.congested(recipients, now, due))
 
     # Pauses
 
-    def mind_pauses(self) -> None:
-        """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
-        self.manager.check_clock()  # before: what is known of pauses until now was said by the old one
-        if self.standstill.read() and self.standstill.pauses:
-            for destination in [*self.scheduler.destinations.values()]:
-                for job in destination.take_all():
-                    self._queue_again(job)
+    def queue_again(self) -> None:
+        """Something is paused that was not: put off what waits in memory for it."""
+        context = self.current.context
+        for destination in [*context.scheduler.destinations.values()]:
+            for job in destination.take_all():
+                self._queue_again(context, job)
 
-    def _queue_again(self, job: Job) -> None:
+    def _queue_again(self, context: Context, job: Job) -> None:
         """A job that was queued before its destination or some of its domains were paused."""
-        now, people = self.clock.now(), job.attempt.entry.envelope.recipients
+        now, people = context.clock.now(), job.attempt.entry.envelope.recipients
         if self._is_paused(job.attempt, job.route.key, job.recipients, now):
             return
         left: list[int] = []
+        paused: dict[Suspension, list[int]] = {}
         for to in job.recipients:
-            if pause := self.standstill.pauses.of_domain(people[to].domain, now):
-                job.attempt.open_jobs += 1
-                self.manager.finish(job.attempt, self.standstill.paused(job.attempt.entry.id, pause, [to]))
-            else:
-                left.append(to)
+            pause = self.suspended.pauses.of_domain(people[to].domain, now)
+            (paused.setdefault(pause, []) if pause else left).append(to)
+        job.attempt.split(len(paused) + bool(left) - 1)
+        for pause, recipients in paused.items():
+            self.settler.finish(job.attempt, self.suspended.paused(job.attempt.entry.id, pause, recipients))
         if left:
-            self.scheduler.queue(Job(job.attempt, job.route, left))
-        else:
-            job.attempt.open_jobs -= 1
+            context.scheduler.queue(Job(job.attempt, job.route, left))
+
+
+def _read(context: Context, id: str, *, keep: bool, most: float = LARGE) -> tuple[FileEntry, bytes, int]:
+    try:
+        entry = context.spool.load(id, "queued", keep=keep, most=most)
+    except NoSuchMessage:
+        entry = context.spool.load(id, "deferred", keep=keep, most=most)
+    content, fd = entry.content or b"", entry.fd
+    entry.content, entry.fd = None, -1
+    return entry, content, fd
+
+
+def _in_circles(entry: FileEntry, most: int, now: float) -> list[Outcome]:
+    """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
+    passes, however it came in, and where its sender can be told."""
+    text = f"the message has passed more than {most} hosts (delivery.max_hops): it goes round in circles"
+    return verdict.loop(entry.history.pending(), text, now)
 
 
 def hops(content: bytes) -> int:

@@ -1,15 +1,15 @@
-"""The manager: carries out what the scheduler plans, and settles each message by what the couriers bring back.
+"""The queue manager: carries out what the scheduler plans, and hears what happens to the spool from outside.
 
 The story of a message here::
 
-    ring or scan ─► Scheduler ─► read ─► route ─► Destination's queue ─► session ─► Courier ─► outcomes
+    ring or scan ─► Scheduler ─► load ─► route ─► Destination's queue ─► worker ─► Courier ─► outcomes
                         ▲                                                                        │
                         └──────────── put off until due ◄──────────── settle ◄───────────────────┘
                                                                         └─► reports, recorder, listeners
 
-The manager decides nothing about hosts, codes or times: `verdict` judges, `retry` knows the schedule,
-`scheduler` the order, `settle` writes down. It owns the promise instead: whatever is read is settled, also when
-the trouble is a bug of ours. The way to a destination's queue is in `dispatch`, that from the queue to outcomes in `line`.
+The manager decides nothing about hosts, codes or times: `verdict` judges, `backoff` knows the schedule,
+`scheduler` the order, `settle` writes down. What it owns is the promise: whatever is read is settled, also when
+the trouble is a bug of ours. The way to a destination's queue is in `loader`, that from the queue to outcomes in `worker`.
 """
 
 from __future__ import annotations
@@ -22,41 +22,40 @@ from mailer.events import Alarm, Changed
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files import suspensions
 
-from ..shaping.blame import BLAME, kind_of, mended
 from ..transport import verdict
-from . import clock_step
+from . import age, clock_step
+from .alarms import SHORT_OF_MEMORY, Alarms
 from .attempt import ContentCache
+from .connectivity import Connectivity
+from .context import Context, Current
 from .loader import MessageLoader
 from .settle import Settler
-from .suspension import Standstill
-from .watchdog import whereabouts
+from .suspension import SuspendedMail
+from .tasks import Tasks
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
-    from mailer.mail.cause import Cause
-    from mailer.mail.outcome import Outcome, Phase
     from mailer.spool.files.store import SpoolDirectory
 
     from ..transport.courier import Courier
-    from .attempt import Attempt, Job
+    from .attempt import Job
+    from .context import Policy
     from .destination import Destination
-    from .policy import Policy
     from .recorder import Recorder
     from .scheduler import Plan, Scheduler
 
 CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
-REMIND = 900.0  # seconds before the same cause at the same destination raises the alarm again
-MOST_BLAMED = 1000  # of them, before those are forgotten that were
-SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the end of the memory is looked at again
-MEMORY_ALARM = 60.0  # seconds between two alarms of that kind
+FILES = 600  # of messages that are kept open at most: as many as are read ahead for two quick destinations
 
 
 class QueueManager:
-    """Delivers what is in `spool`, until it is stopped."""
+    """Delivers what is in `spool`, until it is stopped. `couriers` carry mail by the name of its route's
+    transport; `files` of messages may be kept open.
+    """
 
     def __init__(
         self,
@@ -68,81 +67,75 @@ class QueueManager:
         clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
-        files: int = 600,
+        files: int = FILES,
+        *,
+        once: bool = False,
     ) -> None:
-        """`couriers` carry mail by the name of its route's transport; `files` of messages may be kept open."""
-        self.spool = spool
-        self.scheduler = scheduler
-        self.couriers = couriers
-        self.policy = policy
-        self.clock = clock
-        self.tell = tell
-        self.random = random
-        self.stopping = False
-        self._memory_told = 0.0
-        self.budget = ContentCache(CONTENT_BUDGET, files)
-        self.settler = Settler(spool, scheduler, policy, recorder, clock, tell, random, self.look, self.budget)
-        self.standstill = Standstill(spool.root, scheduler, clock, tell, self.wake, random)
-        self.dispatcher = MessageLoader(self)
+        self._wake = asyncio.Event()
+        wake, cache = self._wake.set, ContentCache(CONTENT_BUDGET, files)
+        tasks, alarms = Tasks(clock, tell, wake), Alarms(clock, tell, random, cache)
+        self.current = Current(Context(policy, couriers, spool, scheduler, recorder, cache, tasks, alarms, clock, tell, wake, random))
+        self.settler = Settler(self.current, self.look, once=once)
+        self.suspended = SuspendedMail(self.current)
+        self.connectivity = Connectivity(self.current, self.suspended)
+        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity)
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False
         """Whether the files of ``deferred/`` may say another time than that at which they are due."""
-        self._wake = asyncio.Event()
-        self._sleeps_until = inf
-        self.tasks: set[asyncio.Task[None]] = set()
-        self._finding: set[asyncio.Task[None]] = set()  # of those, the ones that look for a way: nobody was called yet
-        self.lines: set[Worker] = set()
-        """The sessions at work; for the watchdog. `stuck` are the tasks that it broke off, with the phase and what it saw."""
-        self.stuck: dict[asyncio.Task[None], tuple[Phase, str]] = {}
-        self._blamed: dict[tuple[str, Cause], float] = {}
-        self.later: set[str] = set()
-        """Messages that only a later version of the program can read."""
         self.unremovable: set[str] = set()
         """Messages that are delivered and would not leave the spool; the recorder goes on trying."""
-
-    def wake(self) -> None:
-        """Plan anew as soon as whoever runs now has done."""
-        self._wake.set()
+        self._sleeps_until = inf
 
     # News from outside
 
     def look(self, ids: Iterable[str]) -> None:
         """Somebody says that these messages have changed: a sender, or an operator's command."""
+        context = self.current.context
+        spool, scheduler = context.spool, context.scheduler
         for id in ids:
-            state = self.spool.find(id)
+            state = spool.find(id)
             if state == "queued":
-                self.scheduler.expect(id, 0.0)
-            elif state == "deferred" and not self.scheduler.knows(id):
-                self.scheduler.expect(id, self.spool.due(id) or self.clock.now())
+                scheduler.expect(id, 0.0)
+            elif state == "deferred" and not scheduler.knows(id):
+                scheduler.expect(id, spool.due(id) or context.clock.now())
             elif state in ("held", "failed"):
-                self._moved(id, state)
+                self._moved(context, id, state)
             elif id == suspensions.NAME:
-                self.dispatcher.mind_pauses()
-        self.wake()
+                self.mind_pauses()
+        context.wake()
 
-    def _moved(self, id: str, state: str) -> None:
+    def mind_pauses(self) -> None:
+        """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
+        self.check_clock()  # before: what is known of pauses until now was said by the old one
+        if self.suspended.read() and self.suspended.pauses:
+            self.loader.queue_again()
+
+    def _moved(self, context: Context, id: str, state: str) -> None:
         """An operator took it out of delivery."""
-        if id in self.scheduler.active and self.scheduler.due_of(id) is None and state == "failed":
+        scheduler = context.scheduler
+        if id in scheduler.active and scheduler.due_of(id) is None and state == "failed":
             return  # we did that ourselves
-        self.scheduler.forget(id)
+        scheduler.forget(id)
         try:
-            entry = self.spool.read(id, state)
+            entry = context.spool.read(id, state)
         except (NoSuchMessage, CorruptMessage, OSError):
             return
-        self.tell(Changed(self.clock.now(), entry, entry.status))
+        context.tell(Changed(context.clock.now(), entry, entry.status))
 
     def expect_all(self, dues: Iterable[tuple[float, str]]) -> None:
         """Messages that a scan found: (when due, ID), 0.0 for what is in ``queued/``."""
+        context = self.current.context
         for due, id in dues:
-            if not self.scheduler.knows(id):
-                self.scheduler.expect(id, due)
-        self.wake()
+            if not context.scheduler.knows(id):
+                context.scheduler.expect(id, due)
+        context.wake()
 
     def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:
         """The recorder says which messages have left the spool, and which would not."""
+        context = self.current.context
         for id in ids:
-            self.scheduler.forget(id)
+            context.scheduler.forget(id)
             self.unremovable.discard(id)
         for id, error in problems:
             if id == "status":
@@ -150,68 +143,82 @@ class QueueManager:
                 continue
             self.settler.unremovable(error)
             if self.settler.once:
-                self.scheduler.forget(id)
+                context.scheduler.forget(id)
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.unremovable.add(id)
-        self.wake()
+        context.wake()
+
+    def change(self, policy: Policy, files: int) -> None:
+        """Another policy is in force from now on, for whatever is begun then, and so many files of messages may be kept open."""
+        context = self.current.context
+        context.cache.files = files
+        self.current.context = context._replace(policy=policy)
+        context.policy.close()
 
     def recall(self, relays: Collection[str]) -> None:
-        """Forget what is known of `relays`, which are called in another way from now on: they get what waited for them. "" is all MX hosts.
+        """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
 
         That goes for what has been tried at a relay, too: whom it met says nothing about whom it will. A reload is also a word that what
         of ours was refused may be right again.
         """
-        now = self.clock.now()
-        for destination in [*self.scheduler.destinations.values()]:
+        context = self.current.context
+        scheduler, suspended, now = context.scheduler, self.suspended, context.clock.now()
+        for destination in [*scheduler.destinations.values()]:
             legs = [leg.partition(":") for leg in destination.key.split(" ")]
             if any((name if kind == "relay" else "") in relays for kind, _, name in legs):
-                tried = [id for id in destination.in_vain if self.scheduler.knows(id)]
-                self.scheduler.reopen(destination)
-                self.standstill.over(destination.key)
-                self.standstill.hurry(tried, all=True)
+                tried = [id for id in destination.in_vain if scheduler.knows(id)]
+                scheduler.reopen(destination)
+                suspended.over(destination.key)
+                suspended.hurry(tried, all=True)
             elif destination.breaker.ours:
-                self.scheduler.try_now(destination, now)
-        for key in self.standstill.keys_behind():
-            known = self.scheduler.destinations.get(key)
+                scheduler.try_now(destination, now)
+        for key in suspended.keys_behind():
+            known = scheduler.destinations.get(key)
             if known is None or not known.rests(now):
-                self.standstill.over(key)
-        self.wake()
+                suspended.over(key)
+        context.wake()
 
     # The loop
 
-    async def run(self, *, once: bool = False) -> None:
+    async def run(self) -> None:
         """Plan and act until stopped; with `once`, until nothing is due any more."""
-        while not self.stopping:
+        context = self.current.context
+        scheduler, tasks, clock = context.scheduler, context.tasks, context.clock
+        while not tasks.stopping:
             self._wake.clear()
             self.check_clock()
             try:
-                plan = self.scheduler.plan(self.clock.now())
+                plan = scheduler.plan(clock.now())
                 self._act(plan)
             except MemoryError:
-                self.out_of_memory("nothing could be planned")
-                await self._sleep(self.clock.now() + SHORT_OF_MEMORY)
+                context.alarms.out_of_memory("nothing could be planned")
+                await self._sleep(clock, clock.now() + SHORT_OF_MEMORY)
                 continue
-            if once and self.scheduler.idle and not self.tasks:
+            if self.settler.once and scheduler.idle and not tasks.running:
                 return
-            await self._sleep(plan.again)
+            await self._sleep(clock, plan.again)
 
     def check_clock(self) -> None:
         """Notice that somebody has set the clock. Nothing becomes due or expires by that."""
-        seconds = self.clock.check()
-        if seconds:
+        context = self.current.context
+        if seconds := context.clock.check():
             self.steps += 1
             self.redating = True
-            self._blamed.clear()
-            clock_step.move(self, seconds)
-            self.tell(Alarm(self.clock.now(), "clock", f"{clock_step.words(seconds)}: what waits goes on waiting as long as it was to"))
+            context.alarms.clock_set()
+            clock_step.move(context, seconds)
+            self.suspended.move(seconds)
+            for worker in self._workers():
+                worker.began += seconds
+            problem = f"{clock_step.words(seconds)}: what waits goes on waiting as long as it was to"
+            context.tell(Alarm(context.clock.now(), "clock", problem))
 
-    async def _sleep(self, until: float | None) -> None:
-        if until is not None and until <= self.clock.now():
+    async def _sleep(self, clock: SteadyClock, until: float | None) -> None:
+        if until is not None and until <= clock.now():
             await asyncio.sleep(0)
             return
         self._sleeps_until = inf if until is None else until
         try:
-            async with asyncio.timeout(None if until is None else until - self.clock.now()):
+            async with asyncio.timeout(None if until is None else until - clock.now()):
                 await self._wake.wait()
         except TimeoutError:
             pass
@@ -220,139 +227,55 @@ class QueueManager:
     @property
     def overslept(self) -> bool:
         """Whether it sleeps on, though it is time: no timer of the loop goes on while the machine sleeps."""
-        return self.clock.now() > self._sleeps_until
+        return self.current.context.clock.now() > self._sleeps_until
 
     async def stop(self, patience: float) -> None:
-        """Begin nothing new, let what runs finish within `patience` seconds, break off the rest, and at once who only looks for a way."""
-        self.stopping = self.settler.stopping = True
-        self.wake()
-        for task in self._finding:
-            task.cancel()
-        if self.tasks:
-            _, late = await asyncio.wait(self.tasks, timeout=patience)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Begin nothing new, let what runs finish within `patience` seconds, break off the rest, and at once who only looks for a route."""
+        self.current.context.wake()
+        await self.current.context.tasks.stop(patience)
 
     def _act(self, plan: Plan) -> None:
+        context = self.current.context
         for destination in plan.put_off:
             for job in destination.take_all():
-                self._put_off(job, destination)
+                self._put_off(context, job, destination)
         for destination in plan.call_off:
-            self._call_off(destination)
+            self._call_off(context, destination)
         for destination, job in plan.open:
-            self.spawn(Worker(self, destination, job).run())
+            worker = Worker(self.current, self.settler, self.suspended, self.connectivity, destination, job)
+            context.tasks.spawn(worker.run(), worker)
         for id in plan.load:
-            self.dispatcher.load(id)
+            self.loader.load(id)
 
-    def _call_off(self, destination: Destination) -> None:
+    def _workers(self) -> Iterator[Worker]:
+        return (progress for progress in self.current.context.tasks.running.values() if isinstance(progress, Worker))
+
+    def _call_off(self, context: Context, destination: Destination) -> None:
         """Others wait for the place of a session whose host says nothing: it is over, as if its time were up."""
-        silent = [line for line in self.lines if line.destination is destination and line.calls and line.task not in self.stuck]
-        if silent:
-            line = min(silent, key=lambda line: line.began)
-            assert line.task is not None
-            seconds = self.clock.now() - line.began
-            self.stuck[line.task] = (whereabouts(line.task)[0], f"no answer for {seconds:.0f} s, while mail for others waited")
-            line.task.cancel()
+        silent = [worker for worker in self._workers() if worker.destination is destination and worker.calls]
+        for worker in sorted(silent, key=lambda worker: worker.began):
+            seconds = context.clock.now() - worker.began
+            if context.tasks.break_off(worker, f"no answer for {seconds:.0f} s, while mail for others waited"):
+                return
 
-    def spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Let it run beside everything else; what goes wrong with it is told."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def find(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run `coroutine`, which looks for a way: no stop waits for it, as silent name servers would hold it up."""
-        task = self.spawn(coroutine)
-        self._finding.add(task)
-        task.add_done_callback(self._finding.discard)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        self.wake()
-        if not task.cancelled() and (error := task.exception()):
-            self.tell(Alarm.of(self.clock.now(), error))
-
-    # What both ask of it
-
-    def broken_off(self, recipients: Iterable[int]) -> list[Outcome]:
-        """The watchdog has ended this task. Raises `CancelledError` again if it was somebody else: then the program ends."""
-        task = asyncio.current_task()
-        if task not in self.stuck:
-            raise asyncio.CancelledError
-        phase, why = self.stuck.pop(task)
-        task.uncancel()
-        return verdict.stuck(recipients, why, phase, self.clock.now())
-
-    def our_fault(self, error: Exception, phase: Phase, recipients: Iterable[int]) -> list[Outcome]:
-        """A bug must not leave a message in limbo: it is told, and the message is tried again later.
-
-        That memory is short is none, and no attempt.
-        """
-        now = self.clock.now()
-        if isinstance(error, MemoryError):
-            return verdict.short_of_memory(recipients, phase, now, self.out_of_memory("a message could not be delivered"))
-        self.tell(Alarm.of(now, error))
-        return verdict.bug(recipients, error, phase, now)
-
-    def blame(self, key: str, outcome: Outcome) -> None:
-        """Something of ours is wrong, which somebody has to mend: told once in a while for each destination and cause."""
-        assert outcome.cause is not None
-        now = self.clock.now()
-        if now < self._blamed.get((key, outcome.cause), 0.0):
-            return
-        if len(self._blamed) >= MOST_BLAMED:
-            self._blamed = {each: until for each, until in self._blamed.items() if now < until}
-        self._blamed[key, outcome.cause] = now + REMIND
-        relay = key.removeprefix("relay:") if key.startswith("relay:") else ""
-        to_mend = mended(outcome.cause, relay=relay)
-        place = f"relay {relay}" if relay else outcome.hop.host
-        text = f"{place}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {to_mend}"
-        self.tell(Alarm(now, kind_of(outcome.cause), text))
-
-    def out_of_memory(self, what: str) -> float:
-        """One message or one task has met the end of the memory, and is looked at again at the time that this returns: the rest goes on.
-
-        What can be given up is, and an alarm says so, once a minute.
-        """
-        now = self.clock.now()
-        self.budget.shrink()
-        if not 0 <= now - self._memory_told < MEMORY_ALARM:
-            self._memory_told = now
-            self.tell(Alarm(now, "memory", f"{what}: this process gets no more memory; it is tried again"))
-        return now + SHORT_OF_MEMORY * (1 + self.random())
-
-    def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through before a session had it; see `finished`."""
-        self.spawn(self.finished(attempt, outcomes))
-
-    async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through; with the last one, so is the message."""
-        try:
-            await self.settler.finished(attempt, outcomes)
-        finally:
-            if attempt.open_jobs == 0:
-                self.budget.let_go(attempt)
-
-    def _put_off(self, job: Job, destination: Destination) -> None:
+    def _put_off(self, context: Context, job: Job, destination: Destination) -> None:
         """Nobody answers there: what waits is put off together, without a connection each and without counting.
 
         Where that is our fault, nothing of it expires. What has no time left is not tried again: then what the last session met there
         is why, and no word about the breaker.
         """
-        now, trouble, ours, who = self.clock.now(), destination.trouble, destination.breaker.ours, job.recipients
-        due = destination.rests_until + destination.spread(self.random())
+        now, trouble, ours, who = context.clock.now(), destination.trouble, destination.breaker.ours, job.recipients
+        due = destination.rests_until + destination.spread(context.random())
         if now < destination.paused_until:
             outcomes = verdict.suspended(who, destination.pause_reason, now, due, ours=ours)
         elif trouble is None:
             why = destination.breaker.reason or "the destination does not answer"
             outcomes = verdict.breaker_open(who, why, now, due, ours=ours)
-        elif ours or now < self.settler.deadline_of(job.attempt):
+        elif ours or now < age.deadline_of(job.attempt, context.clock, context.policy.schedule.expire):
             why = trouble.text if trouble.ours else trouble.reply
             outcomes = verdict.breaker_open(who, why, now, due, ours=ours, besides=trouble.besides)
         else:
             outcomes = verdict.met_before(who, trouble, now, due)
         if destination.route.relay:
-            self.standstill.behind(job.attempt.entry.id, destination.key)
-        self.finish(job.attempt, outcomes)
+            self.suspended.behind(job.attempt.entry.id, destination.key)
+        self.settler.finish(job.attempt, outcomes)

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
-from mailer.bounces.reports import EVERYBODY, asked_of, worth_telling
+from mailer.bounces.reports import EVERYBODY, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, MANY, aside, portions
@@ -23,58 +22,37 @@ from mailer.submit import Submission, submit
 
 from ..transport.verdict import kept_back
 from . import age
+from .tasks import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.bounces import Report
     from mailer.events import Event
-    from mailer.io.clock import SteadyClock
     from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
-    from mailer.spool.files.store import Claim, SpoolDirectory
+    from mailer.spool.files.store import Claim
 
-    from .attempt import Attempt, ContentCache
-    from .policy import Policy
-    from .recorder import Recorder
-    from .scheduler import Scheduler
+    from .attempt import Attempt
+    from .context import Context, Current
 
 PAUSE = 5.0  # seconds before a message that the disk would not take is settled again
 SHORT_PAUSE = 300.0  # seconds before it is looked again whether there is room for a report
 HEARD = 3600.0  # seconds of waiting that a restart may forget
-SPOOL_ALARMS = 60.0  # seconds between two alarms of that kind
 
 
 class Settler:
-    """Writes down what attempts have taught. `look` is told of messages that have changed by it."""
+    """Writes down what attempts have taught. `look` is told of messages that have changed by it; with `once`, what the disk does not take
+    now is left to the next run."""
 
-    def __init__(
-        self,
-        spool: SpoolDirectory,
-        scheduler: Scheduler,
-        policy: Policy,
-        recorder: Recorder,
-        clock: SteadyClock,
-        tell: Callable[[Event], None],
-        random: Callable[[], float],
-        look: Callable[[Iterable[str]], None],
-        budget: ContentCache,
-    ) -> None:
-        self.spool = spool
-        self.scheduler = scheduler
-        self.policy = policy
-        self.recorder = recorder
-        self.clock = clock
-        self.tell = tell
-        self.random = random
+    def __init__(self, current: Current, look: Callable[[Iterable[str]], None], *, once: bool = False) -> None:
+        self.current = current
         self.look = look
-        self.budget = budget
-        self.quota = Quota()
-        self.stopping = False
-        self.once = False
-        """Whether what the disk does not take now is left to the next run; then `undone` says how much was."""
+        self.once = once
         self.undone = 0
+        """Of how many messages the disk did not take what became of them, with `once`."""
+        self.quota = Quota()
         self.known: Callable[[str], bool] = lambda _: False
         """Whether a message of that ID was in the spool once, as far as anybody remembers."""
         self.apart = asyncio.Lock()
@@ -83,7 +61,6 @@ class Settler:
         """Messages that an operator has this moment."""
         self.short = ""
         """What the disk of the spool lacks; empty while it has room. See `spool.layout`."""
-        self._told_at: dict[str, float] = {}
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
     def take(self, attempt: Attempt) -> bytes | None:
@@ -92,8 +69,9 @@ class Settler:
             return None
         try:
             if attempt.claim is None:
-                attempt.entry.fd, attempt.entry.content = self.budget.claimed(attempt), attempt.content
-                attempt.claim = self.spool.claim_again(attempt.entry)
+                context = self.current.context
+                attempt.entry.fd, attempt.entry.content = context.cache.claimed(attempt), attempt.content
+                attempt.claim = context.spool.claim_again(attempt.entry)
             return attempt.claim.content
         except (Busy, NoSuchMessage, CorruptMessage, OSError, MemoryError):
             attempt.gone = True
@@ -101,11 +79,12 @@ class Settler:
 
     async def take_apart(self, attempt: Attempt) -> bytes | None:
         """`take` for a large message, which may have to be read once more: in a thread."""
+        context = self.current.context
         async with self.apart:
             if attempt.gone or attempt.claim is not None:
                 return self.take(attempt)
-            attempt.entry.fd, attempt.entry.content = self.budget.claimed(attempt), attempt.content
-            claiming = asyncio.ensure_future(aside(partial(self._claimed, attempt)))
+            attempt.entry.fd, attempt.entry.content = context.cache.claimed(attempt), attempt.content
+            claiming = asyncio.ensure_future(aside(partial(_claimed, context, attempt)))
             try:
                 attempt.claim = await asyncio.shield(claiming)
             except asyncio.CancelledError:
@@ -116,67 +95,40 @@ class Settler:
                 return None
             return attempt.claim.content
 
-    def _claimed(self, attempt: Attempt) -> Claim:
-        claim = self.spool.claim_again(attempt.entry)
-        assert claim.content is not None  # it is read here, in a thread
-        return claim
+    def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
+        """One part of a message is through before a session had it; see `finished`."""
+        progress = Progress("settle", f"message {attempt.entry.id}")
+        self.current.context.tasks.spawn(self.finished(attempt, outcomes), progress)
 
     async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """One part of a message is through; the last one settles the message.
 
         A part counts as open until its record is on disk: who settles must know what all have learned.
         """
+        context = self.current.context
         if outcomes:
-            attempt.unwritten += self._timed(attempt, outcomes)
-        if attempt.open_jobs > 1 and attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
-            await self._record(attempt)
-        attempt.open_jobs -= 1
-        if attempt.open_jobs == 0:
-            await self.settle(attempt)
+            attempt.unwritten += self._timed(context, attempt, outcomes)
+        if attempt.parts > 1 and attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
+            await self._record(context, attempt)
+        if attempt.part_done():
+            try:
+                await self._settle(context, attempt)
+            finally:
+                context.cache.let_go(attempt)
 
-    def _timed(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def _timed(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
         if "defer" not in [outcome.verdict for outcome in outcomes]:
             return [*outcomes]
-        entry, chance = attempt.entry, self.random()  # one for all: what was tried together is tried together again
-        waited, deadline = self.waited_in(attempt), self.deadline_of(attempt)
-        return [outcome if outcome.final else self._next(entry, outcome._replace(waited=waited), deadline, chance) for outcome in outcomes]
+        chance = context.random()  # one for all: what was tried together is tried together again
+        expire = context.policy.schedule.expire
+        waited, deadline = age.waited_in(attempt, context.clock, expire), age.deadline_of(attempt, context.clock, expire)
+        return [
+            outcome if outcome.final else _next(context, attempt.entry, outcome._replace(waited=waited), deadline, chance)
+            for outcome in outcomes
+        ]
 
-    def _next(self, entry: Entry, outcome: Outcome, deadline: float, chance: float) -> Outcome:
-        now = self.clock.now()
-        if outcome.scope == "us":
-            outcome = outcome._replace(counts=False)
-        elif now >= deadline:
-            return outcome._replace(verdict="expire")
-        else:  # one last try when its time is up: nobody waits for the news until a step of hours is over
-            return outcome._replace(due=min(outcome.due or self._step(entry, outcome, now, chance), deadline))
-        return outcome if outcome.due else outcome._replace(due=self._step(entry, outcome, now, chance))
-
-    def _step(self, entry: Entry, outcome: Outcome, now: float, chance: float) -> float:
-        tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
-        return self.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
-
-    def waited(self, entry: Entry) -> float:
-        """For how many seconds somebody has really waited for it."""
-        return age.waited(entry, self.clock, self.policy.schedule.expire)
-
-    def waited_in(self, attempt: Attempt) -> float:
-        """How long its message has waited, in seconds; its records, which may be very many, are read once for all parts of the attempt."""
-        if attempt.age is None:
-            attempt.age = self.clock.now(), self.waited(attempt.entry)
-        then, waited = attempt.age
-        return waited + self.clock.waited(then, inf)
-
-    def deadline_of(self, attempt: Attempt) -> float:
-        """When the message is given up, in seconds since the epoch."""
-        return age.deadline(attempt.entry, self.clock, self.policy.schedule.expire, self.waited_in(attempt))
-
-    def overdue(self, attempt: Attempt, now: float) -> bool:
-        """Whether the sender wants it back rather than delivered now."""
-        asked = asked_of(attempt.entry.envelope)
-        return asked.by is not None and asked.by_return and now >= self.deadline_of(attempt)
-
-    async def _record(self, attempt: Attempt) -> None:
+    async def _record(self, context: Context, attempt: Attempt) -> None:
         """Some have it and others are not through: that is on disk before anything else happens.
 
         Failures wait for the end of the attempt, since a report has to be put before they are written.
@@ -185,15 +137,15 @@ class Settler:
         outcomes = [outcome for outcome in attempt.unwritten if outcome.verdict == "delivered"]
         attempt.unwritten = [outcome for outcome in attempt.unwritten if outcome.verdict != "delivered"]
         try:
-            await asyncio.to_thread(self.spool.record, attempt.claim, outcomes)
+            await asyncio.to_thread(context.spool.record, attempt.claim, outcomes)
         except (OSError, MemoryError) as error:
             attempt.unwritten += outcomes
-            self._spool_alarm(f"cannot record what became of {attempt.entry.id}", error)
+            context.alarms.once("spool", f"cannot record what became of {attempt.entry.id}: {_words(error)}")
             return
         attempt.entry.history.add(outcomes)
-        self.tell(Tried(self.clock.now(), attempt.entry, outcomes))
+        context.tell(Tried(context.clock.now(), attempt.entry, outcomes))
 
-    async def settle(self, attempt: Attempt) -> None:
+    async def _settle(self, context: Context, attempt: Attempt) -> None:
         """All parts are through: the message leaves the spool, is put off, or is given up."""
         if not attempt.gone and attempt.claim is None:
             if attempt.entry.total > LARGE:
@@ -205,31 +157,34 @@ class Settler:
             return
         entry = attempt.entry
         if self.short:
-            attempt.unwritten = self._postponed(entry, attempt.unwritten)
-        outcomes = await self._learned(attempt)
+            attempt.unwritten = self._postponed(context, entry, attempt.unwritten)
+        outcomes = await self._learned(context, attempt)
         if attempt.owed and not self.short:
-            await self._confirm(attempt)
+            await self._confirm(context, attempt)
         status = entry.history.status()
         if status == "sent":
-            await self._tell_settled(attempt, outcomes, status)
+            await self._tell_settled(context, attempt, outcomes, status)
             assert attempt.claim is not None
-            self.recorder.release(attempt.claim)  # `left` is called when it is gone
+            context.recorder.release(attempt.claim)  # `left` is called when it is gone
             return
-        while not await self._written(attempt, outcomes):
-            if self.stopping or self.once:
+        while not await self._written(context, attempt, outcomes):
+            if context.tasks.stopping or self.once:
                 self.undone += 1
-                self._let_go(attempt)
+                if attempt.claim is not None:
+                    attempt.claim.close()
+                context.scheduler.forget(entry.id)
                 return  # still where it was; that part of the attempt is made again
             await asyncio.sleep(PAUSE)
-            if not self._renewed(attempt):
+            context = self.current.context
+            if not self._renewed(context, attempt):
                 self._give_back(attempt)
                 return
-        await self._tell_settled(attempt, outcomes, status)
-        self._close(attempt)
+        await self._tell_settled(context, attempt, outcomes, status)
+        self._close(context, attempt)
 
-    async def _learned(self, attempt: Attempt) -> list[Outcome]:
+    async def _learned(self, context: Context, attempt: Attempt) -> list[Outcome]:
         """Take what was learned into the history; what of it is news."""
-        history, unwritten, expire = attempt.entry.history, attempt.unwritten, self.policy.schedule.expire
+        history, unwritten, expire = attempt.entry.history, attempt.unwritten, context.policy.schedule.expire
         if len(unwritten) <= MANY:
             news = [outcome for outcome in unwritten if not _is_old_news(history, outcome, expire)]
             history.add(unwritten)
@@ -240,11 +195,11 @@ class Settler:
             history.add(portion)
         return news
 
-    def _renewed(self, attempt: Attempt) -> bool:
+    def _renewed(self, context: Context, attempt: Attempt) -> bool:
         """Whether what could not be settled is still ours to settle: its file is where it was."""
         assert attempt.claim is not None
         try:
-            self.spool.renew(attempt.claim)
+            context.spool.renew(attempt.claim)
         except NoSuchMessage:
             attempt.claim.close()
             return False
@@ -252,96 +207,101 @@ class Settler:
             pass
         return True
 
-    async def _confirm(self, attempt: Attempt) -> None:
+    async def _confirm(self, context: Context, attempt: Attempt) -> None:
         """Put the reports of success that are owed. One that cannot be put holds up nothing: the mail is delivered."""
         claim = attempt.claim
         assert claim is not None
         try:
-            await asyncio.to_thread(self._put_confirmations, attempt, claim.content)
+            await asyncio.to_thread(self._put_confirmations, context, attempt, claim.content)
         except (OSError, MemoryError, Problem) as error:
-            self._alarm(f"cannot confirm message {attempt.entry.id}: {error}", "report")
+            context.alarms.once("report", f"cannot confirm message {attempt.entry.id}: {error}")
         self.look(attempt.reports)
         while self._news:
-            self.tell(self._news.pop(0))
+            context.tell(self._news.pop(0))
 
-    def _put_confirmations(self, attempt: Attempt, content: bytes) -> None:
-        for report in self.policy.reports.confirmations(attempt.entry, attempt.owed, content):
-            self._report(attempt, report)
+    def _put_confirmations(self, context: Context, attempt: Attempt, content: bytes) -> None:
+        for report in context.policy.reports.confirmations(attempt.entry, attempt.owed, content):
+            self._report(context, attempt, report)
 
-    def _postponed(self, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def _postponed(self, context: Context, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """No room for a report: who would be in one waits, and that is our fault, for which nobody's mail is given up."""
-        if not self.policy.reports.due(entry.envelope, outcomes):
+        if not context.policy.reports.due(entry.envelope, outcomes):
             return [*outcomes]
-        due = self.clock.now() + SHORT_PAUSE
+        due = context.clock.now() + SHORT_PAUSE
         return [kept_back(outcome, due) if outcome.verdict in REPORTED else outcome for outcome in outcomes]
 
-    async def _written(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
+    async def _written(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
         """Whether the disk took it: the report first, then the records and the move."""
         reported = attempt.reports
         try:
-            if attempt.entry.history.count > MANY:
-                await asyncio.to_thread(lambda: self._write(attempt, outcomes, self._late(attempt)))
-            elif (late := self._late(attempt)) or any(outcome.final for outcome in outcomes) or not attempt.entry.history.pending():
-                await asyncio.to_thread(self._write, attempt, outcomes, late)
+            history = attempt.entry.history
+            if history.count > MANY:
+                await asyncio.to_thread(lambda: self._write(context, attempt, outcomes, self._late(context, attempt)))
+            elif (late := self._late(context, attempt)) or any(outcome.final for outcome in outcomes) or not history.pending():
+                await asyncio.to_thread(self._write, context, attempt, outcomes, late)
             else:  # nothing to sync, so nothing to wait for
-                self._write(attempt, outcomes, late)
+                self._write(context, attempt, outcomes, late)
         except OSError as error:
-            self._spool_alarm(f"cannot settle message {attempt.entry.id}, which is tried again", error)
+            context.alarms.once("spool", f"cannot settle message {attempt.entry.id}, which is tried again: {_words(error)}")
             return False
         except Problem as failure:
-            self._alarm(f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
+            context.alarms.once("spool", f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
             return False
         except Exception as error:  # what was learned must not be lost with it: then it would be delivered again
-            self._alarm(f"cannot settle message {attempt.entry.id}, which is tried again: {type(error).__name__}: {error}", "bug")
+            context.alarms.once("bug", f"cannot settle message {attempt.entry.id}, which is tried again: {type(error).__name__}: {error}")
             return False
         finally:
             if attempt.reports is not reported:
                 self.look(attempt.reports)
             while self._news:
-                self.tell(self._news.pop(0))
+                context.tell(self._news.pop(0))
         return True
 
-    def _late(self, attempt: Attempt) -> list[Outcome]:
+    def _late(self, context: Context, attempt: Attempt) -> list[Outcome]:
         """Of whom the sender is to hear that they are late."""
-        return [] if self.short else self.policy.reports.late(attempt.entry, self.waited_in(attempt), self.policy.schedule.expire)
+        if self.short:
+            return []
+        expire = context.policy.schedule.expire
+        return context.policy.reports.late(attempt.entry, age.waited_in(attempt, context.clock, expire), expire)
 
-    def _write(self, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
+    def _write(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         """The steps on disk, in the order that `mailer-spool(5)` gives.
 
         A report that was put is not put again when a later step fails: by then it may be delivered and gone.
         """
         claim, history = attempt.claim, attempt.entry.history
         assert claim is not None
-        if report := self.policy.reports.report_for(attempt.entry, outcomes, claim.content):
-            self._report(attempt, report)
+        if report := context.policy.reports.report_for(attempt.entry, outcomes, claim.content):
+            self._report(context, attempt, report)
         if not history.pending():
-            self.spool.fail(claim, outcomes)
+            context.spool.fail(claim, outcomes)
             return
         if late:
-            self._warn(attempt, claim, late)
-        self.spool.defer(claim, outcomes, history.due)
+            self._warn(context, attempt, claim, late)
+        context.spool.defer(claim, outcomes, history.due)
 
-    def _warn(self, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
+    def _warn(self, context: Context, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
         """Tell the sender that the message is late, unless the file says that he was told. The report goes before the note of it."""
         if any(note.what == "warned" for note in attempt.entry.notes):
             return
-        until = 0.0 if all(outcome.scope == "us" for outcome in late) else self.deadline_of(attempt)
-        self._report(attempt, self.policy.reports.warning_for(attempt.entry, late, claim.content, until))
-        self.spool.note(claim, [Note("warned", self.clock.now())])
+        ours, expire = all(outcome.scope == "us" for outcome in late), context.policy.schedule.expire
+        until = 0.0 if ours else age.deadline_of(attempt, context.clock, expire)
+        self._report(context, attempt, context.policy.reports.warning_for(attempt.entry, late, claim.content, until))
+        context.spool.note(claim, [Note("warned", context.clock.now())])
 
-    def _report(self, attempt: Attempt, report: Report) -> None:
+    def _report(self, context: Context, attempt: Attempt, report: Report) -> None:
         """Put a report, unless it was put before, also by a run that could not write that down, or there were enough of them.
 
         Raises `Problem` if it has to be tried again.
         """
-        entry, now = attempt.entry, self.clock.now()
-        if report.id in attempt.reports or self.spool.find(report.id) or self.known(report.id):
+        entry, now = attempt.entry, context.clock.now()
+        if report.id in attempt.reports or context.spool.find(report.id) or self.known(report.id):
             return
         sender = entry.envelope.sender
-        if self._over_quota(sender, now):
+        if self._over_quota(context, sender, now):
             return
         try:
-            submit(Submission(report.message, sender="", recipients=[sender]), self.policy.submission, now, id=report.id)
+            submit(Submission(report.message, sender="", recipients=[sender]), context.policy.submission, now, id=report.id)
         except Problem as failure:
             self.quota.give_back(sender)
             self.quota.give_back(EVERYBODY)
@@ -351,9 +311,9 @@ class Settler:
             return
         attempt.reports += (report.id,)
 
-    def _over_quota(self, sender: str, now: float) -> bool:
+    def _over_quota(self, context: Context, sender: str, now: float) -> bool:
         """Whether `sender`, or all together, have had their reports of this hour; that is told."""
-        reports = self.policy.reports
+        reports = context.policy.reports
         if over := self.quota.take(sender, reports.max_per_hour, now):
             problem = f"{sender} has got {reports.max_per_hour} reports within an hour (bounce.max_per_hour)"
         elif over := self.quota.take(EVERYBODY, reports.max_per_hour_in_all, now):
@@ -363,28 +323,28 @@ class Settler:
             self._news.append(Alarm(now, "reports", f"{problem}: {over} more were not written"))
         return over > 0
 
-    async def _tell_settled(self, attempt: Attempt, outcomes: Sequence[Outcome], status: Status) -> None:
-        entry, now = attempt.entry, self.clock.now()
+    async def _tell_settled(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome], status: Status) -> None:
+        entry, now = attempt.entry, context.clock.now()
         if len(outcomes) > MANY:
             async for portion in portions(outcomes):
-                self.tell(Tried(now, entry, portion))
+                context.tell(Tried(now, entry, portion))
         elif outcomes:
-            self.tell(Tried(now, entry, outcomes))
-        self.tell(Settled(now, entry, status, entry.history.due if status == "deferred" else 0.0))
+            context.tell(Tried(now, entry, outcomes))
+        context.tell(Settled(now, entry, status, entry.history.due if status == "deferred" else 0.0))
 
-    def _close(self, attempt: Attempt) -> None:
+    def _close(self, context: Context, attempt: Attempt) -> None:
         """The message is put off or given up, and its lock is free."""
         assert attempt.claim is not None
         attempt.claim.close()
         entry = attempt.entry
-        self.scheduler.forget(entry.id)
+        context.scheduler.forget(entry.id)
         if entry.state == "deferred":
-            self.scheduler.expect(entry.id, entry.history.due)
+            context.scheduler.expect(entry.id, entry.history.due)
 
     def _give_back(self, attempt: Attempt) -> None:
         """An operator has the message; what he did to it is found out in a moment."""
         id = attempt.entry.id
-        self.scheduler.forget(id)
+        self.current.context.scheduler.forget(id)
         self.away.add(id)
         asyncio.get_running_loop().call_later(1.0, self._look_again, id)
 
@@ -392,29 +352,40 @@ class Settler:
         self.away.discard(id)
         self.look([id])
 
-    def _let_go(self, attempt: Attempt) -> None:
-        if attempt.claim is not None:
-            attempt.claim.close()
-        self.scheduler.forget(attempt.entry.id)
-
-    def _spool_alarm(self, what: str, error: OSError | MemoryError) -> None:
-        self._alarm(f"{what}: {getattr(error, 'strerror', '') or str(error) or 'there is not enough memory'}")
-
     def unremovable(self, error: Exception) -> None:
         """A message that is delivered would not leave the spool; with `once`, the next run goes on."""
-        self._alarm(str(error))
+        self.current.context.alarms.once("spool", str(error))
         self.undone += self.once
 
     def status_alarm(self, error: Exception) -> None:
         """The status database takes nothing. What is told of that would go there, too, and fail again."""
-        self._alarm(f"cannot write the status database: {error}", "status")
+        self.current.context.alarms.once("status", f"cannot write the status database: {error}")
 
-    def _alarm(self, problem: str, what: str = "spool") -> None:
-        """Once in `SPOOL_ALARMS`, however many messages a full disk meets: a log that grows would make it worse."""
-        now = self.clock.now()
-        if not 0 <= now - self._told_at.get(what, -SPOOL_ALARMS) < SPOOL_ALARMS:
-            self._told_at[what] = now
-            self.tell(Alarm(now, what, problem))
+
+def _next(context: Context, entry: Entry, outcome: Outcome, deadline: float, chance: float) -> Outcome:
+    now = context.clock.now()
+    if outcome.scope == "us":
+        outcome = outcome._replace(counts=False)
+    elif now >= deadline:
+        return outcome._replace(verdict="expire")
+    else:  # one last try when its time is up: nobody waits for the news until a step of hours is over
+        return outcome._replace(due=min(outcome.due or _step(context, entry, outcome, now, chance), deadline))
+    return outcome if outcome.due else outcome._replace(due=_step(context, entry, outcome, now, chance))
+
+
+def _step(context: Context, entry: Entry, outcome: Outcome, now: float, chance: float) -> float:
+    tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
+    return context.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
+
+
+def _words(error: OSError | MemoryError) -> str:
+    return getattr(error, "strerror", "") or str(error) or "there is not enough memory"
+
+
+def _claimed(context: Context, attempt: Attempt) -> Claim:
+    claim = context.spool.claim_again(attempt.entry)
+    assert claim.content is not None  # it is read here, in a thread
+    return claim
 
 
 def _let_go(claiming: asyncio.Future[Claim]) -> None:

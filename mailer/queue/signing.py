@@ -19,7 +19,7 @@ from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 
-from .policy import Unsigned
+from ..transport.verdict import Unsigned
 from .signing_process import SignatureWanted, SigningProcess
 
 if TYPE_CHECKING:

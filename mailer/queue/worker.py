@@ -1,6 +1,6 @@
-"""A line: one session with a destination, and the jobs that it works off, one after the other, while it is welcome.
+"""The worker: one session with a destination, and the jobs that it works off, one after the other, while it is welcome.
 
-The second half of the manager's work; `dispatch` is the first. The next job is known ahead of its time, since its envelope goes
+The second half of the queue's work; `loader` is the first. The next job is known ahead of its time, since its envelope goes
 out with the end of the message before. What comes back is learned for the destination before the message is settled.
 """
 
@@ -15,85 +15,121 @@ from mailer.rewriting import relayed
 
 from ..shaping.blame import BLAME
 from ..transport.courier import Load
-from ..transport.verdict import stops_all, unsigned
+from ..transport.verdict import Unsigned, stops_all, unsigned
 from . import age
-from .policy import Unsigned
+from .tasks import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.mail.outcome import Outcome
+    from mailer.mail.outcome import Outcome, Phase
 
     from ..transport.courier import CourierSession
     from .attempt import Job
+    from .connectivity import Connectivity
+    from .context import Context, Current
     from .destination import Destination
-    from .manager import QueueManager
+    from .settle import Settler
+    from .suspension import SuspendedMail
 
 PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
 
 
-class Worker:
-    """The jobs of one session with `destination`, in their order; `first` is the one to begin with."""
+class Worker(Progress):
+    """The jobs of one session with `destination`, in their order; `first` is the one to begin with. Each is a step forward."""
 
-    def __init__(self, manager: QueueManager, destination: Destination, first: Job) -> None:
-        self.manager = manager
+    def __init__(
+        self,
+        current: Current,
+        settler: Settler,
+        suspended: SuspendedMail,
+        connectivity: Connectivity,
+        destination: Destination,
+        first: Job,
+    ) -> None:
+        super().__init__("connect")
+        self.current = current
+        self.settler = settler
+        self.suspended = suspended
+        self.connectivity = connectivity
         self.destination = destination
-        self.first: Job | None = first
-        self.task: asyncio.Task[None] | None = None
-        self.load: Load[Job] | None = None
-        """What is being delivered; to the watchdog, the next one is progress."""
+        self.session: CourierSession = current.context.couriers[first.route.transport].session(self._stands)
         self.calls = True
-        """Whether its host has yet to answer, since it `began`."""
-        self.began = manager.clock.now()
+        """Whether its host has yet to answer, since the session `began`."""
+        self.began = current.context.clock.now()
+        self._first = first
         self._next: Load[Job] | None = None
         self._large: Job | None = None
         """What comes next, in place of that, if it takes long to make ready: then it is not known ahead of its time."""
 
     async def run(self) -> None:
         """Work off the destination's queue, one job after the other, while it is welcome."""
-        manager, destination = self.manager, self.destination
-        first, self.first = self.first, None
-        assert first is not None
-        session = manager.couriers[first.route.transport].session(self._stands)
-        self.task = asyncio.current_task()
-        manager.lines.add(self)
+        destination = self.destination
         try:
-            self._come(first)
+            self._come(self._first)
             while (load := await self._step()) is not None:
-                await self._deliver(session, load)
+                await self._deliver(load)
         finally:
-            manager.lines.discard(self)
-            session.end()
-            self._close()
+            self.session.end()
+            context = self.current.context
+            self._close(context)
             if destination.terms is not None and destination.terms.throttle.connections:
-                destination.terms.throttle.dialled(manager.clock.now(), session.dialled)
-            manager.scheduler.session_ended(destination)
+                destination.terms.throttle.dialled(context.clock.now(), self.session.dialled)
+            context.scheduler.session_ended(destination)
 
     def _stands(self) -> None:
         """The host lets us say what we have come for."""
         if self.calls:
             self.calls = False
-            if self.manager.scheduler.stands(self.destination):
-                self.manager.wake()
+            context = self.current.context
+            if context.scheduler.stands(self.destination):
+                context.wake()
+
+    # For the watchdog
+
+    def where(self) -> Phase:
+        """The phase of delivery that the session is in."""
+        return self.phase or "body"
+
+    def about(self) -> str:
+        """Which message is under way, and where to."""
+        load = self.mark
+        return f"message {load.job.attempt.entry.id} to {self.destination.key}" if isinstance(load, Load) else self.destination.key
 
     # From one job to the next
 
     async def _step(self) -> Load[Job] | None:
         """Go on to the next job; None if there is none, or no more is welcome."""
-        self.load, self._next = self._ahead(), None
-        while self.load is None and self._large is not None:
+        load, self._next = self._ahead(), None
+        while load is None and self._large is not None:
             job, self._large = self._large, None
-            self.load = await self._claim_apart(job) or self._ahead()
+            load = await self._claim_apart(job) or self._ahead()
             self._next = None
-        if self.manager.scheduler.drained(self.destination):
-            self.manager.wake()
-        return self.load
+        self.mark = load
+        context = self.current.context
+        if context.scheduler.drained(self.destination):
+            context.wake()
+        return load
 
     def _ahead(self) -> Load[Job] | None:
         """The next job, locked; None if it is a large one."""
-        while self._next is None and self._large is None and self._welcome() and (job := self.destination.take(self.manager.clock.now())):
+        while self._next is None and self._large is None and (job := self._take()):
             self._come(job)
         return self._next
+
+    def _take(self) -> Job | None:
+        """The next job of the queue, if the session may go on."""
+        context, destination = self.current.context, self.destination
+        if destination.running > destination.window.size or destination.breaker.failures or context.tasks.stopping:
+            return None
+        if context.scheduler.must_yield():
+            return None
+        now = context.clock.now()
+        if destination.paused_until and destination.rests(now):
+            return None
+        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(now):
+            return None
+        return destination.take(now)
 
     def _come(self, job: Job) -> None:
         """It is the next one."""
@@ -102,122 +138,101 @@ class Worker:
         else:
             self._next = self._claim(job)
 
-    def _welcome(self) -> bool:
-        """Whether the session may go on to the next job."""
-        manager, destination = self.manager, self.destination
-        if manager.stopping or manager.scheduler.must_yield():
-            return False
-        if destination.paused_until and destination.rests(manager.clock.now()):
-            return False
-        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(manager.clock.now()):
-            return False
-        return destination.running <= destination.window.size and destination.breaker.failures == 0
-
     def _claim(self, job: Job) -> Load[Job] | None:
         """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
-        manager = self.manager
-        if self._waits(job):
+        context = self.current.context
+        if self._waits(context, job):
             return None
-        content = manager.settler.take(job.attempt)
+        content = self.settler.take(job.attempt)
         try:
             if content is not None:
-                return self._load(job, self._signed(job, content))
+                return _load(context, job, _signed(context, job, content))
             outcomes = []
         except Unsigned as trouble:
-            outcomes = self._unsigned(job, str(trouble))
+            outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
         except MemoryError as error:
-            outcomes = manager.our_fault(error, "mail", job.recipients)
-        manager.finish(job.attempt, outcomes)
+            outcomes = context.alarms.our_fault(error, "mail", job.recipients)
+        self.settler.finish(job.attempt, outcomes)
         return None
 
     async def _claim_apart(self, job: Job) -> Load[Job] | None:
         """The same for a large message."""
-        manager, author = self.manager, job.route.author
+        context, author = self.current.context, job.route.author
         outcomes: list[Outcome] = []
-        if self._waits(job):
+        if self._waits(context, job):
             return None
         try:
-            content = await manager.settler.take_apart(job.attempt)
+            content = await self.settler.take_apart(job.attempt)
             if content is not None:
                 if author:
                     content = await aside(partial(relayed, content, author))
-                if manager.policy.signer is not None:
-                    content = await manager.policy.signer.sign_apart(content, manager.clock.now())
-                return self._load(job, content)
+                if context.policy.signer is not None:
+                    content = await context.policy.signer.sign_apart(content, context.clock.now())
+                return _load(context, job, content)
         except Unsigned as trouble:
-            outcomes = self._unsigned(job, str(trouble))
+            outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
         except asyncio.CancelledError:
-            outcomes = manager.broken_off(job.recipients)
+            outcomes = context.tasks.broken_off(job.recipients)
         except Exception as error:
-            outcomes = manager.our_fault(error, "mail", job.recipients)
-        manager.finish(job.attempt, outcomes)
+            outcomes = context.alarms.our_fault(error, "mail", job.recipients)
+        self.settler.finish(job.attempt, outcomes)
         return None
 
-    def _load(self, job: Job, content: bytes) -> Load[Job]:
-        entry = job.attempt.entry
-        asked = partial(age.asked, entry, self.manager.clock) if entry.envelope.options else None
-        return Load(job, entry.envelope, content, asked)
-
-    def _waits(self, job: Job) -> bool:
+    def _waits(self, context: Context, job: Job) -> bool:
         """Whether it has to wait after all; then the job is over."""
-        manager = self.manager
-        reactions = manager.policy.reactions
-        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, manager.clock.now(), manager.random)):
+        reactions = context.policy.reactions
+        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, context.clock.now(), context.random)):
             return False
-        manager.scheduler.destination(job.route).give_back(job, manager.clock.now())
-        manager.finish(job.attempt, waits)
+        context.scheduler.destination(job.route).give_back(job, context.clock.now())
+        self.settler.finish(job.attempt, waits)
         return True
 
-    def _signed(self, job: Job, content: bytes) -> bytes:
-        """The content as it leaves, after all that changes it. Raises `Unsigned`."""
-        signer, ahead = self.manager.policy.signer, job.attempt.signing
-        if job.route.author:
-            content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
-        return content if signer is None else signer.sign(content, self.manager.clock.now(), ahead)
-
-    def _unsigned(self, job: Job, trouble: str) -> list[Outcome]:
-        """It must not leave without a signature."""
-        return unsigned(job.recipients, trouble, self.manager.clock.now())
-
-    def _close(self) -> None:
+    def _close(self, context: Context) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
         job = self._next.job if self._next is not None else self._large
         if job is not None:
-            self.destination.give_back(job, self.manager.clock.now())
-            self.manager.scheduler.queue(job)
-            self.manager.wake()
+            self.destination.give_back(job, context.clock.now())
+            context.scheduler.queue(job)
+            context.wake()
 
     # One job
 
-    async def _deliver(self, session: CourierSession, load: Load[Job]) -> None:
-        manager, job = self.manager, load.job
+    async def _deliver(self, load: Load[Job]) -> None:
+        context, job = self.current.context, load.job
         try:
-            outcomes = await session.deliver(load, self._ahead)
+            outcomes = await self.session.deliver(load, self._ahead)
         except asyncio.CancelledError:
-            outcomes = manager.broken_off(job.recipients)
-            session.end()  # what was being said there is not to be continued
+            outcomes = context.tasks.broken_off(job.recipients)
+            self.session.end()  # what was being said there is not to be continued
         except Exception as error:
-            outcomes = manager.our_fault(error, "body", job.recipients)
+            outcomes = context.alarms.our_fault(error, "body", job.recipients)
         else:
-            if session.unconfirmed:
-                job.attempt.owed += session.unconfirmed
+            if self.session.unconfirmed:
+                job.attempt.owed += self.session.unconfirmed
         self.calls = False  # whatever it was
-        offline = manager.standstill.unreachable(job, outcomes) if outcomes[0].phase == "connect" else None
-        if outcomes[0].code == 421 and not self._has_rule(job, outcomes[0]) and self._crowded(job, outcomes):
-            return
-        if offline is None:
-            self._learn(outcomes)
-            if outcomes[0].scope == "us":
-                manager.standstill.behind(job.attempt.entry.id, self.destination.key)
-            elif outcomes[0].scope == "host":
-                self.destination.met_nobody(job.attempt.entry.id)
-            for outcome in outcomes:
-                if outcome.verdict != "delivered":
-                    outcomes = await self._react(job, outcomes)
-                    break
-        await manager.finished(job.attempt, offline or outcomes)
+        self.phase = "settle"
+        if (taken := await self._learned(context, job, outcomes)) is not None:
+            await self.settler.finished(job.attempt, taken)
+        self.phase = ""
 
-    def _crowded(self, job: Job, outcomes: Sequence[Outcome]) -> bool:
+    async def _learned(self, context: Context, job: Job, outcomes: list[Outcome]) -> Sequence[Outcome] | None:
+        """What the outcomes say is learned for the destination; they are returned as they are then, None where it was no attempt."""
+        first = outcomes[0]
+        if first.phase == "connect" and (offline := self.connectivity.unreachable(job, outcomes)):
+            return offline
+        if first.code == 421 and not _has_rule(context, job, first) and self._crowded(context, job, outcomes):
+            return None
+        self._learn(context, outcomes)
+        if first.scope == "us":
+            self.suspended.behind(job.attempt.entry.id, self.destination.key)
+        elif first.scope == "host":
+            self.destination.met_nobody(job.attempt.entry.id)
+        for outcome in outcomes:
+            if outcome.verdict != "delivered":
+                return await self._react(context, job, outcomes)
+        return outcomes
+
+    def _crowded(self, context: Context, job: Job, outcomes: Sequence[Outcome]) -> bool:
         """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
 
         Then it is no attempt. The message goes back to the queue, and the window is as large as is welcome.
@@ -228,46 +243,59 @@ class Worker:
         if any(outcome.code != 421 or outcome.scope != "host" for outcome in outcomes):
             return False
         job.turned_away += 1
-        destination.crowded(self.manager.clock.now(), outcomes[0].reply)
-        self.manager.scheduler.queue(job)
+        destination.crowded(context.clock.now(), outcomes[0].reply)
+        context.scheduler.queue(job)
         return True
 
-    def _learn(self, outcomes: Sequence[Outcome]) -> None:
+    def _learn(self, context: Context, outcomes: Sequence[Outcome]) -> None:
         """What the outcomes say about the destination: its window and its breaker."""
-        manager = self.manager
-        trouble = None
+        destination, trouble = self.destination, None
         for outcome in outcomes:
             if outcome.cause in BLAME:
-                manager.blame(self.destination.key, outcome)
+                context.alarms.blame(destination.key, outcome)
             if trouble is None and (outcome.scope == "host" or (outcome.scope == "us" and stops_all(outcome.phase, outcome.cause))):
                 trouble = outcome
         if trouble is None:
-            was_open = self.destination.breaker.open_until
-            if manager.scheduler.succeeded(self.destination):
-                manager.wake()
+            was_open = destination.breaker.open_until
+            if context.scheduler.succeeded(destination):
+                context.wake()
             if was_open:
-                manager.standstill.over(self.destination.key)
+                self.suspended.over(destination.key)
             return
-        self.destination.trouble = trouble._replace(trace=None)
-        manager.scheduler.failed(self.destination, manager.clock.now(), trouble.told, ours=trouble.scope == "us")
+        destination.trouble = trouble._replace(trace=None)
+        context.scheduler.failed(destination, context.clock.now(), trouble.told, ours=trouble.scope == "us")
 
-    def _has_rule(self, job: Job, outcome: Outcome) -> bool:
-        """Whether the configuration knows more about the reply than its code says."""
-        reactions = self.manager.policy.reactions
-        return reactions is not None and reactions.rule(job.route.key, outcome) is not None
-
-    async def _react(self, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
+    async def _react(self, context: Context, job: Job, outcomes: list[Outcome]) -> list[Outcome]:
         """Do what the configuration says about such replies. Where that is a pause, what waits for the destination is put off."""
-        manager, now = self.manager, self.manager.clock.now()
-        reactions = manager.policy.reactions
+        now, reactions = context.clock.now(), context.policy.reactions
         if reactions is None:
             return outcomes
         if len(outcomes) <= REFUSED:
-            outcomes = reactions.react(self.destination, job, outcomes, now, manager.random)
+            outcomes = reactions.react(self.destination, job, outcomes, now, context.random)
         else:
             told, outcomes = outcomes, []
             async for portion in portions(told, REFUSED):
-                outcomes += reactions.react(self.destination, job, portion, now, manager.random)
+                outcomes += reactions.react(self.destination, job, portion, now, context.random)
         if now < self.destination.paused_until:
-            manager.scheduler.changed(self.destination)
+            context.scheduler.changed(self.destination)
         return outcomes
+
+
+def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
+    entry = job.attempt.entry
+    asked = partial(age.asked, entry, context.clock) if entry.envelope.options else None
+    return Load(job, entry.envelope, content, asked)
+
+
+def _signed(context: Context, job: Job, content: bytes) -> bytes:
+    """The content as it leaves, after all that changes it. Raises `Unsigned`."""
+    signer, ahead = context.policy.signer, job.attempt.signing
+    if job.route.author:
+        content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
+    return content if signer is None else signer.sign(content, context.clock.now(), ahead)
+
+
+def _has_rule(context: Context, job: Job, outcome: Outcome) -> bool:
+    """Whether the configuration knows more about the reply than its code says."""
+    reactions = context.policy.reactions
+    return reactions is not None and reactions.rule(job.route.key, outcome) is not None

@@ -232,6 +232,10 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
 
 
+class Unsigned(Exception):
+    """A message must not leave as it is, and that is our own fault; `str()` is the reply to its recipients."""
+
+
 def unsigned(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
     """Outcomes of mail that must not leave without a signature: no mail bounces for that. RFC 3463 §3.8: cryptographic failure"""
     return _ours(recipients, "defer", "us", 451, "4.7.5", text, "mail", Cause.UNSIGNED, now=now)

@@ -19,7 +19,7 @@ def test_every_alarm_has_its_counter() -> None:
     found = set()
     for path in Path(mailer.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("Alarm", "_alarm"):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("Alarm", "_alarm", "once"):
                 words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 found |= {word for word in words if isinstance(word, str) and word.isalpha()}
     found |= set(map(kind_of, Cause))

@@ -18,10 +18,12 @@ from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
 from mailer.mail.outcome import Hop, Outcome
 from mailer.queue.attempt import Job
+from mailer.queue.context import Context, Policy
+from mailer.queue.invariants import Housekeeping, Invariants
 from mailer.queue.manager import QueueManager
-from mailer.queue.policy import Policy
 from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
+from mailer.queue.watchdog import Watchdog
 from mailer.routing.resolve import Router
 from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.courier import Load, Meaning
@@ -142,6 +144,19 @@ class Post:
             self.spool, self.scheduler, {"smtp": self.courier}, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
         )
 
+    @property
+    def context(self) -> Context:
+        """The one in force."""
+        return self.manager.current.context
+
+    def change(self, **policy: Any) -> None:
+        """A reload has changed so much of the policy."""
+        self.manager.current.context = self.context._replace(policy=self.context.policy._replace(**policy))
+
+    def housekeeping(self, hush: Callable[[bool], None] = lambda _: None) -> Housekeeping:
+        """What looks after the manager."""
+        return Housekeeping(self.manager, Invariants(self.manager), Watchdog(self.manager.current), hush)
+
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
         self.manager.left(ids, problems)
 
@@ -169,7 +184,7 @@ class Post:
     def advance(self, seconds: float) -> None:
         """Time passes."""
         self.clock.time += seconds
-        self.manager.wake()
+        self.context.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

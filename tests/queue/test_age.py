@@ -29,10 +29,10 @@ def a_pass(root: Path, now: float, answer: str = "defer") -> Post:
 
     async def scenario() -> None:
         post.manager.settler.once = True
-        post.manager.dispatcher.mind_pauses()
+        post.manager.mind_pauses()
         post.manager.expect_all([(0.0, id) for id in post.spool.ids("queued")])
         post.manager.expect_all(post.spool.dues())
-        await post.manager.run(once=True)
+        await post.manager.run()
         await post.recorder.close()
 
     play(scenario())
@@ -68,11 +68,11 @@ def test_what_has_waited_for_its_time_has_its_whole_time_after_that(tmp_path: Pa
     async def scenario() -> None:
         async with post.running():
             machine.passes(3 * DAY)
-            post.manager.wake()
+            post.context.wake()
             await post.until("it was tried", lambda: post.tries(id) == 1 and id not in post.scheduler.active)
             assert post.spool.find(id) == "deferred"
             machine.passes(2 * DAY)
-            post.manager.wake()
+            post.context.wake()
             await post.settled(id, "failed")
 
     play(scenario())

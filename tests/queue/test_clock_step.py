@@ -14,7 +14,6 @@ from mailer.events import Alarm
 from mailer.mail.cause import Cause
 from mailer.mail.dates import rfc3339
 from mailer.queue.clock_step import deferred, words
-from mailer.queue.housekeeping import Housekeeping
 from mailer.queue.invariants import Invariants
 from mailer.spool.files import suspensions
 from tests.fakes.mail import Machine, outcome, put
@@ -39,7 +38,7 @@ def post(tmp_path: Path, machine: Machine) -> Post:
 async def passes(post: Post, machine: Machine, seconds: float) -> None:
     """So much time passes, and the manager has had its turn."""
     machine.passes(seconds)
-    post.manager.wake()
+    post.context.wake()
     await asyncio.sleep(0.02)
 
 
@@ -144,7 +143,7 @@ def test_mail_for_a_time_of_day_leaves_at_that_time(post: Post, machine: Machine
     """Its sender named it by the wall clock, not by how long it is until then."""
 
     async def scenario() -> None:
-        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
+        upkeep = post.housekeeping()
         post.put("warm@example.net")
         at = NOW + 3600.0
         id = put(post.spool, "b@example.com", options={"at": rfc3339(at)})
@@ -169,7 +168,7 @@ def test_the_files_say_when_they_are_due_by_the_new_clock(post: Post, machine: M
     """So that a restart, and whoever looks, sees the same; the guard finds nothing wrong."""
 
     async def scenario() -> None:
-        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
+        upkeep = post.housekeeping()
         async with post.running():
             (id,) = await put_off(post, machine)
             machine.set(10 * YEAR)
@@ -180,7 +179,7 @@ def test_the_files_say_when_they_are_due_by_the_new_clock(post: Post, machine: M
             upkeep.clock()
             await upkeep.look()
             assert post.spool.due(id) == pytest.approx(NOW + 60.0, abs=1.0)
-            assert upkeep.guard.violations == 0
+            assert upkeep.invariants.violations == 0
 
     play(scenario())
 
@@ -211,7 +210,7 @@ def test_an_alarm_that_was_told_is_told_again_by_another_clock(post: Post, machi
         for step, told in ((0.0, 1), (0.0, 1), (-YEAR, 2)):
             machine.set(step)
             post.manager.check_clock()
-            post.manager.blame("relay:r", wrong)
+            post.context.alarms.blame("relay:r", wrong)
             assert len(post.told("alarm")) - post.manager.steps == told
 
     play(scenario())
@@ -221,7 +220,7 @@ def test_each_recipient_is_tried_when_it_would_have_been(post: Post, machine: Ma
     """Also those who wait for longer than the others of the message; and the database hears of it, for whoever looks."""
 
     async def scenario() -> None:
-        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
+        upkeep = post.housekeeping()
         post.courier.script |= {
             "a@one.example": ["defer", "delivered"],
             "b@two.example": [outcome(0, "defer", due=NOW + 7000.0), "delivered"],
@@ -250,10 +249,10 @@ def test_a_machine_that_has_slept_delivers_when_it_wakes(post: Post, machine: Ma
     """The timers of a program do not go on while the machine sleeps, so somebody looks at the clock."""
 
     async def scenario() -> None:
-        upkeep = Housekeeping(post.manager, post.recorder, lambda _: None)
+        upkeep = post.housekeeping()
         async with post.running():
             (id,) = await put_off(post, machine)
-            await post.until("nothing is under way", lambda: post.written and not post.manager.tasks)
+            await post.until("nothing is under way", lambda: post.written and not post.context.tasks.running)
             await asyncio.sleep(0.02)
             machine.passes(59.0)
             assert not upkeep.clock()
@@ -275,12 +274,12 @@ def test_what_a_clock_that_was_ahead_put_off_is_found_at_the_start(tmp_path: Pat
         id = put(post.spool, "a@example.com")
         with post.spool.claim(id) as claim:
             post.spool.defer(claim, [outcome(0, "defer", due=time.time() + 60)], time.time() + 60)
-        ((due, found),), ahead = deferred(post.manager, now)
+        ((due, found),), ahead = deferred(post.context, now)
         assert (found, ahead) == (id, 1)
         assert 0 < due - now < 70
         assert post.spool.due(id) == pytest.approx(due)
         assert post.spool.read(id).history.due == pytest.approx(due, abs=1.0)
-        assert deferred(post.manager, time.time() + 1)[1] == 0
+        assert deferred(post.context, time.time() + 1)[1] == 0
         await post.recorder.close()
 
     play(scenario())
@@ -323,7 +322,7 @@ def test_a_pause_for_a_time_lasts_for_that_time(post: Post, machine: Machine, st
             await post.settled(id, "deferred")
             machine.set(step)
             await passes(post, machine, 50)
-            for known in (post.manager.standstill.pauses, suspensions.read(post.spool.root)):
+            for known in (post.manager.suspended.pauses, suspensions.read(post.spool.root)):
                 assert known.by_target["example.com"].until - machine.clock.now() == pytest.approx(10, abs=1)
             assert post.spool.find(id) == "deferred"
             await passes(post, machine, 40)

@@ -229,7 +229,7 @@ def test_a_report_that_can_never_be_put_keeps_nothing_back(post: Post) -> None:
 
     async def scenario() -> None:
         post.courier.script["a@example.com"] = ["fail"]
-        post.manager.policy.submission = post.manager.policy.submission.but(max_message_size=100)
+        post.change(submission=post.context.policy.submission.but(max_message_size=100))
         async with post.running():
             id = post.put("a@example.com", sender="me@example.org")
             await post.settled(id, "failed")

@@ -160,7 +160,7 @@ def test_it_knows_whose_fault_it_is() -> None:
 
 def letter(sender: str = "me@example.com", priority: str = "normal", state: str = "queued", parts: int = 1, id: str = "") -> Job:
     mail = envelope(sender=sender, priority=priority, id=id)
-    return Job(Attempt(Entry(mail.id, state, mail, 0, History(1), 0.0, NOW), NOW, open_jobs=parts), WAY, [0])
+    return Job(Attempt(Entry(mail.id, state, mail, 0, History(1), 0.0, NOW), NOW, parts=parts), WAY, [0])
 
 
 def served(jobs: list[Job], turns: int) -> list[Job]:

@@ -154,7 +154,7 @@ def test_being_offline_is_no_attempt_and_no_reason_to_expire(post: Post) -> None
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = offline()
-        post.manager.policy.schedule = Schedule([7.0], DAY)
+        post.change(schedule=Schedule([7.0], DAY))
         async with post.running():
             id = post.put("a@example.com", at=NOW - 3 * DAY)
             await post.settled(id, "deferred")

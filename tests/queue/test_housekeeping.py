@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailer.queue import housekeeping
-from mailer.queue.housekeeping import Housekeeping
+from mailer.queue import invariants
 from mailer.spool.files import suspensions
 
 from .post import Post, play
@@ -18,17 +17,17 @@ from .post import Post, play
 def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
     """An alarm when it does, a word when it has room again; the log is hushed in between."""
     hushed: list[bool] = []
-    keep = Housekeeping(post.manager, post.recorder, hushed.append)
-    policy = post.manager.policy
+    keep = post.housekeeping(hushed.append)
+    submission = post.context.policy.submission
 
     async def scenario() -> None:
         async with post.running():
             keep.disk()
             assert (post.told("alarm"), hushed) == ([], [])
-            policy.submission = policy.submission.but(min_free_space=10**18)
+            post.change(submission=submission.but(min_free_space=10**18))
             keep.disk(), keep.disk()
             assert "submission.min_free_space" in post.manager.settler.short
-            policy.submission = policy.submission.but(min_free_space=1)
+            post.change(submission=submission.but(min_free_space=1))
             keep.disk(), keep.disk()
             assert post.manager.settler.short == ""
         assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]
@@ -39,7 +38,7 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
 
 def test_a_look_reads_the_pauses_too(post: Post) -> None:
     """Also where the ring was lost."""
-    keep = Housekeeping(post.manager, post.recorder, lambda _: None)
+    keep = post.housekeeping()
 
     async def scenario() -> None:
         async with post.running():
@@ -47,25 +46,26 @@ def test_a_look_reads_the_pauses_too(post: Post) -> None:
             await keep.look()
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
-        assert keep.guard.violations == keep.watchdog.bitten == 0
+        assert keep.invariants.violations == keep.watchdog.bitten == 0
 
     play(scenario())
 
 
-def test_the_manager_hears_nothing_while_the_ledger_is_stuck(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manager_hears_nothing_while_the_recorder_is_stuck(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch may take minutes and not more; a recorder that has nothing to do is well."""
 
     async def scenario() -> None:
         now = 1000.0
         loop = SimpleNamespace(time=lambda: now)
         recorder: Any = SimpleNamespace(batch=None)
-        keep = Housekeeping(post.manager, recorder, lambda _: None)
+        post.manager.current.context = post.context._replace(recorder=recorder)
+        keep = post.housekeeping()
         batch = asyncio.get_running_loop().create_future()
-        monkeypatch.setattr(housekeeping.asyncio, "get_running_loop", lambda: loop)
+        monkeypatch.setattr(invariants.asyncio, "get_running_loop", lambda: loop)
         assert keep.alive()
         recorder.batch = batch
         assert keep.alive()
-        now += housekeeping.LEDGER_PATIENCE - 1
+        now += invariants.RECORDER_PATIENCE - 1
         assert keep.alive()
         now += 2
         assert not keep.alive()

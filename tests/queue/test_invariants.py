@@ -171,11 +171,13 @@ def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Invar
         path = Path(post.spool.path("queued", ids[0]))
         path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
         post.manager.expect_all([(0.0, id) for id in ids])
-        await post.manager.run(once=True)
+        post.manager.settler.once = True
+        await post.manager.run()
         for _ in range(3):
             guard.look()
         post.manager.look([ids[0]])
-        await post.manager.run(once=True)
+        post.manager.settler.once = True
+        await post.manager.run()
         await post.recorder.close()
         assert post.places() == {"queued": [ids[0]]}
         assert post.told("alarm") == ["alarm later"]
@@ -208,12 +210,12 @@ def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
     """Told with the phase and the place; its message is put off like after a lost connection, and goes the next time."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager)
+        watchdog = Watchdog(post.manager.current)
         post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             id, behind = post.put("a@slow.example"), post.put("b@slow.example")
             await post.until("under way", lambda: post.courier.busy == 2)
-            limit = post.manager.policy.attempt_limit
+            limit = post.context.policy.attempt_limit
             watchdog.look(0.0)
             watchdog.look(limit)
             assert watchdog.bitten == 0
@@ -239,8 +241,8 @@ def test_a_session_that_goes_from_message_to_message_is_left_alone(post: Post) -
     """However long it lasts: each message is progress."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager)
-        limit = post.manager.policy.attempt_limit
+        watchdog = Watchdog(post.manager.current)
+        limit = post.context.policy.attempt_limit
         gate = post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             ids = [post.put(f"{nth}@slow.example") for nth in range(6)]
@@ -262,7 +264,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
     """The message is put off; the phase is that of the DNS, as far as the program can be seen to be there."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager)
+        watchdog = Watchdog(post.manager.current)
         never = asyncio.Event()
         find, ever = post.finder.find, {"never.example"}
         looked_up: list[str] = []
@@ -278,7 +280,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
             id = post.put("a@never.example")
             await post.until("it is looked up", lambda: looked_up)
             watchdog.look(0.0)
-            watchdog.look(post.manager.policy.attempt_limit + 1)
+            watchdog.look(post.context.policy.attempt_limit + 1)
             await post.settled(id, "deferred")
             ever.clear()
             post.advance(3600)
@@ -292,7 +294,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
     """What was learned would be lost: the message stays in memory until the disk takes it."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager)
+        watchdog = Watchdog(post.manager.current)
         post.courier.script["a@example.com"] = ["defer"]
         full = [True]
         defer = post.spool.defer
@@ -308,7 +310,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
             for nth in range(4):
-                watchdog.look(nth * 2 * post.manager.policy.attempt_limit)
+                watchdog.look(nth * 2 * post.context.policy.attempt_limit)
             full[0] = False
             await post.settled(id, "deferred")
         assert (post.tries(id), watchdog.bitten) == (1, 0)

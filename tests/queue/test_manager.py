@@ -142,7 +142,7 @@ def test_it_wakes_up_by_itself_when_something_is_due(post: Post) -> None:
 
     async def scenario() -> None:
         post.courier.script["a@example.com"] = ["defer", "delivered"]
-        post.manager.policy.schedule = Schedule([0.05], DAY)
+        post.change(schedule=Schedule([0.05], DAY))
         async with post.running():
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
@@ -213,7 +213,8 @@ def test_one_pass_ends_when_nothing_is_due_any_more(post: Post) -> None:
     async def scenario() -> None:
         post.courier.script["b@example.com"] = ["defer"]
         ids = [post.put(address) for address in ("a@example.com", "b@example.com", "c@example.com")]
-        await post.manager.run(once=True)
+        post.manager.settler.once = True
+        await post.manager.run()
         await post.recorder.close()
         assert post.places() == {"deferred": [ids[1]]}
 

@@ -152,8 +152,8 @@ class House:
             await self.manager.stop(10.0)
             await manager
             await self.recorder.close()
-            await self.manager.couriers["smtp"].close()
-            self.manager.policy.close()
+            await self.manager.current.context.couriers["smtp"].close()
+            self.manager.current.context.policy.close()
         return settled[-1].status
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ def post(root: Path, text: str = "", key: str = OTHER) -> Post:
     office = Post(root)
     table = TermsTable(config_of("c.toml", text.encode()))
     sources = Sources(table, Book(str(root / "warmup"))) if table.config.sources else None
-    office.manager.policy.reactions = Reactions(table, sources)
+    office.change(reactions=Reactions(table, sources))
     office.finder.routes["example.net"] = key
     return office
 
@@ -126,7 +126,7 @@ def test_slow_down(tmp_path: Path) -> None:
             await office.settled(office.put("slow@example.net"), "deferred")
             assert (window.size, window.cap) == (4.0, 4)
             assert last(office, refused).due == NOW + 60  # the message itself waits as ever
-            reactions = office.manager.policy.reactions
+            reactions = office.context.policy.reactions
             assert reactions is not None
             throttle = reactions.table(Route(OTHER, (), relay=False)).throttle
             throttle.took(NOW, 1)

@@ -31,7 +31,7 @@ def post(tmp_path: Path) -> Post:
 
 def warning(post: Post, after: float = 4 * HOUR, **more: object) -> Post:
     """Senders are warned `after` so many seconds. Reports wait at a gate, where they can be looked at."""
-    post.manager.policy.reports = Reports("host.example", "postmaster@host.example", delay_warning=after, **more)  # type: ignore[arg-type]
+    post.change(reports=Reports("host.example", "postmaster@host.example", delay_warning=after, **more))  # type: ignore[arg-type]
     post.courier.script["a@example.com"] = ["defer"]
     return post
 

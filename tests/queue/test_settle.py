@@ -128,13 +128,13 @@ def test_a_pass_that_cannot_remove_what_is_delivered_ends(post: Post, monkeypatc
             disk.setattr(os, "unlink", Failing("unlink", "EIO", 10_000))
             id = post.put("a@example.com")
             post.manager.settler.once = True
-            await post.manager.run(once=True)
+            await post.manager.run()
             await post.recorder.close()
         assert (post.manager.settler.undone, post.places()) == (1, {"queued": [id]})
         after = Post(Path(post.spool.root).parent)
         after.manager.look([id])
         after.manager.settler.once = True
-        await after.manager.run(once=True)
+        await after.manager.run()
         await after.recorder.close()
         assert (after.courier.tried, after.manager.settler.undone, after.places()) == ([], 0, {})
 
@@ -195,14 +195,14 @@ def test_a_bug_in_a_report_loses_nothing_that_was_learned(post: Post, monkeypatc
     async def scenario() -> None:
         post.courier.script["a@example.com"] = [outcome(0, "fail", code=550)]
         broken = [True]
-        real = post.manager.policy.reports.report_for
+        real = post.context.policy.reports.report_for
 
         def report_for(*arguments: Any) -> Any:
             if broken[0]:
                 raise RuntimeError("a bug")
             return real(*arguments)
 
-        monkeypatch.setattr(post.manager.policy.reports, "report_for", report_for)
+        monkeypatch.setattr(post.context.policy.reports, "report_for", report_for)
         async with post.running():
             id = post.put("a@example.com", "b@example.com", sender="")
             await post.until("an alarm", lambda: post.told("alarm"))

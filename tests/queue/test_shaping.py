@@ -19,9 +19,9 @@ from .post import Post, play
 def post(root: Path, text: str, before: Post | None = None) -> Post:
     """A post office with a configuration, where each domain is a destination found by MX."""
     office = before or Post(root)
-    reactions = office.manager.policy.reactions
+    reactions = office.context.policy.reactions
     table = TermsTable(config_of("c.toml", text.encode()), reactions.table if reactions else None)
-    office.manager.policy.reactions = Reactions(table, None, reactions)
+    office.change(reactions=Reactions(table, None, reactions))
     office.scheduler.terms = table
     office.scheduler.limit(office.scheduler.limits)
     for domain in ("example.net", "example.org", "example.com"):
@@ -151,10 +151,10 @@ def test_a_reload_changes_what_holds(tmp_path: Path) -> None:
                 office.put(f"{nth}@example.net")
             await quiet(office, 1)
             post(tmp_path, '[[shape]]\nmatch = ["*"]\nmessage_rate = "2/h"\n', office)
-            office.manager.wake()
+            office.context.wake()
             await quiet(office, 1)
             post(tmp_path, "", office)
-            office.manager.wake()
+            office.context.wake()
             await quiet(office, 3)
 
     play(scenario())
@@ -165,7 +165,7 @@ def test_what_does_not_begin_takes_nothing_of_the_rate(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         office = post(tmp_path, RATE_AND_SOURCE)
-        reactions = office.manager.policy.reactions
+        reactions = office.context.policy.reactions
         assert reactions is not None
         reactions.sources = Sources(reactions.table, Book(str(tmp_path / "warmup")))
         hop = NextHop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)

@@ -12,9 +12,9 @@ from mailer.dkim.verify import claims
 from mailer.events import Event
 from mailer.mail.message import normalise
 from mailer.queue import signing as module
-from mailer.queue.policy import Unsigned
 from mailer.queue.signing import REMIND, STALE, Signer
 from mailer.queue.signing_process import SigningProcess
+from mailer.transport.verdict import Unsigned
 from tests.dkim.keys import key, pem
 from tests.fakes.mail import NOW
 
@@ -171,7 +171,7 @@ def test_what_was_begun_ahead_is_used_while_it_is_fresh(tmp_path: Path) -> None:
 
 def test_the_engine_signs_what_it_delivers(post: Post, tmp_path: Path) -> None:
     """Each part of a message gets the same signature; what is in the spool stays unsigned."""
-    post.manager.policy.signer = Signer([section(key_file(tmp_path))], post.events.append)
+    post.change(signer=Signer([section(key_file(tmp_path))], post.events.append))
     post.courier.script = {"b@example.org": ["defer", "delivered"]}
 
     async def scenario() -> None:
@@ -191,7 +191,7 @@ def test_the_engine_signs_what_it_delivers(post: Post, tmp_path: Path) -> None:
 
 def test_mail_that_cannot_be_signed_waits_and_never_bounces(post: Post, tmp_path: Path) -> None:
     """However old it is: our own trouble counts no try and expires nothing; with the key, it leaves."""
-    post.manager.policy.signer = Signer([section(tmp_path / "rsa.pem")], post.events.append)
+    post.change(signer=Signer([section(tmp_path / "rsa.pem")], post.events.append))
 
     async def scenario() -> None:
         async with post.running():

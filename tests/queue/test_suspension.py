@@ -67,12 +67,12 @@ def test_a_pause_outlives_the_daemon(tmp_path: Path) -> None:
         first = Post(tmp_path)
         suspensions.pause(first.spool.root, "example.com", math.inf, "", NOW)
         id = first.put("a@example.com")
-        first.manager.dispatcher.mind_pauses()
+        first.manager.mind_pauses()
         async with first.running():
             await first.settled(id, "deferred")
         second = Post(tmp_path)
         suspensions.resume(second.spool.root, "example.com", NOW)
-        second.manager.dispatcher.mind_pauses()
+        second.manager.mind_pauses()
         async with second.running():
             second.advance(1200)  # nobody told this one who waits: it is looked at again by itself
             await second.settled(id, None)
@@ -333,7 +333,7 @@ def test_a_resumed_destination_need_not_wait_for_its_breaker(post: Post) -> None
 
 def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> None:
     """One finds out, the others follow; nothing was counted, and nothing waits for its next time."""
-    post.manager.standstill.online = lambda: online
+    post.manager.connectivity.online = lambda: online
     online = False
 
     async def scenario() -> None:
@@ -344,18 +344,18 @@ def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> No
             for id in ids:
                 await post.settled(id, "deferred")
             asked = len(post.finder.asked)
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             await asyncio.sleep(0.02)
             assert len(post.finder.asked) == asked  # no route: nothing is even looked up
             online = True
             for nth in range(3):  # a route, but the name servers do not answer yet: one message at a time asks
-                post.manager.standstill.poll()
+                post.manager.connectivity.poll()
                 await post.until("one asks", lambda nth=nth: len(post.finder.asked) == asked + nth + 1 and not post.scheduler.active)
             assert len(post.finder.asked) == asked + 3
             post.finder.troubles.clear()
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             await post.until("one is through", lambda: len(post.scheduler.active) == 0 and len(post.spool.ids("deferred")) == 19)
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             for id in ids:
                 await post.settled(id, None)
         assert "daemon online" in post.told()
@@ -365,7 +365,7 @@ def test_when_the_network_is_back_all_that_waited_goes_at_once(post: Post) -> No
 
 def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) -> None:
     """It is its own probe."""
-    post.manager.standstill.online = lambda: True
+    post.manager.connectivity.online = lambda: True
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = offline()
@@ -373,11 +373,11 @@ def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) ->
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
             for _ in range(2):
-                post.manager.standstill.poll()
+                post.manager.connectivity.poll()
                 await asyncio.sleep(0.02)
                 await post.settled(id, "deferred")
             post.finder.troubles.clear()
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             await post.settled(id, None)
 
     play(scenario())
@@ -386,7 +386,7 @@ def test_the_only_message_that_waits_for_the_network_goes_at_once(post: Post) ->
 def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post) -> None:
     """Its address is known without a DNS; the host is not blamed, no breaker opens, and it goes when there is a route."""
     online = False
-    post.manager.standstill.online = lambda: online
+    post.manager.connectivity.online = lambda: online
     post.courier.script["a@example.com"] = [NO_CONNECTION]
 
     async def scenario() -> None:
@@ -400,9 +400,9 @@ def test_a_relay_that_cannot_be_reached_without_a_route_is_no_attempt(post: Post
             assert destination.breaker.failures == 0
             post.courier.script.clear()
             online = True
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             await post.until("one is through", lambda: len(post.scheduler.active) == 0 and len(post.spool.ids("deferred")) == 4)
-            post.manager.standstill.poll()
+            post.manager.connectivity.poll()
             for id in ids:
                 await post.settled(id, None)
 
@@ -434,7 +434,7 @@ def test_a_machine_that_has_no_descriptor_left_blames_no_host(post: Post) -> Non
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
 def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(post: Post, ip: str) -> None:
     """A relay at home that is down is an attempt, with a network or without one."""
-    post.manager.standstill.online = lambda: False
+    post.manager.connectivity.online = lambda: False
     post.courier.script["a@example.com"] = [NO_CONNECTION._replace(hop=Hop("localhost", ip, 25))]
 
     async def scenario() -> None:
@@ -448,7 +448,7 @@ def test_what_does_not_answer_on_this_machine_says_nothing_about_the_network(pos
 
 def test_trouble_with_the_dns_is_never_permanent(post: Post) -> None:
     """However often it fails: mail waits until its own time is up, and goes as soon as the DNS answers."""
-    post.manager.policy.schedule = Schedule([600.0], DAY)
+    post.change(schedule=Schedule([600.0], DAY))
 
     async def scenario() -> None:
         post.finder.troubles["example.com"] = Unroutable(451, "4.4.3", "SERVFAIL", "defer", Cause.DNS)

@@ -36,7 +36,7 @@ def main() -> None:
 def job(route: Route, id: str, sender: str) -> Job:
     """A message of its own."""
     letter = envelope(id=id, sender=sender)
-    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW, open_jobs=1), route, [0])
+    return Job(Attempt(Entry(letter.id, "queued", letter, 0, History(1), 0.0, NOW), NOW, parts=1), route, [0])
 
 
 def best(measure: Callable[[], float]) -> float:

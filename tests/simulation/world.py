@@ -56,13 +56,13 @@ HOLE = Kind("black hole", connect=30.0, down=(0.0, float("inf")))
 class Message:
     """As much of a message as the scheduler looks at; it is its own attempt, entry and envelope."""
 
-    __slots__ = ("arrived", "done", "id", "kind", "open_jobs", "priority", "route", "sender", "state", "tries")
+    __slots__ = ("arrived", "done", "id", "kind", "parts", "priority", "route", "sender", "state", "tries")
 
     def __init__(self, id: str, route: Route, kind: Kind, sender: str, arrived: float) -> None:
         self.id, self.route, self.kind, self.sender, self.arrived = id, route, kind, sender, arrived
         self.priority = "normal"
         self.state = "queued"
-        self.open_jobs = 1
+        self.parts = 1
         self.tries = 0
         self.done = 0.0
 

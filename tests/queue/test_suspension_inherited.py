@@ -9,7 +9,7 @@ import pytest
 
 from mailer.config import load
 from mailer.mail.cause import Cause
-from mailer.queue.inherited import inherited
+from mailer.queue.suspension import inherited
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 

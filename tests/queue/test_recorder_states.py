@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailer.queue.bulletin import DestinationStates, standing_of
 from mailer.queue.destination import Destination, Window
+from mailer.queue.recorder import DestinationStates, standing_of
 from tests.fakes.mail import NOW
 
 
