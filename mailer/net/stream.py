@@ -114,6 +114,11 @@ class Stream(asyncio.Protocol):
         return bool(self._data)
 
     @property
+    def quiet(self) -> bool:
+        """Whether more may come, and nothing has that was not read."""
+        return self._gone is None and not self._data
+
+    @property
     def gone(self) -> bool:
         """Whether nothing more can come."""
         return self._gone is not None
@@ -160,16 +165,19 @@ class Stream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send `data`. Raises `ConnectionError`."""
-        self._check()
-        self._wire.write(data)
+        if self._gone is not None:
+            raise self._gone
+        assert self._transport is not None
+        self._transport.write(data)
 
     async def read(self) -> bytes:
         """The bytes that have come, from one to `PIECE` of them; where there is more, others have their turn first."""
         if not self._data:
-            self._check()
+            if self._gone is not None:
+                raise self._gone
             if self._resting:
                 self._resume()
-            await self._wait()
+            await self._news()
             if not self._data:
                 self._check()
         if len(self._data) > PIECE:
@@ -185,12 +193,12 @@ class Stream(asyncio.Protocol):
         """Wait until there is room for more, or the peer says something."""
         while self._full and not self._data:
             self._check()
-            await self._wait()
+            await self._news()
 
     async def flush(self) -> None:
         """Wait until there is room for more, whatever the peer says meanwhile: who does not read our answers is not answered."""
         while self._full and not self.gone:
-            await self._wait()
+            await self._news()
 
     async def rest(self, seconds: float) -> None:
         """Say nothing for so long (infinity: for ever). Raises `ConnectionError` as soon as the peer is gone."""
@@ -243,14 +251,12 @@ class Stream(asyncio.Protocol):
 
     # -- waiting
 
-    async def _wait(self) -> None:
+    def _news(self) -> asyncio.Future[None]:
+        """To be awaited: something has come, or may be written, or the time is up."""
         if self._timer is None:  # it rang while there was no wait
             self._set_timer()
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

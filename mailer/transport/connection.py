@@ -36,6 +36,8 @@ __all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Parcel", "Se
 IN_A_ROW = 8
 """Blocks of a message that go out while nobody else has a turn, to a peer that takes them as fast as they come."""
 
+_CLOSED, _CONTENT = ClientState.CLOSED, ClientState.CONTENT  # each look into an enumeration takes a call
+
 ANNOUNCED = 4096
 """Octets of an envelope that goes out early, at most. Haraka hangs up on 8192, and what became of the message before is lost."""
 
@@ -71,27 +73,16 @@ class Connection(Session):
     @property
     def usable(self) -> bool:
         """Whether another message may be delivered: nobody hung up, and not a byte came unasked."""
-        stream = self._stream
-        return not (self._client.over or stream.gone or (stream.unread and self._expected is None))
+        return self._client.state is not _CLOSED and (self._stream.quiet or (self._expected is not None and not self._stream.gone))
 
-    @property
-    def spent(self) -> bool:
-        """Whether this session takes no more messages: its host said so itself (RFC 9422 §4), or it is a limit of ours."""
-        return self._is_last(0)
+    def takes_more(self, lifetime: float) -> bool:
+        """Whether another message may begin in it: it is usable, younger than `lifetime` seconds, and not full."""
+        return self.usable and not self._is_full(0) and self._loop.time() - self.opened_at < lifetime
 
-    def _is_last(self, more: int) -> bool:
+    def _is_full(self, more: int) -> bool:
+        """Whether it takes no more messages after so many more: its host said so itself (RFC 9422 §4), or it is a limit of ours."""
         mails = self.deliveries + more
-        return 0 < self.extensions.max_mails <= mails or 0 < self.endpoint.messages <= mails
-
-    @property
-    def _announces(self) -> bool:
-        """Whether the envelope of the next mail goes out with the end of a message.
-
-        Not to a host that has CHUNKING: it needs no such help, and Dovecot's submission service (2.3) is one that dies of it with the
-        message taken and no answer given. Haraka (3.3) refuses every command that comes so early; see `deliver`.
-        """
-        offered = self.extensions
-        return offered.pipelining and not offered.chunking and not self._in_turn and not self._is_last(1)
+        return 0 < self._client.extensions.max_mails <= mails or 0 < self.endpoint.messages <= mails
 
     @property
     def expecting(self) -> bool:
@@ -109,16 +100,18 @@ class Connection(Session):
         message (RFC 2920 §3.1 lets it), which saves a round trip. Whoever names a `Parcel` delivers it next, here, or
         abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
-        content = mail.content
-        transaction = self._begun(mail) if len(content) <= LARGE or self.expecting else await self._begun_aside(mail)
-        self.transcript = self._noted(len(content))
+        size, expected = len(mail.content), self._expected
+        transaction = self._begun(mail) if size <= LARGE or expected is not None else await self._begun_aside(mail)
+        # the packet that ended the message before may have brought answers to an envelope that went out with it
+        heard = self.transcript.heard[-1:] if expected is not None else None
+        self.transcript = Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
         if not self.usable:
             self._broken(transaction, "lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL", Cause.LOST))
             return transaction.answers()
-        announced, self._expected = self._expected, None
+        self._expected = None
         try:
             await self._carry_out(transaction, ahead)
-            if announced and transaction.unwelcome and not self._client.over:
+            if expected is not None and transaction.unwelcome and self._client.state is not _CLOSED:
                 self._in_turn = True
                 transaction = self._transaction(mail)
                 await self._carry_out(transaction, ahead)
@@ -132,11 +125,6 @@ class Connection(Session):
         self.deliveries += 1
         self.last_used = self._loop.time()
         return transaction.answers()
-
-    def _noted(self, size: int) -> Transcript:
-        """A new transcript. The packet that ended the message before may have brought answers to an envelope that went out with it."""
-        heard = self.transcript.heard[-1:] if self._expected is not None else None
-        return Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
 
     def _broken(self, transaction: Transaction, kind: TroubleKind, phase: Phase, reply: Reply) -> None:
         """The session is over before the transaction is."""
@@ -181,25 +169,33 @@ class Connection(Session):
         while commands := transaction.envelope(client):
             self._stream.write(client.send(commands))
             await self._hear(transaction)
-        if client.state is ClientState.CONTENT:
+        if client.state is _CONTENT:
             await self._send(transaction, ahead)
             await self._hear(transaction)
 
     async def _send(self, transaction: Transaction, ahead: Callable[[], Parcel | None] | None) -> None:
-        """The message, block by block, as fast as the peer takes it; it may refuse before the end."""
+        """The message, block by block, as fast as the peer takes it; it may refuse before the end.
+
+        No envelope goes out with the end of it to a host that has CHUNKING: it needs no such help, and Dovecot's submission service (2.3)
+        is one that dies of it with the message taken and no answer given. Haraka (3.3) refuses every command that comes so early; see
+        `deliver`.
+        """
         client, stream = self._client, self._stream
+        offered = client.extensions
+        if self._in_turn or offered.chunking or not offered.pipelining or self._is_full(1):
+            ahead = None
         for serial, command in enumerate(transaction.content(), 1):
             if stream.full:
-                self._allow("BLOCK")
+                stream.allow(self._waits["BLOCK"])
                 await stream.drain()
             elif serial % IN_A_ROW == 0:
                 await asyncio.sleep(0)
-            if stream.unread:
+            if not stream.quiet:
                 self._tell(transaction, await stream.read())
-                if client.over:
+                if client.state is _CLOSED:
                     return
             data = client.send((command,))
-            if command.verb == "CONTENT" and ahead is not None and self._announces:
+            if ahead is not None and command.verb == "CONTENT":
                 data += self._announce(ahead())
             stream.write(data)
 
@@ -209,7 +205,10 @@ class Connection(Session):
             return b""
         transaction = self._transaction(mail)
         commands = transaction.envelope(self._client)
-        if sum(len(command.line) for command in commands) > ANNOUNCED:
+        size = 0
+        for command in commands:  # each generator takes a call for each of them
+            size += len(command.line)
+        if size > ANNOUNCED:
             return b""
         self._expected = mail, transaction
         return self._client.send(commands)
@@ -223,7 +222,7 @@ class Connection(Session):
                 if awaited is not None and awaited.verb == "CONTENT":
                     return  # what is pending is the next one's
                 awaited = oldest
-                self._allow(oldest.verb)
+                stream.allow(self._waits[oldest.verb])
             self._tell(transaction, await stream.read())
 
     def _hear_rest(self, transaction: Transaction) -> None:

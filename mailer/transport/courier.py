@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from mailer.mail.cause import Cause
@@ -216,7 +217,7 @@ class SmtpSession:
             mail = promised[1] if promised and promised[0] is load and left is load.job.recipients else self._mail(load, left)
             trouble: SessionError | None = None
             try:
-                answers, connection = await transact(mail, lambda: self._connected(hop, addresses), lambda: self._next(load, ahead()))
+                answers, connection = await transact(mail, partial(self._connected, hop, addresses), partial(self._next, load, ahead))
             except SessionError as error:
                 trouble = error
                 answers = [Answer(to, error.phase, error.kind, error.reply) for to in left]
@@ -253,20 +254,11 @@ class SmtpSession:
         transcript: Transcript | None,
         besides: str,
     ) -> list[Outcome]:
-        seconds, key = now - began, load.job.route.key
-        return [
-            answered(
-                answer,
-                None if answer.reply.code < 400 else self._cause(key, answer),
-                hop,
-                relay=relay,
-                at=now,
-                seconds=seconds,
-                trace=transcript,
-                besides=besides,
-            )
-            for answer in answers
-        ]
+        seconds, key, outcomes = now - began, load.job.route.key, []
+        for answer in answers:
+            cause = None if answer.reply.code < 400 else self._cause(key, answer)
+            outcomes.append(answered(answer, cause, hop, relay=relay, at=now, seconds=seconds, trace=transcript, besides=besides))
+        return outcomes
 
     def _leave_unconfirmed(self, load: Load[Any], outcomes: Sequence[Outcome], kind: Kind) -> None:
         """The host will report no success: where the sender asked for it, that is for us to do. RFC 3461 §5.2.2"""
@@ -274,8 +266,9 @@ class SmtpSession:
         taken = [outcome.to for outcome in outcomes if outcome.verdict == "delivered"]
         self.unconfirmed += tuple((to, kind) for to in taken if "SUCCESS" in asked.of(people[to].address).notify.split(","))
 
-    def _next(self, load: Load[Any], upcoming: Load[Any] | None) -> Parcel | None:
+    def _next(self, load: Load[Any], ahead: Callable[[], Load[Any] | None]) -> Parcel | None:
         """The envelope that may go out with the end of `load`: that of what comes next, if it would be tried first where we are."""
+        upcoming = ahead()
         if upcoming is None:
             return None
         route = upcoming.job.route
@@ -298,7 +291,7 @@ class SmtpSession:
     async def _connected(self, hop: NextHop, addresses: Sequence[str]) -> Connection:
         """The connection that we have, if it leads there and is good for more, else one of the pool. Raises `SessionError`."""
         connection = self._connection
-        if connection is None or not self._leads_to(hop, addresses) or not self.pool.is_good(connection):
+        if connection is None or not self._leads_to(hop, addresses) or not connection.takes_more(self.pool.lifetime):
             self.end()
             self.dialled += 1
             self._connection = connection = await self.pool.lend(hop.endpoint, addresses)

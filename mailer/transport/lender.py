@@ -104,7 +104,7 @@ class Lender:
 
     def may_hold(self, connection: Connection) -> bool:
         """Whether who has this session may keep it for the next message: nobody waits for it, and it is not too old."""
-        return not self._closed and not self._line and self._pool.is_young(connection)
+        return not self._closed and not self._line and connection.age < self._pool.lifetime
 
     def give_back(self, connection: Connection) -> None:
         """Take it back, for whoever is next in line, or to wait."""

@@ -31,7 +31,7 @@ class Pool:
         """`idle` and `lifetime` are seconds; of `most` sessions half may wait at once, and half take their leave."""
         self._timeouts = timeouts or Timeouts()
         self._idle = idle
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._most = max(most // 2, 1)
         self.dead = NegativeCache()
         """The addresses that failed a moment ago; whoever knows of a failure in a session that it lent may add it."""
@@ -98,7 +98,7 @@ class Pool:
         if connection.expecting:  # it was promised a mail that did not come
             connection.abandon()
             return
-        if self._closed or not self.is_good(connection):
+        if self._closed or not connection.takes_more(self.lifetime):
             self._dismiss(connection)
             return
         if len(self) >= self._most:
@@ -128,18 +128,10 @@ class Pool:
             connection = waiting.pop()
             if not waiting:
                 del self._waiting[key]
-            if self.is_good(connection):
+            if connection.takes_more(self.lifetime):
                 return connection
             self._dismiss(connection)
         return None
-
-    def is_good(self, connection: Connection) -> bool:
-        """Whether it may take another message: it is usable, its host takes more, and it is not too old."""
-        return connection.usable and not connection.spent and connection.age < self._lifetime
-
-    def is_young(self, connection: Connection) -> bool:
-        """Whether another message may begin on it, as far as its age is concerned."""
-        return connection.age < self._lifetime
 
     def _oldest(self) -> Connection:
         """The one that has waited longest, which waits no more."""
@@ -173,7 +165,7 @@ class Pool:
         kept: dict[_Key, list[Connection]] = {}
         for key, connections in self._waiting.items():
             for connection in connections:
-                if self.is_good(connection) and now - connection.last_used < self._idle:
+                if connection.takes_more(self.lifetime) and now - connection.last_used < self._idle:
                     kept.setdefault(key, []).append(connection)
                 else:
                     self._dismiss(connection)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from secrets import token_urlsafe
 from time import monotonic
 from typing import TYPE_CHECKING, Self
@@ -52,6 +52,13 @@ _TIMEOUT = {
 }
 """Command → the field of `Timeouts` that holds for its answer."""
 
+
+@lru_cache
+def _waits(timeouts: Timeouts) -> dict[str, float]:
+    """Command → seconds until its answer must be complete."""
+    return {verb: float(getattr(timeouts, name)) for verb, name in _TIMEOUT.items()}
+
+
 REACHED = Command("REACHED", b"")
 """To a `Watch`: the TCP connection stands."""
 
@@ -64,9 +71,10 @@ class Session:
 
     __slots__ = (
         "_client",
+        "_connect_timeout",
         "_loop",
         "_stream",
-        "_timeouts",
+        "_waits",
         "address",
         "endpoint",
         "greeting",
@@ -80,7 +88,8 @@ class Session:
         """Use `open`."""
         self._stream = stream
         self._client = self._new_client(endpoint)
-        self._timeouts = timeouts
+        self._connect_timeout = timeouts.connect
+        self._waits = _waits(timeouts)
         self._loop = asyncio.get_running_loop()
         self.endpoint = endpoint
         self.address = address
@@ -257,7 +266,7 @@ class Session:
         """Say one thing, if it is not the greeting's turn, and wait for the answer."""
         if command.verb != "CONNECT":
             self._stream.write(self._client.send((command,)))
-        self._allow(command.verb)
+        self._stream.allow(self._waits[command.verb])
         try:
             while not (answered := self._client.feed(await self._stream.read())):
                 pass
@@ -280,7 +289,7 @@ class Session:
             raise self._trouble("ours", "starttls", Reply.own(454, "4.3.5", str(error), cause)) from None
         try:
             name = tls.server_name(requirement, self.endpoint.host)
-            await self._stream.start_tls(terms, name, self._timeouts.connect)
+            await self._stream.start_tls(terms, name, self._connect_timeout)
             tls.check(requirement, self.peer_certificates)
         except OSError as error:
             plain = isinstance(error, Hasty) and requirement.mode == "implicit"  # its greeting, before we said a word
@@ -311,13 +320,7 @@ class Session:
         """Drop the connection at once."""
         self._stream.abort()
 
-    # -- waiting and its end
-
-    def _allow(self, verb: str) -> None:
-        self._stream.allow(self._seconds(verb))
-
-    def _seconds(self, verb: str) -> float:
-        return float(getattr(self._timeouts, _TIMEOUT[verb]))
+    # -- its end
 
     def _trouble(self, kind: TroubleKind, phase: Phase, reply: Reply) -> SessionError:
         """It did not get as far as mail; what was said until then goes with the error."""
@@ -328,7 +331,7 @@ class Session:
     def _explain(self, error: Exception) -> tuple[TroubleKind, Phase, Reply]:
         """Kind, phase and reply for what ended the session."""
         verb = self._client.verb
-        return broken(error, verb, self._seconds(verb))
+        return broken(error, verb, self._waits[verb])
 
 
 async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
