@@ -4,11 +4,13 @@ The package has floors: a room imports from lower floors and from itself only. `
 `mailer-hacking(7)` draws the picture.
 
 A message enters by `submit` only, lies in the `spool` until every recipient has a final outcome, leaves
-by a courier of `delivery`, and everybody who wants to know is told by `events`.
+by a courier of `transport`, and everybody who wants to know is told by `events`.
 
 For programs that send now, without a spool, there is `client`; its names and those of `compose` are also here::
 
     from mailer import Email, SmtpClient
+
+Where neither name nor text says another unit, times are seconds since the epoch, durations and waits are seconds, and sizes are bytes.
 
 `mailer.testing` has a server for tests. Importing `mailer` alone imports none of it.
 """

@@ -6,11 +6,13 @@ Read off the source, file by file. What no test can see (whether the words are t
 from __future__ import annotations
 
 import ast
+import functools
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.sources import everywhere, tree
+from tests.sources import PACKAGE, SOURCES, everywhere, tree
 
 REFER = {
     "it", "its", "this", "that", "these", "those", "they", "them", "their", "he", "him", "his", "she", "her", "who", "whom", "whose",
@@ -82,3 +84,50 @@ def test_a_function_says_what_it_raises(path: Path) -> None:
     functions = {name: node for name, node in public(tree(path)) if isinstance(node, Function) and not is_command(node)}
     found = {name: {*raised(ast.Module(node.body, []))} for name, node in functions.items() if not re.search(r"\b[Rr]aises?\b", says(node))}
     assert {name: errors for name, errors in found.items() if errors} == {}
+
+
+MENTIONED = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.\w+)+)`(?!`)")
+"""A name with a dot, as a docstring or a comment mentions a thing of another file."""
+
+
+@functools.cache
+def known(path: Path) -> frozenset[str]:
+    """All names that a file has for something."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return frozenset(found)
+
+
+@functools.cache
+def homes() -> dict[str, list[Path]]:
+    """The files of each module, by every end of its dotted name, and of each class, by its name."""
+    found: dict[str, list[Path]] = {}
+    for path in SOURCES:
+        parts = ("mailer", *path.relative_to(PACKAGE).with_suffix("").parts)
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        for at in range(len(parts)):
+            found.setdefault(".".join(parts[at:]), []).append(path)
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(path)
+    return found
+
+
+def stands(name: str) -> bool:
+    """Whether there is such a module, or such a thing in one or in a class; of other packages nothing is known."""
+    if name.partition(".")[0] in sys.stdlib_module_names or name in homes():
+        return True
+    home, _, thing = name.rpartition(".")
+    return any(thing in known(path) for path in homes().get(home, [])) or (home.count(".") > 0 and stands(home))
+
+
+@everywhere
+def test_what_is_mentioned_is_there(path: Path) -> None:
+    """A thing that was moved is mentioned where it is now."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [f"{number}: {name}" for number, line in enumerate(lines, 1) for name in MENTIONED.findall(line)]
+    assert [each for each in found if not stands(each.partition(": ")[2]) and not each.endswith(".toml")] == []

@@ -19,7 +19,7 @@ clock           whether signatures carry the true time                          
 
 ``examine`` asks for all of this at once and gives a list of `Finding`. What stands within are two things: ``rules/`` is pure, it turns
 answers into findings and is what has to be right; the files beside it look things up, and never fail: what nobody
-could tell is an answer too (`Answer.trouble`), and never counts against a domain more than a warning.
+could tell is an answer too (`DnsRecords.trouble`), and never counts against a domain more than a warning.
 
 The organisational domain is found by the tree walk of RFC 9989 §4.10, not by a list of public suffixes: the walk is what the
 standard says now, it asks the DNS that is asked anyway, and no list grows old in an installed program. For what is

@@ -145,7 +145,7 @@ class ClickGroup(click.Group):
         raise self.unknown(cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without a word say what there is; nothing was asked for, which is a mistake (64). Raises `click.UsageError`."""
+        """Without a word say what there is; nothing was asked for, which is a mistake (64). Raises ``click.UsageError``."""
         if not args and not ctx.resilient_parsing:
             print(ctx.get_help(), file=sys.stderr if ctx.parent else sys.stdout)
             ctx.exit(USAGE)

@@ -1,6 +1,6 @@
 """MX hosts and addresses: what the DNS has for a name, remembered for as long as it says.
 
-Used by `delivery.hosts`, ``mailer route`` and ``mailer check``. Three ends are kept apart, because mail depends on it:
+Used by `mailer.routing.mx`, ``mailer route`` and ``mailer check``. Three ends are kept apart, because mail depends on it:
 
 - the records;
 - `NotFound`: the DNS says that there are none. Mail can be given up on that, so it is believed only when two look-ups

@@ -121,7 +121,7 @@ class Scheduler:
         return self._memory.crowded
 
     def is_long(self, route: Route, now: float) -> bool:
-        """Whether so much waits for its destination that a message should rather be put off for `memory.LONG` seconds or more."""
+        """Whether so much waits for its destination that a message should rather be put off for `admission.LONG` seconds or more."""
         return is_long(self.destination(route), now)
 
     def park(self, id: str, route: Route) -> None:

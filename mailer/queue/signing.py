@@ -1,7 +1,7 @@
 """The signer: puts DKIM signatures on mail right before it leaves, when nothing is changed any more.
 
 The manager calls `Signer.sign` when it claims a job for a session. An RSA signature costs as much as all the rest of a
-delivery, so it is drafted when the message is read (`Signer.ahead`), and may be made on another processor (`agent`).
+delivery, so it is drafted when the message is read (`Signer.ahead`), and may be made on another processor (`signing_process`).
 Which keys sign is the From field's to say (`mailer.dkim.sign`); each key is read from its file once, when it is
 needed first. A key that cannot be used is an alarm, and its mail waits, or goes without that signature, as ``on_failure``
 of the key says. Mail that waits does not age: the mistake is ours, and it leaves within a minute after it has been mended.

@@ -1,7 +1,7 @@
 """Blame: what of ours a host refuses or we lack, and which settings mend it.
 
 For whoever tells a person what to change: the alarm, ``mailer explain`` and ``mailer probe``. What a reply means is found out by
-`reaction`, what follows for the mail by `verdict`.
+`replies`, what follows for the mail by `verdict`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `Sources` decides for a job right before it is taken on: the sources of its destination in their order, that of the last try
 first, since who greylisted us waits for the same address. A source that is being warmed up has a number for each day that it
 sends to a place; what is more goes by the next one, and waits until tomorrow (UTC) where no other has room. Reports are not
-counted and always find one. A source may also rest for a while, because of what somebody said about it (`reaction`).
+counted and always find one. A source may also rest for a while, because of what somebody said about it (`replies`).
 
 A message counts once for each recipient, and once only: where it was tried before from the same source, it was counted then. The
 last message of a day may pass its number by what it has more than one recipient.

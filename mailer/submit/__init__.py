@@ -84,7 +84,7 @@ def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: s
 
     `now` is in seconds since the epoch; `id` names the message where its maker must choose (a report that
     may be put twice). Raises `Problem`: usage without recipients on the command line, bad-message for whatever is wrong
-    with the message, bad-config for aliases that lead nowhere, otherwise as `spool.put` does.
+    with the message, bad-config for aliases that lead nowhere, otherwise as `spool.files.enqueue.put` does.
     """
     prepared = prepare(asked, settings, now, id=id)
     envelope = prepared.envelope

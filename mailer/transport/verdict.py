@@ -9,7 +9,7 @@ what happened                                verdict    scope        because
 the final reply is 2xx                       delivered  recipient    the next hop took responsibility, RFC 5321 §4.2.5
 what we log in with cannot be had            defer      us           nothing is wrong with the host or the message
 a relay refuses our password, or wants one   defer      us           a mistake of ours never bounces anybody's mail
-a relay refuses our name, sender, address …  defer      us           the same; what it says is in a table (`reaction`)
+a relay refuses our name, sender, address …  defer      us           the same; what it says is in a table (`replies`)
 this machine has no descriptor or memory     defer      us           it says nothing about any host
 TLS is not good enough                       defer      host         another host may do; policy is never lowered
 connection lost, timed out, garbled, 421     defer      host         RFC 5321 §3.8; the next host is tried at once
@@ -25,7 +25,7 @@ we refuse it (size, 8-bit, UTF-8 address)    fail       message
 ===========================================  =========  ===========  ================================================
 
 The first refusal explains the rest: that a pipelining server answers RCPT with 503 after it refused MAIL
-is no news about the recipient. `net.connection` already carries MAIL's reply to those recipients.
+is no news about the recipient. `transport.connection` already carries MAIL's reply to those recipients.
 
 What we decide without a host's word has a function each, named after its cause: every outcome of ours is made here, with a
 reply in our words and its `Cause`.

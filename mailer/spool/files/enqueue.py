@@ -85,7 +85,7 @@ def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str
 
 
 def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, uid: int | None = None) -> str:
-    """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `uid` is as for `keys.path_of`."""
+    """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `uid` is as for `idempotency.path_of`."""
     if request is not None:
         from . import idempotency
 

@@ -3,7 +3,7 @@
 A disk that is full takes no mail and, what is worse, no news of mail: what was delivered cannot be written down. So
 a part of it is kept for that (``submission.min_free_space`` and ``min_free_inodes``). Whoever hands mail in is told
 to try again while there is room for the daemon to work; the daemon itself goes on delivering, which frees space, and
-begins nothing that takes some: see `delivery.settle`. One statvfs(2) answers. What this does not cover: quotas of a user, which only
+begins nothing that takes some: see `queue.settle`. One statvfs(2) answers. What this does not cover: quotas of a user, which only
 a write finds out about; that one fails, and its error says so.
 """
 

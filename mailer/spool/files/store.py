@@ -41,7 +41,7 @@ class Large(Exception):
 class FileEntry(Entry):
     """An entry, and what this process has of its file: its `inode`, and while there is reason to, a descriptor and the content.
 
-    The file of an entry that waits for its lease may be open (`fd`, else -1) and its content kept (`counted` among what `cache.Kept`
+    The file of an entry that waits for its lease may be open (`fd`, else -1) and its content kept (`counted` among what `Kept`
     keeps); that of one that is `leased` is open and locked.
     """
 
