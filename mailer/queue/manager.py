@@ -149,14 +149,14 @@ class QueueManager:
         context.wake()
 
     def change(self, policy: Policy, files: int) -> None:
-        """Another policy is in force from now on, for whatever is begun then, and so many files of messages may be kept open."""
+        """Let `policy` be in force from now on, for whatever is begun then; so many `files` of messages may be kept open."""
         context = self.current.context
         context.cache.files = files
         self.current.context = context._replace(policy=policy)
         context.policy.close()
 
     def recall(self, relays: Collection[str]) -> None:
-        """These relays are called in another way from now on, "" stands for all MX hosts: as if never met, they get what waited for them.
+        """Forget what is known of `relays`, which are called in another way from now on: they get what waited for them. "" is all MX hosts.
 
         That goes for what has been tried at a relay, too: whom it met says nothing about whom it will. A reload is also a word that what
         of ours was refused may be right again.

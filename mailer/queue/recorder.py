@@ -7,7 +7,7 @@ window stays small and a busy daemon commits hundreds of messages at once. What 
 tried again every `AGAIN` seconds.
 
 Threads do what takes long and needs no interpreter: one the statements of a batch, so that a slow disk holds up the record and
-not the conversation with other hosts; another the closing of files that are gone (`spool.unlinked`), which no batch has to wait for.
+not the conversation with other hosts; another the closing of files that are gone (`files.unlinked`), which no batch has to wait for.
 
 How it stands with the destinations is told to the same database (`DestinationStates`): what makes mail wait (a window, a breaker, a pause,
 a rate) is in the daemon's memory, and commands are other processes.

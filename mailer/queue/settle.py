@@ -60,7 +60,7 @@ class Settler:
         self.away: set[str] = set()
         """Messages that an operator has this moment."""
         self.short = ""
-        """What the disk of the spool lacks; empty while it has room. See `spool.layout`."""
+        """What the disk of the spool lacks; empty while it has room. See `files.layout`."""
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
     def take(self, attempt: Attempt) -> bytes | None:

@@ -35,7 +35,7 @@ class Progress:
 
 
 class Tasks:
-    """All of them. `wake` is called when one ends."""
+    """All tasks of the queue. `wake` is called when one ends."""
 
     def __init__(self, clock: SteadyClock, tell: Callable[[Event], None], wake: Callable[[], None]) -> None:
         self.clock = clock
@@ -56,7 +56,7 @@ class Tasks:
         return task
 
     def find(self, coroutine: Coroutine[None, None, None], about: str) -> None:
-        """Likewise for what looks for a route, which no stop waits for: silent name servers would hold it up."""
+        """Run `coroutine`, which looks for a route: no stop waits for it, as silent name servers would hold it up."""
         task = self.spawn(coroutine, Progress("dns", about))
         self._finding.add(task)
         task.add_done_callback(self._finding.discard)
