@@ -245,11 +245,14 @@ class Client:
     def send(self, commands: Iterable[Command]) -> bytes:
         """The bytes that say `commands`, in one piece. Raises `RuntimeError` for what may not be said now."""
         lines = []
-        pending, ahead = self._pending, self.ahead
+        pending = self._pending
+        ahead = self._ahead if pending else self.state
         for command in commands:
             verb = command.verb
             if pending:
-                self._check_group(verb)
+                before = pending[-1].verb
+                if before in LAST or before == "CONNECT" or not self.extensions.pipelining:
+                    raise RuntimeError(f"{verb} may not be said before {before} is answered")
             if verb not in WHEN[ahead]:
                 raise RuntimeError(f"{verb} may not be said in the state {ahead}")
             lines.append(command.line)
@@ -258,12 +261,6 @@ class Client:
                 pending.append(command)
                 self._ahead = ahead = _HOPED[verb] or ahead
         return b"".join(lines)
-
-    def _check_group(self, verb: str) -> None:
-        """Whether `verb` may be said before what is pending is answered."""
-        before = self._pending[-1].verb
-        if before in LAST or before == "CONNECT" or not self.extensions.pipelining:
-            raise RuntimeError(f"{verb} may not be said before {before} is answered")
 
     def feed(self, data: bytes) -> list[Answered]:
         """What the bytes answer, in order.
@@ -334,7 +331,22 @@ class Client:
         command = self._pending[0]
         if self.lmtp and self._is_partial(command, reply):
             return Answered(PARTIAL, reply)
-        self._move(command, reply)
+        verb, code = command.verb, reply.code
+        if code == 421:
+            self.state = _CLOSED
+            return Answered(self._pending.popleft(), reply)
+        try:
+            after = THEN[verb, code // 100]
+        except KeyError:
+            raise ProtocolError(f"{code} is no answer to {verb}", unasked=True) from None
+        if after is not None:
+            self.state = after
+        if verb == "RCPT":
+            self._accepted += code < 400
+        elif verb in ("MAIL", "RSET"):
+            self._accepted = self._partial = 0
+        elif verb in ("EHLO", "LHLO", "HELO") and code < 400:
+            self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
         return Answered(self._pending.popleft(), reply)
 
     def _is_partial(self, command: Command, reply: Reply) -> bool:
@@ -345,24 +357,6 @@ class Client:
             raise ProtocolError(f"{reply.code} is no answer to {command.verb}", unasked=True)
         self._partial += 1
         return self._partial < self._accepted
-
-    def _move(self, command: Command, reply: Reply) -> None:
-        verb = command.verb
-        if reply.code == 421:
-            self.state = ClientState.CLOSED
-            return
-        try:
-            after = THEN[verb, reply.code // 100]
-        except KeyError:
-            raise ProtocolError(f"{reply.code} is no answer to {verb}", unasked=True) from None
-        if after is not None:
-            self.state = after
-        if verb == "RCPT":
-            self._accepted += reply.positive
-        elif verb in ("MAIL", "RSET"):
-            self._accepted = self._partial = 0
-        elif verb in ("EHLO", "LHLO", "HELO") and reply.positive:
-            self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
 
     def _early(self, reply: Reply) -> Command:
         """A reply that came unasked: a refusal in the middle of the message is one to the message, all else is none.

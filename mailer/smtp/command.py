@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailer.mail.address import ascii_address
@@ -56,7 +56,7 @@ def lhlo(name: str) -> Command:
     return Command("LHLO", b"LHLO " + _word("the LHLO name", name) + b"\r\n")
 
 
-def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more: Iterable[str] = ()) -> Command:
+def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more: Sequence[str] = ()) -> Command:
     """MAIL: the reverse-path (``""`` is the null one), `size` in octets; parameters only where the server offers their extension.
 
     `body` is 8BITMIME or BINARYMIME where the message is (RFC 6152 §2, RFC 3030 §3); `more` are parameters as
@@ -69,12 +69,17 @@ def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more
         line += b" BODY=" + _word("BODY", body)
     if utf8:
         line += b" SMTPUTF8"  # RFC 6531 §3.4
-    return Command("MAIL", line + _parameters(more) + b"\r\n")
+    if more:
+        line += _parameters(more)
+    return Command("MAIL", line + b"\r\n")
 
 
-def rcpt(recipient: str, more: Iterable[str] = ()) -> Command:
+def rcpt(recipient: str, more: Sequence[str] = ()) -> Command:
     """RCPT: one recipient. RFC 5321 §4.1.1.3"""
-    return Command("RCPT", b"RCPT TO:<" + _path("the recipient", recipient) + b">" + _parameters(more) + b"\r\n")
+    line = b"RCPT TO:<" + _path("the recipient", recipient) + b">"
+    if more:
+        line += _parameters(more)
+    return Command("RCPT", line + b"\r\n")
 
 
 def chunk(data: bytes, *, last: bool = False) -> Command:

@@ -76,7 +76,7 @@ class Reply(NamedTuple):
     @property
     def brief(self) -> str:
         """The text, as much of it as is worth keeping."""
-        text = self.text
+        text = " ".join(self.lines)
         return text if len(text) <= BRIEF else text[: BRIEF - 1] + "…"
 
     @property

@@ -52,6 +52,9 @@ TOO_MANY = frozenset({"4.5.3", "5.5.3"})  # RFC 3463 §3.6
 NO_ROOM = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10: what "too many" was before there were enhanced codes
 
 
+_CLOSED, _READY = ClientState.CLOSED, ClientState.READY
+
+
 class Answer(NamedTuple):
     """The answer for recipient number `to` of the transaction.
 
@@ -100,7 +103,9 @@ class Transaction:
             self._content = normalise(self._content)
         sender = sender if sender.isascii() else ascii_address(sender)  # the domain at least can be written so that every host takes it
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
-        if trouble := _trouble(len(self._content), body, utf8, offered) or parameters.objection(request, offered, protected=protected):
+        if trouble := _trouble(len(self._content), body, utf8, offered) or (
+            request is not NOTHING and parameters.objection(request, offered, protected=protected)
+        ):
             self._refusal = ("mail", "local", trouble)
         else:
             self._prepare(sender, recipients, offered, request, body, utf8)
@@ -108,6 +113,7 @@ class Transaction:
 
     def _prepare(self, sender: str, recipients: Sequence[str], offered: Extensions, request: Request, body: str, utf8: bool) -> None:
         """Write the script; recipients that this server cannot be asked about are answered already."""
+        asked = request is not NOTHING  # as nearly always
         rcpts: list[Command] = []
         domains: set[str] = set()
         for to, written in enumerate(recipients):
@@ -116,7 +122,7 @@ class Transaction:
                 self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
                 continue
             try:
-                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(written), offered))
+                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(written), offered) if asked else ())
             except CommandError as error:
                 self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue
@@ -130,7 +136,7 @@ class Transaction:
             self._order.append(to)
         try:
             size = len(self._content) if offered.sizes else 0
-            mail = command.mail(sender, size=size, body=body, utf8=utf8, more=parameters.of_mail(request, offered))
+            mail = command.mail(sender, size=size, body=body, utf8=utf8, more=parameters.of_mail(request, offered) if asked else ())
         except CommandError as error:
             self._refusal = ("mail", "local", Reply.own(553, "5.1.7", str(error), Cause.UNFIT))
         else:
@@ -151,11 +157,11 @@ class Transaction:
     def envelope(self, client: Client) -> list[Command]:
         """What to say next before the message: a flight, or one step; nothing when all is said, or there is no point."""
         script = self._script
-        if client.over:
+        if client.state is _CLOSED:
             return []
         if not script:
             return self._next_chunk()
-        if script[0].verb == "MAIL" and client.ahead is not ClientState.READY:
+        if script[0].verb == "MAIL" and client.ahead is not _READY:
             script.insert(0, RSET)  # what a transaction before this one left open
         if client.extensions.pipelining:
             self._script = []
@@ -192,7 +198,7 @@ class Transaction:
             self._hear_final(self._accepted[self._finals : self._finals + 1], reply)
         elif verb in ("CONTENT", "BDAT LAST"):
             self._hear_final(self._accepted[self._finals :], reply)
-        elif not reply.positive and self._refusal is None:
+        elif reply.code >= 400 and self._refusal is None:
             self._refusal = (_PHASE.get(verb, "mail"), "reply", reply)
 
     def _hear_final(self, recipients: list[int], reply: Reply) -> None:
@@ -205,7 +211,7 @@ class Transaction:
         self._heard += 1
         if self._refusal is not None:
             return  # an echo
-        if reply.positive:
+        if reply.code < 400:
             self._accepted.append(to)
             return
         too_many = reply.enhanced in TOO_MANY or (not reply.enhanced and reply.code in NO_ROOM)
