@@ -126,11 +126,13 @@ def _facts(story: Story, now: float) -> Iterator[Field]:
     yield "Request", record.request_id
     yield "Size", show.size(record.size)
     yield "Priority", record.priority if record.priority != "normal" else ""
-    yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items() if name != "uid")
+    yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items())
 
 
 def _by(story: Story) -> str:
-    return "" if story.uid is None else f"  by {called(story.uid)}"
+    if story.who is None:
+        return ""
+    return f"  by {story.who if story.who.uid is None else called(story.who.uid)}"
 
 
 # What happened

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mailer.mail.cause import CAUSES
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.api import Entry
 from mailer.spool.files import message_file
@@ -73,7 +74,7 @@ class RemoteView:
         return Story(
             record,
             entry,
-            os.getuid(),
+            unix(os.getuid()),
             told.attempts,
             told.dialogs,
             told.reports,

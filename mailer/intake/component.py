@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
+from mailer.mail.principal import unix
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.admit import Terms
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.mail.envelope import Envelope
+    from mailer.mail.principal import Principal
     from mailer.spool.files.store import SpoolDirectory
     from mailer.status.sqlite.writer import StatusWriter
 
@@ -102,8 +104,8 @@ class Door:
         submission, intake = config.submission, config.intake
         rules = SubmitterRules(config.submitters)
 
-        def judge(envelope: Envelope, content: bytes, uid: int) -> None:
-            rules.judge(envelope, content, uid)
+        def judge(envelope: Envelope, content: bytes, who: Principal) -> None:
+            rules.judge(envelope, content, who)
             layout.check_space(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
 
         sizes = submission.max_message_size, submission.max_recipients
@@ -123,17 +125,17 @@ class Door:
 
     # What the rules of the spool ask
 
-    def _used(self, id: str, uid: int) -> str:
+    def _used(self, id: str, who: Principal) -> str:
         try:
             known, owner = self.status.submitter(id)
         except (sqlite3.Error, OSError):  # it is a view, and no mail waits for it
             return ""
-        return ("mine" if owner == uid else "taken") if known else ""
+        return ("mine" if owner == who else "taken") if known else ""
 
-    def _taken(self, id: str, uid: int) -> None:
-        if uid != os.geteuid():
+    def _taken(self, id: str, who: Principal) -> None:
+        if who != unix(os.geteuid()):
             try:
-                self.status.adopted(id, uid)
+                self.status.adopted(id, who)
             except (sqlite3.Error, OSError):  # the next news of the message brings it
                 pass
 

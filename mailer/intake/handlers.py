@@ -41,6 +41,7 @@ from .user_view import OwnMail
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from mailer.mail.principal import Principal
     from mailer.spool.files.admit import Terms
     from mailer.spool.files.store import SpoolDirectory
 
@@ -60,7 +61,7 @@ class Desk:
         self.spool = spool
         self.terms = terms
         self.changed = changed
-        self._verbs: dict[str, Callable[[int, str, bytes], Generator[bytes, None, None]]] = {
+        self._verbs: dict[str, Callable[[Principal, str, bytes], Generator[bytes, None, None]]] = {
             "put": self._put,
             "find": self._find,
             "list": partial(self._list, OwnMail.messages),
@@ -72,14 +73,14 @@ class Desk:
             "cancel": self._cancel,
         }
 
-    def answer(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
-        """The answer to user `uid`, whatever he asks, in pieces: ``ok …`` or ``no CODE why``.
+    def answer(self, who: Principal, question: bytes) -> Generator[bytes, None, None]:
+        """The answer to `who`, whatever is asked, in pieces: ``ok …`` or ``no CODE why``.
 
         What fails when a part of it has been said raises `Problem`: then there is no answer.
         """
         begun = False
         try:
-            for piece in gathered(self._lines(uid, question)):
+            for piece in gathered(self._lines(who, question)):
                 begun = True
                 yield piece
         except (Problem, CorruptMessage, OSError) as error:
@@ -88,13 +89,13 @@ class Desk:
                 raise refused from None
             yield refusal(refused)
 
-    def _lines(self, uid: int, question: bytes) -> Generator[bytes, None, None]:
+    def _lines(self, who: Principal, question: bytes) -> Generator[bytes, None, None]:
         head, _, data = question.partition(b"\n")
         verb, _, rest = head[:LONGEST_LINE].decode("utf-8", "replace").partition(" ")
         act = self._verbs.get(verb)
         if act is None or len(head) > LONGEST_LINE:
             raise Problem("this daemon does not know that question", "usage")
-        return act(uid, rest, data)
+        return act(who, rest, data)
 
     def _problem(self, error: Exception) -> Problem:
         if isinstance(error, CorruptMessage):
@@ -104,31 +105,31 @@ class Desk:
         assert isinstance(error, Problem)
         return error
 
-    def _put(self, uid: int, id: str, data: bytes) -> Generator[bytes, None, None]:
+    def _put(self, who: Principal, id: str, data: bytes) -> Generator[bytes, None, None]:
         if not is_id(id):
             raise Problem("a message is put under an ID", "usage")
-        done = admit(self.spool, data, id, Stranger(uid, time.time()), self.terms)
+        done = admit(self.spool, data, id, Stranger(who, time.time()), self.terms)
         self.changed(done)
         yield b"ok " + done.encode()
 
-    def _find(self, uid: int, name: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, uid) as mail:
+    def _find(self, who: Principal, name: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, who) as mail:
             yield from _told(map(asdict, mail.find(name)))
 
-    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], uid: int, _: str, data: bytes) -> Generator[bytes, None, None]:
+    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
         wanted, limit = asked(data)
-        with OwnMail(self.spool, uid) as mail:
+        with OwnMail(self.spool, who) as mail:
             yield from _told(asdict(item) for item in islice(find(mail, wanted), limit))
 
-    def _summary(self, uid: int, _: str, __: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, uid) as mail:
+    def _summary(self, who: Principal, _: str, __: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, who) as mail:
             summary = mail.summary()
         document = asdict(summary)
         document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
         yield from _told([document])
 
-    def _read(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, uid) as mail:
+    def _read(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, who) as mail:
             mail.message(id)
         entry = self.spool.raw(id)
         try:
@@ -138,8 +139,8 @@ class Desk:
         finally:
             os.close(entry.fd)
 
-    def _story(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, uid) as mail:
+    def _story(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, who) as mail:
             story = mail.view.story(mail.message(id), ATTEMPTS)
         yield from _told([{"missing": story.missing}])
         yield from _line_each("attempt", map(asdict, story.attempts))
@@ -147,10 +148,10 @@ class Desk:
         for report in story.reports:
             yield from _record(asdict(report))
 
-    def _cancel(self, uid: int, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, uid) as mail:
+    def _cancel(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
+        with OwnMail(self.spool, who) as mail:
             mail.message(id)
-        self.spool.cancel(id, time.time(), f"cancelled by its sender, user {uid}")
+        self.spool.cancel(id, time.time(), f"cancelled by its sender, {who.words}")
         self.changed(id)
         yield b"ok " + id.encode()
 

@@ -16,6 +16,7 @@ from mailer.mail.address import ascii_address
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Message
 from mailer.mail.pattern import fits as is_like
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mailer.config.sections.intake import Submitter
     from mailer.mail.envelope import Envelope
+    from mailer.mail.principal import Principal
 
 REMEMBERED = 60.0  # seconds: who is in which group may come over the network, and changes rarely
 AUTHORS = (b"from", b"sender", b"resent-from", b"resent-sender")
@@ -40,13 +42,13 @@ class SubmitterRules:
 
     def __init__(self, submitters: Sequence[Submitter]) -> None:
         self.submitters = submitters
-        self._people: dict[int, tuple[float, Person]] = {}
+        self._people: dict[Principal, tuple[float, Person]] = {}
 
-    def judge(self, envelope: Envelope, content: bytes, uid: int) -> None:
-        """Raises `Problem` (no-permission) if user `uid` may not send this."""
-        if not self.submitters or uid in (0, os.geteuid()):
+    def judge(self, envelope: Envelope, content: bytes, who: Principal) -> None:
+        """Raises `Problem` (no-permission) if `who` may not send this."""
+        if not self.submitters or who in (unix(0), unix(os.geteuid())):
             return
-        person = self._person(uid)
+        person = self._person(who)
         rule = next((rule for rule in self.submitters if fits(rule.user, person)), None)
         if rule is None:
             raise Problem(f"user {person.name} may not send mail here (see [[submitter]] in mailer-config(5))", "no-permission")
@@ -57,20 +59,22 @@ class SubmitterRules:
                 allowed = ", ".join(rule.senders).replace("{user}", person.name)
                 raise Problem(f"user {person.name} may not send as {name or 'nobody'}, but as {allowed}", "no-permission")
 
-    def _person(self, uid: int) -> Person:
+    def _person(self, who: Principal) -> Person:
         now = time.monotonic()
-        known = self._people.get(uid)
+        known = self._people.get(who)
         if known is None or known[0] < now:
-            known = self._people[uid] = (now + REMEMBERED, person(uid))
+            known = self._people[who] = (now + REMEMBERED, person(who))
         return known[1]
 
 
-def person(uid: int) -> Person:
-    """The user with the number `uid`, as the machine's databases know him."""
+def person(who: Principal) -> Person:
+    """A user of this machine as its databases know him; any other principal by its name, in no group."""
     try:
-        entry = pwd.getpwuid(uid)
+        entry = pwd.getpwuid(int(who.name)) if who.uid is not None else None
     except KeyError:
-        return Person(str(uid), frozenset())
+        entry = None
+    if entry is None:
+        return Person(who.name, frozenset())
     groups = set()
     for gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
         try:

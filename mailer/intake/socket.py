@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.net.server import AcceptLoop, unix_socket
 from mailer.spool.files.handover import MORE, NAME
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from mailer.mail.principal import Principal
     from mailer.net.server import Peer
 
 T = TypeVar("T")
@@ -54,13 +56,13 @@ class CallLimits(NamedTuple):
 
 
 class IntakeServer:
-    """Serves `answer`, which is given the user's number and the question and makes pieces, on the socket of the spool at `root`.
+    """Serves `answer`, which is given who asks and the question and makes pieces, on the socket of the spool at `root`.
 
     An error of ours is told to `bug`, and ends that one call.
     """
 
     def __init__(
-        self, root: str, answer: Callable[[int, bytes], Iterator[bytes]], limits: CallLimits, bug: Callable[[Exception], None]
+        self, root: str, answer: Callable[[Principal, bytes], Iterator[bytes]], limits: CallLimits, bug: Callable[[Exception], None]
     ) -> None:
         self.root = root
         self.answer = answer
@@ -108,7 +110,7 @@ class IntakeServer:
             else:
                 turns = self._lookers
                 await held.enter_async_context(self._answers.of(uid))
-            await self._answer(caller, uid, turns, self.answer(uid, question))
+            await self._answer(caller, uid, turns, self.answer(unix(uid), question))
         return True
 
     async def _question(self, caller: socket.socket, uid: int, held: AsyncExitStack) -> bytes | None:

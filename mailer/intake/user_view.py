@@ -20,6 +20,7 @@ from mailer.status.view import Summary, View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mailer.mail.principal import Principal
     from mailer.spool.files.store import SpoolDirectory
     from mailer.status.filter import Filter
     from mailer.status.record import Record
@@ -28,11 +29,11 @@ MOST = 10_000  # messages of one user that are looked at for one question, the n
 
 
 class OwnMail:
-    """What user `uid` may see of `spool`. A context manager."""
+    """What `who` may see of `spool`. A context manager."""
 
-    def __init__(self, spool: SpoolDirectory, uid: int) -> None:
+    def __init__(self, spool: SpoolDirectory, who: Principal) -> None:
         self.view = View(spool)
-        self.uid = uid
+        self.who = who
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +43,7 @@ class OwnMail:
 
     def owns(self, id: str) -> bool:
         """Whether message `id` is his."""
-        return is_id(id) and self.view.reader.submitter(id) == self.uid
+        return is_id(id) and self.view.reader.submitter(id) == self.who
 
     def message(self, id: str) -> Record:
         """The user's message `id`. Raises `Problem` (no-such) for every other name."""
@@ -55,11 +56,11 @@ class OwnMail:
         """The user's messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
         id = name.upper()
         if is_id(id):
-            tail = tail_of(id, self.uid)
+            tail = tail_of(id, self.who)
             ids = [id] if self.owns(id) else [other for other in self._ids() if other.endswith(tail)]
             return list(self._records(ids))
         names = {name, f"<{name}>"}
-        records = self._records(self.view.reader.named_of(self.uid, name)[:MOST])
+        records = self._records(self.view.reader.named_of(self.who, name)[:MOST])
         return [record for record in records if record.message_id in names or record.request_id == name]
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
@@ -98,7 +99,7 @@ class OwnMail:
         return self._records(self._ids())
 
     def _ids(self) -> list[str]:
-        return list(islice(self.view.reader.submitted(self.uid), MOST))
+        return list(islice(self.view.reader.submitted(self.who), MOST))
 
     def _records(self, ids: Iterable[str]) -> Iterator[Record]:
         for id in ids:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .message import Message
+    from .principal import Principal
 
 PRIORITIES = ("high", "normal", "low")
 LONGEST_SUBJECT = 500  # characters kept, for ``mailer status``; the header keeps all
@@ -118,6 +119,13 @@ class Envelope:
             return parse_rfc3339(at) if isinstance(at, str) else 0.0
         except ValueError:  # of another program: mail that nobody knows the time of goes now
             return 0.0
+
+    @property
+    def principal(self) -> Principal | None:
+        """The principal who handed the message in, if the envelope says."""
+        from .principal import of
+
+        return of(self.submitter)
 
     def to_line(self) -> bytes:
         """The envelope as one line of JSON with its newline."""

@@ -58,8 +58,8 @@ class Diagnosis(NamedTuple):
         """The story with stable names: those of a message (`Record.as_json`), and more."""
         story = self.story
         document = story.record.as_json()
-        document["submitter"] = {"uid": story.uid}
-        document["asked_for"] = {name: value for name, value in story.told.items() if name != "uid"}
+        document["submitter"] = {"uid": story.who and story.who.uid}
+        document["asked_for"] = story.told
         document["expires_at"] = rfc3339(self.gives_up) if self.gives_up else None
         document["recipients"] = [self._recipient(to) for to in range(len(story.record.recipients))]
         document["tries"] = [_attempt(story, each) for each in story.attempts]

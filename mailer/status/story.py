@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .attempts import of_outcome
 
 if TYPE_CHECKING:
+    from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
     from .attempts import Attempted, DialogLine
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Story:
-    """What is known of a message. `entry` is its file, if it is still in the spool, `uid` who handed it over, if that is known.
+    """What is known of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
 
     `attempts` are in the order of time, `dialogs` by `Attempted.key`. `missing` says for a person what is not known.
     """
 
     record: Record
     entry: Entry | None
-    uid: int | None
+    who: Principal | None
     attempts: list[Attempted]
     dialogs: dict[int, list[DialogLine]]
     reports: list[Record]
@@ -36,10 +37,11 @@ class Story:
 
     @property
     def told(self) -> dict[str, object]:
-        """A sentence on who handed the message over and what was asked for, as its file says."""
+        """What was asked for, as its file says, and what else that says of who handed the message over."""
         if self.entry is None:
             return {}
-        return {**self.entry.envelope.submitter, **self.entry.envelope.options}
+        said = {**self.entry.envelope.submitter, **self.entry.envelope.options}
+        return {name: value for name, value in said.items() if name not in ("uid", "principal")}
 
     def last(self, position: int) -> Attempted | None:
         """The last attempt at one recipient."""
@@ -52,11 +54,11 @@ def tell(record: Record, entry: Entry | None, reader: Reader, reports: list[Reco
     Of its attempts all, or the last ones, so many at `most`.
     """
     known = reader.attempts(record.id, most)
-    submitter = entry.envelope.submitter.get("uid") if entry else reader.submitter(record.id)
+    who = entry.envelope.principal if entry else reader.submitter(record.id)
     story = Story(
         record,
         entry,
-        submitter if isinstance(submitter, int) else None,
+        who,
         _attempts(entry, known)[-most if most >= 0 else None :],
         reader.dialogs(record.id),
         reports,

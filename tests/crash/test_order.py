@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.principal import unix
 from mailer.spool.files.admit import Stranger, named
 
 from . import victim, wreck
@@ -74,7 +75,7 @@ def test_adopt_syncs_a_copy_that_a_crash_left_before_it_takes_the_file_away(tmp_
     """A copy found in queued/ may have been renamed a moment before the crash: its name is synced, then drop/ emptied."""
     root = wreck.prepared(tmp_path, "drop")
     left = root.joinpath("drop", victim.ID).stat()
-    line = victim.envelope(named(victim.ID, Stranger(left.st_uid, left.st_ctime)))
-    line.submitter, line.subject = {"uid": left.st_uid}, "a test"  # as it is admitted: who, and what the header says
+    line = victim.envelope(named(victim.ID, Stranger(unix(left.st_uid), left.st_ctime)))
+    line.submitter, line.subject = unix(left.st_uid).as_submitter(), "a test"  # as it is admitted: who, and what the header says
     root.joinpath("queued", line.id).write_bytes(victim.spool_file(line))
     assert steps(victim_at, "adopt", root) == ["fsync queued", "unlink drop", "fsync drop"]

@@ -19,6 +19,7 @@ from mailer.events import Seen, Settled
 from mailer.intake.client import RemoteView
 from mailer.intake.handlers import ATTEMPTS, PEOPLE, Desk
 from mailer.mail.envelope import Envelope
+from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.store import SpoolDirectory
@@ -43,13 +44,13 @@ class Counter:
         self.changed: list[str] = []
         self.desk = Desk(self.spool, Terms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
 
-    def used(self, id: str, uid: int) -> str:
+    def used(self, id: str, who: Principal) -> str:
         known, owner = self.status.submitter(id)
-        return ("mine" if owner == uid else "taken") if known else ""
+        return ("mine" if owner == who else "taken") if known else ""
 
     def says(self, uid: int, question: bytes) -> bytes:
         """The whole answer."""
-        return b"".join(self.desk.answer(uid, question))
+        return b"".join(self.desk.answer(unix(uid), question))
 
     def ask(self, uid: int, line: str, data: bytes = b"") -> tuple[str, list[dict[str, Any]]]:
         """The first line of the answer, and the objects that follow."""
@@ -91,7 +92,7 @@ def test_a_message_is_in_the_spool_when_the_answer_comes(counter: Counter) -> No
     sent = letter(submitter={"uid": 0})
     assert counter.put(ANNA, sent) == f"ok {sent.id}"
     entry = counter.spool.read(sent.id)
-    assert (entry.state, entry.envelope.submitter, counter.spool.content(sent.id)) == ("queued", {"uid": ANNA}, BODY)
+    assert (entry.state, entry.envelope.submitter, counter.spool.content(sent.id)) == ("queued", unix(ANNA).as_submitter(), BODY)
     assert counter.changed == [sent.id]
     assert os.listdir(f"{counter.spool.root}/tmp") == []
 
@@ -154,8 +155,8 @@ def test_what_leaves_later_waits_among_the_deferred(counter: Counter) -> None:
 def test_what_the_judge_forbids_is_refused_with_his_words(counter: Counter) -> None:
     """And nothing of it is left."""
 
-    def judge(_envelope: Envelope, _content: bytes, uid: int) -> None:
-        raise Problem(f"not you, {uid}", "no-permission")
+    def judge(_envelope: Envelope, _content: bytes, who: Principal) -> None:
+        raise Problem(f"not you, {who.uid}", "no-permission")
 
     counter.desk.terms = counter.desk.terms._replace(judge=judge)
     assert counter.put(ANNA, letter()) == f"no 77 not you, {ANNA}"

@@ -15,6 +15,7 @@ from mailer.events import Settled, Tried
 from mailer.intake.handlers import Desk
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
+from mailer.mail.principal import unix
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.pickup import adopt
@@ -39,7 +40,7 @@ class House:
         os.mkdir(f"{self.spool.root}/drop")
         self.status = StatusWriter(f"{self.spool.root}/{NAME}")
         rules = SubmitterRules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
-        self.terms = Terms(SIZE, MANY, lambda letter, content, _uid: rules.judge(letter, content, USER), taken=self.status.adopted)
+        self.terms = Terms(SIZE, MANY, rules.judge, taken=self.status.adopted)
         self.desk = Desk(self.spool, self.terms, lambda _id: None)
 
     def adopt(self, data: bytes, id: str) -> None:
@@ -47,7 +48,7 @@ class House:
         assert not adopt(self.spool, self.terms).bugs
 
     def ask(self, line: str, data: bytes = b"") -> bytes:
-        return b"".join(self.desk.answer(USER, line.encode() + b"\n" + data))
+        return b"".join(self.desk.answer(unix(USER), line.encode() + b"\n" + data))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from mailer.config.file import config_of
 from mailer.config.sections.intake import Submitter
 from mailer.intake.rules import Person, SubmitterRules, allows, fits, person
+from mailer.mail.principal import parse, unix
 from mailer.mail.problem import Problem
 from tests.fakes.mail import envelope
 
@@ -22,7 +23,7 @@ PERSON = Person("anna", frozenset({"staff", "mail"}))
 def judged(rules: SubmitterRules, uid: int = ANNA, *, sender: str = "anna@example.com", header: str = "From: anna@example.com") -> str:
     """What is against it; nothing where it may be sent."""
     try:
-        rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), uid)
+        rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), unix(uid))
     except Problem as failure:
         return str(failure) if failure.kind == "no-permission" else f"{failure.kind}"
     return ""
@@ -117,10 +118,11 @@ def test_the_null_sender_and_a_message_without_author_name_nobody() -> None:
 
 
 def test_a_user_is_who_the_machine_says() -> None:
-    """With all groups; one that nobody has named has his number."""
-    assert person(0).name == pwd.getpwuid(0).pw_name
-    assert grp.getgrgid(pwd.getpwuid(0).pw_gid).gr_name in person(0).groups
-    assert person(ANNA) == Person(str(ANNA), frozenset())
+    """With all groups; one that nobody has named has a number for a name. Other principals are in no group."""
+    assert person(unix(0)).name == pwd.getpwuid(0).pw_name
+    assert grp.getgrgid(pwd.getpwuid(0).pw_gid).gr_name in person(unix(0)).groups
+    assert person(unix(ANNA)) == Person(str(ANNA), frozenset())
+    assert person(parse("smtp:anna@example.com")) == Person("anna@example.com", frozenset())
 
 
 @pytest.mark.parametrize(

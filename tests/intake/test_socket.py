@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.intake.socket import LARGE, LARGE_AT_ONCE, SMALL, CallLimits, IntakeServer
+from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.handover import ANSWER_CODES, NAME, Unanswered, ask
 from tests.fakes.processes import wait_until
@@ -29,7 +30,7 @@ class Running:
 
     def __init__(self, root: Path, limits: CallLimits, answer: Callable[[int, bytes], Iterator[bytes]]) -> None:
         self.root = str(root)
-        self.asked: list[tuple[int, bytes]] = []
+        self.asked: list[tuple[Principal, bytes]] = []
         self.bugs: list[Exception] = []
         self._answer = answer
         self._ready = threading.Event()
@@ -44,9 +45,9 @@ class Running:
         await self._stop.wait()
         await server.close()
 
-    def answer(self, uid: int, question: bytes) -> Iterator[bytes]:
-        self.asked.append((uid, question))
-        return self._answer(uid, question)
+    def answer(self, who: Principal, question: bytes) -> Iterator[bytes]:
+        self.asked.append((who, question))
+        return self._answer(who, question)
 
     def stop(self) -> None:
         if self._thread.is_alive():
@@ -86,7 +87,7 @@ def at_home(path: str) -> Iterator[None]:
         os.chdir(before)
 
 
-def echo(_uid: int, question: bytes) -> Iterator[bytes]:
+def echo(_who: Principal, question: bytes) -> Iterator[bytes]:
     yield b"ok " + question
 
 
@@ -140,7 +141,7 @@ def test_a_question_is_answered_and_another_one_after_it(tmp_path: Path) -> None
             while len(data) < len(wanted):
                 data += peer.recv(1 << 16)
             assert data == wanted
-        assert [uid for uid, _ in server.asked] == [os.geteuid()] * 2
+        assert [who for who, _ in server.asked] == [unix(os.geteuid())] * 2
 
 
 def test_a_question_may_come_byte_by_byte(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_slow_writer_is_cut_off_and_holds_nobody_up(tmp_path: Path) -> None:
 def test_a_slow_reader_is_cut_off(tmp_path: Path) -> None:
     """An answer has to be taken in time."""
     with running(
-        tmp_path, LIMITS._replace(seconds=0.3), lambda _uid, question: iter([b"ok " + question + b"\n" + b"x" * (1 << 24)])
+        tmp_path, LIMITS._replace(seconds=0.3), lambda _who, question: iter([b"ok " + question + b"\n" + b"x" * (1 << 24)])
     ) as server:
         with server.call() as peer:
             peer.sendall(frame(b"hello"))
@@ -289,7 +290,7 @@ def test_only_a_message_is_a_long_question(tmp_path: Path) -> None:
 def test_an_answer_in_pieces_is_one(tmp_path: Path) -> None:
     """However many there are; one that breaks off is none."""
 
-    def answer(_uid: int, question: bytes) -> Iterator[bytes]:
+    def answer(_who: Principal, question: bytes) -> Iterator[bytes]:
         yield b"ok all\n"
         for at in range(100):
             yield b"%d\n" % at
@@ -310,9 +311,9 @@ def test_what_is_not_taken_is_not_made(tmp_path: Path) -> None:
     made: list[int] = []
     closed: list[int] = []
 
-    def answer(_uid: int, question: bytes) -> Iterator[bytes]:
+    def answer(_who: Principal, question: bytes) -> Iterator[bytes]:
         if not question.startswith(b"list"):
-            yield from echo(_uid, question)
+            yield from echo(_who, question)
             return
         try:
             for at in range(1000):
@@ -335,10 +336,10 @@ def test_what_is_not_taken_is_not_made(tmp_path: Path) -> None:
 def test_an_error_of_ours_ends_one_call(tmp_path: Path) -> None:
     """It is told, and the next one is served."""
 
-    def answer(uid: int, question: bytes) -> Iterator[bytes]:
+    def answer(who: Principal, question: bytes) -> Iterator[bytes]:
         if question == b"bang":
             raise ZeroDivisionError("ours")
-        yield from echo(uid, question)
+        yield from echo(who, question)
 
     with running(tmp_path, answer=answer) as server:
         with server.call() as peer:
@@ -352,10 +353,10 @@ def test_what_is_asked_slowly_holds_up_no_other(tmp_path: Path) -> None:
     """One who puts a message does not wait for one who looks at his."""
     go = threading.Event()
 
-    def answer(uid: int, question: bytes) -> Iterator[bytes]:
+    def answer(who: Principal, question: bytes) -> Iterator[bytes]:
         if question.startswith(b"list"):
             assert go.wait(60)
-        yield from echo(uid, question)
+        yield from echo(who, question)
 
     with running(tmp_path, answer=answer) as server, server.call() as peer:
         peer.sendall(frame(b"list"))

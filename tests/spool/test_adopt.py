@@ -14,6 +14,7 @@ import pytest
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
+from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.aside import KEPT, KEPT_BYTES
 from mailer.spool.files.message_file import render_records
@@ -48,11 +49,11 @@ def test_the_daemon_gets_a_copy_of_its_own(spool: SpoolDirectory, drop: Path) ->
 
 def test_a_file_names_no_other_submitter_than_its_owner(spool: SpoolDirectory, drop: Path) -> None:
     """Who sent it is what the file system says."""
-    id = leave(drop, envelope(submitter={"uid": 0, "ip": "192.0.2.1"}))
+    id = leave(drop, envelope(submitter={"uid": 0, "principal": "key:somebody", "ip": "192.0.2.1"}))
     owner = NOBODY if os.geteuid() == 0 else os.geteuid()
     os.chown(drop / id, owner, -1)
     adopt(spool, TERMS)
-    assert spool.read(id).envelope.submitter == {"uid": owner, "ip": "192.0.2.1"}
+    assert spool.read(id).envelope.submitter == {**unix(owner).as_submitter(), "ip": "192.0.2.1"}
 
 
 def test_records_of_others_are_left_out(spool: SpoolDirectory, drop: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_file_that_grows_comes_when_it_is_whole(spool: SpoolDirectory, drop: P
 def test_an_error_of_ours_stops_nothing(spool: SpoolDirectory, drop: Path) -> None:
     """A message that we cannot digest waits, and is told of; the next one is taken."""
 
-    def judge(letter: Envelope, _content: bytes, _uid: int) -> None:
+    def judge(letter: Envelope, _content: bytes, _who: Principal) -> None:
         if letter.id == ID:
             raise ZeroDivisionError("ours")
 
@@ -162,7 +163,7 @@ def test_what_the_disk_has_no_room_for_waits_and_what_is_smaller_is_taken(spool:
     """And nothing as large is read in vain."""
     asked = []
 
-    def judge(letter: Envelope, content: bytes, _uid: int) -> None:
+    def judge(letter: Envelope, content: bytes, _who: Principal) -> None:
         asked.append(letter.id)
         if len(content) > 5000:
             raise Problem("no room", "try-again")

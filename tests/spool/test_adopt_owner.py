@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.envelope import Recipient
+from mailer.mail.principal import unix
 from mailer.spool.files.layout import put_at
 from mailer.spool.files.pickup import adopt
 from mailer.spool.files.store import SpoolDirectory
@@ -78,7 +79,7 @@ def test_what_nobody_reads_is_not_kept(spool: SpoolDirectory, drop: Path) -> Non
     (id,) = adopt(spool, TERMS).ids
     kept = spool.read(id).envelope
     assert (len(kept.subject), len(kept.message_id), kept.parent) == (500, 982, "")
-    assert kept.submitter == {"ip": "192.0.2.1", "uid": os.geteuid()}
+    assert kept.submitter == {"ip": "192.0.2.1", **unix(os.geteuid()).as_submitter()}
     assert kept.options == {"ret": "HDRS", "recipients": {"you@example.net": {"notify": "NEVER"}}}
 
 
@@ -119,7 +120,7 @@ def test_an_id_that_another_message_has_is_refused(spool: SpoolDirectory, drop: 
 
 def test_what_a_crash_left_in_both_places_is_one_message(spool: SpoolDirectory, drop: Path) -> None:
     """Adopted, but not yet taken out of drop/: the next round finds the same message and only tidies up."""
-    letter = envelope(id=ID, submitter={"uid": os.geteuid()}, subject="a test")
+    letter = envelope(id=ID, submitter=unix(os.geteuid()).as_submitter(), subject="a test")
     leave(drop, letter)
     Path(spool.path("queued", ID)).write_bytes(spool_file(letter))
     done = adopt(spool, TERMS)

@@ -15,6 +15,7 @@ import pytest
 
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.doorbell import hang, listen
@@ -179,5 +180,5 @@ def test_other_users_of_a_system_wide_spool_leave_their_mail_in_drop() -> None:
         assert (known.st_uid, stat.S_IMODE(known.st_mode)) == (NOBODY, 0o600)
         assert adopt(spool, Terms(10_000, 10)).ids == [id]
         assert files(spool.root) == {"queued": [id]}
-        assert spool.read(id).envelope.submitter == {"uid": NOBODY}
+        assert spool.read(id).envelope.submitter == unix(NOBODY).as_submitter()
         assert spool.content(id).endswith(b"\r\n\r\nhello\r\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.events import Seen, Settled, Tried
+from mailer.mail.principal import parse, unix
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite import writer
 from mailer.status.sqlite.reader import Reader
@@ -56,23 +57,24 @@ def test_forgetting_reports_what_it_cannot_do(office: Office) -> None:
 
 
 def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path) -> None:
-    """Told by the door at once, or found in the envelope later; for the spool's owner nothing is kept."""
-    stranger, own = os.geteuid() + 1, os.geteuid()
+    """Told by the door at once, or found in the envelope later, a user or not; for the spool's owner nothing is kept."""
+    stranger, own, later = unix(os.geteuid() + 1), unix(os.geteuid()), parse("smtp:anna@example.com")
     spool = SpoolDirectory(str(tmp_path / "spool"))
     spool.prepare()
     writer = StatusWriter(f"{spool.root}/{NAME}")
-    ids = [put(spool, submitter={"uid": uid}) for uid in (stranger, own, stranger)]
+    ids = [put(spool, submitter=who) for who in ({"uid": stranger.uid}, own.as_submitter(), stranger.as_submitter(), later.as_submitter())]
     writer.adopted(ids[0], stranger)
     writer.write([Seen(NOW, spool.read(id)) for id in ids])
     with Reader(writer.path) as reader:
         assert list(reader.submitted(stranger)) == [ids[2], ids[0]]
         assert list(reader.submitted(own)) == []
-        assert [reader.submitter(id) for id in ids] == [stranger, None, stranger]
+        assert list(reader.submitted(later)) == [ids[3]]
+        assert [reader.submitter(id) for id in ids] == [stranger, None, stranger, later]
     for id in ids:
         entry = spool.read(id)
         entry.history.add([outcome(0)])
         writer.write([Settled(NOW, entry, "sent", 0.0)])
-    assert writer.forget(NOW + 10**6) == 3
+    assert writer.forget(NOW + 10**6) == 4
     with Reader(writer.path) as reader:
         assert list(reader.submitted(stranger)) == []
     writer.close()

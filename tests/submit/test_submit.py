@@ -31,7 +31,7 @@ def test_the_envelope_says_who_what_and_when(door: Door) -> None:
     assert (read.sender, read.message_id, read.subject, read.priority) == ("s@example.com", "<1@example.com>", "x", "high")
     assert [(person.address, person.type) for person in read.recipients] == [("a@example.com", "to"), ("b@example.com", "to")]
     assert read.created == rfc3339(NOW)
-    assert read.submitter == {"uid": os.getuid()}
+    assert read.submitter == {"uid": os.getuid(), "principal": f"unix:{os.getuid()}"}
 
 
 def test_a_daemon_that_listens_hears_of_it(door: Door) -> None:

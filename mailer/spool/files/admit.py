@@ -36,6 +36,7 @@ from mailer.mail.delivery_options import MEMBERS, Request
 from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, shown_subject
 from mailer.mail.envelope_reader import largest
 from mailer.mail.message import Message, header_end, is_divided, is_normal
+from mailer.mail.principal import unix
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 
 from . import idempotency, message_file
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from mailer.mail.envelope import Envelope
+    from mailer.mail.principal import Principal
 
     from .store import SpoolDirectory
 
@@ -59,16 +61,16 @@ EACH = ("notify", "orcpt")
 _DIGEST = frozenset(b"0123456789abcdef")
 
 
-def anybody(envelope: Envelope, content: bytes, uid: int) -> None:
+def anybody(envelope: Envelope, content: bytes, who: Principal) -> None:
     """The judge where nothing is forbidden."""
 
 
-def nobody_used(_id: str, _uid: int) -> str:
+def nobody_used(_id: str, _who: Principal) -> str:
     """What `Terms.used` is where nobody remembers."""
     return ""
 
 
-def nobody_told(_id: str, _uid: int) -> None:
+def nobody_told(_id: str, _who: Principal) -> None:
     """What `Terms.taken` is where nobody wants to know."""
 
 
@@ -83,9 +85,9 @@ class Terms(NamedTuple):
 
     max_size: int
     max_recipients: int
-    judge: Callable[[Envelope, bytes, int], None] = anybody
-    used: Callable[[str, int], str] = nobody_used
-    taken: Callable[[str, int], None] = nobody_told
+    judge: Callable[[Envelope, bytes, Principal], None] = anybody
+    used: Callable[[str, Principal], str] = nobody_used
+    taken: Callable[[str, Principal], None] = nobody_told
     max_header: int = 1 << 20
     writers: Container[int] = frozenset()
 
@@ -96,13 +98,13 @@ class Terms(NamedTuple):
 
 
 class Stranger(NamedTuple):
-    """A user who hands a message over: `uid` is his number; `latest` is the last moment at which that can have been written."""
+    """A principal, `who`, with a message to hand over; `latest` is the last moment at which that can have been written."""
 
-    uid: int
+    who: Principal
     latest: float
 
 
-def admit(spool: SpoolDirectory, data: bytes, id: str, who: Stranger, terms: Terms) -> str:
+def admit(spool: SpoolDirectory, data: bytes, id: str, stranger: Stranger, terms: Terms) -> str:
     """Put the message whose spool file is `data`; returns the ID that it has, which for a request made before is the one from then.
 
     Raises `CorruptMessage` for what is no message or breaks a rule of the spool, `Problem` where the judge or a
@@ -122,13 +124,13 @@ def admit(spool: SpoolDirectory, data: bytes, id: str, who: Stranger, terms: Ter
         if recipient.outcome is None:
             recipient.address = address.ascii_address(recipient.address)
     envelope.sender = address.ascii_address(envelope.sender)
-    envelope.submitter = {**envelope.submitter, "uid": who.uid}
-    envelope.created = _created(envelope, who.latest)
-    envelope.id = id = named(id, who)
-    terms.judge(envelope, content, who.uid)
+    envelope.submitter = {**envelope.submitter, **stranger.who.as_submitter()}
+    envelope.created = _created(envelope, stranger.latest)
+    envelope.id = id = named(id, stranger)
+    terms.judge(envelope, content, stranger.who)
     digest = _digest(data[end:], envelope, content)
     with _turn(f"{spool.root}/{id}"):
-        return _put(spool, envelope, content, digest, who.uid, terms)
+        return _put(spool, envelope, content, digest, stranger.who, terms)
 
 
 @contextmanager
@@ -149,16 +151,16 @@ _busy: set[str] = set()
 _free = Condition()
 
 
-def named(id: str, who: Stranger) -> str:
+def named(id: str, stranger: Stranger) -> str:
     """The ID that the message gets which came with `id`: that one, unless it lies about when it was put."""
-    if abs(put_at(id) - who.latest) <= NEAR:
+    if abs(put_at(id) - stranger.latest) <= NEAR:
         return id
-    return encode(int(who.latest * 1000), 10) + tail_of(id, who.uid)
+    return encode(int(stranger.latest * 1000), 10) + tail_of(id, stranger.who)
 
 
-def tail_of(id: str, uid: int) -> str:
+def tail_of(id: str, who: Principal) -> str:
     """The last 16 symbols of what `named` makes of `id`: by them a user finds his message under the ID that he knows."""
-    return encode(int.from_bytes(sha256(f"{uid} {id}".encode()).digest()[:10], "big"), 16)
+    return encode(int.from_bytes(sha256(f"{who.key} {id}".encode()).digest()[:10], "big"), 16)
 
 
 def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:
@@ -220,7 +222,7 @@ def _digest(tail: bytes, envelope: Envelope, content: bytes) -> str:
     return sha256(people.encode() + b"\n\n" + content).hexdigest()
 
 
-def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str, uid: int, terms: Terms) -> str:
+def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str, who: Principal, terms: Terms) -> str:
     """Put the message under its own ID, unless that was done before."""
     id = envelope.id
     if state := spool.find(id):
@@ -231,16 +233,16 @@ def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str,
             return id
         except NoSuchMessage:
             pass  # it has left this moment
-    if before := terms.used(id, uid):
+    if before := terms.used(id, who):
         if before != "mine":
             raise CorruptMessage("its ID belongs to another message")
         return id
-    id = _publish(spool.root, envelope, content, digest, uid)
-    terms.taken(id, uid)
+    id = _publish(spool.root, envelope, content, digest, who)
+    terms.taken(id, who)
     return id
 
 
-def _publish(root: str, envelope: Envelope, content: bytes, digest: str, uid: int) -> str:
+def _publish(root: str, envelope: Envelope, content: bytes, digest: str, who: Principal) -> str:
     temporary = f"{root}/tmp/{envelope.id}"
     line, due = envelope.to_line(), envelope.due
     if os.path.lexists(temporary):  # left by a crash
@@ -248,7 +250,7 @@ def _publish(root: str, envelope: Envelope, content: bytes, digest: str, uid: in
     durable.write_new(temporary, (head(line, content), line, content), modified=due)
     try:
         if envelope.request_id:
-            return idempotency.publish_once(root, envelope.id, envelope.request_id, digest, None if uid == os.geteuid() else uid)
+            return idempotency.publish_once(root, envelope.id, envelope.request_id, digest, None if who == unix(os.geteuid()) else who)
         durable.publish(temporary, f"{root}/{'deferred' if due else 'queued'}/{envelope.id}")
         return envelope.id
     except BaseException:

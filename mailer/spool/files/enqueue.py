@@ -30,6 +30,11 @@ from mailer.mail.problem import from_os
 
 from .layout import ForeignSpool, check_owner, prepare
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailer.mail.principal import Principal
+
+
 MAGIC = b"mailer/1"
 
 
@@ -84,12 +89,12 @@ def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str
     return temporary
 
 
-def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, uid: int | None = None) -> str:
-    """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `uid` is as for `idempotency.path_of`."""
+def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, who: Principal | None = None) -> str:
+    """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `who` is as for `idempotency.path_of`."""
     if request is not None:
         from . import idempotency
 
-        return idempotency.publish_once(root, id, *request, uid)
+        return idempotency.publish_once(root, id, *request, who)
     try:
         durable.publish(temporary, f"{root}/deferred/{id}" if due else f"{root}/queued/{id}")
     except FileNotFoundError:

@@ -93,13 +93,15 @@ def hand_over(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, 
 
 def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float) -> str:
     """As `put`, but in the owner's name; root's request ids stay apart from his, as if the daemon had taken it."""
+    from mailer.mail.principal import unix
+
     from . import idempotency  # noqa: F401 - all that is needed, before it begins: the owner may not be allowed to read the program
     from .owner import acting
 
     with acting(root):
         durable.write_new(temporary := f"{root}/tmp/{id}", parts, modified=due)
         try:
-            return publish(root, id, temporary, request, due, uid=0)
+            return publish(root, id, temporary, request, due, unix(0))
         except BaseException:
             forget(temporary)
             raise

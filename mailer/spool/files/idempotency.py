@@ -31,22 +31,26 @@ from mailer.mail.problem import Problem
 
 from .layout import is_id
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailer.mail.principal import Principal
 
-def path_of(root: str, request_id: str, uid: int | None = None) -> str:
-    """Where the key of `request_id` is; `uid` is the user who made it, where that is not the spool's owner.
+
+def path_of(root: str, request_id: str, who: Principal | None = None) -> str:
+    """Where the key of `request_id` is; `who` made it, where that is not the spool's owner.
 
     Each user has keys of his own: nobody finds out, or gets in the way of, what another one asked for.
     """
-    scope = "" if uid is None else f"{uid}\0"  # no request id has a NUL
+    scope = "" if who is None else f"{who.key}\0"  # no request id has a NUL
     return f"{root}/keys/{sha256((scope + request_id).encode()).hexdigest()}"
 
 
-def publish_once(root: str, id: str, request_id: str, digest: str, uid: int | None = None) -> str:
-    """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has. `uid` is as for `path_of`.
+def publish_once(root: str, id: str, request_id: str, digest: str, who: Principal | None = None) -> str:
+    """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has. `who` is as for `path_of`.
 
     Raises `Problem` (bad-message) if the request was another one then, `OSError` otherwise.
     """
-    key = path_of(root, request_id, uid)
+    key = path_of(root, request_id, who)
     while True:
         mine = _claim(root, id, key, f"{id} {digest}\n")
         lock = _join(key) if mine is None else mine

@@ -44,6 +44,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.io import durable
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.api import CorruptMessage, LaterMessage
 
@@ -243,9 +244,9 @@ class _Pass:
         return id
 
     def _admitted(self, data: bytes, name: str, known: os.stat_result) -> str:
-        who = Stranger(known.st_uid, known.st_ctime)  # nobody can set a file's ctime
+        stranger = Stranger(unix(known.st_uid), known.st_ctime)  # nobody can set a file's ctime
         try:
-            return admit(self.spool, data, name, who, self.terms)
+            return admit(self.spool, data, name, stranger, self.terms)
         except Problem as failure:
             if failure.kind in ("bad-message", "no-permission"):
                 raise CorruptMessage(str(failure)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
 
@@ -60,8 +61,8 @@ def _abandon(spool: SpoolDirectory, name: str) -> None:
     """Remove a file of ``tmp/``, and before it the key that claims it: else the request would count as made."""
     try:
         envelope = spool.read(name, "tmp").envelope
-        request_id, uid = envelope.request_id, envelope.submitter.get("uid")
-        key = idempotency.path_of(spool.root, request_id, uid if isinstance(uid, int) and uid != os.geteuid() else None)
+        request_id, who = envelope.request_id, envelope.principal
+        key = idempotency.path_of(spool.root, request_id, None if who == unix(os.geteuid()) else who)
         if request_id and idempotency.read(key)[0] == name:
             os.unlink(key)
     except (CorruptMessage, Problem, FileNotFoundError):  # no message, or no key

@@ -28,7 +28,7 @@ class NewsBatch(NamedTuple):
     recipients: Sequence[Row]
     attempts: Sequence[Row]
     dialogs: Sequence[Row]
-    strangers: Sequence[tuple[str, int]]
+    strangers: Sequence[tuple[str, int | str]]
     others: Sequence[Corrupt | Standings]
 
     @property

@@ -19,6 +19,7 @@ from mailer.mail.cause import CAUSES, Cause
 from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import told
 from mailer.mail.pattern import fits
+from mailer.mail.principal import from_key
 
 from .. import attempts, destinations
 from ..record import BadRow, RecipientRecord, Record, id_of, moment, of_rows, one_of, recipient_of_row
@@ -26,6 +27,8 @@ from . import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from mailer.mail.principal import Principal
 
     from ..attempts import Attempted, DialogLine
     from ..destinations import Standing
@@ -222,18 +225,18 @@ class Reader:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
         return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"}))
 
-    def named_of(self, uid: int, name: str) -> list[str]:
-        """As `named`, of what user `uid` handed over; and all of that of which nothing else is known yet."""
-        bound = {"uid": uid, "name": name, "bracketed": f"<{name}>"}
-        return [*self._ids(NAMED_OF, bound), *self._ids(UNSEEN_OF, (uid,))]
+    def named_of(self, who: Principal, name: str) -> list[str]:
+        """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
+        bound = {"uid": who.key, "name": name, "bracketed": f"<{name}>"}
+        return [*self._ids(NAMED_OF, bound), *self._ids(UNSEEN_OF, (who.key,))]
 
-    def submitter(self, id: str) -> int | None:
-        """The user who handed message `id` over; None where nobody did, or nothing is known of it."""
-        return next((uid for (uid,) in self._rows(SUBMITTER, (id,)) if isinstance(uid, int)), None)
+    def submitter(self, id: str) -> Principal | None:
+        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
+        return next((from_key(key) for (key,) in self._rows(SUBMITTER, (id,))), None)
 
-    def submitted(self, uid: int) -> Iterator[str]:
-        """The messages that user `uid` handed over, newest first."""
-        return self._ids(SUBMITTED, (uid,))
+    def submitted(self, who: Principal) -> Iterator[str]:
+        """The messages that `who` handed over, newest first."""
+        return self._ids(SUBMITTED, (who.key,))
 
     def counts(self) -> dict[str, int]:
         """How many messages have each status."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Changed, Seen, Settled, Tried
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import foretold
+from mailer.mail.principal import unix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Outcome
+    from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
 LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a person reads the first lines
 
-OWN = os.geteuid()
+OWN = unix(os.geteuid())
 
 Row = tuple[object, ...]
 
@@ -118,10 +120,10 @@ def email(item: News) -> Row:
     )
 
 
-def stranger(envelope: Envelope) -> int | None:
-    """The number of the user who handed the message over; None if it is ours."""
-    uid = envelope.submitter.get("uid")
-    return uid if uid != OWN and type(uid) is int and 0 <= uid < 1 << 32 else None
+def stranger(envelope: Envelope) -> Principal | None:
+    """The principal who handed the message over; None if it is the spool's owner."""
+    who = envelope.principal
+    return None if who == OWN else who
 
 
 def status_of(entry: Entry, told: str = "") -> str:

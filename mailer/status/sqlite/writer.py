@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mailer.events import Corrupt, Standings
 from mailer.io.durable import PRIVATE
+from mailer.mail.principal import from_key
 from mailer.spool.files.layout import first_id, is_id
 
 from ..destinations import put_standings
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mailer.events import Event
+    from mailer.mail.principal import Principal
 
 T = TypeVar("T")
 
@@ -272,14 +274,14 @@ class StatusWriter:
             self._patient = patient
             self._connection.execute(WAIT if patient else "PRAGMA busy_timeout = 0")
 
-    def adopted(self, id: str, uid: int) -> None:
-        """Message `id` came from user `uid`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
-        self._mending(lambda: self._adopted(id, uid))
+    def adopted(self, id: str, who: Principal) -> None:
+        """Message `id` came from `who`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
+        self._mending(lambda: self._adopted(id, who))
 
-    def submitter(self, id: str) -> tuple[bool, int | None]:
-        """Whether anything is known of message `id`, and the user who handed it over, if one did. Raises as `adopted` does."""
+    def submitter(self, id: str) -> tuple[bool, Principal | None]:
+        """Whether anything is known of message `id`, and who handed it over, if somebody else than we did. Raises as `adopted` does."""
         row = self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone())
-        return (True, row[0]) if row else (False, None)
+        return (True, from_key(row[0])) if row else (False, None)
 
     def knows(self, id: str) -> bool:
         """Whether anything is known of message `id`; not, if the database cannot be read."""
@@ -288,9 +290,9 @@ class StatusWriter:
         except (sqlite3.Error, OSError):
             return False
 
-    def _adopted(self, id: str, uid: int) -> None:
+    def _adopted(self, id: str, who: Principal) -> None:
         with self.transaction() as db:
-            db.execute(PUT_SUBMITTER, (id, uid))
+            db.execute(PUT_SUBMITTER, (id, who.key))
 
     def _mending(self, act: Callable[[], T]) -> T:
         """Do it; if the database turns out to be damaged, begin a new one and do it there."""
@@ -374,7 +376,7 @@ def _batch(news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> 
         [row for item in news for row in rows.recipients(item)],
         [row for item in news for row in rows.attempts(item)],
         [row for item in news if item.status != "sent" for row in rows.dialogs(item)],
-        [(item.entry.id, uid) for item in news if (uid := rows.stranger(item.entry.envelope)) is not None],
+        [(item.entry.id, who.key) for item in news if (who := rows.stranger(item.entry.envelope)) is not None],
         others,
     )
 
