@@ -27,7 +27,7 @@ class OwnCertificate(OSError):
     """The certificate that we show, or its key, cannot be used."""
 
 
-class Context(ssl.SSLContext):
+class ClientContext(ssl.SSLContext):
     """A context that remembers its sessions."""
 
     _sessions: dict[str, tuple[float, ssl.SSLSession]]
@@ -52,9 +52,9 @@ class Context(ssl.SSLContext):
 
 
 @lru_cache(64)
-def context(requirement: Requirement) -> Context:
+def context(requirement: Requirement) -> ClientContext:
     """The context for sessions under `requirement`. Raises `OSError` for a file that cannot be used."""
-    made = Context(ssl.PROTOCOL_TLS_CLIENT)
+    made = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
     made._sessions = {}
     if requirement.verified and not requirement.fingerprints:
         _trust(made, requirement.ca_file)
@@ -70,7 +70,7 @@ def context(requirement: Requirement) -> Context:
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # older ones are gone, RFC 8996
 
 
-def _trust(made: Context, ca_file: str) -> None:
+def _trust(made: ClientContext, ca_file: str) -> None:
     try:
         if ca_file:
             made.load_verify_locations(ca_file)
@@ -80,7 +80,7 @@ def _trust(made: Context, ca_file: str) -> None:
         raise OSError(f"the CA file {ca_file} cannot be used: {error.strerror or error}") from None
 
 
-def _introduce(made: Context, certificate: str, key: str) -> None:
+def _introduce(made: ClientContext, certificate: str, key: str) -> None:
     """The certificate that we show, with its key, which has to be readable without a password: nobody is there to type it."""
     try:
         made.load_cert_chain(certificate, key or None, password=lambda: "")
@@ -94,7 +94,7 @@ forget = context.cache_clear
 
 def remember(made: ssl.SSLObject | None) -> None:
     """Let the session be resumed; to be called when the host has answered, since it sends behind the handshake what is needed."""
-    if made is not None and isinstance(made.context, Context):
+    if made is not None and isinstance(made.context, ClientContext):
         made.context.remember(made.server_hostname or "", made.session)
 
 

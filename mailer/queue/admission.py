@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from .destination import LOW_WATER
-from .due import ParkedQueue
+from .destination import LOW_WATER, ParkedQueue
 
 if TYPE_CHECKING:
     from .destination import Destination

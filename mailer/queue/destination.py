@@ -8,6 +8,7 @@ forget its failures. Everything here is pure; time comes in as an argument, in s
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..shaping.table import Terms
     from .attempt import Job
-    from .due import ParkedQueue
-    from .newcomers import Guest
 
 NOWHERE = Route("", (), relay=False)
 LOW_WATER = 2  # jobs left in the queue when more messages are read
@@ -41,6 +40,34 @@ class HoldUp(NamedTuple):
     kind: HoldUpKind
     detail: str = ""
     until: float = 0.0
+
+
+class ParkedQueue:
+    """Messages that wait for a destination to have room, in their order; some do `since` that time."""
+
+    __slots__ = ("count", "destination", "ids", "since")
+
+    def __init__(self, destination: Destination, since: float) -> None:
+        self.destination = destination
+        self.since = since
+        self.ids: deque[str] = deque()
+        self.count = 0
+        """How many of `ids` do wait here; the rest has gone meanwhile."""
+
+
+class Guest:
+    """What is counted for one destination: `calls`, since when its sessions do not stand; `sessions` that count for `places`."""
+
+    __slots__ = ("calls", "places", "sessions")
+
+    def __init__(self, places: tuple[str, ...]) -> None:
+        self.places = places
+        self.calls: deque[float] = deque()
+        self.sessions = 0
+
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more."""
+        self.calls = deque(at + seconds for at in self.calls)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,25 +12,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .destination import Destination
+from .destination import ParkedQueue
 
 SPAN = 64.0  # seconds
-
-
-class ParkedQueue:
-    """Messages that wait for a destination to have room, in their order; some do `since` that time."""
-
-    __slots__ = ("count", "destination", "ids", "since")
-
-    def __init__(self, destination: Destination, since: float) -> None:
-        self.destination = destination
-        self.since = since
-        self.ids: deque[str] = deque()
-        self.count = 0
-        """How many of `ids` do wait here; the rest has gone meanwhile."""
 
 
 class DueQueue:

@@ -22,6 +22,8 @@ from collections import Counter, deque
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from .destination import Guest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,21 +37,6 @@ CALLED = 5  # addresses of a way that count: as many as are called in one attemp
 TRUSTED = 10_000  # networks and addresses
 HALF = "half"
 """The crowd of those that wait for a place of the sessions that do not stand yet; the others are called by a network or an address."""
-
-
-class Guest:
-    """What is counted for one destination: `calls`, since when its sessions do not stand; `sessions` that count for `places`."""
-
-    __slots__ = ("calls", "places", "sessions")
-
-    def __init__(self, places: tuple[str, ...]) -> None:
-        self.places = places
-        self.calls: deque[float] = deque()
-        self.sessions = 0
-
-    def move(self, seconds: float) -> None:
-        """The clock was set, and shows so many seconds more."""
-        self.calls = deque(at + seconds for at in self.calls)
 
 
 class Crowd:
