@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.io.notify import notify, reloading, watchdog_seconds
+from mailer.io.component import Chores
+from mailer.io.notify import ServiceManager, notify, reloading, watchdog_seconds
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -68,3 +70,29 @@ def test_how_often_the_manager_wants_a_sign_of_life(
         if value is not None:
             monkeypatch.setenv(name, value)
     assert watchdog_seconds() == seconds
+
+
+def test_a_daemon_says_that_it_is_ready_lives_and_ends(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """READY when it starts, WATCHDOG for as long as it is alive, STOPPING at the end."""
+    monkeypatch.setenv("WATCHDOG_USEC", "2000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    alive = [True] * 3
+
+    async def scenario() -> None:
+        chores = Chores(print, print)
+        service = ServiceManager("delivering", lambda: bool(alive) and alive.pop(), chores)
+        await service.start()
+        chores.begin()
+        async with asyncio.timeout(60):
+            while alive:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        await service.stop(0.0)
+        await chores.stop(0.0)
+
+    asyncio.run(scenario())
+    manager.setblocking(False)
+    said = [manager.recv(1000) for _ in range(5)]
+    assert said == [b"READY=1\nSTATUS=delivering", *[b"WATCHDOG=1"] * 3, b"STOPPING=1\nSTATUS=finishing what is under way"]
+    with pytest.raises(BlockingIOError):
+        manager.recv(1000)
