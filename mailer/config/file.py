@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.problem import Problem
 
 from .kinds import nearest
 from .model import LISTED, NAMED, SECTIONS, TABLES, Config
-from .places import Places
 from .values import LARGEST_FILE, find, given, nowhere, written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from .places import Path
     from .sections import Section
@@ -65,6 +63,13 @@ def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Conf
     """The configuration, or what is wrong with it, by line; `only` as for `config_of`."""
     if len(data) > LARGEST_FILE:
         return None, [Mistake(0, f"this is larger than {LARGEST_FILE} bytes; is it the right file?")]
+    if not data:
+        validation = Validation({}, lambda _: 0)
+        return validation.config(path), validation.problems
+    import tomllib  # which costs more than all else here, and mostly there is no file
+
+    from .places import Places
+
     try:
         text = data.decode()
         raw = tomllib.loads(text)
@@ -76,7 +81,7 @@ def examine(path: str, data: bytes, *, only: Collection[str] = ()) -> tuple[Conf
         return None, [_syntax(str(error), text)]
     if only:  # and what is in no section, which was meant for one
         raw = {name: value for name, value in raw.items() if name in only or not isinstance(value, dict | list)}
-    validation = Validation(raw, Places(text))
+    validation = Validation(raw, Places(text).line)
     return validation.config(path), validation.problems
 
 
@@ -94,11 +99,14 @@ def _syntax(message: str, text: str) -> Mistake:
 
 
 class Validation:
-    """The tables `raw`, read as sections; then `problems` and `lines` are complete. A section that is wrong in itself is None."""
+    """The tables `raw`, which stand where `line` says, read as sections; then `problems` and `lines` are complete.
 
-    def __init__(self, raw: Mapping[str, Any], places: Places) -> None:
+    A section that is wrong in itself is None.
+    """
+
+    def __init__(self, raw: Mapping[str, Any], line: Callable[[Path], int]) -> None:
         self.raw = raw
-        self.line = places.line
+        self.line = line
         self.problems: list[Mistake] = []
         self.lines: dict[str, int] = {}
         self.named: dict[str, dict[str, Any]] = {}

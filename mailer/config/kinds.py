@@ -181,14 +181,17 @@ def _secret_path(value: object) -> str:
 
 def _host(value: object) -> str:
     """A host name, or an IP address with or without brackets. A dot at its end, as Kubernetes has it, falls away: the name is whole."""
-    from ipaddress import ip_address
-
     text = values.text(value)
-    try:
-        return str(ip_address(text.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        refuse_port(text)
-        return values.domain(text.removesuffix("."))
+    bare = text.removeprefix("[").removesuffix("]")
+    if ":" in bare or bare.replace(".", "").isdigit():  # else it is no address, and what knows them need not be loaded
+        from ipaddress import ip_address
+
+        try:
+            return str(ip_address(bare))
+        except ValueError:
+            pass
+    refuse_port(text)
+    return values.domain(text.removesuffix("."))
 
 
 def nearest(name: str, known: Collection[str], form: str = "{}") -> str:

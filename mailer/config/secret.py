@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import signal
 import stat
 import time
 from _thread import allocate_lock
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mailer.io.machine import called
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -187,8 +185,10 @@ def _end() -> None:
 def _kill(process: Popen[bytes], *, own: bool) -> None:
     """Nothing of it is left running, nor of what it has started."""
     if own:
+        from signal import SIGKILL
+
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, SIGKILL)
     process.kill()
     process.wait()
 
@@ -268,6 +268,8 @@ def check_ancestors(spool: str) -> None:
     Each directory above it must belong to us or to root, and others may write it only if it is sticky. Those that are still to be made
     will.
     """
+    from mailer.io.machine import called
+
     path = os.path.dirname(os.path.realpath(spool))
     while True:
         try:
