@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from mailer.mail.delivery_options import Wanted as Wanted
     from mailer.net.oauth import OAuth as OAuth
     from mailer.tlspolicy.requirement import Requirement as Requirement
-    from mailer.transport.endpoint import Login as Login
-    from mailer.transport.endpoint import Timeouts as Timeouts
+    from mailer.transport.route import Login as Login
+    from mailer.transport.route import Timeouts as Timeouts
 
 __version__ = "0.1.0"
 
@@ -69,7 +69,7 @@ _HOMES = {
     "client.sync": "SyncSmtpClient",
     "compose": "Attachment EmailError Link",
     "mail.delivery_options": "Request Wanted",
-    "transport.endpoint": "Login Timeouts",
+    "transport.route": "Login Timeouts",
     "net.oauth": "OAuth",
     "tlspolicy.requirement": "Requirement",
 }

@@ -15,7 +15,7 @@ import trustme
 from mailer import Email, Login, RetrySettings, SmtpClient, SmtpError, SyncSmtpClient, testing
 from mailer.testing import Hang, Moods, Script, Sink, SinkThread, Turn, turns
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Timeouts
+from mailer.transport.route import Timeouts
 
 LATER = """
     # a server that greylists

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint, Timeouts
 from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Timeouts
 from mailer.transport.session import Session
 
 from .lookups import reason

@@ -18,7 +18,9 @@ from mailer.smtp.command import RSET, mail, rcpt
 from mailer.smtp.extension import NONE
 from mailer.smtp.handshake import HANDSHAKE
 from mailer.smtp.reply import HIDDEN, Reply
-from mailer.transport.connection import REACHED, Connection, SessionError
+from mailer.transport.connection import Connection
+from mailer.transport.errors import SessionError
+from mailer.transport.session import REACHED
 
 from .errors import ErrorKind, SmtpTlsError
 from .translate import from_session
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Hop
     from mailer.smtp.command import Command
     from mailer.smtp.extension import Extensions
-    from mailer.transport.connection import Endpoint, Timeouts
+    from mailer.transport.route import Endpoint, Timeouts
     from mailer.transport.session import Session
 
     from .errors import SmtpError

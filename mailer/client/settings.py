@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailer.config.kinds import check_numbers
-from mailer.transport.endpoint import Timeouts
+from mailer.transport.route import Timeouts
 
 from .errors import SmtpConnectionError, SmtpError, SmtpPoolError, SmtpTimeoutError
 

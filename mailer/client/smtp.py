@@ -17,11 +17,11 @@ from mailer.mail.delivery_options import NOTHING, Request
 from mailer.net.happy_eyeballs import FAMILIES
 from mailer.smtp.command import ehlo
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Endpoint, Login, SessionError
-from mailer.transport.errors import NoSession
+from mailer.transport.errors import NoSession, SessionError
 from mailer.transport.exchange import Exchange, Pipeline
 from mailer.transport.lender import Lender
 from mailer.transport.pool import Pool
+from mailer.transport.route import Endpoint, Login
 
 from .batch import Batch
 from .errors import (
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
-    from mailer.transport.connection import Connection, Parcel, Timeouts
+    from mailer.transport.connection import Connection, Parcel
+    from mailer.transport.route import Timeouts
 
     from .hooks import Interceptor
     from .prepare import Mail, PreparedMail

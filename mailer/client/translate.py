@@ -20,7 +20,7 @@ from .errors import KINDS, ErrorKind, SmtpAuthenticationError, SmtpError
 if TYPE_CHECKING:
     from mailer.mail.outcome import Hop, Phase
     from mailer.smtp.reply import AnswerKind, Reply
-    from mailer.transport.connection import Answer
+    from mailer.smtp.transaction import Answer
     from mailer.transport.exchange import Trouble
 
 

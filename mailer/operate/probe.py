@@ -178,8 +178,7 @@ def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
 
 async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
     from mailer.client.probe import probe
-    from mailer.transport.endpoint import Timeouts
-    from mailer.transport.route import Unroutable
+    from mailer.transport.route import Timeouts, Unroutable
 
     try:
         route = await finder_of(config).find("localhost")

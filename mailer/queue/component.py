@@ -24,8 +24,8 @@ from mailer.shaping.sources import NAME as WARMUP
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.spool.files import doorbell
-from mailer.transport.endpoint import Timeouts
 from mailer.transport.pool import Pool
+from mailer.transport.route import Timeouts
 
 from ..transport.courier import TRANSPORTS
 from .clock_step import deferred

@@ -23,8 +23,7 @@ from mailer.mail.ip_filter import allowed
 from mailer.net.oauth import OAuth
 from mailer.smtp.sasl import OAUTH
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint, Login
-from mailer.transport.route import NextHop, Route, Unroutable
+from mailer.transport.route import Endpoint, Login, NextHop, Route, Unroutable
 
 from ..shaping.table import TermsTable
 from .mx import MailHosts, find_hosts

@@ -22,16 +22,13 @@ from mailer.smtp.client import ClientState
 from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction
 
-from .endpoint import Endpoint, Login, Timeouts
-from .errors import SessionError
-from .session import REACHED, Session, reach
+from .route import Endpoint, Timeouts
+from .session import Session
 from .transcript import Transcript
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Phase
     from mailer.smtp.reply import TroubleKind
-
-__all__ = ["REACHED", "Answer", "Connection", "Endpoint", "Login", "Parcel", "SessionError", "Timeouts", "reach"]
 
 IN_A_ROW = 8
 """Blocks of a message that go out while nobody else has a turn, to a peer that takes them as fast as they come."""

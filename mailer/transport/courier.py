@@ -22,8 +22,9 @@ from mailer.mail.outcome import reach
 from mailer.net.aside import REFUSED, portions
 from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply
+from mailer.smtp.transaction import Answer
 
-from .connection import Answer, Parcel
+from .connection import Parcel
 from .errors import SessionError, beside, joined
 from .exchange import too_many, transact
 from .verdict import OUR_LOGIN, answered
@@ -115,9 +116,9 @@ class SmtpCourier:
         self.meaning = meaning
         self._closing: set[asyncio.Task[None]] = set()
 
-    def session(self, stands: Callable[[], None] = _nothing) -> SmtpSession:
+    def session(self, stands: Callable[[], None] = _nothing) -> SmtpCourierSession:
         """A session without a connection yet."""
-        return SmtpSession(self.pool, self.clock, stands, self.meaning)
+        return SmtpCourierSession(self.pool, self.clock, stands, self.meaning)
 
     async def close(self) -> None:
         """Say QUIT to all idle connections."""
@@ -136,7 +137,7 @@ TRANSPORTS: dict[str, Callable[[Pool, SteadyClock, Meaning], Courier]] = {"smtp"
 """What carries the mail, by the name that `Route.transport` has."""
 
 
-class SmtpSession:
+class SmtpCourierSession:
     """Works off one destination's queue; keeps its connection from one job to the next."""
 
     def __init__(self, pool: Pool, clock: SteadyClock, stands: Callable[[], None], meaning: Meaning) -> None:

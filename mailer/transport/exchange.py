@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mailer.mail.outcome import Hop
+    from mailer.smtp.transaction import Answer
 
-    from .connection import Answer, Connection, Parcel
+    from .connection import Connection, Parcel
     from .lender import Lender
 
 MOST_FOLLOWED = 100  # recipients of a message that another one may follow at once; more may need several transactions, RFC 5321 §4.5.3.1.8

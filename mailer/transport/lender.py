@@ -27,8 +27,9 @@ from .errors import NoSession, SessionError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .connection import Connection, Endpoint
+    from .connection import Connection
     from .pool import Pool
+    from .route import Endpoint
 
 ADDRESSES_KEPT = 60.0  # seconds, so that a session from the pool costs no look-up
 

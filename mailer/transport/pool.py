@@ -17,9 +17,10 @@ from collections.abc import Coroutine, Sequence
 from mailer.net.happy_eyeballs import NegativeCache, race
 from mailer.net.stream import Stream
 
-from .connection import Connection, reach
-from .endpoint import Endpoint, Timeouts
+from .connection import Connection
 from .errors import SessionError, furthest
+from .route import Endpoint, Timeouts
+from .session import reach
 
 _Key = tuple[Endpoint, str]
 

@@ -30,8 +30,8 @@ from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import CommandError, ProtocolError, Reply, SessionRefused, Veil
 
 from ..net import tls
-from .endpoint import Endpoint, Timeouts
 from .errors import SessionError, broken, furthest, unreachable
+from .route import Endpoint, Timeouts
 from .transcript import Prologue, Transcript
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mailer import SmtpClient
 from mailer.client.settings import PoolSettings
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.route import Endpoint, Login
 from tests.benchmarks.measure import RECIPIENT, SENDER, figure, message, ratio
 from tests.fakes.processes import wait_until
 from tests.peers.smtpsink import SmtpSink
@@ -231,7 +232,8 @@ def memory(port: int, size: int) -> None:
     script = f"""
 import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from mailer.transport.connection import Connection, Endpoint, Parcel
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.route import Endpoint
 from mailer.tlspolicy.requirement import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():

@@ -20,7 +20,7 @@ from mailer import (
     SmtpPoolError,
 )
 from mailer.sink import Moods, Sink
-from mailer.transport.endpoint import Timeouts
+from mailer.transport.route import Timeouts
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang

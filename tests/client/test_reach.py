@@ -15,7 +15,7 @@ from mailer import (
     SmtpTimeoutError,
 )
 from mailer.sink import Sink
-from mailer.transport.endpoint import Timeouts
+from mailer.transport.route import Timeouts
 from tests.client.outcomes import outcome
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly

@@ -19,7 +19,7 @@ from mailer import (
 )
 from mailer.client.settings import TIMEOUTS
 from mailer.sink import Moods, Sink
-from mailer.transport.endpoint import Timeouts
+from mailer.transport.route import Timeouts
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from mailer import ErrorKind, SmtpAuthenticationError
 from mailer.client.translate import CODES, from_answer, from_session, kind_of
 from mailer.mail.outcome import Hop
 from mailer.smtp.reply import Reply
-from mailer.transport.connection import Answer, SessionError
+from mailer.smtp.transaction import Answer
+from mailer.transport.errors import SessionError
 
 TABLE = """
 421 server_shutdown            yes

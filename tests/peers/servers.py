@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import trustme
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint, Login
+from mailer.transport.route import Endpoint, Login
 from tests.fakes.processes import free_port
 
 from .aio import Aiosmtpd

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.mail.delivery_options import NOTHING, Request, Wanted
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel
+from mailer.smtp.transaction import Answer
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.route import Endpoint
 
 from .letters import letter
 from .matrix import ME, marks, peers

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from mailer.smtp.transaction import Answer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, SessionError
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint
 
 from .letters import LATER, READERS, letter
 from .matrix import KEYWORDS, ME, PEERS, POSTS, auth, peers, rows

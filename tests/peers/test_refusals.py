@@ -11,7 +11,9 @@ from mailer.config.file import config_of
 from mailer.shaping.replies import Reactions
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Timeouts
 from mailer.transport.verdict import judge
 
 from .letters import letter

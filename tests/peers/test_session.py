@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from mailer.smtp.transaction import Answer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Timeouts
 
 from .conftest import Peer
 from .letters import LETTERS, letter

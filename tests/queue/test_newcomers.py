@@ -15,8 +15,7 @@ from mailer.queue.newcomers import PATIENCE, QUICK, places
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.spool.api import Entry
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route
 from tests.fakes.mail import NOW, envelope
 
 from .post import Post, play

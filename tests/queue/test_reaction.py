@@ -14,8 +14,7 @@ from mailer.shaping.replies import Reactions, shipped
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route
 from tests.fakes.mail import outcome
 
 from .post import DAY, HOP, NOW, Post, play

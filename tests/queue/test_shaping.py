@@ -10,8 +10,7 @@ from mailer.shaping.replies import Reactions
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route
 
 from .post import Post, play
 

@@ -12,9 +12,8 @@ from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.connection import Connection
-from mailer.transport.endpoint import Timeouts
 from mailer.transport.errors import SessionError
-from mailer.transport.route import Unroutable
+from mailer.transport.route import Timeouts, Unroutable
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.resolver import FakeResolver
 from tests.peers.nsd import Nsd

@@ -12,8 +12,7 @@ from mailer.config.file import config_of
 from mailer.shaping.sources import DAY, Book, Count, Sources, Wait
 from mailer.shaping.table import TermsTable
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route
 
 MORNING = 20_000 * float(DAY)
 NEW_AND_OLD = """

@@ -20,8 +20,7 @@ from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.endpoint import Endpoint
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route
 
 START = 1_800_000_000.0
 RETRY = (60.0, 300.0, 900.0, 1800.0, 3600.0)

@@ -13,9 +13,8 @@ from mailer.mail.outcome import Outcome
 from mailer.sink import Moods, Sink
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.courier import Load, SmtpCourier
-from mailer.transport.endpoint import Endpoint, Timeouts
 from mailer.transport.pool import Pool
-from mailer.transport.route import NextHop, Route
+from mailer.transport.route import Endpoint, NextHop, Route, Timeouts
 from tests.fakes.mail import BODY, FakeClock, envelope
 
 TIMEOUTS = Timeouts(5, 5, 5, 5, 5, 5, 5, 5, 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mailer.smtp.transaction import Answer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.route import Endpoint, Timeouts
 from tests.fakes import waiting
 from tests.fakes.script import LoopbackServer
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from mailer.smtp.transaction import Answer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
+from mailer.transport.connection import Connection, Parcel
 from mailer.transport.pool import Pool
+from mailer.transport.route import Endpoint, Timeouts
 from tests.fakes import waiting
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script

@@ -13,7 +13,9 @@ from mailer.sink.server import Sink
 from mailer.smtp import sasl
 from mailer.smtp.mechanism import server_end_point
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login, Timeouts
 
 NAME = "mx.example.com"
 CONTENT = b"Subject: x\r\n\r\nhello\r\n"

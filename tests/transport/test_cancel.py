@@ -16,8 +16,9 @@ import trustme
 
 from mailer.sink.server import Sink
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, Timeouts
+from mailer.transport.connection import Connection, Parcel
 from mailer.transport.pool import Pool
+from mailer.transport.route import Endpoint, Login, Timeouts
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 NAME = "mx.example.com"

@@ -14,7 +14,9 @@ from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
 from mailer.smtp import command
 from mailer.tlspolicy.requirement import MX
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer

@@ -14,8 +14,8 @@ from mailer.mail.outcome import NOWHERE, Outcome
 from mailer.mail.problem import Problem
 from mailer.sink import Moods, Sink
 from mailer.transport.courier import SmtpCourier
-from mailer.transport.endpoint import Login
 from mailer.transport.pool import Pool
+from mailer.transport.route import Login
 from tests.fakes.mail import BODY, NOW, FakeClock
 from tests.fakes.script import Script
 from tests.fakes.sockets import closed_port

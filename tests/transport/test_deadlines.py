@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Timeouts
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login, Timeouts
 from tests.fakes import waiting
 from tests.fakes.dialog import HELLO, Dialog, all_dialogs
 from tests.fakes.script import Script

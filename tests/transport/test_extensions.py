@@ -11,8 +11,10 @@ import pytest
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.sink.faults import Moods
 from mailer.sink.server import Received, Sink
+from mailer.smtp.transaction import Answer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Answer, Connection, Endpoint, Parcel, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.route import Endpoint, Timeouts
 
 QUICK = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)
 EIGHT = "Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n".encode()

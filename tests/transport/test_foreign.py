@@ -12,7 +12,9 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login, Timeouts
 from tests.net.conftest import NAME, Certificates
 
 TIMEOUTS = Timeouts(60, 60, 60, 60, 60, 60, 60, 60, 1)

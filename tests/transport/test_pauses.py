@@ -17,7 +17,9 @@ from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
 from mailer.testing import LoopbackServer
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login, Timeouts
 from tests.fakes.pauses import longest_turn
 
 pytestmark = pytest.mark.slow

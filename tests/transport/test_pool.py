@@ -15,8 +15,10 @@ import pytest
 from mailer.mail.cause import Cause
 from mailer.mail.problem import Problem
 from mailer.tlspolicy.requirement import MX, Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
 from mailer.transport.pool import Pool
+from mailer.transport.route import Endpoint, Login, Timeouts
 from tests.fakes import waiting
 from tests.fakes.friendly import Friendly
 

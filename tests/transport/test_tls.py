@@ -13,7 +13,9 @@ import trustme
 
 from mailer.net import tls
 from mailer.tlspolicy.requirement import MX, Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, SessionError, Timeouts
+from mailer.transport.connection import Connection
+from mailer.transport.errors import SessionError
+from mailer.transport.route import Endpoint, Login, Timeouts
 from tests.fakes.dialog import Turn
 from tests.fakes.script import LoopbackServer, Script
 from tests.net.conftest import NAME, Certificates

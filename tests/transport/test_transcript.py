@@ -16,8 +16,10 @@ from mailer.smtp import command
 from mailer.smtp.client import Answered
 from mailer.smtp.reply import Reply
 from mailer.tlspolicy.requirement import Requirement
-from mailer.transport.connection import Connection, Endpoint, Login, Parcel, SessionError, Timeouts
+from mailer.transport.connection import Connection, Parcel
+from mailer.transport.errors import SessionError
 from mailer.transport.pool import Pool
+from mailer.transport.route import Endpoint, Login, Timeouts
 from mailer.transport.transcript import MAX_ENTRIES, MAX_LINES, MAX_TEXT, Prologue, Transcript
 from tests.fakes.dialog import Turn
 from tests.fakes.script import Script
