@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
+from mailer.io.component import Component
 from mailer.mail.principal import unix
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.admit import Terms
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mailer.status.sqlite.writer import StatusWriter
 
 
-class Door:
+class Door(Component):
     """Lets the mail of other users into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
 
     `look` is told of IDs that are new or changed, in the daemon's loop.
@@ -146,7 +147,7 @@ class Door:
         self.tell(Alarm(self.clock.now(), what, detail))
 
 
-class Doorbell:
+class Doorbell(Component):
     """Hears who rings at the spool at `root`, and calls each of `rung` with the IDs. Without one, new mail is found by the next rescan."""
 
     def __init__(self, root: str, rung: Iterable[Callable[[list[str]], None]], alarm: Callable[[str, str], None]) -> None:
@@ -163,11 +164,6 @@ class Doorbell:
             self._alarm("doorbell", f"{error.filename}: {error.strerror}: new mail is found by the rescan (delivery.rescan)")
             return
         asyncio.get_running_loop().add_reader(self._bell, self._hear, self._bell)
-
-    @contextmanager
-    def reload(self, _config: Config) -> Iterator[None]:
-        """Change nothing: none of it is configured."""
-        yield
 
     async def stop(self, _grace: float) -> None:
         """Hear nothing more."""

@@ -17,23 +17,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from mailer.config import Config
 
 
-class Component(Protocol):
-    """One part of the daemon."""
+class Component:
+    """One part of the daemon; what it does not say itself about its beginning, a reload or its end is nothing."""
 
     async def start(self) -> None:
         """Begin. Raises `Problem` where the daemon cannot do without it."""
 
-    def reload(self, config: Config) -> AbstractContextManager[None]:
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:  # noqa: ARG002 -- of those that follow the configuration
         """Entered, make ready what `config` changes, or raise `Problem`; left, take it over; left by an exception, let go of it."""
+        yield
 
     async def stop(self, grace: float) -> None:
         """End what is begun; what is under way has `grace` seconds. No event of its own comes after."""
@@ -47,7 +48,7 @@ class _Chore(NamedTuple):
     what: str
 
 
-class Chores:
+class Chores(Component):
     """What the components do side by side, from `begin` to `stop`. One that ends, or has a bug, ends the daemon.
 
     A disk that fails a chore is told to `trouble`, and memory that runs short to `short`, with words for what could not be done; its
@@ -80,14 +81,6 @@ class Chores:
     def beside(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` once."""
         self._works.append(lambda: self._beside(work))
-
-    async def start(self) -> None:
-        """Wait for `begin`, when all have started."""
-
-    @contextmanager
-    def reload(self, _config: Config) -> Iterator[None]:
-        """Change nothing: how often something is done is asked before each time."""
-        yield
 
     def begin(self) -> None:
         """Begin with all of them."""

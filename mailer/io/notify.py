@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import contextmanager
+
+from .component import Component
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mailer.config import Config
+    from collections.abc import Callable
 
     from .component import Chores
 
@@ -47,7 +46,7 @@ def watchdog_seconds() -> float | None:
     return int(usec) / 2_000_000 if usec.isdecimal() and ours else None
 
 
-class ServiceManager:
+class ServiceManager(Component):
     """What the service manager hears of the daemon: that it is ready, that it lives for as long as `alive` says so, and that it ends.
 
     It starts last and stops first. `status` is for people to read.
@@ -63,11 +62,6 @@ class ServiceManager:
         notify("READY=1", f"STATUS={self._status}")
         if seconds := watchdog_seconds():
             self._chores.every(seconds, lambda: self._alive() and notify("WATCHDOG=1"))
-
-    @contextmanager
-    def reload(self, _config: Config) -> Iterator[None]:
-        """Change nothing: none of it is configured."""
-        yield
 
     async def stop(self, _grace: float) -> None:
         """Say that the end has begun."""

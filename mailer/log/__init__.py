@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.problem import from_os
@@ -155,16 +156,13 @@ class Log:
         return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
 
 
-class LogComponent:
+class LogComponent(Component):
     """Writes `log`, which is open from the beginning: whoever is made after it may have something to tell. Raises `Problem`."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon, apart=True)
         self._clock = clock
         self._use(config, _opened(config))
-
-    async def start(self) -> None:
-        """Go on: the log is open."""
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:

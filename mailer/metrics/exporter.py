@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
+from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .readers import Readers
 
 
-class Exporter:
+class Exporter(Component):
     """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know, where the configuration says."""
 
     def __init__(self, config: Config, counts: Counts, events: Events, scheduler: Scheduler, guard: Invariants, clock: Clock) -> None:

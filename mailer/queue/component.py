@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.bounces import Reports
 from mailer.events import Alarm
+from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
 from mailer.mail.problem import Problem
 from mailer.net import tls
@@ -83,7 +84,7 @@ def shares(limit: int, sessions: int) -> Shares:
     return Shares(most, max(min(FILES, rest - most * (SESSION + IDLE) - questions), 0), questions)
 
 
-class Queue:
+class Queue(Component):
     """The queue manager of one daemon on `spool`, with all that belongs to it.
 
     `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is the database that it writes. `hush`

@@ -8,6 +8,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from mailer.io.component import Component
 from mailer.spool.files import calendar
 from mailer.spool.files.sweep import sweep
 
@@ -39,7 +40,7 @@ class EventRecorder(Protocol):
         """Have all written."""
 
 
-class StatusComponent:
+class StatusComponent(Component):
     """Has the database of `spool` written by `writer`, which `recorder` gives what is told.
 
     What the database has missed is found in the spool: with `once` at the start, else little by little, beside the mail; then the recorder
@@ -73,11 +74,6 @@ class StatusComponent:
         self._chores.beside(lambda: self._tell_missed(known))
         self._chores.every(CHECKPOINT_EVERY, self._make_good)
 
-    @contextmanager
-    def reload(self, _config: Config) -> Iterator[None]:
-        """Change nothing: all about it is of the spool."""
-        yield
-
     async def stop(self, _grace: float) -> None:
         """Write what is left. No event may come after."""
         await self._recorder.close()
@@ -101,7 +97,7 @@ class StatusComponent:
                 begin = time()
 
 
-class Sweep:
+class Sweep(Component):
     """Deletes what is past its time from time to time, in a thread; where no daemon ever runs (`once`), at the end of each pass."""
 
     def __init__(
@@ -124,9 +120,6 @@ class Sweep:
         """Let other times hold from the next sweep on."""
         yield
         self._config = config
-
-    async def stop(self, _grace: float) -> None:
-        """Hold nothing that would have to go."""
 
     async def end_pass(self) -> None:
         """Clear out after a pass. A disk that fails is told."""
