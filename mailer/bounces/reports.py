@@ -1,23 +1,23 @@
 """Reports about mail that was given up, or is late: whether one is due, and what it says.
 
-The engine asks `Reports` before it writes down what became of recipients, and puts what it gets through the one door, `submit`,
+The queue manager asks `Reports` before it writes down what became of recipients, and puts what it gets through the one door, `submit`,
 under the ID that comes with it. Who gets a report:
 
-- The reverse-path of the message (RFC 5321 §6.1), and nobody if that is null. A report has a null reverse-path
+- The reverse-path of the message (RFC 5321 §6.1), and no one if that is null. A report has a null reverse-path
   itself, so a report about a report cannot be, whatever else goes wrong.
 - Also the sender of mail that says ``Auto-Submitted: auto-generated``. RFC 3834 §2 keeps responders from
-  answering such mail; a delivery report is no answer, and cron's mail carries that field: without a report,
-  nobody would learn that the nightly mail no longer arrives.
+  answering such mail; a delivery report is no answer, and cron's mail carries that field: only a report says that the nightly mail no
+  longer arrives.
 - For recipients that were refused or whose time is up, unless the sender asked not to be told of them (``NOTIFY``, RFC 3461
-  §4.1). Not for those that an operator cancelled: whoever does that knows.
+  §4.1). Not for those that an operator cancelled, who knows.
 - For recipients whose mail was taken by a host that knows no reports, where the sender asked for ``SUCCESS``.
 - For recipients that are late, once a message: where the operator wants that, after `LATE` where the sender asked for it, and where
   mail waits for something of ours for longer than it may take otherwise.
 
 One report is about all recipients that an attempt gave up, however many causes there are: it groups them.
 
-The ID of a report follows from the message, the kind and the recipients. When a crash makes the engine fail
-the same recipients again, it makes the same ID, and the spool keeps one message of a name.
+The ID of a report follows from the message, the kind and the recipients. When the same recipients fail
+again after a crash, the ID is the same, and the spool keeps one message of a name.
 
 A `Quota` counts the reports that one sender gets in an hour, and all senders together. A program that sends ten thousand messages to
 addresses that are gone must not get ten thousand reports, nor must the one whose address it forged; nor must ten thousand forged ones
@@ -70,7 +70,7 @@ def report_id(id: str, kind: str, recipients: Iterable[int]) -> str:
 
 
 def asked_of(envelope: Envelope) -> Request:
-    """What the sender asked for; nothing where a file that somebody else wrote asks for what nobody can."""
+    """What the sender asked for; nothing where the file, which another program may have written, asks for what cannot be."""
     try:
         return Request.read(envelope.options) if envelope.options else NOTHING
     except ValueError:
@@ -173,7 +173,7 @@ class Reports:
         return self._write(entry, outcomes, "delayed", content, until)
 
     def warning_id(self, id: str) -> str:
-        """The ID of the warning about message `id`: there is one, whoever is late."""
+        """The ID of the warning about message `id`: there is one, for all recipients that are late."""
         return report_id(id, "delayed", ())
 
     def _write(self, entry: Entry, outcomes: Sequence[Outcome], kind: Kind, content: bytes, until: float = 0.0) -> Report:
@@ -207,7 +207,7 @@ class Quota:
         self._lock = Lock()
 
     def take(self, sender: str, limit: int, now: float) -> int:
-        """Ask for one report to `sender` at `now` (seconds): 0, or how many were refused within his hour, with this one."""
+        """Ask for one report to `sender` at `now` (seconds): 0, or how many were refused within the sender's hour, with this one."""
         with self._lock:
             name = sender.lower()
             began, count = self._hours.pop(name, (now, 0))
@@ -227,7 +227,7 @@ class Quota:
                 self._hours[sender.lower()] = (began, count - 1)
 
     def _make_room(self, now: float) -> None:
-        """Forget whose hour is over; if that is nobody, who has asked for nothing for the longest time."""
+        """Forget the senders whose hour is over; if there are none, who has asked for nothing for the longest time."""
         if len(self._hours) < self.senders:
             return
         self._hours = {name: hour for name, hour in self._hours.items() if 0 <= now - hour[0] < HOUR}

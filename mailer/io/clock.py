@@ -1,9 +1,9 @@
-"""The time of day, handed in: whoever needs it gets a `Clock`, so that a test decides what time it is.
+"""The time of day, handed in: what needs it gets a `Clock`, so that a test decides what time it is.
 
-Time is two clocks. When something is due is wall time, which somebody may set at any moment: a machine without a battery wakes up
-years ago and is put right a minute later. What was waited is measured by a clock that nobody sets. `SystemClock` is both: it tells
+Time is two clocks. When something is due is wall time, which may be set at any moment: a machine without a battery wakes up
+years ago and is put right a minute later. What was waited is measured by a clock that cannot be set. `SystemClock` is both: it tells
 wall time, read off the steady clock and the difference between the two as it was at the last `check`. So time only goes on between
-two checks, however the wall clock is set meanwhile; and whoever checks is told by how much it was, and can move what waits.
+two checks, however the wall clock is set meanwhile; and a check says by how much it was, so that what waits can be moved.
 """
 
 from __future__ import annotations

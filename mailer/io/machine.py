@@ -1,4 +1,4 @@
-"""Names, addresses and users of this machine. Nobody is asked: no DNS, no network.
+"""Names, addresses and users of this machine, found without DNS or network.
 
 A machine has many names. The kernel knows one, hostname(5) and hosts(5) more, and all of them know ``localhost``; programs write mail from
 and to any of these. One name is what it is called in mail (``mailer.hostname``, `hostname` where none is configured); the others mean
@@ -35,7 +35,7 @@ NOBODYS = ("192.0.2.1", "2001:db8::1")
 
 
 def hostname() -> str:
-    """What this machine calls itself in mail where nobody has said: with a domain if it knows one, never asked of the DNS."""
+    """What this machine calls itself in mail where none is configured: with a domain if it knows one, never asked of the DNS."""
     name = os.uname().nodename
     if "." not in name:
         listed = _etc_hostname()
@@ -180,7 +180,7 @@ def _binds(ip: str) -> bool:
 
 
 def called(uid: int) -> str:
-    """What people call user `uid`: ``anna (user 1000)``; ``user 1000`` where nobody has named it."""
+    """What people call user `uid`: ``anna (user 1000)``; ``user 1000`` where it has no name."""
     import pwd
 
     try:

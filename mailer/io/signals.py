@@ -20,7 +20,7 @@ NAMES: dict[int, str] = {SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGTERM: "SIGTERM"}
 
 
 class Handled:
-    """Within it, `handler` has the three signals, except those that our caller has set to be ignored."""
+    """A context manager: within it, `handler` has the three signals, except those that the program's caller has set to be ignored."""
 
     def __init__(self, handler: Callable[[int, object], None] | int) -> None:
         self.handler = handler
@@ -40,7 +40,7 @@ class Handled:
 
 
 def refusing(doing: str) -> Handled:
-    """Within it, SIGINT, SIGTERM and SIGHUP raise a `Problem` (try-again) that says what was going on."""
+    """A context manager: within it, SIGINT, SIGTERM and SIGHUP raise a `Problem` (try-again) that says what was going on."""
 
     def handler(number: int, _frame: object) -> None:
         raise Problem(f"{NAMES[number]} while {doing}; nothing was queued", "try-again")
@@ -49,7 +49,7 @@ def refusing(doing: str) -> Handled:
 
 
 def deaf() -> Handled:
-    """Within it, the same signals are ignored: a message is put in milliseconds, and then it is put."""
+    """A context manager: within it, the three signals are ignored, for a message is put in milliseconds, and then it is put."""
     return Handled(SIG_IGN)
 
 
@@ -90,7 +90,7 @@ class _Hangup:
         signal(SIGHUP, self._heard)
 
     def listen(self, listener: Callable[[], object] | None) -> None:
-        """Let `listener` be called for each, from a signal handler; with None, nobody."""
+        """Let `listener` be called for each, from a signal handler; None is no listener."""
         self._listener = listener
         if self._noted and listener is not None:
             self._noted = False

@@ -50,7 +50,7 @@ class Log:
     """A listener that writes to `stream`. `level` is the least important level that is written.
 
     With `later`, which puts off a call for a moment, all lines of that moment are one write. With `apart`, a thread writes: then
-    nothing here waits for whoever reads the log.
+    nothing here waits for the reader of the log.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Log:
 
 
 class LogComponent(Component):
-    """Writes `log`, which is open from the beginning: whoever is made after it may have something to tell. Raises `Problem`."""
+    """Writes `log`, which is open from the beginning, as what is made after it may have something to tell. Raises `Problem`."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon, apart=True)
@@ -166,7 +166,7 @@ class LogComponent(Component):
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Open it anew, even where it is the same file, as whoever rotates it expects. One that cannot be opened is refused."""
+        """Open it anew, even where it is the same file, as logrotate(8) expects. One that cannot be opened is refused."""
         stream = _opened(config)
         try:
             yield
@@ -258,7 +258,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     Alarm: ("error", _alarm),
     Daemon: ("info", _daemon),
 }
-"""Each event's level, and what makes its line. An event of which nobody said how is a bug, and told as one."""
+"""Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""
 
 OUTCOMES: Final = {"delivered": "info", "cancel": "info", "defer": "warning"}
 """The level of an outcome by its verdict; the others are errors."""

@@ -1,4 +1,4 @@
-"""The hand that writes the log: a thread, so that whoever reads it slowly, or not at all, stops nothing but the log.
+"""The thread that writes the log, so that a reader who is slow, or not there, stops nothing but the log.
 
 A log may be a pipe whose reader sleeps, a FIFO that nobody has opened, a terminal that was stopped, a disk that is full. What cannot
 be written waits in order, up to `MOST` characters; what comes then is counted and let go. When the log takes lines again, it is

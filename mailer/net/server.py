@@ -34,7 +34,8 @@ What is guaranteed:
 - **The end.** What a server has written when it returns has `LINGER` seconds to leave; when it raises or is cut off, the connection is
   closed at once. `close` stops listening, cancels at once the servers that are `idle` (they wait for the next command, and owe nothing)
   and each that becomes so, lets those in the middle of something go on for `grace` seconds, cancels the rest, and returns when nothing
-  is left: no task, no socket. Who is cancelled may still write a last word before he lets the cancellation through.
+  is left: no task, no socket. A server that is cancelled may still write a last word before it lets the
+  cancellation through.
 
 PROXY, where a client's address comes in its first line, belongs between accepting and `Peer`: the limits have to hold for the client.
 """
