@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """One call of `SmtpClient.send_batch`.
+    """The messages of one call of `SmtpClient.send_batch`.
 
     `send` sends a message on a pipeline, as what was prepared of it if there is something; `ready` prepares what may go
     at once, or says None. Both raise what is wrong with the message.

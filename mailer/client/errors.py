@@ -193,7 +193,7 @@ class SmtpCancelledError(SmtpError):
 
 
 class About(NamedTuple):
-    """What holds for a kind."""
+    """What holds for a kind: the class of its errors, whether it is worth trying again, and how bad it is."""
 
     error: type[SmtpError]
     retryable: bool
@@ -325,5 +325,5 @@ class PoolStatus:
 
     @property
     def total(self) -> int:
-        """All that are open or being opened."""
+        """How many are open or being opened."""
         return self.idle + self.in_use

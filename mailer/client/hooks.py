@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Interceptor:
-    """Does nothing; override what you need."""
+    """What a program wants done before and after each message. This one does nothing; override what you need."""
 
     async def before_send(self, mail: Mail) -> Mail:
         """Return what is to be sent: `mail`, changed or not, or another. An `SmtpError` that is raised here refuses it."""
         return mail
 
     async def after_send(self, mail: Mail, result: SendResult) -> None:
-        """The server has taken it."""
+        """The server has taken `mail`."""
 
     async def on_error(self, mail: Mail, error: SmtpError) -> None:
         """The mail was not sent, because of `error`."""
@@ -40,13 +40,13 @@ class Hooks:
         return bool(self._all)
 
     async def before(self, mail: Mail) -> Mail:
-        """What the last one makes of it."""
+        """`mail` as one interceptor after the other changes it. Raises what they raise."""
         for hook in self._all:
             mail = await hook.before_send(mail)
         return mail
 
     async def after(self, mail: Mail, result: SendResult) -> None:
-        """Tell all."""
+        """Tell all interceptors that the server has taken `mail`. Raises nothing."""
         for hook in reversed(self._all):
             try:
                 await hook.after_send(mail, result)
@@ -54,7 +54,7 @@ class Hooks:
                 _report(hook, error)
 
     async def failed(self, mail: Mail, error: SmtpError) -> None:
-        """Tell all."""
+        """Tell all interceptors that `mail` was not sent. Raises nothing."""
         for hook in reversed(self._all):
             try:
                 await hook.on_error(mail, error)

@@ -106,7 +106,7 @@ class RateLimitSettings:
 
     @property
     def patience(self) -> float:
-        """How long a message may wait for its turn."""
+        """For how many seconds a message or a new connection may wait for its turn."""
         return {REJECT: 0.0, WAIT: float("inf"), WAIT_WITH_TIMEOUT: self.timeout}[self.on_limit]
 
 

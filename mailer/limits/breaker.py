@@ -1,9 +1,11 @@
-"""The breaker: whether a destination is worth calling. Closed, open until a time, then one message decides.
+"""Breakers: whether a destination, or a server, is worth calling. Closed, open until a time, then one message decides.
 
-It opens when `threshold` attempts in a row have found no host that would talk, and when these are a whole cohort: as many as
-there may be sessions at once. Twenty sessions that all run into the same moment are one piece of news, not twenty. It stays open
-for `first` seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
-nothing new. An operator may know better: at his word one message finds out at once. Time comes in as an argument, in seconds.
+That of the daemon (`Breaker`) opens when `threshold` attempts in a row have found no host that would talk, and when these are a whole
+cohort: as many as there may be sessions at once. Twenty sessions that all run into the same moment are one piece of news, not twenty. It
+stays open for `first` seconds, twice as long each time, at most `longest`. What was under way when it opened, and fails too, says
+nothing new. An operator may know better: at his word one message finds out at once.
+
+That of a program (`CircuitBreaker`) is as its specification has it. Time comes in as an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Breaker:
-    """What the attempts of late have taught."""
+    """What the attempts of late have taught about one destination."""
 
     threshold: int = 3
     first: float = 60.0
@@ -39,7 +41,7 @@ class Breaker:
         return not self.open_until or (now >= self.open_until and running == 0)
 
     def succeeded(self) -> bool:
-        """A host talked to us: closed. Whether it was open before."""
+        """Note that a host talked to us: closed. Returns whether it was open before."""
         if not self.failures:
             return False
         was_open = bool(self.open_until)
@@ -47,7 +49,7 @@ class Breaker:
         return was_open
 
     def failed(self, now: float, reason: str, cohort: float = 1.0) -> None:
-        """No host of it would talk to one of a `cohort` of sessions."""
+        """Note that no host would talk to one of a `cohort` of sessions."""
         self.reason = reason
         if self.is_open(now):
             return
@@ -87,7 +89,7 @@ class Breaker:
 
 
 class CircuitBreaker:
-    """The one of [002] §7.1.2, for one server.
+    """The breaker of [002] §7.1.2, for one server.
 
     It opens after `threshold` failures in a row within `window` seconds, lets one send at a time find out after `recovery` seconds, and
     closes after `successes` of those; one failure opens it again. A send asks `blocked`, takes a ticket with `enter`, and hands it back
@@ -123,12 +125,12 @@ class CircuitBreaker:
         return self._recovery if self._probing else 0.0
 
     def enter(self) -> int:
-        """A send goes; returns its ticket."""
+        """Let a send go; returns its ticket."""
         self._probing = self._open_until is not None
         return self._era
 
     def succeeded(self, ticket: int) -> None:
-        """The server did its part, whatever it thinks of the message."""
+        """Note that the server did its part, whatever it thinks of the message."""
         if ticket != self._era:
             return
         self._failures.clear()
@@ -139,7 +141,7 @@ class CircuitBreaker:
                 self._turn(None)
 
     def failed(self, ticket: int, now: float) -> None:
-        """The server did not."""
+        """Note that the server did not do its part."""
         if ticket != self._era or not self._enabled:
             return
         self._failures.append(now)
@@ -148,7 +150,7 @@ class CircuitBreaker:
             self._turn(now + self._recovery)
 
     def left(self, ticket: int) -> None:
-        """Nothing was learned."""
+        """Note that nothing was learned."""
         if ticket == self._era:
             self._probing = False
 

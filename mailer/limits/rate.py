@@ -133,7 +133,7 @@ class TokenBucket:
         return wait
 
     def give_back(self) -> None:
-        """A turn that was reserved is not used."""
+        """Give back a turn that was reserved and is not used."""
         self._tokens += 1.0
 
     async def turn(self, now: float, patience: float, sleep: Callable[[float], Awaitable[bool]]) -> bool:

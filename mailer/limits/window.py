@@ -28,7 +28,7 @@ class Window:
         self.start = self.start or int(self.size)
 
     def succeeded(self) -> bool:
-        """A message went through; whether there is room for one more session now."""
+        """Note that a message went through; returns whether there is room for one more session now."""
         size = self.size
         if size >= self.cap:
             return False
@@ -40,7 +40,7 @@ class Window:
         return True
 
     def failed(self) -> None:
-        """A host refused to talk or broke off."""
+        """Note that a host refused to talk or broke off."""
         self.spent -= 1 / self.size
         self.gained = 0.0
         if self.spent < -1e-9:
@@ -53,6 +53,6 @@ class Window:
         self.gained = self.spent = 0.0
 
     def limit(self, start: int, cap: int) -> None:
-        """Other limits hold from now on."""
+        """Let other limits hold from now on."""
         self.start, self.cap = start, cap
         self.size = min(self.size, cap)

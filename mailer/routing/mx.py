@@ -66,17 +66,17 @@ class MailHosts:
 
 
 class Lookup(Protocol):
-    """What is asked of the DNS: `net.dns.Resolver`."""
+    """What is asked of the DNS: `mailer.net.dns.Resolver`. Each raises `DnsTrouble`, of which `NotFound` is one."""
 
     @property
     def search(self) -> Sequence[str]:
         """The search domains of this machine, for hosts that its operator names."""
 
     async def mx(self, domain: str) -> list[tuple[int, str]]:
-        """The MX records, best first."""
+        """The MX records of `domain`, best first: (preference, host)."""
 
     async def addresses(self, host: str) -> list[str]:
-        """The addresses."""
+        """The addresses of `host`, in the order to call them."""
 
 
 class RelayHost(Protocol):
@@ -199,7 +199,7 @@ class Exchangers:
         self.troubles: list[DnsTrouble] = []
 
     async def find(self) -> MailHosts:
-        """All of RFC 5321 §5.1. Raises `Unroutable`."""
+        """The hosts to try, in order. Raises `Unroutable`. RFC 5321 §5.1"""
         records = self._before_us(await self._records())
         ordered = self._ordered(records)
         found = self._not_ours(ordered, await self._look_up([host for _, host in ordered[:MAX_EXCHANGERS]]))
@@ -310,7 +310,7 @@ def is_localhost(host: str) -> bool:
 
 
 def for_now(trouble: DnsTrouble, prefix: str = "") -> Unroutable:
-    """The DNS cannot say: mail waits."""
+    """The trouble that the DNS cannot say: mail waits."""
     return Unroutable(451, "4.4.3", f"{prefix}{trouble}", "defer", Cause.OFFLINE if isinstance(trouble, Offline) else Cause.DNS)
 
 
@@ -321,7 +321,7 @@ def comes_back(domain: str) -> Unroutable:
 
 
 def refused(domain: str, addresses: list[str]) -> Unroutable:
-    """The DNS leads only to where mail for others must not go."""
+    """The trouble that the DNS leads only to where mail for others must not go."""
     shown = ", ".join(addresses[:3])
     text = f"mail for {domain} leads to {shown}, which nobody outside can reach: it needs a route to a relay, or delivery.allow_private"
     return Unroutable(550, "5.4.4", text, "fail", Cause.PRIVATE)

@@ -94,10 +94,10 @@ class Courier(Protocol):
     """One way of taking mail somewhere."""
 
     def session(self, stands: Callable[[], None]) -> CourierSession:
-        """Begin to work; as many at a time as the scheduler allows. `stands` is called whenever there is a connection that takes mail."""
+        """A session that works off jobs. `stands` is called whenever there is a connection that takes mail."""
 
     def change(self, pool: Pool, meaning: Meaning) -> None:
-        """What it was made of is another now, by a reload."""
+        """Go on with another `pool` and `meaning` than it was made of, after a reload."""
 
     async def close(self) -> None:
         """End everything politely."""
@@ -108,7 +108,7 @@ def _nothing() -> None:
 
 
 class SmtpCourier:
-    """Delivers by SMTP on connections of `pool`; `meaning` knows what a refusal means."""
+    """The courier that delivers by SMTP, or LMTP, on connections of `pool`; `meaning` knows what a refusal means."""
 
     def __init__(self, pool: Pool, clock: SteadyClock, meaning: Meaning = lambda *_: None) -> None:
         self.pool = pool
@@ -138,7 +138,7 @@ TRANSPORTS: dict[str, Callable[[Pool, SteadyClock, Meaning], Courier]] = {"smtp"
 
 
 class SmtpCourierSession:
-    """Works off one destination's queue; keeps its connection from one job to the next."""
+    """A session that works off one destination's queue, and keeps its connection from one job to the next."""
 
     def __init__(self, pool: Pool, clock: SteadyClock, stands: Callable[[], None], meaning: Meaning) -> None:
         self.pool = pool

@@ -163,12 +163,12 @@ class Pipeline:
         return None
 
     def settle(self) -> None:
-        """The transaction is over: the session is kept if it expects the next message, else it is anybody's."""
+        """End a transaction: the session is kept if it expects the next message, else it is anybody's."""
         if self._connection is not None and not (self._connection.expecting and self._connection.usable):
             self.drop()
 
     def drop(self) -> None:
-        """Nothing comes of what was promised; the pool does not keep a session that still expects it."""
+        """Give the session back, and nothing comes of what was promised; the pool does not keep a session that still expects it."""
         connection, self._connection, self._promised = self._connection, None, None
         if connection is not None:
             self._lender.give_back(connection)

@@ -35,7 +35,7 @@ ADDRESSES_KEPT = 60.0  # seconds, so that a session from the pool costs no look-
 
 
 class Lender:
-    """For one endpoint and one event loop. `admit` is awaited before a new connection is made, and may raise what a send then raises."""
+    """The sessions with one endpoint, in one event loop. `admit` is awaited before a new connection is made, and what it raises is raised."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class HostAddresses:
         self._until = 0.0
 
     async def find(self) -> list[str]:
-        """In the order to try them, RFC 6724. Raises `SessionError`, of the phase ``dns``."""
+        """The addresses, in the order to try them (RFC 6724). Raises `SessionError`, of the phase ``dns``."""
         loop = asyncio.get_running_loop()
         if not self._known or loop.time() >= self._until:
             self._known = _literal(self._host) or self._ours(await self._look_up())

@@ -1,7 +1,8 @@
 """Sessions that wait for the next message, so that it need not wait for one.
 
 `lend` gives a session that nobody else has: a waiting one with an equal `Endpoint`, else a new one. `give_back`
-takes it again. How many there may be is not decided here but by whoever lends (`mailer.queue`).
+takes it again. How many there may be is decided by whoever lends: the queue's
+scheduler, or a program's `lender`.
 
 A session is reused while it is `usable` and younger than `lifetime` seconds, whatever the number of its messages: a limit
 by count makes the slowest host of a domain collect all connections. One that waited for `idle` seconds takes its leave, and so
@@ -26,7 +27,7 @@ _Key = tuple[Endpoint, str]
 
 
 class Pool:
-    """For one event loop."""
+    """The sessions of one event loop that wait for their next message."""
 
     def __init__(self, timeouts: Timeouts | None = None, *, idle: float = 20.0, lifetime: float = 300.0, most: int = 100) -> None:
         """`idle` and `lifetime` are seconds; of `most` sessions half may wait at once, and half take their leave."""

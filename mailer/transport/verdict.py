@@ -182,27 +182,27 @@ def answered(
 
 
 def paused(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
-    """An operator lets the destination wait: no attempt. RFC 3463 §3.4: system not accepting network messages"""
+    """Outcomes while an operator lets the destination wait: no attempt. RFC 3463 §3.4: system not accepting network messages"""
     return _not_tried(recipients, "4.3.2", why, now, due, Cause.PAUSED)
 
 
 def congested(recipients: Iterable[int], now: float, due: float) -> list[Outcome]:
-    """The destination has its share of the memory: no attempt. RFC 3463 §3.5: congestion"""
+    """Outcomes where the destination has its share of the memory: no attempt. RFC 3463 §3.5: congestion"""
     return _not_tried(recipients, "4.4.5", "much mail waits for the same destination", now, due, Cause.CONGESTED)
 
 
 def source_exhausted(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
-    """No address of ours may send there now: no attempt. RFC 3463 §3.5: congestion"""
+    """Outcomes where no address of ours may send there now: no attempt. RFC 3463 §3.5: congestion"""
     return _not_tried(recipients, "4.4.5", why, now, due, Cause.SOURCE_EXHAUSTED)
 
 
 def suspended(recipients: Iterable[int], why: str, now: float, due: float, *, ours: bool = False) -> list[Outcome]:
-    """A rule lets the destination rest because of what it said: no attempt; `ours`: it is our fault. RFC 3463 §3.5: no answer from host"""
+    """Outcomes while a rule lets the destination rest: no attempt; `ours`: it is our fault. RFC 3463 §3.5: no answer from host"""
     return _not_tried(recipients, "4.4.1", why, now, due, Cause.SUSPENDED, scope="us" if ours else "destination")
 
 
 def breaker_open(recipients: Iterable[int], why: str, now: float, due: float, *, ours: bool = False, besides: str = "") -> list[Outcome]:
-    """The destination did not answer repeatedly, or because of `ours`: no attempt. RFC 3463 §3.5: no answer from host"""
+    """Outcomes while the breaker is open, for hosts that did not answer, or for `ours`: no attempt. RFC 3463 §3.5: no answer from host"""
     outcomes = _not_tried(recipients, "4.4.1", why, now, due, Cause.BREAKER, scope="us" if ours else "destination")
     return [outcome._replace(besides=besides) for outcome in outcomes] if besides else outcomes
 
@@ -222,12 +222,12 @@ def unroutable(recipients: Iterable[int], trouble: Unroutable, now: float, due: 
 
 
 def loop(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
-    """The message goes round in circles. RFC 3463 §3.5: routing loop detected"""
+    """Outcomes of a message that goes round in circles. RFC 3463 §3.5: routing loop detected"""
     return _ours(recipients, "fail", "message", 554, "5.4.6", text, "", Cause.LOOP, now=now)
 
 
 def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
-    """What was to be there by now or to come back (RFC 2852 §4.2): no attempt. RFC 3463 §3.5: delivery time expired"""
+    """Outcomes of what was to be there by now or to come back (RFC 2852 §4.2): no attempt. RFC 3463 §3.5: delivery time expired"""
     text = "the time is up in which the sender wanted it delivered"
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
 
@@ -242,7 +242,7 @@ def unsigned(recipients: Iterable[int], text: str, now: float) -> list[Outcome]:
 
 
 def stuck(recipients: Iterable[int], why: str, phase: Phase, now: float) -> list[Outcome]:
-    """The attempt made no progress in `phase`, and was broken off. RFC 3463 §3.5: bad connection"""
+    """Outcomes of an attempt that made no progress in `phase`, and was broken off. RFC 3463 §3.5: bad connection"""
     return _ours(recipients, "defer", "host", 451, "4.4.2", f"broken off: {why}", phase, Cause.STUCK, now=now)
 
 
@@ -253,7 +253,7 @@ def short_of_memory(recipients: Iterable[int], phase: Phase, now: float, due: fl
 
 
 def bug(recipients: Iterable[int], error: Exception, phase: Phase, now: float) -> list[Outcome]:
-    """An error in this program. RFC 3463 §3.4: other mail system status"""
+    """Outcomes of an error in this program. RFC 3463 §3.4: other mail system status"""
     text = f"an error in mailer: {type(error).__name__}: {error}"
     return _ours(recipients, "defer", "message", 451, "4.3.0", text, phase, Cause.BUG, now=now)
 
@@ -262,12 +262,12 @@ def bug(recipients: Iterable[int], error: Exception, phase: Phase, now: float) -
 
 
 def offline(outcomes: Iterable[Outcome], due: float) -> list[Outcome]:
-    """No connection could be begun because this machine has no network: no attempt."""
+    """`outcomes` where no connection could be begun because this machine has no network: no attempt."""
     return [outcome._replace(scope="us", counts=False, due=due, cause=Cause.OFFLINE) for outcome in outcomes]
 
 
 def short_of_descriptors(outcomes: Iterable[Outcome], due: float) -> list[Outcome]:
-    """No connection could be begun because this machine lacks what one needs: no attempt, and no host was called."""
+    """`outcomes` where no connection could be begun because this machine lacks what one needs: no attempt, and no host was called."""
     return [outcome._replace(counts=False, due=due, phase="", hop=NOWHERE, trace=None) for outcome in outcomes]
 
 
