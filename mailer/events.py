@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Event:
-    """Something happened at `at` (seconds since the epoch)."""
+    """An event: something happened at `at` (seconds since the epoch)."""
 
     name: ClassVar[str] = "event"
     at: float
@@ -46,7 +46,10 @@ class Tried(Event):
 
 @dataclass(slots=True)
 class Settled(Event):
-    """The attempt is over. `status` is sent, deferred, failed, expired or cancelled; `due` is the next try or 0.0."""
+    """The attempt is over.
+
+    `status` is sent, deferred, failed, expired or cancelled; `due` is the next try (seconds since the epoch) or 0.0.
+    """
 
     name: ClassVar[str] = "settled"
     entry: Entry

@@ -90,7 +90,7 @@ class Report(NamedTuple):
 
 
 class Reports:
-    """Writes the reports of this host: `hostname` as it is known to others, `postmaster` their author.
+    """The writer of the reports of this host: `hostname` as it is known to others, `postmaster` their author.
 
     With `full`, a report returns the whole message where it may, else its header; what the sender asked for goes before that
     (``RET``, RFC 3461 §4.3). `enabled` is the operator's word: without it there are none. `delay_warning` is the age in
@@ -197,7 +197,7 @@ class Reports:
 
 
 class Quota:
-    """Counts reports by sender, of at most `senders` at a time. Used from several threads."""
+    """A quota of reports by sender, of at most `senders` at a time. Used from several threads."""
 
     def __init__(self, senders: int = 10_000) -> None:
         self.senders = senders

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """One line for each message, in the order of the batch, and how far it is."""
+    """What is told of a batch: one line for each message, in order, and how far it is."""
 
     def __init__(self, given: Given, total: int) -> None:
         self.json = given.flag("--json")
@@ -34,7 +34,7 @@ class Tally:
 
     @property
     def number(self) -> int:
-        """Of the message that was told last, from 1."""
+        """The number of the message that was told last, from 1."""
         return self.good + self.bad
 
     def told(self, taken: batch.Taken) -> None:
@@ -66,7 +66,7 @@ class Tally:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """The last word, for a person."""
+        """Print the last word, for a person."""
         if self._bar:
             sys.stderr.write("\r\x1b[K")
         if not self.quiet and (self._bar or self.bad):
@@ -74,7 +74,7 @@ class Tally:
 
 
 def bar(read: int, total: int, width: int = 30) -> str:
-    """How much of it is done; nothing where nobody knows."""
+    """A bar that shows how much of a batch is done; empty where that is not known."""
     if not total:
         return ""
     part = min(read / total, 1.0)
@@ -86,7 +86,7 @@ def _note(text: str) -> None:
 
 
 def run(given: Given, settings: SubmissionSettings) -> int:
-    """Send them all; 65 if some were refused."""
+    """Send all messages of the batch; 65 if some were refused."""
     path, recipients = _path(given)
     wishes = bundle.Wishes(
         settings.max_message_size,

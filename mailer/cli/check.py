@@ -24,7 +24,7 @@ STYLES = {"pass": "good", "warn": "wait", "fail": "bad"}
 
 
 def run(given: Given) -> int:
-    """Look, tell, and say by the exit code how bad it is."""
+    """Check the domains, print what is found, and say by the exit code how bad it is."""
     from mailer.check.examine import domains_of, examine
     from mailer.check.finding import worst
     from mailer.config import load

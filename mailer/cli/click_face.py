@@ -155,11 +155,11 @@ class ClickGroup(click.Group):
             raise self.unknown(error.option_name) from None
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's interface
-        """What there is."""
+        """Write the help of the group: its commands."""
         formatter.write(self.page())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """The names that begin so, without a look at the commands themselves."""
+        """The names that begin with `incomplete`, without a look at the commands themselves."""
         found = [CompletionItem(name, help=about) for name, about in self.summaries.items() if name.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
@@ -208,7 +208,7 @@ class ClickCommand(click.Command):
         return Given(self.declared, values, [*operands] if isinstance(operands, tuple) else [])
 
     def invoke(self, ctx: click.Context) -> int:
-        """Do it, or say what it does. Raises `Problem` (64) for what is more than the command takes."""
+        """Run the command, or print its help. Raises `Problem` (64) for what is more than the command takes."""
         given = self.given(ctx.params)
         if given.flag(HELP.key):
             return _say(ctx.get_help())
@@ -256,7 +256,7 @@ class ClickOption(click.Option):
         self.opts = names
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """The values that begin so."""
+        """The values of the option that begin with `incomplete`."""
         return _offered(ctx, self.declared.metavar, self.declared.words, incomplete)
 
 

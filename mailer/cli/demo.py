@@ -36,7 +36,7 @@ class _Over(Exception):
 
 
 def run(given: Given) -> int:
-    """Show it; 0 only if everything happened that was to happen."""
+    """Show the demonstration; 0 only if everything happened that was to happen."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # end as with Ctrl-C, and end what was started
         signal.signal(number, signal.default_int_handler)
     with Demo(given.path("--keep") or tempfile.mkdtemp(prefix="mailer-demo-")) as demo:

@@ -30,7 +30,7 @@ BREAKERS = {"closed": "good", "half-open": "wait", "open": "bad"}
 
 
 class Destinations:
-    """The question, asked anew with each `view`."""
+    """The question about destinations, asked anew with each `view`."""
 
     def __init__(self, given: Given) -> None:
         self.by = given.text("--by") or "destination"

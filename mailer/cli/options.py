@@ -110,7 +110,7 @@ class Given:
         return name in self.values
 
     def count(self, name: str) -> int:
-        """How often it was given."""
+        """How often the option was given."""
         return len(self.values.get(name, ()))
 
     def text(self, name: str, default: str | None = None) -> str | None:
@@ -127,7 +127,7 @@ class Given:
         return given(self.text(name) or "")
 
     def texts(self, name: str) -> list[str]:
-        """All its values in order."""
+        """All values of the option, in order."""
         return self.values.get(name, [])
 
     def number(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:

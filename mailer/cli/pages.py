@@ -39,7 +39,7 @@ def status(record: Record) -> Cell:
 
 
 def why(record: Record) -> str:
-    """Why it is where it is; empty where nothing went wrong."""
+    """Why the message is where it is; empty where nothing went wrong."""
     return "" if record.status == "sent" else record.error
 
 

@@ -60,7 +60,7 @@ def _print_list(given: Given, records: list[Record]) -> None:
 
 
 def operate(given: Given, operation: Operation) -> int:
-    """Do it to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
+    """Do `operation` to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
     ways = [bool(given.operands), chosen(given), given.flag("--all")]
     if not any(ways):
         problem = f"say which messages: IDs, a selection such as --domain, or --all to {operation.verb} everything"

@@ -29,7 +29,7 @@ def _target(given: Given) -> str:
 
 
 def pause(given: Given) -> int:
-    """Write it down, and tell the daemon."""
+    """Pause a destination, and tell the daemon."""
     now = time.time()
     target, until = _target(given), math.inf
     if (length := given.text("--for")) is not None:
@@ -63,7 +63,7 @@ def _unknown(given: Given, target: str) -> str:
 
 
 def resume(given: Given) -> int:
-    """Strike it out, and tell the daemon. 67 if it was not paused."""
+    """Resume a destination, and tell the daemon. 67 if it was not paused."""
     target = _target(given)
     _tell(given, queue.resume(spool_of(given), target, time.time()), f"resumed {target}")
     return OK
@@ -81,7 +81,7 @@ def _end(pause: Suspension) -> float | None:
 
 
 def listing(given: Given) -> int:
-    """What is paused."""
+    """Print the destinations that are paused."""
     now = time.time()
     on = queue.paused(spool_of(given), now)
     if given.flag("--json"):

@@ -44,7 +44,7 @@ ELSEWHERE = {
 
 
 class Asked:
-    """What a command line asks for.
+    """The wishes of a command line of sendmail(8).
 
     `mode` is one of the five; `flush` the words after ``-q``: nothing, or ``I`` and an ID, or ``R`` and a domain. `sender` None is
     whoever the message says. `dots`: a lone dot ends the message. `warnings` are options that were dropped although

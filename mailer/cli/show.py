@@ -139,7 +139,7 @@ def note(text: str) -> None:
 
 
 def watch(make: Callable[[], Sequence[Block]], every: float = 1.0) -> None:
-    """Show the blocks and keep them up to date until Ctrl-C; where no terminal is, print them again when they change."""
+    """Show the blocks anew `every` so many seconds, until Ctrl-C; where no terminal is, print them again when they change."""
     try:
         _live(make, every) if terminal() else _changes(make, every)
     except KeyboardInterrupt:
@@ -147,7 +147,7 @@ def watch(make: Callable[[], Sequence[Block]], every: float = 1.0) -> None:
 
 
 def changes(make: Callable[[], Sequence[str]], every: float = 1.0) -> None:
-    """Print these lines again whenever they change, until Ctrl-C."""
+    """Print these lines again whenever they change, looked at `every` so many seconds, until Ctrl-C."""
     before: Sequence[str] = ()
     try:
         while True:
@@ -312,7 +312,7 @@ def ahead(seconds: float) -> str:
 
 
 def moment(at: float | None, now: float) -> str:
-    """A time for a list: how far away it is on a terminal, else RFC 3339."""
+    """A time (seconds since the epoch) for a list: how far away it is on a terminal, else RFC 3339."""
     if at is None:
         return "-"
     if not terminal():
@@ -323,7 +323,7 @@ def moment(at: float | None, now: float) -> str:
 
 
 def exact(at: float | None, now: float) -> str:
-    """A time for a single message: RFC 3339, and how far away that is."""
+    """A time (seconds since the epoch) for a single message: RFC 3339, and how far away that is."""
     if at is None:
         return "-"
     if not terminal():

@@ -29,7 +29,7 @@ SHOWN = 20  # messages of a list, unless --limit says otherwise
 
 
 class StatusQuery:
-    """What was asked for: messages by name, a list, or (neither) the summary. `missing` are names that nobody knows."""
+    """The question of ``mailer status``: messages by name, a list, or (neither) the summary. `missing` are names that nobody knows."""
 
     def __init__(self, given: Given) -> None:
         self.names = given.operands

@@ -27,7 +27,7 @@ FINAL = ("sent", "failed", "expired", "cancelled")
 
 
 def seconds_of(text: str | None) -> float | None:
-    """How long to wait; None: not at all, infinite without a number. Raises `Problem` (usage)."""
+    """The seconds to wait that an option says; None: not at all, infinite without a number. Raises `Problem` (usage)."""
     if text is None:
         return None
     if not text:

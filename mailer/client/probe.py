@@ -84,7 +84,7 @@ class ProbeFinding:
 
     @property
     def seconds(self) -> float:
-        """How long all steps took."""
+        """The seconds that all steps took together."""
         return sum(step.seconds for step in self.steps)
 
     @property

@@ -137,7 +137,7 @@ LATE: dict[Phase, ErrorKind] = {"connect": ErrorKind.CONNECTION_TIMEOUT, "greeti
 
 
 def where(hop: Hop) -> str:
-    """``smtp.example.com[192.0.2.1]:587``."""
+    """The host and where it is: ``smtp.example.com[192.0.2.1]:587``."""
     return f"{hop.host}[{hop.ip}]:{hop.port}"
 
 
@@ -146,7 +146,7 @@ NO_SESSION = {"busy": ErrorKind.POOL_EXHAUSTED, "late": ErrorKind.ACQUIRE_TIMEOU
 
 
 def from_trouble(trouble: Trouble, host: str, address: str = "") -> SmtpError:
-    """Why the recipient `address` does not have the message; `host` is the server, for what never left this machine."""
+    """The error that says why the recipient `address` does not have the message; `host` is the server, for what never left this machine."""
     if isinstance(trouble, SessionError):
         error = from_session(trouble)
     elif isinstance(trouble, NoSession):
@@ -160,7 +160,7 @@ def from_trouble(trouble: Trouble, host: str, address: str = "") -> SmtpError:
 
 
 def from_session(error: SessionError) -> SmtpError:
-    """A session that did not come about."""
+    """The error for a session that did not come about."""
     reply, phase = error.reply, error.phase
     if phase == "dns":  # nobody was called
         return _made(ErrorKind.DNS_RESOLUTION_FAILED, reply.text, reply, error.hop.host, phase, reply.transient)
@@ -169,7 +169,7 @@ def from_session(error: SessionError) -> SmtpError:
 
 
 def from_answer(answer: Answer, hop: Hop, address: str) -> SmtpError:
-    """A recipient for whom the message was not taken."""
+    """The error for a recipient `address` for whom the message was not taken."""
     reply, phase = answer.reply, answer.phase
     theirs = answer.kind in ("reply", "again")
     kind = kind_of(reply, phase) if theirs or answer.kind == "local" else _broken(answer.kind, phase)

@@ -19,7 +19,7 @@ _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 class Attachment(NamedTuple):
-    """`data` under a `name`, of a media `type`; shown within the HTML as ``cid:CONTENT_ID`` if it has a `content_id`."""
+    """A file: `data` under a `name`, of a media `type`; shown within the HTML as ``cid:CONTENT_ID`` if it has a `content_id`."""
 
     data: bytes
     name: str = ""

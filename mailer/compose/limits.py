@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EmailLimits(NamedTuple):
-    """`attachments` and pictures together, each of at most `attachment_size` octets, and a subject of `subject_length` characters."""
+    """The limits of a message: so many `attachments`, each of `attachment_size` octets, and a subject of `subject_length` characters."""
 
     attachments: int = 50
     attachment_size: int = 25_000_000

@@ -42,7 +42,7 @@ class Link(NamedTuple):
 
 
 def body(text: str | None, html: str | None, files: Sequence[Attachment], links: Sequence[Link] = ()) -> bytes:
-    """The Content fields and all below. Raises `EmailError`.
+    """The body of a message: its Content fields and all below. Raises `EmailError`.
 
     Without a text (None), what the HTML says is said in text, too; with an empty one the HTML stands alone.
     """

@@ -45,7 +45,7 @@ def status_part(
     asked: Request = NOTHING,
     until: float = 0.0,
 ) -> bytes:
-    """The body: a block about the message, then one for each outcome, divided by empty lines.
+    """The body of the part message/delivery-status: a block about the message, then one for each outcome, divided by empty lines.
 
     `asked` is what the sender asked for: its names for the message and the recipients stand there too. `until` is how long those
     recipients are tried whose outcome is not final, in seconds since the epoch.

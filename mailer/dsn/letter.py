@@ -31,7 +31,7 @@ MANY = 100  # recipients that are written out; the part for programs has them al
 def letter(
     envelope: Envelope, outcomes: Sequence[Outcome], kind: Kind, reporting_host: str, *, until: float = 0.0, whole: bool = False
 ) -> str:
-    """The text, lines ending in LF, at most 72 columns wide but for what must not be broken.
+    """The text of a report for people, lines ending in LF, at most 72 columns wide but for what must not be broken.
 
     `until` is how long a message that is late is tried, in seconds since the epoch; `whole` says that all of the message is attached.
     """

@@ -35,7 +35,10 @@ QUIET = 60.0  # seconds between two lines about one user
 
 
 class Adoption:
-    """Takes what is in ``drop/`` of `spool` on the `terms` of the moment. `look` is told of IDs that are new, in the daemon's loop."""
+    """The adoption of what is in ``drop/`` of `spool`, on the `terms` of the moment.
+
+    `look` is told of IDs that are new, in the daemon's loop.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,7 @@ class Adoption:
             more, until, rest = done.more, min(until, began), done.rest
 
     def scan(self) -> None:
-        """Take everything."""
+        """Take all that is in ``drop/``."""
         self._all = True
         self._go()
 
@@ -86,7 +89,7 @@ class Adoption:
         self._go()
 
     async def close(self) -> None:
-        """Take no more than this moment."""
+        """End: take what is being taken, and no more."""
         self._closing = True
         if self._task:
             await self._task
@@ -159,7 +162,7 @@ class Refusals:
         self._again: dict[int, float] = {}
 
     def add(self, done: Adopted) -> None:
-        """One more pass. A file that is left is met again by the next, so there are as many as in the pass that met the most."""
+        """Count one more pass. A file that is left is met again by the next, so there are as many as in the pass that met the most."""
         self._deleted += done.deleted
         for uid, count in done.left.items():
             self._left[uid] = max(count, self._left.get(uid, 0))
@@ -169,7 +172,7 @@ class Refusals:
         self._why = {**done.why, **self._why}
 
     def lines(self, now: float) -> list[str]:
-        """What is to be told at `now`, on a clock that only goes on."""
+        """The lines that are to be told at `now`, in seconds on a clock that only goes on."""
         due = [uid for uid in self._why if now >= self._again.get(uid, 0.0)]
         return [line for uid in due if (line := self._line(uid, now))]
 

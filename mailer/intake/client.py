@@ -50,7 +50,7 @@ class RemoteView:
         pass
 
     def message(self, id: str) -> Record | None:
-        """What became of message `id`."""
+        """The record of message `id`; None if there is none that the user may see."""
         return next(iter(self.find(id)), None)
 
     def find(self, name: str) -> list[Record]:
@@ -61,7 +61,7 @@ class RemoteView:
 
     @cached_property
     def daemon(self) -> DaemonState:
-        """Whether it runs; it must, to be asked."""
+        """The state of the daemon: running, or it could not be asked."""
         return self.summary().daemon
 
     def story(self, record: Record, _most: int = -1) -> Story:
@@ -90,7 +90,7 @@ class RemoteView:
         return map(_record, self._records("queue", wanted))
 
     def waiting(self) -> Iterator[Waiting]:
-        """How much waits for whom concerns all mail. Raises `Problem` (no-permission)."""
+        """Refuse to say what waits: that concerns all mail. Raises `Problem` (no-permission)."""
         raise Problem("you may not read the spool; ask its owner, or run this as that user", "no-permission")
 
     def standings(self) -> tuple[()]:
@@ -102,7 +102,7 @@ class RemoteView:
         return map(_undelivered, self._ask("bounces", wanted))
 
     def summary(self) -> Summary:
-        """All of it at a glance."""
+        """The user's mail at a glance."""
         (document,) = self._ask("summary")
         running, pid, _ = document.pop("daemon")
         failures = [_undelivered(item) for item in document.pop("failures")]
@@ -186,7 +186,10 @@ class RemoteSpool:
 
 
 def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:
-    """Ask the daemon. Raises `Problem`: what it says, or no-permission where none answers, since nobody else could tell."""
+    """The answer of the daemon to `line` and `data`: how it begins, and the rest.
+
+    Raises `Problem`: what it says, or no-permission where none answers, since nobody else could tell.
+    """
     try:
         return ask(root, line, data)
     except Unanswered:

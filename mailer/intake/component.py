@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Door(Component):
-    """Lets the mail of other users into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
+    """The door of other users' mail into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
 
     `look` is told of IDs that are new or changed, in the daemon's loop.
     """
@@ -91,7 +91,7 @@ class Door(Component):
         self._take_over(config)
 
     async def stop(self, _grace: float) -> None:
-        """Let nobody in any more."""
+        """Close the door: take nothing more from other users."""
         if self._server:
             await self._server.close()
         await self._adoption.close()
@@ -148,7 +148,10 @@ class Door(Component):
 
 
 class Doorbell(Component):
-    """Hears who rings at the spool at `root`, and calls each of `rung` with the IDs. Without one, new mail is found by the next rescan."""
+    """The doorbell of the spool at `root`; hears who rings, and calls each of `rung` with the IDs.
+
+    Without one, new mail is found by the next rescan.
+    """
 
     def __init__(self, root: str, rung: Iterable[Callable[[list[str]], None]], alarm: Callable[[str, str], None]) -> None:
         self.root = root
@@ -157,7 +160,7 @@ class Doorbell(Component):
         self._bell: socket.socket | None = None
 
     async def start(self) -> None:
-        """Hang it, before anybody looks at what is there; where it cannot be, an alarm says so."""
+        """Hang the doorbell, before the spool is looked through; where it cannot be hung, an alarm says so."""
         try:
             self._bell = doorbell.hang(self.root)
         except OSError as error:

@@ -55,7 +55,7 @@ PUT = b"put "
 
 
 class Desk:
-    """Answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
+    """A desk that answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
 
     def __init__(self, spool: SpoolDirectory, terms: Terms, changed: Callable[[str], None]) -> None:
         self.spool = spool
@@ -174,7 +174,7 @@ def asked(data: bytes) -> tuple[Filter, int]:
 
 
 def refusal(problem: Problem) -> bytes:
-    """The answer that says no."""
+    """The answer that says no, for the reason `problem`."""
     return f"no {ANSWER_CODES[problem.kind]} {one_line(str(problem))}".encode("utf-8", "replace")
 
 

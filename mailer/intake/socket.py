@@ -56,7 +56,7 @@ class CallLimits(NamedTuple):
 
 
 class IntakeServer:
-    """Serves `answer`, which is given who asks and the question and makes pieces, on the socket of the spool at `root`.
+    """A server of `answer`, which is given who asks and the question and makes pieces, on the socket of the spool at `root`.
 
     An error of ours is told to `bug`, and ends that one call.
     """
@@ -76,7 +76,7 @@ class IntakeServer:
         self._accepting.listen(unix_socket(root, NAME, MODE, BACKLOG))
 
     def change(self, limits: CallLimits) -> None:
-        """Other limits hold from now on, for what is asked next."""
+        """Let other `limits` hold for what is asked next."""
         self.limits = limits
         self._accepting.most, self._accepting.each = limits.connections, limits.each
 

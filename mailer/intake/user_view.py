@@ -42,7 +42,7 @@ class OwnMail:
         self.view.reader.close()
 
     def owns(self, id: str) -> bool:
-        """Whether message `id` is his."""
+        """Whether message `id` is the user's."""
         return is_id(id) and self.view.reader.submitter(id) == self.who
 
     def message(self, id: str) -> Record:
@@ -82,7 +82,7 @@ class OwnMail:
                     yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
 
     def summary(self, failures: int = 5) -> Summary:
-        """All of his mail at a glance."""
+        """The user's mail at a glance, with so many failures at most."""
         counts, oldest = dict.fromkeys((*STATUSES, SCHEDULED), 0), {}
         due: dict[str, float] = {}
         for record in self._all():

@@ -21,14 +21,14 @@ _steady = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A clock that tells the time."""
 
     def now(self) -> float:
         """Seconds since the epoch, in UTC."""
 
 
 class SteadyClock(Clock, Protocol):
-    """Tells it, and knows how it was set."""
+    """A clock that knows how it was set."""
 
     def check(self) -> float:
         """By how many seconds the wall clock was set since the last check; 0.0 for less than `STEP`."""
@@ -46,7 +46,7 @@ class _Span(NamedTuple):
 
 
 class SystemClock:
-    """The clock of this machine. `wall` and `steady` are its two; a test has others."""
+    """The clock of this machine. `wall` and `steady` count its seconds in two ways; a test has others."""
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
         self._wall = wall

@@ -68,7 +68,7 @@ class Patient(Handled):
             self.settle()
 
     def settle(self) -> None:
-        """What was put off happens now. Raises `Problem` (try-again)."""
+        """Act upon the signal that was put off, if one was. Raises `Problem` (try-again)."""
         self.calm = False
         if self.asked:
             raise Problem(f"{NAMES[self.asked]} while {self.doing}", "try-again")

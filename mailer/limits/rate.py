@@ -22,7 +22,7 @@ PATIENCE = 3.0  # seconds for which a place is kept for somebody who does not as
 
 
 class Bucket:
-    """Lets `number` through in `per` seconds; `everybody`: to all destinations together."""
+    """A bucket that lets `number` through in `per` seconds; `everybody`: to all destinations together."""
 
     __slots__ = ("__weakref__", "_last", "_paid", "_slack", "_step", "everybody", "slow_until")
 
@@ -47,7 +47,7 @@ class Bucket:
         return max(now, self._paid - self._slack)
 
     def took(self, now: float, count: int = 1) -> None:
-        """One that is worth `count` begins; less than nothing gives back. While it has to be slow, it is worth twice as much."""
+        """Note that one begins which is worth `count`; less than nothing gives back. While it has to be slow, it is worth twice as much."""
         self._follow(now)
         self._paid = max(self._paid, now) + count * self._step * (2 if now < self.slow_until else 1)
 
@@ -60,7 +60,7 @@ class Bucket:
 
 
 class Room:
-    """Has room for `most` at once; `taken` are there. Who has no place at all comes before those who want another one."""
+    """A room for `most` at once; `taken` are there. Who has no place at all comes before those who want another one."""
 
     __slots__ = ("_asked", "most", "taken")
 
@@ -104,7 +104,7 @@ class RateExceeded(Exception):
 
 
 class TokenBucket:
-    """Lets `size` through at once, and as many again within `window` seconds. `what` is counted, in words.
+    """A bucket that lets `size` through at once, and as many again within `window` seconds. `what` is counted, in words.
 
     A turn is reserved when it is asked for, so turns come in the order in which they were asked for, and nobody has to be woken: each
     waits its own time.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Window:
-    """`size` sessions now, `cap` at most, `start` when nothing is known. All three are whole numbers, whatever their type."""
+    """A window of sessions: `size` now, `cap` at most, `start` when nothing is known. All three are whole numbers, whatever their type."""
 
     size: float
     cap: int

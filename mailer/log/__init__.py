@@ -120,7 +120,7 @@ class Log:
                 self.write(level, event.at, line(event))
 
     def write(self, level: str, at: float, line: dict[str, object]) -> None:
-        """Write one line."""
+        """Write one line, of what was `at` (seconds since the epoch)."""
         self._lines.append({"at": rfc3339(at), "level": level, **line})
         if self.later is None:
             self.flush()

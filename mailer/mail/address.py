@@ -48,7 +48,7 @@ class Address:
 
     @property
     def path(self) -> str:
-        """As an envelope has it: the domain in A-labels (RFC 5891) where all else is ASCII, so that only a local part beyond ASCII
+        """The address in an envelope: the domain in A-labels (RFC 5891) where all else is ASCII, so that only a local part beyond ASCII
         needs SMTPUTF8. RFC 6531 §3.2"""
         return ascii_address(str(self))
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """The word in a record; `mailer-spool(5)` lists them."""
+    """The cause of an outcome, by its word in a record; `mailer-spool(5)` lists them."""
 
     # Nobody was asked, because
     PAUSED = "paused"  # an operator lets the destination wait

@@ -32,7 +32,10 @@ NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """For one recipient: `notify` like ``FAILURE,DELAY`` or ``NEVER``, `orcpt` like ``rfc822;ann@example.org``. Empty: not said."""
+    """What is asked for one recipient: `notify` like ``FAILURE,DELAY`` or ``NEVER``, `orcpt` like ``rfc822;ann@example.org``.
+
+    Empty: not said.
+    """
 
     notify: str = ""
     orcpt: str = ""
@@ -82,7 +85,7 @@ class Request:
 
     @classmethod
     def read(cls, options: Mapping[str, object]) -> Request:
-        """From the `options` of an envelope; members that it does not know are somebody else's.
+        """The request in the `options` of an envelope; members that are not known are another program's.
 
         Raises `ValueError` for one that has the wrong form.
         """

@@ -29,7 +29,7 @@ _SIGNED = (b"dkim-signature", b"domainkey-signature", b"arc-message-signature", 
 
 
 class Entity(NamedTuple):
-    """One within a message: its `header`, a `divider` (the empty line, or nothing), and the place of its body, `start` to `end`."""
+    """An entity of MIME: its `header`, a `divider` (the empty line, or nothing), and the place of its body, `start` to `end`."""
 
     header: Message
     divider: bytes
@@ -38,7 +38,7 @@ class Entity(NamedTuple):
 
     @classmethod
     def within(cls, data: bytes, start: int, end: int) -> Entity:
-        """The one at this place of `data`, divided as `Message.split` does."""
+        """The entity at this place of `data`, divided as `Message.split` does."""
         at = header_end(data, start, end)
         header = Message(data[start:at], b"")
         if data.startswith(b"\r\n", at, end):
@@ -66,7 +66,7 @@ class Entity(NamedTuple):
 
 
 class Written(BytesIO):
-    """What is written anew. It has room for what becomes of `data` at most from the start, so that it is never moved."""
+    """A message that is written anew. It has room for what becomes of `data` at most from the start, so that it is never moved."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Written(BytesIO):
         self.seek(0)
 
     def content(self) -> bytes:
-        """All of it."""
+        """All that was written."""
         self.truncate()
         return self.getvalue()
 

@@ -65,7 +65,7 @@ class Recipient:
 
 
 class Envelope:
-    """What the post knows of one message. `sender` ``""`` is the null reverse-path; `created` is RFC 3339 in UTC.
+    """The envelope of one message. `sender` ``""`` is the null reverse-path; `created` is RFC 3339 in UTC.
 
     `parent` is the ID of the message that this one repeats, if it does.
     """

@@ -174,7 +174,7 @@ class Change:
         self.why = why
 
     def as_json(self) -> dict[str, str]:
-        """As ``mailer send --json`` has it."""
+        """The change in the form that ``mailer send --json`` has."""
         return {name: getattr(self, name) for name in ("action", "what", "before", "after", "why")}
 
     def __str__(self) -> str:

@@ -169,7 +169,7 @@ def foretold(to: int, at: float, record: Mapping[str, object]) -> Outcome:
 
 
 def cancelled(recipients: Iterable[int], why: str, at: float) -> list[Outcome]:
-    """Withdrawn by an operator, who says `why`: there is no reply, and it is no attempt."""
+    """Outcomes of what an operator withdrew, who says `why`, `at` (seconds since the epoch): no reply, no attempt."""
     return [Outcome(to, "cancel", "message", 0, "", why, "", at=at, counts=False, cause=Cause.CANCELLED) for to in recipients]
 
 

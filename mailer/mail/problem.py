@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Problem(Exception):
-    """What a person has to know: `str()` is the line, `kind` says whose trouble it is."""
+    """A problem that a person has to know of: `str()` is the line, `kind` says whose trouble it is."""
 
     def __init__(self, message: str, kind: Kind) -> None:
         super().__init__(message)

@@ -38,7 +38,7 @@ class Page(Collector):
         self.guard = guard
 
     def collect(self) -> Iterator[Metric]:
-        """One family after the other."""
+        """The figures, one family after the other."""
         yield from self._counters()
         yield from self._gauges()
 

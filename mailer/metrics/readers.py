@@ -31,7 +31,7 @@ _WRONG = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
 class Readers:
-    """Serves `application` to readers; an exception of its own is told to `bug`."""
+    """A server of `application` to readers; an exception of its own is told to `bug`."""
 
     def __init__(self, application: WSGIApplication, bug: Callable[[Exception], object]) -> None:
         self._application = application
@@ -44,7 +44,7 @@ class Readers:
 
     @property
     def port(self) -> int:
-        """Where they are served; with port 0 the system chose it."""
+        """The port at which figures are served; where it was to be 0, the system chose it."""
         return self._accepting.port
 
     async def close(self) -> None:

@@ -37,7 +37,7 @@ class Taken(NamedTuple):
 
     @property
     def why(self) -> str:
-        """Why it is refused, on one line; empty if it is not."""
+        """Why the message is refused, on one line; empty if it is not."""
         return one_line(str(self.failure)).removesuffix("; nothing was queued") if self.failure else ""
 
     def as_json(self) -> dict[str, object]:
@@ -63,7 +63,7 @@ class Hearer(Protocol):
         """What became of one message; they are told in the order of the batch."""
 
     def show(self, read: int) -> None:
-        """What was told so far can be shown; so far is the input read, in the unit of `bundle.Item.read`."""
+        """What was told so far can be shown; the input is read up to `read`, in the unit of `bundle.Item.read`."""
 
 
 class Interruptions(Protocol):
@@ -72,7 +72,7 @@ class Interruptions(Protocol):
     calm: bool
 
     def settle(self) -> None:
-        """What is true was said: what was put off may happen now."""
+        """Let what was put off happen now: what is true was said."""
 
 
 class Filled:
@@ -92,7 +92,7 @@ class Filled:
 
 
 class Loader:
-    """Takes messages in, puts them in sacks, and tells `hearer` what became of each."""
+    """A loader that takes messages in, puts them in sacks, and tells `hearer` what became of each."""
 
     def __init__(self, settings: SubmissionSettings, post: Post, hearer: Hearer, interruptions: Interruptions) -> None:
         self.settings = settings
@@ -150,14 +150,14 @@ class Loader:
         layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, LARGEST_SACK)
 
     def finish(self) -> None:
-        """All of it is durable, and said."""
+        """Make all messages durable, and tell of them."""
         self._now.sack.begin()
         for filled in (self._before, self._now):
             if filled:
                 self._say(filled)
 
     def abandon(self) -> None:
-        """What was not said is not put."""
+        """Let go of what was not told yet: it is not put."""
         for filled in (self._before, self._now):
             if filled:
                 filled.sack.abandon()

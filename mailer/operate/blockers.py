@@ -68,7 +68,7 @@ class Blocker(NamedTuple):
 
 @dataclass(slots=True)
 class Facts:
-    """What is looked at. `ways` and `standings` are by domain and by destination; what is not known is left empty.
+    """The facts that blockers are found in. `ways` and `standings` are by domain and by destination; what is not known is left empty.
 
     `due` is the next attempt at a recipient, 0.0 for now; `leaves` the time that it was submitted for, if it is still to come.
     """

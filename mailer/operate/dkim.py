@@ -40,7 +40,7 @@ class KeyWish(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What key is to be made."""
+    """An order for a key that is to be made."""
 
     kind: str
     bits: int
@@ -48,7 +48,7 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, wish: KeyWish, kind: str = "rsa", bits: int = BITS[0]) -> Order:
-        """What is wished for; `kind` and `bits` are what it is if the wish does not say. Raises `ValueError` for what there is not."""
+        """The order for a wish; `kind` and `bits` hold where that does not say. Raises `ValueError` for what there is not."""
         kind = wish.kind or kind
         if kind not in keys.ALGORITHMS:
             raise ValueError(f"--type is {' or '.join(keys.ALGORITHMS)}")

@@ -128,7 +128,7 @@ class Pile:
         return sum(self.ages)
 
     def add(self, queued_at: float, now: float) -> None:
-        """One more."""
+        """Count one more recipient, whose mail was put `queued_at` (seconds since the epoch)."""
         minutes = (now - queued_at) / 60
         self.ages[next((at for at, edge in enumerate(EDGES) if minutes < edge), len(EDGES))] += 1
         self.oldest = min(self.oldest or queued_at, queued_at)

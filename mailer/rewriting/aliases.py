@@ -35,7 +35,7 @@ class Alias:
 
 
 class Aliases:
-    """All aliases; the file is read when the first name is looked up that the configuration does not know."""
+    """The aliases of the configuration, and of a file that is read when a name is looked up which the configuration does not know."""
 
     __slots__ = ("_file", "_found", "_path")
 

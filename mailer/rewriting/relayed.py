@@ -34,5 +34,5 @@ def relayed(content: bytes, author: str, changes: list[Change] | None = None) ->
 
 
 def reverse_path(sender: str, author: str) -> str:
-    """The sender of the envelope there: the author, who gets the reports; nobody stays nobody."""
+    """The sender of the envelope there: the author, who gets the reports; the null sender stays so."""
     return sender and parse_reverse_path(next(in_header(author), ""))

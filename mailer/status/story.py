@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Story:
-    """What is known of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
+    """The story of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
 
     `attempts` are in the order of time, `dialogs` by `Attempted.key`. `missing` says for a person what is not known.
     """

@@ -264,7 +264,7 @@ class View:
     # All
 
     def standings(self) -> list[Standing]:
-        """What the daemon says of its destinations, or the last one said."""
+        """The standings of the destinations, as the daemon says, or the last one said."""
         return self.reader.standings()
 
     def waiting(self) -> Iterator[Waiting]:

@@ -98,7 +98,7 @@ class Prepared:
         self.own_id = draft.own_id
 
     def as_json(self) -> dict[str, object]:
-        """As `Submitted` will have it, without an ID and a status, and with all changes."""
+        """The message in the form of `Submitted.as_json`, without an ID and a status, and with all changes."""
         done = Submitted(self, heard=False, repeat=False)
         return done.as_json() | {"id": None, "status": None, "changes": [change.as_json() for change in self.changes]}
 
@@ -130,7 +130,7 @@ class Submitted:
 
     @property
     def size(self) -> int:
-        """Of the message, in bytes."""
+        """The size of the message in bytes."""
         return len(self.content)
 
     def as_json(self) -> dict[str, object]:

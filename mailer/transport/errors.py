@@ -28,7 +28,7 @@ SHORT = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 
 
 class SessionError(Exception):
-    """`kind` is ours or short where nothing is wrong with the host.
+    """A session that failed; `kind` is ours or short where nothing is wrong with the host.
 
     `phase` is the step where it happened. `reply` is the server's or, where we noticed ourselves, ours with a code of RFC 3463 and a
     cause; `hop` is where it was, and `transcript` what was said there, where something was. `besides` is what went wrong at
@@ -47,7 +47,7 @@ class SessionError(Exception):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How far it got, to be compared."""
+        """How far the session got, to be compared."""
         return reach(self.phase, self.reply.cause, self.hop.tls_wanted)
 
 
@@ -75,7 +75,7 @@ def furthest(errors: Sequence[SessionError]) -> SessionError:
 
 
 def beside(hop: Hop, text: str) -> str:
-    """What stands beside another reason."""
+    """The words for a reason that stands beside another one."""
     return f"{hop.ip or hop.host}: {text}"
 
 

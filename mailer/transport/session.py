@@ -171,7 +171,7 @@ class Session:
 
     @property
     def age(self) -> float:
-        """Seconds since it was opened."""
+        """The age of the session: seconds since it was opened."""
         return self._loop.time() - self.opened_at
 
     @property

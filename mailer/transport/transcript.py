@@ -120,7 +120,7 @@ class Transcript:
         self._made: str | None = None
 
     def end(self, at: float, phase: str, words: str, unanswered: Sequence[Command] = ()) -> None:
-        """The session broke at `at`, in `phase`; `words` say how, and `unanswered` is what had no reply."""
+        """Note that the session broke at `at` (time.monotonic), in `phase`; `words` say how, and `unanswered` is what had no reply."""
         self.ended = at, phase, words
         self.unanswered = tuple(unanswered)
 
