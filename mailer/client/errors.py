@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ErrorKind(StrEnum):
-    """What went wrong, as precisely as it is known. The first of each group is for what no other one fits."""
+    """The kinds of errors, as precisely as is known. The first of each group is for what no other one fits."""
 
     CONNECTION = "connection"
     DNS_RESOLUTION_FAILED = "dns_resolution_failed"
@@ -139,12 +139,12 @@ class SmtpError(Exception):
 
     @property
     def temporary(self) -> bool:
-        """Whether the reply says: not now (4xx)."""
+        """Whether the reply refuses for now (4xx)."""
         return 400 <= self.code < 500
 
     @property
     def permanent(self) -> bool:
-        """Whether the reply says: no (5xx)."""
+        """Whether the reply refuses for good (5xx)."""
         return self.code >= 500
 
 
@@ -302,7 +302,7 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionInfo:
-    """A session that came as far as mail."""
+    """A session that came as far as mail; `duration` is in seconds."""
 
     host: str
     port: int

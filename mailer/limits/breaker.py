@@ -67,20 +67,23 @@ class Breaker:
         self.ours = True
 
     def half_open(self, now: float) -> None:
-        """An operator says that it is worth a try: one message finds out now. If it fails, the wait is no longer than this one was."""
+        """Let one message find out now, as an operator says that it is worth a try.
+
+        If it fails, the wait is no longer than this one was.
+        """
         self.failures = max(self.failures, 1)
         self.open_until = now
         self.opened = max(self.opened - 1, 0)
 
     def reset(self) -> None:
-        """Closed: what was learned was learned of something else."""
+        """Close: what was learned was learned of something else."""
         self.failures = self.opened = 0
         self.open_until = self.cohorts = 0.0
         self.reason = ""
         self.ours = False
 
     def is_open(self, now: float) -> bool:
-        """Whether mail that waits for it should wait elsewhere."""
+        """Whether the breaker is open, so that mail should wait elsewhere."""
         return now < self.open_until
 
     def state(self, now: float) -> str:
@@ -117,7 +120,7 @@ class CircuitBreaker:
         return "open" if now < self._open_until else "half-open"
 
     def blocked(self, now: float) -> float:
-        """0 if a send may go, else in how many seconds it is worth asking again."""
+        """The seconds after which it is worth asking again; 0 if a send may go."""
         if self._open_until is None:
             return 0.0
         if now < self._open_until:

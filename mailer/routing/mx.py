@@ -80,7 +80,7 @@ class Lookup(Protocol):
 
 
 class RelayHost(Protocol):
-    """Where a relay is."""
+    """A relay, as far as routing goes: where it is."""
 
     @property
     def host(self) -> str:
@@ -305,7 +305,7 @@ class Exchangers:
 
 
 def is_localhost(host: str) -> bool:
-    """RFC 6761 §6.3: this host, whatever a DNS says."""
+    """Whether `host` is this host, whatever a DNS says. RFC 6761 §6.3"""
     return host == "localhost" or host.endswith(".localhost")
 
 

@@ -151,7 +151,7 @@ class Pipeline:
         return self._connection
 
     def ahead(self, parcel: Parcel) -> Callable[[], Parcel | None] | None:
-        """What to ask when `parcel` is nearly out."""
+        """A function that says what follows, for when `parcel` is nearly out; None if nothing may."""
         return None if self._follow is None or len(parcel.recipients) > MOST_FOLLOWED else self._promise
 
     def _promise(self) -> Parcel | None:

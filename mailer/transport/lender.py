@@ -35,7 +35,10 @@ ADDRESSES_KEPT = 60.0  # seconds, so that a session from the pool costs no look-
 
 
 class Lender:
-    """The sessions with one endpoint, in one event loop. `admit` is awaited before a new connection is made, and what it raises is raised."""
+    """The sessions with one endpoint, in one event loop.
+
+    `admit` is awaited before a new connection is made, and what it raises is raised.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class Lender:
 
     @property
     def idle(self) -> int:
-        """How many wait for a message."""
+        """How many sessions wait for a message."""
         return len(self._pool)
 
     @property
@@ -108,7 +111,7 @@ class Lender:
         return not self._closed and not self._line and connection.age < self._pool.lifetime
 
     def give_back(self, connection: Connection) -> None:
-        """Take it back, for whoever is next in line, or to wait."""
+        """Take a session back, for the next in line, or to wait."""
         self._lent.discard(connection)
         self._pool.give_back(connection)
         self._next()

@@ -208,7 +208,7 @@ def breaker_open(recipients: Iterable[int], why: str, now: float, due: float, *,
 
 
 def met_before(recipients: Iterable[int], trouble: Outcome, now: float, due: float) -> list[Outcome]:
-    """What the last session met at the destination, for those that are not tried because of it and have no time left: no attempt."""
+    """Outcomes with what the last session met, for those that are not tried because of it and have no time left."""
     met = trouble._replace(verdict="defer", at=now, seconds=0.0, due=due, counts=False, source="")
     return [met._replace(to=to) for to in recipients]
 
