@@ -22,7 +22,7 @@ ALARMS: Final = (
 
 
 class Counts:
-    """A listener that counts what it hears of: messages that were `seen`, outcomes of recipients by verdict, alarms by what they are about."""
+    """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, alarms by what they are about."""
 
     def __init__(self) -> None:
         self.seen = 0
