@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import mailer
-from mailer.cli.exit_codes import EXIT_CODES
+from mailer.cli import EXIT_CODES
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.record import Record

@@ -3,9 +3,9 @@
 `start` is what the script ``mailer`` calls, and `main` all that it does. The module of a command declares it: a `Subcommand` of `options`
 called `COMMAND`, or several in `COMMANDS` where a second word chooses. From that `click_face` makes click's commands (parser, help, errors,
 completion), the small reader of `options` reads what is `OFTEN` started, and `mailer.manual` prints the manual page. Its function does
-three things: read what was given, call one function of `operate`, print. What it raises is a `Problem`, whose exit code is in `exit_codes`.
-All text goes through `show`, the only place that knows how things look; what several commands show alike is in `pages`, and the options by
-which they choose messages are in `selectors`.
+three things: read what was given, call one function of `operate`, print. What it raises is a `Problem`, which ends the program with one of
+the `EXIT_CODES`, those of sysexits(3). All text goes through `show`, the only place that knows how things look; what several commands
+show alike is in `pages`, and the options by which they choose messages are in `selectors`.
 
 A new command is a line in `TABLE`, a module of that name with its declaration and an example, and a file in ``tests/cli``; then
 ``python -m mailer.manual --write man``. ``send`` and ``sendmail`` have several files each, so that a plain message loads little.
@@ -19,16 +19,41 @@ import sys
 
 from mailer.mail.problem import Problem, from_os
 
-from .exit_codes import BUG, EXIT_CODES, IO_ERROR, OK, TRY_AGAIN
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
     from mailer.config.sections import SubmissionSettings
+    from mailer.mail.problem import Kind
 
     from .options import Given
+
+OK = 0
+USAGE = 64
+BAD_MESSAGE = 65
+NO_SUCH = 67
+UNAVAILABLE = 69
+BUG = 70
+CANNOT_CREATE = 73
+IO_ERROR = 74
+TRY_AGAIN = 75
+NO_PERMISSION = 77
+BAD_CONFIG = 78
+
+EXIT_CODES: dict[Kind, int] = {
+    "usage": USAGE,
+    "bad-message": BAD_MESSAGE,
+    "no-such": NO_SUCH,
+    "unavailable": UNAVAILABLE,
+    "bug": BUG,
+    "cannot-create": CANNOT_CREATE,
+    "io-error": IO_ERROR,
+    "try-again": TRY_AGAIN,
+    "no-permission": NO_PERMISSION,
+    "bad-config": BAD_CONFIG,
+}
+"""The exit code of each kind of `Problem`: what this door makes of it."""
 
 TABLE = {
     "send": "take a message from standard input, or compose one, and queue it",
@@ -109,9 +134,9 @@ def _run(arguments: list[str]) -> int:
         HANGUP.watch()
     if given := _plain(arguments):
         return given.command.run(given)
-    from .click_face import run
-
-    return run(arguments)
+    face = load("click_face")
+    read: int = face.run(arguments, TABLE, load)
+    return read
 
 
 def _plain(arguments: list[str]) -> Given | None:
@@ -173,12 +198,6 @@ def read_input(settings: SubmissionSettings, *, what: str = "message", quiet: bo
     if sys.stdin.isatty() and not quiet:
         sys.stderr.write(f"mailer: reading the {what} from the terminal; end it with Ctrl-D\n")
     return read_all(sys.stdin.fileno(), settings)
-
-
-def overview() -> str:
-    """What ``mailer --help`` prints: every command, and what it does."""
-    lines = "\n".join(f"  {name:<10} {summary}" for name, summary in TABLE.items())
-    return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more; `man mailer` says all."
 
 
 def _bug(error: Exception) -> int:

@@ -11,8 +11,7 @@ from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
 from ..io.signals import Patient
-from . import later, mute
-from .exit_codes import BAD_MESSAGE, OK
+from . import BAD_MESSAGE, OK, later, mute
 
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailer.operate.status import GROUPS, groups
 
-from . import pages, show
-from .exit_codes import OK
+from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 

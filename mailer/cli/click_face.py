@@ -20,8 +20,7 @@ from click.shell_completion import CompletionItem, shell_complete
 from mailer import __version__
 from mailer.mail.problem import Problem
 
-from . import TABLE, load, overview
-from .exit_codes import OK, USAGE
+from . import OK, USAGE
 from .options import COMMON, HELP, VERBOSE, Given, usage
 
 if TYPE_CHECKING:
@@ -37,10 +36,12 @@ FILES = {"FILE": "file", "PATH": "file", "DIR": "dir", "MAILDIR": "dir"}
 """What a shell completes by itself, by the name of the value or the operands."""
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Do what `arguments` ask for; returns the exit code. Raises `Problem`, 64 for a mistake in them."""
-    program = ClickGroup("mailer", {**TABLE, "help": "what there is"}, _command, overview, _no_command)
-    program.params.append(_answered(("--version", "-V"), lambda _: f"mailer {__version__}"))
+def run(arguments: Sequence[str], table: Mapping[str, str], load: Callable[[str], Any]) -> int:
+    """Do what `arguments` ask of the commands of `table`, whose modules `load` imports; returns the exit code.
+
+    Raises `Problem`, one of usage for a mistake in the arguments.
+    """
+    program = _program(table, load)
     if not arguments and (asked := os.environ.get(COMPLETE)):
         return shell_complete(program, {}, "mailer", COMPLETE, asked)
     return invoke(program, arguments)
@@ -56,16 +57,33 @@ def invoke(command: click.Command, arguments: Sequence[str]) -> int:
         return end.exit_code
 
 
-def _command(name: str) -> click.Command:
-    """The click command, or the group, that the program has under `name`."""
-    if name == "help":
-        return click.Command(name, callback=lambda **_: _say(overview()), params=[_operands("[COMMAND]")], add_help_option=False)
-    if name == "sendmail":  # known to shells only: it reads its own options, and is answered before
-        return click.Command(name, params=[_operands("")], context_settings={"ignore_unknown_options": True})
-    module = load(name)
-    if hasattr(module, "COMMAND"):
-        return ClickCommand(module.COMMAND)
-    commands: dict[str, Subcommand] = module.COMMANDS
+def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup:
+    """The program itself: the group of all commands."""
+
+    def page() -> str:
+        lines = "\n".join(f"  {name:<10} {summary}" for name, summary in table.items())
+        return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more; `man mailer` says all."
+
+    def make(name: str) -> click.Command:
+        if name == "help":
+            return click.Command(name, callback=lambda **_: _say(page()), params=[_operands("[COMMAND]")], add_help_option=False)
+        if name == "sendmail":  # known to shells only: it reads its own options, and is answered before
+            return click.Command(name, params=[_operands("")], context_settings={"ignore_unknown_options": True})
+        module = load(name)
+        return ClickCommand(module.COMMAND) if hasattr(module, "COMMAND") else _group(name, module.COMMANDS)
+
+    def unknown(name: str) -> Problem:
+        near = nearest(name, [*table])
+        hint = f"did you mean `{near}`?" if near else "`mailer --help` lists the commands"
+        return Problem(f"there is no command {name!r}; {hint}", "usage")
+
+    program = ClickGroup("mailer", {**table, "help": "what there is"}, make, page, unknown)
+    program.params.append(_answered(("--version", "-V"), lambda _: f"mailer {__version__}"))
+    return program
+
+
+def _group(name: str, commands: Mapping[str, Subcommand]) -> ClickGroup:
+    """A command whose second word chooses."""
 
     def page() -> str:
         lines = "\n".join(f"  mailer {each.name:<24}{each.summary}" for each in commands.values())
@@ -269,12 +287,6 @@ def _prefixes(option: Option, others: Sequence[Option]) -> Iterator[str]:
             prefix = name[:end]
             if prefix not in exact and not any(each.startswith(prefix) for each in foreign):
                 yield prefix
-
-
-def _no_command(name: str) -> Problem:
-    near = nearest(name, [*TABLE])
-    hint = f"did you mean `{near}`?" if near else "`mailer --help` lists the commands"
-    return Problem(f"there is no command {name!r}; {hint}", "usage")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from mailer.config import advice, file, manual, model, values
@@ -14,9 +15,8 @@ from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import safe
 from mailer.operate.route import reports_lead_nowhere
 
-from . import complain, install_sendmail
-from .exit_codes import BAD_CONFIG, OK
-from .options import JSON, Subcommand, usage
+from . import BAD_CONFIG, OK, complain
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     from mailer.config import Config
@@ -132,6 +132,21 @@ def change(given: Given) -> int:
     return OK
 
 
+def install_sendmail(given: Given) -> int:
+    """Make the programs that others start, or remove them; say of each what was done."""
+    from pathlib import Path
+
+    from mailer.operate.install_sendmail import install, remove
+
+    prefix = given.path("--prefix")
+    if not prefix:
+        raise Problem("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", "usage")
+    root = Path(os.path.abspath(prefix))
+    for line in remove(root) if given.flag("--remove") else install(root, sys.executable, sys.path):
+        _say(given, line)
+    return OK
+
+
 def _say(given: Given, line: str) -> None:
     if not given.flag("--quiet"):
         print(safe(line))
@@ -179,5 +194,18 @@ COMMANDS = {
             "mailer config set relay.out.host smtp.example.com relay.out.port 587",
         ),
     ),
-    "install-sendmail": install_sendmail.COMMAND,
+    "install-sendmail": Subcommand(
+        "config install-sendmail",
+        install_sendmail,
+        summary="make sendmail, mailq and newaliases for other programs",
+        about="Below DIR it makes sbin/sendmail, a script that starts mailer as mailer-sendmail(1), and the links lib/sendmail, bin/mailq "
+        "and bin/newaliases to it. Cron, at, PHP and others look for sendmail in /usr/sbin; `--prefix /usr` is for a machine that has no "
+        "other. A file that is not of mailer is never replaced: then nothing is changed, and the exit code is 73. The script names the "
+        "Python and the place of mailer from now; after either has moved, run the command again.",
+        examples=("mailer config install-sendmail --prefix /usr/local",),
+        options=(
+            Option("--prefix", metavar="DIR", help="where to make them, such as /usr or /usr/local"),
+            Option("--remove", help="remove what the command made"),
+        ),
+    ),
 }

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.demo import LETTERS, SENDER, Demo
 from mailer.mail.problem import Problem
 
-from . import pages, show
-from .exit_codes import OK
+from . import OK, pages, show
 from .options import Option, Subcommand
 from .show import BLANK, Cell, Line
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 
-from . import show
-from .exit_codes import BAD_MESSAGE, OK, TRY_AGAIN
+from . import BAD_MESSAGE, OK, TRY_AGAIN, show
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.submit import prepare
 
+from . import OK
 from . import show as look
-from .exit_codes import OK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

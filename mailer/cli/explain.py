@@ -13,8 +13,7 @@ from mailer.mail.outcome import PHASES
 from mailer.mail.problem import Problem
 from mailer.operate.explain import diagnose
 
-from . import pages, show
-from .exit_codes import NO_SUCH, OK
+from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Fields, Line, moment

@@ -1,21 +1,34 @@
-"""``mailer send``: what is asked of a message beyond its delivery: when it is to leave, and which reports are wanted.
+"""``mailer send``: what is asked of a message beyond its delivery: when it leaves, which reports are wanted, whether to wait.
 
-Loaded when one of these options was given.
+Loaded when one of these options was given. ``--wait`` says as an exit code what became of the message: 0 sent, 75 not yet, 69 given up;
+and why. Whoever may read the spool watches the message's file: it is gone when all have it, and elsewhere when something went wrong.
+Another user asks the daemon.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 from mailer.config import values
 from mailer.mail.dates import parse_rfc3339, rfc3339
+from mailer.mail.problem import Problem
 
 from .options import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from mailer.status.record import RecipientRecord, Record
+    from mailer.submit import Submitted
+
     from .options import Given
 
+POLL = 0.02  # seconds between looks at the spool
+ASK = 0.2  # seconds between questions to the daemon
+TELLING = 5  # questions until it must have written the end of a message down
+FINAL = ("sent", "failed", "expired", "cancelled")
 LONGEST = 366 * 86400  # seconds: mail for a later day than that is a slip
 REPORTS = {"success": "SUCCESS", "failure": "FAILURE", "delay": "DELAY", "never": "NEVER"}  # RFC 3461 §4.1
 PARTS = {"full": "FULL", "headers": "HDRS"}  # RFC 3461 §4.3
@@ -83,3 +96,137 @@ def _reports(text: str) -> dict[str, object]:
     if parts:
         options["ret"] = parts[0]
     return options
+
+
+# Waiting for the outcome
+
+
+def seconds_of(text: str | None) -> float | None:
+    """The seconds to wait that an option says; None: not at all, infinite without a number. Raises `Problem` (usage)."""
+    if text is None:
+        return None
+    if not text:
+        return float("inf")
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise usage(f"--wait takes a number of seconds, not {text!r}", "send")
+    return seconds
+
+
+class Ended:
+    """How the wait ended: `failure` for every other end than that all have it, and the `record` of the message, if it is known."""
+
+    def __init__(self, failure: Problem | None, record: Record | None) -> None:
+        self.failure = failure
+        self.record = record
+
+    def as_json(self, queued: dict[str, Any]) -> dict[str, Any]:
+        """The message as it is now, in place of what was `queued`."""
+        if self.record is not None:
+            return queued | self.record.as_json()
+        if self.failure:
+            return queued
+        return queued | {"status": "sent", "recipients": [person | {"status": "sent"} for person in queued["recipients"]]}
+
+
+def wait(spool: str, done: Submitted, seconds: float, *, told: bool) -> Ended:
+    """Wait up to `seconds` for the outcome; `told` is whether the record of mail that was sent is wanted too."""
+    id, due = done.envelope.id, done.envelope.due
+    if not done.heard and seconds == float("inf"):
+        return Ended(Problem(f"{id} is queued, but {_no_daemon(spool)}", "try-again"), None)
+    look = _look if os.access(f"{spool}/queued", os.X_OK) else _ask
+    pause = POLL if look is _look else ASK
+    end = time.monotonic() + seconds
+    while (status := look(spool, id, due)) in ("queued", "held") and time.monotonic() < end:
+        time.sleep(pause)
+    if status == "sent":
+        return Ended(None, _record(spool, id, over=True) if told else None)
+    nothing = status == "queued" and not told  # has happened that could be told of
+    return _put_off(done, status, None if nothing else _record(spool, id, over=status == "failed"), spool, seconds)
+
+
+def _put_off(done: Submitted, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
+    id = done.envelope.id
+    if status == "failed":
+        word = record.status if record and record.status in FINAL else "failed"
+        return Ended(Problem(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", "unavailable"), record)
+    if status == "deferred":
+        return Ended(Problem(f"{id} was put off for now{_why(record)}", "try-again"), record)
+    if status == "held":
+        return Ended(Problem(f"{id} is held; `mailer queue release {id}` lets it go", "try-again"), record)
+    waits = f"scheduled for {done.envelope.options['at']}" if done.envelope.due > time.time() else f"still queued after {seconds:g} seconds"
+    absent = "" if done.heard else f"; {_no_daemon(spool)}"
+    return Ended(Problem(f"{id} is {waits}{absent}{_why(record)}", "try-again"), record)
+
+
+def _no_daemon(spool: str) -> str:
+    return f"no daemon runs on {spool} to deliver it (`mailer run` starts one)"
+
+
+def _why(record: Record | None) -> str:
+    """The reasons that are known, of the first who waits and of the first who gets nothing, and where more is to be had."""
+    if record is None:
+        return ""
+    waits = [one for one in record.recipients if one.status not in FINAL]
+    lost = [one for one in record.recipients if one.status in FINAL and one.status != "sent"]
+    reasons = [reason for part in (waits, lost) if (reason := _of(part, len(record.recipients)))]
+    if not reasons:
+        return f": {record.error}" if record.error else ""
+    return f"{', and given up'.join(reasons)}; `mailer explain {record.id}` says more"
+
+
+def _of(part: list[RecipientRecord], all: int) -> str:
+    """The reason of the first of them that has one, and for how many it stands."""
+    why = next((one for one in part if one.why), None)
+    if why is None:
+        return ""
+    many = f" for {len(part)} of {all} recipients, such as {why.address}" if all > 1 else ""
+    return f"{many}: {why.why}"
+
+
+def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
+    """What is known of the message; with `over` its end, which the database hears a moment later than the spool."""
+    from mailer.spool.files.store import SpoolDirectory
+
+    from .selectors import view_of
+
+    for _ in range(TELLING):
+        try:
+            with view_of(SpoolDirectory(spool)) as view:
+                record = view.message(id)
+        except Problem:  # it is queued all the same; only what is said of it is less
+            return None
+        if not over or (record and record.status in FINAL):
+            return record
+        time.sleep(ASK)
+    return None
+
+
+def _look(spool: str, id: str, due: float) -> str:
+    """Where its file is; one that is to leave later counts as queued. It may be renamed between two looks, so all are made twice."""
+    for _ in range(2):
+        for state in ("failed", "deferred", "queued", "held"):
+            try:
+                known = os.stat(f"{spool}/{state}/{id}")
+            except FileNotFoundError:
+                continue
+            return "queued" if state == "deferred" and known.st_mtime <= due + 0.001 else state
+    return "sent"
+
+
+def _ask(spool: str, id: str, due: float) -> str:
+    """What the daemon says. What is in ``drop/`` it does not know yet, and waits there."""
+    from mailer.intake.client import RemoteView
+
+    try:
+        record = RemoteView(spool).message(id)
+    except Problem as failure:
+        if failure.kind not in ("no-permission", "no-such"):
+            raise
+        return "queued"
+    if record is None or (record.status == "deferred" and (record.next_attempt_at or 0.0) <= due + 0.001):
+        return "queued"
+    return {"expired": "failed", "cancelled": "failed", "sending": "queued"}.get(record.status, record.status)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.dates import rfc3339
 from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
 
-from . import show
-from .exit_codes import OK
+from . import OK, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import relays
 

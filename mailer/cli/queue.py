@@ -13,8 +13,7 @@ from mailer.mail.address import AddressError
 from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
 from mailer.status.view import View
 
-from . import pages, queue_pause, show
-from .exit_codes import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN
+from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
 from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of

@@ -10,8 +10,7 @@ from mailer.mail.problem import Problem
 from mailer.operate import queue
 from mailer.spool.suspensions import Suspension, target_of
 
-from . import show
-from .exit_codes import OK
+from . import OK, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .selectors import relays, spool_of
 from .show import Column, Line, Table, exact, moment

@@ -12,8 +12,7 @@ from mailer.mail.text import safe
 from mailer.operate.queue import Stored, stored
 from mailer.status.record import of_entry
 
-from . import pages, show
-from .exit_codes import OK
+from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import spool_of, view_of
 from .show import BLANK, Cell, Column, Line, Table, moment

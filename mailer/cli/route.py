@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.address import AddressError, parse
 from mailer.operate.route import SHARED, Preview, plain, preview
 
-from . import show
-from .exit_codes import OK, TRY_AGAIN, UNAVAILABLE
+from . import OK, TRY_AGAIN, UNAVAILABLE, show
 from .options import JSON, Subcommand, usage
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..io.signals import HANGUP
-from .exit_codes import OK
+from . import OK
 from .options import Option, Subcommand
 
 if TYPE_CHECKING:

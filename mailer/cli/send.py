@@ -16,8 +16,7 @@ from mailer.mail.problem import Problem
 from mailer.submit import Submission, submit
 
 from ..io.signals import deaf, refusing
-from . import complain, mute, read_input
-from .exit_codes import OK
+from . import OK, complain, mute, read_input
 from .options import JSON, Option, Subcommand, usage
 
 TYPE_CHECKING = False
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
     from mailer.submit import Submitted
 
+    from .later import Ended
     from .options import Given
-    from .waiting import Ended
 
 COMPOSING = (
     "--from", "--to", "--cc", "--bcc", "--reply-to", "--subject", "--text", "--text-file", "--html", "--html-file", "--attach", "--inline",
@@ -86,7 +85,7 @@ def _warn(given: Given, spool: str) -> None:
 
 def _wait(given: Given, spool: str, done: Submitted, seconds: float) -> int:
     """Wait for the outcome; with ``--json`` it is printed then. Raises `Problem` for every other than that all have it."""
-    from .waiting import wait
+    from .later import wait
 
     ended = None
     try:
@@ -102,7 +101,7 @@ def _wait(given: Given, spool: str, done: Submitted, seconds: float) -> int:
 def _seconds(given: Given) -> float | None:
     if not given.flag("--wait"):
         return None
-    from .waiting import seconds_of
+    from .later import seconds_of
 
     return seconds_of(given.text("--wait"))
 
@@ -110,7 +109,7 @@ def _seconds(given: Given) -> float | None:
 def _options(given: Given) -> dict[str, object] | None:
     """What is asked for beyond delivery; that a copy can be kept is seen to as well, before anything is queued."""
     if given.flag("--fcc") and not given.flag("--dry-run"):
-        from .fcc import prepare
+        from mailer.operate.fcc import prepare
 
         prepare(given.path("--fcc"))
     if not any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
@@ -121,7 +120,7 @@ def _options(given: Given) -> dict[str, object] | None:
 
 
 def _copy(given: Given, done: Submitted) -> None:
-    from .fcc import keep
+    from mailer.operate.fcc import keep
 
     try:
         keep(given.path("--fcc"), done.envelope, done.content)

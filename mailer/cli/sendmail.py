@@ -22,7 +22,7 @@ from mailer.mail.problem import Problem
 from mailer.submit import Submission, refuse_larger, submit
 
 from ..io.signals import deaf, refusing
-from .exit_codes import OK
+from . import OK
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
 
 TYPE_CHECKING = False

@@ -16,7 +16,7 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.status.filter import Filter
 from mailer.status.sqlite.schema import PENDING, SCHEDULED
 
-from .exit_codes import OK
+from . import OK
 from .options import Given
 from .selectors import view_of
 

@@ -26,7 +26,7 @@ from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
 from mailer.submit import Submission, check_recipient, submit
 
 from ..io.signals import deaf
-from .exit_codes import OK, TRY_AGAIN
+from . import OK, TRY_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from mailer.sink.certificate import context, self_signed
 from mailer.sink.server import Refusal
 from mailer.smtp.server_events import PHASES
 
-from .exit_codes import OK
+from . import OK
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.spool.files.daemons import elsewhere
 
-from . import pages, show
-from .exit_codes import NO_SUCH, OK
+from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of, view_of
 

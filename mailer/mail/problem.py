@@ -1,6 +1,6 @@
 """An error that a person caused or can mend: one line that says what, where and what to do, of a kind.
 
-Raised on any floor; each door turns it into its own words by one table: the command line into an exit code (`mailer.cli.exit_codes`), an
+Raised on any floor; each door turns it into its own words by one table: the command line into an exit code (`mailer.cli.EXIT_CODES`), an
 SMTP session into a reply, the daemon's socket into a number. Anything else that reaches a door is a bug of ours.
 """
 

@@ -18,7 +18,7 @@ COSTLY = {
     "filelock", "uvloop", "difflib", "textwrap", "traceback", "threading", "shutil", "random", "decimal",
 }  # fmt: skip
 PLAIN = {
-    "mailer", "mailer.cli", "mailer.cli.exit_codes",
+    "mailer", "mailer.cli",
     "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
     "mailer.io", "mailer.io.durable", "mailer.io.signals",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.problem", "mailer.mail.message",

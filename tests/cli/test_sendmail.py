@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.cli import sendmail_argv
-from mailer.cli.exit_codes import EXIT_CODES
+from mailer.cli import EXIT_CODES, sendmail_argv
 from mailer.mail.problem import Problem
 from tests.fakes.mail import outcome
 from tests.fakes.users import NOBODY

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from mailer.cli.exit_codes import EXIT_CODES
+from mailer.cli import EXIT_CODES
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.mail.problem import Problem

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from mailer.cli.exit_codes import EXIT_CODES
+from mailer.cli import EXIT_CODES
 from mailer.mail.problem import from_os
 from mailer.spool.files.handover import ANSWER_CODES
 

@@ -14,21 +14,13 @@ and whoever removes that package knows why. What this command made it replaces a
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mailer
 from mailer.mail.problem import Problem, from_os
-from mailer.mail.text import safe
-
-from .exit_codes import OK
-from .options import Option, Subcommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .options import Given
+    from collections.abc import Iterator, Sequence
 
 PROGRAM = "sbin/sendmail"
 LINKS = {"lib/sendmail": "../sbin/sendmail", "bin/mailq": "../sbin/sendmail", "bin/newaliases": "../sbin/sendmail"}
@@ -36,35 +28,27 @@ MARK = "# The sendmail of mailer. Made by `mailer config install-sendmail`, whic
 LONGEST = 120  # characters of a first line that every kernel reads, execve(2)
 
 
-def script() -> str:
-    """What stands in ``sbin/sendmail``. Raises `Problem` (cannot-create) if no script can be started by this interpreter.
+def script(executable: str, path: Sequence[str]) -> str:
+    """What stands in ``sbin/sendmail``, for this interpreter with its path. Raises `Problem` (cannot-create) if it can start no script.
 
     The interpreter is started with ``-I``, so that no environment leads it to somebody's modules, and with ``-S``: what `site` would
     look for costs a quarter of the start of Python, and all that it would find is written down here.
     """
-    first = f"#!{sys.executable} -IS"
+    first = f"#!{executable} -IS"
     if len(first) > LONGEST or len(first.split()) > 2:
-        raise Problem(f"{sys.executable} cannot start a script: its path is too long, or has a space", "cannot-create")
-    home = os.path.dirname(os.path.dirname(os.path.abspath(mailer.__file__)))
-    packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+        raise Problem(f"{executable} cannot start a script: its path is too long, or has a space", "cannot-create")
+    home = str(Path(__file__).absolute().parents[2])
+    packages = [each for each in path if os.path.basename(each) in ("site-packages", "dist-packages")]
     places = list(dict.fromkeys([home, *packages]))
     return f"{first}\n{MARK}\nimport sys\n\nsys.path += {places!r}\nfrom mailer.cli import start\n\nstart(sys.argv)\n"
 
 
-def install(given: Given) -> int:
-    """Make the files, or remove them; say of each what was done."""
-    prefix = given.path("--prefix")
-    if not prefix:
-        raise Problem("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", "usage")
-    root = Path(os.path.abspath(prefix))
-    for line in _removed(root) if given.flag("--remove") else _made(root):
-        if not given.flag("--quiet"):
-            print(safe(line))
-    return OK
+def install(root: Path, executable: str, path: Sequence[str]) -> Iterator[str]:
+    """Make the files below `root`, for this interpreter with its path; says of each what was done.
 
-
-def _made(root: Path) -> Iterator[str]:
-    text = script()
+    Raises `Problem` (cannot-create, no-permission, io-error).
+    """
+    text = script(executable, path)
     foreign = [str(root / name) for name in (PROGRAM, *LINKS) if os.path.lexists(root / name) and not _ours(root, name)]
     if foreign:
         many = f"{' and '.join(foreign)} {'are' if len(foreign) > 1 else 'is'}"
@@ -76,7 +60,8 @@ def _made(root: Path) -> Iterator[str]:
         yield from _link(root / name, target)
 
 
-def _removed(root: Path) -> Iterator[str]:
+def remove(root: Path) -> Iterator[str]:
+    """Remove what `install` made below `root`; says of each what was done. Raises `Problem` (cannot-create) if that is not ours."""
     if not _ours(root, PROGRAM):
         raise Problem(f"{root / PROGRAM} is not of mailer; nothing was changed", "cannot-create")
     for name in (*LINKS, PROGRAM):  # the links first, since they are known by what they lead to
@@ -126,19 +111,3 @@ def _link(path: Path, target: str) -> Iterator[str]:
     except OSError as error:
         raise from_os("cannot make the link", str(path), error) from None
     yield f"linked {path} to {target}"
-
-
-COMMAND = Subcommand(
-    "config install-sendmail",
-    install,
-    summary="make sendmail, mailq and newaliases for other programs",
-    about="Below DIR it makes sbin/sendmail, a script that starts mailer as mailer-sendmail(1), and the links lib/sendmail, bin/mailq and "
-    "bin/newaliases to it. Cron, at, PHP and others look for sendmail in /usr/sbin; `--prefix /usr` is for a machine that has no "
-    "other. A file that is not of mailer is never replaced: then nothing is changed, and the exit code is 73. The script names the Python "
-    "and the place of mailer from now; after either has moved, run the command again.",
-    examples=("mailer config install-sendmail --prefix /usr/local",),
-    options=(
-        Option("--prefix", metavar="DIR", help="where to make them, such as /usr or /usr/local"),
-        Option("--remove", help="remove what the command made"),
-    ),
-)
