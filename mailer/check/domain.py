@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import Owner, keeper_of, read_key
 from mailer.dkim.key import name
 from mailer.dkim.sign import nearest
-from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 
 from . import outside
@@ -106,7 +105,7 @@ async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, DnsRecords]]
     """The keys that sign mail from the domain, with the answers for their records."""
     by_domain: dict[str, list[Dkim]] = {}
     for key in scene.config.dkim:
-        by_domain.setdefault(ascii_domain(key.domain), []).append(key)
+        by_domain.setdefault(key.ascii_domain, []).append(key)
     keeper = keeper_of(scene.config.spool)
     used = [_used(key, keeper) for key in nearest(domain, by_domain) or ()]
     answers = await scene.lookups.all([each.record.name for each in used], "TXT")
@@ -126,6 +125,6 @@ def _used(key: Dkim, keeper: Owner) -> dkim.Used:
     """A key of the configuration, and what is wrong with its file."""
     state, needed = key.state, key.needed_until
     try:
-        return dkim.Used(ascii_domain(key.domain), key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
+        return dkim.Used(key.ascii_domain, key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
     except Problem as failure:
-        return dkim.Used(ascii_domain(key.domain), key.selector, state, None, str(failure), needed)
+        return dkim.Used(key.ascii_domain, key.selector, state, None, str(failure), needed)

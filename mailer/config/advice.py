@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
@@ -18,7 +19,7 @@ from .sections.relay import SECRETS
 from .values import nowhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .model import Config
     from .sections.relay import Relay
@@ -41,17 +42,14 @@ def missing(config: Config) -> Iterator[Mistake]:
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
     for at, key in enumerate(config.dkim):
-        yield from _signing_key(config, f"dkim.{at}.key_file", key.key_file)
+        yield from _told(config, f"dkim.{at}.key_file", partial(read_key, key.key_file))
 
 
 def _spool(config: Config) -> Iterator[Mistake]:
     if not config.spool:
         yield Mistake(0, str(nowhere()))
         return
-    try:
-        check_ancestors(config.spool)
-    except Problem as failure:
-        yield Mistake(config.lines.get("mailer.spool", 0), str(failure))
+    yield from _told(config, "mailer.spool", partial(check_ancestors, config.spool))
 
 
 def _secret(config: Config, relay: Relay) -> Iterator[Mistake]:
@@ -66,16 +64,9 @@ def _is_unset(secret: Secret) -> bool:
     return secret.kind == "env" and secret.place[0] not in os.environ
 
 
-def _told(config: Config, key: str, secret: Secret) -> Iterator[Mistake]:
+def _told(config: Config, key: str, read: Callable[[], object]) -> Iterator[Mistake]:
     try:
-        secret()
-    except Problem as failure:
-        yield Mistake(config.lines.get(key, 0), str(failure))
-
-
-def _signing_key(config: Config, key: str, path: str) -> Iterator[Mistake]:
-    try:
-        read_key(path)
+        read()
     except Problem as failure:
         yield Mistake(config.lines.get(key, 0), str(failure))
 

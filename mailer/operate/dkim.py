@@ -15,7 +15,6 @@ from mailer.config.values import find, new_file
 from mailer.dkim import key as keys
 from mailer.io.durable import sync_directory, write_new
 from mailer.mail.dates import rfc3339
-from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem, from_os
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def published(domain: str, selector: str, path: str, keeper: Owner) -> Published
 
 def configured(config: Config, domain: str | None, selector: str | None) -> list[Published]:
     """The keys of the configuration, of one domain or selector if one is given. Raises `Problem` (no-such) if there is none."""
-    chosen = [key for key in config.dkim if domain in (None, ascii_domain(key.domain)) and selector in (None, key.selector)]
+    chosen = [key for key in config.dkim if domain in (None, key.ascii_domain) and selector in (None, key.selector)]
     if not chosen:
         which = "".join([f" of {domain}" if domain else "", f" with the selector {selector}" if selector else ""])
         raise Problem(f"the configuration has no key{which}; `mailer dkim keygen DOMAIN` makes one", "no-such")
@@ -178,7 +177,7 @@ def configured(config: Config, domain: str | None, selector: str | None) -> list
 def in_use(key: Dkim, keeper: Owner) -> Published:
     """A key of the configuration, which `keeper` has. Raises `Problem`."""
     private = read_key(key.key_file, keeper.uid)
-    return Published(ascii_domain(key.domain), key.selector, key.key_file, private, key.state, key.needed_until)
+    return Published(key.ascii_domain, key.selector, key.key_file, private, key.state, key.needed_until)
 
 
 class Texts:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.shaping.replies import Reactions
 
+SMTP = 25
 SUBMISSIONS = 465  # the port on which TLS comes first, RFC 8314 §3.3
 HERE = "probe"  # what the route to the server is called in the configuration that is made for it
 
@@ -144,7 +145,7 @@ def config_for(config: Config, target: str, tls: str | None) -> Config:
 
     Raises `ValueError` for a target that is none, and for `tls` (a mode) where a relay has its own terms.
     """
-    from mailer.config.kinds import Via
+    from mailer.config.kinds import HostPort, Via
     from mailer.config.sections.relay import PORTS, Relay, everything
 
     if tls is not None and (tls not in PORTS or target in config.relays):
@@ -152,19 +153,12 @@ def config_for(config: Config, target: str, tls: str | None) -> Config:
         raise ValueError(hint)
     if target in config.relays:
         return config.but(routes=(everything(Via("relay", target)),))
-    host, port = _place(target)
-    relay = Relay(name=HERE, host=host, port=port, tls=tls or ("implicit" if port == SUBMISSIONS else "opportunistic"))
+    try:
+        host, port = HostPort.read(target)
+    except ValueError:
+        raise ValueError(f"{printable(target)!r} is neither a relay of the configuration nor HOST or HOST:PORT") from None
+    relay = Relay(name=HERE, host=host, port=port or SMTP, tls=tls or ("implicit" if port == SUBMISSIONS else "opportunistic"))
     return config.but(relays={HERE: relay}, routes=(everything(Via("relay", HERE)),))
-
-
-def _place(text: str) -> tuple[str, int]:
-    """``host``, ``host:port``, ``2001:db8::1`` or ``[2001:db8::1]:port``. Raises `ValueError`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host.strip("[]") and not host.startswith("[")) or text.endswith("]"):
-        host, port = text, "25"
-    if not host.strip("[]") or not (port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536):
-        raise ValueError(f"{printable(text)!r} is neither a relay of the configuration nor HOST or HOST:PORT")
-    return host.removeprefix("[").removesuffix("]").removesuffix("."), int(port)
 
 
 def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:

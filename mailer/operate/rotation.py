@@ -23,7 +23,6 @@ from mailer.config import edit, file
 from mailer.config.kinds import PERIOD, write
 from mailer.config.secret import keeper_of
 from mailer.mail.dates import rfc3339
-from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 
 from .dkim import Order, Texts, in_use, make
@@ -76,9 +75,7 @@ def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *
     """
     keeper = keeper_of(config.spool)
     known = [
-        KeyInUse(number, section, in_use(section, keeper))
-        for number, section in enumerate(config.dkim)
-        if ascii_domain(section.domain) == domain
+        KeyInUse(number, section, in_use(section, keeper)) for number, section in enumerate(config.dkim) if section.ascii_domain == domain
     ]
     waiting = [one for one in known if one.section.waiting and wish.kind in (None, one.key.key.kind)]
     signing = [one for one in known if one.section.signs and wish.kind in (None, one.key.key.kind)]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.config.secret import read_key
 from mailer.dkim.sign import Seal, domains, draft, nearest, sign
 from mailer.events import Alarm
-from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 
@@ -53,7 +52,7 @@ class Signer:
         self._agent = SigningProcess()
         for key in keys:
             if key.signs:
-                self._keys.setdefault(ascii_domain(key.domain), []).append(key)
+                self._keys.setdefault(key.ascii_domain, []).append(key)
 
     def ahead(self, content: bytes, at: float) -> Signing | None:
         """Begin to sign a message that will soon be delivered; None if there is nothing to sign with."""
@@ -126,7 +125,7 @@ class Signer:
         seal = self._seals.get(key)
         if seal is None:
             try:
-                seal = self._seals[key] = Seal(ascii_domain(key.domain), key.selector, read_key(key.key_file), key.expire)
+                seal = self._seals[key] = Seal(key.ascii_domain, key.selector, read_key(key.key_file), key.expire)
             except Problem as failure:
                 self._without([key], str(failure), at)
         return seal

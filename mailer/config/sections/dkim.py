@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailer.mail.domain import ascii_domain
+
 from ..kinds import MOMENT, PERIOD, SECRET_PATH, SELECTOR, choice
 from . import DOMAIN, SWITCH, Section, Setting
 
@@ -39,6 +41,11 @@ class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
     )
 
     @property
+    def ascii_domain(self) -> str:
+        """The domain in A-labels and in lower case, as the DNS has it."""
+        return ascii_domain(self.domain)
+
+    @property
     def signs(self) -> bool:
         """Whether mail is signed with it now."""
         return not self.waiting and self.retired is None
@@ -66,7 +73,7 @@ class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
         seen: dict[tuple[str, str], int] = {}
         for at, key in enumerate(validated.listed["dkim"]):
             if key:
-                name, path = (key.selector, key.domain.lower()), ("dkim", at, "selector")
+                name, path = (key.selector, key.ascii_domain), ("dkim", at, "selector")
                 if earlier := seen.get(name):
                     yield path, f"line {earlier} has the key {'._domainkey.'.join(name)} already"
                 seen.setdefault(name, validated.line(path))
