@@ -28,7 +28,7 @@ sys.exit(main(sys.argv))
 
 
 CHECK = f"""
-import asyncio, os, sys, mailer.cli.click_face, mailer.cli.config, mailer.routing.resolve, mailer.net.dns, mailer.cli
+import asyncio, os, sys, tomllib, mailer.cli.click_face, mailer.cli.config, mailer.routing.resolve, mailer.net.dns, mailer.cli
 os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
 sys.exit(mailer.cli.main(["mailer", "config", "check", *sys.argv[1:]]))
 """
