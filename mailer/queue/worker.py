@@ -47,7 +47,7 @@ class Worker(Progress):
         destination: Destination,
         first: Job,
     ) -> None:
-        super().__init__("connect")
+        super().__init__("")
         self.current = current
         self.settler = settler
         self.suspended = suspended
@@ -88,8 +88,8 @@ class Worker(Progress):
     # For the watchdog
 
     def where(self) -> Phase:
-        """The phase of delivery that the session is in."""
-        return self.phase or "body"
+        """The phase of delivery that the session is in, or that it is over."""
+        return self.phase or self.session.phase
 
     def about(self) -> str:
         """Which message is under way, and where to."""

@@ -211,14 +211,19 @@ class Router:
         if sought is None:
             sought = self._sought[domain] = asyncio.ensure_future(self._find(domain))
             sought.add_done_callback(partial(self._answered, domain))
-        route = await asyncio.shield(sought)
+        try:
+            route = await asyncio.shield(sought)
+        except asyncio.CancelledError:  # it may never end: who asks next asks anew
+            self._sought.pop(domain, None)
+            raise
         if len(self._known) > MANY:
             self._known.clear()
         self._known[domain] = (now + TTL, route)
         return route
 
     def _answered(self, domain: str, sought: asyncio.Future[Route]) -> None:
-        self._sought.pop(domain, None)
+        if self._sought.get(domain) is sought:
+            del self._sought[domain]
         if not sought.cancelled():
             sought.exception()  # seen, also where all who asked have left
 

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.mail.envelope import Envelope
     from mailer.mail.outcome import Hop, Outcome, Phase
+    from mailer.smtp.command import Command
 
     from .connection import Connection
     from .pool import Pool
     from .route import NextHop, Route
+    from .session import Session
     from .transcript import Transcript
 
 MAX_HOSTS = 5  # addresses dialled in one attempt; a long MX set must not hold a session for hours
@@ -75,6 +77,10 @@ class CourierSession(Protocol):
 
     unconfirmed: tuple[tuple[int, Kind], ...]
     """Whose success the sender wants reported, and the host of the last job will not report: the recipient, and what it was."""
+
+    @property
+    def phase(self) -> Phase:
+        """The step of the delivery that is under way."""
 
     async def deliver(self, load: Load[Any], ahead: Callable[[], Load[Any] | None]) -> list[Outcome]:
         """Take `load` to its recipients; an outcome for each. Raises nothing but bugs.
@@ -148,8 +154,18 @@ class SmtpCourierSession:
         self.unconfirmed: tuple[tuple[int, Kind], ...] = ()
         self._stands = stands
         self._connection: Connection | None = None
+        self._opening: Session | None = None
         self._promised: tuple[Load[Any], Parcel] | None = None
         """What comes next, and its envelope may be out already."""
+
+    @property
+    def phase(self) -> Phase:
+        """The step that the host is at; of one that is called, ``connect``."""
+        session = self._connection or self._opening
+        return "connect" if session is None else session.phase
+
+    def _watch(self, session: Session, _command: Command, _reply: Reply) -> None:
+        self._opening = session
 
     def end(self) -> None:
         """Give the connection back, for whoever needs one to that host next."""
@@ -295,7 +311,8 @@ class SmtpCourierSession:
         if connection is None or not self._leads_to(hop, addresses) or not connection.takes_more(self.pool.lifetime):
             self.end()
             self.dialled += 1
-            self._connection = connection = await self.pool.lend(hop.endpoint, addresses)
+            self._opening = None
+            self._connection = connection = await self.pool.lend(hop.endpoint, addresses, self._watch)
             self._stands()
             if connection.deliveries:  # it waited for us
                 self.dialled -= 1

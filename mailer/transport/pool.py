@@ -21,7 +21,7 @@ from mailer.net.stream import Stream
 from .connection import Connection
 from .errors import SessionError, furthest
 from .route import Endpoint, Timeouts
-from .session import reach
+from .session import Watch, reach
 
 _Key = tuple[Endpoint, str]
 
@@ -42,8 +42,9 @@ class Pool:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def lend(self, endpoint: Endpoint, addresses: Sequence[str]) -> Connection:
+    async def lend(self, endpoint: Endpoint, addresses: Sequence[str], watch: Watch | None = None) -> Connection:
         """A session with one of the `addresses` of the endpoint's host: a waiting one, or the first that can be opened.
+        `watch` is told the steps of one that is opened.
 
         An address that does not answer at once is not waited for while there are others (`race`); one that could not be
         reached a moment ago comes last. Raises `SessionError`: that of the address where it got furthest, with the others beside
@@ -54,9 +55,9 @@ class Pool:
         for address in addresses:
             if connection := self._take((endpoint, address)):
                 return connection
-        return await self._open(endpoint, self.dead.last(addresses, endpoint.port))
+        return await self._open(endpoint, self.dead.last(addresses, endpoint.port), watch)
 
-    async def _open(self, endpoint: Endpoint, addresses: list[str]) -> Connection:
+    async def _open(self, endpoint: Endpoint, addresses: list[str], watch: Watch | None) -> Connection:
         """A new session, with the address that answers first; if it comes to nothing there, with one of the others."""
         left = dict.fromkeys(addresses)
         troubles: list[SessionError] = []
@@ -77,7 +78,7 @@ class Pool:
                 break  # `lost` was told of all of them
             del left[address]
             try:
-                connection = await Connection.open(endpoint, address, self._timeouts, stream=stream)
+                connection = await Connection.open(endpoint, address, self._timeouts, watch=watch, stream=stream)
             except SessionError as error:
                 troubles.append(error)
                 self._failed(error, address, endpoint)

@@ -165,6 +165,11 @@ class Session:
         return self._client.extensions
 
     @property
+    def phase(self) -> Phase:
+        """The step of the session that is under way, or was last."""
+        return PHASE.get(self._client.verb, "body")
+
+    @property
     def usable(self) -> bool:
         """Whether something may be said: nobody hung up, and not a byte came unasked."""
         return not (self._client.over or self._stream.gone or self._stream.unread)

@@ -16,7 +16,7 @@ from mailer.events import Event
 from mailer.io.clock import SteadyClock
 from mailer.limits.backoff import Schedule
 from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop, Outcome
+from mailer.mail.outcome import Hop, Outcome, Phase
 from mailer.queue.attempt import Job
 from mailer.queue.context import Context, Policy
 from mailer.queue.invariants import Housekeeping, Invariants
@@ -61,6 +61,11 @@ class Courier:
     def session(self, stands: Callable[[], None]) -> Courier:
         """All sessions are one, and stand when they have an answer."""
         return self
+
+    @property
+    def phase(self) -> Phase:
+        """The host takes the content."""
+        return "body"
 
     def end(self) -> None:
         """Nothing to give back."""

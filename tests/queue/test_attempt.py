@@ -10,6 +10,7 @@ import time
 import pytest
 
 from mailer.events import Settled
+from mailer.queue.attempt import Attempt
 from tests.fakes.mail import outcome
 
 from .post import NOW, Post, play
@@ -157,3 +158,13 @@ def test_all_of_one_way_share_a_transaction_up_to_a_hundred(post: Post) -> None:
         assert post.told("settled") == ["settled sent"] * 4
 
     play(scenario())
+
+
+def test_an_attempt_is_over_when_its_last_part_is() -> None:
+    """A part may become several; none is forgotten and none counted twice."""
+    attempt = Attempt(None, NOW)  # type: ignore[arg-type]
+    attempt.split(2)
+    assert not attempt.part_done()
+    attempt.split(2)  # the other one, beside itself
+    assert attempt.parts == 3
+    assert [attempt.part_done() for _ in range(3)] == [False, False, True]

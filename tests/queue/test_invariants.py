@@ -207,7 +207,7 @@ def test_a_thousand_violations_are_a_few_lines(post: Post, guard: Invariants) ->
 
 
 def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
-    """Told with the phase and the place; its message is put off like after a lost connection, and goes the next time."""
+    """Told with the phase; its message is put off like after a lost connection, and goes the next time."""
 
     async def scenario() -> None:
         watchdog = Watchdog(post.manager.current)
@@ -223,8 +223,8 @@ def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
             await post.settled(id, "deferred")
             await post.settled(behind, "deferred")
             last = SpoolDirectory(post.spool.root).read(id).history.last[0]
-            assert last.reply.startswith("451 4.4.2 broken off: no progress for 14401 s in phase")
-            assert (last.scope, last.counts) == ("host", True)
+            assert last.reply.startswith("451 4.4.2 broken off: no progress for 14401 s in phase body")
+            assert (last.phase, last.scope, last.counts) == ("body", "host", True)
             assert watchdog.bitten == 2
             assert post.scheduler.running == 0
             del post.courier.gates["slow.example"]
@@ -261,7 +261,7 @@ def test_a_session_that_goes_from_message_to_message_is_left_alone(post: Post) -
 
 
 def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
-    """The message is put off; the phase is that of the DNS, as far as the program can be seen to be there."""
+    """The message is put off; the phase is that of the DNS."""
 
     async def scenario() -> None:
         watchdog = Watchdog(post.manager.current)
@@ -282,6 +282,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
             watchdog.look(0.0)
             watchdog.look(post.context.policy.attempt_limit + 1)
             await post.settled(id, "deferred")
+            assert SpoolDirectory(post.spool.root).read(id).history.last[0].phase == "dns"
             ever.clear()
             post.advance(3600)
             await post.settled(id, None)

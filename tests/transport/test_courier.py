@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from mailer.transport.courier import SmtpCourier
 from mailer.transport.pool import Pool
 from mailer.transport.route import Login
 from tests.fakes.mail import BODY, NOW, FakeClock
-from tests.fakes.script import Script
+from tests.fakes.script import Hang, Script
 from tests.fakes.sockets import closed_port
 from tests.transport.called import TIMEOUTS, Deliver, load, play, with_sinks, words
 
@@ -238,3 +239,33 @@ def test_what_is_asked_for_the_next_message_is_what_went_out_with_this_one() -> 
         assert not peer.wrong
 
     play(run())
+
+
+@pytest.mark.parametrize(
+    ("said", "phase"),
+    [
+        ([], "greeting"),
+        ([b"220 a\r\n"], "ehlo"),
+        ([b"220 a\r\n", b"250 a\r\n"], "mail"),
+        ([b"220 a\r\n", b"250 a\r\n", b"250 ok\r\n"], "rcpt"),
+        ([b"220 a\r\n", b"250 a\r\n", b"250 ok\r\n", b"250 ok\r\n"], "data"),
+    ],
+)
+def test_a_session_knows_the_step_at_which_its_host_is_silent(said: list[bytes], phase: str) -> None:
+    """The watchdog asks: in the opening, too, before there is a session that takes mail."""
+
+    async def scenario() -> None:
+        session = SmtpCourier(Pool(TIMEOUTS), FakeClock()).session()
+        assert session.phase == "connect"
+        async with Hang(said[0] if said else b"", said[1:]) as host:
+            delivery = asyncio.create_task(session.deliver(load([host.port], "a@example.net"), lambda: None))
+            for _ in range(5000):
+                if session.phase == phase:
+                    break
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.02)
+            assert session.phase == phase
+            delivery.cancel()
+            await asyncio.wait([delivery])
+
+    play(scenario())
