@@ -103,10 +103,11 @@ class Courier:
 
 
 class Finder:
-    """Each domain is a destination of its own, unless `ways` or `troubles` says otherwise."""
+    """Each domain is a destination of its own, unless `routes` or `troubles` says otherwise, and reached by `transports`."""
 
     def __init__(self) -> None:
         self.routes: dict[str, str] = {}
+        self.transports: dict[str, str] = {}
         self.troubles: dict[str, Exception] = {}
         self.asked: list[str] = []
 
@@ -117,7 +118,7 @@ class Finder:
         if trouble := self.troubles.get(domain):
             raise trouble
         key = self.routes.get(domain, domain)
-        return Route(key, (), relay=key.startswith("relay:"))
+        return Route(key, (), relay=key.startswith("relay:"), transport=self.transports.get(key, "smtp"))
 
 
 def offline() -> Unroutable:
@@ -133,6 +134,7 @@ class Post:
         self.spool.prepare()
         self.clock = FakeClock()
         self.courier = Courier(self.clock)
+        self.couriers = {"smtp": self.courier}
         self.finder = Finder()
         self.events: list[Event] = []
         self.written: list[tuple[str, list[str]]] = []
@@ -146,7 +148,7 @@ class Post:
             SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
         self.manager = QueueManager(
-            self.spool, self.scheduler, {"smtp": self.courier}, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
+            self.spool, self.scheduler, self.couriers, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
         )
 
     @property

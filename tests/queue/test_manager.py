@@ -14,7 +14,7 @@ from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import outcome
 from tests.queue.trouble import HOST, reports, waiting
 
-from .post import DAY, HOP, NOW, Post, play
+from .post import DAY, HOP, NOW, Courier, Post, play
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -47,6 +47,23 @@ def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> N
             for id in ids:
                 await post.settled(id, None)
         assert post.told("alarm") == []
+
+    play(scenario())
+
+
+def test_mail_is_carried_by_what_its_route_names(post: Post) -> None:
+    """Each part of a message by its own: the registry knows who goes by that name."""
+
+    async def scenario() -> None:
+        post.finder.routes = {"here.example": "relay:box", "there.example": "mx:mx.example"}
+        post.finder.transports = {"relay:box": "lmtp"}
+        other = post.couriers["lmtp"] = Courier(post.clock)
+        async with post.running():
+            ids = [post.put("a@here.example"), post.put("b@there.example"), post.put("c@here.example", "d@there.example")]
+            for id in ids:
+                await post.settled(id, None)
+        assert sorted(other.tried) == sorted([(ids[0], ["a@here.example"]), (ids[2], ["c@here.example"])])
+        assert sorted(post.courier.tried) == sorted([(ids[1], ["b@there.example"]), (ids[2], ["d@there.example"])])
 
     play(scenario())
 

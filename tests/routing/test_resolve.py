@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailer.config import load
+from mailer.config.sections.relay import Relay
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.connection import Connection
+from mailer.transport.courier import CONFIRMED, TRANSPORTS
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Timeouts, Unroutable
 from tests.fakes.nameserver import Nameserver
@@ -79,7 +81,7 @@ def verdict(finder: Finder, domain: str) -> str:
 def test_mx(finders: Finders) -> None:
     """Without any rule mail goes to the MX hosts, at port 25, with TLS if they offer it."""
     found = route(finders(""), "example.com")
-    assert not found.relay
+    assert (found.relay, found.transport) == (False, "smtp")
     assert [(hop.endpoint.host, hop.endpoint.port, hop.addresses, hop.relay) for hop in found.hops] == [
         ("a", 25, ("192.0.2.1", "2001:db8::1"), False),
         ("b", 25, ("192.0.2.2",), False),
@@ -87,6 +89,15 @@ def test_mx(finders: Finders) -> None:
     endpoint = found.hops[0].endpoint
     assert endpoint.requirement == Requirement("opportunistic", verify=False)
     assert (endpoint.hello, endpoint.login) == ("mail.example.org", None)
+
+
+def test_a_mailbox_server(finders: Finders) -> None:
+    """What carries the mail goes by the protocol of the relay, and each protocol has something that carries it."""
+    text = '[relay.box]\nhost = "192.0.2.10"\nprotocol = "lmtp"\ntls = "none"\n'
+    found = route(finders(text), "anything.example")
+    assert (found.transport, found.hops[0].endpoint.protocol, found.hops[0].endpoint.port) == ("lmtp", "lmtp", 24)
+    (protocols,) = [setting.kind.words for setting in Relay.settings if setting.key == "protocol"]
+    assert {*protocols} == {*TRANSPORTS} == {*CONFIRMED}
 
 
 def test_strict_mx(finders: Finders) -> None:
@@ -102,7 +113,7 @@ def test_relay(finders: Finders) -> None:
     text = '[relay.one]\nhost = "192.0.2.10"\nusername = "me"\npassword_env = "SECRET"\n'
     found = route(finders(text), "anything.example")
     assert found.relay
-    assert found.key == "relay:one"
+    assert (found.key, found.transport) == ("relay:one", "smtp")
     (hop,) = found.hops
     assert hop.relay
     assert (hop.endpoint.host, hop.endpoint.port, hop.endpoint.requirement) == ("192.0.2.10", 587, Requirement())

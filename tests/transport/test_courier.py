@@ -193,14 +193,17 @@ def test_what_we_refuse_ourselves_was_said_to_nobody() -> None:
     with_sinks(scenario, Moods(max_size=1000))
 
 
-@pytest.mark.parametrize(("offer", "owed"), [([], ((0, "relayed"),)), (["DSN"], ())])
-def test_a_host_that_confirms_nothing_leaves_that_to_us(offer: list[str], owed: tuple[tuple[int, str], ...]) -> None:
-    """Where the sender asked for it, and only there: RFC 3461 wants a report that says "relayed"."""
+@pytest.mark.parametrize(
+    ("protocol", "offer", "owed"), [("smtp", [], ((0, "relayed"),)), ("smtp", ["DSN"], ()), ("lmtp", [], ((0, "delivered"),))]
+)
+def test_a_host_that_confirms_nothing_leaves_that_to_us(protocol: str, offer: list[str], owed: tuple[tuple[int, str], ...]) -> None:
+    """Where the sender asked for it, and only there: RFC 3461 wants a report that says "relayed", or "delivered" behind LMTP."""
     offers = "".join(f"S: 250-{keyword}\n" for keyword in offer)
     asked = " NOTIFY=SUCCESS" if offer else ""
+    hello, taken = ("EHLO", "S: 250 ok\n") if protocol == "smtp" else ("LHLO", "S: 250 ok\nS: 250 ok\n")
     script = (
-        f"S: 220 mx.example.com\nC: EHLO *\nS: 250-mx.example.com\n{offers}S: 250 8BITMIME\nC: MAIL *\nS: 250 ok\n"
-        f"C: RCPT TO:<a@example.net>{asked}\nS: 250 ok\nC: RCPT TO:<b@example.net>\nS: 250 ok\nC: DATA\nS: 354 ok\nMESSAGE\nS: 250 ok\n"
+        f"S: 220 mx.example.com\nC: {hello} *\nS: 250-mx.example.com\n{offers}S: 250 8BITMIME\nC: MAIL *\nS: 250 ok\n"
+        f"C: RCPT TO:<a@example.net>{asked}\nS: 250 ok\nC: RCPT TO:<b@example.net>\nS: 250 ok\nC: DATA\nS: 354 ok\nMESSAGE\n{taken}"
     )
 
     async def run() -> None:
@@ -208,6 +211,8 @@ def test_a_host_that_confirms_nothing_leaves_that_to_us(offer: list[str], owed: 
         async with Script(script) as peer:
             asked = {"recipients": {"a@example.net": {"notify": "SUCCESS"}}}
             given = load([peer.port], "a@example.net", "b@example.net", options=asked)
+            (hop,) = given.job.route.hops
+            given.job.route = replace(given.job.route, hops=(hop._replace(endpoint=replace(hop.endpoint, protocol=protocol)),))
             session = courier.session()
             assert [verdict for verdict, _, _ in words(await session.deliver(given, lambda: None))] == ["delivered"] * 2
             session.end()
