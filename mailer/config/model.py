@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
-from .sections import Mailer, Submission, SubmissionSettings
+from .sections import Mailer, SubmissionSection, SubmissionSettings
 from .sections.delivery import BreakerSection, Delivery, Retry, TimeoutSection
 from .sections.dkim import Dkim
 from .sections.intake import Intake, Submitter
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .sections import Section, Setting
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, Submission, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection, TimeoutSection,
+    Mailer, SubmissionSection, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection, TimeoutSection,
     Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -47,7 +47,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     """All settings, one member a section. `routes` ends with a route for ``*``, so that one always matches."""
 
     mailer: Mailer
-    submission: Submission
+    submission: SubmissionSection
     intake: Intake
     submitters: tuple[Submitter, ...]
     relays: Mapping[str, Relay]

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import os
 
-from .sections import Mailer, Submission, SubmissionSettings
+from .sections import Mailer, SubmissionSection, SubmissionSettings
 from .values import LARGEST_FILE, find, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SECTIONS = {cls.word: cls for cls in (Mailer, Submission)}
+SECTIONS = {cls.word: cls for cls in (Mailer, SubmissionSection)}
 _OTHERS = "."  # what a table of others is called
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 

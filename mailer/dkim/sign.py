@@ -79,7 +79,7 @@ class Part(NamedTuple):
     digest: bytes
 
 
-class Draft(NamedTuple):
+class UnsignedMessage(NamedTuple):
     """A message that lacks nothing but the values of its signatures, which stand above `content` and sign that."""
 
     content: bytes
@@ -97,7 +97,7 @@ def sign(content: bytes, seals: Iterable[Seal], at: float) -> bytes:
     return drawn.signed([part.key.sign_digest(part.digest) for part in drawn.parts])
 
 
-def draft(content: bytes, seals: Iterable[Seal], at: float) -> Draft:
+def draft(content: bytes, seals: Iterable[Seal], at: float) -> UnsignedMessage:
     """Everything of `sign` but what takes a private key.
 
     `content` is a message as the spool has it, normalised. What it holds that is 8-bit is 7-bit afterwards, unless somebody
@@ -108,7 +108,7 @@ def draft(content: bytes, seals: Iterable[Seal], at: float) -> Draft:
     end = header_end(content)
     names, fields = _selected(content[: max(end - 2, 0)])
     digest = b64encode(_body_hash(content, end + 2 if content.startswith(b"\r\n", end) else end))
-    return Draft(content, [_part(seal, names, fields, digest, at) for seal in seals])
+    return UnsignedMessage(content, [_part(seal, names, fields, digest, at) for seal in seals])
 
 
 def _body_hash(content: bytes, start: int) -> bytes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections.dkim import Dkim
-    from mailer.dkim.sign import Draft
+    from mailer.dkim.sign import UnsignedMessage
     from mailer.events import Event
 
 STALE = 3600.0  # seconds after which what was signed ahead is signed anew: a signature says when it was made
@@ -37,7 +37,7 @@ class Signing(NamedTuple):
 
     keys: Sequence[Dkim]
     at: float
-    draft: Draft
+    draft: UnsignedMessage
     wanted: Sequence[SignatureWanted]
 
 

@@ -221,7 +221,7 @@ class Mailer(Section, header="[mailer]"):
         values["postmaster"] = values["postmaster"] or f"mailer-daemon@{values['hostname']}"
 
 
-class Submission(Section, header="[submission]"):
+class SubmissionSection(Section, header="[submission]"):
     """What is taken in, and how it is completed."""
 
     default_domain = Setting(
@@ -285,7 +285,7 @@ class Submission(Section, header="[submission]"):
     max_subject_length = Setting(COUNT, "The longest subject that a message may be composed with, in characters.", 1000)
 
 
-class SubmissionSettings(Mailer, Submission):
+class SubmissionSettings(Mailer, SubmissionSection):
     """All settings of both sections, and `config_path`, the file that they stand in; empty if there is none."""
 
     config_path: str
