@@ -11,8 +11,7 @@ import pytest
 from mailer import manual, roff, standards
 from mailer.cli import TABLE, load, sendmail_argv
 from mailer.cli.options import Subcommand
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Outcome
+from mailer.mail.outcome import Cause, Outcome
 from mailer.spool.files.message_file import parse, parse_records
 
 MAN = Path(__file__).parent.parent / "man"

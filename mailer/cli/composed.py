@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from mailer.compose import Attachment, Composition, EmailError, EmailLimits, Link
 from mailer.compose.payload import load, whole
-from mailer.mail.charset import WESTERN, marked, readable
 from mailer.mail.message import Change
 from mailer.mail.problem import Problem
-from mailer.mail.text import one_line
+from mailer.mail.text import WESTERN, marked, one_line, readable
 from mailer.submit import Submission, read_all
 
 from . import read_input

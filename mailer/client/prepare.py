@@ -21,10 +21,9 @@ from mailer.mail.address import AddressError
 from mailer.mail.address_list import in_header, written
 from mailer.mail.dates import rfc5322
 from mailer.mail.delivery_options import NOTHING, Request
-from mailer.mail.header_repair import mended_header
+from mailer.mail.header_repair import mended_header, single
 from mailer.mail.message import Message, header_end, normalise, without_preface
 from mailer.mail.named import newest, resent
-from mailer.mail.once import single
 from mailer.transport.connection import Parcel
 
 from .errors import ErrorKind, SmtpError

@@ -15,21 +15,18 @@ attach what he sent along and nothing else.
 Why not `email.message.EmailMessage`: of ``To: Anna <anna@exämple.org>`` it makes ``Anna <anna@=?utf-8?q?ex=C3=A4mple?=.org>``, an encoded
 word within an address (which RFC 2047 §5 forbids, and which no server delivers to), and its boundaries are random.
 
-``composition``  the builder
+``composition``  the builder, and how much of all that there may be
 ``payload``      the same from JSON
 ``fields``       addresses and header fields, and what is wrong with one
 ``parts``        the body as a tree of parts: text, HTML and the text of it, what is offered in place of a file
-``attachment``   a file and its name on the wire
-``kinds``        what a file is
-``limits``       how much of all that there may be
+``attachment``   a file, what it is, and its name on the wire
 """
 
 from __future__ import annotations
 
 from .attachment import Attachment
-from .composition import Composition
+from .composition import Composition, EmailLimits
 from .fields import EmailError
-from .limits import EmailLimits
 from .parts import Link
 
 __all__ = ["Attachment", "Composition", "EmailError", "EmailLimits", "Link"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 
 
 class Explanation(NamedTuple):

@@ -12,9 +12,9 @@ from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
-from mailer.mail.cause import CAUSES
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
+from mailer.mail.outcome import CAUSES
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.api import Entry

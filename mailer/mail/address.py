@@ -9,10 +9,6 @@ fields and wherever else people write several.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 MAX_LOCAL = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 §4.5.3.1.2
 MAX_ADDRESS = 254  # octets: a path of 256 less its angle brackets, RFC 5321 §4.5.3.1.3
@@ -131,16 +127,6 @@ def is_private(domain: str) -> bool:
 def is_plain(text: str) -> bool:
     """Whether `text` is one word in which nothing is to be found but, perhaps, an address: no name, no comment, no other address."""
     return _PLAIN.issuperset(text)
-
-
-def listed(value: str) -> Iterable[str]:
-    """The addresses in the value of a field, as `address_list.in_header` finds them; for one that stands alone it is not imported."""
-    text = value.strip(" \t\r\n")
-    if is_plain(text):
-        return (text,) if text else ()
-    from .address_list import in_header
-
-    return in_header(value)
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,8 @@ A message is left alone, and the answer is None, where encoding would break what
 
 from __future__ import annotations
 
-from .entity import MAX_DEPTH, OPEN, Entity, Written, encoded, relabelled, with_mime
+from .entity import MAX_DEPTH, MAX_PARTS, OPEN, Entity, Lookout, Written, default_of, encoded, odd_octet, pieces, relabelled, with_mime
 from .message import blocks
-from .multipart import MAX_PARTS, Lookout, default_of, odd_octet, pieces
 
 
 class _Untouchable(Exception):

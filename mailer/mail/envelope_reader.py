@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RECIPIENT_TYPES = ("to", "cc", "bcc")
 SETTLED = ("fail", "delivered")
 SETTLED_BY = ("", "miswritten", "alias", "discarded")
-"""The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.cause`)."""
+"""The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.outcome`)."""
 
 LONGEST_TEXT = 512  # characters of what is said of such a recipient
 LEAST_BYTES, BYTES_EACH = 64 << 10, 1100  # of an envelope, and more for each recipient: an address, and one more in `options`

@@ -1,4 +1,10 @@
-"""The header of a message that not every server would take, mended: `repair` says how, and does the same to bodies."""
+"""The header of a message that not every server would take, mended: `repair` says how, and does the same to bodies.
+
+`single` mends fields that may stand once, and stand twice, say nothing or lack commas, for large receivers refuse such mail
+(RFC 5322 §3.6). Recipients are put together, since nobody may be lost; of all else the first that says something is kept, which is what
+most readers show. What is empty is taken away; submission fills in what it can. A subject may be empty, and so may a description.
+Addresses without a comma between them, which all get the mail (`address_list`), are a list with one, and no domain has a dot behind it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +14,10 @@ from binascii import a2b_base64, a2b_qp
 
 from .address import ascii_address
 from .address_list import boxes
-from .charset import WESTERN, is_utf8, readable
-from .message import UNKNOWN_WORD, Change, Message, has_long_line
+from .message import LISTS, MERGED, ONCE, UNKNOWN_WORD, Change, Message, has_long_line, says_nothing
 from .mime import MAX_WORD, field, parameter, phrase
 from .mime import encoded as encoded_words
+from .text import WESTERN, is_utf8, readable
 
 LONG = "it has a line of more than 998 octets"
 RAW = "it has octets above 127 and does not say what they are"
@@ -234,3 +240,68 @@ _PARAMETER = re.compile(r';\s*([A-Za-z0-9!#$&+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\
 
 def _shown(one: bytes) -> str:
     return " ".join(one.partition(b":")[2].decode("utf-8", "replace").split())[:200]
+
+
+def single(message: Message, changes: list[Change]) -> Message:
+    """`message` with each field of `ONCE` once at most, and its lists of addresses well written; what was done is added to `changes`."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, one in message.fields():
+        if name in ONCE:
+            found.setdefault(name, []).append(one)
+    kept = {name: _well_written(name, _one(name, fields, changes), changes) for name, fields in found.items()}
+    made = bytearray()
+    for name, one in message.fields():
+        if name not in kept:
+            made += one
+        elif name in found:  # where the first of them stands
+            del found[name]
+            made += kept[name]
+    return Message(bytes(made), message.rest)
+
+
+def _one(name: bytes, fields: list[bytes], changes: list[Change]) -> bytes:
+    """The field that stands for `fields`, or nothing."""
+    label = fields[0].partition(b":")[0].decode().strip()
+    full = [one for one in fields if not says_nothing(name, one)]
+    full.sort(key=lambda one: not one.partition(b":")[2].strip())  # what may be empty, too, is not kept before what says something
+    if not full:
+        new = b"MIME-Version: 1.0\r\n" if name == b"mime-version" else b""
+        changes.append(Change("mended" if new else "removed", label, _shown(fields[0]), _shown(new), "it is empty"))
+        return new
+    if len(full) == 1 or name not in MERGED:
+        why = "it may stand once" if len(full) > 1 else "it is empty"
+        for one in fields:
+            if len(fields) > 1 and one is not full[0]:
+                note(changes, Change("removed", label, _shown(one), "", why))
+        return full[0]
+    values = [one.partition(b":")[2].strip(b" \t\r\n,") for one in full]
+    made = full[0].partition(b":")[0] + b": " + b",\r\n ".join(values) + b"\r\n"
+    changes.append(Change("mended", label, " | ".join(map(_shown, full[:MOST_CHANGES])), _shown(made), "it may stand once"))
+    return made
+
+
+def _well_written(name: bytes, given: bytes, changes: list[Change]) -> bytes:
+    """The field with a comma between each two addresses that have none, and no dot behind a domain."""
+    if name not in LISTS or b"@" not in given:
+        return given
+    label, _, text = given.partition(b":")
+    value = text.decode("utf-8", "surrogateescape")
+    made, at, last, why = "", 0, -1, ""  # what is written, up to where, and where the mailbox before ends
+    for address, _, end, first, after in boxes(value):
+        if "@" not in address:
+            last = -1
+            continue
+        if last >= 0 and not _DIVIDER.search(_COMMENT.sub("", value[last:first])):
+            made, at, why = f"{made}{value[at:last]},", last, "a comma is missing between two addresses"
+        if value[end - 1] == ".":  # RFC 5322 §3.4.1: a dot divides two words
+            made, at, why = made + value[at : end - 1], end, why or "a dot stands behind a domain"
+        last = after
+    if not why:
+        return given
+    new = label + b":" + (made + value[at:]).encode("utf-8", "surrogateescape")
+    changes.append(Change("mended", label.decode().strip(), _shown(given), _shown(new), why))
+    return new
+
+
+_DIVIDER = re.compile(r"[,;:]")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*+\)")

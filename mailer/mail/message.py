@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 MAX_LINE = 998  # octets without the line end, RFC 5321 §4.5.3.1.6
@@ -228,7 +228,7 @@ class Message:
             yield name.rstrip(b" \t").lower(), self.header[start:end]
 
     def is_single(self) -> bool:
-        """Whether each field that may stand once does, says something, and surely lacks no comma and has no dot too many; see `once`."""
+        """Whether each field that may stand once does, says something, and surely lacks no comma and has no dot too many."""
         names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field) and not _ill_written(name, field)]
         return len({*names}) == sum(name in ONCE for name, _ in self.fields())
 
@@ -276,6 +276,18 @@ class Message:
             if at == len(header) or header[at] not in b" \t":
                 yield start, at
                 start = at
+
+
+def listed(value: str) -> Iterable[str]:
+    """The addresses in the value of a field, as `address_list.in_header` finds them; for one that stands alone it is not imported."""
+    from .address import is_plain
+
+    text = value.strip(" \t\r\n")
+    if is_plain(text):
+        return (text,) if text else ()
+    from .address_list import in_header
+
+    return in_header(value)
 
 
 def without_envelope(message: Message, changes: list[Change]) -> Message:

@@ -6,8 +6,7 @@ newest above. Whoever writes one must say who does so and when, and should name 
 
 from __future__ import annotations
 
-from .address import listed
-from .message import Change, Message
+from .message import Change, Message, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

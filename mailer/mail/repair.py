@@ -21,12 +21,26 @@ from __future__ import annotations
 
 from binascii import a2b_qp
 
-from .charset import ASCII, WESTERN, charset_of
-from .entity import MAX_DEPTH, OPEN, Entity, Written, encoded, has_lines, relabelled, with_mime
+from .entity import (
+    MAX_DEPTH,
+    MAX_PARTS,
+    OPEN,
+    Entity,
+    Lookout,
+    TooManyParts,
+    Written,
+    default_of,
+    encoded,
+    has_lines,
+    pieces,
+    raw_octet,
+    relabelled,
+    with_mime,
+)
 from .header_repair import LONG, RAW, charset, mended_header, note, with_charset
 from .message import Change, Message, long_line
 from .mime import base64_lines, field, quoted, repacked
-from .multipart import MAX_PARTS, Lookout, TooManyParts, default_of, pieces, raw_octet
+from .text import ASCII, WESTERN, charset_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.cause import Cause
 from mailer.mail.dates import rfc3339
+from mailer.mail.outcome import Cause
 from mailer.net.tls import NOT_ACCEPTED
 from mailer.shaping.blame import BLAME, kind_of, mended
 from mailer.shaping.table import TermsTable, where

@@ -170,7 +170,7 @@ def _composed(line: bytes, wishes: Wishes) -> Submission | Problem:
     """The request for what a line of JSON describes."""
     from mailer.compose import Composition, EmailError, EmailLimits
     from mailer.compose.payload import load, whole
-    from mailer.mail.charset import WESTERN, is_utf8, readable
+    from mailer.mail.text import WESTERN, is_utf8, readable
 
     try:
         if guessed := not is_utf8(line):

@@ -19,7 +19,7 @@ from mailer.spool.suspensions import Suspensions
 
 if TYPE_CHECKING:
     from mailer.config import Config
-    from mailer.mail.cause import Cause
+    from mailer.mail.outcome import Cause
     from mailer.routing.resolve import Resolution
     from mailer.status.api import MailView
     from mailer.status.attempts import Attempted

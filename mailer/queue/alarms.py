@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
-    from mailer.mail.cause import Cause
-    from mailer.mail.outcome import Outcome, Phase
+    from mailer.mail.outcome import Cause, Outcome, Phase
 
     from .attempt import ContentCache
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import Daemon
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.net.happy_eyeballs import has_route
 
 from ..transport import verdict

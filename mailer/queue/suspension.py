@@ -24,7 +24,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.spool.suspensions import Suspensions

@@ -12,14 +12,13 @@ place at once, because half of it (the envelope alone, or the header alone) is w
 4. An author below a domain of ``masquerade`` becomes one of that domain, unless he is an exception.
 
 A name of this machine is one without a domain, or at a name that `mailer.io.machine` knows. The rules are in `rules`, the aliases in
-`aliases`; `fields` writes what they say into a header, and touches nothing else in it. `relayed` does that for a relay that
-takes one author only, when mail leaves.
+`aliases`; `fields` writes what they say into a header, and touches nothing else in it, also for a relay that takes one author only,
+when mail leaves.
 """
 
 from __future__ import annotations
 
-from .fields import identified
-from .relayed import relayed, reverse_path
+from .fields import identified, relayed, reverse_path
 from .rules import Rules
 
 __all__ = ["Rules", "identified", "relayed", "reverse_path"]

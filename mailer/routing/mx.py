@@ -27,8 +27,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.io.machine import listed
-from mailer.mail.cause import Cause
 from mailer.mail.domain import compared
+from mailer.mail.outcome import Cause
 from mailer.net.dns import DnsTrouble, NotFound, Offline
 from mailer.transport.route import Unroutable
 

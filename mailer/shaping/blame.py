@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 
 if TYPE_CHECKING:
     from mailer.config import Config

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
-from mailer.mail.cause import CAUSES, REFUSALS, Cause
+from mailer.mail.outcome import CAUSES, REFUSALS, Cause
 
 from ..limits.backoff import Schedule
 from ..transport.verdict import source_exhausted

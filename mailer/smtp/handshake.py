@@ -21,7 +21,7 @@ from binascii import a2b_base64
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 
 from . import command, sasl
 from .client import Client, ClientState

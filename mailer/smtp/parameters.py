@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import re
 
-from mailer.mail.cause import Cause
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.delivery_options import Request, Wanted
+from mailer.mail.outcome import Cause
 
 from .extension import Extensions
 from .reply import Reply

@@ -28,7 +28,7 @@ from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

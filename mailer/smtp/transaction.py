@@ -29,10 +29,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from mailer.mail.address import ascii_address
-from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.downgrade import seven_bit
 from mailer.mail.message import header_end, is_normal, normalise
+from mailer.mail.outcome import Cause
 
 from . import command, data, parameters
 from .client import Client, ClientState

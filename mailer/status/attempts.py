@@ -10,9 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
-from mailer.mail.cause import CAUSES, Cause
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import PHASE_OF, PHASES, Scope, Verdict, reply_line, told
+from mailer.mail.outcome import CAUSES, PHASE_OF, PHASES, Cause, Scope, Verdict, reply_line, told
 
 from .record import BadRow, moment, one_of
 from .sqlite.rows import micros

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from mailer.mail import document
-from mailer.mail.cause import CAUSES
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
-from mailer.mail.outcome import reply_line, told
+from mailer.mail.outcome import CAUSES, reply_line, told
 from mailer.spool.files.layout import is_id
 
 from .sqlite.rows import last_of, outcome_of, recipient_status, sent_at, status_of
@@ -26,7 +25,7 @@ from .sqlite.schema import LATER, SCHEDULED, STATUSES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailer.mail.cause import Cause
+    from mailer.mail.outcome import Cause
     from mailer.spool.api import Entry
 
 Word = TypeVar("Word", bound=str)

@@ -4,7 +4,7 @@ The command line, the sendmail face and the writer of reports call `submit`. So 
 (RFC 6409 §8), and what lies in the spool is complete:
 
 - line ends are CRLF, no stray CR, LF or NUL is left, so that no receiver can see two messages in one;
-- Date, Message-ID and From are there; Bcc and Return-Path are not; what may stand once stands once (`mailer.mail.once`);
+- Date, Message-ID and From are there; Bcc and Return-Path are not; what may stand once stands once (`mailer.mail.header_repair`);
 - every address is one, and there is at least one recipient; names of this machine are who the configuration says they are,
   in the header and in the envelope (`mailer.rewriting`);
 - lines are no longer than SMTP allows, and 8-bit text says what it is (`mailer.mail.repair`);

@@ -10,7 +10,7 @@ import os
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.envelope import Recipient
-from mailer.mail.message import Change
+from mailer.mail.message import Change, listed
 from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
@@ -38,12 +38,12 @@ def _has_bare_name(draft: Draft, *, everywhere: bool) -> bool:
     """Whether an author has no domain, or one that means something here only; or `everywhere` somebody else."""
     asked = draft.asked
     sender = [asked.sender] if asked.sender and "@" in asked.sender else []
-    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*_listed(asked), *asked.bcc, asked.sender or "@x.y")))):
+    if any(map(_is_bare, sender)) or (everywhere and any(map(_is_bare, (*_named(asked), *asked.bcc, asked.sender or "@x.y")))):
         return True
     for name, field in draft.message.fields():
         if name in AUTHORS or (everywhere and name in PEOPLE):
             value = field.partition(b":")[2].decode("utf-8", "replace")
-            if any(map(_is_bare, address.listed(value))):
+            if any(map(_is_bare, listed(value))):
                 return True
     return False
 
@@ -79,7 +79,7 @@ def recipients(draft: Draft) -> None:
         types.setdefault(text, "bcc")
     found: dict[str, Recipient] = {}
     problems: list[Problem] = []
-    for text in (*_listed(asked), *types):
+    for text in (*_named(asked), *types):
         for recipient in _stands_for(text, types.get(text, "to"), draft, problems):
             found.setdefault(same(recipient.address), recipient)
     if not found and not asked.from_header:
@@ -98,7 +98,7 @@ def recipients(draft: Draft) -> None:
     draft.recipients = list(found.values())
 
 
-def _listed(asked: Submission) -> list[str]:
+def _named(asked: Submission) -> list[str]:
     """The addresses that the command line names, one by one. Raises `Problem` (bad-message) where one tries to break out of its line."""
     for argument in asked.recipients:
         char = next((char for char in argument if not char.isprintable() and char != "\t"), "")

@@ -62,7 +62,7 @@ def check_header(draft: Draft) -> None:
 def single_fields(draft: Draft) -> None:
     """Leave each field once that may stand once. Raises `Problem` (bad-message) if that is not wanted."""
     if not draft.message.is_single():
-        from mailer.mail.once import single
+        from mailer.mail.header_repair import single
 
         done: list[Change] = []
         draft.message = single(draft.message, done)

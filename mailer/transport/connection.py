@@ -14,8 +14,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
+from mailer.mail.outcome import Cause
 from mailer.net.aside import LARGE, aside
 from mailer.net.stream import Stream
 from mailer.smtp.client import ClientState

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import NOTHING, Request
-from mailer.mail.outcome import reach
+from mailer.mail.outcome import Cause, reach
 from mailer.net.aside import REFUSED, portions
 from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply

@@ -9,8 +9,7 @@ import os
 from errno import ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING, Literal
 
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import MOST_BESIDES, Hop, reach
+from mailer.mail.outcome import MOST_BESIDES, Cause, Hop, reach
 from mailer.smtp.client import PHASE
 from mailer.smtp.reply import ProtocolError, Reply
 

@@ -17,8 +17,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.limits.rate import RateExceeded
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop
+from mailer.mail.outcome import Cause, Hop
 from mailer.smtp.reply import Reply
 
 from ..net.happy_eyeballs import arranged

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.tlspolicy.requirement import Requirement
 
 if TYPE_CHECKING:

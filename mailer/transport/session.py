@@ -16,8 +16,7 @@ from secrets import token_urlsafe
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop
+from mailer.mail.outcome import Cause, Hop
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 from mailer.net.happy_eyeballs import source

@@ -35,8 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.mail.outcome import NOWHERE, Cause, Outcome
 from mailer.smtp.reply import queue_id
 
 if TYPE_CHECKING:

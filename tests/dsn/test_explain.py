@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.dsn.explain import CAUSED, CLASSED, ENHANCED, PERMANENT, SMTP, TEMPORARY, explain
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.dsn.report import report
-from mailer.mail.cause import Cause
 from mailer.mail.envelope import Envelope, Recipient
-from mailer.mail.outcome import NOWHERE, Hop, Outcome
+from mailer.mail.outcome import NOWHERE, Cause, Hop, Outcome
 
 ID = "01JD6Q4Z8K0000000000000000"
 AT = 1795227329.0

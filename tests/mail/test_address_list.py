@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.address import AddressError, listed, parse
+from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import boxes, groups, in_header, written
+from mailer.mail.message import listed
 
 
 @pytest.mark.parametrize(

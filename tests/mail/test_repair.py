@@ -6,9 +6,9 @@ import quopri
 
 import pytest
 
+from mailer.mail.entity import MAX_PARTS
 from mailer.mail.header_repair import MOST_CHANGES
 from mailer.mail.message import Change, Message, has_long_line, normalise
-from mailer.mail.multipart import MAX_PARTS
 from mailer.mail.repair import repaired
 from tests.mail.mended import LONG, mend, read, text_of
 

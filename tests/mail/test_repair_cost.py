@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.downgrade import seven_bit
-from mailer.mail.header_repair import MOST_CHANGES
+from mailer.mail.header_repair import MOST_CHANGES, single
 from mailer.mail.message import Change, Message, has_long_line, normalise
-from mailer.mail.once import single
 from mailer.mail.repair import repaired
 from tests.fakes.pauses import longest_pause
 from tests.mail.mended import LONG, mend, nested, read, text_of

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 import mailer
-from mailer.mail.cause import Cause
 from mailer.mail.history import RECIPIENT_STATUS
-from mailer.mail.outcome import Verdict
+from mailer.mail.outcome import Cause, Verdict
 from mailer.metrics.counts import ALARMS
 from mailer.shaping.blame import kind_of
 

@@ -10,7 +10,7 @@ import pytest
 from mailer.config import Config
 from mailer.config.kinds import Via
 from mailer.config.sections.relay import Relay
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.operate.blockers import Blocker, Facts, blockers
 from mailer.routing.mx import MailHost, MailHosts
 from mailer.routing.resolve import Resolution, WayOut

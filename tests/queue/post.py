@@ -15,8 +15,7 @@ from mailer.dsn.fields import Kind
 from mailer.events import Event
 from mailer.io.clock import SteadyClock
 from mailer.limits.backoff import Schedule
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop, Outcome, Phase
+from mailer.mail.outcome import Cause, Hop, Outcome, Phase
 from mailer.queue.attempt import Job
 from mailer.queue.context import Context, Policy
 from mailer.queue.invariants import Housekeeping, Invariants

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mailer.events import Alarm
-from mailer.mail.cause import Cause
 from mailer.mail.dates import rfc3339
+from mailer.mail.outcome import Cause
 from mailer.queue.clock_step import deferred, words
 from mailer.queue.invariants import Invariants
 from mailer.spool.files import suspensions

@@ -10,7 +10,7 @@ import pytest
 
 from mailer.events import Alarm
 from mailer.limits.backoff import Schedule
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.transport.route import Unroutable
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import reports

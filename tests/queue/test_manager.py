@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.limits.backoff import Schedule
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import outcome
 from tests.queue.trouble import HOST, reports, waiting

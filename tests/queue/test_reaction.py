@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config.file import config_of
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Outcome
+from mailer.mail.outcome import Cause, Outcome
 from mailer.shaping.replies import Reactions, shipped
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable

@@ -11,8 +11,7 @@ import pytest
 
 from mailer.bounces import Reports
 from mailer.events import Alarm
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Outcome
+from mailer.mail.outcome import Cause, Outcome
 from mailer.queue import settle
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import Machine, outcome, put

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.limits.backoff import Schedule
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop
+from mailer.mail.outcome import Cause, Hop
 from mailer.queue import suspension
 from mailer.queue.scheduler import QueueLimits
 from mailer.spool.files import suspensions

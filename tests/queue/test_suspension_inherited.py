@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config import load
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.queue.suspension import inherited
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office

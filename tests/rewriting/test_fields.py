@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Change, Message
-from mailer.rewriting import identified
+from mailer.rewriting import identified, relayed, reverse_path
 
 from .test_rules import ALIASES, rules
 
@@ -114,3 +114,27 @@ def test_what_others_read_is_what_was_meant() -> None:
     message = message_from_bytes(made.encode(), policy=policy.default)
     assert [one.addr_spec for one in message["To"].addresses] == ["anna@example.com", "bob@example.com", "x@example.com"]
     assert [(one.display_name, one.addr_spec) for one in message["From"].addresses] == [("A (x)", "root@example.org")]
+
+
+REST = b"Reply-To: c@example.org\r\nTo: root, d@example.org\r\n\r\nFrom: body\r\n"
+MESSAGE = b"From: Anna <anna@example.org>\r\nSender: bob@example.org\r\n" + REST
+
+
+def test_mail_for_a_relay_of_one_author_leaves_as_his() -> None:
+    """From has his name and address, Sender his address; where answers go, recipients and body stay."""
+    changes: list[Change] = []
+    made = relayed(MESSAGE, "Our shop <me@example.com>", changes)
+    assert made == b"From: Our shop <me@example.com>\r\nSender: me@example.com\r\n" + REST
+    assert [change.what for change in changes] == ["From", "Sender"]
+
+
+def test_mail_of_that_author_stays_to_the_byte() -> None:
+    """Also with another name."""
+    for data in (b"From: Me <me@example.com>\r\n\r\nx\r\n", b"From: me@example.com\r\n\r\n"):
+        assert relayed(data, "me@example.com") == data
+
+
+@pytest.mark.parametrize(("sender", "path"), [("a@example.org", "me@example.com"), ("", "")])
+def test_reports_on_what_was_relayed_go_to_that_author(sender: str, path: str) -> None:
+    """For the relay takes no other sender either; a report itself has none."""
+    assert reverse_path(sender, "Our shop <me@example.com>") == path

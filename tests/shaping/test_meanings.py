@@ -10,7 +10,7 @@ import pytest
 
 from mailer.config.expression import Phrase, says
 from mailer.config.file import config_of
-from mailer.mail.cause import REFUSALS, Cause
+from mailer.mail.outcome import REFUSALS, Cause
 from mailer.shaping.blame import BLAME, mended
 from mailer.shaping.replies import Reactions, shipped
 from mailer.shaping.table import TermsTable

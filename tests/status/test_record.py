@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailer.mail.cause import Cause
-from mailer.mail.outcome import Hop
+from mailer.mail.outcome import Cause, Hop
 from mailer.status.record import BadRow, of_entry, of_rows
 from tests.fakes.mail import BODY, NOW, outcome
 from tests.status.office import Office

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
 from mailer.smtp import command
 from mailer.tlspolicy.requirement import MX

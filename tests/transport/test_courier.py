@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailer.mail.cause import Cause
 from mailer.mail.delivery_options import Request
-from mailer.mail.outcome import NOWHERE, Outcome
+from mailer.mail.outcome import NOWHERE, Cause, Outcome
 from mailer.mail.problem import Problem
 from mailer.sink import Moods, Sink
 from mailer.transport.courier import SmtpCourier

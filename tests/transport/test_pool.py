@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailer.mail.cause import Cause
+from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
 from mailer.tlspolicy.requirement import MX, Requirement
 from mailer.transport.connection import Connection, Parcel

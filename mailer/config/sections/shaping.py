@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.mail.cause import REFUSALS
+from mailer.mail.outcome import REFUSALS
 
 from .. import values
 from ..expression import Expression, Phrase

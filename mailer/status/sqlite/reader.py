@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
-from mailer.mail.cause import CAUSES, Cause
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import told
+from mailer.mail.outcome import CAUSES, Cause, told
 from mailer.mail.pattern import fits
 from mailer.mail.principal import from_key
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose.kinds import CERTAIN, LIKELY, RIFF, TYPES, by_name, kind_of
+from mailer.compose.attachment import CERTAIN, LIKELY, RIFF, TYPES, by_name, kind_of
 
 PNG, PDF, ZIP = b"\x89PNG\r\n\x1a\n....", b"%PDF-1.7 ", b"PK\x03\x04...."
 

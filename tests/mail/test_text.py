@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.charset import WESTERN, charset_of, readable
+from mailer.mail.text import WESTERN, charset_of, readable
 
 
 @pytest.mark.parametrize(
