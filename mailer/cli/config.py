@@ -104,10 +104,16 @@ def show(given: Given) -> int:
     if given.flag("--json"):
         for row in model.as_rows(config):
             print(json.dumps(row))
-    else:
-        for line in model.as_lines(config):
-            print(safe(line))
+        return OK
+    for line in _toml(config) if given.flag("--toml") else model.as_lines(config):
+        print(safe(line))
     return OK
+
+
+def _toml(config: Config) -> list[str]:
+    import tomli_w
+
+    return tomli_w.dumps(model.as_document(config)).splitlines()
 
 
 def _keys(given: Given) -> list[str]:
@@ -178,7 +184,7 @@ COMMANDS = {
         show,
         summary="print every setting in force and where it comes from",
         about="What it prints is itself a configuration. Passwords are never read, and of a password command only the program is shown.",
-        options=(JSON,),
+        options=(Option("--toml", help="print it as TOML and nothing else: no sources, and nothing that is not set"), JSON),
         examples=("mailer config show", "mailer config show --json | jq -r 'select(.key == \"mailer.spool\").value'"),
     ),
     "set": Subcommand(

@@ -3,8 +3,8 @@
 Used by everybody who needs a setting. All values have their final types: durations are seconds, sizes are bytes, paths are
 absolute, and what depends on other settings has been worked out. ``Config()`` is what holds when nothing is configured.
 
-`as_lines` and `as_rows` say setting by setting what is in force and where it comes from, as a configuration or for JSON. No secret is in
-either: the configuration knows only where one is, and of a command for it, whose arguments may tell more, only the program is shown.
+`as_lines` and `as_rows` say setting by setting what is in force and where it comes from, as a configuration or for JSON; `as_document` is
+the whole as TOML has it. No secret is in any: the configuration knows only where one is, and of a command for it, whose arguments may tell more, only the program is shown.
 """
 
 from __future__ import annotations
@@ -140,6 +140,21 @@ def as_rows(config: Config) -> Iterator[dict[str, Any]]:
         for setting in section.settings:
             source, line = _source(config, f"{prefix}.{setting.key}")
             yield {"key": f"{prefix}.{setting.key}", "value": _value(setting, section), "source": source, "line": line}
+
+
+def as_document(config: Config) -> dict[str, Any]:
+    """All that is set or has a default, as TOML has it: tables by name, of relays by their names, and lists of tables."""
+    document: dict[str, Any] = {}
+    for _, prefix, section in _in_force(config):
+        found = {setting.key: value for setting in section.settings if (value := _value(setting, section)) is not None}
+        word, _, name = prefix.partition(".")
+        if word in NAMED:
+            document.setdefault(word, {})[name] = found
+        elif word in LISTED:
+            document.setdefault(word, []).append(found)
+        else:
+            document[word] = found
+    return document
 
 
 def as_lines(config: Config) -> Iterator[str]:

@@ -255,6 +255,9 @@ def test_show_tells_values_and_sources(home: Path) -> None:
     assert "hunter2" not in done.stdout
     (home / "shown.toml").write_text(done.stdout)
     assert load(str(home / "shown.toml")).relays == load(str(path)).relays
+    (home / "whole.toml").write_text(mailer(home, "show", "--toml", "--config", str(path)).stdout)
+    assert "#" not in (home / "whole.toml").read_text()
+    assert load(str(home / "whole.toml")).relays == load(str(path)).relays
     rows = [json.loads(line) for line in mailer(home, "show", "--json", "--config", str(path)).stdout.splitlines()]
     assert {"key": "relay.out.password_env", "value": "HUSH", "source": str(path), "line": 7} in rows
     assert {"key": "relay.out.port", "value": 587, "source": "default", "line": None} in rows

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tomli_w
+
 from mailer.config import Config
 from mailer.config.file import config_of
-from mailer.config.model import as_lines, as_rows
+from mailer.config.model import as_document, as_lines, as_rows
 
 CONTRACT = (Path(__file__).parent / "contract.toml").read_bytes()
 
@@ -19,6 +21,7 @@ def test_what_is_printed_is_the_configuration_again() -> None:
     for data in (CONTRACT, b"", b'[relay."a.b"]\nhost = "::1"\nusername = "q\\"\\\\"\npassword_env = "P"\n[retry]\njitter = 0.25\n'):
         config = config_of("c.toml", data)
         assert again(config) == config
+        assert config_of("", tomli_w.dumps(as_document(config)).encode()).but(path=config.path) == config
 
 
 def test_each_value_has_its_source() -> None:
@@ -37,5 +40,5 @@ def test_each_value_has_its_source() -> None:
 def test_no_argument_of_a_password_command_is_shown() -> None:
     """Somebody will write ``echo hunter2``."""
     config = config_of("c.toml", b'[relay.out]\nhost = "h"\nusername = "me"\npassword_command = "echo hunter2"\n')
-    assert "hunter2" not in "\n".join(as_lines(config)) + str(list(as_rows(config)))
+    assert "hunter2" not in "\n".join(as_lines(config)) + str(list(as_rows(config))) + str(as_document(config))
     assert {row["key"]: row["value"] for row in as_rows(config)}["relay.out.password_command"] == ["echo", "…"]
