@@ -57,7 +57,7 @@ class Admission:
         return self._weight >= self.most
 
     def weigh(self, id: str, size: int) -> None:
-        """Message `id`, which was read, has so many bytes beside its content: where these are many, it counts for several."""
+        """Note that message `id`, which was read, has `size` bytes beside its content: where these are many, it counts for several."""
         self._lighten(id)
         if id in self.active and size > ORDINARY:
             self._heavy[id] = size // ORDINARY
@@ -68,7 +68,7 @@ class Admission:
 
     @property
     def lots(self) -> int:
-        """How many destinations have one."""
+        """How many destinations have parked messages."""
         return len(self._lots)
 
     def move(self, seconds: float) -> None:
@@ -102,7 +102,7 @@ class Admission:
         return False
 
     def park(self, destination: Destination, id: str, now: float) -> None:
-        """Message `id`, which was not admitted, waits on disk until its destination has room."""
+        """Let message `id`, which was not admitted, wait on disk until its destination has room."""
         self.active.discard(id)
         self._lighten(id)
         if destination.lot is None:
@@ -111,7 +111,7 @@ class Admission:
         self._waiting.park(id, destination.lot)
 
     def forget(self, id: str) -> None:
-        """Message `id` is not in memory any more."""
+        """Note that message `id` is not in memory any more."""
         self.active.discard(id)
         if self._heavy:
             self._lighten(id)
@@ -119,7 +119,7 @@ class Admission:
             self.answered(id)
 
     def answered(self, id: str) -> bool:
-        """Whether it was called out of a lot; it is not called any more."""
+        """Whether message `id` was called out of a lot; from now on it is not called any more."""
         destination = self._called.pop(id, None)
         if destination is not None:
             destination.called -= 1

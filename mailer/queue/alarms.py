@@ -29,7 +29,7 @@ SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the 
 
 
 class Alarms:
-    """Tells `tell`. When memory is short, `cache` gives up what it can."""
+    """The alarms of the queue, which go to `tell`. When memory is short, `cache` gives up what it can."""
 
     def __init__(self, clock: SteadyClock, tell: Callable[[Event], None], random: Callable[[], float], cache: ContentCache) -> None:
         self.clock = clock
@@ -40,18 +40,18 @@ class Alarms:
         self._blamed: dict[tuple[str, Cause], float] = {}
 
     def once(self, what: str, problem: str) -> None:
-        """An alarm of the kind `what`, unless there was one within `EVERY` seconds: a log that grows would make a full disk worse."""
+        """Raise an alarm of the kind `what`, unless there was one within `EVERY` seconds: a log that grows would make a full disk worse."""
         now = self.clock.now()
         if not 0 <= now - self._told_at.get(what, -EVERY) < EVERY:
             self._told_at[what] = now
             self.tell(Alarm(now, what, problem))
 
     def clock_set(self) -> None:
-        """Somebody has set the clock: what was blamed may be blamed anew."""
+        """Note that somebody has set the clock: what was blamed may be blamed anew."""
         self._blamed.clear()
 
     def blame(self, key: str, outcome: Outcome) -> None:
-        """Something of ours is wrong, which somebody has to mend: told once in a while for each destination and cause."""
+        """Tell that something of ours is wrong, which somebody has to mend: once in a while for each destination and cause."""
         assert outcome.cause is not None
         now = self.clock.now()
         if now < self._blamed.get((key, outcome.cause), 0.0):
@@ -77,7 +77,7 @@ class Alarms:
         return verdict.bug(recipients, error, phase, now)
 
     def out_of_memory(self, what: str) -> float:
-        """One message or one task has met the end of the memory, and is looked at again at the time that this returns: the rest goes on.
+        """When to look again at what has met the end of the memory, in seconds since the epoch: the rest goes on.
 
         What can be given up is, and an alarm says so.
         """

@@ -73,7 +73,7 @@ class Attempt:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Recipients (numbers in the envelope) of `attempt` that go one `way` in one transaction."""
+    """Recipients (numbers in the envelope) of `attempt` that go by one `route` in one transaction."""
 
     attempt: Attempt
     route: Route
@@ -86,12 +86,12 @@ class Job:
 
     @property
     def priority(self) -> str:
-        """high, normal or low."""
+        """The priority of the message: high, normal or low."""
         return self.attempt.entry.envelope.priority
 
 
 class ContentCache:
-    """What waits in memory between being read and being sent: bytes of messages, and open files; beyond, messages are read again.
+    """The contents that wait in memory between being read and being sent, in bytes, and open files; beyond, messages are read again.
 
     What has waited for longer than `STALE` makes room for what is new: a destination that does not answer must not make the mail
     of the others be read twice.
@@ -133,19 +133,19 @@ class ContentCache:
             self._files[attempt] = None
 
     def claimed(self, attempt: Attempt) -> int:
-        """The file of a message that is being claimed now, which is the claim's from here on; -1 if it is not open."""
+        """The descriptor of a message that is being claimed now, which is the claim's from here on; -1 if it is not open."""
         descriptor, attempt.descriptor = attempt.descriptor, -1
         self._contents.pop(attempt, None)
         self._files.pop(attempt, None)
         return descriptor
 
     def shrink(self) -> None:
-        """Memory is short: what nobody works on yet is read again when its turn comes."""
+        """Let go of what is not worked on yet, as memory is short: it is read again when its turn comes."""
         while self._contents:
             self.let_go(next(iter(self._contents)))
 
     def let_go(self, attempt: Attempt) -> None:
-        """The attempt is over, or does not need its content yet."""
+        """Let go of the content of an attempt that is over, or does not need it yet."""
         self._contents.pop(attempt, None)
         if attempt.content is not None:
             self.used -= len(attempt.content)

@@ -30,7 +30,7 @@ UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def move(context: Context, seconds: float) -> None:
-    """The clock shows so many seconds more, or less: what is known in memory until or since a time is so by the new one."""
+    """Move all times in memory by so many seconds, for the clock was set: what is until or since a time is so by the new one."""
     context.scheduler.move(seconds)
     context.policy.router.forget()  # what was found is known until a time
     if context.policy.reactions is not None:
@@ -92,7 +92,7 @@ def deferred(context: Context, now: float) -> tuple[list[tuple[float, str]], int
 
 
 def words(seconds: float) -> str:
-    """What happened, for people."""
+    """What happened to the clock, in words for people."""
     how = "ahead" if seconds > 0 else "back"
     size, unit = next((each for each in UNITS if abs(seconds) >= each[0]), UNITS[-1])
     return f"the clock of this machine was set {how} by {abs(seconds) / size:.1f} {unit}"

@@ -62,7 +62,7 @@ QUESTIONS = 200  # to the DNS; a thousand new domains must not use up everything
 
 
 class Shares(NamedTuple):
-    """How many sessions, kept files and questions to the DNS at once."""
+    """The shares of descriptors: how many sessions, kept files and questions to the DNS at once."""
 
     sessions: int
     files: int
@@ -73,7 +73,7 @@ PLENTY = Shares(1 << 30, FILES, QUESTIONS)
 
 
 def shares(limit: int, sessions: int) -> Shares:
-    """What `limit` descriptors come to, where `sessions` are wanted. There is one session at least.
+    """The shares that `limit` descriptors come to, where `sessions` are wanted. There is one session at least.
 
     The limit of a service may be as low as 256 (`ulimit -n`). What is left when all sessions have what they need is for the files that wait
     between being read and being sent.
@@ -144,7 +144,10 @@ class Queue(Component):
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Everything but the spool may change. A configuration that cannot be used raises `Problem`, and nothing has changed."""
+        """Take over a configuration, of which everything but the spool may be another.
+
+        One that cannot be used raises `Problem`, and nothing has changed.
+        """
         shares = self._shared_out(config)
         reactions = self._reactions(config, self.current.context.policy.reactions)
         policy = policy_of(config, self.tell, self.clock.now(), reactions, shares)
@@ -180,13 +183,13 @@ class Queue(Component):
     # What others say
 
     def rung(self, ids: Collection[str]) -> None:
-        """The doorbell: these messages are new or have changed, or (`doorbell.EVERYTHING`) any may have."""
+        """Hear the doorbell: these messages are new or have changed, or (`doorbell.EVERYTHING`) any may have."""
         if doorbell.EVERYTHING in ids:
             self._rescan_soon.set()
         self.manager.look(ids)
 
     def out_of_memory(self, what: str) -> None:
-        """A chore of the daemon has met the end of the memory, and is done when its turn comes again."""
+        """Note that a chore of the daemon has met the end of the memory; its turn comes again."""
         self.current.context.alarms.out_of_memory(what)
 
     # Chores
@@ -270,7 +273,7 @@ def policy_of(
     reactions: Reactions | None = None,
     shares: Shares = PLENTY,
 ) -> Policy:
-    """What a reload may change, as the manager wants it. Keys that cannot sign are told."""
+    """The policy of `config`, which a reload may change. Keys that cannot sign are told, `now` (seconds since the epoch)."""
     dns, family = config.dns, config.delivery.family
     resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, family, at_once=shares.questions)
     retry, bounce = config.retry, config.bounce
@@ -306,13 +309,13 @@ def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Sign
 
 
 def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
-    """Where sessions wait for more mail."""
+    """The pool in which sessions wait for more mail."""
     timeouts = Timeouts(**vars(config.timeouts))
     return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
 
 
 def limits_of(config: Config, shares: Shares = PLENTY) -> QueueLimits:
-    """How much at once, as the scheduler wants it."""
+    """The limits of `config` on how much is done at once."""
     delivery = config.delivery
     return QueueLimits(
         delivery.active_limit,
@@ -324,7 +327,7 @@ def limits_of(config: Config, shares: Shares = PLENTY) -> QueueLimits:
 
 
 def raise_descriptor_limit() -> None:
-    """Each session and each message under way needs a file descriptor; the default of 1024 is soon used up."""
+    """Raise the limit of descriptors as far as may be: each session and each message needs one, and 1024 are soon used up."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

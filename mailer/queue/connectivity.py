@@ -34,7 +34,7 @@ SHORT_LOOK = 5.0  # seconds after which mail is tried again for which there was 
 
 
 class Connectivity:
-    """What waits for the network. `suspended` lets it go; `online` says whether there is a route."""
+    """The mail that waits for the network. `suspended` lets it go; `online` says whether there is a route."""
 
     def __init__(self, current: Current, suspended: SuspendedMail, online: Callable[[], bool] = has_route) -> None:
         self.current = current
@@ -44,7 +44,7 @@ class Connectivity:
         self._probe = ""
 
     def offline(self, id: str) -> float:
-        """Message `id` has found no network; returns when it is looked at again, in seconds since the epoch."""
+        """Note that message `id` has found no network; returns when it is looked at again, in seconds since the epoch."""
         if len(self._offline) < REMEMBERED:
             self._offline[id] = None
         return self.current.context.clock.now() + OFFLINE_LOOK

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Policy(NamedTuple):
-    """What the configuration says: where mail goes, when it is tried again, what is reported, how reports are submitted, who signs."""
+    """The policy of a configuration: where mail goes, when it is tried again, what is reported, how reports are submitted, who signs."""
 
     router: Router
     schedule: Schedule
@@ -72,7 +72,7 @@ class Context(NamedTuple):
 
 
 class Current:
-    """Holds the `context` that is in force."""
+    """A holder of the `context` that is in force."""
 
     __slots__ = ("context",)
 

@@ -56,7 +56,7 @@ class ParkedQueue:
 
 
 class Guest:
-    """What is counted for one destination: `calls`, since when its sessions do not stand; `sessions` that count for `places`."""
+    """The calls that count for one destination: `calls`, since when its sessions do not stand; `sessions` that count for `places`."""
 
     __slots__ = ("calls", "places", "sessions")
 
@@ -144,12 +144,12 @@ class Destination:
         return job
 
     def give_back(self, job: Job, now: float) -> None:
-        """A job that was taken does not begin after all; what it took of the rate is free again."""
+        """Give back a job that does not begin after all; what it took of the rate is free again."""
         if self.terms is not None and job.attempt.entry.envelope.sender:
             self.terms.throttle.took(now, -len(job.recipients))
 
     def take_all(self) -> list[Job]:
-        """All that wait, in order: they are put off together."""
+        """Take all jobs that wait, in order: they are put off together."""
         return self._lanes.take_all()
 
     def __len__(self) -> int:
@@ -157,7 +157,7 @@ class Destination:
 
     @property
     def held(self) -> int:
-        """Jobs in memory, waiting and under way."""
+        """How many jobs it has in memory, waiting and under way."""
         return self._lanes.count + self.running + self.called
 
     @property
@@ -168,7 +168,7 @@ class Destination:
     # Whether it gets a session
 
     def blocked(self, now: float) -> str:
-        """What keeps it from another session: window, breaker, pause, rate; empty if nothing does."""
+        """What keeps the destination from another session: window, breaker, pause, rate; empty if nothing does."""
         if now < self.paused_until:
             return "pause"
         if self.running >= self.window.size:
@@ -188,16 +188,16 @@ class Destination:
         return ready
 
     def rests(self, now: float) -> bool:
-        """Whether what waits for it should wait elsewhere."""
+        """Whether what waits for the destination should wait elsewhere."""
         return now < self.breaker.open_until or now < self.paused_until
 
     @property
     def rests_until(self) -> float:
-        """When it is worth while to look at it again."""
+        """When it is worth while to look at the destination again, in seconds since the epoch."""
         return max(self.breaker.open_until, self.paused_until)
 
     def why(self, now: float) -> HoldUp:
-        """Why what waits there does."""
+        """Why the mail that waits there does."""
         if now < self.paused_until:
             return HoldUp("pause", self.pause_reason, self.paused_until)
         if self.breaker.is_open(now):
@@ -213,7 +213,7 @@ class Destination:
         return HoldUp("connections", "all sessions are in use")
 
     def try_now(self, now: float) -> None:
-        """An operator says that it is worth a try: one session finds out, whatever was to be waited for."""
+        """Let one session find out, whatever was to be waited for, as an operator says that it is worth a try."""
         if self.rests(now) and not 0 <= now - self.urged_at < WORD:
             self.urged_at = now
             self.breaker.reason = self.breaker.reason or self.pause_reason
@@ -221,7 +221,7 @@ class Destination:
             self.breaker.half_open(now)
 
     def reopen(self) -> None:
-        """What is called by its name is another host, or is called in another way: nothing is known of that."""
+        """Forget what is known: what is called by this name is another host, or is called in another way."""
         self.breaker.reset()
         self.window.restart()
         self.paused_until = 0.0
@@ -230,14 +230,14 @@ class Destination:
         self.in_vain = {}
 
     def met_nobody(self, id: str) -> None:
-        """Message `id` has found no host which would talk."""
+        """Note that message `id` has found no host which would talk."""
         if self.route.relay and len(self.in_vain) < REMEMBERED:
             self.in_vain[id] = None
 
     # What was learned
 
     def succeeded(self) -> bool:
-        """A host talked to us about a message; whether there may be more sessions than before."""
+        """Note that a host talked to us about a message; returns whether there may be more sessions than before."""
         self.successes += 1
         if self.in_vain:
             self.in_vain = {}
@@ -248,7 +248,7 @@ class Destination:
         return self.window.succeeded()
 
     def failed(self, now: float, reply: str, *, ours: bool = False) -> None:
-        """No host would talk, or (`ours`) one would not let us in."""
+        """Note that no host would talk, or (`ours`) one would not let us in."""
         self.failures += 1
         self.told(now, reply)
         cohort = self.window.size
@@ -259,13 +259,13 @@ class Destination:
             self.breaker.failed(now, reply, cohort)
 
     def crowded(self, now: float, reply: str) -> None:
-        """One of several sessions was turned away: no more than the others are welcome."""
+        """Note that one of several sessions was turned away: no more than the others are welcome."""
         self.told(now, reply)
         self.window.failed()
         self.window.size = max(min(self.window.size, self.running - 1), 1)
 
     def told(self, now: float, reply: str) -> None:
-        """What it answered last, where that was not yes."""
+        """Note what the destination answered last, where that was not yes."""
         self.last_reply, self.last_at = reply, now
 
     def spread(self, random: float) -> float:
@@ -280,11 +280,11 @@ class Destination:
         return random * min(self.put_off / max(self.rate, 1.0), LONGEST_SPREAD)
 
     def mark(self, now: float) -> None:
-        """Measure from now on: it was idle until now."""
+        """Measure the pace from now on: the destination was idle until now."""
         self._marked_at, self._marked = now, self.successes
 
     def pace(self, now: float) -> float:
-        """Messages in a second, measured over half a second at least, or since it began to work."""
+        """The pace: messages in a second, measured over half a second at least, or since it began to work."""
         seconds = now - self._marked_at
         pace = (self.successes - self._marked) / max(seconds, 0.05)
         if seconds < 0.5:
@@ -299,7 +299,7 @@ class Destination:
         return self.successes > 0 and not self.breaker.failures
 
     def begins(self, now: float) -> bool:
-        """Whether it takes mail, and it is too early to know its pace."""
+        """Whether the destination takes mail, and it is too early to know its pace."""
         return not self.rate and self.successes > self._marked and now - self._marked_at < 0.5
 
     def agree(self, terms: Terms) -> None:
@@ -323,7 +323,7 @@ class Destination:
             self.guest.move(seconds)
 
     def boring(self, now: float) -> bool:
-        """Whether nothing is lost when it is forgotten."""
+        """Whether nothing is lost when the destination is forgotten."""
         if len(self) or self.running or self.called or self.lot is not None:
             return False
         return not self.breaker.failures and now >= self.paused_until

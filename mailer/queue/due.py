@@ -19,7 +19,7 @@ SPAN = 64.0  # seconds
 
 
 class DueQueue:
-    """All messages that wait."""
+    """The queue of all messages that wait, by when they are due."""
 
     def __init__(self) -> None:
         self._dues: dict[str, float | ParkedQueue] = {}
@@ -38,12 +38,12 @@ class DueQueue:
         return id in self._dues
 
     def of(self, id: str) -> float | None:
-        """When it is due: 0.0 for what is new, or in a lot; None if it does not wait."""
+        """When the message `id` is due: 0.0 for one that is new, or in a lot; None if it does not wait."""
         due = self._dues.get(id)
         return 0.0 if isinstance(due, ParkedQueue) else due + self._moved if due else due
 
     def move(self, seconds: float) -> None:
-        """The clock shows so many seconds more: what waits until a time does so for as long as before."""
+        """Move all times by so many seconds, for the clock was set: what waits does so for as long as before."""
         self._moved += seconds
 
     def add(self, id: str, due: float) -> None:
@@ -109,7 +109,7 @@ class DueQueue:
         return self._spans[0] * SPAN + self._moved if self._spans else None
 
     def pick(self, now: float, *, fresh: bool) -> str | None:
-        """The oldest new one, or the first of those that are due; it does not wait any more then. None if there is none."""
+        """Take the oldest new message, or the first of those that are due; None if there is none."""
         now -= self._moved
         source = self.fresh if fresh else self.due
         while source:
@@ -121,7 +121,7 @@ class DueQueue:
         return None
 
     def pick_of(self, lot: ParkedQueue) -> str | None:
-        """The next of a lot."""
+        """Take the next message of a lot; None if there is none."""
         while lot.ids:
             id = lot.ids.popleft()
             if self._dues.get(id) is lot:

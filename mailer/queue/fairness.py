@@ -38,7 +38,7 @@ class JobStream:
 
 
 class TurnQueue:
-    """The streams of one kind of mail, the oldest first."""
+    """A queue of the streams of one kind of mail, the oldest first."""
 
     __slots__ = ("_known", "_own", "_streams")
 
@@ -51,7 +51,7 @@ class TurnQueue:
         return bool(self._streams)
 
     def add(self, name: str, job: Job) -> None:
-        """Behind the others of its stream; a new stream is the last one."""
+        """Queue `job` behind the others of its stream; a new stream is the last one."""
         stream = self._known.get(name)
         if stream is None:
             stream = self._known[name] = JobStream(name, job)
@@ -103,7 +103,7 @@ class TurnQueue:
 
 
 class PriorityQueue:
-    """The mail of one priority; `passed` says how much of its share it has had."""
+    """A queue of the mail of one priority; `passed` says how much of its share it has had."""
 
     __slots__ = ("first", "order", "passed", "retries", "step", "turn")
 
@@ -119,7 +119,7 @@ class PriorityQueue:
         return bool(self.first) or bool(self.retries)
 
     def lane(self, *, retry: bool) -> TurnQueue:
-        """Where first attempts or retries wait."""
+        """The queue in which first attempts wait, or retries."""
         if not retry:
             return self.first
         if self.retries is None:
@@ -136,7 +136,7 @@ class PriorityQueue:
 
 
 class FairQueue:
-    """All that waits for one destination."""
+    """The queue of all that waits for one destination, in a fair order."""
 
     __slots__ = ("_at", "_busy", "_first", "_ranks", "count")
 
@@ -156,7 +156,7 @@ class FairQueue:
         return self._first
 
     def add(self, job: Job) -> None:
-        """Behind those of its kind."""
+        """Queue `job` behind those of its kind."""
         entry = job.attempt.entry
         envelope = entry.envelope
         priority = envelope.priority

@@ -51,7 +51,10 @@ TOLD = 5  # violations of one look that are told one by one
 
 
 class Invariants:
-    """Looks after `manager`. `violations` counts what was found since the start; `now` is the time of files, in seconds."""
+    """The invariants of `manager`, which are looked after.
+
+    `violations` counts what was found since the start; `now` is the time of files, in seconds.
+    """
 
     def __init__(self, manager: QueueManager, now: Callable[[], float] = time.time) -> None:
         self.manager = manager
@@ -156,7 +159,7 @@ class Invariants:
 
 
 class Housekeeping:
-    """What the daemon does from time to time so that nothing is stuck and nothing fills up, for `manager`.
+    """The housekeeping of `manager`: from time to time it sees that nothing is stuck and nothing fills up.
 
     `hush` is told to keep the log short, or not to any more.
     """
@@ -212,7 +215,7 @@ class Housekeeping:
             context.tell(Daemon(now, "room", f"the disk of the spool {root} has room again"))
 
     def alive(self) -> bool:
-        """Whether the recorder comes on. That this is asked at all shows that the loop does."""
+        """Whether the recorder makes progress. That this is asked at all shows that the loop does."""
         now, batch = asyncio.get_running_loop().time(), self.manager.current.context.recorder.batch
         if batch is None or batch.done() or batch is not self._batch:
             self._batch, self._batch_since = batch, now

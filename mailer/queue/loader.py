@@ -47,7 +47,7 @@ UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give 
 
 
 class MessageLoader:
-    """Brings messages from the disk to the queues of their destinations."""
+    """A loader that brings messages from the disk to the queues of their destinations."""
 
     def __init__(self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity) -> None:
         self.current = current
@@ -174,7 +174,7 @@ class MessageLoader:
         context.tell(Changed(now, entry, entry.status))
 
     def stranger(self, name: str) -> None:
-        """Somebody else put this into ``queued/``. Raises `OSError`."""
+        """Deal with a file that somebody else put into ``queued/``. Raises `OSError`."""
         context = self.current.context
         path = context.spool.set_aside("queued", name)
         context.tell(Corrupt(context.clock.now(), name, "its name is no ID", path))
@@ -282,7 +282,7 @@ class MessageLoader:
     # Pauses
 
     def queue_again(self) -> None:
-        """Something is paused that was not: put off what waits in memory for it."""
+        """Put off what waits in memory for something that is paused and was not."""
         context = self.current.context
         for destination in [*context.scheduler.destinations.values()]:
             for job in destination.take_all():

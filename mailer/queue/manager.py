@@ -53,7 +53,7 @@ FILES = 600  # of messages that are kept open at most: as many as are read ahead
 
 
 class QueueManager:
-    """Delivers what is in `spool`, until it is stopped. `couriers` carry mail by the name of its route's
+    """A manager that delivers what is in `spool`, until it is stopped. `couriers` carry mail by the name of its route's
     transport; `files` of messages may be kept open.
     """
 
@@ -90,7 +90,7 @@ class QueueManager:
     # News from outside
 
     def look(self, ids: Iterable[str]) -> None:
-        """Somebody says that these messages have changed: a sender, or an operator's command."""
+        """Look at these messages, of which a sender or an operator's command says that they have changed."""
         context = self.current.context
         spool, scheduler = context.spool, context.scheduler
         for id in ids:
@@ -106,7 +106,7 @@ class QueueManager:
         context.wake()
 
     def mind_pauses(self) -> None:
-        """An operator has paused a destination, or let it go on, or there is reason to look whether one has."""
+        """Look whether an operator has paused a destination, or let it go on."""
         self.check_clock()  # before: what is known of pauses until now was said by the old one
         if self.suspended.read() and self.suspended.pauses:
             self.loader.queue_again()
@@ -124,7 +124,7 @@ class QueueManager:
         context.tell(Changed(context.clock.now(), entry, entry.status))
 
     def expect_all(self, dues: Iterable[tuple[float, str]]) -> None:
-        """Messages that a scan found: (when due, ID), 0.0 for what is in ``queued/``."""
+        """Expect messages that a scan found: (when due, ID), 0.0 for what is in ``queued/``."""
         context = self.current.context
         for due, id in dues:
             if not context.scheduler.knows(id):
@@ -199,7 +199,7 @@ class QueueManager:
             await self._sleep(clock, plan.again)
 
     def check_clock(self) -> None:
-        """Notice that somebody has set the clock. Nothing becomes due or expires by that."""
+        """Notice whether somebody has set the clock. Nothing becomes due or expires by that."""
         context = self.current.context
         if seconds := context.clock.check():
             self.steps += 1
@@ -226,7 +226,7 @@ class QueueManager:
 
     @property
     def overslept(self) -> bool:
-        """Whether it sleeps on, though it is time: no timer of the loop goes on while the machine sleeps."""
+        """Whether the loop sleeps on, though it is time: no timer goes on while the machine sleeps."""
         return self.current.context.clock.now() > self._sleeps_until
 
     async def stop(self, patience: float) -> None:

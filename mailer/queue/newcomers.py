@@ -73,7 +73,7 @@ class Newcomers:
         self.limit(connections, per_destination)
 
     def limit(self, connections: int, per_destination: int) -> None:
-        """Other limits hold from now on."""
+        """Let other limits hold from now on."""
         self._half = max(connections // 2, 1)
         self._lasting = self._half - self._half // 5
         self._network = max(per_destination, 1)
@@ -82,7 +82,7 @@ class Newcomers:
     # What happens with sessions
 
     def opened(self, destination: Destination, now: float) -> None:
-        """A session with it is being opened."""
+        """Note that a session with `destination` is being opened, `now` (seconds)."""
         if destination.route.relay:
             return
         guest = destination.guest
@@ -95,7 +95,7 @@ class Newcomers:
         self._taken.update(guest.places)
 
     def stands(self, destination: Destination) -> None:
-        """One of its sessions has got as far as mail."""
+        """Note that a session with `destination` has got as far as mail."""
         guest = destination.guest
         if guest is not None and guest.calls:
             self._answered(destination, guest)
@@ -115,12 +115,12 @@ class Newcomers:
         self._release(destination, guest, len(guest.calls))
 
     def failed(self, destination: Destination) -> None:
-        """A host of it did not answer."""
+        """Note that a host of `destination` did not answer."""
         for place in () if destination.route.relay else places(destination.route):
             self._trusted.pop(place, None)
 
     def closed(self, destination: Destination) -> None:
-        """A session with it is over; `running` says how many are left."""
+        """Note that a session with `destination` is over; `running` says how many are left."""
         guest = destination.guest
         if guest is not None:
             while len(guest.calls) > destination.running:
@@ -146,7 +146,7 @@ class Newcomers:
     # Who gets one
 
     def lacks(self, destination: Destination) -> str:
-        """The crowd in which it has to wait for a place; empty if there is one."""
+        """The crowd in which `destination` has to wait for a place; empty if there is one."""
         if destination.route.relay:
             return ""
         if self.calling >= self._half:
@@ -170,7 +170,7 @@ class Newcomers:
 
     @property
     def waiting(self) -> bool:
-        """Whether anybody does."""
+        """Whether any destination waits for a place."""
         return bool(self._crowds)
 
     def let_out(self) -> list[Destination]:
@@ -202,13 +202,13 @@ class Newcomers:
                 yield destination, since + (QUICK if nth < moving else PATIENCE)
 
     def call_off(self, destination: Destination) -> None:
-        """The oldest of its sessions that do not stand is called off: its place is free when it is over, and it is not named again."""
+        """Call off the oldest session that does not stand: its place is free when it is over, and it is not named again."""
         if destination.guest is not None and destination.guest.calls:
             self._answered(destination, destination.guest)
 
 
 def places(route: Route) -> tuple[str, ...]:
-    """The addresses that are called there, and their networks."""
+    """The addresses that are called for `route`, and their networks."""
     found: dict[str, None] = {}
     addresses = [address for hop in route.hops[:CALLED] for address in hop.addresses]
     for address in addresses[:CALLED]:

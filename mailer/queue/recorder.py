@@ -83,7 +83,7 @@ class Recorder:
         self._events.append(event)
 
     def release(self, claim: Claim) -> None:
-        """The message is delivered to all: it leaves the spool when its status is written."""
+        """Let a message that is delivered to all leave the spool when its status is written."""
         self._schedule()
         self._claims.append(claim)
         self._held[claim.entry.id] = claim
@@ -252,7 +252,7 @@ class Leftovers:
 
 
 class DestinationStates:
-    """What was told last of each destination. One at rest costs a comparison."""
+    """The states that were told last of each destination. One at rest costs a comparison."""
 
     def __init__(self) -> None:
         self._told: dict[str, Standing] = {}
@@ -288,7 +288,7 @@ def _rests(destination: Destination, before: Standing) -> bool:
 
 
 def standing_of(destination: Destination, now: float) -> Standing:
-    """How it stands with one."""
+    """The standing of `destination` at `now` (seconds since the epoch)."""
     breaker = destination.breaker
     wait = destination.why(now)
     paused = destination.paused_until > now

@@ -55,7 +55,7 @@ class Plan:
 
 @dataclass(slots=True)
 class QueueLimits:
-    """How much at once: messages in memory, sessions in all, sessions and their start per destination."""
+    """The limits of how much is done at once: messages in memory, sessions in all, sessions and their start per destination."""
 
     active: int = 10_000
     connections: int = 100
@@ -65,7 +65,10 @@ class QueueLimits:
 
 
 class Scheduler:
-    """Everything that is to be delivered, by when it may be. `terms` says on what terms a destination gets mail, if anything does."""
+    """The scheduler of everything that is to be delivered, by when it may be.
+
+    `terms` says on what terms a destination gets mail, if anything does.
+    """
 
     def __init__(self, limits: QueueLimits, terms: Callable[[Route], Terms] | None = None) -> None:
         self.limits = limits
@@ -90,21 +93,24 @@ class Scheduler:
     # What is told to it about messages
 
     def expect(self, id: str, due: float) -> None:
-        """Message `id` is on disk and due at `due`; 0.0 is a message that is new. Ignored while it is in memory, or due and parked."""
+        """Expect message `id`, which is on disk and due at `due`; 0.0 is a message that is new.
+
+        Ignored while it is in memory, or due and parked.
+        """
         if id not in self.active:
             self._waiting.add(id, due)
 
     def forget(self, id: str) -> None:
-        """Message `id` is not to be tried any more."""
+        """Forget message `id`, which is not to be tried any more."""
         self._waiting.remove(id)
         self._memory.forget(id)
 
     def knows(self, id: str) -> bool:
-        """Whether it waits or is in memory."""
+        """Whether message `id` waits or is in memory."""
         return id in self._waiting or id in self.active
 
     def due_of(self, id: str) -> float | None:
-        """When it is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
+        """When message `id` is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
         return self._waiting.of(id)
 
     def admits(self, route: Route, id: str, now: float) -> bool:
@@ -112,7 +118,7 @@ class Scheduler:
         return self._memory.admits(self.destinations.get(route.key), id, now)
 
     def weigh(self, id: str, size: int) -> None:
-        """Message `id`, which was read, has so many bytes of envelope and records, which stay in memory with it."""
+        """Note that message `id`, which was read, has `size` bytes of envelope and records, which stay in memory with it."""
         self._memory.weigh(id, size)
 
     @property
@@ -125,7 +131,7 @@ class Scheduler:
         return is_long(self.destination(route), now)
 
     def park(self, id: str, route: Route) -> None:
-        """Message `id`, which was not admitted, waits on disk until its destination has room."""
+        """Let message `id`, which was not admitted, wait on disk until its destination has room."""
         self._memory.park(self.destination(route), id, self._now)
 
     def move(self, seconds: float) -> None:
@@ -141,7 +147,7 @@ class Scheduler:
     # What is told to it about destinations
 
     def queue(self, job: Job) -> Destination:
-        """A part of a message that is in memory waits for its destination from now on."""
+        """Queue a part of a message that is in memory for its destination, which is returned."""
         destination = self.destinations.get(job.route.key) or self.destination(job.route)
         destination.add(job)
         if not destination.line:
@@ -155,7 +161,7 @@ class Scheduler:
         return destination
 
     def destination(self, route: Route) -> Destination:
-        """What is known of where `way` leads; made when it is met for the first time."""
+        """The destination that `route` leads to; made when it is met for the first time."""
         known = self.destinations.get(route.key)
         if known is None:
             start, cap = self._start(route), self.limits.per_destination
@@ -172,7 +178,7 @@ class Scheduler:
         return min(limits.start_relay if route.relay else limits.start_mx, limits.per_destination)
 
     def limit(self, limits: QueueLimits) -> None:
-        """Other limits hold from now on, for the destinations that are known too."""
+        """Let other limits hold from now on, for the destinations that are known too."""
         self.limits = limits
         self._memory.most = limits.active
         self.newcomers.limit(limits.connections, limits.per_destination)
@@ -181,7 +187,7 @@ class Scheduler:
         self.terms_changed()
 
     def terms_changed(self) -> None:
-        """`terms` has other answers now, or is another one."""
+        """Note that `terms` has other answers now, or is another one."""
         for destination in self.destinations.values():
             if self.terms is not None:
                 destination.agree(self.terms(destination.route))
@@ -194,7 +200,7 @@ class Scheduler:
             self._line_up(destination)
 
     def try_now(self, destination: Destination, now: float) -> None:
-        """An operator says that mail may go there: one session finds out at once."""
+        """Let one session find out at once, as an operator says that mail may go there."""
         destination.try_now(now)
         self.changed(destination)
 
@@ -204,7 +210,7 @@ class Scheduler:
         self.changed(destination)
 
     def succeeded(self, destination: Destination) -> bool:
-        """A host of it talked to us about a message; whether another session may be opened now."""
+        """Note that a host of `destination` talked to us about a message; returns whether another session may be opened now."""
         if destination.guest is not None:
             self.newcomers.took(destination)
         if destination.succeeded() and len(destination) and not destination.line:
@@ -213,7 +219,7 @@ class Scheduler:
         return False
 
     def failed(self, destination: Destination, now: float, reply: str, *, ours: bool = False) -> None:
-        """No host of it would talk, or (`ours`) one would not let us in."""
+        """Note that no host of `destination` would talk, or (`ours`) one would not let us in."""
         if not destination.breaker.failures:
             destination.pace(now)
         destination.failed(now, reply, ours=ours)
@@ -222,12 +228,12 @@ class Scheduler:
             self._line_up(destination)
 
     def stands(self, destination: Destination) -> bool:
-        """A session that the plan opened has got as far as mail; whether it is time to plan, for others wait for its place."""
+        """Note that a session which the plan opened has got as far as mail; returns whether others wait, so that it is time to plan."""
         self.newcomers.stands(destination)
         return self.newcomers.waiting
 
     def session_ended(self, destination: Destination) -> None:
-        """A session that the plan opened has found no more work."""
+        """Note that a session which the plan opened has found no more work."""
         destination.running -= 1
         self.running -= 1
         self.newcomers.closed(destination)
@@ -392,7 +398,7 @@ class Scheduler:
                     room -= 1
 
     def drained(self, destination: Destination) -> bool:
-        """A session has taken a job; whether it is time to plan, for little is left to do there."""
+        """Note that a session has taken a job; returns whether it is time to plan, for little is left to do there."""
         return self._memory.drained(destination)
 
     def _forget_idle(self, now: float) -> None:

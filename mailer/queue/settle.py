@@ -96,12 +96,12 @@ class Settler:
             return attempt.claim.content
 
     def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through before a session had it; see `finished`."""
+        """Note that one part of a message is through before a session had it; see `finished`."""
         progress = Progress("settle", f"message {attempt.entry.id}")
         self.current.context.tasks.spawn(self.finished(attempt, outcomes), progress)
 
     async def finished(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
-        """One part of a message is through; the last one settles the message.
+        """Note that one part of a message is through; the last one settles the message.
 
         A part counts as open until its record is on disk: who settles must know what all have learned.
         """
@@ -353,12 +353,12 @@ class Settler:
         self.look([id])
 
     def unremovable(self, error: Exception) -> None:
-        """A message that is delivered would not leave the spool; with `once`, the next run goes on."""
+        """Tell that a delivered message would not leave the spool; with `once`, the next run goes on."""
         self.current.context.alarms.once("spool", str(error))
         self.undone += self.once
 
     def status_alarm(self, error: Exception) -> None:
-        """The status database takes nothing. What is told of that would go there, too, and fail again."""
+        """Tell that the status database takes nothing: not by an event, which would go there, too."""
         self.current.context.alarms.once("status", f"cannot write the status database: {error}")
 
 

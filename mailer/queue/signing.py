@@ -42,7 +42,7 @@ class Signing(NamedTuple):
 
 
 class Signer:
-    """Signs with `keys`, those of the configuration; tells of the ones that cannot be used."""
+    """A signer with `keys`, those of the configuration; tells of the ones that cannot be used."""
 
     def __init__(self, keys: Iterable[Dkim], tell: Callable[[Event], None]) -> None:
         self.tell = tell
@@ -104,7 +104,7 @@ class Signer:
         return Signing(keys, at, drawn, [SignatureWanted(part.key, part.digest) for part in drawn.parts])
 
     def close(self) -> None:
-        """Nothing more will be begun ahead. What is signed from now on is signed here."""
+        """End what signs ahead. What is signed from now on is signed here."""
         self._agent.close()
 
     def check(self, at: float) -> None:

@@ -50,7 +50,7 @@ class SignatureWanted:
 
 
 class SigningProcess:
-    """The daemon's end. It starts and replaces the process by itself."""
+    """The daemon's end of the signing process, which is started and replaced as needed."""
 
     def __init__(self) -> None:
         self._waiting: dict[SignatureWanted, None] = {}  # the oldest first
@@ -161,7 +161,7 @@ class SigningProcess:
 
 
 def serve(end: socket.socket) -> None:
-    """The process: sign what is asked for until nobody is there any more."""
+    """Be the process: sign what is asked for until the daemon is gone."""
     signers: list[Callable[[bytes], bytes]] = []
     with end.makefile("rb") as requests:
         while number := requests.read(1):

@@ -50,7 +50,7 @@ REMEMBERED = 100_000  # messages; those beyond wait for the next look
 
 
 class SuspendedMail:
-    """What waits for the end of a pause or of an outage."""
+    """The mail that waits for the end of a pause or of an outage."""
 
     def __init__(self, current: Current) -> None:
         self.current = current
@@ -64,7 +64,7 @@ class SuspendedMail:
     # Being due before one's time
 
     def hurry(self, ids: Iterable[str], *, all: bool = False) -> None:
-        """What these messages waited for is over: they are due now, and those that are in memory yet as soon as they are not.
+        """Make these messages due, as what they waited for is over; those that are in memory yet, as soon as they are not.
 
         Those that have left meanwhile are no concern; with `all`, also those that the scheduler does not know are.
         """
@@ -129,7 +129,7 @@ class SuspendedMail:
             context.tell(Daemon(context.clock.now(), "paused", known.by_target[target].reply))
 
     def paused(self, id: str, pause: Suspension, recipients: Iterable[int]) -> list[Outcome]:
-        """Message `id` has met a pause: an outcome for each of its `recipients`, which is no attempt."""
+        """Put message `id` off, which has met a pause: an outcome for each of its `recipients`, which is no attempt."""
         context = self.current.context
         now = context.clock.now()
         waiting = self._paused.setdefault(pause.target, {})
@@ -141,7 +141,7 @@ class SuspendedMail:
     # Outages
 
     def behind(self, id: str, key: str) -> None:
-        """Message `id` is put off while the breaker of the relay `key` is open, or until something of ours is mended."""
+        """Note that message `id` is put off while the breaker of the relay `key` is open, or until something of ours is mended."""
         waiting = self._behind.setdefault(key, {})
         if len(waiting) < REMEMBERED:
             waiting[id] = None
@@ -151,11 +151,11 @@ class SuspendedMail:
         return [*self._behind]
 
     def over(self, key: str) -> None:
-        """The trouble at `key` has ended, or may have: what was put off because of it goes as fast as it is taken."""
+        """Let what was put off because of trouble at `key` go as fast as it is taken: the trouble has ended, or may have."""
         self.hurry(self._behind.pop(key, ()))
 
     def try_now(self, concerned: Callable[[str], bool]) -> None:
-        """The wait is over for those destinations: one session each finds out whether that of their breakers is, too."""
+        """End the wait for those destinations: one session each finds out whether their breakers may close."""
         context = self.current.context
         now = context.clock.now()
         for key, destination in context.scheduler.destinations.items():

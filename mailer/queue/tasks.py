@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """How far a task has come: the `phase` it is in, and a `mark`, which is another one with each step forward."""
+    """The progress of a task: the `phase` it is in, and a `mark`, which is another one with each step forward."""
 
     def __init__(self, phase: Phase, about: str = "") -> None:
         self.phase = phase
@@ -49,7 +49,7 @@ class Tasks:
         self._stuck: dict[asyncio.Task[None], tuple[Phase, str]] = {}
 
     def spawn(self, coroutine: Coroutine[None, None, None], progress: Progress) -> asyncio.Task[None]:
-        """Let it run beside everything else; what goes wrong with it is told."""
+        """Run `coroutine` beside everything else; what goes wrong with it is told."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self.running[task] = progress
         task.add_done_callback(self._ended)

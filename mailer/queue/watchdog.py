@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watchdog:
-    """Watches the tasks of the context. `bitten` counts what was broken off."""
+    """A watchdog of the tasks of the context. `bitten` counts what was broken off."""
 
     def __init__(self, current: Current) -> None:
         self.current = current

@@ -36,7 +36,7 @@ PATIENCE = 3  # times that a message goes back to the queue because its session 
 
 
 class Worker(Progress):
-    """The jobs of one session with `destination`, in their order; `first` is the one to begin with. Each is a step forward."""
+    """A worker that does the jobs of one session with `destination`, in their order; `first` is the one to begin with."""
 
     def __init__(
         self,
