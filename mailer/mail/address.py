@@ -110,6 +110,11 @@ def ascii_address(text: str) -> str:
         return text
 
 
+def domain_of(text: str) -> str:
+    """The domain of an address in an envelope, in lower case, or its literal with the brackets: what recipients are told apart by."""
+    return text.rpartition("@")[2].lower()
+
+
 def dot_string(local: str) -> str:
     """What a local part says, as RFC 5321 §4.1.2 writes it: as it is, or in quotes where it has to be."""
     if all(part and all(char in _ATEXT or char >= "\x80" for char in part) for part in local.split(".")):

@@ -10,6 +10,7 @@ other work; `envelope_reader` reads it.
 
 from __future__ import annotations
 
+from .address import domain_of
 from .dates import parse_rfc3339
 
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ class Recipient:
     @property
     def domain(self) -> str:
         """The lower-case domain, or the literal with its brackets."""
-        return self.address.rpartition("@")[2].lower()
+        return domain_of(self.address)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipient) and (self.address, self.type, self.outcome) == (other.address, other.type, other.outcome)

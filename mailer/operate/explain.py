@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.dsn.explain import explain
 from mailer.io.clock import SystemClock
+from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import layout, suspensions
@@ -145,7 +146,7 @@ def _waits(recipient: RecipientRecord) -> bool:
 
 
 def _domain(recipient: RecipientRecord) -> str:
-    return recipient.address.rpartition("@")[2].lower()
+    return domain_of(recipient.address)
 
 
 def _due(story: Story, to: int) -> float:

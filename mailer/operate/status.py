@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
@@ -85,7 +86,7 @@ def _reason(item: Undelivered) -> str:
 
 
 def _domain(item: Undelivered) -> str:
-    return item.recipient.address.rpartition("@")[2].lower()
+    return domain_of(item.recipient.address)
 
 
 def _code(item: Undelivered) -> str:

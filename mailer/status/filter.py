@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailer.mail.address import domain_of
 from mailer.mail.pattern import fits
 from mailer.spool.files.layout import first_id
 
@@ -74,7 +75,7 @@ class Filter:
             "from_fits": self._sender if self.sender else None,
             "domain_fits": self.domain or None,
             "to_is": self.to,
-            "to_domain": self.to.rpartition("@")[2].lower(),
+            "to_domain": domain_of(self.to),
             "from_is": self._sender,
             "domain_is": self.domain.lower(),
             "since_id": first_id(self.since),

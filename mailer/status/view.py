@@ -23,6 +23,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
+from mailer.mail.address import domain_of
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
 from mailer.spool.files.layout import STATES, is_id, put_at
@@ -277,7 +278,7 @@ class View:
             if self.places[id] in ON_THEIR_WAY and (record := self.readable(id)):
                 for recipient in record.recipients:
                     if recipient.status in PENDING:
-                        domain = recipient.address.rpartition("@")[2].lower()
+                        domain = domain_of(recipient.address)
                         yield Waiting(id, record.queued_at, domain, recipient.host, recipient.why)
 
     def summary(self, failures: int = 5) -> Summary:

@@ -163,8 +163,7 @@ def _settled(text: str, type: str, outcome: tuple[str, int, str, str], why: str)
 
 def same(text: str) -> str:
     """What two addresses of one mailbox share: the domain does not tell upper from lower case."""
-    local, _, domain = text.rpartition("@")
-    return f"{local}@{domain.lower()}"
+    return f"{text.rpartition('@')[0]}@{address.domain_of(text)}"
 
 
 def sender(draft: Draft) -> None:

@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Changed, Seen, Settled, Tried
+from mailer.mail.address import domain_of
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import foretold
 from mailer.mail.principal import unix
@@ -165,7 +166,7 @@ def recipients(item: News) -> Iterator[Row]:
         outcome = outcome_of(entry, position)
         status = recipient_status(outcome, held)
         address = recipient.address
-        domain = address.rpartition("@")[2].lower()
+        domain = domain_of(address)
         if outcome is None:
             yield id, position, address, recipient.type, domain, status, None, None, None, None, micros(entry.arrived), "", ""
         else:
