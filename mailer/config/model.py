@@ -4,7 +4,8 @@ Used by everybody who needs a setting. All values have their final types: durati
 absolute, and what depends on other settings has been worked out. ``Config()`` is what holds when nothing is configured.
 
 `as_lines` and `as_rows` say setting by setting what is in force and where it comes from, as a configuration or for JSON; `as_document` is
-the whole as TOML has it. No secret is in any: the configuration knows only where one is, and of a command for it, whose arguments may tell more, only the program is shown.
+the whole as TOML has it. No secret is in any: the configuration knows only where one is, and of a command for it, whose arguments may
+tell more, only the program is shown.
 """
 
 from __future__ import annotations
