@@ -129,7 +129,7 @@ def test_rules_of_checks_are_pure(path: Path) -> None:
     assert not any(name.startswith(("mailer.net", "mailer.config")) for name in names)
 
 
-@pytest.mark.parametrize("name", ["intake", "io", "net", "sink"])
+@pytest.mark.parametrize("name", ["client", "intake", "io", "limits", "net", "routing", "sink", "transport"])
 def test_a_rooms_text_lists_its_files(name: str) -> None:
     """Each with its noun, so that who looks for something reads one page."""
     place = PACKAGE / name / "__init__.py"

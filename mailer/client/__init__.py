@@ -18,11 +18,18 @@ into the spool with `mailer.submit`.
 The room is a façade: sessions, the exchange of one message and the limits are those of `mailer.transport` and `mailer.limits`, which
 know nothing of [002]; its settings, results, kinds of failure and order of things are here.
 
-``smtp``       `SmtpClient`                          ``sync``       `SyncSmtpClient`, the same for code without an event loop
-``prepare``    what is handed in, with its envelope  ``email``      `Email` that can attach files
-``settings``   of the pool, retries and limits       ``hooks``      interceptors
-``errors``     results, and the kinds of failure     ``translate``  what `mailer.transport` reports as errors, by [002] §6.3
-``batch``      many messages, some at a time         ``probe``      a look at a server and its certificate
+=============  ====================================================================
+`smtp`         `SmtpClient`: one message or a batch, on the way above
+`sync`         `SyncSmtpClient`, the same for code without an event loop
+`prepare`      what is handed in, as a message that is ready, with its envelope
+`email`        `Email`, which can attach files
+`settings`     of the pool, the retries, the breaker and the limits
+`hooks`        interceptors
+`batch`        many messages, some at a time
+`errors`       what comes back: results, and the kinds of failure as one tree
+`translate`    what `mailer.transport` reports, as errors by [002] §6.3
+`probe`        a look at a server and its certificate
+=============  ====================================================================
 """
 
 from __future__ import annotations

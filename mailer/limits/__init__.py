@@ -1,5 +1,9 @@
 """Limits: how much, how fast, how many at once, and when again. Pure: time and chance come in as arguments.
 
-`rate`     so many in so much time       `breaker`  whether a destination or a server is worth calling
-`window`   how many sessions at once     `backoff`  after which pause something is tried again
+===========  ==============================================================
+`rate`       so many in so much time, evenly or in bursts
+`window`     how many sessions at once
+`breaker`    whether a destination or a server is worth calling
+`backoff`    after which pause something is tried again, and for how long
+===========  ==============================================================
 """

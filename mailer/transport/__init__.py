@@ -1,8 +1,18 @@
 """Transport: how mail travels from here to the next host, for the daemon and for programs alike, and the one judge of what came of it.
 
-`route`       where mail goes, and on what terms             `courier`     what carries mail, by name; SMTP and LMTP
-`exchange`    one message over sessions                      `connection`  mail over a session
-`session`     one SMTP session, from the call to QUIT        `pool`        sessions that wait for the next message
-`lender`      those of a program: how many, who waits        `transcript`  what was said, for people
-`verdict`     what becomes of a recipient after a reply      `errors`      a session that did not come about, or broke
+Nothing here knows of queues, routes' rules or settings of a program: what it has to know comes in as values, and what went wrong goes out
+as an `Outcome` with its `Cause`, or as a `SessionError`.
+
+=============  ==========================================================================================
+`route`        where mail goes, on what terms a session is shared, and how long we wait in one
+`courier`      what carries mail, by the name of a route's transport; SMTP and LMTP
+`exchange`     one message over sessions: what was never begun, what is too much, what follows at once
+`connection`   mail over a session
+`session`      one SMTP session, from the call to QUIT
+`pool`         sessions that wait for their next message
+`lender`       those of a program with its one server: how many, who waits for one
+`transcript`   what was said, for people
+`verdict`      what becomes of a recipient after what was said or happened: the only judge
+`errors`       a session that did not come about, or broke; and that none is to be had
+=============  ==========================================================================================
 """
