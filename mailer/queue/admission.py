@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from .destination import LOW_WATER, ParkedQueue
+from .destination import LOW_WATER, MEASURED, ParkedQueue
 
 if TYPE_CHECKING:
     from .destination import Destination
@@ -86,9 +86,11 @@ class Admission:
         """
         if (self._called and self.answered(id)) or destination is None:
             return True
-        held = destination.held
-        if destination.lot is None and held < LOW_WATER + 1:
-            return True
+        held = destination.queue.count + destination.running + destination.called
+        if destination.lot is None:
+            few = min(AHEAD, (self.most - len(self.active) - self._weight) // 4)
+            if held <= LOW_WATER or (held < few and now < destination.marked_at + MEASURED):  # as nearly always
+                return True
         pace = max(destination.pace(now), BRISK if destination.begins(now) else 0.0)
         share = max(self.room // 4, destination.running + LOW_WATER + 1)
         if destination.lot is None and held < share and (held < AHEAD or pace * AT_ONCE < AHEAD):
@@ -137,13 +139,6 @@ class Admission:
         quick.low = LOW_WATER
         self._quick = None
         return False
-
-    def drained(self, destination: Destination) -> bool:
-        """Whether little is left of what a destination holds; its lot is called then."""
-        if len(destination) >= destination.low:
-            return False
-        self.relieve(destination)
-        return True
 
     def relieve(self, destination: Destination) -> None:
         """Note that `destination` has room again for its parked messages."""

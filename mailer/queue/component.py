@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import contextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.bounces import Reports
@@ -218,7 +219,7 @@ class Queue(Component):
 
     def _scan(self) -> None:
         """Find all that is there, at the start."""
-        self.manager.expect_all((0.0, id) for id in self.spool.ids("queued"))
+        self.manager.expect_all(zip(repeat(0.0), self.spool.ids("queued")))
         dues, ahead = deferred(self.current.context, self.clock.now())
         if ahead:
             text = f"the clock was set back since {ahead} messages were put off: they wait as long as they were to"

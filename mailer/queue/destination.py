@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .attempt import Job
 
 NOWHERE = Route("", (), relay=False)
+MEASURED = 0.5  # seconds over which a pace is measured, at least
 LOW_WATER = 2  # jobs left in the queue when more messages are read
 WORD = 1.0  # seconds in which the words of an operator are one: he may have meant two thousand messages
 REMEMBERED = 100_000  # messages that met nobody
@@ -79,6 +80,7 @@ class Destination:
     route: Route = NOWHERE
     breaker: Breaker = field(default_factory=Breaker)
     terms: Terms | None = None
+    queue: FairQueue = field(default_factory=FairQueue)
     running: int = 0
     retrying: int = 0
     """Sessions that were opened for retries, of those."""
@@ -121,24 +123,25 @@ class Destination:
     idle_since: float = 0.0
     wakes_at: float = 0.0
     urged_at: float = -math.inf
-    _lanes: FairQueue = field(default_factory=FairQueue)
-    _marked_at: float = 0.0
+    marked_at: float = 0.0
+    """Since when its pace is measured."""
+
     _marked: int = 0
 
     # The queue
 
     def add(self, job: Job) -> None:
         """Queue `job` behind those of its kind."""
-        self._lanes.add(job)
+        self.queue.add(job)
 
     def take(self, now: float = math.inf) -> Job | None:
         """The next job that may begin now, or None. Without `now`, whatever the rate."""
         terms = self.terms
         if terms is None or not terms.throttle.messages or now == math.inf:
-            return self._lanes.take()
+            return self.queue.take()
         if terms.throttle.ready(now, 1) > now:
-            return self._lanes.take_report()
-        job = self._lanes.take()
+            return self.queue.take_report()
+        job = self.queue.take()
         if job is not None and job.attempt.entry.envelope.sender:
             terms.throttle.took(now, len(job.recipients))
         return job
@@ -150,20 +153,20 @@ class Destination:
 
     def take_all(self) -> list[Job]:
         """Take all jobs that wait, in order: they are put off together."""
-        return self._lanes.take_all()
+        return self.queue.take_all()
 
     def __len__(self) -> int:
-        return self._lanes.count
+        return self.queue.count
 
     @property
     def held(self) -> int:
         """How many jobs it has in memory, waiting and under way."""
-        return self._lanes.count + self.running + self.called
+        return self.queue.count + self.running + self.called
 
     @property
     def only_retries(self) -> bool:
         """Whether all that waits was tried before."""
-        return self._lanes.first_attempts == 0
+        return self.queue.first_attempts == 0
 
     # Whether it gets a session
 
@@ -183,7 +186,7 @@ class Destination:
             return now
         throttle = self.terms.throttle
         ready = throttle.ready_connection(now)
-        if throttle.messages and ready <= now and not self._lanes.has_report():
+        if throttle.messages and ready <= now and not self.queue.has_report():
             ready = throttle.ready(now, 1)
         return ready
 
@@ -281,13 +284,13 @@ class Destination:
 
     def mark(self, now: float) -> None:
         """Measure the pace from now on: the destination was idle until now."""
-        self._marked_at, self._marked = now, self.successes
+        self.marked_at, self._marked = now, self.successes
 
     def pace(self, now: float) -> float:
         """The pace: messages in a second, measured over half a second at least, or since it began to work."""
-        seconds = now - self._marked_at
+        seconds = now - self.marked_at
         pace = (self.successes - self._marked) / max(seconds, 0.05)
-        if seconds < 0.5:
+        if seconds < MEASURED:
             return max(pace, self.rate)
         self.rate = pace
         self.mark(now)
@@ -300,7 +303,7 @@ class Destination:
 
     def begins(self, now: float) -> bool:
         """Whether the destination takes mail, and it is too early to know its pace."""
-        return not self.rate and self.successes > self._marked and now - self._marked_at < 0.5
+        return not self.rate and self.successes > self._marked and now - self.marked_at < MEASURED
 
     def agree(self, terms: Terms) -> None:
         """Let `terms` hold for this destination from now on."""
@@ -318,7 +321,7 @@ class Destination:
         self.wakes_at += seconds if self.wakes_at else 0.0
         self.idle_since += seconds
         self.urged_at += seconds
-        self._marked_at += seconds
+        self.marked_at += seconds
         if self.guest is not None:
             self.guest.move(seconds)
 

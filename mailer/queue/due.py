@@ -22,7 +22,8 @@ class DueQueue:
     """The queue of all messages that wait, by when they are due."""
 
     def __init__(self) -> None:
-        self._dues: dict[str, float | ParkedQueue] = {}
+        self.dues: dict[str, float | ParkedQueue] = {}
+        """By its name, when a message is due, or the queue in which it waits for room."""
         self._near: list[tuple[float, str]] = []
         self._far: dict[int, list[str]] = {}
         self._spans: list[int] = []  # a heap of the keys of `_far`
@@ -32,14 +33,11 @@ class DueQueue:
         self.due: deque[str] = deque()
 
     def __len__(self) -> int:
-        return len(self._dues)
-
-    def __contains__(self, id: str) -> bool:
-        return id in self._dues
+        return len(self.dues)
 
     def of(self, id: str) -> float | None:
         """When the message `id` is due: 0.0 for one that is new, or in a lot; None if it does not wait."""
-        due = self._dues.get(id)
+        due = self.dues.get(id)
         return 0.0 if isinstance(due, ParkedQueue) else due + self._moved if due else due
 
     def move(self, seconds: float) -> None:
@@ -50,12 +48,12 @@ class DueQueue:
         """Let the message `id` wait until `due` (seconds since the epoch; 0.0 is a message that is new)."""
         if due:
             due -= self._moved
-        known = self._dues.get(id)
+        known = self.dues.get(id)
         if known == due:
             return
         if isinstance(known, ParkedQueue):
             known.count -= 1
-        self._dues[id] = due
+        self.dues[id] = due
         if not due:
             heapq.heappush(self.fresh, id)
             return
@@ -70,13 +68,13 @@ class DueQueue:
 
     def park(self, id: str, lot: ParkedQueue) -> None:
         """Let the message `id` wait for room at a destination."""
-        self._dues[id] = lot
+        self.dues[id] = lot
         lot.ids.append(id)
         lot.count += 1
 
     def remove(self, id: str) -> None:
         """Let the message `id` wait no more."""
-        if isinstance(due := self._dues.pop(id, None), ParkedQueue):
+        if isinstance(due := self.dues.pop(id, None), ParkedQueue):
             due.count -= 1
 
     def ripen(self, now: float) -> None:
@@ -87,14 +85,14 @@ class DueQueue:
         near = self._near
         while near and near[0][0] <= now:
             due, id = heapq.heappop(near)
-            if self._dues.get(id) == due:
+            if self.dues.get(id) == due:
                 self.due.append(id)
 
     def _come_near(self, reached: int) -> None:
         """All that is due before the span `reached` is sorted now."""
         while self._spans and self._spans[0] < reached:
             for id in self._far.pop(heapq.heappop(self._spans)):
-                if isinstance(due := self._dues.get(id), float) and due // SPAN < reached:
+                if isinstance(due := self.dues.get(id), float) and due // SPAN < reached:
                     self._near.append((due, id))
         self._reached = max(self._reached, reached)
         heapq.heapify(self._near)
@@ -102,7 +100,7 @@ class DueQueue:
     @property
     def next(self) -> float | None:
         """When `ripen` has something to do next, as far as it is known: never too late."""
-        while self._near and self._dues.get(self._near[0][1]) != self._near[0][0]:
+        while self._near and self.dues.get(self._near[0][1]) != self._near[0][0]:
             heapq.heappop(self._near)
         if self._near:
             return self._near[0][0] + self._moved
@@ -114,9 +112,9 @@ class DueQueue:
         source = self.fresh if fresh else self.due
         while source:
             id = heapq.heappop(self.fresh) if fresh else self.due.popleft()
-            due = self._dues.get(id)
+            due = self.dues.get(id)
             if isinstance(due, float | int) and due <= now:
-                del self._dues[id]
+                del self.dues[id]
                 return id
         return None
 
@@ -124,8 +122,8 @@ class DueQueue:
         """Take the next message of a lot; None if there is none."""
         while lot.ids:
             id = lot.ids.popleft()
-            if self._dues.get(id) is lot:
-                del self._dues[id]
+            if self.dues.get(id) is lot:
+                del self.dues[id]
                 lot.count -= 1
                 return id
         return None

@@ -30,37 +30,33 @@ class JobStream:
         self.first = first
         self.more: deque[Job] | None = None
 
-    def add(self, job: Job) -> None:
-        """Behind the others."""
-        if self.more is None:
-            self.more = deque()
-        self.more.append(job)
-
 
 class TurnQueue:
-    """A queue of the streams of one kind of mail, the oldest first."""
+    """The streams of one kind of mail, the oldest first; `count` jobs in all."""
 
-    __slots__ = ("_known", "_own", "_streams")
+    __slots__ = ("_known", "_own", "_streams", "count")
 
     def __init__(self) -> None:
+        self.count = 0
         self._streams: deque[JobStream] = deque()
         self._known: dict[str, JobStream] = {}
         self._own = 0  # turns in a row of the oldest
 
-    def __bool__(self) -> bool:
-        return bool(self._streams)
-
     def add(self, name: str, job: Job) -> None:
-        """Queue `job` behind the others of its stream; a new stream is the last one."""
+        """Put `job` behind the others of its stream; a new stream is the last one."""
+        self.count += 1
         stream = self._known.get(name)
         if stream is None:
             stream = self._known[name] = JobStream(name, job)
             self._streams.append(stream)
+        elif stream.more is None:
+            stream.more = deque((job,))
         else:
-            stream.add(job)
+            stream.more.append(job)
 
     def take(self) -> Job:
         """The next job; there has to be one."""
+        self.count -= 1
         streams = self._streams
         if self._own >= OWN_TURNS and len(streams) > 1:
             self._own = 0
@@ -93,6 +89,7 @@ class TurnQueue:
         stream = self._known.get(name)
         if stream is None:
             return None
+        self.count -= 1
         job = stream.first
         if stream.more:
             stream.first = stream.more.popleft()
@@ -103,11 +100,12 @@ class TurnQueue:
 
 
 class PriorityQueue:
-    """A queue of the mail of one priority; `passed` says how much of its share it has had."""
+    """The mail of one priority, `count` jobs, of which each costs a `step` of its share; `passed` says how much of that it has had."""
 
-    __slots__ = ("first", "order", "passed", "retries", "step", "turn")
+    __slots__ = ("count", "first", "order", "passed", "retries", "step", "turn")
 
     def __init__(self, order: int, weight: int) -> None:
+        self.count = 0
         self.order = order
         self.step = 1 / weight
         self.passed = 0.0
@@ -115,63 +113,44 @@ class PriorityQueue:
         self.retries: TurnQueue | None = None
         self.turn = False
 
-    def __bool__(self) -> bool:
-        return bool(self.first) or bool(self.retries)
-
-    def lane(self, *, retry: bool) -> TurnQueue:
-        """The queue in which first attempts wait, or retries."""
-        if not retry:
+    def next(self) -> TurnQueue:
+        """The kind of mail whose turn it is, first attempts or retries; there has to be some."""
+        if not self.retries or not self.retries.count:
             return self.first
-        if self.retries is None:
-            self.retries = TurnQueue()
-        return self.retries
-
-    def take(self) -> Job:
-        """The next job; there has to be one."""
-        if self.retries:
-            self.turn = not self.turn
-            if not self.turn or not self.first:
-                return self.retries.take()
-        return self.first.take()
+        self.turn = not self.turn
+        return self.retries if not self.turn or not self.first.count else self.first
 
 
 class FairQueue:
-    """The queue of all that waits for one destination, in a fair order."""
+    """All that waits for one destination: `count` jobs, of which `first_attempts` were not tried before."""
 
-    __slots__ = ("_at", "_busy", "_first", "_ranks", "count")
+    __slots__ = ("_at", "_busy", "_ranks", "count", "first_attempts")
 
     def __init__(self) -> None:
+        self.count = 0
+        self.first_attempts = 0
         self._ranks: dict[str, PriorityQueue] = {}
         self._busy: list[PriorityQueue] = []
         self._at = 0.0  # how far the shares have got
-        self._first = 0
-        self.count = 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    @property
-    def first_attempts(self) -> int:
-        """How many of the jobs were not tried before."""
-        return self._first
 
     def add(self, job: Job) -> None:
-        """Queue `job` behind those of its kind."""
-        entry = job.attempt.entry
+        """Put `job` behind those of its kind."""
+        attempt = job.attempt
+        entry = attempt.entry
         envelope = entry.envelope
-        priority = envelope.priority
-        rank = self._ranks.get(priority)
-        if rank is None:
-            rank = self._rank(priority)
-        if not rank:
+        rank = self._ranks.get(envelope.priority) or self._rank(envelope.priority)
+        if not rank.count:
             rank.passed = max(rank.passed, self._at)
             self._busy.append(rank)
-        name = envelope.sender if job.attempt.parts <= 1 or not envelope.sender else entry.id
-        if entry.state == "deferred":
-            rank.lane(retry=True).add(name, job)
-        else:
+        name = envelope.sender if attempt.parts <= 1 or not envelope.sender else entry.id
+        if entry.state != "deferred":
             rank.first.add(name, job)
-            self._first += 1
+            self.first_attempts += 1
+        else:
+            if rank.retries is None:
+                rank.retries = TurnQueue()
+            rank.retries.add(name, job)
+        rank.count += 1
         self.count += 1
 
     def _rank(self, priority: str) -> PriorityQueue:
@@ -190,31 +169,33 @@ class FairQueue:
         rank = busy[0] if len(busy) == 1 else min(busy, key=lambda rank: (rank.passed, rank.order))
         self._at = rank.passed
         rank.passed += rank.step
-        return self._took(rank, rank.take())
+        turns = rank.next() if rank.retries else rank.first
+        return self._took(rank, turns, turns.take())
 
     def has_report(self) -> bool:
         """Whether a job with the null reverse-path waits: a report, which no rate holds up."""
-        return any(lane.has("") for rank in self._busy for lane in (rank.first, rank.retries) if lane)
+        return any(turns.has("") for rank in self._busy for turns in (rank.first, rank.retries) if turns)
 
     def take_report(self) -> Job | None:
         """The next job with the null reverse-path, past all others: no rate holds it up."""
         for rank in self._busy:
-            for lane in (rank.first, rank.retries):
-                if lane and (job := lane.take_of("")):
-                    return self._took(rank, job)
+            for turns in (rank.first, rank.retries):
+                if turns and (job := turns.take_of("")):
+                    return self._took(rank, turns, job)
         return None
 
     def take_all(self) -> list[Job]:
-        """Take all jobs, in order."""
+        """All of them, in order."""
         jobs = []
         while job := self.take():
             jobs.append(job)
         return jobs
 
-    def _took(self, rank: PriorityQueue, job: Job) -> Job:
+    def _took(self, rank: PriorityQueue, turns: TurnQueue, job: Job) -> Job:
         self.count -= 1
-        if job.attempt.entry.state != "deferred":
-            self._first -= 1
-        if not rank:
+        rank.count -= 1
+        if turns is rank.first:
+            self.first_attempts -= 1
+        if not rank.count:
             self._busy.remove(rank)
         return job

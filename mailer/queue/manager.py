@@ -126,9 +126,7 @@ class QueueManager:
     def expect_all(self, dues: Iterable[tuple[float, str]]) -> None:
         """Expect messages that a scan found: (when due, ID), 0.0 for what is in ``queued/``."""
         context = self.current.context
-        for due, id in dues:
-            if not context.scheduler.knows(id):
-                context.scheduler.expect(id, due)
+        context.scheduler.expect_all(dues)
         context.wake()
 
     def left(self, ids: Iterable[str], problems: Iterable[tuple[str, Exception]]) -> None:

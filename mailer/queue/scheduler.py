@@ -25,7 +25,7 @@ from .due import DueQueue
 from .newcomers import Newcomers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..shaping.table import Terms
     from ..transport.route import Route
@@ -100,14 +100,23 @@ class Scheduler:
         if id not in self.active:
             self._waiting.add(id, due)
 
+    def expect_all(self, dues: Iterable[tuple[float, str]]) -> None:
+        """Expect messages that a scan found, (when due, ID) each, unless they are known."""
+        active, waiting = self.active, self._waiting
+        for due, id in dues:
+            if id not in waiting.dues and id not in active:
+                waiting.add(id, due)
+
     def forget(self, id: str) -> None:
         """Forget message `id`, which is not to be tried any more."""
-        self._waiting.remove(id)
-        self._memory.forget(id)
+        if id in self.active:
+            self._memory.forget(id)
+        else:
+            self._waiting.remove(id)
 
     def knows(self, id: str) -> bool:
         """Whether message `id` waits or is in memory."""
-        return id in self._waiting or id in self.active
+        return id in self.active or id in self._waiting.dues
 
     def due_of(self, id: str) -> float | None:
         """When message `id` is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
@@ -148,8 +157,10 @@ class Scheduler:
 
     def queue(self, job: Job) -> Destination:
         """Queue a part of a message that is in memory for its destination, which is returned."""
-        destination = self.destinations.get(job.route.key) or self.destination(job.route)
-        destination.add(job)
+        destination = self.destinations.get(job.route.key)
+        if destination is None:
+            destination = self.destination(job.route)
+        destination.queue.add(job)
         if not destination.line:
             if not destination.running:
                 destination.mark(self._now)
@@ -392,14 +403,17 @@ class Scheduler:
             return
         while room > 0 and (waiting.fresh or waiting.due):
             for fresh in (True, False):
-                if room > 0 and (id := waiting.pick(now, fresh=fresh)):
+                if room > 0 and (waiting.fresh if fresh else waiting.due) and (id := waiting.pick(now, fresh=fresh)):
                     self.active.add(id)
                     plan.load.append(id)
                     room -= 1
 
     def drained(self, destination: Destination) -> bool:
         """Note that a session has taken a job; returns whether it is time to plan, for little is left to do there."""
-        return self._memory.drained(destination)
+        if destination.queue.count >= destination.low:
+            return False
+        self._memory.relieve(destination)
+        return True
 
     def _forget_idle(self, now: float) -> None:
         """What nothing is the matter with is forgotten after a while, or at once where there are very many."""
