@@ -30,7 +30,7 @@ STOP = 5.0  # seconds to end when asked
 SENDER = "you@demo.example"
 
 
-class Letter(NamedTuple):
+class Fate(NamedTuple):
     """A message, the recipient that decides its fate, and the status that it is to have after so many attempts."""
 
     recipient: str
@@ -43,11 +43,11 @@ class Letter(NamedTuple):
         return record is not None and record.status == self.status and record.attempts >= self.attempts
 
 
-LETTERS = (
-    Letter("ann@demo.example", "Good morning", "sent", 1),
-    Letter("greylist@demo.example", "Whoever comes twice is let in", "sent", 2),
-    Letter("nobody@demo.example", "To somebody who is not there", "failed", 1),
-    Letter("full@demo.example", "To a mailbox without room", "deferred", 2),
+FATES = (
+    Fate("ann@demo.example", "Good morning", "sent", 1),
+    Fate("greylist@demo.example", "Whoever comes twice is let in", "sent", 2),
+    Fate("nobody@demo.example", "To somebody who is not there", "failed", 1),
+    Fate("full@demo.example", "To a mailbox without room", "deferred", 2),
 )
 
 MOODS = (
@@ -85,7 +85,7 @@ class Demo:
         self.config = self.directory / "config.toml"
         self.mail = self.directory / "mail"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._waiting = list(LETTERS)
+        self._waiting = list(FATES)
         self._sent_at = self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -137,9 +137,9 @@ class Demo:
         """What is not as it is to be; empty when all fates are fulfilled."""
         known = {record.recipients[0].address: record for record in records}
         wrong = [
-            f"the message to {letter.recipient} is not {letter.status} after {letter.attempts} or more attempts"
-            for letter in LETTERS
-            if not letter.fulfilled(known.get(letter.recipient))
+            f"the message to {fate.recipient} is not {fate.status} after {fate.attempts} or more attempts"
+            for fate in FATES
+            if not fate.fulfilled(known.get(fate.recipient))
         ]
         report = known.get(SENDER)
         if report is None or report.status != "sent" or not self.bounce():
@@ -194,8 +194,8 @@ class Demo:
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
 
-    def _send(self, letter: Letter) -> None:
-        words = ("--from", SENDER, "--to", letter.recipient, "--subject", letter.subject, "--text", "Sent by `mailer demo`.")
+    def _send(self, fate: Fate) -> None:
+        words = ("--from", SENDER, "--to", fate.recipient, "--subject", fate.subject, "--text", "Sent by `mailer demo`.")
         done = subprocess.run(
             _program("send", "--config", str(self.config), *words),
             env=_environment(), cwd=self.directory, capture_output=True, text=True, check=False,

@@ -11,7 +11,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from mailer.demo import LETTERS, SENDER, Demo
+from mailer.demo import FATES, SENDER, Demo
 from mailer.mail.problem import Problem
 
 from . import OK, pages, show
@@ -99,7 +99,7 @@ def _tell(demo: Demo, look: Callable[[], list[Record]]) -> None:
 def _begin(demo: Demo) -> list[Block]:
     text = (
         f"A sink (an SMTP server that keeps what it gets) and a daemon run in {demo.directory}.",
-        f"{SENDER} sends {len(LETTERS)} messages. The sink takes the first one, greylists the second,",
+        f"{SENDER} sends {len(FATES)} messages. The sink takes the first one, greylists the second,",
         "and refuses the third for good and the fourth for now.",
     )
     return [*(Line([line]) for line in text), BLANK]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.demo import LETTERS, SENDER, Demo
+from mailer.demo import FATES, SENDER, Demo
 from mailer.status import daemon
 from tests.fakes.processes import MAILER, Program, listens, wait_until
 
@@ -110,5 +110,5 @@ def test_a_directory_that_is_in_use_is_refused(tmp_path: Path) -> None:
 
 def test_fates_that_are_not_fulfilled_are_named(tmp_path: Path) -> None:
     """Each letter without its status, and a missing report, is a shortfall."""
-    assert len(Demo(str(tmp_path)).shortfalls([])) == len(LETTERS) + 1
+    assert len(Demo(str(tmp_path)).shortfalls([])) == len(FATES) + 1
     assert SENDER in Demo(str(tmp_path)).shortfalls([])[-1]
