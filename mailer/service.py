@@ -183,7 +183,7 @@ def _run_loop(main: Coroutine[Any, Any, None]) -> None:
 
 
 def quieten_collector() -> None:
-    """What was imported stays, and messages come and go without cycles: look for garbage rarely."""
+    """Look for garbage rarely: what was imported stays, and messages come and go without cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -86,7 +86,7 @@ class Probed(NamedTuple):
         }
 
     def failure(self, config: Config, known: Reactions) -> Problem | None:
-        """Why no mail could be sent there (69, 77), with what mends it where the words are `known`; None if it could."""
+        """Why no mail could be sent there (unavailable, no-permission), with what mends it where that is known; None if it could."""
         from mailer.client.errors import SmtpAuthenticationError
 
         error = self.found.error
@@ -108,7 +108,7 @@ def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:
 
 
 def reactions_of(config: Config) -> Reactions:
-    """What is known of the replies of its hosts."""
+    """The rules by which the replies of the hosts of `config` are known."""
     from mailer.shaping.replies import Reactions
     from mailer.shaping.table import TermsTable
 

@@ -40,7 +40,7 @@ LONGEST_REASON = 500  # characters of why a destination is paused
 
 
 class Operation(NamedTuple):
-    """Something to be done with messages: on those in `states`; on those in `idle` there is nothing to do.
+    """An operation on messages: on those in `states`; on those in `idle` there is nothing to do.
 
     Those in `asked` are touched only where they are named, or that state is: no selection of others means them.
     """
@@ -61,12 +61,12 @@ class Operation(NamedTuple):
         return replace(wanted, states=states)
 
     def refusal(self, record: Record) -> Problem:
-        """Why it cannot be done with the message of `record`, which is in another state."""
+        """The problem that it cannot be done with the message of `record`, which is in another state."""
         problem = "is done with" if record.status in FINAL else f"cannot be {self.done}: {self.otherwise}"
         return Problem(f"message {record.id} {problem} (it is {record.word})", "bad-message")
 
     def gone(self, id: str) -> Problem:
-        """What to say of a message that is not there any more."""
+        """The problem that the message `id` is not there any more."""
         return Problem(f"message {id} has left the spool this moment; `mailer status {id}` says what became of it", "try-again")
 
 
@@ -76,17 +76,17 @@ class Replay(Operation):
     __slots__ = ()
 
     def refusal(self, record: Record) -> Problem:
-        """Why the message of `record` cannot be replayed."""
+        """The problem that the message of `record` cannot be replayed."""
         kept = "it was not given up" if record.status != "sent" else "what was delivered is not kept"
         return Problem(f"message {record.id} cannot be replayed (it is {record.status}): {kept}", "bad-message")
 
     def gone(self, id: str) -> Problem:
-        """Tell that the retention of the message `id` is over."""
+        """The problem that the retention of the message `id` is over."""
         return Problem(f"message {id} is not kept any more (bounce.retention)", "no-such")
 
 
 class Performed(NamedTuple):
-    """What came of an operation on one message: it was `done` (or would be), there was nothing to do, or a `failure`.
+    """The result of an operation on one message: it was `done` (or would be), there was nothing to do, or a `failure`.
 
     `record` is the message as it was; None where a name is unknown. `made` is the ID of the new message of a replay.
     """
@@ -159,7 +159,9 @@ def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple
 
 
 def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bool = True, dry_run: bool = False) -> Performed | None:
-    """Do it to the message of `record`, unless it is a `dry_run`, and tell the daemon. Raises `Problem` where the disk has trouble.
+    """Do `operation` to the message of `record`, unless it is a `dry_run`, and tell the daemon.
+
+    Raises `Problem` where the disk has trouble.
 
     None if the message was selected, not `named`, and has simply left meanwhile.
     """
@@ -275,7 +277,7 @@ def resume(spool: SpoolDirectory, target: str, now: float) -> Paused:
 
 
 def paused(spool: SpoolDirectory, now: float) -> list[Suspension]:
-    """What is paused. Raises `Problem` (no-such) if there is no spool."""
+    """The pauses that hold at `now` (seconds since the epoch). Raises `Problem` (no-such) if there is no spool."""
     return [each for each in suspensions.read(_existing(spool)) if each.holds(now)]
 
 

@@ -46,7 +46,7 @@ class KeyInUse(NamedTuple):
 
 
 class Switch(NamedTuple):
-    """What became of a key that waited: it signs now, and some were `retired`; or its record is not right, which is the `problem`.
+    """The switch of a key that waited: it signs now, and some were `retired`; or its record is not right, which is the `problem`.
 
     Each that is retired stands with when its record is not needed any more, in seconds since the epoch.
     """

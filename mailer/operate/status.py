@@ -125,7 +125,7 @@ class Pile:
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """How many recipients there are."""
         return sum(self.ages)
 
     def add(self, queued_at: float, now: float) -> None:
@@ -197,7 +197,7 @@ class ByReason(NamedTuple):
 
 
 class Backlog:
-    """What waits in `view` at `now` (seconds since the epoch); without a `config`, which may be wrong, mail counts for its domain.
+    """The backlog of `view` at `now` (seconds since the epoch); without a `config`, which may be wrong, mail counts for its domain.
 
     Raises `Problem` (no-permission) where only the user's own mail is seen.
     """
@@ -213,7 +213,7 @@ class Backlog:
         self._terms = TermsTable(config) if config else None
 
     def by_destination(self) -> list[ByDestination]:
-        """By destination, the largest first; then those that the daemon knows of and nothing waits for."""
+        """The backlog by destination, the largest first; then those that the daemon knows of and nothing waits for."""
         found = self.piles()
         known = {standing.key: standing for standing in self.states()[0]}
         names = [*found, *(key for key in known if key not in found)]
@@ -221,17 +221,17 @@ class Backlog:
         return [ByDestination(name, found.get(name, Pile()), known.get(name), name in known and not running) for name in names]
 
     def by_domain(self) -> list[ByDomain]:
-        """By the domain of the recipients, the largest first."""
+        """The backlog by the domain of the recipients, the largest first."""
         return [ByDomain(name, pile) for name, pile in piles(self.view.waiting(), lambda each: each.domain, self.now).items()]
 
     def by_reason(self) -> list[ByReason]:
-        """By reason and destination, the largest first."""
+        """The backlog by reason and destination, the largest first."""
         name = self._named()
         together = piles(self.view.waiting(), lambda each: f"{_why(each)}\n{name(each)}", self.now)
         return [ByReason(key.partition("\n")[0], key.partition("\n")[2], pile) for key, pile in together.items()]
 
     def by(self, what: str) -> Sequence[ByDestination | ByDomain | ByReason]:
-        """By ``destination``, ``domain`` or ``reason``."""
+        """The backlog by ``destination``, ``domain`` or ``reason``."""
         if what == "reason":
             return self.by_reason()
         return self.by_domain() if what == "domain" else self.by_destination()

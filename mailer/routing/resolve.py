@@ -78,7 +78,7 @@ class Resolution:
 
     @property
     def found(self) -> list[MailHosts]:
-        """What the ways out lead to that lead to hosts."""
+        """The hosts of the ways out that lead to some."""
         return [way.found for way in self.ways if way.found]
 
     @property
@@ -91,7 +91,7 @@ class Resolution:
 
 
 class Finder:
-    """Finds routes as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order.
+    """A finder of routes as `config` says, with what `resolver` knows; `shuffle` brings a list into a random order.
 
     `ours` says whether an address is one of this machine's.
     """
@@ -121,7 +121,7 @@ class Finder:
         return Route(resolution.key, hops, relay is not None, relay.author if relay else "", relay.protocol if relay else "smtp")
 
     async def resolve(self, domain: str) -> Resolution:
-        """Where each way out leads for `domain`."""
+        """The resolution for `domain`: where each way out leads."""
         rule = self.table.find(domain)
         leads = await asyncio.gather(*(self._leads(via, domain) for via in rule.via))
         ways = tuple(WayOut(via, self._requirement(via), found) for via, found in zip(rule.via, leads, strict=True))
@@ -190,7 +190,7 @@ class Finder:
 
 
 class Router:
-    """Routes by domain, as `find` (`Finder.find`) has them, remembered for `TTL` seconds.
+    """A router, which remembers routes by domain, as `find` (`Finder.find`) has them, for `TTL` seconds.
 
     So the thousandth message to a domain costs a look into a dictionary. The resolver below keeps to the TTL of the records.
     """
@@ -201,12 +201,12 @@ class Router:
         self._sought: dict[str, asyncio.Future[Route]] = {}
 
     def known(self, domain: str, now: float) -> Route | None:
-        """The route, if it was found within `TTL`."""
+        """The route for `domain`, if it was found within `TTL`."""
         found = self._known.get(domain)
         return found[1] if found and found[0] > now else None
 
     async def find(self, domain: str, now: float) -> Route:
-        """The route; who asks while it is being found waits for the same answer. Raises `Unroutable`."""
+        """The route for `domain`; who asks while it is being found waits for the same answer. Raises `Unroutable`."""
         sought = self._sought.get(domain)
         if sought is None:
             sought = self._sought[domain] = asyncio.ensure_future(self._find(domain))
@@ -228,12 +228,12 @@ class Router:
             sought.exception()  # seen, also where all who asked have left
 
     def forget(self) -> None:
-        """The configuration has changed."""
+        """Forget all routes, since the configuration has changed."""
         self._known.clear()
 
 
 def login_of(relay: Relay) -> Login | None:
-    """None where the relay wants to know nobody."""
+    """The login at `relay`; None where it wants to know nobody."""
     mechanism, acting = "" if relay.auth == "auto" else relay.auth.upper(), relay.authorization
     if mechanism == "EXTERNAL":
         return Login(relay.username, _nothing, mechanism=mechanism, authorization=acting)
@@ -264,7 +264,7 @@ def _tokens(relay: Relay) -> OAuth:
 
 
 def callings(config: Config) -> dict[str, tuple[object, ...]]:
-    """What is compared, by the name of the relay; "" stands for all MX hosts."""
+    """What of a configuration makes hosts be called in another way, by the name of the relay; "" stands for all MX hosts."""
     delivery = config.delivery
     ours = (config.hostname, config.tls, delivery.source4, delivery.source6, delivery.family, _version(config.tls.ca_file))
     return {"": ours} | {name: (ours, relay, _versions(relay)) for name, relay in config.relays.items()}

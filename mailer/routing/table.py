@@ -27,7 +27,7 @@ DEFAULT = everything(TO_MX)
 
 
 class RouteTable:
-    """The rules in their order."""
+    """The table of the rules for domains, in their order."""
 
     def __init__(self, routes: Iterable[RouteRule]) -> None:
         self.routes = tuple(routes)

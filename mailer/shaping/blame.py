@@ -56,12 +56,12 @@ BLAME: dict[Cause, Blame] = {
 
 
 def kind_of(cause: Cause) -> str:
-    """What the alarm and ``blocked_by`` call it: ``login`` or ``refused``."""
+    """The word that alarm and ``blocked_by`` have for `cause`: ``login`` or ``refused``."""
     return "login" if cause in (Cause.CREDENTIAL, Cause.LOGIN, Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED) else "refused"
 
 
 def mended(cause: Cause, config: Config | None = None, relay: str = "") -> str:
-    """What mends it, for a person: settings with where they stand, and what else may help."""
+    """What mends a fault of ours, for a person: settings with where they stand, and what else may help."""
     blame = BLAME[cause]
     names = blame.settings
     if config is not None and (written := [name for name in names if config.lines.get(_full(name, relay))]):

@@ -65,7 +65,7 @@ class Slowed(NamedTuple):
 
 @lru_cache(1)
 def shipped() -> tuple[Reaction, ...]:
-    """What mailer knows of the replies of others."""
+    """The reactions that mailer comes with: what is known of the replies of others."""
     found = [(name, files(__package__).joinpath(name).read_bytes()) for name in ("reactions.toml", "meanings.toml")]
     return tuple(rule for name, data in found for rule in config_of(name, data, only=("reaction",)).reactions)
 
@@ -130,7 +130,7 @@ class Reactions:
         return outcome
 
     def move(self, seconds: float) -> None:
-        """The clock was set, and shows so many seconds more: what is until a time is so by the new one."""
+        """Move all times by so many seconds, for the clock was set: what is until a time is so by the new one."""
         self._slowed = {
             key: slowed._replace(since=slowed.since + seconds, until=slowed.until + seconds) for key, slowed in self._slowed.items()
         }

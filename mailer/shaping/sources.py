@@ -38,7 +38,7 @@ PAUSE = 3600.0  # seconds of the new day over which what had to wait for it begi
 
 
 class Count(NamedTuple):
-    """On its sending day number `day`, which is `date` (days since the epoch), `sent` messages have left."""
+    """A count: on the sending day number `day`, which is `date` (days since the epoch), `sent` messages have left."""
 
     day: int
     date: int
@@ -49,7 +49,7 @@ NOTHING = Count(0, 0, 0)
 
 
 class Book:
-    """How much each source has sent where. A file that cannot be read says nothing, and `trouble` says why."""
+    """The book of how much each source has sent where. A file that cannot be read says nothing, and `trouble` says why."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class Book:
             self.trouble = f"{path} cannot be read, so warming up begins anew: {error}"
 
     def count(self, source: str, place: str, now: float) -> Count:
-        """Today, for a source and a place. A day on which nothing was sent there is not one of its days.
+        """The count of today, for a source and a place. A day on which nothing was sent there is not one of its days.
 
         A clock that was set back opens no new day; what was sent by a clock that was ahead was sent today, and tomorrow is a new day.
         """
@@ -117,14 +117,14 @@ class Exits(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """No source may be used: why, and until when."""
+    """The wait where no source may be used: why, and until when (seconds since the epoch)."""
 
     reason: str
     until: float
 
 
 class Sources:
-    """Decides for each job. What rests is taken over from `before`, the sources before a reload."""
+    """The choice of a source for each job. What rests is taken over from `before`, the sources before a reload."""
 
     def __init__(self, table: TermsTable, book: Book, before: Sources | None = None) -> None:
         self.table = table
@@ -167,7 +167,7 @@ class Sources:
         return exits
 
     def rest(self, key: str, name: str, until: float, why: str, now: float) -> bool:
-        """Source `name` is not used there until then, if there is another one that does not rest: whether there is."""
+        """Let source `name` not be used there until then, if there is another one that does not rest: returns whether there is."""
         exits = self.exits(key)
         if all(source.name == name or self._resting(source.name, exits.place, now) for source, _ in exits.sources):
             return False
@@ -177,7 +177,7 @@ class Sources:
         return True
 
     def move(self, seconds: float) -> None:
-        """The clock was set, and shows so many seconds more: whoever rests, rests as long as before."""
+        """Move all times by so many seconds, for the clock was set: what rests, rests as long as before."""
         for name, (until, why) in self._rests.items():
             self._rests[name] = (until + seconds, why)
 

@@ -66,7 +66,7 @@ class Said(NamedTuple):
 
 
 class Throttle:
-    """How fast: when the next message may begin, and when the next connection. Limits that are shared are in several of them."""
+    """A throttle: when the next message may begin, and when the next connection. A limit that is shared is in several throttles."""
 
     __slots__ = ("connections", "messages", "rooms", "sessions")
 
@@ -86,7 +86,7 @@ class Throttle:
         return max(bucket.ready(now) for bucket in self.messages)
 
     def took(self, now: float, count: int) -> None:
-        """A message for `count` recipients begins."""
+        """Count a message for `count` recipients that begins."""
         if count:
             for bucket in self.messages:
                 bucket.took(now, count)
@@ -106,7 +106,7 @@ class Throttle:
             room.enter(self)
 
     def closed(self) -> None:
-        """One that was opened is over."""
+        """Count a connection that was opened and is over."""
         self.sessions -= 1
         for room in self.rooms:
             room.taken -= 1
@@ -116,13 +116,13 @@ class Throttle:
         return any(room.wanted(now) for room in self.rooms)
 
     def dialled(self, now: float, count: int) -> None:
-        """Where `opened` expected one connection, so many were opened: none, if one was left from before."""
+        """Correct `opened`, which expected one connection: so many were opened; none, if one was left from before."""
         if count != 1:
             for bucket in self.connections:
                 bucket.took(now, count - 1)
 
     def move_in(self, before: Throttle, sessions: int) -> None:
-        """`sessions` that were opened under `before` end under this one."""
+        """Take over `sessions` that were opened under `before`: they end under this throttle."""
         if before is self:
             return
         self.sessions = sessions
@@ -132,7 +132,7 @@ class Throttle:
             room.taken += sessions
 
     def slow(self, until: float) -> None:
-        """Half as much until then. What is limited for all the world together stays as it is."""
+        """Allow half as much until then. What is limited for all the world together stays as it is."""
         for bucket in (*self.messages, *self.connections):
             if not bucket.everybody:
                 bucket.slow_until = max(bucket.slow_until, until)
@@ -140,7 +140,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for one destination; times in seconds."""
+    """The terms that hold for one destination; times are in seconds."""
 
     window_start: int
     window_max: int
@@ -172,7 +172,7 @@ class TermsTable:
         return self._known.get(route.key) or self.of(route.key)
 
     def of(self, key: str) -> Terms:
-        """What holds for the destination `key`."""
+        """The terms that hold for the destination `key`."""
         terms = self._known.get(key)
         if terms is None:
             if len(self._known) >= MOST:
@@ -201,7 +201,7 @@ class TermsTable:
         return [at for at, patterns in enumerate(self._patterns) if any(matches(pattern, key) for pattern in patterns)]
 
     def said(self, key: str, rules: Iterable[int], name: str) -> Said:
-        """What setting `name` is for the destination `key`, which `rules` match."""
+        """The setting `name` as it is for the destination `key`, which `rules` match."""
         for at in rules:
             shape = self.config.shapes[at]
             if (value := getattr(shape, name)) not in (None, "", ()):

@@ -59,7 +59,7 @@ class CorruptMessage(Exception):
 
 
 class LaterMessage(CorruptMessage):
-    """A later version of the program wrote it: nothing is wrong with it but that we do not understand it. It is left alone."""
+    """The message was written by a later version of the program: nothing is wrong with it but that we do not understand it."""
 
 
 # What is put
@@ -79,7 +79,7 @@ class New(NamedTuple):
 
 
 class Put(NamedTuple):
-    """The message is durable under `id`; `known`: it was put before, under that ID or by that request."""
+    """A message that is durable under `id`; `known`: it was put before, under that ID or by that request."""
 
     id: str
     known: bool = False
@@ -101,7 +101,7 @@ class Due(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What is remembered of a message besides outcomes, and since when; `id` is the new message of a replay.
+    """A note, of what is remembered of a message besides outcomes, `at` (seconds since the epoch); `id` is the new message of a replay.
 
     ``warned``: the sender was told that it is late; ``replayed``: it was put again; ``released``: by an operator, with a damaged record.
     """
@@ -208,26 +208,26 @@ class Lease:
         self.entry = entry
 
     def valid(self) -> bool:
-        """Whether it still is ours. Where a lease can run out, that is asked before MAIL and before the final dot."""
+        """Whether the message still is ours. Where a lease can run out, that is asked before MAIL and before the final dot."""
         raise NotImplementedError
 
 
 class Defer(NamedTuple):
-    """The message is put off until `due`, in seconds since the epoch."""
+    """An end by which the message is put off until `due`, in seconds since the epoch."""
 
     due: float
 
 
 class Fail(NamedTuple):
-    """The message is given up, and kept for a while."""
+    """An end by which the message is given up, and kept for a while."""
 
 
 class Drop(NamedTuple):
-    """Every recipient has the message: it leaves the spool. Its status was written before."""
+    """An end by which the message leaves the spool: every recipient has it. Its status was written before."""
 
 
 class GiveBack(NamedTuple):
-    """The message stays where it is."""
+    """An end by which the message stays where it is."""
 
 
 class End(NamedTuple):
@@ -259,7 +259,7 @@ class ActedOn(NamedTuple):
 
 
 class Acted(NamedTuple):
-    """What an act did; where `cursor` is not empty, the same call with it goes on."""
+    """The messages that an act was done to; where `cursor` is not empty, the same call with it goes on."""
 
     messages: Sequence[ActedOn]
     cursor: str = ""
@@ -274,7 +274,7 @@ class How(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """How many were removed, and whether the clock was `believed`: by one that may be wrong, nothing is."""
+    """A sweep: how many files were `removed`, and whether the clock was `believed`: by one that may be wrong, nothing is."""
 
     believed: bool
     removed: int = 0
@@ -299,7 +299,7 @@ class Spool(Protocol):
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Where the spool is, for people."""
 
     # In
 
@@ -307,7 +307,7 @@ class Spool(Protocol):
         """Make messages durable; idempotent by ID and by request. A `Problem` says as `files.enqueue.put` does why one is not."""
 
     async def room(self, keep: Reserve, size: int = 0) -> str:
-        """What it lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
+        """What the spool lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
 
     # What is there
 
@@ -324,7 +324,7 @@ class Spool(Protocol):
         """
 
     async def find(self, ids: Sequence[str]) -> Sequence[Due | None]:
-        """Where each message is; None where there is none."""
+        """State and time of each message; None where there is none."""
 
     async def load(self, ids: Sequence[str], most: float = inf) -> Sequence[Entry | Trouble]:
         """Messages that are to be delivered. One of more than `most` bytes is ``large``, and not read."""
@@ -336,7 +336,7 @@ class Spool(Protocol):
         """Let go of what is kept in memory for `entries`, which are not going to be leased soon, or not any more."""
 
     def shrink(self) -> None:
-        """Memory is short: the content of what waits is read again when its turn comes."""
+        """Let go of the content of what waits, as memory is short: it is read again when its turn comes."""
 
     # Ours to change
 
@@ -358,25 +358,25 @@ class Spool(Protocol):
     # Operators
 
     async def act(self, what: Act, ids: Sequence[str], at: float, how: How = How(), cursor: str = "", *, dry: bool = False) -> Acted:  # noqa: B008
-        """Do it to each message; safe beside deliveries. `at` is now. `dry`: only say what would happen."""
+        """Do an operator's act to each message; safe beside deliveries. `at` is now. `dry`: only say what would happen."""
 
     async def suspend(self, suspension: Suspension) -> bool:
         """Let mail for a target wait; whether a daemon heard of it. Raises `Problem`."""
 
     async def resume(self, target: str, now: float) -> bool:
-        """Let it go on; whether a daemon heard of it. Raises `Problem` (no-such) if it does not wait."""
+        """Let mail for a target go on; whether a daemon heard of it. Raises `Problem` (no-such) if it does not wait."""
 
     async def suspensions(self) -> Suspensions:
         """All suspensions, those that are over too. Raises `Problem` (bad-message), `OSError`."""
 
     async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:
-        """The clock was set, and shows so many seconds more: what was suspended by the old one lasts as long. Raises `Problem`."""
+        """Let what was suspended `before` the clock was set by so many seconds last as long as it was to. Raises `Problem`."""
 
     async def read(self, id: str) -> Entry:
-        """Any message. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`."""
+        """Message `id`, in whatever state. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`."""
 
     async def raw(self, id: str) -> tuple[Entry, AsyncIterator[bytes]]:
-        """Any message, and as `mailer-spool(5)` writes it, in pieces. Raises as `read` does."""
+        """Message `id`, in whatever state, and its file as `mailer-spool(5)` has it, in pieces. Raises as `read` does."""
 
     async def counts(self) -> Mapping[str, int]:
         """How many messages are in each state, and ``corrupt``."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class QueueActs(Protocol):
-    """What can be done with single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptMessage`, `OSError`, `Problem`."""
+    """The acts on single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptMessage`, `OSError`, `Problem`."""
 
     @property
     def root(self) -> str:
@@ -36,19 +36,19 @@ class QueueActs(Protocol):
         """Message `id` as RFC 5322 bytes."""
 
     def hold(self, id: str, /) -> object:
-        """Take it out of delivery."""
+        """Take message `id` out of delivery."""
 
     def release(self, id: str, /) -> object:
-        """Give it back to delivery."""
+        """Give message `id` back to delivery."""
 
     def retry(self, id: str, /) -> object:
-        """Let it be due now."""
+        """Let message `id` be due now."""
 
     def cancel(self, id: str, at: float, /) -> object:
-        """Give up what of it has not left; `at` is now, in seconds since the epoch."""
+        """Give up what of message `id` has not left; `at` is now, in seconds since the epoch."""
 
     def ring(self, id: str, /) -> object:
-        """Tell the daemon that something was done with it."""
+        """Tell the daemon that something was done with message `id`."""
 
 
 class MailView(Protocol):
@@ -60,7 +60,7 @@ class MailView(Protocol):
 
     @property
     def spool(self) -> QueueActs:
-        """What can be done with the messages that are seen."""
+        """The acts on the messages that are seen."""
 
     @property
     def daemon(self) -> DaemonState:
@@ -97,4 +97,4 @@ class MailView(Protocol):
         """What the daemon says of its destinations; nothing where only the user's own mail is seen."""
 
     def summary(self) -> Summary:
-        """All of it at a glance."""
+        """The spool at a glance."""

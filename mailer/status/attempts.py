@@ -35,7 +35,7 @@ class DialogLine(NamedTuple):
 
 @dataclass(slots=True)
 class Attempted:
-    """What came of trying recipient number `position`. `steps` are milliseconds by phase.
+    """An attempt at recipient number `position`, and what came of it. `steps` are milliseconds by phase.
 
     `reused`: the connection served other messages before, and its own steps were spent on the first of them.
     """
@@ -64,7 +64,7 @@ class Attempted:
 
     @property
     def key(self) -> int:
-        """What the dialog of this attempt is found by."""
+        """The number by which the dialog of this attempt is found."""
         return micros(self.at)
 
     @property
@@ -112,7 +112,7 @@ class Attempted:
 
 
 def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
-    """What the spool says of an attempt."""
+    """The attempt that `outcome`, of the spool, tells of."""
     hop = outcome.hop
     return Attempted(
         outcome.to,
@@ -138,7 +138,7 @@ def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
 
 
 def of_row(row: Sequence[object]) -> Attempted:
-    """What the database says of one, from the columns of the reader's statement. Raises `BadRow`."""
+    """The attempt that a row tells of, the columns of the reader's statement. Raises `BadRow`."""
     position, at, recipient, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, *more = row
     seconds, queue_id, steps, reused, cause, besides = more
     return Attempted(

@@ -31,17 +31,17 @@ SWEEP_EVERY = 3600.0  # seconds
 
 
 class EventRecorder(Protocol):
-    """What gathers events and has the writer write them."""
+    """A recorder that gathers events and has the writer write them."""
 
     def told(self, event: Event) -> None:
         """Have `event` written soon."""
 
     async def close(self) -> None:
-        """Have all written."""
+        """Have all events written, and end."""
 
 
 class StatusComponent(Component):
-    """Has the database of `spool` written by `writer`, which `recorder` gives what is told.
+    """The part of the daemon that has the database of `spool` written by `writer`, which `recorder` gives what is told.
 
     What the database has missed is found in the spool: with `once` at the start, else little by little, beside the mail; then the recorder
     hears of it, unless the message is `active`, for what is tried now will be told anyway.
@@ -75,7 +75,7 @@ class StatusComponent(Component):
         self._chores.every(CHECKPOINT_EVERY, self._make_good)
 
     async def stop(self, _grace: float) -> None:
-        """Write what is left. No event may come after."""
+        """Write what is left, within the grace of whatever writes. No event may come after."""
         await self._recorder.close()
         self._writer.close()
 
@@ -98,7 +98,7 @@ class StatusComponent(Component):
 
 
 class Sweep(Component):
-    """Deletes what is past its time from time to time, in a thread; where no daemon ever runs (`once`), at the end of each pass."""
+    """The sweep: what is past its time is deleted from time to time, in a thread; where no daemon ever runs (`once`), after each pass."""
 
     def __init__(
         self, spool: SpoolDirectory, status: StatusWriter, config: Config, clock: Clock, chores: Chores, *, once: bool = False

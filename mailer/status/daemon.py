@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DaemonState(NamedTuple):
-    """`running`; `pid` 0 is unknown; `sending` are the IDs that are being delivered this moment."""
+    """The state of a daemon: whether it is `running`; its `pid`, 0 if unknown; the IDs that it is `sending` this moment."""
 
     running: bool
     pid: int

@@ -30,7 +30,7 @@ def hosts_of(key: str) -> list[str]:
 
 
 class Standing(NamedTuple):
-    """One destination. Times are seconds since the epoch, 0.0 is none; an absent text is empty.
+    """The standing of one destination. Times are seconds since the epoch, 0.0 is none; an absent text is empty.
 
     `waiting` counts the messages, or parts of them, that are due and wait for it. `wait` says in one word why they do (window,
     connections, rate, breaker, pause), `wait_detail` in many, `wait_until` how long; `FOREVER` is until somebody changes it.
@@ -57,7 +57,7 @@ class Standing(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """relay or mx."""
+        """The kind of destination: relay or mx."""
         return "relay" if self.key.startswith("relay:") else "mx"
 
     def as_json(self) -> dict[str, object]:
@@ -112,7 +112,7 @@ PUT = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 
 def put_standings(db: sqlite3.Connection, event: Standings) -> None:
-    """Write down what is new."""
+    """Write the standings of `event` into the database `db`. Raises `sqlite3.Error`."""
     if event.first:
         db.execute("DELETE FROM destinations")
     db.executemany(PUT, [standing.row(event.at) for standing in event.changed])
@@ -120,7 +120,7 @@ def put_standings(db: sqlite3.Connection, event: Standings) -> None:
 
 
 def of_row(row: Sequence[object]) -> Standing | None:
-    """A row of `SELECT`; None if this program did not write it."""
+    """The standing in a row of `SELECT`; None if this program did not write it."""
     values: list[object] = []
     for name, value in zip(Standing._fields, row, strict=True):
         if name in _TIMES:

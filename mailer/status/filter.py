@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a message must be like; an empty member selects everything.
+    """A filter of messages; an empty member selects everything.
 
     `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its
     recipients for those that only a recipient has. `since` and `before` bound the moment when it was queued, in seconds since the epoch.

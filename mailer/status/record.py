@@ -39,7 +39,7 @@ class BadRow(ValueError):
 
 @dataclass(slots=True)
 class RecipientRecord:
-    """What became of one recipient. `code` 0 is none: nothing was tried, or nobody was reached."""
+    """The record of one recipient. `code` 0 is none: nothing was tried, or nobody was reached."""
 
     address: str
     type: str
@@ -81,7 +81,7 @@ class RecipientRecord:
 
 @dataclass(slots=True)
 class Record:
-    """What became of one message. `error` is the last reply that was no success."""
+    """The record of what became of one message. `error` is the last reply that was no success."""
 
     id: str
     message_id: str
@@ -101,12 +101,12 @@ class Record:
 
     @property
     def scheduled(self) -> bool:
-        """Whether it waits for the moment that its sender chose: nothing was tried, and nothing is wrong."""
+        """Whether the message waits for the moment that its sender chose: nothing was tried, and nothing is wrong."""
         return self.status == "deferred" and not self.attempts and not self.error and self.next_attempt_at is not None
 
     @property
     def word(self) -> str:
-        """What people call its state, in lists and to choose by: its status, or ``scheduled``."""
+        """The word that people have for its state, in lists and to choose by: its status, or ``scheduled``."""
         return SCHEDULED if self.scheduled else self.status
 
     def as_json(self) -> dict[str, object]:
@@ -134,7 +134,7 @@ def _when(at: float | None) -> str | None:
 
 
 def of_entry(entry: Entry, *, sending: bool = False) -> Record:
-    """What the spool knows of a message; `sending` is whether the daemon is at it this moment."""
+    """The record of a message of the spool; `sending` is whether the daemon is at it this moment."""
     envelope, history = entry.envelope, entry.history
     status = status_of(entry, "sending" if sending else "")
     attempt, error = last_of(entry)
@@ -167,7 +167,7 @@ def _recipient(entry: Entry, to: int) -> RecipientRecord:
 
 
 def of_rows(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> Record:
-    """What the database knows of a message: a row of `emails` and its recipients. Raises `BadRow`."""
+    """The record of a message of the database: a row of `emails` and its recipients. Raises `BadRow`."""
     id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error = email
     return Record(
         id_of(id),

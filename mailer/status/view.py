@@ -282,7 +282,7 @@ class View:
                         yield Waiting(id, record.queued_at, domain, recipient.host, recipient.why)
 
     def summary(self, failures: int = 5) -> Summary:
-        """Counts without reading a message, unless the database does not know it."""
+        """The spool at a glance, with so many `failures`, counted without reading a message that the database knows."""
         scheduled = self._scheduled()
         counts = self._counts()
         counts["deferred"] -= len(scheduled)

@@ -66,16 +66,16 @@ def anybody(envelope: Envelope, content: bytes, who: Principal) -> None:
 
 
 def nobody_used(_id: str, _who: Principal) -> str:
-    """What `Terms.used` is where nobody remembers."""
+    """The `Terms.used` of those who remember nothing: no ID was used before."""
     return ""
 
 
 def nobody_told(_id: str, _who: Principal) -> None:
-    """What `Terms.taken` is where nobody wants to know."""
+    """The `Terms.taken` of those who do not want to know."""
 
 
 class Terms(NamedTuple):
-    """What is asked of a message of another user; the sizes are in bytes.
+    """The terms on which messages of other users are taken; the sizes are in bytes.
 
     `judge` raises `Problem` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
     message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID

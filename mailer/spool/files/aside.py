@@ -25,7 +25,7 @@ class ShareFull(Exception):
 
 
 class Aside:
-    """Takes away what was refused in one pass over ``drop/``."""
+    """A place to which what was refused in one pass over ``drop/`` is taken away."""
 
     def __init__(self, spool: SpoolDirectory) -> None:
         self.spool = spool

@@ -36,7 +36,7 @@ THREADS = 8  # more share no more commits, and wait for one another
 
 
 class Letter(NamedTuple):
-    """One message, as `put` takes it."""
+    """A message of a batch, as `put` takes it: its ID, envelope line, bytes, request, and when it is to leave."""
 
     id: str
     line: bytes
@@ -54,11 +54,11 @@ class Sack:
         self._writing: list[Future[list[str | Problem]]] = []
 
     def add(self, letter: Letter) -> None:
-        """One more."""
+        """Add one more letter."""
         self.letters.append(letter)
 
     def begin(self) -> None:
-        """Let the threads write them. No letter may be added after it."""
+        """Let the threads write the letters. None may be added after that."""
         part = max(-(-len(self.letters) // THREADS), 1)
         self._writing = [self.post.write(self.letters[at : at + part]) for at in range(0, len(self.letters), part)]
 
@@ -90,7 +90,7 @@ class Sack:
             durable.sync_directory(f"{root}/{state}")
 
     def abandon(self) -> None:
-        """Put none of them, as far as that can be."""
+        """Put none of the letters, as far as that can be."""
         for part in self._writing:
             if not part.cancel():
                 part.exception()
@@ -117,7 +117,7 @@ class Post:
         self._pool.shutdown(cancel_futures=True)
 
     def refuses(self, failure: Problem) -> bool:
-        """Whether it concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
+        """Whether `failure` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
         return failure.kind in ("usage", "bad-message") or (failure.kind == "no-permission" and not self.own)
 
     def renames(self, letter: Letter) -> bool:

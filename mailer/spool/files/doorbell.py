@@ -51,7 +51,7 @@ def _send(bell: socket, root: str, id: str) -> None:
 
 
 def hang(root: str) -> sockets.socket:
-    """The daemon's end, bound and not blocking. An old one is replaced: the lock says that it has no owner.
+    """The daemon's end of the doorbell, bound and not blocking. An old one is replaced: the lock says that it has no owner.
 
     Raises `OSError` that names the file: not every file system takes sockets.
     """

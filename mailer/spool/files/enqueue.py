@@ -72,7 +72,7 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
 
 
 def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str:
-    """The file under a name that nobody reads, on disk; returns its path. Makes the spool on the way if there is none.
+    """Write the file under a name that nobody reads, durably; returns its path. Makes the spool on the way if there is none.
 
     Raises `OSError`, `ForeignSpool`.
     """

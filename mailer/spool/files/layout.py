@@ -65,7 +65,7 @@ def is_id(name: str) -> bool:
 
 
 class ForeignSpool(Problem):
-    """We are root, and the spool is another user's (77). What he is called is looked up where it is said: `put` has another way."""
+    """We are root, and the spool is another user's (no-permission). `put` has another way."""
 
     def __init__(self, root: str, owner: int) -> None:
         super().__init__(root, "no-permission")

@@ -95,25 +95,25 @@ class Stuck:
         self._said: dict[tuple[str, int, int], tuple[type[CorruptMessage], str]] = {}
 
     def under(self, terms: Terms) -> None:
-        """Other terms may take what was refused."""
+        """Forget what was refused under other terms than these."""
         if terms is not self._terms:
             self._terms, self._said = terms, {}
 
     def note(self, file: tuple[str, int, int], error: CorruptMessage) -> None:
-        """What is wrong with a file: its name, inode and ctime (ns)."""
+        """Note what is wrong with a file, known by its name, inode and ctime (ns)."""
         if len(self._said) >= self.MOST:
             self._said.clear()
         self._said[file] = type(error), str(error)
 
     def look(self, file: tuple[str, int, int]) -> None:
-        """Raises what was said of it, if that is known."""
+        """Raise the `CorruptMessage` that was noted of a file, if one was."""
         if (said := self._said.get(file)) is not None:
             kind, text = said
             raise kind(text)
 
 
 class Rest:
-    """What is left of one look at ``drop/``: `files`, and whether it was `cut`, and whether anything of it has `gained` a place."""
+    """The rest of one look at ``drop/``: `files`, and whether it was `cut`, and whether anything of it has `gained` a place."""
 
     __slots__ = ("cut", "files", "gained")
 
@@ -124,7 +124,7 @@ class Rest:
 
 
 class Adopted:
-    """What one pass did.
+    """The result of one pass over ``drop/``.
 
     `ids` are now in the spool, `refused` in ``corrupt/``. By user: how many were `deleted` and `left`, and `why` for one of them.
     `renamed` are those of `ids` that came under others. `trouble` is what the spool has no room for, `bugs` are errors of ours. There
@@ -147,7 +147,7 @@ class Adopted:
 
     @property
     def gone(self) -> int:
-        """How many are no longer in ``drop/``."""
+        """How many files are no longer in ``drop/``."""
         return len(self.ids) + len(self.refused) + self.deleted.total()
 
 

@@ -92,7 +92,7 @@ class Claim(Lease):
         return self.entry.content
 
     def valid(self) -> bool:
-        """Until it is closed: nobody takes a lock away."""
+        """Whether the claim is open: nobody takes a lock away."""
         return self.entry.leased
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Claim(Lease):
             durable.let_go(self.surrender())
 
     def surrender(self) -> int:
-        """The descriptor, for somebody else to close."""
+        """Give up the claim without giving back the lock: returns the descriptor, which the caller has to close."""
         fd, self.entry.fd, self.entry.leased = self.entry.fd, -1, False
         return fd
 
@@ -119,7 +119,7 @@ class SpoolDirectory:
         self.root = os.path.abspath(root)
 
     def prepare(self) -> None:
-        """Make what is missing of it. Raises `Problem`."""
+        """Make the directories of the spool that are missing. Raises `Problem`."""
         layout.prepare(self.root)
 
     def path(self, state: str, id: str) -> str:

@@ -38,7 +38,7 @@ class NewsBatch(NamedTuple):
 
 
 class Arrears:
-    """Batches, the oldest first. `lost` counts the messages that there was no room for."""
+    """The batches that could not be written yet, the oldest first. `lost` counts the messages that there was no room for."""
 
     def __init__(self) -> None:
         self._batches: deque[NewsBatch] = deque()
@@ -50,11 +50,11 @@ class Arrears:
 
     @property
     def messages(self) -> int:
-        """How often something became of a message that is not written yet."""
+        """How many changes of messages are not written yet."""
         return sum(len(batch.emails) for batch in self._batches)
 
     def add(self, batch: NewsBatch) -> None:
-        """One more; the oldest make room for it."""
+        """Add one more batch; the oldest make room for it."""
         self._batches.append(batch)
         self._weight += batch.weight
         while self._weight > KEPT and len(self._batches) > 1:
@@ -62,9 +62,9 @@ class Arrears:
             self.done()
 
     def first(self) -> NewsBatch:
-        """The oldest."""
+        """The oldest batch."""
         return self._batches[0]
 
     def done(self) -> None:
-        """The oldest is written, or never will be."""
+        """Let go of the oldest batch: it is written, or never will be."""
         self._weight -= self._batches.popleft().weight

@@ -38,7 +38,7 @@ Row = tuple[object, ...]
 
 
 class News:
-    """What one batch says about one message."""
+    """The news that one batch of events has of one message."""
 
     __slots__ = ("due", "entry", "outcomes", "status", "whole")
 
@@ -152,7 +152,7 @@ def last_of(entry: Entry) -> tuple[Outcome | None, Outcome | None]:
 
 
 def sent_at(entry: Entry) -> float:
-    """When the last recipient had it."""
+    """When the last recipient had the message, in seconds since the epoch."""
     return max([last.at for last in list(entry.history.last.values())], default=entry.arrived)
 
 

@@ -201,7 +201,7 @@ CREATE TEMP VIEW email_recipients AS SELECT *, NULL AS cause, NULL AS besides FR
 
 
 class Unusable(Exception):
-    """What is at the database's place is no database of this program; `str()` says why."""
+    """The file at the database's place is no database of this program; `str()` says why."""
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -124,7 +124,7 @@ UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, las
 
 
 class StatusWriter:
-    """Writes the database at `path`, which is made if it is not there.
+    """The writer of the database at `path`, which is made if it is not there.
 
     `report` is told in one line when a database had to be moved aside, or could not be opened; then each write
     tries again. Methods may be called from any thread; one works at a time.
@@ -191,7 +191,7 @@ class StatusWriter:
             pass
 
     def close(self) -> None:
-        """Put everything into the one file, and let it go. What it does not take now is lost to it, and told."""
+        """Put everything into the one file, and let it go. What the file does not take now is lost to it, and told."""
         with self._lock:
             self._wait_for_others(True)
             try:
@@ -275,7 +275,7 @@ class StatusWriter:
             self._connection.execute(WAIT if patient else "PRAGMA busy_timeout = 0")
 
     def adopted(self, id: str, who: Principal) -> None:
-        """Message `id` came from `who`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
+        """Write down that message `id` came from `who`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
         self._mending(lambda: self._adopted(id, who))
 
     def submitter(self, id: str) -> tuple[bool, Principal | None]:
