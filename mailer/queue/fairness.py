@@ -185,7 +185,7 @@ class FairQueue:
         return None
 
     def take_all(self) -> list[Job]:
-        """All of them, in order."""
+        """Take all jobs, in order."""
         jobs = []
         while job := self.take():
             jobs.append(job)

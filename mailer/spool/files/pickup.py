@@ -113,7 +113,7 @@ class Stuck:
 
 
 class Rest:
-    """The rest of one look at ``drop/``: `files`, and whether it was `cut`, and whether anything of it has `gained` a place."""
+    """What is left of one look at ``drop/``: `files`, and whether it was `cut`, and whether anything of it has `gained` a place."""
 
     __slots__ = ("cut", "files", "gained")
 
