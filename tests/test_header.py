@@ -17,6 +17,7 @@ from mailer.dkim.sign import Seal, domains, draft
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Message, header_end, is_divided, normalise, without_preface
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.operate.queue import header as shown
 from mailer.queue.loader import hops
@@ -28,7 +29,7 @@ from mailer.spool.files.store import SpoolDirectory
 from tests.dkim.keys import key
 from tests.fakes.mail import envelope, spool_file
 
-ANNA = 70_001
+ANNA = unix(70_001)
 LINES = (
     b"From: a@one.example", b"from : b@two.example", b"From: c@three.example,\r\n d@four.example", b" (fold)", b"\t(fold)",
     b"Subject: s", b"X: y", b"",
