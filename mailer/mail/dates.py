@@ -55,21 +55,20 @@ def parse_rfc3339(text: str) -> float:
     anything that is no such moment between 1970 and 9999.
     """
     try:
-        return _parse(text)
+        micros, zone = _fraction(text[19:])
+        whole = _whole_second(text[:19])
+        if zone not in ("Z", "z"):
+            whole = _inside(whole - _offset(zone))
+        return whole + micros / 1e6
     except (ValueError, IndexError):
         raise ValueError(f"{text[:40]!r} is no RFC 3339 time between 1970 and 9999 (2026-11-21T02:15:29Z)") from None
-
-
-def _parse(text: str) -> float:
-    micros, zone = _fraction(text[19:])
-    return _inside(_whole_second(text[:19]) - _offset(zone)) + micros / 1e6
 
 
 def _whole_second(text: str) -> int:
     """The seconds of ``2026-11-21T02:15:29``; nearly always the one asked for last."""
     known = _written.get(text)
     if known is None:
-        known = _days(text[:10]) * _DAY + _seconds_of_day(text)
+        known = _inside(_days(text[:10]) * _DAY + _seconds_of_day(text))
         _written.clear()  # another thread may be here too: nothing is read back
         _written[text] = known
     return known
@@ -105,8 +104,6 @@ def _fraction(rest: str) -> tuple[int, str]:
 
 def _offset(zone: str) -> int:
     """The seconds that `zone` is ahead of UTC."""
-    if zone in ("Z", "z"):
-        return 0
     hours, minutes = _number(zone[1:3], 2), _number(zone[4:], 2)
     if zone[0] not in "+-" or zone[3] != ":" or hours > 23 or minutes > 59:
         raise ValueError
@@ -124,7 +121,7 @@ def _whole(seconds: float) -> tuple[int, int]:
     if not -1 < seconds < _END:  # NaN compares false too
         raise ValueError(f"{seconds!r} seconds is no time between 1970 and 9999")
     whole, micros = divmod(round(seconds * 1e6), 10**6)
-    return _inside(whole), micros
+    return (whole, micros) if 0 <= whole < _END else (_inside(whole), micros)
 
 
 def _inside(seconds: int) -> int:

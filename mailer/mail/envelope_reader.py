@@ -18,6 +18,10 @@ SETTLED = ("fail", "delivered")
 SETTLED_BY = ("", "miswritten", "alias", "discarded")
 """The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.outcome`)."""
 
+DEFAULTS = {"message_id": "", "subject": "", "request_id": "", "priority": "normal", "parent": ""}
+TEXTS = ("id", "created", "sender", *DEFAULTS)
+"""The members that are text; those without a default have to be there."""
+
 LONGEST_TEXT = 512  # characters of what is said of such a recipient
 LEAST_BYTES, BYTES_EACH = 64 << 10, 1100  # of an envelope, and more for each recipient: an address, and one more in `options`
 LEAST_MARKS, MARKS_EACH = 4096, 10  # separators of JSON, likewise; a recipient has 5, with options of its own 10
@@ -45,21 +49,25 @@ def from_line(line: bytes) -> Envelope:
         raise EnvelopeError("the envelope is no JSON object")
     if b"\\u" in line:
         _check_unicode(document)
-    priority = _text(document, "priority", "normal")
+    given = {**DEFAULTS, **document}
+    for name in TEXTS:
+        if not isinstance(given.get(name), str):
+            raise EnvelopeError(f"the envelope has no text {name!r}")
+    priority = given["priority"]
     if priority not in PRIORITIES:
         raise LaterEnvelope(f"the envelope's priority {priority[:40]!r} is none of {', '.join(PRIORITIES)}")
     return Envelope(
-        _text(document, "id"),
-        _text(document, "created"),
-        _clean(_text(document, "sender"), "sender"),
+        given["id"],
+        given["created"],
+        _clean(given["sender"], "sender"),
         [_recipient(item) for item in _list(document, "recipients")],
-        message_id=_text(document, "message_id", ""),
-        subject=_text(document, "subject", ""),
-        request_id=_text(document, "request_id", ""),
+        message_id=given["message_id"],
+        subject=given["subject"],
+        request_id=given["request_id"],
         priority=priority,
         submitter=_object(document, "submitter"),
         options=_object(document, "options"),
-        parent=_text(document, "parent", ""),
+        parent=given["parent"],
     )
 
 

@@ -94,13 +94,16 @@ class History:
         """
         if not self.last:
             return otherwise
-        verdicts = {last.verdict for last in self.last.values()}
-        if len(self.last) < self.count or "defer" in verdicts:
-            return "deferred"
-        return next((RECIPIENT_STATUS[worst] for worst in _WORST if worst in verdicts), "sent")
+        found = 0
+        for last in self.last.values():
+            if last.verdict == "defer":
+                return "deferred"
+            found = max(found, _WORST.get(last.verdict, 0))
+        return "deferred" if len(self.last) < self.count else _STATUS[found]
 
 
-_WORST: tuple[Verdict, ...] = ("fail", "expire", "cancel")
+_WORST: dict[Verdict, int] = {"cancel": 1, "expire": 2, "fail": 3}
+_STATUS: tuple[Status, ...] = ("sent", "cancelled", "expired", "failed")
 
 RECIPIENT_STATUS: dict[Verdict, Status] = {
     "delivered": "sent",
