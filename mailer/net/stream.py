@@ -39,7 +39,8 @@ class Stream(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._data = b""
-        self._full = False
+        self.full = False
+        """Whether the peer takes bytes more slowly than they were written; `drain` before more."""
         self._resting = False  # reading is paused
         self._gone: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -124,11 +125,6 @@ class Stream(asyncio.Protocol):
         return self._gone is not None
 
     @property
-    def full(self) -> bool:
-        """Whether the peer takes bytes more slowly than they were written; `drain` before more."""
-        return self._full
-
-    @property
     def tls_version(self) -> str:
         """The version of TLS, such as ``TLSv1.3``; empty without TLS."""
         tls = self.tls
@@ -191,13 +187,13 @@ class Stream(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until there is room for more, or the peer says something."""
-        while self._full and not self._data:
+        while self.full and not self._data:
             self._check()
             await self._news()
 
     async def flush(self) -> None:
         """Wait until there is room for more, whatever the peer says meanwhile: who does not read our answers is not answered."""
-        while self._full and not self.gone:
+        while self.full and not self.gone:
             await self._news()
 
     async def rest(self, seconds: float) -> None:
@@ -285,7 +281,8 @@ class Stream(asyncio.Protocol):
         self._data = self._data + data if self._data else data
         if len(self._data) > ENOUGH:
             self._restrain()
-        self._wake()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def eof_received(self) -> None:
         """The peer will send no more, says asyncio, and closes the transport now."""
@@ -298,9 +295,9 @@ class Stream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The transport's buffer is full, says asyncio: writers wait."""
-        self._full = True
+        self.full = True
 
     def resume_writing(self) -> None:
         """The transport has room again, says asyncio: writers go on."""
-        self._full = False
+        self.full = False
         self._wake()

@@ -156,7 +156,8 @@ PHASE: dict[str, Phase] = {
 }
 """Command → what `Outcome.phase` calls the time until it is answered."""
 
-_CLOSED = ClientState.CLOSED  # a member that is looked up in its class is asked for by way of its metaclass, each time
+_CLOSED, _CONTENT = ClientState.CLOSED, ClientState.CONTENT
+"""A member that is looked up in its class is asked for by way of its metaclass, each time."""
 
 _HOPED = {verb: state for (verb, digit), state in THEN.items() if digit == (3 if verb == "DATA" else 2)}
 """Command → the state that follows if it is accepted."""
@@ -176,7 +177,7 @@ class Answered(NamedTuple):
 
 
 class Client:
-    """One session. Read `state`, `extensions` and `secure`; set nothing but `veil`."""
+    """One session. Read `state`, `extensions`, `secure` and `unanswered`; set nothing but `veil`."""
 
     __slots__ = (
         "_accepted",
@@ -184,13 +185,13 @@ class Client:
         "_error",
         "_last",
         "_partial",
-        "_pending",
         "_reader",
         "binding",
         "extensions",
         "lmtp",
         "secure",
         "state",
+        "unanswered",
         "veil",
     )
 
@@ -208,25 +209,16 @@ class Client:
         self._accepted = 0  # recipients of this transaction
         self._partial = 0  # replies to the end of its message so far
         self._ahead = ClientState.CONNECTED  # the state if all that is pending is accepted
-        self._pending: deque[Command] = deque((CONNECT,))
+        self.unanswered: deque[Command] = deque((CONNECT,))
+        """The commands that have been said and not been answered, in order."""
         self._last = "CONNECT"
         self._reader = ReplyReader()
         self._error: ProtocolError | None = None
 
     @property
-    def pending(self) -> Command | None:
-        """What the next reply will answer; None if no reply is owed."""
-        return self._pending[0] if self._pending else None
-
-    @property
-    def unanswered(self) -> tuple[Command, ...]:
-        """The commands that have been said and not been answered, in order."""
-        return tuple(self._pending)
-
-    @property
     def verb(self) -> str:
         """The verb that waits for its reply; with nothing unanswered, the one that was said last. `PHASE` translates it."""
-        return self._pending[0].verb if self._pending else self._last
+        return self.unanswered[0].verb if self.unanswered else self._last
 
     @property
     def over(self) -> bool:
@@ -236,16 +228,16 @@ class Client:
     @property
     def ahead(self) -> ClientState:
         """The state that follows if all that is pending is accepted."""
-        return self._ahead if self._pending else self.state
+        return self._ahead if self.unanswered else self.state
 
     def may(self, verb: str) -> bool:
         """Whether `verb` can be said now, with nothing unanswered before it."""
-        return not self._pending and verb in WHEN[self.state]
+        return not self.unanswered and verb in WHEN[self.state]
 
     def send(self, commands: Iterable[Command]) -> bytes:
         """The bytes that say `commands`, in one piece. Raises `RuntimeError` for what may not be said now."""
         lines = []
-        pending = self._pending
+        pending = self.unanswered
         ahead = self._ahead if pending else self.state
         for command in commands:
             verb = command.verb
@@ -277,9 +269,12 @@ class Client:
             for reply in self._reader.feed(data):
                 answered.append(self._pair(self._veiled(reply) if self.veil.forms else reply))
                 if self.state is _CLOSED:
-                    self._pending.clear()
+                    self.unanswered.clear()
                     return answered
-            self._check_rest()
+            if self._reader.error is not None:
+                raise self._reader.error
+            if not self.unanswered and self._reader.partial and self.state is not _CONTENT:
+                raise ProtocolError("bytes came that nobody asked for", unasked=True)
         except ProtocolError as error:
             self.state = ClientState.CLOSED
             self._error = ProtocolError(self.veil.text(str(error)), unasked=error.unasked)
@@ -299,7 +294,7 @@ class Client:
         """
         reply = None if self.over else self._reader.break_off()
         try:
-            return self._pair(self._veiled(reply)) if reply is not None and self._pending else None
+            return self._pair(self._veiled(reply)) if reply is not None and self.unanswered else None
         except ProtocolError:
             return None
         finally:
@@ -316,25 +311,20 @@ class Client:
 
     def _veiled(self, reply: Reply) -> Reply:
         """A challenge has to be read as it is."""
-        challenge = reply.code == 334 and self.pending is not None and self.pending.verb in ("AUTH", "RESPONSE")  # RFC 4954 §4
+        challenge = reply.code == 334 and self.unanswered and self.unanswered[0].verb in ("AUTH", "RESPONSE")  # RFC 4954 §4
         return reply if challenge else self.veil.reply(reply)
-
-    def _check_rest(self) -> None:
-        self._reader.check()
-        if not self._pending and self._reader.partial and self.state is not ClientState.CONTENT:
-            raise ProtocolError("bytes came that nobody asked for", unasked=True)
 
     def _pair(self, reply: Reply) -> Answered:
         """Give `reply` to the oldest command without one, and go where it leads."""
-        if not self._pending:
+        if not self.unanswered:
             return Answered(self._early(reply), reply)
-        command = self._pending[0]
+        command = self.unanswered[0]
         if self.lmtp and self._is_partial(command, reply):
             return Answered(PARTIAL, reply)
         verb, code = command.verb, reply.code
         if code == 421:
             self.state = _CLOSED
-            return Answered(self._pending.popleft(), reply)
+            return Answered(self.unanswered.popleft(), reply)
         try:
             after = THEN[verb, code // 100]
         except KeyError:
@@ -347,7 +337,7 @@ class Client:
             self._accepted = self._partial = 0
         elif verb in ("EHLO", "LHLO", "HELO") and code < 400:
             self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
-        return Answered(self._pending.popleft(), reply)
+        return Answered(self.unanswered.popleft(), reply)
 
     def _is_partial(self, command: Command, reply: Reply) -> bool:
         """Law 4. A message for nobody has one reply."""

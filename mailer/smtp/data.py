@@ -31,6 +31,12 @@ def blocks(data: bytes, *, normal: bool = False) -> Iterator[bytes]:
     """
     if data and not normal:
         data = normalise(data)
+    if len(data) <= BLOCK:  # as nearly always
+        return iter((_stuffed(data, 0, len(data)) + b".\r\n",))
+    return _pieces(data)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
     start, size = 0, len(data)
     while size - start > BLOCK:
         # After a line end if there is one; in the middle of a line, the next piece begins none.

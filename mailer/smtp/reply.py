@@ -143,7 +143,7 @@ class SessionRefused(Exception):
 class ReplyReader:
     """A reader that cuts what arrives into replies. RFC 5321 §4.2"""
 
-    __slots__ = ("_code", "_data", "_error", "_full", "_kept", "_lines", "_passed", "_size")
+    __slots__ = ("_code", "_data", "_full", "_kept", "_lines", "_passed", "_size", "error")
 
     def __init__(self) -> None:
         self._data = b""  # the beginning of a line
@@ -153,7 +153,8 @@ class ReplyReader:
         self._kept = 0  # octets of `_lines`
         self._full = False  # whether no further line of this reply is kept
         self._size = 0  # octets of whole lines of this reply
-        self._error: ProtocolError | None = None
+        self.error: ProtocolError | None = None
+        """What `feed` holds back."""
 
     @property
     def partial(self) -> bool:
@@ -166,21 +167,21 @@ class ReplyReader:
         Raises `ProtocolError` for what is no reply. Replies before it are returned first; the error is
         then raised by the next call, so that it makes no difference in what pieces the bytes came.
         """
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         replies: list[Reply] = []
         try:
             self._read(data, replies)
         except ProtocolError as error:
-            self._error = error
+            self.error = error
             if not replies:
                 raise
         return replies
 
     def check(self) -> None:
         """Raise the error that `feed` holds back, if there is one."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     def break_off(self) -> Reply | None:
         """The reply that has begun and will not end, if a whole line of it has come, or as much of one as is kept: its code is known."""

@@ -97,7 +97,7 @@ class Transaction:
         self._finals = 0  # those of them whose final reply is here; LMTP has one for each
         self._refusal: tuple[Phase, AnswerKind, Reply] | None = None  # phase, kind, reply: for all who have no answer of their own
         self._script: list[Command] = []  # what is still to be said before the message
-        self._chunks: Iterator[Command] = iter(())  # what is said after it, in place of `content`
+        self._chunks: Iterator[Command] | None = None  # what is said after it, in place of `content`
         self._content, body = _made_fit(content, not content.isascii() if eight_bit is None else eight_bit, offered)
         if self._content is not content:  # what was made of it is looked at once more
             self._content = normalise(self._content)
@@ -160,7 +160,7 @@ class Transaction:
         if client.state is _CLOSED:
             return []
         if not script:
-            return self._next_chunk()
+            return self._next_chunk() if self._chunks is not None else []
         if script[0].verb == "MAIL" and client.ahead is not _READY:
             script.insert(0, RSET)  # what a transaction before this one left open
         if client.extensions.pipelining:
@@ -173,21 +173,18 @@ class Transaction:
     def _next_chunk(self) -> list[Command]:
         if self._refusal or not self._accepted:
             return []
+        assert self._chunks is not None
         said = next(self._chunks, None)
         return [] if said is None else [said]
 
     def content(self) -> Iterator[Command]:
         """The message in blocks, to be said when the server waits for it; a lone dot if it waits for nobody."""
         if not self._accepted:
-            yield EMPTY
-            return
-        last = None
-        for block in data.blocks(self._content, normal=True):
-            if last is not None:
-                yield Command("BLOCK", last)
-            last = block
-        assert last is not None
-        yield Command("CONTENT", last)
+            return iter((EMPTY,))
+        blocks = data.blocks(self._content, normal=True)
+        if len(self._content) <= data.BLOCK:  # as nearly always
+            return iter((Command("CONTENT", next(blocks)),))
+        return _said(blocks)
 
     def hear(self, said: Command, reply: Reply) -> None:
         """Take the reply to something that this transaction said."""
@@ -284,6 +281,15 @@ def _trouble(size: int, body: str, utf8: bool, offered: Extensions) -> Reply | N
         text = "the message has 8-bit octets that must not be encoded, and the host does not take them as they are"
         return Reply.own(554, "5.6.3", text, Cause.UNFIT)
     return None
+
+
+def _said(blocks: Iterator[bytes]) -> Iterator[Command]:
+    """The last of several blocks ends the message."""
+    last = next(blocks)
+    for block in blocks:
+        yield Command("BLOCK", last)
+        last = block
+    yield Command("CONTENT", last)
 
 
 def _chunks(content: bytes) -> Iterator[Command]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,11 +24,12 @@ from mailer.smtp.reply import ProtocolError, Reply
 from mailer.smtp.transaction import Answer, Transaction
 
 from .route import Endpoint, Timeouts
-from .session import Session
+from .session import Session, Watch
 from .transcript import Transcript
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Phase
+    from mailer.smtp.handshake import Wish
     from mailer.smtp.reply import TroubleKind
 
 IN_A_ROW = 8
@@ -55,13 +57,14 @@ class Parcel(NamedTuple):
 class Connection(Session):
     """A session that takes mail, until it is not `usable` any more. `transcript` is how the last delivery went."""
 
-    __slots__ = ("_expected", "_in_turn", "deliveries", "transcript")
+    __slots__ = ("_expected", "_in_turn", "_most", "deliveries", "transcript")
 
     def __init__(self, stream: Stream, endpoint: Endpoint, address: str, timeouts: Timeouts) -> None:
         """Use `open`."""
         super().__init__(stream, endpoint, address, timeouts)
         self._expected: tuple[Parcel, Transaction] | None = None
         self._in_turn = False  # the host hears an envelope only when it has answered the message before
+        self._most = inf  # messages: what its host said itself (RFC 9422 §4), or a limit of ours
         self.deliveries = 0  # how many messages were tried in it; what breaks before the first is no stale session
         self.transcript = Transcript(self.prologue, self.prologue.began)
 
@@ -74,12 +77,12 @@ class Connection(Session):
 
     def takes_more(self, lifetime: float) -> bool:
         """Whether another message may begin in it: it is usable, younger than `lifetime` seconds, and not full."""
-        return self.usable and not self._is_full(0) and self._loop.time() - self.opened_at < lifetime
+        return self.deliveries < self._most and self._loop.time() - self.opened_at < lifetime and self.usable
 
-    def _is_full(self, more: int) -> bool:
-        """Whether it takes no more messages after so many more: its host said so itself (RFC 9422 §4), or it is a limit of ours."""
-        mails = self.deliveries + more
-        return 0 < self._client.extensions.max_mails <= mails or 0 < self.endpoint.messages <= mails
+    async def _begin(self, wish: Wish, watch: Watch | None) -> None:
+        await super()._begin(wish, watch)
+        limits = self._client.extensions.max_mails, self.endpoint.messages
+        self._most = min([limit for limit in limits if limit > 0], default=self._most)
 
     @property
     def expecting(self) -> bool:
@@ -161,7 +164,7 @@ class Connection(Session):
 
     async def _carry_out(self, transaction: Transaction, ahead: Callable[[], Parcel | None] | None) -> None:
         client = self._client
-        if client.pending:  # its envelope went out with the message before
+        if client.unanswered:  # its envelope went out with the message before
             await self._hear(transaction)
         while commands := transaction.envelope(client):
             self._stream.write(client.send(commands))
@@ -179,7 +182,7 @@ class Connection(Session):
         """
         client, stream = self._client, self._stream
         offered = client.extensions
-        if self._in_turn or offered.chunking or not offered.pipelining or self._is_full(1):
+        if self._in_turn or offered.chunking or not offered.pipelining or self.deliveries + 1 >= self._most:
             ahead = None
         for serial, command in enumerate(transaction.content(), 1):
             if stream.full:
@@ -214,7 +217,8 @@ class Connection(Session):
         """Wait until all that `transaction` said is answered."""
         client, stream = self._client, self._stream
         awaited = None
-        while (oldest := client.pending) is not None:
+        while client.unanswered:
+            oldest = client.unanswered[0]
             if oldest is not awaited:
                 if awaited is not None and awaited.verb == "CONTENT":
                     return  # what is pending is the next one's

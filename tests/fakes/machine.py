@@ -117,7 +117,7 @@ class Machine:
         self.results += [f"{to} {phase} {kind} {reply}" for to, phase, kind, reply in transaction.answers()]
 
     def _hear(self, transaction: Transaction) -> None:
-        while self.client.pending is not None:
+        while self.client.unanswered:
             for command, reply in self.client.feed(self._read()):
                 transaction.hear(command, reply)
             self.client.check()

@@ -87,7 +87,7 @@ def test_replies_are_paired_in_order() -> None:
     client.send([MAIL, RCPT, RCPT, command.DATA])
     answered = client.feed(b"250 1\r\n550 2\r\n") + client.feed(b"250 3\r\n354 4\r\n")
     assert [(a.command, a.reply.text) for a in answered] == [(MAIL, "1"), (RCPT, "2"), (RCPT, "3"), (command.DATA, "4")]
-    assert client.pending is None
+    assert not client.unanswered
 
 
 def test_reset() -> None:

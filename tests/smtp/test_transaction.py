@@ -98,7 +98,8 @@ def test_every_recipient_has_one_answer(count: int, pipelining: bool, chunking: 
     script = iter(replies)
     while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is ClientState.CONTENT else []):
         client.send(commands)
-        while (waiting := client.pending) is not None:
+        while client.unanswered:
+            waiting = client.unanswered[0]
             reply = next(script)
             try:
                 answered = client.feed(f"{reply}\r\n".encode())
@@ -204,7 +205,8 @@ def test_every_recipient_has_one_answer_in_lmtp(count: int, pipelining: bool, ch
     script = iter(replies)
     while commands := transaction.envelope(client) or (list(transaction.content()) if client.state is ClientState.CONTENT else []):
         client.send(commands)
-        while (waiting := client.pending) is not None:
+        while client.unanswered:
+            waiting = client.unanswered[0]
             reply = next(script)
             try:
                 answered = client.feed(f"{reply}\r\n".encode())
