@@ -48,7 +48,7 @@ def run(arguments: Sequence[str], table: Mapping[str, str], load: Callable[[str]
 
 
 def invoke(command: click.Command, arguments: Sequence[str]) -> int:
-    """Let `command` read `arguments` and do what they ask for; returns the exit code. Raises `Problem`, 64 for a mistake in them."""
+    """Let `command` read `arguments` and do what they ask for; returns the exit code. Raises `Problem`, of usage for a mistake in them."""
     try:
         with command.make_context(command.name, [*arguments]) as context:
             code: int = command.invoke(context)
@@ -155,7 +155,7 @@ class ClickGroup(click.Group):
         return [*self.summaries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name. Raises `Problem` (64) if there is none."""
+        """The command of this name. Raises `Problem` (usage) if there is none."""
         if cmd_name in self.summaries:
             return self.make(cmd_name)
         if ctx.resilient_parsing:
@@ -163,7 +163,7 @@ class ClickGroup(click.Group):
         raise self.unknown(cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without a word say what there is; nothing was asked for, which is a mistake (64). Raises ``click.UsageError``."""
+        """Without a word say what there is; nothing was asked for, which is a mistake. Raises `Problem` (usage)."""
         if not args and not ctx.resilient_parsing:
             print(ctx.get_help(), file=sys.stderr if ctx.parent else sys.stdout)
             ctx.exit(USAGE)
@@ -192,7 +192,7 @@ class ClickCommand(click.Command):
         super().__init__(declared.name, context_settings={"terminal_width": WIDTH}, params=params, add_help_option=False)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `args`, with ``=`` behind an option without its value: click would take what comes next. Raises `Problem` (64)."""
+        """Read `args`, with ``=`` behind an option without its value: click would take what comes next. Raises `Problem` (usage)."""
         bare = {name for option in self.taken if option.declared.optional for name in option.spelled}
         valued = {name for option in self.taken if option.declared.metavar for name in option.spelled} - bare
         told: list[str] = []
@@ -226,7 +226,7 @@ class ClickCommand(click.Command):
         return Given(self.declared, values, [*operands] if isinstance(operands, tuple) else [])
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run the command, or print its help. Raises `Problem` (64) for what is more than the command takes."""
+        """Run the command, or print its help. Raises `Problem` (usage) for what is more than the command takes."""
         given = self.given(ctx.params)
         if given.flag(HELP.key):
             return _say(ctx.get_help())

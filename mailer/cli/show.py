@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-import unicodedata
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Literal
 
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -226,6 +226,8 @@ def _width(text: str) -> int:
     """The columns that `text` takes: some characters take two, and marks that combine take none."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
