@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.status.record import RecipientRecord, Record
-    from mailer.submit import Submitted
+    from mailer.submit import Prepared
 
     from .options import Given
 
@@ -132,7 +132,7 @@ class Ended:
         return queued | {"status": "sent", "recipients": [person | {"status": "sent"} for person in queued["recipients"]]}
 
 
-def wait(spool: str, done: Submitted, seconds: float, *, told: bool) -> Ended:
+def wait(spool: str, done: Prepared, seconds: float, *, told: bool) -> Ended:
     """Wait up to `seconds` for the outcome; `told` is whether the record of mail that was sent is wanted too."""
     id, due = done.envelope.id, done.envelope.due
     if not done.heard and seconds == float("inf"):
@@ -148,7 +148,7 @@ def wait(spool: str, done: Submitted, seconds: float, *, told: bool) -> Ended:
     return _put_off(done, status, None if nothing else _record(spool, id, over=status == "failed"), spool, seconds)
 
 
-def _put_off(done: Submitted, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
+def _put_off(done: Prepared, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
     id = done.envelope.id
     if status == "failed":
         word = record.status if record and record.status in FINAL else "failed"

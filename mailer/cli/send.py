@@ -22,7 +22,7 @@ from .options import JSON, Option, Subcommand, usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
-    from mailer.submit import Submitted
+    from mailer.submit import Prepared
 
     from .later import Ended
     from .options import Given
@@ -83,7 +83,7 @@ def _warn(given: Given, spool: str) -> None:
         complain(f"warning: {text}", OK)
 
 
-def _wait(given: Given, spool: str, done: Submitted, seconds: float) -> int:
+def _wait(given: Given, spool: str, done: Prepared, seconds: float) -> int:
     """Wait for the outcome; with ``--json`` it is printed then. Raises `Problem` for every other than that all have it."""
     from .later import wait
 
@@ -119,7 +119,7 @@ def _options(given: Given) -> dict[str, object] | None:
     return asked(given, time.time())
 
 
-def _copy(given: Given, done: Submitted) -> None:
+def _copy(given: Given, done: Prepared) -> None:
     from mailer.operate.fcc import keep
 
     try:
@@ -149,7 +149,7 @@ def _request(given: Given, settings: SubmissionSettings) -> Submission:
     return request
 
 
-def _print(given: Given, done: Submitted, ended: Ended | None = None) -> None:
+def _print(given: Given, done: Prepared, ended: Ended | None = None) -> None:
     """Say what was queued. It is queued whether or not that can be said: only the message decides the exit code."""
     try:
         if given.flag("--json"):
@@ -161,7 +161,7 @@ def _print(given: Given, done: Submitted, ended: Ended | None = None) -> None:
         mute(1)
 
 
-def _tell(given: Given, done: Submitted) -> None:
+def _tell(given: Given, done: Prepared) -> None:
     """What was done to the message, on standard error: all of it with ``-v``; else only what should have been done and could not be.
 
     Who gets no mail is named in any case.

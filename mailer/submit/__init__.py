@@ -29,7 +29,7 @@ from mailer.spool.files import layout
 from mailer.spool.files.enqueue import announce, put
 
 from . import people, steps
-from .draft import Draft, Prepared, Submission, Submitted
+from .draft import Draft, Prepared, Submission
 from .steps import refuse_larger
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Step = Callable[[Draft], None]
 
-__all__ = ["STEPS", "Prepared", "Submission", "Submitted", "check_recipient", "prepare", "read_all", "refuse_larger", "submit"]
+__all__ = ["STEPS", "Prepared", "Submission", "check_recipient", "prepare", "read_all", "refuse_larger", "submit"]
 
 STEPS: tuple[Step, ...] = (
     steps.check_size,
@@ -79,7 +79,7 @@ def read_all(fd: int, settings: SubmissionSettings) -> bytes:
         parts.append(part)
 
 
-def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: str = "") -> Submitted:
+def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: str = "") -> Prepared:
     """Check, complete and put; the message is durable when this returns.
 
     `now` is in seconds since the epoch; `id` names the message where its maker must choose (a report that
@@ -91,10 +91,12 @@ def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: s
     layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (asked.request_id, prepared.digest) if asked.request_id else None
     done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due)
-    repeat = done != envelope.id
-    if repeat:
+    prepared.queued = True
+    if done != envelope.id:
+        prepared.repeat = True
         envelope.id, envelope.message_id = done, prepared.own_id
-    return Submitted(prepared, heard=announce(settings.spool, done), repeat=repeat)
+    prepared.heard = announce(settings.spool, done)
+    return prepared
 
 
 def prepare(asked: Submission, settings: SubmissionSettings, now: float, *, id: str = "") -> Prepared:

@@ -83,12 +83,13 @@ class Draft:
 
 
 class Prepared:
-    """A message that is checked and complete: its `envelope`, its `content` as it will lie in the spool, and all `changes` that made it so.
+    """A message that is checked and complete: its `envelope`, its `content` as it lies in the spool, and all `changes` that made it so.
 
-    `digest` and `own_id` are as in `Draft`.
+    `digest` and `own_id` are as in `Draft`. `queued`: it is in the spool, and whether a daemon `heard`; a `repeat` of a request that was
+    made before is there under its ID from then.
     """
 
-    __slots__ = ("changes", "content", "digest", "envelope", "own_id")
+    __slots__ = ("changes", "content", "digest", "envelope", "heard", "own_id", "queued", "repeat")
 
     def __init__(self, draft: Draft) -> None:
         self.envelope = draft.envelope
@@ -96,25 +97,7 @@ class Prepared:
         self.changes = draft.changes
         self.digest = draft.digest
         self.own_id = draft.own_id
-
-    def as_json(self) -> dict[str, object]:
-        """The message in the form of `Submitted.as_json`, without an ID and a status, and with all changes."""
-        done = Submitted(self, heard=False, repeat=False)
-        return done.as_json() | {"id": None, "status": None, "changes": [change.as_json() for change in self.changes]}
-
-
-class Submitted:
-    """What became of a submission: the `envelope` and `content` in the spool, whether a daemon `heard`, the `changes` that
-    were made, and whether it is a `repeat` of a request that was made before; then the ID is the one from then."""
-
-    __slots__ = ("changes", "content", "envelope", "heard", "repeat")
-
-    def __init__(self, prepared: Prepared, *, heard: bool, repeat: bool) -> None:
-        self.envelope = prepared.envelope
-        self.content = prepared.content
-        self.changes = prepared.changes
-        self.heard = heard
-        self.repeat = repeat
+        self.queued = self.heard = self.repeat = False
 
     @property
     def refusals(self) -> Iterator[str]:
@@ -134,13 +117,16 @@ class Submitted:
         return len(self.content)
 
     def as_json(self) -> dict[str, object]:
-        """The message in the form that its status has later, and what was changed in it beyond completing it."""
+        """The message in the form that its status has later, and what was changed in it beyond completing it.
+
+        One that is not queued has neither ID nor status, and all changes.
+        """
         from mailer.mail import document
 
         envelope = self.envelope
-        changes = [change.as_json() for change in self.changes if change.action != "added"]
+        changes = [change.as_json() for change in self.changes if not self.queued or change.action != "added"]
         at = envelope.options.get("at")
-        queued = document.message(
+        made = document.message(
             envelope.id,
             envelope.message_id,
             envelope.request_id,
@@ -153,7 +139,9 @@ class Submitted:
             next_attempt_at=str(at) if at else None,
             recipients=[_recipient(recipient, envelope.created) for recipient in envelope.recipients],
         )
-        return {**queued, **({"changes": changes} if changes else {})}
+        if not self.queued:
+            return {**made, "id": None, "status": None, "changes": changes}
+        return {**made, **({"changes": changes} if changes else {})}
 
 
 def _recipient(recipient: Recipient, at: str) -> dict[str, object]:

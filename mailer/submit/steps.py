@@ -9,7 +9,6 @@ from mailer.mail import message
 from mailer.mail.dates import rfc3339, rfc5322
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.message import UNKNOWN_WORD, Message, has_long_line, without_preface
-from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.spool.files import layout
 
@@ -164,6 +163,6 @@ def address(draft: Draft) -> None:
         subject=shown_subject(draft.message),
         request_id=draft.asked.request_id,
         priority=draft.asked.priority,
-        submitter=unix(os.getuid()).as_submitter(),
+        submitter={"uid": (uid := os.getuid()), "principal": f"unix:{uid}"},  # as `Principal.as_submitter` writes it, without an import
         options=draft.asked.options,
     )

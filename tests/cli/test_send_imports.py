@@ -22,7 +22,7 @@ PLAIN = {
     "mailer.config", "mailer.config.quick", "mailer.config.sections", "mailer.config.values",
     "mailer.io", "mailer.io.durable", "mailer.io.signals",
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.problem", "mailer.mail.message",
-    "mailer.mail.dates", "mailer.mail.principal",
+    "mailer.mail.dates",
     "mailer.spool", "mailer.spool.files", "mailer.spool.files.layout", "mailer.spool.files.enqueue",
     "mailer.submit", "mailer.submit.draft", "mailer.submit.people", "mailer.submit.steps",
 }  # fmt: skip

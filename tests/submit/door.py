@@ -14,7 +14,7 @@ import pytest
 from mailer.config.sections import SubmissionSettings
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
-from mailer.submit import Submission, Submitted, submit
+from mailer.submit import Prepared, Submission, submit
 from tests.fakes.mail import NOW
 
 WHOLE = b"From: me@example.com\r\nDate: Sat, 21 Nov 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
@@ -29,7 +29,7 @@ class Door:
         self.spool = SpoolDirectory(str(root / "spool"))
         self.settings = SubmissionSettings(**{"spool": self.spool.root, "hostname": "host.example", **found})
 
-    def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Submitted:
+    def submit(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> Prepared:
         return submit(Submission(data, recipients=recipients or ("you@example.net",), **more), self.settings, NOW)
 
     def content(self, data: bytes = WHOLE, *recipients: str, **more: Any) -> bytes:
