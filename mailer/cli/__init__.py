@@ -129,9 +129,7 @@ def _run(arguments: list[str]) -> int:
         code: int = load("sendmail").run(arguments[1:])
         return code
     if arguments[:1] == ["run"]:  # whose modules take a while to load: a SIGHUP in that time is none to die of
-        from ..io.signals import HANGUP
-
-        HANGUP.watch()
+        load("run").HANGUP.watch()
     if given := _plain(arguments):
         return given.command.run(given)
     face = load("click_face")

@@ -6,17 +6,38 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mailer.io.signals import NAMES, Handled
 from mailer.mail.envelope import dump_json
 from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
-from ..io.signals import Patient
 from . import BAD_MESSAGE, OK, later, mute
 
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
 
     from .options import Given
+
+
+class Patient(Handled):
+    """Like `refusing`; but a signal that comes while `calm` is set is acted upon by `settle`, when what must not be torn is whole."""
+
+    def __init__(self, doing: str) -> None:
+        super().__init__(self._heard)
+        self.doing = doing
+        self.calm = False
+        self.asked = 0
+
+    def _heard(self, number: int, _frame: object) -> None:
+        self.asked = number
+        if not self.calm:
+            self.settle()
+
+    def settle(self) -> None:
+        """Act upon the signal that was put off, if one was. Raises `Problem` (try-again)."""
+        self.calm = False
+        if self.asked:
+            raise Problem(f"{NAMES[self.asked]} while {self.doing}", "try-again")
 
 
 class Tally:

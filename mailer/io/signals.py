@@ -1,5 +1,5 @@
 """Signals while a message comes in: before it is whole they end the program with a line and nothing queued,
-and while it is put they wait (`refusing`, `deaf`); while many come in (`Patient`); and SIGHUP while the daemon runs (`HANGUP`).
+and while it is put they wait (`refusing`, `deaf`).
 
 `_signal` instead of `signal`, whose import builds enumerations that nobody here needs.
 """
@@ -51,60 +51,3 @@ def refusing(doing: str) -> Handled:
 def deaf() -> Handled:
     """A context manager: within it, the three signals are ignored, for a message is put in milliseconds, and then it is put."""
     return Handled(SIG_IGN)
-
-
-class Patient(Handled):
-    """Like `refusing`; but a signal that comes while `calm` is set is acted upon by `settle`, when what must not be torn is whole."""
-
-    def __init__(self, doing: str) -> None:
-        super().__init__(self._heard)
-        self.doing = doing
-        self.calm = False
-        self.asked = 0
-
-    def _heard(self, number: int, _frame: object) -> None:
-        self.asked = number
-        if not self.calm:
-            self.settle()
-
-    def settle(self) -> None:
-        """Act upon the signal that was put off, if one was. Raises `Problem` (try-again)."""
-        self.calm = False
-        if self.asked:
-            raise Problem(f"{NAMES[self.asked]} while {self.doing}", "try-again")
-
-
-class _Hangup:
-    """SIGHUP as the daemon hears it, from the first line of the program to its last: it ends nobody.
-
-    A death by SIGHUP is a clean end to systemd, which then starts nothing anew. So it is not left to the event loop, which is there
-    later and leaves earlier. One that comes while nobody listens is noted for the next who does.
-    """
-
-    def __init__(self) -> None:
-        self._listener: Callable[[], object] | None = None
-        self._noted = False
-
-    def watch(self) -> None:
-        """From now on."""
-        signal(SIGHUP, self._heard)
-
-    def listen(self, listener: Callable[[], object] | None) -> None:
-        """Let `listener` be called for each, from a signal handler; None is no listener."""
-        self._listener = listener
-        if self._noted and listener is not None:
-            self._noted = False
-            listener()
-
-    def ignore(self) -> None:
-        """For what is left of the process: its end gives other handlers up."""
-        signal(SIGHUP, SIG_IGN)
-
-    def _heard(self, _number: int, _frame: object) -> None:
-        if self._listener is None:
-            self._noted = True
-        else:
-            self._listener()
-
-
-HANGUP = _Hangup()
