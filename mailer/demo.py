@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,8 +21,9 @@ import mailer
 from mailer.cli import EXIT_CODES
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.files.store import SpoolDirectory
+from mailer.status import sqlite
+from mailer.status.api import EVERYTHING, every
 from mailer.status.record import Record
-from mailer.status.view import View
 
 PATIENCE = 12.0  # seconds from the first letter; all fates together take about five
 BETWEEN = 0.4  # seconds between letters, so that an eye can follow
@@ -130,8 +132,8 @@ class Demo:
 
     def records(self) -> list[Record]:
         """What is known of each message, the oldest first."""
-        with View(SpoolDirectory(str(self.directory / "spool"))) as view:
-            return sorted(view.messages(), key=lambda record: record.id)
+        with sqlite.view(SpoolDirectory(str(self.directory / "spool"))) as view:
+            return sorted(every(partial(view.messages, EVERYTHING)), key=lambda record: record.id)
 
     def shortfalls(self, records: list[Record]) -> list[str]:
         """What is not as it is to be; empty when all fates are fulfilled."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
-    from mailer.status.destinations import Standing
+    from mailer.status.standing import Standing
 
 
 @dataclass(slots=True)

@@ -33,8 +33,8 @@ from mailer.metrics.exporter import Exporter
 from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
 from mailer.spool.files.store import SpoolDirectory
+from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
-from mailer.status.sqlite.writer import NAME, StatusWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -106,8 +106,8 @@ class Service:
         config, spool, clock, once = self.config, self.spool, self.clock, self.once
         log = LogComponent(config, clock)
         self.log = log.log
-        status = StatusWriter(f"{spool.root}/{NAME}", lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
-        recorder = Recorder(spool, status.prepare)
+        status = sqlite.recorder(spool.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
+        recorder = Recorder(spool, status)
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)))
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
@@ -117,7 +117,7 @@ class Service:
         served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
         return (
             log,
-            StatusComponent(status, recorder, spool, queue.scheduler.active.__contains__, self.chores, once=once),
+            StatusComponent(status, recorder, spool, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             self.sweep,
             *served,
             Doorbell(spool.root, (queue.rung, door.rung), self._alarm),

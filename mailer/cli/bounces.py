@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.operate.status import GROUPS, groups
+from mailer.status.api import every
 
 from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.operate.status import Group
-    from mailer.status.sqlite.reader import Undelivered
+    from mailer.status.api import Undelivered
 
     from .options import Given
 
@@ -31,11 +32,11 @@ def run(given: Given) -> int:
         raise usage(f"--by takes {', '.join(GROUPS)}, not {by!r}", "bounces")
     limit = given.number("--limit", SHOWN) or None
     with view_of(spool) as view:
-        found = view.undelivered(wanted)
+        ask = partial(view.undelivered, wanted)
         if by:
-            _count(given, groups(found, by, limit))
+            _count(given, groups(every(ask), by, limit))
         else:
-            _list(given, islice(found, limit))
+            _list(given, every(ask, limit))
         notes = view.notes
     for text in notes:
         show.note(text)

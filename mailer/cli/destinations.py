@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailer.config import load
 from mailer.mail.problem import Problem
 from mailer.operate.status import HEADINGS, Backlog, Pile
-from mailer.status.destinations import FOREVER
+from mailer.status.standing import FOREVER
 
 from .options import usage
 from .show import BLANK, ROOMY, Cell, Column, Line, Table, moment, terminal, width
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailer.operate.status import ByReason
     from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView
-    from mailer.status.destinations import Standing
+    from mailer.status.standing import Standing
 
     from .options import Given
     from .show import Block, Piece, Value

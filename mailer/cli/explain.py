@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from mailer.operate.blockers import Blocker
     from mailer.operate.explain import Blocked, Diagnosis
     from mailer.routing.resolve import Resolution
-    from mailer.status.attempts import Attempted, DialogLine
     from mailer.status.record import Record
-    from mailer.status.story import Story
+    from mailer.status.story import Attempted, DialogLine, Story
 
     from .options import Given
     from .show import Block, Piece
@@ -300,7 +299,7 @@ def _way(way: Resolution) -> str:
     return "; then ".join(f"{found.key.partition(':')[0]} {each}" for found, each in zip(way.found, hosts, strict=True))
 
 
-def _reports(reports: list[Record], now: float) -> Iterator[Block]:
+def _reports(reports: Sequence[Record], now: float) -> Iterator[Block]:
     yield BLANK
     yield Line([Cell("Reports about it", "strong")])
     for report in reports:

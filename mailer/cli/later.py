@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 POLL = 0.02  # seconds between looks at the spool
 ASK = 0.2  # seconds between questions to the daemon
 TELLING = 5  # questions until it must have written the end of a message down
-FINAL = ("sent", "failed", "expired", "cancelled")
 LONGEST = 366 * 86400  # seconds: mail for a later day than that is a slip
 REPORTS = {"success": "SUCCESS", "failure": "FAILURE", "delay": "DELAY", "never": "NEVER"}  # RFC 3461 §4.1
 PARTS = {"full": "FULL", "headers": "HDRS"}  # RFC 3461 §4.3
@@ -151,7 +150,7 @@ def wait(spool: str, done: Prepared, seconds: float, *, told: bool) -> Ended:
 def _put_off(done: Prepared, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
     id = done.envelope.id
     if status == "failed":
-        word = record.status if record and record.status in FINAL else "failed"
+        word = record.status if record and record.done else "failed"
         return Ended(Problem(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", "unavailable"), record)
     if status == "deferred":
         return Ended(Problem(f"{id} was put off for now{_why(record)}", "try-again"), record)
@@ -170,8 +169,8 @@ def _why(record: Record | None) -> str:
     """The reasons that are known, of the first who waits and of the first who gets nothing, and where more is to be had."""
     if record is None:
         return ""
-    waits = [one for one in record.recipients if one.status not in FINAL]
-    lost = [one for one in record.recipients if one.status in FINAL and one.status != "sent"]
+    waits = [one for one in record.recipients if not one.done]
+    lost = [one for one in record.recipients if one.done and one.status != "sent"]
     reasons = [reason for part in (waits, lost) if (reason := _of(part, len(record.recipients)))]
     if not reasons:
         return f": {record.error}" if record.error else ""
@@ -199,7 +198,7 @@ def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
                 record = view.message(id)
         except Problem:  # it is queued all the same; only what is said of it is less
             return None
-        if not over or (record and record.status in FINAL):
+        if not over or (record and record.done):
             return record
         time.sleep(ASK)
     return None

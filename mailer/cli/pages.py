@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.status.sqlite.schema import FINAL, PENDING, SCHEDULED
+from mailer.mail.history import DONE, PENDING, SCHEDULED
 
 from . import show
 from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.operate.status import Group, Overview
+    from mailer.status.api import Summary, Undelivered
     from mailer.status.record import RecipientRecord, Record
-    from mailer.status.sqlite.reader import Undelivered
-    from mailer.status.view import Summary
 
     from .show import Block, Piece, Value
 
@@ -102,7 +101,7 @@ def _story_with_id(record: Record, now: float) -> list[Line]:
 
 
 def _tries(record: Record) -> str:
-    if record.status in FINAL:
+    if record.status in DONE:
         return ""
     return {0: "", 1: "tried once, "}.get(record.attempts, f"tried {record.attempts} times, ")
 
@@ -182,7 +181,7 @@ def overview(found: Overview, now: float) -> Iterator[Block]:
     what, elsewhere = found
     yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
     yield BLANK
-    words = (*PENDING, SCHEDULED, *FINAL)
+    words = (*PENDING, SCHEDULED, *DONE)
     shown = [word for word in words if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
     counts: list[Sequence[Value]] = []
     for word in shown:
@@ -200,7 +199,7 @@ def overview(found: Overview, now: float) -> Iterator[Block]:
 def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:
     if what.daemon.running:
         return Cell(f"running (pid {what.daemon.pid})" if what.daemon.pid else "running", "good")
-    waiting = sum(count for word, count in what.counts.items() if word not in FINAL and word != "held") + what.handed_in
+    waiting = sum(count for word, count in what.counts.items() if word not in DONE and word != "held") + what.handed_in
     advice = "; `mailer run` delivers what waits" if waiting else ""
     if elsewhere:
         advice = f" here, but on {', '.join(elsewhere)}: is that the spool that is meant? (--config, --spool, mailer.spool)"

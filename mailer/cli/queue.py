@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
-from mailer.status.view import View
+from mailer.status import sqlite
+from mailer.status.api import every
 
 from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
@@ -19,9 +19,9 @@ from .queue_show import show_message
 from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
+    from mailer.mail.history import Word
     from mailer.operate.queue import Operation, Performed
-    from mailer.status.api import MailView
-    from mailer.status.filter import Filter
+    from mailer.status.api import Filter, MailView
     from mailer.status.record import Record
 
 
@@ -29,7 +29,7 @@ def listing(given: Given) -> int:
     """``queue list``: the messages that wait, oldest first."""
     wanted = filter_of(given, IN_SPOOL, usual=WAITING)
     with view_of(spool_of(given)) as view:
-        found = islice(view.queue(wanted), given.number("--limit", 0) or None)
+        found = every(partial(view.queue, wanted), given.number("--limit", 0) or None)
         if given.flag("--json"):
             for record in found:
                 show.json_line(record.as_json())
@@ -83,10 +83,10 @@ def replay(given: Given) -> int:
     operation = replaying(spool, settings, people, again=given.flag("--again"))
     others = Given(given.command, {name: value for name, value in given.values.items() if name != "--to"}, [])
     wanted = None if given.operands else _selected(others, operation, GIVEN_UP)
-    return _operate(given, View(spool), operation, wanted, ",".join(people))
+    return _operate(given, sqlite.view(spool), operation, wanted, ",".join(people))
 
 
-def _selected(given: Given, operation: Operation, states: tuple[str, ...]) -> Filter:
+def _selected(given: Given, operation: Operation, states: tuple[Word, ...]) -> Filter:
     try:
         return operation.selected(filter_of(given, states))
     except ValueError as error:
@@ -98,7 +98,7 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
     chatty = not given.flag("--json") and not given.flag("--quiet")
     told: list[Performed] = []
     with view:
-        records, others = targets(view, given.operands, operation) if wanted is None else (list(view.queue(wanted)), [])
+        records, others = targets(view, given.operands, operation) if wanted is None else (list(every(partial(view.queue, wanted))), [])
         spool, notes = view.spool, view.notes
     for other in others:
         _tell(given, other, to)

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 from mailer.config import values
 from mailer.config.quick import submission
 from mailer.mail.dates import parse_rfc3339
+from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.filter import Filter
-from mailer.status.sqlite.schema import FINAL, LATER, PENDING, SCHEDULED
-from mailer.status.view import View
+from mailer.status import sqlite
+from mailer.status.api import Filter
 
 from .options import Option, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailer.mail.history import Word
     from mailer.status.api import MailView
 
     from .options import Given
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
 DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
-WORDS = (*PENDING, SCHEDULED, *FINAL)
+WORDS: tuple[Word, ...] = (*PENDING, SCHEDULED, *DONE)
 STATE = Option(
     "--state", "--status", metavar="STATUS", repeat=True, words=WORDS, help="only mail that is " + ", ".join(WORDS) + "; may be repeated"
 )
@@ -69,7 +70,7 @@ def _is_closed(root: str) -> bool:
 def view_of(spool: SpoolDirectory) -> MailView:
     """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Problem` (no-permission)."""
     try:
-        return View(spool)
+        return sqlite.view(spool)
     except Problem as failure:
         if failure.kind != "no-permission" or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
             raise
@@ -78,7 +79,7 @@ def view_of(spool: SpoolDirectory) -> MailView:
         return RemoteView(spool.root)
 
 
-def filter_of(given: Given, states: Sequence[str] = (*WORDS, *LATER), *, usual: Iterable[str] = ()) -> Filter:
+def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual: Iterable[Word] = ()) -> Filter:
     """What the options select; without ``--state`` those in the `usual` states, if any. Raises `Problem` (usage)."""
     now = time.time()
     older = given.text("--older")
@@ -118,12 +119,12 @@ def _domain(given: Given) -> str:
     return text
 
 
-def _states(given: Given, known: Sequence[str]) -> frozenset[str]:
+def _states(given: Given, known: Sequence[Word]) -> frozenset[Word]:
     words = [word for text in given.texts("--state") for word in text.split(",")]
     for word in words:
         if word not in known:
             raise usage(f"--state takes {', '.join(known)}, not {word!r}", given.command.name)
-    return frozenset(words)
+    return frozenset(word for word in known if word in words)
 
 
 def _since(given: Given, now: float) -> float:

@@ -8,13 +8,14 @@ message is being delivered, and ``!`` while it is held. `mailer queue` says more
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
+from mailer.mail.history import PENDING, SCHEDULED
 from mailer.mail.text import safe
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.filter import Filter
-from mailer.status.sqlite.schema import PENDING, SCHEDULED
+from mailer.status.api import Filter, every
 
 from . import OK
 from .options import Given
@@ -33,7 +34,7 @@ UNSENT = frozenset({"queued", "deferred", "sending", "held"})  # a recipient tha
 def listing() -> int:
     """Print the queue, oldest first."""
     with view_of(SpoolDirectory(submission().spool)) as view:
-        records = list(view.queue(Filter(states=frozenset((*PENDING, SCHEDULED)))))
+        records = list(every(partial(view.queue, Filter(states=frozenset((*PENDING, SCHEDULED))))))
     if not records:
         print("Mail queue is empty")
         return OK

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.spool.files.daemons import elsewhere
+from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
@@ -69,7 +70,7 @@ class StatusQuery:
     def records(self, view: MailView) -> Iterator[Record]:
         """The messages that were asked for."""
         if not self.names:
-            yield from islice(view.messages(self.wanted), self.limit)
+            yield from every(partial(view.messages, self.wanted), self.limit)
             return
         self.missing = []
         for name in self.names:

@@ -10,7 +10,8 @@ import json
 import os
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
@@ -20,18 +21,17 @@ from mailer.mail.problem import Problem
 from mailer.spool.api import Entry
 from mailer.spool.files import message_file
 from mailer.spool.files.handover import Unanswered, ask
-from mailer.status.attempts import Attempted, DialogLine
-from mailer.status.daemon import DaemonState
+from mailer.status.api import PAGE, DaemonState, Page, Summary, Undelivered
 from mailer.status.record import RecipientRecord, Record
-from mailer.status.sqlite.reader import Undelivered
-from mailer.status.story import Story
-from mailer.status.view import Summary
+from mailer.status.story import Attempted, DialogLine, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailer.status.filter import Filter
-    from mailer.status.sqlite.reader import Waiting
+    from mailer.status.api import Filter, Waiting
+    from mailer.status.standing import Standing
+
+T = TypeVar("T")
 
 
 class RemoteView:
@@ -81,27 +81,27 @@ class RemoteView:
             told.missing,
         )
 
-    def messages(self, wanted: Filter) -> Iterator[Record]:
-        """The messages that are meant, newest first, as far as one answer goes."""
-        return map(_record, self._records("list", wanted))
+    def messages(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
+        """The messages that are meant, newest first, as far as one answer of the daemon goes."""
+        return _page(map(_record, self._records("list", wanted)), cursor, limit)
 
-    def queue(self, wanted: Filter) -> Iterator[Record]:
-        """The user's messages that are in the spool, oldest first."""
-        return map(_record, self._records("queue", wanted))
+    def queue(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
+        """The user's messages that are in the spool, oldest first, as far as one answer of the daemon goes."""
+        return _page(map(_record, self._records("queue", wanted)), cursor, limit)
 
-    def waiting(self) -> Iterator[Waiting]:
+    def undelivered(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Undelivered]:
+        """The recipients that did not get their message, as far as one answer of the daemon goes."""
+        return _page(map(_undelivered, self._ask("bounces", wanted)), cursor, limit)
+
+    def backlog(self, _cursor: str = "", _limit: int = PAGE) -> Page[Waiting]:
         """Refuse to say what waits: that concerns all mail. Raises `Problem` (no-permission)."""
         raise Problem("you may not read the spool; ask its owner, or run this as that user", "no-permission")
 
-    def standings(self) -> tuple[()]:
+    def destinations(self, _cursor: str = "", _limit: int = PAGE) -> Page[Standing]:
         """None: the state of destinations concerns all mail."""
-        return ()
+        return Page(())
 
-    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
-        """The recipients that did not get their message."""
-        return map(_undelivered, self._ask("bounces", wanted))
-
-    def summary(self) -> Summary:
+    def summary(self, _failures: int = 5) -> Summary:
         """The user's mail at a glance."""
         (document,) = self._ask("summary")
         running, pid, _ = document.pop("daemon")
@@ -196,6 +196,13 @@ def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:
         raise Problem(
             f"you may not read the spool {root}, and no daemon answers there to tell you of your own mail; ask its owner", "no-permission"
         ) from None
+
+
+def _page(found: Iterator[T], cursor: str, limit: int) -> Page[T]:
+    """A part of one answer; the cursor counts what was before. The daemon is asked for each part anew, as for each look."""
+    begin = int(cursor or 0)
+    items = [*islice(found, begin, begin + limit)]
+    return Page(items, str(begin + limit) if next(found, None) is not None else "")
 
 
 def _bound(wanted: Filter) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from mailer.io.component import Component
 from mailer.mail.principal import unix
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.admit import Terms
+from mailer.status.api import StatusError
 
 from .adoption import Adoption
 from .handlers import Desk
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Envelope
     from mailer.mail.principal import Principal
     from mailer.spool.files.store import SpoolDirectory
-    from mailer.status.sqlite.writer import StatusWriter
+    from mailer.status.api import StatusRecorder
 
 
 class Door(Component):
@@ -47,7 +47,7 @@ class Door(Component):
         self,
         spool: SpoolDirectory,
         config: Config,
-        status: StatusWriter,
+        status: StatusRecorder,
         clock: Clock,
         look: Callable[[Iterable[str]], None],
         tell: Callable[[Event], None],
@@ -129,7 +129,7 @@ class Door(Component):
     def _used(self, id: str, who: Principal) -> str:
         try:
             known, owner = self.status.submitter(id)
-        except (sqlite3.Error, OSError):  # it is a view, and no mail waits for it
+        except StatusError:  # it is a view, and no mail waits for it
             return ""
         return ("mine" if owner == who else "taken") if known else ""
 
@@ -137,7 +137,7 @@ class Door(Component):
         if who != unix(os.geteuid()):
             try:
                 self.status.adopted(id, who)
-            except (sqlite3.Error, OSError):  # the next news of the message brings it
+            except StatusError:  # the next news of the message brings it
                 pass
 
     def _bug(self, error: BaseException) -> None:

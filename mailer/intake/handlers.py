@@ -10,7 +10,7 @@
 ``cancel ID``             give up what of his message has not left
 ========================  ===============================================================================================
 
-A filter is a JSON object with members of `mailer.status.filter.Filter` and ``limit``. Records travel as all of their members, so
+A filter is a JSON object with members of `mailer.status.api.Filter` and ``limit``. Records travel as all of their members, so
 that the other end shows them as if it had read them itself. One with many recipients takes several lines: those after the first
 have more of its ``recipients`` and nothing else.
 
@@ -22,19 +22,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mailer.mail.history import LATER, SCHEDULED, STATUSES
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.spool.api import CorruptMessage
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.spool.files.layout import is_id
-from mailer.status.filter import Filter
-from mailer.status.sqlite.schema import LATER, SCHEDULED, STATUSES
+from mailer.status.api import Filter
 
 from .user_view import OwnMail
 
@@ -114,17 +113,17 @@ class Desk:
 
     def _find(self, who: Principal, name: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, who) as mail:
-            yield from _told(map(asdict, mail.find(name)))
+            yield from _told(map(_members, mail.find(name)))
 
     def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
         wanted, limit = asked(data)
         with OwnMail(self.spool, who) as mail:
-            yield from _told(asdict(item) for item in islice(find(mail, wanted), limit))
+            yield from _told(_members(item) for item in islice(find(mail, wanted), limit))
 
     def _summary(self, who: Principal, _: str, __: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, who) as mail:
             summary = mail.summary()
-        document = asdict(summary)
+        document = _members(summary)
         document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
         yield from _told([document])
 
@@ -143,10 +142,10 @@ class Desk:
         with OwnMail(self.spool, who) as mail:
             story = mail.view.story(mail.message(id), ATTEMPTS)
         yield from _told([{"missing": story.missing}])
-        yield from _line_each("attempt", map(asdict, story.attempts))
+        yield from _line_each("attempt", map(_members, story.attempts))
         yield from _line_each("dialog", story.dialogs.items())
         for report in story.reports:
-            yield from _record(asdict(report))
+            yield from _record(_members(report))
 
     def _cancel(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
         with OwnMail(self.spool, who) as mail:
@@ -191,6 +190,17 @@ def gathered(lines: Generator[bytes, None, None]) -> Generator[bytes, None, None
         lines.close()
     if piece:
         yield bytes(piece)
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """The members of a record or the like, by name, and of all that is in it."""
+    return {name: _plain(member) for name, member in value._asdict().items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return _members(value) if hasattr(value, "_fields") else [*map(_plain, value)]
+    return value
 
 
 def _told(documents: Iterable[dict[str, Any]]) -> Generator[bytes, None, None]:

@@ -6,23 +6,23 @@ mail does, however much there is of others'.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
+from mailer.mail.history import PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.mail.problem import Problem
 from mailer.spool.files.admit import tail_of
 from mailer.spool.files.layout import is_id
-from mailer.status.filter import EVERYTHING
-from mailer.status.sqlite.reader import Undelivered
-from mailer.status.sqlite.schema import PENDING, SCHEDULED, STATUSES, UNDELIVERED
-from mailer.status.view import Summary, View
+from mailer.status import sqlite
+from mailer.status.api import EVERYTHING, Summary, Undelivered, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mailer.mail.principal import Principal
     from mailer.spool.files.store import SpoolDirectory
-    from mailer.status.filter import Filter
+    from mailer.status.api import Filter
     from mailer.status.record import Record
 
 MOST = 10_000  # messages of one user that are looked at for one question, the newest
@@ -32,18 +32,18 @@ class OwnMail:
     """What `who` may see of `spool`. A context manager."""
 
     def __init__(self, spool: SpoolDirectory, who: Principal) -> None:
-        self.view = View(spool)
+        self.view = sqlite.view(spool)
         self.who = who
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.view.reader.close()
+        self.view.close()
 
     def owns(self, id: str) -> bool:
         """Whether message `id` is the user's."""
-        return is_id(id) and self.view.reader.submitter(id) == self.who
+        return is_id(id) and self.view.submitter(id) == self.who
 
     def message(self, id: str) -> Record:
         """The user's message `id`. Raises `Problem` (no-such) for every other name."""
@@ -60,7 +60,7 @@ class OwnMail:
             ids = [id] if self.owns(id) else [other for other in self._ids() if other.endswith(tail)]
             return list(self._records(ids))
         names = {name, f"<{name}>"}
-        records = self._records(self.view.reader.named_of(self.who, name)[:MOST])
+        records = self._records(self.view.named_of(self.who, name)[:MOST])
         return [record for record in records if record.message_id in names or record.request_id == name]
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
@@ -83,7 +83,8 @@ class OwnMail:
 
     def summary(self, failures: int = 5) -> Summary:
         """The user's mail at a glance, with so many failures at most."""
-        counts, oldest = dict.fromkeys((*STATUSES, SCHEDULED), 0), {}
+        counts: dict[str, int] = dict.fromkeys((*STATUSES, SCHEDULED), 0)
+        oldest: dict[str, float] = {}
         due: dict[str, float] = {}
         for record in self._all():
             word, at = record.word, record.next_attempt_at
@@ -99,7 +100,7 @@ class OwnMail:
         return self._records(self._ids())
 
     def _ids(self) -> list[str]:
-        return list(islice(self.view.reader.submitted(self.who), MOST))
+        return list(every(partial(self.view.submitted, self.who), MOST))
 
     def _records(self, ids: Iterable[str]) -> Iterator[Record]:
         for id in ids:

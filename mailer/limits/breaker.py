@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailer.mail.outcome import BreakerState
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class Breaker:
         """Whether the breaker is open, so that mail should wait elsewhere."""
         return now < self.open_until
 
-    def state(self, now: float) -> str:
+    def state(self, now: float) -> BreakerState:
         """``closed``, ``open``, or ``half-open``: one message finds out."""
         return "closed" if not self.open_until else "open" if now < self.open_until else "half-open"
 

@@ -16,11 +16,15 @@ from .dates import parse_rfc3339
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
     from .message import Message
     from .principal import Principal
 
-PRIORITIES = ("high", "normal", "low")
+    Priority = Literal["high", "normal", "low"]
+    RecipientType = Literal["to", "cc", "bcc"]
+
+PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
 LONGEST_SUBJECT = 500  # characters kept, for ``mailer status``; the header keeps all
 LONGEST_READ = 10 * LONGEST_SUBJECT  # characters of it that are decoded: words without an end take the square of that
 LONGEST_MESSAGE_ID = 998  # characters kept: a line of a header, RFC 5322 §2.1.1
@@ -46,7 +50,7 @@ class Recipient:
 
     __slots__ = ("address", "outcome", "type")
 
-    def __init__(self, address: str, type: str = "to", outcome: Mapping[str, object] | None = None) -> None:
+    def __init__(self, address: str, type: RecipientType = "to", outcome: Mapping[str, object] | None = None) -> None:
         self.address = address
         self.type = type
         self.outcome = outcome
@@ -95,7 +99,7 @@ class Envelope:
         message_id: str = "",
         subject: str = "",
         request_id: str = "",
-        priority: str = "normal",
+        priority: Priority = "normal",
         submitter: Mapping[str, object] | None = None,
         options: Mapping[str, object] | None = None,
         parent: str = "",

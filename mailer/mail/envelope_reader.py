@@ -13,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECIPIENT_TYPES = ("to", "cc", "bcc")
+    from .envelope import RecipientType
+
+RECIPIENT_TYPES: tuple[RecipientType, ...] = ("to", "cc", "bcc")
 SETTLED = ("fail", "delivered")
 SETTLED_BY = ("", "miswritten", "alias", "discarded")
 """The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.outcome`)."""

@@ -12,8 +12,31 @@ from typing import Literal
 
 from .outcome import Outcome, Verdict
 
-Status = Literal["queued", "held", "deferred", "sent", "failed", "expired", "cancelled"]
-"""What a message counts as, in the words of `mailer status`, as far as its file tells."""
+Status = Literal["queued", "sending", "deferred", "held", "sent", "failed", "expired", "cancelled"]
+"""What a message counts as, in the words of `mailer status`; ``sending`` is only while a daemon is at it."""
+
+RecipientStatus = Literal[Status, "bounced", "complained"]
+"""What one recipient counts as: a report or a complaint may come after the message was sent."""
+
+Word = Literal[RecipientStatus, "scheduled"]
+"""What people call the state of a message or of a recipient, and choose messages by."""
+
+PENDING: tuple[Status, ...] = ("queued", "sending", "deferred", "held")
+"""The statuses of a message that is still to be delivered."""
+
+DONE: tuple[Status, ...] = ("sent", "failed", "expired", "cancelled")
+"""The statuses of a message that is done with."""
+
+STATUSES = (*PENDING, *DONE)
+
+SCHEDULED: Literal["scheduled"] = "scheduled"
+"""A deferred message that nobody was asked to take yet, for its sender wants it to leave later."""
+
+LATER: tuple[RecipientStatus, ...] = ("bounced", "complained")
+"""What a recipient can become after the message was sent."""
+
+UNDELIVERED: tuple[RecipientStatus, ...] = ("failed", "expired", *LATER)
+"""The statuses of a recipient that ``mailer bounces`` is about; an index of the status database names them too."""
 
 KEPT = 20_000  # outcomes that are held in memory for one message, beside the last of each recipient
 RECORD = 250  # octets of a record but for its text

@@ -20,13 +20,19 @@ PEOPLE = (b"resent-to", b"resent-cc", b"resent-bcc")
 TRACE = frozenset({b"received", b"return-path"})
 """What hosts put before a message: the block that stands below is older. RFC 5322 §3.6.7"""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .envelope import RecipientType
 
-def recipients(message: Message) -> dict[str, str]:
+TYPES: tuple[RecipientType, ...] = ("to", "cc", "bcc")
+
+
+def recipients(message: Message) -> dict[str, RecipientType]:
     """Each address text of To, Cc and Bcc, or of Resent-To and so on, with the field that names it first: to, cc or bcc."""
     again = naming(message)
     fields, prefix = (again, b"resent-") if again.header else (message, b"")
-    named: dict[str, str] = {}
-    for type in ("to", "cc", "bcc"):
+    named: dict[str, RecipientType] = {}
+    for type in TYPES:
         for value in fields.values(prefix + type.encode()):
             for text in listed(value):
                 named.setdefault(text, type)

@@ -17,6 +17,12 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, Self, get_args
 
+WaitKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
+"""Why mail that is due waits at its destination, in a word; empty where nothing waits."""
+
+BreakerState = Literal["closed", "open", "half-open"]
+"""Whether a destination is called: as usual, not at all until a time, or by one session that finds out."""
+
 
 class Cause(StrEnum):
     """The cause of an outcome, by its word in a record; `mailer-spool(5)` lists them."""

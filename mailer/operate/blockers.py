@@ -37,15 +37,15 @@ from mailer.net.tls import NOT_ACCEPTED
 from mailer.shaping.blame import BLAME, kind_of, mended
 from mailer.shaping.table import TermsTable, where
 from mailer.spool.suspensions import Suspensions
-from mailer.status.destinations import FOREVER, hosts_of
+from mailer.status.standing import FOREVER, hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailer.config import Config
     from mailer.routing.resolve import Resolution
-    from mailer.status.attempts import Attempted
-    from mailer.status.destinations import Standing
+    from mailer.status.standing import Standing
+    from mailer.status.story import Attempted
 
 
 class Blocker(NamedTuple):

@@ -17,16 +17,15 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import layout, suspensions
 from mailer.spool.suspensions import Suspensions
+from mailer.status.api import every
 
 if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.mail.outcome import Cause
     from mailer.routing.resolve import Resolution
-    from mailer.status.api import MailView
-    from mailer.status.attempts import Attempted
-    from mailer.status.daemon import DaemonState
+    from mailer.status.api import DaemonState, MailView
     from mailer.status.record import RecipientRecord, Record
-    from mailer.status.story import Story
+    from mailer.status.story import Attempted, Story
 
     from .blockers import Blocker, Facts
 
@@ -178,7 +177,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
         leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
         shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
         pauses=paused,
-        standings={standing.key: standing for standing in view.standings()},
+        standings={standing.key: standing for standing in every(view.destinations)},
         config=config,
     )
 

@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
+from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.message import Message
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
 from mailer.spool.files import layout, suspensions
 from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
-from mailer.status.sqlite.schema import FINAL, PENDING, SCHEDULED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections import SubmissionSettings
+    from mailer.mail.history import Word
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
     from mailer.spool.files.store import SpoolDirectory
-    from mailer.status.api import MailView, QueueActs
-    from mailer.status.filter import Filter
+    from mailer.status.api import Filter, MailView, QueueActs
     from mailer.status.record import Record
 
-WAITING = (*PENDING, SCHEDULED)
-GIVEN_UP = ("failed", "expired", "cancelled")
+WAITING: tuple[Word, ...] = (*PENDING, SCHEDULED)
+GIVEN_UP: tuple[Word, ...] = ("failed", "expired", "cancelled")
 IN_SPOOL = (*WAITING, *GIVEN_UP)
 """The states that a message in the spool can have."""
 
@@ -47,22 +46,22 @@ class Operation(NamedTuple):
 
     verb: str
     done: str
-    states: tuple[str, ...]
-    idle: tuple[str, ...]
+    states: tuple[Word, ...]
+    idle: tuple[Word, ...]
     do: Callable[[QueueActs, str], object]
     otherwise: str = ""
-    asked: tuple[str, ...] = ()
+    asked: tuple[Word, ...] = ()
 
     def selected(self, wanted: Filter) -> Filter:
         """`wanted`, of the messages that the operation is for. Raises `ValueError` where none can be."""
         states = wanted.states.intersection((*self.states, *self.asked)) if wanted.states else frozenset(self.states)
         if not states:
             raise ValueError(f"{self.verb} is for messages that are {' or '.join((*self.states, *self.asked))}")
-        return replace(wanted, states=states)
+        return wanted._replace(states=states)
 
     def refusal(self, record: Record) -> Problem:
         """The problem that it cannot be done with the message of `record`, which is in another state."""
-        problem = "is done with" if record.status in FINAL else f"cannot be {self.done}: {self.otherwise}"
+        problem = "is done with" if record.status in DONE else f"cannot be {self.done}: {self.otherwise}"
         return Problem(f"message {record.id} {problem} (it is {record.word})", "bad-message")
 
     def gone(self, id: str) -> Problem:

@@ -18,16 +18,15 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.spool.suspensions import Suspension
-from mailer.status.destinations import FOREVER, hosts_of
+from mailer.status.api import every
+from mailer.status.standing import FOREVER, hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config import Config
-    from mailer.status.api import MailView
-    from mailer.status.destinations import Standing
-    from mailer.status.sqlite.reader import Undelivered, Waiting
-    from mailer.status.view import Summary
+    from mailer.status.api import MailView, Summary, Undelivered, Waiting
+    from mailer.status.standing import Standing
 
 LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
 
@@ -208,7 +207,7 @@ class Backlog:
 
         self.view = view
         self.now = now
-        self.standings = view.standings()
+        self.standings = [*every(view.destinations)]
         self._routes = RouteTable(config.routes) if config else None
         self._terms = TermsTable(config) if config else None
 
@@ -222,12 +221,12 @@ class Backlog:
 
     def by_domain(self) -> list[ByDomain]:
         """The backlog by the domain of the recipients, the largest first."""
-        return [ByDomain(name, pile) for name, pile in piles(self.view.waiting(), lambda each: each.domain, self.now).items()]
+        return [ByDomain(name, pile) for name, pile in piles(every(self.view.backlog), lambda each: each.domain, self.now).items()]
 
     def by_reason(self) -> list[ByReason]:
         """The backlog by reason and destination, the largest first."""
         name = self._named()
-        together = piles(self.view.waiting(), lambda each: f"{_why(each)}\n{name(each)}", self.now)
+        together = piles(every(self.view.backlog), lambda each: f"{_why(each)}\n{name(each)}", self.now)
         return [ByReason(key.partition("\n")[0], key.partition("\n")[2], pile) for key, pile in together.items()]
 
     def by(self, what: str) -> Sequence[ByDestination | ByDomain | ByReason]:
@@ -238,7 +237,7 @@ class Backlog:
 
     def piles(self) -> dict[str, Pile]:
         """How much waits for each destination, the largest first."""
-        return piles(self.view.waiting(), self._named(), self.now)
+        return piles(every(self.view.backlog), self._named(), self.now)
 
     def states(self) -> tuple[list[Standing], list[Suspension]]:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""

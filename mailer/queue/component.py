@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.io.component import Chores
     from mailer.spool.files.store import SpoolDirectory
-    from mailer.status.sqlite.writer import StatusWriter
+    from mailer.status.api import StatusRecorder
 
     from .recorder import Recorder
     from .signing import Signer
@@ -88,7 +88,7 @@ def shares(limit: int, sessions: int) -> Shares:
 class Queue(Component):
     """The queue manager of one daemon on `spool`, with all that belongs to it.
 
-    `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is the database that it writes. `hush`
+    `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is what it writes to. `hush`
     is told to keep the log short, or not to any more. The first of the `chores` is the manager's loop; with `once` it ends when nothing is
     due.
     """
@@ -98,7 +98,7 @@ class Queue(Component):
         config: Config,
         spool: SpoolDirectory,
         recorder: Recorder,
-        status: StatusWriter,
+        status: StatusRecorder,
         clock: SteadyClock,
         tell: Callable[[Event], None],
         chores: Chores,
@@ -210,7 +210,7 @@ class Queue(Component):
 
     async def _take_up(self) -> None:
         """Take up what the daemon before had put off."""
-        self.manager.suspended.hurry(await asyncio.to_thread(inherited, self.status.path, self.config))
+        self.manager.suspended.hurry(await inherited(self.status, self.config))
 
     def _look_at_clock(self) -> None:
         """Where it was set, what waits is told its new time at once."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..limits.breaker import Breaker
 from ..limits.window import Window
@@ -18,7 +18,7 @@ from ..transport.route import Route
 from .fairness import FairQueue
 
 if TYPE_CHECKING:
-    from mailer.mail.outcome import Outcome
+    from mailer.mail.outcome import Outcome, WaitKind
 
     from ..shaping.table import Terms
     from .attempt import Job
@@ -31,14 +31,10 @@ REMEMBERED = 100_000  # messages that met nobody
 LONGEST_SPREAD = 600.0  # seconds over which a backlog comes back at most
 
 
-HoldUpKind = Literal["", "pause", "breaker", "rate", "window", "connections"]
-"""What holds up a destination's queue; empty where nothing waits."""
-
-
 class HoldUp(NamedTuple):
     """Why mail waits; `until` is in seconds since the epoch, 0.0 where it is not known."""
 
-    kind: HoldUpKind
+    kind: WaitKind
     detail: str = ""
     until: float = 0.0
 

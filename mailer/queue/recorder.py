@@ -6,10 +6,10 @@ batch is what came together within `DELAY` seconds or while the batch before was
 window stays small and a busy daemon commits hundreds of messages at once. What cannot be unlinked is among the `Leftovers`, and
 tried again every `AGAIN` seconds.
 
-Threads do what takes long and needs no interpreter: one the statements of a batch, so that a slow disk holds up the record and
-not the conversation with other hosts; another the closing of files that are gone (`files.unlinked`), which no batch has to wait for.
+Threads do what takes long and needs no interpreter: one tries again to remove leftovers; another closes files that are gone
+(`files.unlinked`), which no batch has to wait for.
 
-How it stands with the destinations is told to the same database (`DestinationStates`): what makes mail wait (a window, a breaker, a pause,
+How it stands with the destinations is told to the same status (`DestinationStates`): what makes mail wait (a window, a breaker, a pause,
 a rate) is in the daemon's memory, and commands are other processes.
 """
 
@@ -24,15 +24,16 @@ from mailer.events import Standings
 from mailer.mail.problem import Problem
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files import unlinked
-from mailer.status.destinations import Standing
+from mailer.status.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
     from mailer.events import Event
     from mailer.spool.api import Entry
     from mailer.spool.files.store import Claim, SpoolDirectory
+    from mailer.status.api import StatusRecorder
 
     from .destination import Destination
 
@@ -45,7 +46,7 @@ UNCLOSED = 8  # batches whose files are to be closed: from there on the loop doe
 class Recorder:
     """Writes events and removes what is done with from `spool`.
 
-    `prepare` makes of events the call that writes them down, of which there is never more than one at a time. `done` is told
+    `status` writes events down, never more than one batch at a time. `done` is told
     of each batch when it is through: the IDs that left the spool, and what went wrong, with the ID of the message that would not leave, or
     ``status``.
     """
@@ -53,18 +54,18 @@ class Recorder:
     def __init__(
         self,
         spool: SpoolDirectory,
-        prepare: Callable[[Sequence[Event]], Callable[[], None]],
+        status: StatusRecorder,
         done: Callable[[list[str], list[tuple[str, Exception]]], None] = lambda *_: None,
     ) -> None:
         self.spool = spool
-        self.prepare = prepare
+        self.status = status
         self.done = done
         self._events: list[Event] = []
         self._claims: list[Claim] = []
         self._held: dict[str, Claim] = {}  # those, and what is being removed
         self._busy = False  # a batch is being written, or will be
         self._since = 0.0  # when the first of what is to be written came
-        self._writer = ThreadPoolExecutor(1, "recorder")
+        self._remover = ThreadPoolExecutor(1, "leftovers")
         self._closer = ThreadPoolExecutor(1, "unlinked")
         self._unclosed: deque[Future[None]] = deque()
         self._writing: asyncio.Future[None] | None = None
@@ -107,18 +108,8 @@ class Recorder:
     def _start(self) -> None:
         events, claims = self._events, self._claims
         self._events, self._claims = [], []
-        self._writing = self._written(events)
+        self._writing = asyncio.ensure_future(self.status.write(events))
         self._writing.add_done_callback(lambda written: self._wrote(written, claims))
-
-    def _written(self, events: list[Event]) -> asyncio.Future[None]:
-        """Write `events` in the thread; their rows are made here."""
-        loop = asyncio.get_running_loop()
-        try:
-            return loop.run_in_executor(self._writer, self.prepare(events))
-        except Exception as error:
-            written: asyncio.Future[None] = loop.create_future()
-            written.set_exception(error)
-            return written
 
     def _wrote(self, written: asyncio.Future[None], claims: list[Claim]) -> None:
         """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""
@@ -168,7 +159,7 @@ class Recorder:
 
     async def _kept(self, act: Callable[[], tuple[list[str], list[tuple[str, Exception]]]]) -> None:
         loop = asyncio.get_running_loop()
-        gone, problems = await loop.run_in_executor(self._writer, act)
+        gone, problems = await loop.run_in_executor(self._remover, act)
         self.done(gone, problems)
         for id, _ in problems:
             self._held.pop(id, None)
@@ -194,8 +185,8 @@ class Recorder:
             await asyncio.wait(self._keeping)
         if self._again is not None:
             self._again.cancel()
-            self.done(await asyncio.get_running_loop().run_in_executor(self._writer, self._leftovers.clear), [])
-        self._writer.shutdown()
+            self.done(await asyncio.get_running_loop().run_in_executor(self._remover, self._leftovers.clear), [])
+        self._remover.shutdown()
         self._closer.shutdown()
 
 

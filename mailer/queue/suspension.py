@@ -28,7 +28,6 @@ from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.spool.suspensions import Suspensions
-from mailer.status.sqlite.reader import Reader
 
 from ..routing.table import RouteTable
 from ..shaping.blame import BLAME
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
     from mailer.spool.suspensions import Suspension
+    from mailer.status.api import StatusRecorder
 
     from .context import Current
 
@@ -163,14 +163,17 @@ class SuspendedMail:
                 context.scheduler.try_now(destination, now)
 
 
-def inherited(path: str, config: Config) -> list[str]:
-    """The messages, by the status database at `path`; none where it cannot be read."""
+async def inherited(status: StatusRecorder, config: Config) -> list[str]:
+    """The messages, as `status` has them; none where it cannot be read."""
     routes = RouteTable(config.routes)
     found: dict[str, None] = {}
-    with Reader(path) as reader:
-        for id, domain, cause in reader.put_off():
+    cursor, more = "", True
+    while more:
+        page = await status.put_off(cursor)
+        for id, domain, cause in page.items:
             if cause in BLAME or (cause is Cause.BREAKER and all(via.kind == "relay" for via in routes.find(domain).via)):
                 found[id] = None
+        cursor, more = page.cursor, bool(page.cursor)
     return [*found]
 
 

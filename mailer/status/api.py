@@ -1,25 +1,256 @@
-"""What is asked of a spool and its status together, and what may be done with its messages.
+"""What is asked of the status of mail and what is told to it: interfaces, and the values that cross them.
 
-Two answer: `mailer.status.view.View` reads spool and database itself, `mailer.intake.client.RemoteView` asks the daemon for the mail
-of one user. Who asks (`mailer.operate`, the command line) goes by `MailView` and `QueueActs`, and by neither class.
+A `StatusRecorder` takes the news of the daemon; a `MailView` answers whoever asks, with spool and status together. Neither has a path, a
+file or an exception of a database in it. Recorders are `mailer.status.sqlite` and `mailer.status.memory`; views are
+`mailer.status.view.View` on either of them, and `mailer.intake.client.RemoteView`, which asks the daemon for the mail of one user.
+
+Every list is a `Page`: so many items, and where the next page begins. Whoever wants all says so, with `every`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+
+from mailer.mail.dates import rfc3339
+from mailer.mail.history import LATER
+from mailer.mail.pattern import fits
+from mailer.spool.files.layout import first_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mailer.events import Event
+    from mailer.mail.history import Status, Word
+    from mailer.mail.outcome import Cause
+    from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
-    from .daemon import DaemonState
-    from .destinations import Standing
-    from .filter import Filter
-    from .record import Record
-    from .sqlite.reader import Undelivered, Waiting
+    from .record import RecipientRecord, Record
+    from .standing import Standing
     from .story import Story
-    from .view import Summary
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Items of a page, unless somebody says otherwise."""
+
+
+class StatusError(Exception):
+    """The status of mail cannot be written or asked for this moment; `str()` says why, and `what` in words which status it is.
+
+    Mail never waits for that.
+    """
+
+    def __init__(self, why: str, what: str = "the status") -> None:
+        super().__init__(why)
+        self.what = what
+
+
+class Page(NamedTuple, Generic[T]):
+    """A part of a list, in its order. `cursor` is where the next part begins, "" after the last one.
+
+    `partial` names what did not answer, so that its part of the list is missing.
+    """
+
+    items: Sequence[T]
+    cursor: str = ""
+    partial: Sequence[str] = ()
+
+
+def every(ask: Callable[[str, int], Page[T]], most: int | None = None) -> Iterator[T]:
+    """All items of a list that `ask` gives by cursor and limit, or the first `most`, however many pages that takes."""
+    cursor, left = "", most
+    while left is None or left > 0:
+        page = ask(cursor, PAGE if left is None else min(left, PAGE))
+        yield from page.items
+        cursor = page.cursor
+        if not cursor:
+            return
+        left = None if left is None else left - len(page.items)
+
+
+class Filter(NamedTuple):
+    """What a message must be like; an empty member selects everything.
+
+    `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its
+    recipients for those that only a recipient has. `since` and `before` bound the moment when the message was queued, in seconds since
+    the epoch. What an address or a domain with ``*`` means, `mailer.mail.pattern` says.
+    """
+
+    to: str = ""
+    sender: str = ""
+    domain: str = ""
+    states: frozenset[Word] = frozenset()
+    since: float = 0.0
+    before: float = 0.0
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything can match: no address has a control character, half a surrogate pair, or a thousand letters."""
+        return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain))
+
+    def matches(self, record: Record) -> bool:
+        """Whether this message is meant."""
+        if record.id < first_id(self.since) or (self.before and record.id >= first_id(self.before)):
+            return False
+        if (
+            self.states
+            and record.word not in self.states
+            and self.states.isdisjoint(r.status for r in record.recipients if r.status in LATER)
+        ):
+            return False
+        return self._from(record) and any(map(self._to, record.recipients)) and any(map(self._in_domain, record.recipients))
+
+    def means(self, record: Record, recipient: RecipientRecord) -> bool:
+        """Whether this recipient of the message is meant, whatever the state and time."""
+        return self._from(record) and self._to(recipient) and self._in_domain(recipient)
+
+    def _from(self, record: Record) -> bool:
+        return not self.sender or fits(self.reverse_path, record.sender)
+
+    def _to(self, recipient: RecipientRecord) -> bool:
+        return not self.to or fits(self.to, recipient.address)
+
+    def _in_domain(self, recipient: RecipientRecord) -> bool:
+        return not self.domain or fits(self.domain, recipient.domain)
+
+    @property
+    def reverse_path(self) -> str:
+        """The sender as an envelope has it."""
+        return "" if self.sender == "<>" else self.sender
+
+
+EVERYTHING = Filter()
+
+
+class Undelivered(NamedTuple):
+    """A recipient that did not get a message, and the message."""
+
+    id: str
+    sender: str
+    subject: str
+    message_status: Status
+    recipient: RecipientRecord
+
+    def as_json(self) -> dict[str, object]:
+        """One line of ``mailer bounces --json``."""
+        recipient = self.recipient
+        return {
+            "id": self.id,
+            "from": self.sender,
+            "subject": self.subject or None,
+            "message_status": self.message_status,
+            "address": recipient.address,
+            "status": recipient.status,
+            "code": recipient.code or None,
+            "enhanced_code": recipient.enhanced_code or None,
+            "reply": recipient.reply or None,
+            "host": recipient.host or None,
+            "ours": recipient.ours,
+            "cause": recipient.cause,
+            "besides": recipient.besides or None,
+            "at": rfc3339(recipient.updated_at),
+        }
+
+
+class Waiting(NamedTuple):
+    """A recipient whose mail is still to be delivered: `host` is the last one that was tried, `why` what it said."""
+
+    id: str
+    queued_at: float
+    domain: str
+    host: str
+    why: str
+
+
+class PutOff(NamedTuple):
+    """A recipient in `domain` who waits for a reason that has a name."""
+
+    id: str
+    domain: str
+    cause: Cause
+
+
+class DaemonState(NamedTuple):
+    """Whether a daemon is `running`; `pid` 0 is unknown; `sending` are the IDs of what is delivered this moment."""
+
+    running: bool
+    pid: int
+    sending: frozenset[str]
+
+
+class Summary(NamedTuple):
+    """The whole spool at a glance. `counts` go by the words that people use, so what is scheduled is not deferred.
+
+    `oldest` is when the oldest message of a state was put, `next_attempt_at` when the first that is deferred is due, and `leaves_at`
+    when the first that is scheduled is. `handed_in` are files that other users have left in ``drop/`` and no daemon has taken yet;
+    `whole` is whether the database could be read, which knows what has left the spool.
+    """
+
+    spool: str
+    daemon: DaemonState
+    counts: dict[str, int]
+    oldest: dict[str, float]
+    next_attempt_at: float | None
+    leaves_at: float | None
+    corrupt: int
+    failures: Sequence[Undelivered] = ()
+    handed_in: int = 0
+    whole: bool = True
+
+
+class StatusRecorder(Protocol):
+    """Takes what became of mail. Idempotent by message, recipient and the time of the attempt: told twice, nothing changes.
+
+    What cannot be written now is kept, within a bound, and tried again with whatever comes next and by `maintain`. Methods may be
+    called from any thread. Only one recorder may be at work on a status at a time: the daemon has it.
+    """
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was begun anew, or lost, that the spool may still know: `mailer.status.catchup` makes that good."""
+
+    @incomplete.setter
+    def incomplete(self, value: bool) -> None:
+        """False when that has begun."""
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Write down a batch, all of it or nothing. Raises `StatusError`."""
+
+    async def unsent(self) -> Mapping[str, Status]:
+        """The status of every message that is not recorded as sent, by ID. Raises `StatusError`."""
+
+    async def left(self, ids: Sequence[str]) -> None:
+        """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
+
+    async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
+        """Each recipient who waits for a reason that has a name, by message; a page may be longer by a message's recipients.
+
+        What cannot be read is left out.
+        """
+
+    async def forget(self, before: float) -> int:
+        """Delete all that is known of messages that were done with before then (seconds since the epoch); returns how many.
+
+        The one rule of retention. What is pending stays, and so does whatever was heard of since.
+        """
+
+    async def maintain(self) -> None:
+        """What is to be done every second or so, and by no writer: what could not be written before is. Raises nothing."""
+
+    async def close(self) -> None:
+        """Write what is left, and let go. What cannot be written now is lost, and told."""
+
+    # For the threads in which mail of other users is taken in
+
+    def adopted(self, id: str, who: Principal) -> None:
+        """Message `id` came from `who`, who may ask for it from now on. Raises `StatusError`."""
+
+    def submitter(self, id: str) -> tuple[bool, Principal | None]:
+        """Whether anything is known of message `id`, and who handed it over, if somebody else than we did. Raises `StatusError`."""
+
+    def knows(self, id: str) -> bool:
+        """Whether anything is known of message `id`; not, if that cannot be asked."""
 
 
 class QueueActs(Protocol):
@@ -52,7 +283,10 @@ class QueueActs(Protocol):
 
 
 class MailView(Protocol):
-    """Spool and database at one moment, or one user's part of them; a context manager. Every method raises `Problem`."""
+    """Spool and status together, as they are this moment, or one user's part of them; a context manager. Every method raises `Problem`.
+
+    A list that concerns more than the user's own mail is refused as no-permission where only that is seen.
+    """
 
     @property
     def notes(self) -> Sequence[str]:
@@ -79,22 +313,22 @@ class MailView(Protocol):
         """The messages that `name` means: an ID, else a Message-ID or a request id; oldest first."""
 
     def story(self, record: Record, most: int = -1) -> Story:
-        """The whole story of the message of `record`, with all of its attempts or the last ones, so many at `most`."""
+        """The message of `record` with its attempts, all or the last `most`, its dialogs, and the reports about it."""
 
-    def messages(self, wanted: Filter) -> Iterator[Record]:
+    def messages(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
         """The messages that are meant, newest first."""
 
-    def queue(self, wanted: Filter) -> Iterator[Record]:
+    def queue(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
         """The messages of the spool that are meant, oldest first."""
 
-    def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
+    def undelivered(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Undelivered]:
         """The recipients that did not get their message, newest first."""
 
-    def waiting(self) -> Iterator[Waiting]:
-        """Each recipient who waits for his mail, in no order. Raises `Problem` (no-permission) where only the user's own mail is seen."""
+    def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
+        """Each recipient who waits for his mail, by message; not those whose mail is held. A page ends with a message."""
 
-    def standings(self) -> Sequence[Standing]:
-        """What the daemon says of its destinations; nothing where only the user's own mail is seen."""
+    def destinations(self, cursor: str = "", limit: int = PAGE) -> Page[Standing]:
+        """What the daemon says of its destinations, by key; nothing where only the user's own mail is seen."""
 
-    def summary(self) -> Summary:
-        """The spool at a glance."""
+    def summary(self, failures: int = 5) -> Summary:
+        """All of it at a glance, with the last `failures`."""

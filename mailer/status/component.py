@@ -1,4 +1,4 @@
-"""The status database as parts of the daemon: it is written from the start to the end, made good where it has missed something, and
+"""The status of mail as parts of the daemon: it is written from the start to the end, made good where it has missed something, and
 what is past its time goes, from it and from the spool.
 """
 
@@ -8,24 +8,27 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.spool.files import calendar
 from mailer.spool.files.sweep import sweep
 
-from .sqlite.catchup import catch_up, known_now, missed, settle_left
+from .api import StatusError
+from .catchup import catch_up, missed, settle_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
+    from mailer.mail.history import Status
     from mailer.spool.files.store import SpoolDirectory
 
-    from .sqlite.writer import StatusWriter
+    from .api import StatusRecorder
 
-CHECKPOINT_EVERY = 1.0  # seconds
+MAINTAIN_EVERY = 1.0  # seconds
 MAKING_GOOD = 0.005  # seconds at a time
 SWEEP_EVERY = 3600.0  # seconds
 
@@ -41,51 +44,61 @@ class EventRecorder(Protocol):
 
 
 class StatusComponent(Component):
-    """The part of the daemon that has the database of `spool` written by `writer`, which `recorder` gives what is told.
+    """The part of the daemon that has the `status` of `spool` written, with what `recorder` is told.
 
-    What the database has missed is found in the spool: with `once` at the start, else little by little, beside the mail; then the recorder
+    What the status has missed is found in the spool: with `once` at the start, else little by little, beside the mail; then the recorder
     hears of it, unless the message is `active`, for what is tried now will be told anyway.
     """
 
     def __init__(
         self,
-        writer: StatusWriter,
+        status: StatusRecorder,
         recorder: EventRecorder,
         spool: SpoolDirectory,
         active: Callable[[str], bool],
+        tell: Callable[[Event], None],
+        clock: Clock,
         chores: Chores,
         *,
         once: bool = False,
     ) -> None:
-        self._writer = writer
+        self._status = status
         self._recorder = recorder
         self._spool = spool
         self._active = active
+        self._tell = tell
+        self._clock = clock
         self._chores = chores
         self._once = once
 
     async def start(self) -> None:
         """Write down what has left the spool, which has to come before anything is delivered."""
-        self._chores.every(CHECKPOINT_EVERY, self._writer.checkpoint, threaded=True)
+        self._chores.every(MAINTAIN_EVERY, self._status.maintain)
         if self._once:
-            await asyncio.to_thread(catch_up, self._writer, self._spool)
+            await catch_up(self._status, self._spool, self._lost)
             return
-        known = await asyncio.to_thread(settle_left, self._writer, self._spool)
+        known = await settle_left(self._status, self._spool, self._lost)
         self._chores.beside(lambda: self._tell_missed(known))
-        self._chores.every(CHECKPOINT_EVERY, self._make_good)
+        self._chores.every(MAINTAIN_EVERY, self._make_good)
 
     async def stop(self, _grace: float) -> None:
         """Write what is left, within the grace of whatever writes. No event may come after."""
         await self._recorder.close()
-        self._writer.close()
+        await self._status.close()
 
     async def _make_good(self) -> None:
-        """Where the database was begun anew, or has lost something, write it from the spool."""
-        if self._writer.incomplete:
-            self._writer.incomplete = False
-            await self._tell_missed(await asyncio.to_thread(known_now, self._writer))
+        """Where the status was begun anew, or has lost something, write it from the spool."""
+        if self._status.incomplete:
+            self._status.incomplete = False
+            try:
+                await self._tell_missed(await self._status.unsent())
+            except StatusError as error:
+                self._lost(f"{error.what} cannot be brought up to date: {error}")
 
-    async def _tell_missed(self, known: dict[str, str] | None) -> None:
+    def _lost(self, text: str) -> None:
+        self._tell(Alarm(self._clock.now(), "status", text))
+
+    async def _tell_missed(self, known: Mapping[str, Status] | None) -> None:
         """In a part of the time: the mail goes first."""
         time = asyncio.get_running_loop().time
         begin = time()
@@ -101,7 +114,7 @@ class Sweep(Component):
     """The sweep: what is past its time is deleted from time to time, in a thread; where no daemon ever runs (`once`), after each pass."""
 
     def __init__(
-        self, spool: SpoolDirectory, status: StatusWriter, config: Config, clock: Clock, chores: Chores, *, once: bool = False
+        self, spool: SpoolDirectory, status: StatusRecorder, config: Config, clock: Clock, chores: Chores, *, once: bool = False
     ) -> None:
         self._spool = spool
         self._status = status
@@ -113,7 +126,7 @@ class Sweep(Component):
     async def start(self) -> None:
         """Begin, an hour from now."""
         if not self._once:
-            self._chores.every(SWEEP_EVERY, self._sweep, threaded=True)
+            self._chores.every(SWEEP_EVERY, self._sweep)
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
@@ -124,16 +137,16 @@ class Sweep(Component):
     async def end_pass(self) -> None:
         """Clear out after a pass. A disk that fails is told."""
         try:
-            await asyncio.to_thread(self._sweep)
+            await self._sweep()
         except OSError as error:
             self._chores.trouble(error)
 
-    def _sweep(self) -> None:
-        clear_out(self._spool, self._status, self._config, self._clock.now())
+    async def _sweep(self) -> None:
+        await clear_out(self._spool, self._status, self._config, self._clock.now())
 
 
-def clear_out(spool: SpoolDirectory, status: StatusWriter, config: Config, now: float) -> None:
-    """Delete what is past its time, in the spool and in the status database; nothing by a clock that may be wrong. Raises `OSError`."""
+async def clear_out(spool: SpoolDirectory, status: StatusRecorder, config: Config, now: float) -> None:
+    """Delete what is past its time, in the spool and in its status; nothing by a clock that may be wrong. Raises `OSError`."""
     if calendar.believed(spool.root, now):
-        sweep(spool, now, config.bounce.retention, config.submission.request_id_ttl)
-        status.forget(now - config.status.retention)
+        await asyncio.to_thread(sweep, spool, now, config.bounce.retention, config.submission.request_id_ttl)
+        await status.forget(now - config.status.retention)

@@ -1,49 +1,32 @@
 """What became of one message, and of each of its recipients, as one value: what is printed, and its JSON.
 
-Made from a message of the spool (`of_entry`) or from rows of the database (`of_rows`). Times are seconds since
+Made from a message of the spool (`of_entry`), or read back by an implementation of `mailer.status.api`. Times are seconds since
 the epoch; an absent time is None, an absent text "".
-
-A row is not trusted, for anybody may have written into the file: what no version of the program ever wrote makes
-`of_rows` raise `BadRow`, and the reader leaves that message out and says so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from mailer.mail import document
+from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
-from mailer.mail.envelope import PRIORITIES
-from mailer.mail.envelope_reader import RECIPIENT_TYPES
-from mailer.mail.outcome import CAUSES, reply_line, told
-from mailer.spool.files.layout import is_id
-
-from .sqlite.rows import last_of, outcome_of, recipient_status, sent_at, status_of
-from .sqlite.schema import LATER, SCHEDULED, STATUSES
+from mailer.mail.history import DONE, RECIPIENT_STATUS, SCHEDULED
+from mailer.mail.outcome import foretold, reply_line, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mailer.mail.outcome import Cause
+    from mailer.mail.envelope import Priority, RecipientType
+    from mailer.mail.history import RecipientStatus, Status, Word
+    from mailer.mail.outcome import Cause, Outcome
     from mailer.spool.api import Entry
 
-Word = TypeVar("Word", bound=str)
 
-END = 253402300800 * 10**6  # the first microsecond of the year 10000
-
-
-class BadRow(ValueError):
-    """A row that this program did not write."""
-
-
-@dataclass(slots=True)
-class RecipientRecord:
+class RecipientRecord(NamedTuple):
     """The record of one recipient. `code` 0 is none: nothing was tried, or nobody was reached."""
 
     address: str
-    type: str
-    status: str
+    type: RecipientType
+    status: RecipientStatus
     code: int
     enhanced_code: str
     reply: str
@@ -51,6 +34,16 @@ class RecipientRecord:
     updated_at: float
     cause: Cause | None = None
     besides: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the recipient is done with, as far as delivery goes."""
+        return self.status in DONE
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @ of the address, in lower case."""
+        return domain_of(self.address)
 
     @property
     def why(self) -> str:
@@ -79,18 +72,17 @@ class RecipientRecord:
         )
 
 
-@dataclass(slots=True)
-class Record:
+class Record(NamedTuple):
     """The record of what became of one message. `error` is the last reply that was no success."""
 
     id: str
     message_id: str
     request_id: str
-    status: str
+    status: Status
     sender: str
     subject: str
     size: int
-    priority: str
+    priority: Priority
     queued_at: float
     last_attempt_at: float | None
     next_attempt_at: float | None
@@ -100,13 +92,18 @@ class Record:
     recipients: list[RecipientRecord]
 
     @property
+    def done(self) -> bool:
+        """Whether the message is done with."""
+        return self.status in DONE
+
+    @property
     def scheduled(self) -> bool:
         """Whether the message waits for the moment that its sender chose: nothing was tried, and nothing is wrong."""
         return self.status == "deferred" and not self.attempts and not self.error and self.next_attempt_at is not None
 
     @property
-    def word(self) -> str:
-        """The word that people have for its state, in lists and to choose by: its status, or ``scheduled``."""
+    def word(self) -> Word:
+        """The word that people have for the state of the message, in lists and to choose by: its status, or ``scheduled``."""
         return SCHEDULED if self.scheduled else self.status
 
     def as_json(self) -> dict[str, object]:
@@ -133,10 +130,10 @@ def _when(at: float | None) -> str | None:
     return None if at is None else rfc3339(at)
 
 
-def of_entry(entry: Entry, *, sending: bool = False) -> Record:
-    """The record of a message of the spool; `sending` is whether the daemon is at it this moment."""
+def of_entry(entry: Entry, said: Status | Literal[""] = "", due: float = 0.0) -> Record:
+    """The record of a message of the spool; `said` is what the last news of it called it, and `due` when it is tried next."""
     envelope, history = entry.envelope, entry.history
-    status = status_of(entry, "sending" if sending else "")
+    status = status_of(entry, said)
     attempt, error = last_of(entry)
     return Record(
         entry.id,
@@ -149,7 +146,7 @@ def of_entry(entry: Entry, *, sending: bool = False) -> Record:
         envelope.priority,
         entry.arrived,
         attempt.at if attempt else None,
-        (entry.due or history.due or None) if status == "deferred" else None,
+        (due or entry.due or history.due or None) if status == "deferred" else None,
         sent_at(entry) if status == "sent" else None,
         history.attempts,
         error.told if error else "",
@@ -166,79 +163,47 @@ def _recipient(entry: Entry, to: int) -> RecipientRecord:
     return RecipientRecord(recipient.address, recipient.type, status, last.code, last.enhanced, last.text, host, last.at, cause, besides)
 
 
-def of_rows(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> Record:
-    """The record of a message of the database: a row of `emails` and its recipients. Raises `BadRow`."""
-    id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error = email
-    return Record(
-        id_of(id),
-        _text(message_id),
-        _text(request_id),
-        one_of(status, STATUSES),
-        _text(sender),
-        _text(subject),
-        _count(size),
-        one_of(priority, PRIORITIES),
-        moment(queued),
-        _moment_or_none(last),
-        _moment_or_none(due),
-        _moment_or_none(sent),
-        _count(tries),
-        _text(error),
-        [recipient_of_row(row) for row in recipients],
-    )  # fmt: skip
+def status_of(entry: Entry, said: Status | Literal[""] = "") -> Status:
+    """The message's status; `said` is what the last news called it. Complete records win over an event that came before them."""
+    if said and said != "sending":
+        return said
+    if entry.history.done:
+        return entry.history.status()
+    return said or "queued" if entry.state == "queued" else cast("Status", entry.state)
 
 
-def recipient_of_row(row: Sequence[object]) -> RecipientRecord:
-    """One recipient, from the columns that the reader's statements select. Raises `BadRow`."""
-    address, type, status, code, enhanced, reply, host, at, cause, besides = row
-    return RecipientRecord(
-        _text(address),
-        one_of(type, RECIPIENT_TYPES),
-        one_of(status, (*STATUSES, *LATER)),
-        _count(code or 0),
-        _text(enhanced),
-        _text(reply),
-        _text(host),
-        moment(at),
-        CAUSES.get(_text(cause)),
-        _text(besides),
-    )
+def last_of(entry: Entry) -> tuple[Outcome | None, Outcome | None]:
+    """The last real attempt, and the last outcome that was no success and still stands: of somebody who waits, where somebody does."""
+    attempt = waits = error = None
+    last = entry.history.last
+    for outcome in reversed(entry.history.outcomes):
+        if attempt is None and outcome.counts:
+            attempt = outcome
+        if waits is None and outcome.verdict != "delivered" and last.get(outcome.to) is outcome:
+            error = error or outcome
+            waits = None if outcome.final else outcome
+        if attempt is not None and waits is not None:
+            break
+    return attempt, waits or error
 
 
-def id_of(value: object) -> str:
-    """`value`, if it is the ID of a message. Raises `BadRow`."""
-    if not isinstance(value, str) or not is_id(value):
-        raise BadRow("the ID is none")
-    return value
+def sent_at(entry: Entry) -> float:
+    """When the last recipient had the message, in seconds since the epoch."""
+    return max([last.at for last in list(entry.history.last.values())], default=entry.arrived)
 
 
-def one_of(value: object, words: Sequence[Word]) -> Word:
-    """`value`, if it is one of `words`. Raises `BadRow`."""
-    if not isinstance(value, str) or value not in words:
-        raise BadRow(f"{str(value)[:40]!r} is none of {', '.join(words)}")
-    return words[words.index(value)]
+def outcome_of(entry: Entry, to: int) -> Outcome | None:
+    """The last outcome of recipient number `to`: as the records say, else as submission said."""
+    last = entry.history.last.get(to)
+    if last is None and (known := entry.envelope.recipients[to].outcome) is not None:
+        return foretold(to, entry.arrived, known)
+    return last
 
 
-def moment(value: object) -> float:
-    """Microseconds since the epoch, as seconds. Raises `BadRow`."""
-    if type(value) is not int or not 0 <= value < END:
-        raise BadRow("a time lies outside the years 1970 to 9999")
-    return value / 1e6
-
-
-def _moment_or_none(value: object) -> float | None:
-    return None if value is None else moment(value)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise BadRow("what should be text is none")
-    return value
-
-
-def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise BadRow("a number is negative, or none")
-    return value
+def recipient_status(last: Outcome | None, held: bool) -> Status:
+    """The status of a recipient by its last outcome; `held` is whether its message is."""
+    if last is not None and last.verdict != "defer":
+        return RECIPIENT_STATUS[last.verdict]
+    if held:
+        return "held"
+    return "queued" if last is None else "deferred"

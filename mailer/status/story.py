@@ -1,27 +1,139 @@
-"""The whole story of one message: what its file says, what the database has kept, and which reports were made about it.
+"""The whole story of one message: each attempt at a recipient, what was said in it, and which reports were made about the message.
 
-The database may be missing, and the message may have left the spool: then there is less to tell, and `missing` says what. Nothing
-here judges; why a message waits is `mailer.operate.blockers`'s to say.
+The spool keeps what was decided, the status database also how it went: how long each step took, and the dialog of the last attempts
+that failed. Either may be missing: then there is less to tell, and `missing` says what. Nothing here judges; why a message waits is
+`mailer.operate.explain`'s to say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .attempts import of_outcome
+from mailer.mail.dates import rfc3339
+from mailer.mail.outcome import reply_line, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mailer.mail.outcome import Cause, Outcome, Phase, Scope, Verdict
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
-    from .attempts import Attempted, DialogLine
     from .record import Record
-    from .sqlite.reader import Reader
+    from .view import StatusReader
+
+Speaker = Literal["us", "host", "note"]
 
 
-@dataclass(slots=True)
-class Story:
+class DialogLine(NamedTuple):
+    """One line of a dialog: `ms` since its beginning (None with what we said), who said it, and what."""
+
+    ms: float | None
+    who: Speaker
+    text: str
+
+
+class Attempted(NamedTuple):
+    """What came of trying recipient number `position`. `steps` are milliseconds by phase.
+
+    `reused`: the connection served other messages before, and its own steps were spent on the first of them. `counts`: the attempt
+    counts as one of the message's tries, which only the spool says.
+    """
+
+    position: int
+    at: float
+    recipient: str
+    verdict: Verdict
+    scope: Scope
+    host: str
+    ip: str
+    port: int
+    tls_wanted: str
+    tls: str
+    phase: Phase
+    code: int
+    enhanced_code: str
+    text: str
+    seconds: float
+    queue_id: str
+    steps: Mapping[str, float] = {}
+    reused: bool = False
+    counts: bool = True
+    cause: Cause | None = None
+    besides: str = ""
+
+    @property
+    def key(self) -> int:
+        """What the dialog of this attempt is found by: its time in whole microseconds."""
+        return round(self.at * 1e6)
+
+    @property
+    def reply(self) -> str:
+        """The reply as one line."""
+        return reply_line(self.code, self.enhanced_code, self.text)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the reply is in our words."""
+        return self.cause is not None and self.cause.ours
+
+    @property
+    def told(self) -> str:
+        """The reply for a person, who has to see whose words it is."""
+        return told(self.reply, self.cause)
+
+    @property
+    def untried(self) -> bool:
+        """Whether no host was called: then the words are ours and say it all, and what their code means in general is something else."""
+        return not self.host and not self.counts and self.phase == "connect"
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer explain --json`` has it."""
+        return {
+            "at": rfc3339(self.at),
+            "verdict": self.verdict,
+            "scope": self.scope,
+            "host": self.host or None,
+            "ip": self.ip or None,
+            "port": self.port or None,
+            "tls": {"wanted": self.tls_wanted or None, "achieved": self.tls or None},
+            "phase": self.phase or None,
+            "code": self.code or None,
+            "enhanced_code": self.enhanced_code or None,
+            "reply": self.text or None,
+            "ours": self.ours,
+            "cause": self.cause,
+            "besides": self.besides or None,
+            "seconds": round(self.seconds, 4),
+            "remote_queue_id": self.queue_id or None,
+            "steps_ms": dict(self.steps) or None,
+            "connection_reused": self.reused if self.steps else None,
+        }
+
+
+def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
+    """What the spool says of an attempt at the address `recipient`: neither its steps nor its dialog."""
+    hop = outcome.hop
+    return Attempted(
+        outcome.to,
+        outcome.at,
+        recipient,
+        outcome.verdict,
+        outcome.scope,
+        *hop,
+        outcome.phase,
+        outcome.code,
+        outcome.enhanced,
+        outcome.text,
+        outcome.seconds,
+        outcome.queue_id,
+        counts=outcome.counts,
+        cause=outcome.cause,
+        besides=outcome.besides,
+    )
+
+
+class Story(NamedTuple):
     """The story of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
 
     `attempts` are in the order of time, `dialogs` by `Attempted.key`. `missing` says for a person what is not known.
@@ -30,10 +142,10 @@ class Story:
     record: Record
     entry: Entry | None
     who: Principal | None
-    attempts: list[Attempted]
-    dialogs: dict[int, list[DialogLine]]
-    reports: list[Record]
-    missing: list[str] = field(default_factory=list)
+    attempts: Sequence[Attempted]
+    dialogs: Mapping[int, Sequence[DialogLine]]
+    reports: Sequence[Record]
+    missing: list[str]
 
     @property
     def told(self) -> dict[str, object]:
@@ -48,30 +160,23 @@ class Story:
         return next((each for each in reversed(self.attempts) if each.position == position), None)
 
 
-def tell(record: Record, entry: Entry | None, reader: Reader, reports: list[Record], most: int = -1) -> Story:
-    """The story of the message of `record`: what its file (`entry`) and the database know, and the `reports` about it.
+def tell(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequence[Record], most: int = -1) -> Story:
+    """The story of the message of `record`: what its file (`entry`) and what was `kept` of it know, and the `reports` about it.
 
     Of its attempts all, or the last ones, so many at `most`.
     """
-    known = reader.attempts(record.id, most)
-    who = entry.envelope.principal if entry else reader.submitter(record.id)
-    story = Story(
-        record,
-        entry,
-        who,
-        _attempts(entry, known)[-most if most >= 0 else None :],
-        reader.dialogs(record.id),
-        reports,
-    )
-    story.missing = list(_missing(reader, story, known))
-    if len(story.attempts) == most:
-        story.missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
-    return story
+    known = kept.attempts(record.id, most)
+    attempts = _attempts(entry, known)[-most if most >= 0 else None :]
+    who = entry.envelope.principal if entry else kept.submitter(record.id)
+    missing = list(_missing(kept, entry, len(attempts) > len(known)))
+    if len(attempts) == most:
+        missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
+    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing)
 
 
-def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
-    """Those of the database, and those that only the spool has, in the order in which they were made: by the spool's records where it has
-    them, for the clock may have been set back meanwhile, else by time. Whether one counts, only the spool says.
+def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:
+    """Those that were kept, and those that only the spool has, in the order in which they were made: by the spool's records where it has
+    them, for the clock may have been set back meanwhile, else by time.
     """
     found = {(each.position, each.key): each for each in known}
     ranks: dict[int, int] = {}
@@ -79,18 +184,17 @@ def _attempts(entry: Entry | None, known: list[Attempted]) -> list[Attempted]:
         if outcome.moved:
             continue
         mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
-        found.setdefault((mine.position, mine.key), mine).counts = outcome.counts
+        at = mine.position, mine.key
+        found[at] = found.get(at, mine)._replace(counts=mine.counts)
         ranks.setdefault(mine.key, len(ranks))
     return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
 
 
-def _missing(reader: Reader, story: Story, known: list[Attempted]) -> list[str]:
-    missing = []
-    if not reader.there:
-        why = f" ({reader.trouble})" if reader.trouble else ""
-        missing.append(f"there is no status database that can be read{why}: how long each step took, and what was said, is not known")
-    elif len(known) < len(story.attempts):
-        missing.append("of some attempts the status database knows nothing: how long each step took, and what was said, is not known")
-    if story.entry is None:
-        missing.append("the message has left the spool, and with it how it was submitted")
-    return missing
+def _missing(kept: StatusReader, entry: Entry | None, fewer: bool) -> Iterator[str]:
+    if not kept.there:
+        why = f" ({kept.trouble})" if kept.trouble else ""
+        yield f"there is no status database that can be read{why}: how long each step took, and what was said, is not known"
+    elif fewer:
+        yield "of some attempts the status database knows nothing: how long each step took, and what was said, is not known"
+    if entry is None:
+        yield "the message has left the spool, and with it how it was submitted"

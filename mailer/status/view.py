@@ -1,93 +1,142 @@
-"""What people are shown: the union of the spool and the database.
+"""What people are shown: the union of the spool and of what a recorder has kept.
 
-The spool is the truth about what is pending, the database about what is over. So a message that is in the spool is
-shown as its file says, even if the database has heard of it; one that no daemon has seen shows as ``queued``.
+The spool is the truth about what is pending, the record about what is over. So a message that is in the spool is
+shown as its file says, even if the record has heard of it; one that no daemon has seen shows as ``queued``.
 Three cases need care, and each has its rule:
 
-- The database says that it is over and the file is still there: it is looked at once more. If it is gone,
+- The record says that it is over and the file is still there: it is looked at once more. If it is gone,
   the message was settled between the two looks; if not, the spool is right.
-- The database says that it is pending and no file is there: it has just left the spool, or the power failed. It
+- The record says that it is pending and no file is there: it has just left the spool, or the power failed. It
   shows as ``sending`` until the daemon has written its end down.
-- It is in ``failed/`` and the database knows its end: the database is right, for it hears of later reports too.
+- It is in ``failed/`` and the record knows its end: the record is right, for it hears of later reports too.
 
 Nothing reads more files than it must: the summary counts names, and a list reads what it shows, and beyond that only
-messages that the database does not know.
+messages that the record does not know.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field, replace
+from bisect import bisect
 from functools import cached_property
 from heapq import merge
-from itertools import islice
-from typing import TYPE_CHECKING, Self
+from itertools import takewhile
+from typing import TYPE_CHECKING, Protocol, Self
 
-from mailer.mail.address import domain_of
+from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
+from mailer.spool.files import daemons
 from mailer.spool.files.layout import STATES, is_id, put_at
 from mailer.spool.files.store import SpoolDirectory
 
-from . import daemon
-from .filter import EVERYTHING, Filter
+from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
-from .sqlite.reader import Reader, Undelivered, Waiting
-from .sqlite.schema import FINAL, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
-from .sqlite.writer import NAME
 from .story import Story, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
+    from mailer.mail.history import Status
+    from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
+    from mailer.spool.files.store import SpoolDirectory
 
-    from .destinations import Standing
+    from .standing import Standing
+    from .story import Attempted, DialogLine
 
 SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
 ON_THEIR_WAY = ("queued", "deferred")
 
+Place = tuple[int, str, int]
+"""Where a recipient stands in the list of those who got nothing: microseconds since the epoch, ID, number in the envelope, negative."""
 
-@dataclass(slots=True)
-class Summary:
-    """The whole spool at a glance. `counts` go by the words that people use, so what is scheduled is not deferred.
 
-    `oldest` is when the oldest message of a state was put, `next_attempt_at` when the first that is deferred is due, and `leaves_at`
-    when the first that is scheduled is. `handed_in` are files that other users have left in ``drop/`` and no daemon has taken yet;
-    `whole` is whether the database could be read, which knows what has left the spool.
+class StatusReader(Protocol):
+    """What a recorder has kept, for `View`; never raises. What cannot be read is not there, and `trouble` says why in one line.
+
+    Lists are read as far as somebody goes on, and no further.
     """
 
-    spool: str
-    daemon: daemon.DaemonState
-    counts: dict[str, int]
-    oldest: dict[str, float]
-    next_attempt_at: float | None
-    leaves_at: float | None
-    corrupt: int
-    failures: list[Undelivered] = field(default_factory=list)
-    handed_in: int = 0
-    whole: bool = True
+    trouble: str
+    damaged: int
+    """How many things were left out because this program did not write them."""
+
+    @property
+    def there(self) -> bool:
+        """Whether there is anything to read."""
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+
+    def record(self, id: str) -> Record | None:
+        """What became of message `id`."""
+
+    def attempts(self, id: str, most: int = -1) -> list[Attempted]:
+        """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
+
+    def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
+        """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
+
+    def standings(self, after: str = "") -> Iterator[Standing]:
+        """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
+
+    def waiting(self, after: str = "") -> Iterator[Waiting]:
+        """Each recipient that waits for its mail, by message, of those behind the ID `after`."""
+
+    def beginning(self, start: str) -> list[str]:
+        """The IDs that begin with `start`, oldest first."""
+
+    def named(self, name: str) -> list[str]:
+        """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
+
+    def named_of(self, who: Principal, name: str) -> list[str]:
+        """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
+
+    def submitter(self, id: str) -> Principal | None:
+        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
+
+    def submitted(self, who: Principal, before: str = "") -> Iterator[str]:
+        """The messages that `who` handed over, newest first, those before the ID `before`."""
+
+    def counts(self) -> Mapping[Status, int]:
+        """How many messages have each status."""
+
+    def unsent(self) -> Mapping[str, Status]:
+        """The status of every message that is not recorded as sent, by ID."""
+
+    def scheduled(self) -> Iterator[str]:
+        """The messages that are to leave later and were not tried yet, in no order; `Record.scheduled` says the same of one."""
+
+    def reported(self) -> Iterator[str]:
+        """The messages of which a recipient bounced or complained later, in no order; some twice."""
+
+    def ids(self, wanted: Filter, before: str = "") -> Iterator[str]:
+        """The messages that may be meant, newest first, those before the ID `before`; what is pending in here whatever its state."""
+
+    def undelivered(self, wanted: Filter, before: Place | None = None) -> Iterator[tuple[Place, Undelivered]]:
+        """The recipients that did not get their message, newest first, with their places. `since` is when that was known."""
 
 
 class View:
-    """Spool and database of `spool` at one moment. Make a new one to look again; it is a context manager.
+    """`spool` and what is kept of it at one moment. Make a new one to look again; it is a context manager, and closes the `reader`."""
 
-    `notes` says, in lines for a person, what could not be read and is missing.
-    """
-
-    def __init__(self, spool: SpoolDirectory) -> None:
-        for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
-            if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
-                raise Problem(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", "no-permission")
+    def __init__(self, spool: SpoolDirectory, reader: StatusReader) -> None:
         self.spool = spool
-        self.reader = Reader(f"{spool.root}/{NAME}")
+        self.reader = reader
         self._unreadable = 0
         self._later: set[str] = set()
+        self._known_unlike: dict[Filter, AbstractSet[str]] = {}
+        self._known_lost: dict[Filter, list[tuple[Place, Undelivered]]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
         self.reader.close()
 
     @property
@@ -106,9 +155,9 @@ class View:
         return notes
 
     @cached_property
-    def daemon(self) -> daemon.DaemonState:
+    def daemon(self) -> DaemonState:
         """Whether a daemon runs, and what it has in hand."""
-        return daemon.look(self.spool.root)
+        return DaemonState(*daemons.look(self.spool.root))
 
     @cached_property
     def places(self) -> dict[str, str]:
@@ -123,46 +172,40 @@ class View:
         return frozenset(self.reader.reported())
 
     @cached_property
-    def _unsent(self) -> dict[str, str]:
+    def _unsent(self) -> Mapping[str, Status]:
         return self.reader.unsent()
 
     # One message
 
     def message(self, id: str) -> Record | None:
         """What became of message `id`. Raises `Problem` (bad-message) if its file is damaged and nothing else is known."""
-        row = self.reader.record(id)
+        kept = self.reader.record(id)
         try:
             entry = self.spool.read(id)
         except NoSuchMessage:
-            return self._left(row)
+            return _left(kept)
         except LaterMessage as error:
             self._later.add(id)
-            if row is None:
+            if kept is None:
                 raise Problem(f"message {id} cannot be read: {error}", "bad-message") from None
-            return row
+            return kept
         except CorruptMessage as error:
-            if row is None:
+            if kept is None:
                 raise Problem(f"the file of message {id} in the spool is damaged: {error}", "bad-message") from None
-            return row
+            return kept
         except OSError as error:
             raise from_os(f"cannot read message {id}", error.filename or self.spool.root, error) from None
-        if row is not None and row.status in FINAL and (entry.state == "failed" or self.spool.find(id) is None):
-            return row
-        return self._pending(entry, row)
+        if kept is not None and kept.status in DONE and (entry.state == "failed" or self.spool.find(id) is None):
+            return kept
+        return self._pending(entry, kept)
 
-    def _pending(self, entry: Entry, row: Record | None) -> Record:
-        """A message of the spool, and what the database has heard of its recipients since."""
-        record = of_entry(entry, sending=entry.id in self.daemon.sending)
-        for mine, known in zip(record.recipients, row.recipients if row else (), strict=False):
+    def _pending(self, entry: Entry, kept: Record | None) -> Record:
+        """A message of the spool, and what was heard of its recipients since."""
+        record = of_entry(entry, "sending" if entry.id in self.daemon.sending else "")
+        for at, known in enumerate(kept.recipients[: len(record.recipients)] if kept else ()):
             if known.status in LATER:
-                mine.status = known.status
+                record.recipients[at] = record.recipients[at]._replace(status=known.status)
         return record
-
-    def _left(self, row: Record | None) -> Record | None:
-        """A message that is not in the spool (any more)."""
-        if row is not None and row.status in PENDING:
-            row.status, row.next_attempt_at = "sending", None
-        return row
 
     def find(self, name: str) -> list[Record]:
         """The messages that `name` means: an ID, else a Message-ID or a request id; oldest first."""
@@ -173,18 +216,18 @@ class View:
         ids = set(self.reader.named(name))
         records = [record for id in sorted(ids) if (record := self.readable(id))]
         names = {name, f"<{name}>"}
-        strangers = (self.readable(id) for id in self._strangers() if id not in ids)
+        strangers = (self.readable(id) for id in self._strangers if id not in ids)
         records += [record for record in strangers if record and (record.message_id in names or record.request_id == name)]
         return sorted(records, key=lambda record: record.id)
 
     def readable(self, id: str) -> Record | None:
-        """A message for a list: what is damaged is counted, and what surely waits is not looked up in the database."""
+        """A message for a list: what is damaged is counted, and what surely waits is not looked up among what is kept."""
         place = self.places.get(id)
         try:
             if place is not None and place != "failed" and id not in self._reported:
                 return self._pending(self.spool.read(id, place), None)
         except (NoSuchMessage, CorruptMessage, OSError):
-            pass  # it was moved this moment, or the database knows more
+            pass  # it was moved this moment, or more is kept
         try:
             return self.message(id)
         except Problem:
@@ -192,7 +235,7 @@ class View:
             return None
 
     def story(self, record: Record, most: int = -1) -> Story:
-        """The whole story of the message of `record`, with all of its attempts or the last ones, so many at `most`."""
+        """The message of `record` with its attempts, all or the last `most`, its dialogs, and the reports about it."""
         try:
             entry = self.spool.read(record.id)
         except (NoSuchMessage, CorruptMessage, OSError):
@@ -210,33 +253,48 @@ class View:
 
     # Many
 
-    def messages(self, wanted: Filter = EVERYTHING) -> Iterator[Record]:
+    def messages(self, wanted: Filter = EVERYTHING, cursor: str = "", limit: int = PAGE) -> Page[Record]:
         """The messages that are meant, newest first."""
-        if not wanted.possible:
-            return
-        last = ""
-        for id in merge(self.reader.ids(wanted), self._strangers(), reverse=True):
-            if id != last and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
-                yield record
-            last = id
+        strangers = (id for id in self._strangers if not cursor or id < cursor)
+        ids = merge(self.reader.ids(wanted, cursor), strangers, reverse=True) if wanted.possible else ()
+        return self._read(ids, wanted, limit)
 
-    def queue(self, wanted: Filter) -> Iterator[Record]:
+    def queue(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
         """The messages of the spool that are meant, oldest first."""
         if not wanted.possible:
-            return
-        unlike: set[str] = set()  # the database knows who they are to and from, and they are not what is wanted
-        if wanted.to or wanted.sender or wanted.domain:
-            unlike = self._unsent.keys() - set(self.reader.ids(replace(wanted, states=frozenset())))
-        for id in sorted(self.places):
-            if id not in unlike and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
-                yield record
+            return Page(())
+        behind, unlike = self._by_age[bisect(self._by_age, cursor) :], self._unlike(wanted)
+        return self._read((id for id in behind if id not in unlike), wanted, limit)
 
-    def _strangers(self) -> Iterator[str]:
-        """Messages of the spool about whose state the database is wrong or silent, newest first."""
-        for id in sorted(self.places, reverse=True):
-            known = self._unsent.get(id)
-            if known is None or (known in FINAL) != (self.places[id] == "failed"):
-                yield id
+    def _unlike(self, wanted: Filter) -> AbstractSet[str]:
+        """The messages of which it is kept that they are not to or from whom is `wanted`."""
+        if wanted not in self._known_unlike:
+            some = wanted.to or wanted.sender or wanted.domain
+            alike = set(self.reader.ids(wanted._replace(states=frozenset()))) if some else self._unsent.keys()
+            self._known_unlike[wanted] = self._unsent.keys() - alike
+        return self._known_unlike[wanted]
+
+    def _read(self, ids: Iterable[str], wanted: Filter, limit: int) -> Page[Record]:
+        """A page of those that are `wanted`; an ID may come twice."""
+        found: list[Record] = []
+        last = ""
+        for id in ids:
+            if id != last and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
+                found.append(record)
+                if len(found) >= limit:
+                    return Page(found, id)
+            last = id
+        return Page(found)
+
+    @cached_property
+    def _by_age(self) -> list[str]:
+        return sorted(self.places)
+
+    @cached_property
+    def _strangers(self) -> list[str]:
+        """Messages of the spool about whose state what is kept is wrong or silent, newest first."""
+        known, places = self._unsent.get, self.places
+        return [id for id in reversed(self._by_age) if (status := known(id)) is None or (status in DONE) != (places[id] == "failed")]
 
     def _may_be(self, id: str, wanted: Filter) -> bool:
         """Whether it is worth reading: what only its directory, or its absence, says."""
@@ -247,42 +305,80 @@ class View:
             return True
         return place in wanted.states or ("sending" in wanted.states and id in self.daemon.sending)
 
-    def undelivered(self, wanted: Filter = EVERYTHING) -> Iterator[Undelivered]:
+    def undelivered(self, wanted: Filter = EVERYTHING, cursor: str = "", limit: int = PAGE) -> Page[Undelivered]:
         """The recipients that did not get their message, newest first."""
+        before = _placed(cursor)
         if not wanted.possible:
-            return iter(())
-        strangers = sorted(self._undelivered_strangers(wanted), key=_when, reverse=True)
-        return merge(self.reader.undelivered(wanted), strangers, key=_when, reverse=True)
+            return Page(())
+        if wanted not in self._known_lost:
+            self._known_lost[wanted] = sorted(self._undelivered_strangers(wanted), key=_first, reverse=True)
+        strangers = (each for each in self._known_lost[wanted] if before is None or each[0] < before)
+        found: list[Undelivered] = []
+        for place, item in merge(self.reader.undelivered(wanted, before), strangers, key=_first, reverse=True):
+            found.append(item)
+            if len(found) >= limit:
+                return Page(found, "{}-{}-{}".format(*place))
+        return Page(found)
 
-    def _undelivered_strangers(self, wanted: Filter) -> Iterator[Undelivered]:
-        """Those of messages that the database does not have. What was never tried, in ``queued/``, has none."""
-        ids = (id for id in self._strangers() if self.places[id] != "queued" and self.reader.record(id) is None)
+    def _undelivered_strangers(self, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
+        """Those of messages of which nothing is kept. What was never tried, in ``queued/``, has none."""
+        ids = (id for id in self._strangers if self.places[id] != "queued" and self.reader.record(id) is None)
         for record in filter(None, map(self.readable, ids)):
-            for recipient in record.recipients:
+            for at, recipient in enumerate(record.recipients):
                 if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):
-                    yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
+                    place = round(recipient.updated_at * 1e6), record.id, -at
+                    yield place, Undelivered(record.id, record.sender, record.subject, record.status, recipient)
+
+    # Whose mail it is
+
+    def submitter(self, id: str) -> Principal | None:
+        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
+        return self.reader.submitter(id)
+
+    def submitted(self, who: Principal, cursor: str = "", limit: int = PAGE) -> Page[str]:
+        """The IDs of what `who` handed over, newest first."""
+        found = []
+        for id in self.reader.submitted(who, cursor):
+            found.append(id)
+            if len(found) >= limit:
+                return Page(found, id)
+        return Page(found)
+
+    def named_of(self, who: Principal, name: str) -> list[str]:
+        """The IDs of what `who` handed over under this Message-ID or request id, and of that of which nothing else is known yet."""
+        return self.reader.named_of(who, name)
 
     # All
 
-    def standings(self) -> list[Standing]:
-        """The standings of the destinations, as the daemon says, or the last one said."""
-        return self.reader.standings()
+    def destinations(self, cursor: str = "", limit: int = PAGE) -> Page[Standing]:
+        """The standings of the destinations, as the daemon says, or the last one said, by key."""
+        found: list[Standing] = []
+        for standing in self.reader.standings(cursor):
+            found.append(standing)
+            if len(found) >= limit:
+                return Page(found, standing.key)
+        return Page(found)
 
-    def waiting(self) -> Iterator[Waiting]:
-        """Each recipient who waits for his mail, in no order; not those whose mail is held."""
-        strangers = set(self._strangers())
-        for each in self.reader.waiting():
-            if each.id not in strangers and self.places.get(each.id) in ON_THEIR_WAY:
-                yield each
-        for id in strangers:
+    def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
+        """Each recipient who waits for his mail, by message; not those whose mail is held."""
+        known, places = self._unsent, self.places
+        kept = (each for each in self.reader.waiting(cursor) if places.get(each.id) in ON_THEIR_WAY and known.get(each.id) in PENDING)
+        found: list[Waiting] = []
+        for each in merge(kept, self._waiting_strangers(cursor), key=_of_message):
+            if len(found) >= limit and each.id != found[-1].id:
+                return Page(found, found[-1].id)
+            found.append(each)
+        return Page(found)
+
+    def _waiting_strangers(self, cursor: str) -> Iterator[Waiting]:
+        for id in reversed([*takewhile(lambda each: each > cursor, self._strangers)]):
             if self.places[id] in ON_THEIR_WAY and (record := self.readable(id)):
                 for recipient in record.recipients:
                     if recipient.status in PENDING:
-                        domain = domain_of(recipient.address)
-                        yield Waiting(id, record.queued_at, domain, recipient.host, recipient.why)
+                        yield Waiting(id, record.queued_at, recipient.domain, recipient.host, recipient.why)
 
     def summary(self, failures: int = 5) -> Summary:
-        """The spool at a glance, with so many `failures`, counted without reading a message that the database knows."""
+        """Counts without reading a message, unless nothing is kept of it."""
         scheduled = self._scheduled()
         counts = self._counts()
         counts["deferred"] -= len(scheduled)
@@ -298,13 +394,13 @@ class View:
             min((due for later, due in dues if not later), default=None),
             min((due for later, due in dues if later), default=None),
             sum(1 for _ in self.spool.names("corrupt")),
-            list(islice(self.undelivered(), failures)),
+            self.undelivered(limit=failures).items,
             len(self.spool.ids("drop")),
             not self.reader.trouble,
         )
 
     def _scheduled(self) -> set[str]:
-        """The messages that are to leave later: as the database says, or the file where the database does not know them."""
+        """The messages that are to leave later: as is kept, or as the file says where nothing is kept."""
         known = set(self.reader.scheduled())
         deferred = [id for id, place in self.places.items() if place == "deferred" and id not in self.daemon.sending]
         return {id for id in deferred if (id in known if id in self._unsent else self._is_scheduled(id))}
@@ -314,17 +410,17 @@ class View:
         return record is not None and record.scheduled
 
     def _counts(self) -> dict[str, int]:
-        counts = dict.fromkeys(STATUSES, 0)
+        counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
         known = self.reader.counts()
-        counts.update((status, known.get(status, 0)) for status in FINAL)
+        counts.update((status, known.get(status, 0)) for status in DONE)
         for id, place in self.places.items():
             status = self._unsent.get(id)
             if place == "failed":
-                if status not in FINAL:
+                if status not in DONE:
                     counts[self._final(id)] += 1
             else:
                 counts["sending" if id in self.daemon.sending else place] += 1
-                if status in FINAL:
+                if status is not None and status in DONE:
                     counts[status] -= 1
         counts["sending"] += sum(1 for id, status in self._unsent.items() if status in PENDING and id not in self.places)
         return counts
@@ -334,5 +430,27 @@ class View:
         return record.status if record else "failed"
 
 
-def _when(item: Undelivered) -> float:
-    return item.recipient.updated_at
+def _left(kept: Record | None) -> Record | None:
+    """A message that is not in the spool (any more)."""
+    if kept is not None and kept.status in PENDING:
+        return kept._replace(status="sending", next_attempt_at=None)
+    return kept
+
+
+def _first(item: tuple[Place, Undelivered]) -> Place:
+    return item[0]
+
+
+def _of_message(item: Waiting) -> str:
+    return item.id
+
+
+def _placed(cursor: str) -> Place | None:
+    """The place that a cursor names. Raises `Problem` (usage)."""
+    if not cursor:
+        return None
+    try:
+        at, id, position = cursor.split("-", 2)
+        return int(at), id, int(position)
+    except ValueError:
+        raise Problem(f"there is no place {cursor!r} in the list", "usage") from None

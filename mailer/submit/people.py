@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.envelope import RecipientType
+
     from .draft import Draft, Submission
 
 SHOWN = 5  # bad addresses that a refusal names
@@ -70,7 +72,7 @@ def recipients(draft: Draft) -> None:
     where that is not wanted, and where nobody is left.
     """
     asked, settings = draft.asked, draft.settings
-    types: dict[str, str] = {}
+    types: dict[str, RecipientType] = {}
     if asked.from_header:  # whoever names sender and recipients has no use for what finds them in a header
         from mailer.mail import named
 
@@ -117,7 +119,7 @@ def _written(text: str) -> list[str]:
     return written(text)
 
 
-def _stands_for(text: str, type: str, draft: Draft, problems: list[Problem]) -> list[Recipient]:
+def _stands_for(text: str, type: RecipientType, draft: Draft, problems: list[Problem]) -> list[Recipient]:
     """The recipients that somebody means by `text`; what is wrong with it is added to `problems`."""
     addresses: Sequence[str] = ()
     wrong: Sequence[Problem] = ()
@@ -153,7 +155,7 @@ DISCARDED = ("delivered", 250, "2.0.0", "discarded")
 """Verdict, code, enhanced code and cause of an outcome that is known before anybody is asked."""
 
 
-def _settled(text: str, type: str, outcome: tuple[str, int, str, str], why: str) -> Recipient:
+def _settled(text: str, type: RecipientType, outcome: tuple[str, int, str, str], why: str) -> Recipient:
     """A recipient whom nobody is asked about any more."""
     from mailer.mail.text import one_line
 

@@ -162,7 +162,7 @@ def address(draft: Draft) -> None:
         message_id=draft.message.value(b"message-id") or "",
         subject=shown_subject(draft.message),
         request_id=draft.asked.request_id,
-        priority=draft.asked.priority,
+        priority=PRIORITIES[PRIORITIES.index(draft.asked.priority)],  # which was checked
         submitter={"uid": (uid := os.getuid()), "principal": f"unix:{uid}"},  # as `Principal.as_submitter` writes it, without an import
         options=draft.asked.options,
     )

@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from asyncio import run
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop
 from mailer.spool.api import Entry
-from mailer.status.sqlite.writer import StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import NOW, envelope, outcome
 
 HOP = Hop("mx.example.net", "192.0.2.1", 25, "opportunistic", "TLSv1.3 unverified")
@@ -33,21 +34,26 @@ def story(nth: int) -> list[Event]:
     return [Seen(at, entry), Tried(at, entry, [told]), Settled(at, entry, "sent")]
 
 
+async def written(writer: SqliteRecorder, batches: list[list[Event]]) -> None:
+    """One batch after the other, as a daemon writes them."""
+    for events in batches:
+        await writer.write(events)
+
+
 def main(messages: int = 30_000, batch: int = 100) -> None:
     """Print a figure for every third of them, for the indexes grow."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "status.sqlite3")
-        writer = StatusWriter(str(path))
+        writer = SqliteRecorder(str(path))
         for third in range(3):
             stories = [story(third * messages + nth) for nth in range(messages // 3)]
             batches = [[*chain.from_iterable(stories[at : at + batch])] for at in range(0, len(stories), batch)]
             wall, cpu = time.perf_counter(), time.process_time()
-            for events in batches:
-                writer.write(events)
+            run(written(writer, batches))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             done, size = len(stories), path.stat().st_size >> 20
             print(f"{done / wall:,.0f} messages/s, {cpu / done * 1e6:.1f} us of CPU each, after {third * done:,} in {size} MB")
-        writer.close()
+        run(writer.close())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from mailer.events import Standings
 from mailer.mail.outcome import Hop
 from mailer.spool.files import suspensions
-from mailer.status.destinations import Standing
+from mailer.status.standing import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
@@ -35,7 +35,7 @@ def busy(office: Office, tmp_path: Path) -> Office:
         id = office.put(f"c@{domain}", at=now - 60)
         office.settle(id, outcome(0, "defer", due=now + 60, hop=Hop(host, "192.0.2.1", 25), text=f"try <x{id}@y.example> later", at=now))
     office.put("d@other.example", at=now - 60)
-    office.writer.write([Standings(now, [BIG, DEAD], first=True)])
+    office.write([Standings(now, [BIG, DEAD], first=True)])
     return office
 
 
@@ -154,7 +154,7 @@ def test_hostile_text_is_harmless(office: Office, shell: Shell, hostile: str) ->
     """In a key, a reply, a reason, of the daemon and of the host."""
     office.deferred(text=hostile)
     told = CALM._replace(key="mx:" + hostile, breaker_reason=hostile, last_reply=hostile, wait="breaker", wait_detail=hostile)
-    office.writer.write([Standings(NOW, [told], first=True)])
+    office.write([Standings(NOW, [told], first=True)])
     for options in ((), ("--json",), ("--by", "reason"), ("--by", "domain")):
         said = shell("status", "--destinations", *options)
         assert said.code == 0

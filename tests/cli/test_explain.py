@@ -14,7 +14,7 @@ import pytest
 from mailer.events import Standings
 from mailer.mail.outcome import NOWHERE, Hop
 from mailer.spool.files import suspensions
-from mailer.status.destinations import Standing
+from mailer.status.standing import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
@@ -235,7 +235,7 @@ def test_without_the_database_the_spool_tells_what_it_has(office: Office, shell:
     """Each attempt and its reply; not the steps, and it says so."""
     id = office.put()
     office.settle(id, outcome(0, "defer", due=NOW + 60, hop=HOP, text="later"))
-    office.writer.close()
+    office.close()
     office.path.unlink()
     (story,) = shell("explain", "--no-dns", "--json", id).objects
     (attempt,) = story["tries"]
@@ -291,7 +291,7 @@ def test_hostile_text_is_harmless_in_every_form(office: Office, shell: Shell, ho
     hop = HOP._replace(host=hostile or "x")
     office.settle(id, outcome(0, "defer", due=NOW + 60, hop=hop, text=hostile, trace=_Said(hostile)))
     calm = Standing("mx:" + hostile, 0, 0, 5.0, 20, "open", 3, NOW * 2, hostile, 0.0, "", 0.0, hostile, NOW, "breaker", hostile, 0.0)
-    office.writer.write([Standings(NOW, [calm], first=True)])
+    office.write([Standings(NOW, [calm], first=True)])
     for options in ((), ("--json",), ("-v",)):
         said = shell("explain", "--no-dns", *options, id)
         assert said.code == 0

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from asyncio import run
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +24,9 @@ from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.filter import EVERYTHING
-from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.status.api import EVERYTHING
+from mailer.status.sqlite import NAME
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import BODY, id_at, outcome, put, spool_file
 from tests.fakes.mail import envelope as envelope_at
 
@@ -40,7 +42,7 @@ class Counter:
     def __init__(self, path: Path) -> None:
         self.spool = SpoolDirectory(str(path / "spool"))
         self.spool.prepare()
-        self.status = StatusWriter(f"{self.spool.root}/{NAME}")
+        self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         self.changed: list[str] = []
         self.desk = Desk(self.spool, Terms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
 
@@ -69,7 +71,7 @@ class Counter:
         claim = self.spool.claim(id)
         with claim:
             claim.entry.history.add([outcome(0, at=time.time())])
-            self.status.write([Seen(time.time(), claim.entry), Settled(time.time(), claim.entry, "sent", 0.0)])
+            run(self.status.write([Seen(time.time(), claim.entry), Settled(time.time(), claim.entry, "sent", 0.0)]))
             self.spool.drop(claim)
 
 
@@ -77,7 +79,7 @@ class Counter:
 def counter(tmp_path: Path) -> Iterator[Counter]:
     made = Counter(tmp_path)
     yield made
-    made.status.close()
+    run(made.status.close())
 
 
 def letter(*recipients: str, **more: Any) -> Envelope:
@@ -324,7 +326,7 @@ def test_a_message_of_many_recipients_comes_in_lines_and_arrives_whole(counter: 
     assert [len(line["recipients"]) for line in lines] == [1, PEOPLE, PEOPLE, PEOPLE, 1]
     with running(Path(counter.spool.root), answer=counter.desk.answer):
         view = RemoteView(counter.spool.root)
-        for found in (list(view.messages(EVERYTHING))[::-1], list(view.queue(EVERYTHING))):
+        for found in (view.messages(EVERYTHING).items[::-1], view.queue(EVERYTHING).items):
             assert [record.id for record in found] == [many.id, one.id]
             assert [[r.address for r in record.recipients] for record in found] == [
                 [r.address for r in sent.recipients] for sent in (many, one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from asyncio import run
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from mailer.spool.files.admit import Terms
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.pickup import adopt
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.status.sqlite import NAME
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import BODY, envelope, outcome
 from tests.fakes.pauses import longest_pause
 
@@ -38,7 +40,7 @@ class House:
         self.spool = SpoolDirectory(str(path / "spool"))
         self.spool.prepare()
         os.mkdir(f"{self.spool.root}/drop")
-        self.status = StatusWriter(f"{self.spool.root}/{NAME}")
+        self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         rules = SubmitterRules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
         self.terms = Terms(SIZE, MANY, rules.judge, taken=self.status.adopted)
         self.desk = Desk(self.spool, self.terms, lambda _id: None)
@@ -55,7 +57,7 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
-    made.status.close()
+    run(made.status.close())
 
 
 def with_member(value: bytes) -> Callable[[bytes], bytes]:
@@ -121,7 +123,7 @@ def test_a_question_holds_up_nothing(house: House, question: tuple[str, bytes]) 
     with house.spool.claim(letter.id) as claim:
         house.spool.defer(claim, late, time.time() + 3600)
         claim.entry.history.add(late)
-        house.status.write([Tried(time.time(), claim.entry, late), Settled(time.time(), claim.entry, "deferred", time.time() + 3600)])
+        run(house.status.write([Tried(time.time(), claim.entry, late), Settled(time.time(), claim.entry, "deferred", time.time() + 3600)]))
     asked, data = question
     answers: list[bytes] = []
     assert longest_pause(lambda: answers.append(house.ask(asked.replace("ID", letter.id), data))) < LONGEST

@@ -16,8 +16,8 @@ from mailer.routing.mx import MailHost, MailHosts
 from mailer.routing.resolve import Resolution, WayOut
 from mailer.routing.table import DEFAULT
 from mailer.spool.suspensions import Suspension, Suspensions
-from mailer.status.attempts import Attempted
-from mailer.status.destinations import Standing
+from mailer.status.standing import Standing
+from mailer.status.story import Attempted
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW

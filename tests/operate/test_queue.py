@@ -9,7 +9,7 @@ import pytest
 from mailer.config.quick import submission
 from mailer.mail.problem import Problem
 from mailer.operate.queue import CANCEL, HOLD, RELEASE, RETRY, Operation, pause, paused, perform, replaying, resume, stored, targets
-from mailer.status.filter import Filter
+from mailer.status.api import Filter
 from mailer.status.record import Record
 from tests.fakes.mail import NOW
 from tests.status.office import Office

@@ -9,7 +9,7 @@ import pytest
 from mailer.intake.client import RemoteView
 from mailer.mail.problem import Problem
 from mailer.operate.status import HEADINGS, Backlog, Pile, piles
-from mailer.status.sqlite.reader import Waiting
+from mailer.status.api import Waiting
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 

@@ -7,6 +7,7 @@ import asyncio
 import io
 import random
 import time
+from asyncio import run
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,8 +33,9 @@ from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Transaction
 from mailer.spool.api import Entry
 from mailer.spool.files.store import SpoolDirectory
+from mailer.status.sqlite import NAME
 from mailer.status.sqlite.reader import Reader
-from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from mailer.testing import LoopbackServer
 from mailer.transport.courier import SmtpCourier
 from tests.dkim.keys import key, pem, seal
@@ -112,10 +114,10 @@ class House:
         config = load(str(path), None)
         self.spool = SpoolDirectory(config.spool)
         self.spool.prepare()
-        self.status = StatusWriter(f"{self.spool.root}/{NAME}")
+        self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         self.events: list[Event] = []
         self.clock = SystemClock()
-        self.recorder = Recorder(self.spool, self.status.prepare, self._left)
+        self.recorder = Recorder(self.spool, self.status, self._left)
         log = Log(io.StringIO(), form="json", later=lambda call: asyncio.get_running_loop().call_soon(call))
         listeners = Events([self.recorder, log, self], self._bug)
         reactions = Reactions(TermsTable(config))
@@ -158,7 +160,7 @@ class House:
 
     def close(self) -> None:
         """The end."""
-        self.status.close()
+        run(self.status.close())
 
 
 def longest_of(prepared: Callable[[int], tuple[House, str]], status: str, *, first: int, then: int) -> float:

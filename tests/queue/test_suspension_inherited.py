@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import run
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from mailer.config import load
 from mailer.mail.outcome import Cause
 from mailer.queue.suspension import inherited
+from mailer.status import sqlite
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -37,5 +39,5 @@ def test_what_waits_for_a_relay_or_for_something_of_ours_is_taken_up(
     with closing(Office(tmp_path)) as office:
         id = office.put(address)
         office.settle(id, outcome(0, "defer", due=NOW + 900, counts=False, cause=cause))
-        assert inherited(str(office.path), load(str(config), office.spool.root)) == ([id] if taken else [])
-    assert inherited(f"{tmp_path}/none", load(str(config), None)) == []
+        assert run(inherited(office.recorder, load(str(config), office.spool.root))) == ([id] if taken else [])
+    assert run(inherited(sqlite.recorder(f"{tmp_path}/none"), load(str(config), None))) == []

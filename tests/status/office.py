@@ -5,6 +5,8 @@ What the daemon does is done here step by step, in its order: the records, the m
 
 from __future__ import annotations
 
+from asyncio import run
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from mailer.mail.outcome import Outcome
 from mailer.spool.api import Entry
 from mailer.spool.files.enqueue import put as spool_put
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.status import sqlite
 from mailer.status.view import View
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put
 
@@ -25,15 +27,18 @@ class Office:
     def __init__(self, directory: Path) -> None:
         self.spool = SpoolDirectory(str(directory / "spool"))
         self.spool.prepare()
-        self.path = Path(self.spool.root, NAME)
+        self.path = Path(self.spool.root, sqlite.NAME)
         self.reports: list[str] = []
-        self.writer = StatusWriter(str(self.path), self.reports.append)
+        self.recorder = sqlite.recorder(self.spool.root, self.reports.append)
 
     def close(self) -> None:
-        self.writer.close()
+        run(self.recorder.close())
 
     def view(self) -> View:
-        return View(self.spool)
+        return sqlite.view(self.spool)
+
+    def write(self, events: Sequence[Event]) -> None:
+        run(self.recorder.write(events))
 
     def put(self, *recipients: str, **more: Any) -> str:
         """A message that nobody has looked at yet."""
@@ -41,7 +46,7 @@ class Office:
 
     def seen(self, id: str) -> None:
         entry = self.spool.read(id)
-        self.writer.write([Seen(entry.arrived, entry)])
+        self.write([Seen(entry.arrived, entry)])
 
     def settle(self, id: str, *outcomes: Outcome, known: bool = True) -> list[Event]:
         """An attempt that taught these outcomes; `known` is whether the database hears of it. Returns what was told."""
@@ -57,7 +62,7 @@ class Office:
                 Settled(NOW, entry, history.status(), history.due),
             ]
             if known:
-                self.writer.write(told)
+                self.write(told)
             if history.status() == "sent":
                 self.spool.drop(claim)
         return told

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from asyncio import run
 from pathlib import Path
 
 import pytest
 
 from mailer.mail.outcome import Hop
-from mailer.status.sqlite.catchup import BATCH, catch_up, missed, settle_left
+from mailer.status.catchup import BATCH, catch_up, missed, settle_left
 from mailer.status.sqlite.reader import Reader
-from mailer.status.sqlite.writer import StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.test_writer import dump
@@ -28,7 +29,7 @@ def test_a_deleted_database_is_rebuilt_for_everything_that_is_in_the_spool(offic
     office.close()
     for path in Path(office.spool.root).glob("status.sqlite3*"):
         path.unlink()
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert statuses(office) == {deferred: "deferred", failed: "failed", held: "held"}
     after = dump(office.path)
     assert after["attempts"] == [row for row in before["attempts"] if row[0] != sent]
@@ -40,7 +41,7 @@ def test_what_operators_did_while_no_daemon_ran_is_written_down(office: Office) 
     held, cancelled = office.deferred(), office.deferred()
     office.spool.hold(held)
     office.spool.cancel(cancelled, NOW)
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert statuses(office) == {held: "held", cancelled: "cancelled"}
 
 
@@ -48,7 +49,7 @@ def test_a_message_whose_end_was_lost_with_the_power_was_sent(office: Office) ->
     """A pending file leaves the spool in one way only. No reply is made up."""
     id = office.deferred()
     os.unlink(office.spool.path("deferred", id))
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     with Reader(str(office.path)) as reader:
         record = reader.record(id)
     assert record is not None
@@ -61,15 +62,15 @@ def test_catching_up_with_nothing_missed_changes_nothing(office: Office) -> None
     """The usual start; and what is over stays over."""
     office.sent(), office.failed(), office.deferred(), office.put()
     before = dump(office.path)
-    catch_up(office.writer, office.spool)
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert dump(office.path) == before
 
 
 def test_many_are_written_in_batches(office: Office) -> None:
     """More than one transaction takes."""
     ids = [office.held() for _ in range(BATCH + 10)]
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert statuses(office) == dict.fromkeys(ids, "held")
 
 
@@ -77,15 +78,15 @@ def test_a_damaged_file_does_not_stop_it(office: Office) -> None:
     """The daemon's scan will report it."""
     bad, good = office.held(), office.held()
     Path(office.spool.path("held", bad)).write_bytes(b"")
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert statuses(office) == {good: "held"}
 
 
 def test_a_database_that_cannot_be_written_is_reported(tmp_path: Path, office: Office) -> None:
     """Mail is delivered all the same."""
     reports: list[str] = []
-    writer = StatusWriter(str(tmp_path / "none" / "x"), reports.append)
-    catch_up(writer, office.spool)
+    writer = SqliteRecorder(str(tmp_path / "none" / "x"), reports.append)
+    run(catch_up(writer, office.spool, reports.append))
     assert len(reports) == 2
 
 
@@ -95,7 +96,7 @@ def test_a_damaged_database_is_replaced_and_filled(office: Office, damage: bytes
     held = office.held()
     office.close()
     office.path.write_bytes(damage)
-    catch_up(office.writer, office.spool)
+    run(catch_up(office.recorder, office.spool, office.reports.append))
     assert statuses(office) == {held: "held"}
 
 
@@ -105,11 +106,11 @@ def test_what_was_missed_can_be_told_while_mail_is_delivered(office: Office) -> 
     office.spool.cancel(there, NOW)
     with office.spool.claim(gone) as claim:
         office.spool.drop(claim)
-    known = settle_left(office.writer, office.spool)
+    known = run(settle_left(office.recorder, office.spool, office.reports.append))
     assert known is not None
     assert statuses(office)[gone] == "sent"
     events = [event for event in missed(office.spool, known) if event is not None]
     assert [event.entry.id for event in events] == [there]
-    office.writer.write(events)
+    office.write(events)
     assert statuses(office) == {gone: "sent", there: "cancelled"}
-    assert [*missed(office.spool, settle_left(office.writer, office.spool) or {})] == [None]
+    assert [*missed(office.spool, run(settle_left(office.recorder, office.spool, office.reports.append)) or {})] == [None]

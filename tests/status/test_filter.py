@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.spool.files.layout import encode, first_id, put_at
-from mailer.status.filter import Filter
+from mailer.status.api import Filter
 from mailer.status.record import RecipientRecord, Record
 from tests.fakes.mail import NOW
 
@@ -52,7 +52,7 @@ def test_the_null_sender_can_be_asked_for() -> None:
 def test_a_recipient_can_have_a_state_that_its_message_has_not() -> None:
     """A message that was sent is found by its recipient that bounced."""
     sent = record("a@x.example", status="sent")
-    sent.recipients[0].status = "bounced"
+    sent.recipients[0] = sent.recipients[0]._replace(status="bounced")
     assert Filter(states=frozenset({"bounced"})).matches(sent)
     assert not Filter(states=frozenset({"complained"})).matches(sent)
 

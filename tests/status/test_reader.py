@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from asyncio import run
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailer.events import Event, Settled, Tried
-from mailer.mail.history import History
+from mailer.mail.history import STATUSES, History
 from mailer.spool.api import Entry
-from mailer.status.filter import Filter
+from mailer.status.api import Filter
 from mailer.status.sqlite.reader import Reader
-from mailer.status.sqlite.schema import STATUSES
-from mailer.status.sqlite.writer import StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.users import as_somebody_else, public_directory
 from tests.status.office import Office
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_database_is_trouble_and_no_error(tmp_path: Path, cont
 
 def test_a_later_version_is_trouble_and_no_error(office: Office) -> None:
     """The daemon was upgraded, this shell still has the older program."""
-    with office.writer.transaction() as db:
+    with office.recorder.transaction() as db:
         db.execute("PRAGMA user_version = 77")
     with Reader(str(office.path)) as reader:
         assert "77" in reader.trouble
@@ -107,7 +107,7 @@ def test_a_reader_does_not_hold_up_the_writer(office: Office) -> None:
 def test_a_closed_database_is_read_without_leaving_anything_behind(office: Office) -> None:
     """The daemon has stopped; one may still look."""
     id = office.sent()
-    office.writer.close()
+    office.close()
     with Reader(str(office.path)) as reader:
         assert reader.record(id) is not None
         assert not reader.trouble
@@ -156,7 +156,7 @@ def test_a_database_that_is_made_while_it_is_read_is_never_an_error(tmp_path: Pa
     """Readers and the birth of the file, many times."""
     for turn in range(20):
         path = tmp_path / f"{turn}.sqlite3"
-        maker = threading.Thread(target=lambda path=path: StatusWriter(str(path)).close())
+        maker = threading.Thread(target=lambda path=path: run(SqliteRecorder(str(path)).close()))
         maker.start()
         while maker.is_alive():
             with Reader(str(path)) as reader:
@@ -172,7 +172,7 @@ def test_a_database_that_is_made_while_it_is_read_is_never_an_error(tmp_path: Pa
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hundred messages of all kinds; read only."""
     path = tmp_path_factory.mktemp("library") / "status.sqlite3"
-    writer = StatusWriter(str(path))
+    writer = SqliteRecorder(str(path))
     for n in range(200):
         letter = envelope(
             f"user{n % 7}@d{n % 3}.example", f"O'Brien%_{n}@x.example", sender=f"s{n % 5}@example.com" if n % 4 else "", at=NOW + n
@@ -181,8 +181,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         entry = Entry(letter.id, "queued", letter, 1, History(2, told), 0.0, NOW + n)
         status = STATUSES[n % len(STATUSES)] if n % 2 else "sent"
         events: list[Event] = [Tried(NOW, entry, told), Settled(NOW, entry, status)]
-        writer.write(events)
-    writer.close()
+        run(writer.write(events))
+    run(writer.close())
     return path
 
 
@@ -249,7 +249,7 @@ def test_no_pattern_keeps_the_database_busy(office: Office) -> None:
 def test_undelivered_recipients_come_newest_first_and_since_means_when_it_failed(library: Path) -> None:
     """Ninety-nine failures; those after a moment; those of a domain."""
     with Reader(str(library)) as reader:
-        found = list(reader.undelivered(Filter()))
+        found = [item for _, item in reader.undelivered(Filter())]
         assert len(found) == 100
         assert [item.recipient.updated_at for item in found] == sorted((item.recipient.updated_at for item in found), reverse=True)
         assert len(list(reader.undelivered(Filter(since=NOW + 100)))) == 50
@@ -268,20 +268,20 @@ def test_a_message_is_found_by_message_id_and_by_request_id(office: Office) -> N
 def test_damaged_rows_are_left_out_and_counted(office: Office) -> None:
     """Somebody has written into the file; the rest is still shown."""
     good, bad = office.failed(), office.failed()
-    with office.writer.transaction() as db:
+    with office.recorder.transaction() as db:
         db.execute("UPDATE emails SET queued_time = -5 WHERE id = ?", (bad,))
         db.execute("UPDATE email_recipients SET recipient_type = 'x' WHERE email_id = ?", (bad,))
         db.execute("INSERT INTO emails SELECT 'no id', NULL, NULL, '', '', 1, 'normal', 'sent', 1, NULL, NULL, NULL, 0, NULL")
     with Reader(str(office.path)) as reader:
         assert [id for id in reader.ids(Filter()) if reader.record(id)] == [good]
-        assert [item.id for item in reader.undelivered(Filter())] == [good]
+        assert [item.id for _, item in reader.undelivered(Filter())] == [good]
         assert reader.damaged == 3
 
 
 def test_bytes_that_are_no_text_do_not_stop_a_list(office: Office) -> None:
     """Invalid UTF-8 in a text column becomes U+FFFD."""
     id = office.sent()
-    with office.writer.transaction() as db:
+    with office.recorder.transaction() as db:
         db.execute("UPDATE emails SET subject = CAST(X'FF41' AS TEXT)")
     with Reader(str(office.path)) as reader:
         record = reader.record(id)

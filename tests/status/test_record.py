@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from mailer.mail.outcome import Cause, Hop
-from mailer.status.record import BadRow, of_entry, of_rows
+from mailer.status.record import of_entry
+from mailer.status.sqlite import values
+from mailer.status.sqlite.values import BadRow
 from tests.fakes.mail import BODY, NOW, outcome
 from tests.status.office import Office
 
@@ -76,7 +78,7 @@ def test_spool_and_database_tell_of_a_message_in_the_same_words(office: Office, 
 
 def test_a_row_that_the_program_wrote_is_read() -> None:
     """The reverse of writing it."""
-    record = of_rows(EMAIL, [RECIPIENT])
+    record = values.record(EMAIL, [RECIPIENT])
     assert (record.status, record.sent_at, record.recipients[0].why) == ("sent", 1e9, "250 2.0.0 Ok")
 
 
@@ -93,7 +95,7 @@ def test_a_row_that_no_version_wrote_is_refused(column: int, value: Any) -> None
     row = [*EMAIL]
     row[column] = value
     with pytest.raises(BadRow):
-        of_rows(row, [RECIPIENT])
+        values.record(row, [RECIPIENT])
 
 
 @pytest.mark.parametrize(
@@ -104,4 +106,4 @@ def test_a_recipient_that_no_version_wrote_is_refused(column: int, value: Any) -
     row = [*RECIPIENT]
     row[column] = value
     with pytest.raises(BadRow):
-        of_rows(EMAIL, [row])
+        values.record(EMAIL, [row])

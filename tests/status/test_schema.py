@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from asyncio import run
 from pathlib import Path
 
 import pytest
 
+from mailer.mail.history import UNDELIVERED
 from mailer.mail.pattern import fits
-from mailer.status.filter import Filter
-from mailer.status.sqlite import reader, schema, writer
+from mailer.status.api import Filter
+from mailer.status.sqlite import NAME, reader, schema, writer
 
 EMAILS = (
     "id message_id request_id from_address subject size priority status queued_time last_attempt_time sent_time next_attempt_time "
@@ -86,7 +88,7 @@ def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connecti
 @pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])
 def test_a_database_of_an_earlier_version_keeps_what_it_knows(tmp_path: Path, steps: tuple[str, ...]) -> None:
     """Its attempts have no steps, its messages no dialogs, and all the rest is as it was."""
-    path = tmp_path / writer.NAME
+    path = tmp_path / NAME
     before = sqlite3.connect(path, isolation_level=None)
     for step in steps:
         before.executescript(step)
@@ -97,7 +99,7 @@ def test_a_database_of_an_earlier_version_keeps_what_it_knows(tmp_path: Path, st
         "INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES (?, 0, 6, 'you@b', 'defer', 'host')", (id,)
     )
     before.close()
-    writer.StatusWriter(str(path)).close()
+    run(writer.SqliteRecorder(str(path)).close())
     with reader.Reader(str(path)) as read:
         record = read.record(id)
         assert record is not None
@@ -105,7 +107,7 @@ def test_a_database_of_an_earlier_version_keeps_what_it_knows(tmp_path: Path, st
         (known,) = read.attempts(id)
         assert (known.recipient, known.steps, known.reused) == ("you@b", {}, False)
         assert read.dialogs(id) == {}
-        assert read.standings() == []
+        assert [*read.standings()] == []
 
 
 def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
@@ -132,13 +134,16 @@ def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
         (reader.ATTEMPTS.replace("?", ":name"), "USING PRIMARY KEY (email_id=?)"),
         (reader.DIALOGS.replace("?", ":name"), "USING PRIMARY KEY (email_id=?)"),
         (writer.FORGET_OLD_DIALOGS.replace(":all", ":limit"), "USING PRIMARY KEY (email_id<?)"),
+        (reader.WAITING, "emails_status (status=? AND id>?)"),
+        (writer.PUT_OFF.replace("?", ":after"), "emails_status (status=? AND id>?)"),
         (writer.OLD, "emails_status (status=? AND id<?)"),
     ],
 )
 def test_every_question_is_answered_by_its_index(db: sqlite3.Connection, statement: str, index: str) -> None:
     """No list of a filter reads the whole table."""
     schema.migrate(db)
-    bound = Filter().bound() | {"name": "", "bracketed": "", "status": "", "since": 0, "before": 0, "limit": 1}
+    others = ("name", "bracketed", "status", "since", "before", "limit", "at", "id", "position", "after")
+    bound = reader.bound_of(Filter()) | dict.fromkeys(others, 1)
     plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, bound))
     assert index in plan
 
@@ -146,22 +151,23 @@ def test_every_question_is_answered_by_its_index(db: sqlite3.Connection, stateme
 def test_lists_by_status_come_in_order_without_sorting(db: sqlite3.Connection) -> None:
     """The newest twenty of a million sent messages are the first twenty rows of the index."""
     schema.migrate(db)
-    for statement in (reader.BY_STATUS, reader.BY_AGE):
-        plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, Filter().bound() | {"status": "sent"}))
+    bound = reader.bound_of(Filter()) | {"status": "sent", "after": ""}
+    for statement in (reader.BY_STATUS, reader.BY_AGE, reader.WAITING):
+        plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, bound))
         assert "TEMP B-TREE" not in plan
 
 
 def test_the_words_of_the_partial_index_are_those_of_the_program() -> None:
     """SQL names them where Python cannot."""
-    words = ", ".join(f"'{word}'" for word in schema.UNDELIVERED)
+    words = ", ".join(f"'{word}'" for word in UNDELIVERED)
     assert f"WHERE status IN ({words})" in " ".join(schema.FIRST.split())
     assert f"status IN ({words})" in reader.UNDELIVERED
 
 
 def test_the_file_is_in_the_mode_that_lets_others_read(tmp_path: Path) -> None:
     """Write-ahead logging: readers never wait for the writer, nor it for them."""
-    made = writer.StatusWriter(str(tmp_path / "status.sqlite3"))
+    made = writer.SqliteRecorder(str(tmp_path / "status.sqlite3"))
     with made.transaction() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (1,)
-    made.close()
+    run(made.close())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailer.status.api import every
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -9,7 +10,7 @@ from tests.status.office import Office
 def waiting(office: Office) -> list[tuple[str, str]]:
     """The domain of each recipient who waits, and what was said to us."""
     with office.view() as view:
-        return sorted((each.domain, each.why) for each in view.waiting())
+        return sorted((each.domain, each.why) for each in every(view.backlog))
 
 
 def test_those_who_wait_are_counted_wherever_they_are(office: Office) -> None:
@@ -34,7 +35,7 @@ def test_of_a_message_only_those_count_who_still_wait(office: Office) -> None:
 def test_without_the_database_the_spool_tells(office: Office) -> None:
     """Deleting it loses history only."""
     office.deferred("b@known.example", text="later")
-    office.writer.close()
+    office.close()
     office.path.unlink()
     assert waiting(office) == [("known.example", "451 4.3.0 later")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import run
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.mail.outcome import Outcome
-from mailer.status.sqlite.writer import StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.rows import HOP, TABLES, dump, entry, one
@@ -22,7 +23,7 @@ def test_a_sent_message_has_one_row_of_each_kind(office: Office) -> None:
     """The columns have the names and values that other people's queries rely on."""
     told = outcome(text="Ok: queued as 4Xyz", hop=HOP, at=NOW + 1.5, seconds=0.25, queue_id="4Xyz", phase="body")
     letter = entry(told, message_id="<a@b>", subject="Hello", request_id="r-1", priority="high")
-    office.writer.write([Seen(NOW, letter), Tried(NOW, letter, [told]), Settled(NOW, letter, "sent")])
+    office.write([Seen(NOW, letter), Tried(NOW, letter, [told]), Settled(NOW, letter, "sent")])
     assert one(office.path, "emails") == {
         "id": letter.id, "message_id": "<a@b>", "request_id": "r-1", "from_address": "me@example.com", "subject": "Hello",
         "size": 1024, "priority": "high", "status": "sent", "queued_time": int(NOW * 1e6), "last_attempt_time": int((NOW + 1.5) * 1e6),
@@ -55,14 +56,14 @@ def test_a_message_that_is_given_up_has_the_status_of_its_end(office: Office, ve
     """Failed, expired and cancelled are different things."""
     told = outcome(verdict=verdict)
     letter = entry(told, state="failed")
-    office.writer.write([Settled(NOW, letter, letter.history.status())])
+    office.write([Settled(NOW, letter, letter.history.status())])
     assert one(office.path, "emails")["status"] == one(office.path, "email_recipients")["status"] == status
 
 
 def test_a_held_message_and_its_pending_recipients_are_held(office: Office) -> None:
     """What an operator did shows; a recipient that has the message already stays sent."""
     letter = entry(outcome(0), outcome(1, "defer"), recipients=("a@x.example", "b@x.example"), state="held")
-    office.writer.write([Changed(NOW, letter, "held")])
+    office.write([Changed(NOW, letter, "held")])
     assert dump(office.path)["emails"][0][7] == "held"
     assert [row[5] for row in dump(office.path)["email_recipients"]] == ["sent", "held"]
 
@@ -72,11 +73,11 @@ def test_a_message_in_the_middle_of_its_attempt_is_being_sent(office: Office) ->
     letter = entry(recipients=("a@x.example", "b@x.example", "c@x.example"))
     first = outcome(1)
     letter.history.add([first])
-    office.writer.write([Tried(NOW, letter, [first])])
+    office.write([Tried(NOW, letter, [first])])
     assert dump(office.path)["emails"][0][7] == "sending"
     assert [row[1] for row in dump(office.path)["email_recipients"]] == [1]
     letter.history.add([outcome(0), outcome(2)])
-    office.writer.write([Settled(NOW, letter, "sent")])
+    office.write([Settled(NOW, letter, "sent")])
     assert [row[5] for row in dump(office.path)["email_recipients"]] == ["sent"] * 3
 
 
@@ -84,7 +85,7 @@ def test_the_message_of_a_damaged_file_has_failed(office: Office) -> None:
     """Nobody can deliver it, and its row says why; a strange name is not written anywhere."""
     id = office.put("a@x.example", "b@x.example")
     office.settle(id, outcome(0), outcome(1, "defer", due=NOW + 9))
-    office.writer.write([Corrupt(NOW, id, "the checksum does not hold \ud800"), Corrupt(NOW, "no\udcffid", "its name is no ID")])
+    office.write([Corrupt(NOW, id, "the checksum does not hold \ud800"), Corrupt(NOW, "no\udcffid", "its name is no ID")])
     assert dump(office.path)["emails"][0][7] == "failed"
     assert "checksum" in dump(office.path)["emails"][0][-1]
     assert [row[5] for row in dump(office.path)["email_recipients"]] == ["sent", "failed"]
@@ -92,7 +93,7 @@ def test_the_message_of_a_damaged_file_has_failed(office: Office) -> None:
 
 def test_what_is_about_no_message_is_not_written(office: Office) -> None:
     """Alarms and the daemon's own news belong to the log."""
-    office.writer.write([Alarm(NOW, "disk", "full"), Daemon(NOW, "started")])
+    office.write([Alarm(NOW, "disk", "full"), Daemon(NOW, "started")])
     assert dump(office.path) == {table: [] for table in TABLES}
 
 
@@ -100,9 +101,9 @@ def test_a_busy_batch_leaves_out_what_was_only_seen(office: Office) -> None:
     """Anybody finds those in the spool; what was tried is written, and what is held or deferred."""
     fresh = [entry() for _ in range(100)]
     held = entry(state="held")
-    office.writer.write([Seen(NOW, letter) for letter in [*fresh, held]])
+    office.write([Seen(NOW, letter) for letter in [*fresh, held]])
     assert [row[0] for row in dump(office.path)["emails"]] == [held.id]
-    office.writer.write([Seen(NOW, letter) for letter in fresh[:3]])
+    office.write([Seen(NOW, letter) for letter in fresh[:3]])
     assert len(dump(office.path)["emails"]) == 4
 
 
@@ -135,10 +136,10 @@ def test_hearing_a_batch_again_changes_nothing(
     rows = []
     for batches in ([story], [story[:cut], story[cut:]], [story[:cut], story, story]):
         path = tmp_path_factory.mktemp("status") / "status.sqlite3"
-        writer = StatusWriter(str(path))
+        writer = SqliteRecorder(str(path))
         for batch in batches:
-            writer.write(batch)
-        writer.close()
+            run(writer.write(batch))
+        run(writer.close())
         rows.append(dump(path))
     assert rows[0] == rows[1] == rows[2]
     moments = {(told.to, told.at) for told in letter.history.outcomes}
@@ -157,9 +158,9 @@ def test_a_report_that_came_later_outlives_what_is_told_again(office: Office) ->
     """Bounced is news that the spool does not have."""
     id = office.put()
     told = office.settle(id, outcome())
-    with office.writer.transaction() as db:
+    with office.recorder.transaction() as db:
         db.execute("UPDATE email_recipients SET status = 'bounced'")
-    office.writer.write(told)
+    office.write(told)
     assert one(office.path, "email_recipients")["status"] == "bounced"
 
 

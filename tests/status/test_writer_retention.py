@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from asyncio import run
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from mailer.events import Seen, Settled, Tried
 from mailer.mail.principal import parse, unix
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.sqlite import writer
+from mailer.status.sqlite import NAME, writer
 from mailer.status.sqlite.reader import Reader
-from mailer.status.sqlite.writer import NAME, StatusWriter
+from mailer.status.sqlite.writer import SqliteRecorder
 from tests.fakes.mail import NOW, outcome, put
 from tests.status.office import Office
 from tests.status.rows import TABLES, dump, entry
@@ -23,7 +24,7 @@ def test_only_what_is_done_with_is_forgotten_and_all_of_it(office: Office) -> No
     old = [office.sent(at=NOW - 1000), office.failed(at=NOW - 900)]
     waiting = office.deferred(at=NOW - 1100)
     recent = office.sent(at=NOW + 50)
-    assert office.writer.forget(NOW + 10) == 2
+    assert run(office.recorder.forget(NOW + 10)) == 2
     rows = dump(office.path)
     assert all({row[0] for row in rows[table]} == {waiting, recent} for table in TABLES)
     assert not {row[0] for row in rows["emails"]} & set(old)
@@ -33,26 +34,24 @@ def test_a_message_of_which_something_was_heard_lately_is_kept(office: Office) -
     """It was put long ago, and settled just now."""
     id = office.put(at=NOW - 10_000)
     office.settle(id, outcome(at=NOW))
-    assert office.writer.forget(NOW - 1) == 0
-    assert office.writer.forget(NOW + 1) == 1
+    assert run(office.recorder.forget(NOW - 1)) == 0
+    assert run(office.recorder.forget(NOW + 1)) == 1
 
 
 def test_forgetting_goes_on_until_nothing_is_left(office: Office) -> None:
     """More messages than one transaction deletes."""
     letters = [entry(outcome(at=NOW)) for _ in range(4500)]
-    office.writer.write(
-        [event for letter in letters for event in (Tried(NOW, letter, letter.history.outcomes), Settled(NOW, letter, "sent"))]
-    )
-    assert office.writer.forget(NOW + 1) == 4500
+    office.write([event for letter in letters for event in (Tried(NOW, letter, letter.history.outcomes), Settled(NOW, letter, "sent"))])
+    assert run(office.recorder.forget(NOW + 1)) == 4500
     assert dump(office.path) == {table: [] for table in TABLES}
 
 
 def test_forgetting_reports_what_it_cannot_do(office: Office) -> None:
     """A locked or broken database is no reason to stop the daemon."""
     office.sent()
-    with office.writer.transaction() as db:
+    with office.recorder.transaction() as db:
         db.execute("CREATE TRIGGER keep BEFORE DELETE ON emails BEGIN SELECT RAISE(ABORT, 'not today'); END")
-    assert office.writer.forget(NOW + 100) == 0
+    assert run(office.recorder.forget(NOW + 100)) == 0
     assert "not today" in office.reports[0]
 
 
@@ -61,10 +60,10 @@ def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path)
     stranger, own, later = unix(os.geteuid() + 1), unix(os.geteuid()), parse("smtp:anna@example.com")
     spool = SpoolDirectory(str(tmp_path / "spool"))
     spool.prepare()
-    writer = StatusWriter(f"{spool.root}/{NAME}")
+    writer = SqliteRecorder(f"{spool.root}/{NAME}")
     ids = [put(spool, submitter=who) for who in ({"uid": stranger.uid}, own.as_submitter(), stranger.as_submitter(), later.as_submitter())]
     writer.adopted(ids[0], stranger)
-    writer.write([Seen(NOW, spool.read(id)) for id in ids])
+    run(writer.write([Seen(NOW, spool.read(id)) for id in ids]))
     with Reader(writer.path) as reader:
         assert list(reader.submitted(stranger)) == [ids[2], ids[0]]
         assert list(reader.submitted(own)) == []
@@ -73,28 +72,28 @@ def test_who_handed_a_message_over_is_kept_and_forgotten_with_it(tmp_path: Path)
     for id in ids:
         entry = spool.read(id)
         entry.history.add([outcome(0)])
-        writer.write([Settled(NOW, entry, "sent", 0.0)])
-    assert writer.forget(NOW + 10**6) == 4
+        run(writer.write([Settled(NOW, entry, "sent", 0.0)]))
+    assert run(writer.forget(NOW + 10**6)) == 4
     with Reader(writer.path) as reader:
         assert list(reader.submitted(stranger)) == []
-    writer.close()
+    run(writer.close())
 
 
 def test_what_has_gathered_beside_the_file_is_put_into_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not before it is much; then by somebody else than the writer, who goes on meanwhile; and the space is used again."""
     beside = Path(f"{office.path}-wal")
-    office.writer.write([Settled(NOW, entry(), "sent")])
+    office.write([Settled(NOW, entry(), "sent")])
     before = office.path.stat().st_size
-    office.writer.checkpoint()
+    run(office.recorder.maintain())
     assert (office.path.stat().st_size, beside.stat().st_size > 0) == (before, True)
     monkeypatch.setattr(writer, "GATHERED", 1)
-    office.writer.checkpoint()
+    run(office.recorder.maintain())
     gathered = beside.stat().st_size
     assert office.path.stat().st_size > before
-    office.writer.write([Settled(NOW, entry(), "sent")])
+    office.write([Settled(NOW, entry(), "sent")])
     assert beside.stat().st_size == gathered
 
 
 def test_a_checkpoint_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     """There may be no database at all."""
-    StatusWriter(str(tmp_path / "missing" / NAME)).checkpoint()
+    run(SqliteRecorder(str(tmp_path / "missing" / NAME)).maintain())

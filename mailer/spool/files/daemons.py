@@ -1,4 +1,8 @@
-"""The daemons of this machine and the spools that they serve, as the kernel knows them: who holds a lock on ``daemon.lock``.
+"""The daemons of this machine and the spools that they serve, seen from outside and without disturbing one.
+
+Two traces: the doorbell is bound, and the kernel's list of file locks has ``daemon.lock`` and each message that is being delivered.
+Nothing is locked here, not even to try: in that moment the daemon would find its own message busy. Where ``/proc`` does not show other
+processes (containers), the doorbell alone tells; then no message shows as being sent, and that is all that is missing.
 
 For whoever queues or looks where nobody delivers: with another configuration than the daemon's, which is the commonest reason
 why mail waits for ever, all looks well. ``/proc/locks`` has the processes, and what they have open has the spools. Root sees
@@ -10,6 +14,8 @@ Nothing is imported here that ``mailer send`` does not have anyway.
 from __future__ import annotations
 
 import os
+
+from . import doorbell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +43,31 @@ def locks() -> Iterator[tuple[int, int]]:
                 yield int(words[4]), int(words[5].rpartition(b":")[2])
             except ValueError:
                 continue
+
+
+def look(root: str) -> tuple[bool, int, frozenset[str]]:
+    """Whether a daemon runs on the spool at `root`, its process (0 is unknown), and the messages that it delivers this moment."""
+    held = list(locks())
+    lock = _inode(f"{root}/{LOCK}")
+    pid = next((owner for owner, inode in held if inode == lock), 0)
+    inodes = {inode for owner, inode in held if owner == pid} if pid else set()
+    return bool(pid) or doorbell.answers(root), pid, frozenset(_named(root, inodes)) if len(inodes) > 1 else frozenset()
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path, follow_symlinks=False).st_ino
+    except OSError:
+        return -1
+
+
+def _named(root: str, inodes: set[int]) -> Iterator[str]:
+    for state in ("queued", "deferred"):
+        try:
+            with os.scandir(f"{root}/{state}") as entries:
+                yield from (entry.name for entry in entries if entry.inode() in inodes)
+        except OSError:
+            continue
 
 
 def served() -> list[str]:

@@ -1,1 +1,40 @@
-"""What became of mail, in SQLite: the schema, its one writer, and its readers."""
+"""What became of mail, in SQLite: one file beside the spool. A view: the spool is the truth, and no mail waits for a database.
+
+`schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look. Here
+is said where the file is; nobody else knows, and nobody else imports `sqlite3`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mailer.mail.problem import Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.spool.files.store import SpoolDirectory
+
+    from ..view import View
+    from .writer import SqliteRecorder
+
+NAME = "status.sqlite3"
+
+
+def recorder(root: str, report: Callable[[str], None] = lambda _: None) -> SqliteRecorder:
+    """The recorder of the spool at `root`, for the daemon that has its lock; `report` is told in one line what is wrong with the file."""
+    from .writer import SqliteRecorder
+
+    return SqliteRecorder(f"{root}/{NAME}", report)
+
+
+def view(spool: SpoolDirectory) -> View:
+    """`spool` and its status together, for whoever may read both. Raises `Problem` (no-permission)."""
+    from ..view import View
+    from .reader import Reader
+
+    for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
+        if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+            raise Problem(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", "no-permission")
+    return View(spool, Reader(f"{spool.root}/{NAME}"))

@@ -1,10 +1,8 @@
 """From events to rows: what a batch of news comes to, one row for each thing however often it was in the news.
 
 A row is made from the message's entry as it is when the batch is written, not from one event's part of it. So
-it does not matter how the events of a batch are mixed, nor whether some were heard before.
-
-The engine may learn more about a message while its rows are made in another thread. What is read here is
-read in single steps, so a row is at worst newer than its event, and the event that makes it so is on its way.
+it does not matter how the events of a batch are mixed, nor whether some were heard before; a row is at worst newer than its event, and
+the event that makes it so is on its way.
 
 This runs for every message that is delivered, so it is written to cost little: about ten microseconds for a
 message that was seen, tried and sent. Some columns get '' or 0 here and have NULL in the database, see the statements of `writer`.
@@ -13,23 +11,29 @@ message that was seen, tried and sent. Some columns get '' or 0 here and have NU
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.events import Changed, Seen, Settled, Tried
 from mailer.mail.address import domain_of
-from mailer.mail.history import RECIPIENT_STATUS
-from mailer.mail.outcome import foretold
 from mailer.mail.principal import unix
+
+from ..record import last_of, outcome_of, recipient_status, sent_at, status_of
+from ..standing import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mailer.events import Event
+    from mailer.events import Corrupt, Event, Standings
     from mailer.mail.envelope import Envelope
+    from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
+    from ..standing import Standing
+
+KEPT = 60_000  # rows in arrears: some 20,000 messages that were delivered to one recipient each, and some 50 MB
 LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a person reads the first lines
 
 OWN = unix(os.geteuid())
@@ -44,7 +48,7 @@ class News:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.status = ""  # "" is: as the entry says
+        self.status: Status | Literal[""] = ""  # "" is: as the entry says
         self.due = 0.0
         self.whole = False  # all recipients are written, not only those that were tried
         self.outcomes: dict[int, Outcome] = {}  # by identity: two events share what they were told
@@ -127,35 +131,6 @@ def stranger(envelope: Envelope) -> Principal | None:
     return None if who == OWN else who
 
 
-def status_of(entry: Entry, told: str = "") -> str:
-    """The message's status; `told` is what the last event said. Complete records win over an event that came before them."""
-    if told and told != "sending":
-        return told
-    if entry.history.done:
-        return entry.history.status()
-    return told or "queued" if entry.state == "queued" else entry.state
-
-
-def last_of(entry: Entry) -> tuple[Outcome | None, Outcome | None]:
-    """The last real attempt, and the last outcome that was no success and still stands: of somebody who waits, where somebody does."""
-    attempt = waits = error = None
-    last = entry.history.last
-    for outcome in reversed(entry.history.outcomes):
-        if attempt is None and outcome.counts:
-            attempt = outcome
-        if waits is None and outcome.verdict != "delivered" and last.get(outcome.to) is outcome:
-            error = error or outcome
-            waits = None if outcome.final else outcome
-        if attempt is not None and waits is not None:
-            break
-    return attempt, waits or error
-
-
-def sent_at(entry: Entry) -> float:
-    """When the last recipient had the message, in seconds since the epoch."""
-    return max([last.at for last in list(entry.history.last.values())], default=entry.arrived)
-
-
 def recipients(item: News) -> Iterator[Row]:
     """The rows of `email_recipients`."""
     entry = item.entry
@@ -186,23 +161,6 @@ def recipients(item: News) -> Iterator[Row]:
                 outcome.cause or "",
                 outcome.besides[:LIMIT],
             )
-
-
-def outcome_of(entry: Entry, to: int) -> Outcome | None:
-    """The last outcome of recipient number `to`: as the records say, else as submission said."""
-    last = entry.history.last.get(to)
-    if last is None and (known := entry.envelope.recipients[to].outcome) is not None:
-        return foretold(to, entry.arrived, known)
-    return last
-
-
-def recipient_status(last: Outcome | None, held: bool) -> str:
-    """The status of a recipient by its last outcome; `held` is whether its message is."""
-    if last is not None and last.verdict != "defer":
-        return RECIPIENT_STATUS[last.verdict]
-    if held:
-        return "held"
-    return "queued" if last is None else "deferred"
 
 
 def attempts(item: News) -> Iterator[Row]:
@@ -249,6 +207,24 @@ def dialogs(item: News) -> Iterator[Row]:
         yield item.entry.id, at, outcome.to, clean(outcome.trace.dialog())
 
 
+def standing(value: Standing, at: float) -> Row:
+    """The row of `destinations`, written at `at`."""
+    key, waiting, sessions, window, cap, breaker, failures, until, reason, paused, pause, rate, reply, last, wait, detail, waits, _ = value
+    texts = _short(reason), _short(pause), _short(reply), _short(wait), _short(detail)
+    return (
+        clean(key[:LIMIT]), value.kind, waiting, sessions, window, cap, breaker, failures, _time(until), texts[0], _time(paused), texts[1],
+        _time(rate), texts[2], _time(last), texts[3], texts[4], _time(waits), micros(at),
+    )  # fmt: skip
+
+
+def _short(text: str) -> str | None:
+    return clean(text[:LIMIT]) or None
+
+
+def _time(at: float) -> int | None:
+    return micros(min(at, FOREVER)) or None
+
+
 def micros(seconds: float) -> int:
     """`seconds` since the epoch in whole microseconds."""
     return round(seconds * 1e6)
@@ -262,3 +238,68 @@ def storable(rows: Iterable[Row]) -> list[Row]:
 def clean(text: str) -> str:
     """`text` with ``?`` for each half of a surrogate pair, which SQLite does not take."""
     return text.encode("utf-8", "replace").decode()
+
+
+class NewsBatch(NamedTuple):
+    """What is written in one transaction: rows of the tables, and events that are about something else than messages on their way."""
+
+    emails: Sequence[Row]
+    recipients: Sequence[Row]
+    attempts: Sequence[Row]
+    dialogs: Sequence[Row]
+    strangers: Sequence[tuple[str, int | str]]
+    others: Sequence[Corrupt | Standings]
+
+    @classmethod
+    def of(cls, news: Sequence[News], others: Sequence[Corrupt | Standings]) -> NewsBatch:
+        """The batch of the `news` and of `others`."""
+        return cls(
+            [email(item) for item in news],
+            [row for item in news for row in recipients(item)],
+            [row for item in news for row in attempts(item)],
+            [row for item in news if item.status != "sent" for row in dialogs(item)],
+            [(item.entry.id, who.key) for item in news if (who := stranger(item.entry.envelope)) is not None],
+            others,
+        )
+
+    @property
+    def weight(self) -> int:
+        """How many rows it has."""
+        return sum(map(len, self))
+
+
+class Arrears:
+    """What the database has not taken yet, while it is locked, has no room or is not there.
+
+    Kept as rows, which hold on to no message. There is a bound: beyond it the oldest goes, which is counted and told; what of it is
+    still in the spool is made good from there (`mailer.status.catchup`). The oldest batch comes first;
+    `lost` counts the messages that there was no room for."""
+
+    def __init__(self) -> None:
+        self._batches: deque[NewsBatch] = deque()
+        self._weight = 0
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    @property
+    def messages(self) -> int:
+        """How often something became of a message that is not written yet."""
+        return sum(len(batch.emails) for batch in self._batches)
+
+    def add(self, batch: NewsBatch) -> None:
+        """One more; the oldest make room for it."""
+        self._batches.append(batch)
+        self._weight += batch.weight
+        while self._weight > KEPT and len(self._batches) > 1:
+            self.lost += len(self._batches[0].emails)
+            self.done()
+
+    def first(self) -> NewsBatch:
+        """The oldest."""
+        return self._batches[0]
+
+    def done(self) -> None:
+        """The oldest is written, or never will be."""
+        self._weight -= self._batches.popleft().weight

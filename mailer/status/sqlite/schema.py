@@ -9,7 +9,7 @@ microseconds since the epoch in UTC: exact, so that they can be part of a key, a
 from memory or were read back from the spool, which keeps microseconds too. In SQL,
 ``datetime(queued_time / 1000000, 'unixepoch')`` shows one.
 
-How long rows live: see `mailer.status.sqlite.writer.StatusWriter.forget`. A message that is still pending keeps all of its rows
+How long rows live: see `mailer.status.sqlite.writer.SqliteRecorder.forget`. A message that is still pending keeps all of its rows
 but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
 the daemon's memory: a row goes when the destination does, and all go when a daemon starts.
 """
@@ -21,20 +21,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
-FINAL = ("sent", "failed", "expired", "cancelled")
-"""The statuses of a message that is done with."""
-
-PENDING = ("queued", "sending", "deferred", "held")
-"""The statuses of a message that is still to be delivered."""
-
-STATUSES = (*PENDING, *FINAL)
-
-SCHEDULED = "scheduled"
-"""What people call a deferred message that nobody was asked to take yet, for its sender wants it to leave later."""
-
-LATER = ("bounced", "complained")
-"""What a recipient can become after the message was sent: a report came, or a complaint."""
-
 DIALOGS = 50_000
 """How many dialogs there may be in all, of about two kilobytes each; those of the oldest messages go first."""
 
@@ -43,9 +29,6 @@ DIALOGS_EACH = 3
 
 DIALOGS_OF_MESSAGE = 20
 """How many there may be of one message."""
-
-UNDELIVERED = ("failed", "expired", *LATER)
-"""The statuses of a recipient that ``mailer bounces`` is about. The index `recipients_undelivered` names them too."""
 
 UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
 """The messages that are not recorded as sent: few, of the millions that were."""

@@ -1,14 +1,13 @@
 """The one writer of the status database. The daemon has it; no command does.
 
-`StatusWriter.write` takes what the daemon's listeners were told, a batch at a time, in one transaction. Told
+`SqliteRecorder.write` takes what the daemon's listeners were told, a batch at a time, in one transaction. Told
 twice, nothing changes: rows are keyed by message, by recipient and by the moment of an attempt. A message that
 is seen, tried and settled within one batch costs one row each, and takes about 30 microseconds in a batch of a hundred.
 
 The database is a view, so no trouble with it ever stops mail. One that is damaged, or that a later version of the
 program wrote, is moved aside and kept, and a new one is begun; so it is where somebody has removed the file or put another one in
-its place. Any other trouble (a full disk, somebody who locks it) is raised, and what was to be written is kept (`arrears`) and
-tried again: with the next batch, every second by `checkpoint`, and by `close`. `incomplete` says that `catchup` has something to
-make good from the spool.
+its place. Any other trouble (a full disk, somebody who locks it) is raised, and what was to be written is kept (`rows.Arrears`) and
+tried again: with the next batch, every second by `maintain`, and by `close`.
 
 WAL with ``synchronous=NORMAL``: a process that dies loses nothing that was committed. A machine that loses power may
 lose the last commits, never the file's consistency. That is the right price for a view: a commit without
@@ -20,38 +19,31 @@ spool. An operator may widen that with chmod(1); SQLite gives its side files the
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from mailer.events import Corrupt, Standings
-from mailer.io.durable import PRIVATE
 from mailer.mail.principal import from_key
 from mailer.spool.files.layout import first_id, is_id
 
-from ..destinations import put_standings
-from . import rows, schema
-from .arrears import Arrears, NewsBatch
+from ..api import PAGE, Page, PutOff, StatusError
+from . import file, rows, schema, values
+from .rows import Arrears, NewsBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mailer.events import Event
+    from mailer.mail.history import Status
     from mailer.mail.principal import Principal
 
 T = TypeVar("T")
-
-NAME = "status.sqlite3"
-"""The database's name in the spool directory."""
-
-PATIENCE = 2.0  # seconds to wait for somebody who locks the file; no reader of ours does
-WAIT = "PRAGMA busy_timeout = 2000"  # that is `PATIENCE`
-PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-           sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL)  # fmt: skip
-"""What may be over the next time; anything else is about what was to be written."""
 
 HEAVY = 2000  # recipients of the messages in one batch; a single message may have more
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
@@ -116,6 +108,24 @@ SELECT id FROM emails WHERE id < :before_id AND status IN ('sent', 'failed', 'ex
 LIMIT :limit
 """
 
+LEFT = """
+UPDATE emails SET status = 'sent', next_attempt_time = NULL,
+    error_message = 'it has left the spool; the record of its last attempt was lost'
+    WHERE id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
+"""
+LEFT_RECIPIENTS = """
+UPDATE email_recipients SET status = 'sent', smtp_response_code = NULL, enhanced_code = NULL, smtp_response_message = NULL,
+    cause = NULL, besides = NULL
+    WHERE email_id = ? AND status IN ('queued', 'sending', 'deferred', 'held')
+"""
+
+PUT_OFF = """
+SELECT r.email_id, r.domain, r.cause FROM emails e JOIN email_recipients r ON r.email_id = e.id
+    WHERE e.status = 'deferred' AND e.id > ? AND r.status = 'deferred' AND r.cause IS NOT NULL ORDER BY e.id
+"""
+
+PUT_STANDING = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
 LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
 LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at, cause = NULL, besides = NULL
@@ -123,8 +133,8 @@ UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, las
 """
 
 
-class StatusWriter:
-    """The writer of the database at `path`, which is made if it is not there.
+class SqliteRecorder:
+    """The database at `path`, which is made if it is not there: a `StatusRecorder`.
 
     `report` is told in one line when a database had to be moved aside, or could not be opened; then each write
     tries again. Methods may be called from any thread; one works at a time.
@@ -134,52 +144,139 @@ class StatusWriter:
         self.path = path
         self.report = report
         self._lock = threading.RLock()
+        self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._files: tuple[int, ...] = ()
         self._patient = True
         self._arrears = Arrears()
         self.incomplete = False
-        """Whether something was begun anew, or lost, that the spool may still know."""
         try:
             self._db()
         except (sqlite3.Error, OSError) as error:
-            report(f"the status database {path} cannot be opened ({error}); mail goes on without it")
+            report(f"{self._what} cannot be opened ({error}); mail goes on without it")
+
+    # What a recorder does
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Write down a batch, all of it or nothing. Raises `StatusError`.
+
+        Its rows are made here and now, since that takes the interpreter and not the disk. Where they are very many, the thread makes
+        them, for whoever has called may not wait so long, and writes them in several transactions: so many rows are never in memory, and
+        never hold up others for long.
+        """
+        news = rows.gather(events)
+        if len(news) > BUSY:
+            news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
+        others = [event for event in events if isinstance(event, Corrupt | Standings)]
+        if sum([item.entry.history.count for item in news]) > HEAVY:
+            await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), others))
+        else:
+            batch = NewsBatch.of(news, others)
+            await self._apart(lambda: self._take(batch))
+
+    async def unsent(self) -> dict[str, Status]:
+        """The status of every message that is not recorded as sent, by ID. Raises `StatusError`."""
+        return await self._apart(lambda: self._mending(lambda: dict(map(values.unsent, self._db().execute(schema.UNSENT)))))
+
+    async def left(self, ids: Sequence[str]) -> None:
+        """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
+        await self._apart(lambda: self._left([(id,) for id in ids]))
+
+    async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
+        """Each recipient who waits for a reason that has a name, by message. What cannot be read is left out."""
+        try:
+            return await self._apart(lambda: self._mending(lambda: self._put_off(cursor, limit)))
+        except StatusError:
+            return Page(())
+
+    async def forget(self, before: float) -> int:
+        """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
+
+        A message's recipients, attempts and dialogs go with it, and only when nothing of it is pending and nothing was heard of it
+        since. Of dialogs there are never more than `schema.DIALOGS`. The space is used again by what comes. What cannot be deleted now
+        is reported, and is next time.
+        """
+        return await self._apart(lambda: self._forget_all(before))
+
+    async def maintain(self) -> None:
+        """Write what could not be written before, and put into the database's file what has gathered beside it, if that is much.
+
+        The latter takes two fsyncs, and no writer waits for it. What cannot be done now is done next time, or by `close`.
+        """
+        await asyncio.to_thread(self._checkpoint)
+
+    async def close(self) -> None:
+        """Put everything into the one file, and let it go. What it does not take now is lost to it, and told."""
+        await self._apart(self._end)
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+    def adopted(self, id: str, who: Principal) -> None:
+        """Message `id` came from `who`, who may ask for it from now on. Raises `StatusError`."""
+        self._told(lambda: self._mending(lambda: self._adopted(id, who)))
+
+    def submitter(self, id: str) -> tuple[bool, Principal | None]:
+        """Whether anything is known of message `id`, and who handed it over, if somebody else than we did. Raises `StatusError`."""
+        row = self._told(lambda: self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone()))
+        return (True, from_key(row[0])) if row else (False, None)
+
+    def knows(self, id: str) -> bool:
+        """Whether anything is known of message `id`; not, if the database cannot be read."""
+        try:
+            return self.submitter(id)[0]
+        except StatusError:
+            return False
+
+    @property
+    def _what(self) -> str:
+        return f"the status database {self.path}"
+
+    async def _apart(self, act: Callable[[], T]) -> T:
+        """Do it in the one thread, as `_told` does."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "status")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._told, act)
+
+    def _told(self, act: Callable[[], T]) -> T:
+        """Do it, with the errors of a database as ours."""
+        try:
+            return act()
+        except (sqlite3.Error, OSError, values.BadRow) as error:
+            raise StatusError(str(error), self._what) from error
+
+    # The file
 
     def _db(self) -> sqlite3.Connection:
-        if self._connection is not None and self._files != _identity(self.path):
+        if self._connection is not None and self._files != file.identity(self.path):
             self._leave()
             self.incomplete = True
-            self.report(f"the status database {self.path} was removed or replaced while it was in use; it is written anew from here on")
+            self.report(f"{self._what} was removed or replaced while it was in use; it is written anew from here on")
         if self._connection is None:
             try:
-                self._connection = _open(self.path)
+                self._connection = file.open_to_write(self.path)
             except (sqlite3.Error, schema.Unusable) as error:
-                if not _unusable(error):
+                if not file.unusable(error):
                     raise
                 self._connection = self._begin_anew(error)
-            self._files, self._patient = _identity(self.path), True
+            self._files, self._patient = file.identity(self.path), True
         return self._connection
 
     def _leave(self) -> None:
         """Let go a database that is not at its place any more; the log beside it belongs to it, and to no other that is put there."""
         self._close()
-        if self._files[2:] == _identity(self.path)[2:]:
+        if self._files[2:] == file.identity(self.path)[2:]:
             for suffix in ("-wal", "-shm"):
                 os.unlink(self.path + suffix)
 
     def _begin_anew(self, why: Exception) -> sqlite3.Connection:
-        kept = _move_aside(self.path)
-        db = _open(self.path)
+        kept = file.move_aside(self.path)
+        db = file.open_to_write(self.path)
         self.incomplete = True
-        self.report(f"the status database {self.path} could not be used ({why}); it is kept as {kept}, and a new one was begun")
+        self.report(f"{self._what} could not be used ({why}); it is kept as {kept}, and a new one was begun")
         return db
 
-    def checkpoint(self) -> None:
-        """Write what could not be written before, and put into the database's file what has gathered beside it, if that is much.
-
-        The latter takes two fsyncs, and no writer waits for it. For a thread, every second or so. What cannot be done now is done
-        next time, or by `close`.
-        """
+    def _checkpoint(self) -> None:
         try:
             if self._arrears:
                 self._settle_arrears()
@@ -190,14 +287,13 @@ class StatusWriter:
         except (OSError, sqlite3.Error):
             pass
 
-    def close(self) -> None:
-        """Put everything into the one file, and let it go. What the file does not take now is lost to it, and told."""
+    def _end(self) -> None:
         with self._lock:
             self._wait_for_others(True)
             try:
                 self._settle_arrears()
             except (sqlite3.Error, OSError) as error:
-                lost = f"what became of {self._arrears.messages} messages is not in the status database {self.path}"
+                lost = f"what became of {self._arrears.messages} messages is not in {self._what}"
                 self.report(f"{lost}, which cannot be written: {error}")
             self._close()
 
@@ -206,31 +302,7 @@ class StatusWriter:
             self._connection.close()
             self._connection = None
 
-    def unsent(self) -> dict[str, str]:
-        """The status of every message that is not recorded as sent, by ID."""
-        return self._mending(lambda: dict(self._db().execute(schema.UNSENT)))
-
-    def write(self, events: Sequence[Event]) -> None:
-        """Write down a batch, here and now. Raises `sqlite3.Error`, `OSError` if that cannot be; then nothing of it was.
-
-        What will pass is tried again later, with all that came since.
-        """
-        self.prepare(events)()
-
-    def prepare(self, events: Sequence[Event]) -> Callable[[], None]:
-        """The call that writes `events`: its rows are made here and now, since that takes the interpreter and not the disk.
-
-        Where they are very many, it makes them itself, for whoever has called may not wait so long, and writes them in several
-        transactions: so many rows are never in memory, and never hold up others for long.
-        """
-        news = rows.gather(events)
-        if len(news) > BUSY:
-            news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, (Corrupt, Standings))]
-        if sum([item.entry.history.count for item in news]) > HEAVY:
-            return lambda: self._take_all(rows.portions(news, HEAVY), others)
-        batch = _batch(news, others)
-        return lambda: self._take(batch)
+    # What is written
 
     def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[Corrupt | Standings]) -> None:
         """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
@@ -238,7 +310,7 @@ class StatusWriter:
         batches = chain(((portion, ()) for portion in portions), [((), others)])
         for portion, rest in batches:
             try:
-                self._take(_batch(portion, rest))
+                self._take(NewsBatch.of(portion, rest))
             except (sqlite3.Error, OSError) as error:
                 trouble = error
         if trouble is not None:
@@ -258,7 +330,7 @@ class StatusWriter:
                     self._mending(lambda: self._put(self._arrears.first()))
                     self._arrears.done()
             except (sqlite3.Error, OSError) as error:
-                if _passes(error):
+                if file.passes(error):
                     self._wait_for_others(False)  # it is tried again often enough
                 else:
                     self._arrears.done()
@@ -266,29 +338,13 @@ class StatusWriter:
             self._wait_for_others(True)
             if lost := self._arrears.lost:
                 self._arrears.lost, self.incomplete = 0, True
-                self.report(f"what became of {lost} messages is not in the status database {self.path}, which took nothing for too long")
+                self.report(f"what became of {lost} messages is not in {self._what}, which took nothing for too long")
 
     def _wait_for_others(self, patient: bool) -> None:
         """Whether whoever locks the file is waited for, from now on."""
         if self._connection is not None and patient != self._patient:
             self._patient = patient
-            self._connection.execute(WAIT if patient else "PRAGMA busy_timeout = 0")
-
-    def adopted(self, id: str, who: Principal) -> None:
-        """Write down that message `id` came from `who`, who may ask for it from now on. Raises `sqlite3.Error`, `OSError`."""
-        self._mending(lambda: self._adopted(id, who))
-
-    def submitter(self, id: str) -> tuple[bool, Principal | None]:
-        """Whether anything is known of message `id`, and who handed it over, if somebody else than we did. Raises as `adopted` does."""
-        row = self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone())
-        return (True, from_key(row[0])) if row else (False, None)
-
-    def knows(self, id: str) -> bool:
-        """Whether anything is known of message `id`; not, if the database cannot be read."""
-        try:
-            return self.submitter(id)[0]
-        except (sqlite3.Error, OSError):
-            return False
+            self._connection.execute(file.WAIT if patient else "PRAGMA busy_timeout = 0")
 
     def _adopted(self, id: str, who: Principal) -> None:
         with self.transaction() as db:
@@ -300,11 +356,11 @@ class StatusWriter:
             try:
                 return act()
             except sqlite3.DatabaseError as error:
-                if not _unusable(error):
+                if not file.unusable(error):
                     raise
                 self._close()
                 self._connection = self._begin_anew(error)
-                self._files, self._patient = _identity(self.path), True
+                self._files, self._patient = file.identity(self.path), True
                 return act()
 
     def _put(self, batch: NewsBatch) -> None:
@@ -319,7 +375,7 @@ class StatusWriter:
                 db.execute(FORGET_DIALOGS, {"id": told[0], "each": schema.DIALOGS_EACH, "all": schema.DIALOGS_OF_MESSAGE})
             for event in batch.others:
                 if isinstance(event, Standings):
-                    put_standings(db, event)
+                    _put_standings(db, event)
                 elif is_id(event.id):
                     _lose(db, event)
 
@@ -337,20 +393,31 @@ class StatusWriter:
                     db.execute("ROLLBACK")
                 raise
 
-    def forget(self, before: float) -> int:
-        """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
+    def _left(self, ids: Sequence[tuple[str]]) -> None:
+        with self.transaction() as db:
+            db.executemany(LEFT, ids)
+            db.executemany(LEFT_RECIPIENTS, ids)
 
-        The one retention rule, for every table with messages in it: a message's recipients, attempts and dialogs go with it, and
-        only when nothing of it is pending and nothing was heard of it since. Of dialogs there are never more than
-        `schema.DIALOGS`. The space is used again by what comes. What cannot be deleted now is reported, and is next time.
-        """
+    def _put_off(self, cursor: str, limit: int) -> Page[PutOff]:
+        found: list[PutOff] = []
+        for row in self._db().execute(PUT_OFF, (cursor,)):
+            try:
+                each = values.put_off(row)
+            except values.BadRow:
+                continue
+            if len(found) >= limit and each.id != found[-1].id:
+                return Page(found, found[-1].id)
+            found.append(each)
+        return Page(found)
+
+    def _forget_all(self, before: float) -> int:
         count = 0
         try:
             while forgotten := self._mending(lambda: self._forget(before)):
                 count += forgotten
             self._mending(self._forget_dialogs)
         except (sqlite3.Error, OSError) as error:
-            self.report(f"the status database {self.path} cannot be cleared of what is old: {error}")
+            self.report(f"{self._what} cannot be cleared of what is old: {error}")
         return count
 
     def _forget(self, before: float) -> int:
@@ -370,15 +437,11 @@ class StatusWriter:
             db.execute(FORGET_OLD_DIALOGS, {"all": schema.DIALOGS})
 
 
-def _batch(news: Sequence[rows.News], others: Sequence[Corrupt | Standings]) -> NewsBatch:
-    return NewsBatch(
-        [rows.email(item) for item in news],
-        [row for item in news for row in rows.recipients(item)],
-        [row for item in news for row in rows.attempts(item)],
-        [row for item in news if item.status != "sent" for row in rows.dialogs(item)],
-        [(item.entry.id, who.key) for item in news if (who := rows.stranger(item.entry.envelope)) is not None],
-        others,
-    )
+def _put_standings(db: sqlite3.Connection, event: Standings) -> None:
+    if event.first:
+        db.execute("DELETE FROM destinations")
+    db.executemany(PUT_STANDING, [rows.standing(standing, event.at) for standing in event.changed])
+    db.executemany("DELETE FROM destinations WHERE key = ?", [(key,) for key in event.gone])
 
 
 def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
@@ -404,61 +467,3 @@ def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row
         while size <= most and at + size <= len(batch):
             db.execute(MANY[statement][size], [*chain.from_iterable(batch[at : at + size])])
             at += size
-
-
-def _open(path: str) -> sqlite3.Connection:
-    _make(path)
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    try:
-        schema.version(db)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`
-        db.execute("PRAGMA temp_store = MEMORY")  # a statement of many rows keeps what it changes: that was twice what the log got
-        schema.migrate(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _make(path: str) -> None:
-    """An empty file of our mode, unless there is one; SQLite would make it as the umask says."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-    except FileExistsError:
-        if not os.path.isfile(path):
-            raise schema.Unusable("it is no regular file") from None
-
-
-def _identity(path: str) -> tuple[int, ...]:
-    """Which files they are, the database and the log beside it; as long as it is open, both are there."""
-    try:
-        known = os.stat(path)
-        return known.st_dev, known.st_ino, os.stat(f"{path}-wal").st_ino
-    except OSError:
-        return ()
-
-
-def _passes(error: Exception) -> bool:
-    """Whether it may go another time."""
-    return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
-
-
-def _unusable(error: Exception) -> bool:
-    """Whether a new file helps: this one is damaged, of another version, or has other tables than ours."""
-    if isinstance(error, schema.Unusable):
-        return True
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-
-
-def _move_aside(path: str) -> str:
-    """Rename the database and its side files; returns the new path."""
-    serial = 1
-    while os.path.lexists(f"{path}.aside{serial}"):
-        serial += 1
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.lexists(path + suffix):
-            os.rename(path + suffix, f"{path}.aside{serial}{suffix}")
-    return f"{path}.aside{serial}"

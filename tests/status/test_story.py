@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from asyncio import run
 from pathlib import Path
 from typing import Any, Self
 
@@ -117,7 +118,7 @@ def test_there_are_never_more_dialogs_than_there_may_be(office: Office, monkeypa
     ids = [office.put(at=NOW + nth) for nth in range(4)]
     for id in ids:
         attempt(office, id)
-    assert office.writer.forget(NOW - 1000) == 0
+    assert run(office.recorder.forget(NOW - 1000)) == 0
     with Reader(str(office.path)) as reader:
         assert [id for id in ids if reader.dialogs(id)] == ids[-3:]
         assert all(reader.attempts(id) for id in ids)
@@ -127,7 +128,7 @@ def test_a_dialog_goes_with_its_message(office: Office) -> None:
     """The one retention rule."""
     id = office.put()
     attempt(office, id, verdict="fail")
-    office.writer.forget(NOW + 10_000)
+    run(office.recorder.forget(NOW + 10_000))
     with Reader(str(office.path)) as reader:
         assert (reader.record(id), reader.attempts(id), reader.dialogs(id)) == (None, [], {})
 

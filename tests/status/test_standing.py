@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from mailer.events import Standings
-from mailer.status.destinations import FOREVER, Standing
 from mailer.status.sqlite.reader import Reader
+from mailer.status.standing import FOREVER, Standing
 from tests.fakes.mail import NOW
 from tests.status.office import Office
 
@@ -25,19 +25,19 @@ DEAD = CALM._replace(
 
 def known(office: Office) -> list[Standing]:
     with Reader(str(office.path)) as reader:
-        return reader.standings()
+        return [*reader.standings()]
 
 
 def test_a_standing_comes_back_as_it_was(office: Office) -> None:
     """Each value, and when it was written down."""
-    office.writer.write([Standings(NOW, [BUSY, DEAD], first=True)])
+    office.write([Standings(NOW, [BUSY, DEAD], first=True)])
     assert known(office) == [BUSY._replace(updated_at=NOW), DEAD._replace(updated_at=NOW)]
     assert [standing.kind for standing in known(office)] == ["mx", "relay"]
 
 
 def test_a_pause_without_an_end_has_none(office: Office) -> None:
     """It is stored, and no time is made up when it is shown."""
-    office.writer.write([Standings(NOW, [DEAD._replace(paused_until=float("inf"))], first=True)])
+    office.write([Standings(NOW, [DEAD._replace(paused_until=float("inf"))], first=True)])
     (standing,) = known(office)
     assert standing.paused_until == FOREVER
     assert standing.as_json()["pause"] == {"until": None, "reason": "asked to"}
@@ -45,21 +45,21 @@ def test_a_pause_without_an_end_has_none(office: Office) -> None:
 
 def test_what_has_not_changed_stays_and_what_is_gone_goes(office: Office) -> None:
     """Only what is new is told."""
-    office.writer.write([Standings(NOW, [BUSY, DEAD], first=True)])
-    office.writer.write([Standings(NOW + 1, [BUSY._replace(sessions=1)], gone=[DEAD.key])])
+    office.write([Standings(NOW, [BUSY, DEAD], first=True)])
+    office.write([Standings(NOW + 1, [BUSY._replace(sessions=1)], gone=[DEAD.key])])
     assert known(office) == [BUSY._replace(sessions=1, updated_at=NOW + 1)]
 
 
 def test_a_daemon_that_starts_forgets_what_the_last_one_knew(office: Office) -> None:
     """Nothing of it is in its memory."""
-    office.writer.write([Standings(NOW, [BUSY, DEAD], first=True)])
-    office.writer.write([Standings(NOW + 1, [], first=True)])
+    office.write([Standings(NOW, [BUSY, DEAD], first=True)])
+    office.write([Standings(NOW + 1, [], first=True)])
     assert known(office) == []
 
 
 def test_hostile_text_is_stored_bounded(office: Office) -> None:
     """A reply may have 64 KiB, and half a surrogate pair is no text."""
-    office.writer.write([Standings(NOW, [DEAD._replace(last_reply="x" * 70_000, breaker_reason="\ud800")], first=True)])
+    office.write([Standings(NOW, [DEAD._replace(last_reply="x" * 70_000, breaker_reason="\ud800")], first=True)])
     (standing,) = known(office)
     assert len(standing.last_reply) == 2000
     assert standing.breaker_reason == "?"
@@ -74,7 +74,7 @@ def test_hostile_text_is_stored_bounded(office: Office) -> None:
 )  # fmt: skip
 def test_a_row_that_somebody_else_wrote_is_left_out(office: Office, change: str) -> None:
     """And counted."""
-    office.writer.write([Standings(NOW, [BUSY, DEAD], first=True)])
+    office.write([Standings(NOW, [BUSY, DEAD], first=True)])
     db = sqlite3.connect(office.path)
     with db:
         db.execute(f"UPDATE destinations SET {change} WHERE key = 'relay:out'")

@@ -5,20 +5,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from mailer.spool.files import doorbell
+from mailer.spool.files import daemons, doorbell, layout
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status import daemon
 from tests.status.office import Office
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """A spool with messages that things happen to."""
+    monkeypatch.setattr(layout, "_last", 0)
+    office = Office(tmp_path)
+    yield office
+    office.close()
 
 
 def test_nobody_runs_where_nothing_is(tmp_path: Path) -> None:
     """Looking at a spool that is not there makes nothing."""
-    assert daemon.look(str(tmp_path / "none")) == (False, 0, frozenset())
+    assert daemons.look(str(tmp_path / "none")) == (False, 0, frozenset())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -26,11 +35,11 @@ def test_the_lock_tells_the_process_and_the_messages_in_hand(office: Office) -> 
     """A message that is claimed is being sent; one that lies beside it is not."""
     mine, other, later = office.put(), office.put(), office.deferred()
     with FileLock(f"{office.spool.root}/daemon.lock"), office.spool.claim(mine), office.spool.claim(later):
-        seen = daemon.look(office.spool.root)
-        assert (seen.running, seen.pid) == (True, os.getpid())
-        assert seen.sending == {mine, later}
-        assert other not in seen.sending
-    assert daemon.look(office.spool.root) == (False, 0, frozenset())
+        running, pid, sending = daemons.look(office.spool.root)
+        assert (running, pid) == (True, os.getpid())
+        assert sending == {mine, later}
+        assert other not in sending
+    assert daemons.look(office.spool.root) == (False, 0, frozenset())
 
 
 def test_a_message_that_an_operator_holds_this_moment_is_not_being_sent(office: Office) -> None:
@@ -45,19 +54,19 @@ def test_a_message_that_an_operator_holds_this_moment_is_not_being_sent(office: 
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == b"held\n"
-            assert daemon.look(office.spool.root).sending == frozenset()
+            assert daemons.look(office.spool.root)[2] == frozenset()
         finally:
             other.communicate()
 
 
 def test_the_doorbell_tells_where_locks_cannot_be_seen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container ``/proc/locks`` does not show the processes outside; and the bell is not rung by looking."""
-    monkeypatch.setattr(daemon, "locks", lambda: iter(()))
+    monkeypatch.setattr(daemons, "locks", lambda: iter(()))
     bell = doorbell.hang(office.spool.root)
-    assert daemon.look(office.spool.root) == (True, 0, frozenset())
+    assert daemons.look(office.spool.root) == (True, 0, frozenset())
     assert doorbell.listen(bell) == []
     bell.close()
-    assert not daemon.look(office.spool.root).running, "the socket is still there, but nobody has it"
+    assert not daemons.look(office.spool.root)[0], "the socket is still there, but nobody has it"
 
 
 def test_a_deep_spool_is_no_obstacle(tmp_path: Path) -> None:
@@ -65,5 +74,5 @@ def test_a_deep_spool_is_no_obstacle(tmp_path: Path) -> None:
     spool = SpoolDirectory(str(tmp_path / ("d" * 100) / ("e" * 100)))
     spool.prepare()
     bell = doorbell.hang(spool.root)
-    assert daemon.look(spool.root).running
+    assert daemons.look(spool.root)[0]
     bell.close()

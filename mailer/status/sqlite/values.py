@@ -1,0 +1,238 @@
+"""From rows to values: what the columns that `reader` selects say.
+
+A row is not trusted, for anybody may have written into the file: what no version of the program ever wrote makes a function here raise
+`BadRow`, and the reader leaves that thing out and says so.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeVar, cast, get_args
+
+from mailer.mail.envelope import PRIORITIES
+from mailer.mail.envelope_reader import RECIPIENT_TYPES
+from mailer.mail.history import LATER, STATUSES
+from mailer.mail.outcome import CAUSES, PHASE_OF, PHASES, BreakerState, Scope, Verdict, WaitKind, reply_line, told
+from mailer.spool.files.layout import is_id
+
+from ..api import PutOff, Undelivered, Waiting
+from ..record import RecipientRecord, Record
+from ..standing import FOREVER, Standing
+from ..story import Attempted, DialogLine, Speaker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mailer.mail.history import Status
+
+Word = TypeVar("Word", bound=str)
+
+END = 253402300800 * 10**6  # the first microsecond of the year 10000
+MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
+
+
+class BadRow(ValueError):
+    """A row that this program did not write."""
+
+
+def record(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> Record:
+    """A message: a row of `emails` and its recipients. Raises `BadRow`."""
+    id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error = email
+    return Record(
+        id_of(id),
+        _text(message_id),
+        _text(request_id),
+        _one_of(status, STATUSES),
+        _text(sender),
+        _text(subject),
+        _count(size),
+        _one_of(priority, PRIORITIES),
+        _moment(queued),
+        _moment_or_none(last),
+        _moment_or_none(due),
+        _moment_or_none(sent),
+        _count(tries),
+        _text(error),
+        [recipient(row) for row in recipients],
+    )  # fmt: skip
+
+
+def recipient(row: Sequence[object]) -> RecipientRecord:
+    """One recipient of a message. Raises `BadRow`."""
+    address, type, status, code, enhanced, reply, host, at, cause, besides = row
+    return RecipientRecord(
+        _text(address),
+        _one_of(type, RECIPIENT_TYPES),
+        _one_of(status, (*STATUSES, *LATER)),
+        _number(code),
+        _text(enhanced),
+        _text(reply),
+        _text(host),
+        _moment(at),
+        CAUSES.get(_text(cause)),
+        _text(besides),
+    )
+
+
+def undelivered(row: Sequence[object]) -> tuple[tuple[int, str, int], Undelivered]:
+    """A recipient who did not get a message, and its place in the list of such. Raises `BadRow`."""
+    position, id, sender, subject, status, *rest = row
+    person = recipient(rest)
+    item = Undelivered(id_of(id), str(sender), str(subject or ""), _one_of(status, STATUSES), person)
+    return (round(person.updated_at * 1e6), item.id, -_number(position)), item
+
+
+def waiting(row: Sequence[object]) -> Waiting:
+    """A recipient who waits. Raises `BadRow`."""
+    id, queued, domain, host, code, enhanced, text, cause = row
+    why = reply_line(_number(code), _text(enhanced), _text(text))
+    return Waiting(id_of(id), _moment(queued), _text(domain), _text(host), told(why, CAUSES.get(_text(cause))))
+
+
+def unsent(row: Sequence[object]) -> tuple[str, Status]:
+    """The ID of a message, and its status. Raises `BadRow`."""
+    id, status = row
+    return id_of(id), _one_of(status, STATUSES)
+
+
+def put_off(row: Sequence[object]) -> PutOff:
+    """A recipient who waits for a reason that has a name. Raises `BadRow`."""
+    id, domain, cause = row
+    if cause not in CAUSES:
+        raise BadRow("the cause is none")
+    return PutOff(id_of(id), _text(domain), CAUSES[_text(cause)])
+
+
+def attempt(row: Sequence[object]) -> Attempted:
+    """One attempt at a recipient. Raises `BadRow`."""
+    position, at, address, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, *more = row
+    seconds, queue_id, steps, reused, cause, besides = more
+    return Attempted(
+        _number(position),
+        _moment(at),
+        _text(address),
+        _one_of(verdict, get_args(Verdict)),
+        _one_of(scope, get_args(Scope)),
+        _text(host),
+        _text(ip),
+        _number(port),
+        _text(wanted),
+        _text(tls),
+        PHASE_OF.get(_text(phase), ""),
+        _number(code),
+        _text(enhanced),
+        _text(text),
+        float(seconds) if isinstance(seconds, int | float) else 0.0,
+        _text(queue_id),
+        _steps(steps),
+        bool(reused),
+        cause=CAUSES.get(_text(cause)),
+        besides=_text(besides),
+    )
+
+
+def _steps(text: object) -> dict[str, float]:
+    """Milliseconds by phase, in the order of the session."""
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadRow("the steps of an attempt are none")
+    return {phase: float(found[phase]) for phase in PHASES if isinstance(found.get(phase), int | float)}
+
+
+def dialog(row: Sequence[object]) -> tuple[int, list[DialogLine]]:
+    """What the attempt of a dialog is found by, and its lines. Raises `BadRow`."""
+    at, text = row
+    try:
+        lines = json.loads(text) if isinstance(text, str) else None
+        if not isinstance(lines, list) or len(lines) > MAX_LINES:
+            raise BadRow("a dialog is no list")
+        return _number(at), [_line(*line) for line in lines]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRow(f"a dialog is none: {error}") from None
+
+
+def _line(ms: object, who: object, text: object) -> DialogLine:
+    if not isinstance(ms, int | float | None):
+        raise BadRow("a time in a dialog is none")
+    return DialogLine(ms, _one_of(who, get_args(Speaker)), _text(text))
+
+
+def standing(row: Sequence[object]) -> Standing:
+    """How it stood with a destination. Raises `BadRow`."""
+    key, waits, sessions, window, cap, breaker, failures, until, reason, paused, pause, rate, reply, last, wait, detail, end, at = row
+    return Standing(
+        _text(key),
+        _count(waits),
+        _count(sessions),
+        _size(window),
+        _count(cap),
+        _one_of(breaker, get_args(BreakerState)),
+        _count(failures),
+        _until(until),
+        _text(reason),
+        _until(paused),
+        _text(pause),
+        _until(rate),
+        _text(reply),
+        _until(last),
+        _one_of(wait or "", get_args(WaitKind)),
+        _text(detail),
+        _until(end),
+        _until(at),
+    )
+
+
+def id_of(value: object) -> str:
+    """`value`, if it is the ID of a message. Raises `BadRow`."""
+    if not isinstance(value, str) or not is_id(value):
+        raise BadRow("the ID is none")
+    return value
+
+
+def _one_of(value: object, words: Sequence[Word]) -> Word:
+    if not isinstance(value, str) or value not in words:
+        raise BadRow(f"{str(value)[:40]!r} is none of {', '.join(words)}")
+    return cast(Word, value)
+
+
+def _moment(value: object) -> float:
+    """Microseconds since the epoch, as seconds."""
+    if type(value) is not int or not 0 <= value < END:
+        raise BadRow("a time lies outside the years 1970 to 9999")
+    return value / 1e6
+
+
+def _moment_or_none(value: object) -> float | None:
+    return None if value is None else _moment(value)
+
+
+def _until(value: object) -> float:
+    """As `_moment`; 0.0 is none, and the end of time is `FOREVER`."""
+    return min(_moment(value or 0), FOREVER)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | None):
+        raise BadRow("what should be text is none")
+    return value or ""
+
+
+def _number(value: object) -> int:
+    return 0 if value is None else _count(value)
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise BadRow("a number is negative, or none")
+    return value
+
+
+def _size(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < 1e12:
+        raise BadRow("a number is negative, or none")
+    return value
