@@ -1,6 +1,6 @@
 """Reports about mail that was given up, or is late: whether one is due, what it says, and how many one sender gets.
 
-`Reports` decides and writes, `Quota` counts. What comes out of it enters by the one door, `submit`.
+In `reports`, `Reports` decides and writes, `Quota` counts. What comes out of it enters by the one door, `submit`.
 """
 
 from __future__ import annotations

@@ -17,9 +17,19 @@ port 25         whether this host can reach anybody at all                      
 clock           whether signatures carry the true time                            RFC 6376 §3.5
 ==============  ================================================================  =====================
 
-``examine`` asks for all of this at once and gives a list of `Finding`. What stands within are two things: ``rules/`` is pure, it turns
-answers into findings and is what has to be right; the files beside it look things up, and never fail: what nobody
+`rules` is pure, turns answers into findings and is what has to be right. The files beside it look things up, and never fail: what nobody
 could tell is an answer too (`DnsRecords.trouble`), and never counts against a domain more than a warning.
+
+===========  ========================================================================================
+`examine`    all checks at once, and the addresses that mail comes from
+`domain`     the look-ups about a sending domain
+`host`       those about this host
+`outside`    what hosts of others say: port 25, a web server with a policy, a time server
+`evaluate`   SPF as a receiver evaluates it, by pyspf
+`lookups`    questions to the DNS, each asked once, until one deadline
+`finding`    what the DNS answered, and what is found: one line of the report
+`situation`  how mail leaves here: directly, through relays, from where; the providers that are known
+===========  ========================================================================================
 
 The organisational domain is found by the tree walk of RFC 9989 §4.10, not by a list of public suffixes: the walk is what the
 standard says now, it asks the DNS that is asked anyway, and no list grows old in an installed program. For what is

@@ -9,11 +9,13 @@ used: RSA with SHA-256, of 1024 to 4096 bits (RFC 8301), and Ed25519 (RFC 8463),
 mail gets a signature of each. A receiver believes the From field if the domain that signed it is the same, or is
 part of the same organisation: that is DMARC (RFC 7489 §3.1), and the reason why the key is chosen by the From field.
 
-``canonical``   canonical forms, lists of tags            both sides
-``key``         private keys, public keys, the record     both sides
-``sign``        whose key signs, and the signature        signer
-``verify``      which signatures hold, and why not        verifier
+===========  =======================================  ==========
+`canonical`  canonical forms, lists of tags           both sides
+`key`        private keys, public keys, the record    both sides
+`sign`       whose key signs, and the signature       signer
+`verify`     which signatures hold, and why not       verifier
+===========  =======================================  ==========
 
-Nothing here reads a file, asks the DNS or looks at a clock. `cryptography` is imported by ``key`` alone, and by it only
+Nothing here reads a file, asks the DNS or looks at a clock. `cryptography` is imported by `key` alone, and by it only
 when there is a key.
 """

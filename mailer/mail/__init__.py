@@ -8,6 +8,31 @@ when mail moves from host to host; only a submission with ``-t`` reads recipient
 What happens to mail is said once per recipient and attempt, as an `Outcome`; all that was said about
 one message so far is its `History`.
 
+==================  ==========================================================================================
+`address`           an address, and what may stand in an envelope
+`address_list`      the one reader of addresses as people and programs write them
+`domain`            a domain as the DNS knows it
+`pattern`           what ``*`` means in an address, a domain or a host name
+`ip_filter`         addresses to which no stranger's DNS may lead us
+`message`           a message as bytes: line ends, header fields, body
+`entity`            a part of a message, found within it
+`mime`              how text becomes lines that every mail system takes
+`named`             who a message names
+`repair`            a message that not every server would take, mended
+`header_repair`     the same for its header
+`downgrade`         8-bit made 7-bit, for a host that takes nothing else
+`envelope`          the envelope of a message in the spool
+`envelope_reader`   the reader of that
+`delivery_options`  what a sender asks of those who carry the message
+`outcome`           what happened to one recipient in one attempt, and its cause
+`history`           all that is known of the recipients of a message
+`document`          the JSON of a message, as every door gives it away
+`principal`         who hands mail in, and how that was proved
+`problem`           an error that a person caused or can mend
+`dates`             moments as text
+`text`              what octets from outside mean, and what of that may be shown
+==================  ==========================================================================================
+
 Everything here is pure: no clock, no files, no network. `address`, `message` and `envelope` are on
 the path of every ``mailer send`` and so import nothing that costs start-up time (no `re`, `json`,
 `dataclasses`, `typing`); ``tests/cli/test_send_imports.py`` holds that.

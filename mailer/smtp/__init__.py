@@ -9,17 +9,24 @@ the sender's. Every command has one reply: three digits, the first of which says
 far (3), refused for now (4) or refused (5); an enhanced code (RFC 2034, RFC 3463) often says why. With
 PIPELINING (RFC 2920) a client need not wait for each reply before it says the next thing.
 
-``reply``        a reply, its reader, the errors           both sides
-``command``      the commands, each checked when it is built   client
-``extension``    what a server offers                          client
-``data``         the message on the wire, to and fro           both sides
-``parameters``   what a sender asks for besides, in commands   client
-``mechanism``    what each mechanism of AUTH is                client
-``sasl``         those that we have, with ``scram``            client
-``client``       who may say what, and when: two tables        client
-``handshake``    from the greeting to the first MAIL           client
-``transaction``  one message and its recipients                client
-``server``       the receiving side, with ``server_*``         server
+=================  ============================================  ==========
+`reply`            a reply, its reader, the errors               both sides
+`data`             the message on the wire, to and fro           both sides
+`command`          the commands, each checked when it is built   client
+`parameters`       what a sender asks for besides, in commands   client
+`extension`        what a server offers                          client
+`client`           who may say what, and when: two tables        client
+`handshake`        from the greeting to the first MAIL           client
+`transaction`      one message and its recipients                client
+`mechanism`        what each mechanism of AUTH is                client
+`sasl`             those that we have                            client
+`scram`            SCRAM among them                              client
+`server`           the receiving side                            server
+`server_state`     its states, and what holds for all sessions   server
+`server_events`    what it asks its driver                       server
+`server_commands`  the grammar of commands                       server
+`server_auth`      AUTH                                          server
+=================  ============================================  ==========
 
 A driver (`mailer.transport.connection`) waits for the network and decides nothing. Nothing here opens, sleeps,
 logs or asks for the time.

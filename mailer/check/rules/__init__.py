@@ -1,1 +1,12 @@
-"""From answers to findings: one file a check, pure functions all."""
+"""From answers to findings, by pure functions.
+
+=========  =====================================================================
+`mx`       MX hosts
+`spf`      SPF, of domains and of the name in EHLO
+`dkim`     the keys that sign
+`dmarc`    DMARC, by the tree walk
+`mta_sts`  MTA-STS and TLSRPT
+`host`     addresses that receivers see, port 25, the clock
+`address`  the name of an address, and the blocklists
+=========  =====================================================================
+"""
