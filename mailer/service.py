@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from mailer.config import load
 from mailer.config.secret import check_ancestors
 from mailer.events import Alarm, Daemon, Events
-from mailer.intake.component import Door, Doorbell
+from mailer.intake.component import Doorbell, Intake
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.notify import ServiceManager, notify, reloading
@@ -112,7 +112,7 @@ class Service:
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
         self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, once=once)
-        door = Door(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
+        intake = Intake(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
         served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
         return (
@@ -120,8 +120,8 @@ class Service:
             StatusComponent(status, recorder, spool, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             self.sweep,
             *served,
-            Doorbell(spool.root, (queue.rung, door.rung), self._alarm),
-            door,
+            Doorbell(spool.root, (queue.rung, intake.rung), self._alarm),
+            intake,
             self.chores,  # what they do goes on while the queue ends
             queue,
             ServiceManager(f"delivering from {spool.root}", queue.housekeeping.alive, self.chores),

@@ -19,7 +19,7 @@ from mailer.spool.files.admit import Terms
 from mailer.status.api import StatusError
 
 from .adoption import Adoption
-from .handlers import Desk
+from .handlers import Handlers
 from .rules import SubmitterRules
 from .socket import CallLimits, IntakeServer
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mailer.status.api import StatusRecorder
 
 
-class Door(Component):
+class Intake(Component):
     """The door of other users' mail into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
 
     `look` is told of IDs that are new or changed, in the daemon's loop.
@@ -117,12 +117,12 @@ class Door(Component):
         self._rescan = config.delivery.rescan
         if self._server:
             self._server.change(self._limits)
-            self._desk.terms = self.terms
+            self._handlers.terms = self.terms
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        self._desk = Desk(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
-        self._server = IntakeServer(self.spool.root, self._desk.answer, self._limits, self._bug)
+        self._handlers = Handlers(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
+        self._server = IntakeServer(self.spool.root, self._handlers.answer, self._limits, self._bug)
 
     # What the rules of the spool ask
 

@@ -1,13 +1,13 @@
-"""The desk: one question of one user, and the answer to it. Plain functions; whoever calls them has a thread to wait in.
+"""Handlers: one question of one user, and the answer to it. Plain functions, for a thread that may wait.
 
 ========================  ===============================================================================================
 ``put ID`` + spool file   the message is in the spool, durably: ``ok`` and the ID that it has
-``find NAME``             his messages of that ID, Message-ID or request id, one JSON object a line
-``list`` + filter         his messages, newest first; ``queue`` those of the spool, oldest first; ``bounces`` his recipients in trouble
+``find NAME``             the user's messages of that ID, Message-ID or request id, one JSON object a line
+``list`` + filter         the user's messages, newest first; ``queue`` those of the spool, oldest first; ``bounces`` recipients in trouble
 ``summary``               how many there are of each kind
-``read ID``               his message as it lies in the spool: ``ok STATE DUE`` and the file
+``read ID``               the user's message as it lies in the spool: ``ok STATE DUE`` and the file
 ``story ID``              what the status database knows of its attempts, one JSON object
-``cancel ID``             give up what of his message has not left
+``cancel ID``             give up what of the user's message has not left
 ========================  ===============================================================================================
 
 A filter is a JSON object with members of `mailer.status.api.Filter` and ``limit``. Records travel as all of their members, so
@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any
 from mailer.mail.history import LATER, SCHEDULED, STATUSES
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
-from mailer.spool.api import CorruptMessage
+from mailer.operate.queue import cancelling, perform
+from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.spool.files.layout import is_id
 from mailer.status.api import Filter
 
-from .user_view import OwnMail
+from .user_view import UserView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -53,8 +54,8 @@ PUT = b"put "
 """How a question begins that writes. The others only look, and one at a time is enough."""
 
 
-class Desk:
-    """A desk that answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
+class Handlers:
+    """The answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
 
     def __init__(self, spool: SpoolDirectory, terms: Terms, changed: Callable[[str], None]) -> None:
         self.spool = spool
@@ -63,9 +64,9 @@ class Desk:
         self._verbs: dict[str, Callable[[Principal, str, bytes], Generator[bytes, None, None]]] = {
             "put": self._put,
             "find": self._find,
-            "list": partial(self._list, OwnMail.messages),
-            "queue": partial(self._list, OwnMail.queue),
-            "bounces": partial(self._list, OwnMail.undelivered),
+            "list": partial(self._list, UserView.messages),
+            "queue": partial(self._list, UserView.queue),
+            "bounces": partial(self._list, UserView.undelivered),
             "summary": self._summary,
             "read": self._read,
             "story": self._story,
@@ -112,23 +113,23 @@ class Desk:
         yield b"ok " + done.encode()
 
     def _find(self, who: Principal, name: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, who) as mail:
+        with UserView(self.spool, who) as mail:
             yield from _told(map(_members, mail.find(name)))
 
-    def _list(self, find: Callable[[OwnMail, Filter], Iterator[Any]], who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
+    def _list(self, find: Callable[[UserView, Filter], Iterator[Any]], who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
         wanted, limit = asked(data)
-        with OwnMail(self.spool, who) as mail:
+        with UserView(self.spool, who) as mail:
             yield from _told(_members(item) for item in islice(find(mail, wanted), limit))
 
     def _summary(self, who: Principal, _: str, __: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, who) as mail:
+        with UserView(self.spool, who) as mail:
             summary = mail.summary()
         document = _members(summary)
         document["daemon"] = [summary.daemon.running, summary.daemon.pid, []]
         yield from _told([document])
 
     def _read(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, who) as mail:
+        with UserView(self.spool, who) as mail:
             mail.message(id)
         entry = self.spool.raw(id)
         try:
@@ -139,7 +140,7 @@ class Desk:
             os.close(entry.fd)
 
     def _story(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, who) as mail:
+        with UserView(self.spool, who) as mail:
             story = mail.view.story(mail.message(id), ATTEMPTS)
         yield from _told([{"missing": story.missing}])
         yield from _line_each("attempt", map(_members, story.attempts))
@@ -148,9 +149,13 @@ class Desk:
             yield from _record(_members(report))
 
     def _cancel(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
-        with OwnMail(self.spool, who) as mail:
-            mail.message(id)
-        self.spool.cancel(id, time.time(), f"cancelled by its sender, {who.words}")
+        with UserView(self.spool, who) as mail:
+            record = mail.message(id)
+        done = perform(self.spool, record, cancelling(f"cancelled by its sender, {who.words}"), named=False)
+        if done is None:
+            raise NoSuchMessage(id)
+        if done.failure is not None:
+            raise done.failure
         self.changed(id)
         yield b"ok " + id.encode()
 

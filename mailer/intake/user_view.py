@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 10_000  # messages of one user that are looked at for one question, the newest
 
 
-class OwnMail:
+class UserView:
     """What `who` may see of `spool`. A context manager."""
 
     def __init__(self, spool: SpoolDirectory, who: Principal) -> None:

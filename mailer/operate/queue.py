@@ -126,7 +126,14 @@ RETRY = Operation(
     "release it with `mailer queue release`",
     (SCHEDULED,),  # its sender has said when
 )
-CANCEL = Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool, name: spool.cancel(name, time.time()))
+
+
+def cancelling(why: str = "cancelled by an operator") -> Operation:
+    """The operation that cancels messages; `why` is the reason that their recipients have on record."""
+    return Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool, name: spool.cancel(name, time.time(), why))
+
+
+CANCEL = cancelling()
 
 
 def replaying(spool: SpoolDirectory, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:

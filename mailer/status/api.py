@@ -275,7 +275,7 @@ class QueueActs(Protocol):
     def retry(self, id: str, /) -> object:
         """Let message `id` be due now."""
 
-    def cancel(self, id: str, at: float, /) -> object:
+    def cancel(self, id: str, at: float, why: str, /) -> object:
         """Give up what of message `id` has not left; `at` is now, in seconds since the epoch."""
 
     def ring(self, id: str, /) -> object:

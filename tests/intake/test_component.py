@@ -14,7 +14,7 @@ import pytest
 from mailer.config import Config
 from mailer.config.file import config_of
 from mailer.events import Alarm, Corrupt, Event
-from mailer.intake.component import Door, Doorbell
+from mailer.intake.component import Doorbell, Intake
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.spool.files import doorbell
@@ -49,7 +49,7 @@ class Daemon:
         self.told: list[Event] = []
         self.chores = Chores(self.told.append, self.told.append)
         status: Any = Unknown()
-        self.door = Door(self.spool, config, status, SystemClock(), self.seen.extend, self.told.append, self.chores, once=once)
+        self.intake = Intake(self.spool, config, status, SystemClock(), self.seen.extend, self.told.append, self.chores, once=once)
 
     def leave(self, name: str) -> None:
         """A message lies in ``drop/``, of the spool's own user, who is to write the spool itself: it is taken, refused and told."""
@@ -87,11 +87,11 @@ def test_one_pass_takes_what_is_there_and_listens_to_nobody(place: Path) -> None
     async def scenario() -> None:
         daemon = Daemon(place, configured(), once=True)
         daemon.leave(ID)
-        await daemon.door.start()
+        await daemon.intake.start()
         assert daemon.taken == [ID]
         assert not os.path.lexists(f"{daemon.spool.root}/{NAME}")
         assert daemon.chores._works == []
-        await daemon.door.stop(0.0)
+        await daemon.intake.stop(0.0)
 
     run(scenario())
 
@@ -102,17 +102,17 @@ def test_a_daemon_listens_and_leaves_nothing_behind(place: Path) -> None:
     async def scenario() -> None:
         daemon = Daemon(place, configured('[delivery]\nrescan = "0.01s"\n'))
         daemon.leave(ID)
-        await daemon.door.start()
+        await daemon.intake.start()
         await until(lambda: daemon.taken == [ID])
         assert await asyncio.to_thread(ask, daemon.spool.root, f"find {ID}") == ("", b"")
         daemon.leave(SECOND)
-        daemon.door.rung([SECOND])
+        daemon.intake.rung([SECOND])
         await until(lambda: len(daemon.taken) == 2)
         daemon.leave(THIRD)
         daemon.chores.begin()
         await until(lambda: len(daemon.taken) == 3)
         await daemon.chores.stop(0.0)
-        await daemon.door.stop(0.0)
+        await daemon.intake.stop(0.0)
         assert not os.path.lexists(f"{daemon.spool.root}/{NAME}")
 
     run(scenario())
@@ -123,7 +123,7 @@ def test_a_reload_changes_what_may_be_asked(place: Path) -> None:
 
     async def scenario() -> None:
         daemon = Daemon(place, configured())
-        await daemon.door.start()
+        await daemon.intake.start()
 
         async def refused(length: int) -> bool:
             try:
@@ -135,13 +135,13 @@ def test_a_reload_changes_what_may_be_asked(place: Path) -> None:
             return False
 
         small = configured('[submission]\nmax_message_size = "1KB"\nmax_recipients = 1\n')
-        with pytest.raises(KeyError), daemon.door.reload(small):
+        with pytest.raises(KeyError), daemon.intake.reload(small):
             raise KeyError
         assert not await refused(5_000_000)
-        with daemon.door.reload(small):
+        with daemon.intake.reload(small):
             pass
         assert await refused(5_000_000)
-        await daemon.door.stop(0.0)
+        await daemon.intake.stop(0.0)
 
     run(scenario())
 
@@ -152,14 +152,14 @@ def test_a_socket_that_cannot_be_had_is_an_alarm(place: Path) -> None:
     async def scenario() -> None:
         daemon = Daemon(place, configured())
         os.mkdir(f"{daemon.spool.root}/{NAME}")
-        await daemon.door.start()
+        await daemon.intake.start()
         (alarm,) = daemon.told
         assert isinstance(alarm, Alarm)
         assert (alarm.what, "other users hand in by drop/ alone" in alarm.detail) == ("intake", True)
         daemon.leave(ID)
-        daemon.door.rung([ID])
+        daemon.intake.rung([ID])
         await until(lambda: ID in daemon.taken)
-        await daemon.door.stop(0.0)
+        await daemon.intake.stop(0.0)
 
     run(scenario())
 

@@ -1,4 +1,4 @@
-"""The desk: what a user may hand in, see and take back; and that nobody hears of anybody else's."""
+"""The handlers: what a user may hand in, see and take back; and that nobody hears of anybody else's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mailer.events import Seen, Settled
 from mailer.intake.client import RemoteView
-from mailer.intake.handlers import ATTEMPTS, PEOPLE, Desk
+from mailer.intake.handlers import ATTEMPTS, PEOPLE, Handlers
 from mailer.mail.envelope import Envelope
 from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
@@ -37,14 +37,14 @@ ID = id_at(time.time())
 
 
 class Counter:
-    """A desk with its spool and status, and what it told."""
+    """Handlers with their spool and status, and what it told."""
 
     def __init__(self, path: Path) -> None:
         self.spool = SpoolDirectory(str(path / "spool"))
         self.spool.prepare()
         self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         self.changed: list[str] = []
-        self.desk = Desk(self.spool, Terms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
+        self.handlers = Handlers(self.spool, Terms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
 
     def used(self, id: str, who: Principal) -> str:
         known, owner = self.status.submitter(id)
@@ -52,7 +52,7 @@ class Counter:
 
     def says(self, uid: int, question: bytes) -> bytes:
         """The whole answer."""
-        return b"".join(self.desk.answer(unix(uid), question))
+        return b"".join(self.handlers.answer(unix(uid), question))
 
     def ask(self, uid: int, line: str, data: bytes = b"") -> tuple[str, list[dict[str, Any]]]:
         """The first line of the answer, and the objects that follow."""
@@ -160,7 +160,7 @@ def test_what_the_judge_forbids_is_refused_with_his_words(counter: Counter) -> N
     def judge(_envelope: Envelope, _content: bytes, who: Principal) -> None:
         raise Problem(f"not you, {who.uid}", "no-permission")
 
-    counter.desk.terms = counter.desk.terms._replace(judge=judge)
+    counter.handlers.terms = counter.handlers.terms._replace(judge=judge)
     assert counter.put(ANNA, letter()) == f"no 77 not you, {ANNA}"
     assert [counter.spool.ids(state) for state in ("queued", "deferred")] == [[], []]
     assert counter.changed == []
@@ -318,13 +318,13 @@ def test_a_user_reads_his_own_message_and_its_story(counter: Counter) -> None:
 def test_a_message_of_many_recipients_comes_in_lines_and_arrives_whole(counter: Counter) -> None:
     """No line, and no piece, is as long as the list of its recipients; the other end puts it together."""
     me = os.geteuid()
-    counter.desk.terms = counter.desk.terms._replace(max_recipients=300)
+    counter.handlers.terms = counter.handlers.terms._replace(max_recipients=300)
     many, one = letter(*(f"{at}@example.net" for at in range(3 * PEOPLE + 1))), letter()
     counter.put(me, many)
     counter.put(me, one)
     _, lines = counter.ask(me, "list")
     assert [len(line["recipients"]) for line in lines] == [1, PEOPLE, PEOPLE, PEOPLE, 1]
-    with running(Path(counter.spool.root), answer=counter.desk.answer):
+    with running(Path(counter.spool.root), answer=counter.handlers.answer):
         view = RemoteView(counter.spool.root)
         for found in (view.messages(EVERYTHING).items[::-1], view.queue(EVERYTHING).items):
             assert [record.id for record in found] == [many.id, one.id]

@@ -13,7 +13,7 @@ import pytest
 
 from mailer.config.sections.intake import Submitter
 from mailer.events import Settled, Tried
-from mailer.intake.handlers import Desk
+from mailer.intake.handlers import Handlers
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
 from mailer.mail.principal import unix
@@ -34,7 +34,7 @@ MARKS = LEAST_MARKS + MARKS_EACH * MANY
 
 
 class House:
-    """A spool with a desk, and rules of who may send as whom."""
+    """A spool with its handlers, and rules of who may send as whom."""
 
     def __init__(self, path: Path) -> None:
         self.spool = SpoolDirectory(str(path / "spool"))
@@ -43,14 +43,14 @@ class House:
         self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         rules = SubmitterRules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
         self.terms = Terms(SIZE, MANY, rules.judge, taken=self.status.adopted)
-        self.desk = Desk(self.spool, self.terms, lambda _id: None)
+        self.handlers = Handlers(self.spool, self.terms, lambda _id: None)
 
     def adopt(self, data: bytes, id: str) -> None:
         Path(self.spool.root, "drop", id).write_bytes(data)
         assert not adopt(self.spool, self.terms).bugs
 
     def ask(self, line: str, data: bytes = b"") -> bytes:
-        return b"".join(self.desk.answer(unix(USER), line.encode() + b"\n" + data))
+        return b"".join(self.handlers.answer(unix(USER), line.encode() + b"\n" + data))
 
 
 @pytest.fixture
