@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import domain_of
@@ -115,12 +114,14 @@ HEADINGS = (*map(str, EDGES), "1280+")
 """What each column holds: the recipients who have waited for less than so many minutes, and no less than the one before."""
 
 
-@dataclass(slots=True)
 class Pile:
-    """The recipients who wait for one thing: by age, and when the first of their messages was put."""
+    """The recipients who wait for one thing: by age, and when the first of their messages was put (seconds since the epoch)."""
 
-    ages: list[int] = field(default_factory=lambda: [0] * len(HEADINGS))
-    oldest: float = 0.0
+    __slots__ = ("ages", "oldest")
+
+    def __init__(self, ages: Sequence[int] = (0,) * len(HEADINGS)) -> None:
+        self.ages = [*ages]
+        self.oldest = 0.0
 
     @property
     def total(self) -> int:
