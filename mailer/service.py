@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from mailer.config import load
 from mailer.config.secret import check_ancestors
 from mailer.events import Alarm, Daemon, Events
-from mailer.intake.component import Doorbell, Intake
+from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.notify import ServiceManager, notify, reloading
@@ -112,7 +112,7 @@ class Service:
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
         self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, once=once)
-        intake = Intake(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
+        intake = IntakeComponent(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
         served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
         return (

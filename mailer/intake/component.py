@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mailer.status.api import StatusRecorder
 
 
-class Intake(Component):
+class IntakeComponent(Component):
     """The door of other users' mail into `spool`, by the socket and by ``drop/``; with `once`, by what is in ``drop/`` at the start.
 
     `look` is told of IDs that are new or changed, in the daemon's loop.

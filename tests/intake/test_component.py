@@ -14,7 +14,7 @@ import pytest
 from mailer.config import Config
 from mailer.config.file import config_of
 from mailer.events import Alarm, Corrupt, Event
-from mailer.intake.component import Doorbell, Intake
+from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.spool.files import doorbell
@@ -49,7 +49,7 @@ class Daemon:
         self.told: list[Event] = []
         self.chores = Chores(self.told.append, self.told.append)
         status: Any = Unknown()
-        self.intake = Intake(self.spool, config, status, SystemClock(), self.seen.extend, self.told.append, self.chores, once=once)
+        self.intake = IntakeComponent(self.spool, config, status, SystemClock(), self.seen.extend, self.told.append, self.chores, once=once)
 
     def leave(self, name: str) -> None:
         """A message lies in ``drop/``, of the spool's own user, who is to write the spool itself: it is taken, refused and told."""
