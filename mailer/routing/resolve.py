@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import Secret
 from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
-from mailer.net.oauth import OAuth
-from mailer.smtp.sasl import OAUTH
+from mailer.smtp.mechanism import OAUTH
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.route import Endpoint, Login, NextHop, Route, Unroutable
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.kinds import Via
     from mailer.config.sections.relay import Relay, RouteRule
+    from mailer.net.oauth import OAuth
 
     from .mx import Lookup, MailHost
 
@@ -252,6 +252,8 @@ def _nothing() -> str:
 
 
 def _tokens(relay: Relay) -> OAuth:
+    from mailer.net.oauth import OAuth  # which has an HTTP client to load
+
     client = Secret("file", (relay.oauth_client_secret_file,)) if relay.oauth_client_secret_file else None
     return OAuth(
         relay.oauth_endpoint,

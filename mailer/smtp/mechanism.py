@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from .reply import CommandError
 
+OAUTH = "OAUTH"
+"""In place of the name of a mechanism: any whose secret is a token."""
+
 
 class Channel(NamedTuple):
     """The facts of a session that a mechanism may need besides the credentials. All in ASCII or octets; nothing of it is secret."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 
-from .mechanism import ANY, Channel, Mechanism
+from .mechanism import ANY, OAUTH, Channel, Mechanism
 from .scram import Scram, ScramPlus, escaped
-
-__all__ = ["MECHANISMS", "OAUTH", "Channel", "Mechanism", "candidates"]
 
 
 class Plain(Mechanism):
@@ -124,9 +122,6 @@ MECHANISMS: Mapping[str, type[Mechanism]] = {
     kind.name: kind for kind in (OAuthBearer, XOAuth2, ScramPlus, Scram, CramMd5, Plain, LoginMechanism, External)
 }
 """In the order in which we would have them."""
-
-OAUTH = "OAUTH"
-"""In place of the name of a mechanism: any whose secret is a token."""
 
 
 def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False, acts: bool = False) -> list[type[Mechanism]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailer.smtp.mechanism import OAUTH, Channel, Mechanism
 from mailer.smtp.reply import CommandError
-from mailer.smtp.sasl import MECHANISMS, OAUTH, Channel, CramMd5, LoginMechanism, Mechanism, OAuthBearer, Plain, XOAuth2, candidates
+from mailer.smtp.sasl import MECHANISMS, CramMd5, LoginMechanism, OAuthBearer, Plain, XOAuth2, candidates
 
 
 def test_plain() -> None:
