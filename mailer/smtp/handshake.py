@@ -26,6 +26,7 @@ from mailer.mail.outcome import Cause
 from . import command, sasl
 from .client import Client, ClientState
 from .command import Command
+from .mechanism import Channel, Mechanism
 from .reply import CommandError, ProtocolError, Reply, SessionRefused
 
 HANDSHAKE = Command("HANDSHAKE", b"")
@@ -114,7 +115,7 @@ def _auth(client: Client, wish: Wish) -> _STEP:
             raise SessionRefused("auth", "auth", reply)
 
 
-def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
+def _exchange(mechanism: Mechanism) -> Generator[Command, Reply, Reply]:
     """AUTH with one mechanism, to its last reply. Raises `ProtocolError` for a server that goes on asking."""
     initial = mechanism.initial()
     if initial is not None and len(initial) * 4 // 3 > MAX_INITIAL - len(mechanism.name):
@@ -128,7 +129,7 @@ def _exchange(mechanism: sasl.Mechanism) -> Generator[Command, Reply, Reply]:
     return reply
 
 
-def _kinds(client: Client, wish: Wish) -> list[type[sasl.Mechanism]]:
+def _kinds(client: Client, wish: Wish) -> list[type[Mechanism]]:
     """Those that both sides have, strongest first, if the wire is good enough for one."""
     offered = client.extensions.mechanisms
     kinds = sasl.candidates(offered, wish.mechanism, binding=bool(client.binding), acts=bool(wish.authorization))
@@ -146,15 +147,15 @@ def _kinds(client: Client, wish: Wish) -> list[type[sasl.Mechanism]]:
     raise _refuse(538, "5.7.11", f"the {what} is not sent over {wire} (require TLS with a certificate, or say allow_plaintext_auth)")
 
 
-def _made(kind: type[sasl.Mechanism], client: Client, wish: Wish) -> sasl.Mechanism:
+def _made(kind: type[Mechanism], client: Client, wish: Wish) -> Mechanism:
     bindings = any(name.endswith("-PLUS") for name in client.extensions.mechanisms)
     try:
-        return kind(wish.username, wish.secret, sasl.Channel(wish.nonce, client.binding, bindings, wish.authorization))
+        return kind(wish.username, wish.secret, Channel(wish.nonce, client.binding, bindings, wish.authorization))
     except CommandError as error:
         raise _refuse(535, "5.7.8", str(error)) from None
 
 
-def _answer(mechanism: sasl.Mechanism, reply: Reply) -> bytes | None:
+def _answer(mechanism: Mechanism, reply: Reply) -> bytes | None:
     """The response to a challenge; None cancels, RFC 4954 §4. A lone ``=`` is an empty one, though it is not for servers to say."""
     try:
         challenge = a2b_base64(reply.text.encode() if reply.text != "=" else b"", strict_mode=True)
