@@ -42,7 +42,7 @@ PIECE = 1 << 16  # octets that are looked at together
 
 _LOW = bytes(range(128))
 _UNKNOWN = b"\x81\x8d\x8f\x90\x9d"
-_LETTERS = [chr(octet) if octet in _UNKNOWN else bytes((octet,)).decode(WESTERN) for octet in range(128, 256)]
+_LETTERS: list[str] = []  # of the octets from 128 on, once one was looked for: the codec is a module of its own
 
 
 def charset_of(data: bytes, start: int = 0, end: int | None = None) -> str:
@@ -101,6 +101,8 @@ def readable(data: bytes) -> tuple[str, bool]:
 def _western(error: UnicodeError) -> tuple[str, int]:
     """Octets that a decoder cannot read. It asks where it stands and goes on, so a text is read in one pass."""
     assert isinstance(error, UnicodeDecodeError)
+    if not _LETTERS:
+        _LETTERS.extend(chr(octet) if octet in _UNKNOWN else bytes((octet,)).decode(WESTERN) for octet in range(128, 256))
     return "".join(_LETTERS[octet - 128] for octet in error.object[error.start : error.end]), error.end
 
 
