@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mailer.config.kinds import Via
+    from mailer.config.sections.relay import Relay
 
 MAX_EXCHANGERS = 10  # hosts looked up for one domain, however many it has
 MAX_ADDRESSES = 5  # called in one attempt, all hosts together
@@ -79,23 +80,11 @@ class Lookup(Protocol):
         """The addresses of `host`, in the order to call them."""
 
 
-class RelayHost(Protocol):
-    """A relay, as far as routing goes: where it is."""
-
-    @property
-    def host(self) -> str:
-        """The name or address of the relay."""
-
-    @property
-    def port(self) -> int:
-        """The port at the relay."""
-
-
 async def find_hosts(
     via: Via,
     domain: str,
     *,
-    relays: Mapping[str, RelayHost],
+    relays: Mapping[str, Relay],
     resolver: Lookup,
     shuffle: Callable[[list[str]], None],
     screen: Callable[[str], bool],
@@ -115,7 +104,7 @@ async def find_hosts(
     return await Exchangers(domain, resolver, shuffle, screen, own, port, ours).find()
 
 
-async def _relay(name: str, relay: RelayHost, resolver: Lookup) -> MailHosts:
+async def _relay(name: str, relay: Relay, resolver: Lookup) -> MailHosts:
     """The one host of a relay. It is the operator's own word: neither screened nor ever a reason to give mail up."""
     try:
         addresses = _written(relay.host) or listed(relay.host) or await _searched(relay.host, resolver)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.limits.rate import Bucket, Room, TokenBucket
+from mailer.limits.rate import Bucket, RateExceeded, Room, TokenBucket
 from mailer.shaping.table import Throttle
 
 T0 = 1_800_000_000.0
@@ -227,3 +230,24 @@ def test_never_more_than_the_limit(gaps: list[float], size: int, window: float) 
     assert turns == sorted(turns)
     for start in turns:
         assert sum(start <= turn < start + window - 1e-6 for turn in turns) <= 2 * size
+
+
+def test_a_turn_is_waited_for_as_long_as_one_has_patience() -> None:
+    """Longer ones are refused, with the time after which it is worth asking again; one that is cut short is somebody else's."""
+    bucket = TokenBucket(1, 10.0, "messages")
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> bool:
+        slept.append(seconds)
+        return len(slept) > 1
+
+    async def scenario() -> None:
+        assert await bucket.turn(100.0, 0.0, sleep)
+        with pytest.raises(RateExceeded, match=r"^more than 1 messages in 10 s$") as refused:
+            await bucket.turn(102.0, 7.0, sleep)
+        assert refused.value.after == 8.0
+        assert not await bucket.turn(102.0, 8.0, sleep)
+        assert await bucket.turn(102.0, 8.0, sleep)
+        assert slept == [8.0, 8.0]
+
+    asyncio.run(scenario())
