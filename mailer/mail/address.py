@@ -115,6 +115,11 @@ def domain_of(text: str) -> str:
     return text.rpartition("@")[2].lower()
 
 
+def same(text: str) -> str:
+    """The text that two addresses of one mailbox share: a domain does not tell upper from lower case."""
+    return f"{text.rpartition('@')[0]}@{domain_of(text)}"
+
+
 def dot_string(local: str) -> str:
     """What a local part says, as RFC 5321 §4.1.2 writes it: as it is, or in quotes where it has to be."""
     if all(part and all(char in _ATEXT or char >= "\x80" for char in part) for part in local.split(".")):

@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .envelope import Envelope, Recipient
+
 
 def message(
     id: str,
@@ -74,3 +76,37 @@ def recipient(
         "besides": besides or None,
         "updated_at": updated_at,
     }
+
+
+def queued(envelope: Envelope, size: int) -> dict[str, object]:
+    """A message of `size` bytes with what is known of it when it is queued."""
+    at = envelope.options.get("at")
+    return message(
+        envelope.id,
+        envelope.message_id,
+        envelope.request_id,
+        "deferred" if envelope.due else "queued",
+        envelope.sender,
+        envelope.subject,
+        size,
+        envelope.priority,
+        queued_at=envelope.created,
+        next_attempt_at=str(at) if at else None,
+        recipients=[_queued(recipient, envelope.created) for recipient in envelope.recipients],
+    )
+
+
+def _queued(one: Recipient, at: str) -> dict[str, object]:
+    if (outcome := one.outcome) is None:
+        return recipient(one.address, one.type, "queued", updated_at=at)
+    return recipient(
+        one.address,
+        one.type,
+        "failed" if outcome["verdict"] == "fail" else "sent",
+        code=outcome["code"],
+        enhanced_code=outcome["enhanced"],
+        reply=outcome["text"],
+        ours=outcome["cause"] is not None,
+        cause=outcome["cause"],
+        updated_at=at,
+    )

@@ -15,7 +15,7 @@ steps need each other only for what they find: all work on what `normalise` has 
 have another list of the same steps. Mail of strangers has to stay as it is: a list for it leaves out all that write into the message
 (`single_fields`, `without_envelope`, `identify`, `complete`, `mend`), and its bytes are those that came.
 
-`draft` holds what goes through, `steps` those for the message and its envelope, `people` those for sender and recipients.
+`steps` holds what goes through and the steps for the message and its envelope, `people` those for sender and recipients.
 
 What is not needed for a message is not imported for it: without rules, and with a message that needs no mending, neither is.
 """
@@ -29,8 +29,7 @@ from mailer.spool.files import layout
 from mailer.spool.files.enqueue import announce, put
 
 from . import people, steps
-from .draft import Draft, Prepared, Submission
-from .steps import refuse_larger
+from .steps import Draft, Prepared, Submission, refuse_larger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

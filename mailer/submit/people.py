@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.envelope import RecipientType
 
-    from .draft import Draft, Submission
+    from .steps import Draft, Submission
 
 SHOWN = 5  # bad addresses that a refusal names
 
@@ -83,7 +83,7 @@ def recipients(draft: Draft) -> None:
     problems: list[Problem] = []
     for text in (*_named(asked), *types):
         for recipient in _stands_for(text, types.get(text, "to"), draft, problems):
-            found.setdefault(same(recipient.address), recipient)
+            found.setdefault(address.same(recipient.address), recipient)
     if not found and not asked.from_header:
         raise Problem("no recipient: name one, or take them from the header with -t", "usage")
     if not found:
@@ -163,11 +163,6 @@ def _settled(text: str, type: RecipientType, outcome: tuple[str, int, str, str],
     return Recipient(text, type, {"verdict": verdict, "code": code, "enhanced": enhanced, "text": one_line(why, 400), "cause": cause})
 
 
-def same(text: str) -> str:
-    """What two addresses of one mailbox share: the domain does not tell upper from lower case."""
-    return f"{text.rpartition('@')[0]}@{address.domain_of(text)}"
-
-
 def sender(draft: Draft) -> None:
     """Find the reverse-path: what was asked for, else who sends it by its header, else who we are. Raises `Problem` (bad-message).
 
@@ -181,7 +176,7 @@ def sender(draft: Draft) -> None:
 
     text = named.author(draft.message)
     if not text:
-        draft.sender = _reverse_path(_own(draft), draft)
+        draft.sender = _reverse_path(draft.author, draft)
         return
     try:
         draft.sender = _reverse_path(text, draft)
@@ -190,13 +185,8 @@ def sender(draft: Draft) -> None:
             raise
         shown = address.printable(text)
         why = str(problem).removesuffix("; nothing was queued").removeprefix(f"the sender {shown!r} is not an address: ")
-        draft.sender = _reverse_path(_own(draft), draft)
+        draft.sender = _reverse_path(draft.author, draft)
         draft.changes.append(Change("refused", "envelope sender", shown, draft.sender, f"{why}; reports go to {draft.sender}"))
-
-
-def _own(draft: Draft) -> str:
-    """Who we are."""
-    return (draft.rules and draft.rules.own()) or draft.settings.sender()
 
 
 def _reverse_path(text: str, draft: Draft) -> str:
@@ -209,17 +199,3 @@ def _reverse_path(text: str, draft: Draft) -> str:
     if became.why:
         draft.changes.append(Change("changed", "envelope sender", text, became.addresses[0], became.why))
     return became.addresses[0]
-
-
-def author_of(draft: Draft) -> str:
-    """The From field of a message without one: the sender, with the full name if there is one."""
-    author = draft.sender or _own(draft)
-    name = "".join(char for char in " ".join(draft.asked.full_name.split()) if char.isprintable())
-    if not name:
-        return draft.rules.written(author) if draft.rules else author
-    if name.isascii():
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}" <{author}>'
-    from email.header import Header
-
-    return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"

@@ -1,4 +1,4 @@
-"""The steps of submission that concern the message: its limits, its fields, its lines, and at last its envelope."""
+"""What goes through submission, and the steps that concern the message: its limits, its fields, its lines, and at last its envelope."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import time
 
 from mailer.mail import message
+from mailer.mail.address import same
 from mailer.mail.dates import rfc3339, rfc5322
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.message import UNKNOWN_WORD, Message, has_long_line, without_preface
@@ -14,10 +15,133 @@ from mailer.spool.files import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mailer.config.sections import SubmissionSettings
-    from mailer.mail.message import Change
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from .draft import Draft
+    from mailer.config.sections import SubmissionSettings
+    from mailer.mail.envelope import Recipient
+    from mailer.mail.message import Change
+    from mailer.rewriting import Rules
+
+
+class Submission:
+    """What somebody wants sent.
+
+    `data` is the message as it came. `sender` is the reverse-path; None takes it from who sends or re-sends it by its
+    header or, without one, from the configuration. `recipients` are addresses or lists of them as they were written, `bcc` those
+    whom the others are not to see; `from_header` adds those of To, Cc and Bcc. `full_name` stands in a From field that has to be added.
+    `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.delivery_options` reads them.
+    `changes` are what was mended already in what the message is made of. `whole`: one bad address refuses all, where somebody reads the
+    answer; else the others get their mail, and the sender a report.
+    """
+
+    __slots__ = ("bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "whole")
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        sender: str | None = None,
+        recipients: Sequence[str] = (),
+        bcc: Sequence[str] = (),
+        from_header: bool = False,
+        full_name: str = "",
+        request_id: str = "",
+        priority: str = "normal",
+        options: Mapping[str, object] | None = None,
+        changes: Sequence[Change] = (),
+        whole: bool = False,
+    ) -> None:
+        self.data = data
+        self.sender = sender
+        self.recipients = recipients
+        self.bcc = bcc
+        self.from_header = from_header
+        self.full_name = full_name
+        self.request_id = request_id
+        self.priority = priority
+        self.options = options
+        self.changes = changes
+        self.whole = whole
+
+
+class Draft:
+    """A message on its way through the steps, and what they have found out; each step fills in or changes members of it.
+
+    `asked` is the submission, `settings` and `now` (seconds since the epoch) are what it is completed with, `id` is the message's where
+    its maker has chosen one. Then `message` as far as it is done, and all `changes` to it; the `rules` of identity, None where they would
+    change nothing; `recipients` and `sender` of the envelope; `digest`, which makes another request the same one where it has a request id,
+    and `own_id`, the Message-ID that it came with; at the end the `envelope`.
+    """
+
+    __slots__ = (
+        "asked", "changes", "digest", "envelope", "id", "message", "now", "own_id", "recipients", "rules", "sender", "settings",
+    )  # fmt: skip
+
+    envelope: Envelope
+
+    def __init__(self, asked: Submission, settings: SubmissionSettings, now: float, id: str = "") -> None:
+        self.asked = asked
+        self.settings = settings
+        self.now = now
+        self.id = id
+        self.message = Message(b"", b"")
+        self.changes: list[Change] = [*asked.changes]
+        self.rules: Rules | None = None
+        self.recipients: list[Recipient] = []
+        self.sender = self.digest = self.own_id = ""
+
+    @property
+    def author(self) -> str:
+        """The address of who we are, for a message that names nobody."""
+        return (self.rules and self.rules.own()) or self.settings.sender()
+
+
+class Prepared:
+    """A message that is checked and complete: its `envelope`, its `content` as it lies in the spool, and all `changes` that made it so.
+
+    `digest` and `own_id` are as in `Draft`. `queued`: it is in the spool, and whether a daemon `heard`; a `repeat` of a request that was
+    made before is there under its ID from then.
+    """
+
+    __slots__ = ("changes", "content", "digest", "envelope", "heard", "own_id", "queued", "repeat")
+
+    def __init__(self, draft: Draft) -> None:
+        self.envelope = draft.envelope
+        self.content = bytes(draft.message)
+        self.changes = draft.changes
+        self.digest = draft.digest
+        self.own_id = draft.own_id
+        self.queued = self.heard = self.repeat = False
+
+    @property
+    def refusals(self) -> Iterator[str]:
+        """Lines on the recipients that get nothing, with the reason; then one on those that do, and on who is told."""
+        refused = [change for change in self.changes if change.action == "refused"]
+        yield from map(str, refused)
+        lost = {change.before for change in refused if not change.after}
+        if lost:
+            left = sum(recipient.outcome is None for recipient in self.envelope.recipients)
+            others = {0: "nobody else", 1: "the other recipient"}.get(left, f"the other {left} recipients")
+            told = f", and a report to {self.envelope.sender}" if self.envelope.sender else ""
+            yield f"the message goes to {others}{told}"
+
+    @property
+    def size(self) -> int:
+        """The size of the message in bytes."""
+        return len(self.content)
+
+    def as_json(self) -> dict[str, object]:
+        """The message in the form that its status has later, and what was changed in it beyond completing it.
+
+        One that is not queued has neither ID nor status, and all changes.
+        """
+        from mailer.mail import document
+
+        made = document.queued(self.envelope, self.size)
+        changes = [change.as_json() for change in self.changes if not self.queued or change.action != "added"]
+        if not self.queued:
+            return {**made, "id": None, "status": None, "changes": changes}
+        return {**made, **({"changes": changes} if changes else {})}
 
 
 def check_size(draft: Draft) -> None:
@@ -87,8 +211,6 @@ def remember(draft: Draft) -> None:
     if draft.asked.request_id:
         from hashlib import sha256
 
-        from .people import same
-
         people = "\n".join((draft.sender, *sorted(same(recipient.address) for recipient in draft.recipients)))
         found = sha256(people.encode() + b"\n\n" + draft.message.header)
         found.update(draft.message.rest)
@@ -102,9 +224,7 @@ def complete(draft: Draft) -> None:
         return rfc5322(draft.now, time.localtime(draft.now).tm_gmtoff // 60)
 
     def author() -> str:
-        from .people import author_of
-
-        return author_of(draft)
+        return _author_of(draft)
 
     def message_id() -> str:
         return f"<{layout.new_id(draft.now).lower()}@{draft.settings.hostname}>"
@@ -115,6 +235,20 @@ def complete(draft: Draft) -> None:
         from mailer.mail.named import resent
 
         draft.message = resent(draft.message, author, date(), message_id(), draft.changes)
+
+
+def _author_of(draft: Draft) -> str:
+    """The From field of a message without one: the sender, with the full name if there is one."""
+    author = draft.sender or draft.author
+    name = "".join(char for char in " ".join(draft.asked.full_name.split()) if char.isprintable())
+    if not name:
+        return draft.rules.written(author) if draft.rules else author
+    if name.isascii():
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{author}>'
+    from email.header import Header
+
+    return f"{Header(name, 'utf-8', maxlinelen=10_000).encode()} <{author}>"
 
 
 def mend(draft: Draft) -> None:

@@ -24,7 +24,7 @@ PLAIN = {
     "mailer.mail", "mailer.mail.address", "mailer.mail.envelope", "mailer.mail.problem", "mailer.mail.message",
     "mailer.mail.dates",
     "mailer.spool", "mailer.spool.files", "mailer.spool.files.layout", "mailer.spool.files.enqueue",
-    "mailer.submit", "mailer.submit.draft", "mailer.submit.people", "mailer.submit.steps",
+    "mailer.submit", "mailer.submit.people", "mailer.submit.steps",
 }  # fmt: skip
 """What a plain message needs, all told. Each module more costs a seventieth of the start of Python."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from mailer.mail.problem import Problem
 from mailer.submit import STEPS, Submission, people, steps
-from mailer.submit.draft import Draft, Prepared
+from mailer.submit.steps import Draft, Prepared
 from tests.fakes.mail import NOW
 from tests.submit.door import Door
 
