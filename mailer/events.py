@@ -106,7 +106,7 @@ class Daemon(Event):
 class Standings(Event):
     """How it stands with the destinations: those where something `changed`, and the keys of those that are `gone`.
 
-    `first`: these are all there are, and what was known of others is out of date. Told to the ledger alone.
+    `first`: these are all there are, and what was known of others is out of date. Told to the recorder alone.
     """
 
     name: ClassVar[str] = "standings"

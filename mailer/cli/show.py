@@ -305,7 +305,7 @@ def span(seconds: float) -> str:
 
 
 def ahead(seconds: float) -> str:
-    """A time to come in words, as `ago` says one that is past, to the nearest unit: two hours less a second are ``2h``."""
+    """A length of time that is still to come, to the nearest unit: two hours less a second are ``2h``."""
     hours = round(seconds / 3600)
     if hours >= 24:
         return f"{round(hours / 24)}d"

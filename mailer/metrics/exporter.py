@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Exporter(Component):
-    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `guard` know, where the configuration says."""
+    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `invariants` know, where the configuration says."""
 
-    def __init__(self, config: Config, counts: Counts, events: Events, scheduler: Scheduler, guard: Invariants, clock: Clock) -> None:
+    def __init__(self, config: Config, counts: Counts, events: Events, scheduler: Scheduler, invariants: Invariants, clock: Clock) -> None:
         self._config = config
         self.counts = counts
         self.events = events
         self.scheduler = scheduler
-        self.guard = guard
+        self.invariants = invariants
         self.clock = clock
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
@@ -116,7 +116,7 @@ class Exporter(Component):
         """Raises `ImportError` where the library is not installed."""
         from .page import Page, application
 
-        return application(Page(self.counts, self.scheduler, self.guard))
+        return application(Page(self.counts, self.scheduler, self.invariants))
 
     async def _close(self) -> None:
         readers, self._readers = self._readers, None

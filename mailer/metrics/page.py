@@ -32,10 +32,10 @@ OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
 class Page(Collector):
     """All figures at the moment that they are asked for."""
 
-    def __init__(self, counts: Counts, scheduler: Scheduler, guard: Invariants) -> None:
+    def __init__(self, counts: Counts, scheduler: Scheduler, invariants: Invariants) -> None:
         self.counts = counts
         self.scheduler = scheduler
-        self.guard = guard
+        self.invariants = invariants
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other."""
@@ -58,7 +58,7 @@ class Page(Collector):
             alarms.add_metric([what], number)
         yield alarms
         yield CounterMetricFamily(
-            "mailer_invariant_violations", "Messages that nobody was going to deliver: found, told and mended.", self.guard.violations
+            "mailer_invariant_violations", "Messages that nobody was going to deliver: found, told and mended.", self.invariants.violations
         )
 
     def _gauges(self) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
 """What waits on disk: names and times, and nothing else is kept of it. Some 150 bytes for each message.
 
 A message waits until it is due; or it is due, and waits to be read; or it was read, found to be for a destination that has its share
-of the memory, and waits in that destination's `ParkedQueue`. Each of these is one entry of `_dues`, so that a name is known by one look,
+of the memory, and waits in that destination's `ParkedQueue`. Each of these is one entry of `dues`, so that a name is known by one look,
 and whatever else has it (a heap, a queue) may be out of date and is asked for there.
 
 Those that are due within `SPAN` seconds are in a heap. Those that come later lie in heaps of names, one for each `SPAN`, and are
