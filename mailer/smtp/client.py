@@ -167,6 +167,7 @@ PARTIAL = Command("PARTIAL", b"")
 """What the replies to the end of a message answer in LMTP, all but the last."""
 
 _ENDS = frozenset({"CONTENT", "BDAT LAST"})
+_BEGINS = frozenset({"EHLO", "LHLO", "HELO", "MAIL", "RSET"})
 
 
 class Answered(NamedTuple):
@@ -266,11 +267,10 @@ class Client:
             return []  # the server is gone; what it still said changes nothing
         answered: list[Answered] = []
         try:
-            for reply in self._reader.feed(data):
-                answered.append(self._pair(self._veiled(reply) if self.veil.forms else reply))
-                if self.state is _CLOSED:
-                    self.unanswered.clear()
-                    return answered
+            self._pair(self._reader.feed(data), answered)
+            if self.state is _CLOSED:
+                self.unanswered.clear()
+                return answered
             if self._reader.error is not None:
                 raise self._reader.error
             if not self.unanswered and self._reader.partial and self.state is not _CONTENT:
@@ -293,8 +293,11 @@ class Client:
         None where no code is known, or nobody asked. All lines of a reply have one code, RFC 5321 §4.2.1, so it has been said.
         """
         reply = None if self.over else self._reader.break_off()
+        answered: list[Answered] = []
         try:
-            return self._pair(self._veiled(reply)) if reply is not None and self.unanswered else None
+            if reply is not None and self.unanswered:
+                self._pair((reply,), answered)
+            return answered[0] if answered else None
         except ProtocolError:
             return None
         finally:
@@ -314,30 +317,30 @@ class Client:
         challenge = reply.code == 334 and self.unanswered and self.unanswered[0].verb in ("AUTH", "RESPONSE")  # RFC 4954 §4
         return reply if challenge else self.veil.reply(reply)
 
-    def _pair(self, reply: Reply) -> Answered:
-        """Give `reply` to the oldest command without one, and go where it leads."""
-        if not self.unanswered:
-            return Answered(self._early(reply), reply)
-        command = self.unanswered[0]
-        if self.lmtp and self._is_partial(command, reply):
-            return Answered(PARTIAL, reply)
-        verb, code = command.verb, reply.code
-        if code == 421:
-            self.state = _CLOSED
-            return Answered(self.unanswered.popleft(), reply)
-        try:
-            after = THEN[verb, code // 100]
-        except KeyError:
-            raise ProtocolError(f"{code} is no answer to {verb}", unasked=True) from None
-        if after is not None:
-            self.state = after
-        if verb == "RCPT":
-            self._accepted += code < 400
-        elif verb in ("MAIL", "RSET"):
-            self._accepted = self._partial = 0
-        elif verb in ("EHLO", "LHLO", "HELO") and code < 400:
-            self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
-        return Answered(self.unanswered.popleft(), reply)
+    def _pair(self, replies: Iterable[Reply], answered: list[Answered]) -> None:
+        """Give each reply to the oldest command without one, and go where it leads, up to the end; what is answered is added."""
+        unanswered = self.unanswered
+        for heard in replies:
+            reply = self._veiled(heard) if self.veil.forms else heard
+            if not unanswered:
+                answered.append(Answered(self._early(reply), reply))
+            elif self.lmtp and self._is_partial(unanswered[0], reply):
+                answered.append(Answered(PARTIAL, reply))
+            elif reply.code == 421:
+                self.state = _CLOSED
+                answered.append(Answered(unanswered.popleft(), reply))
+            else:
+                verb = unanswered[0].verb
+                if (key := (verb, reply.code // 100)) not in THEN:
+                    raise ProtocolError(f"{reply.code} is no answer to {verb}", unasked=True)
+                self.state = THEN[key] or self.state
+                if verb == "RCPT":
+                    self._accepted += reply.code < 400
+                elif verb in _BEGINS:
+                    self._begin(verb, reply)
+                answered.append(Answered(unanswered.popleft(), reply))
+            if self.state is _CLOSED:
+                return
 
     def _is_partial(self, command: Command, reply: Reply) -> bool:
         """Law 4. A message for nobody has one reply."""
@@ -347,6 +350,13 @@ class Client:
             raise ProtocolError(f"{reply.code} is no answer to {command.verb}", unasked=True)
         self._partial += 1
         return self._partial < self._accepted
+
+    def _begin(self, verb: str, reply: Reply) -> None:
+        """Note what holds from a greeting on, or in a new transaction."""
+        if verb in ("MAIL", "RSET"):
+            self._accepted = self._partial = 0
+        elif reply.positive:
+            self.extensions = NONE if verb == "HELO" else Extensions.parse(reply)
 
     def _early(self, reply: Reply) -> Command:
         """A reply that came unasked: a refusal in the middle of the message is one to the message, all else is none.

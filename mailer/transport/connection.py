@@ -101,7 +101,10 @@ class Connection(Session):
         abandons the connection; see `expecting`. A host that refuses such an envelope is asked again in its turn.
         """
         size, expected = len(mail.content), self._expected
-        transaction = self._begun(mail) if size <= LARGE or expected is not None else await self._begun_aside(mail)
+        if expected is not None and expected[0] is mail:
+            transaction = expected[1]
+        else:
+            transaction = self._begun(mail) if size <= LARGE or expected is not None else await self._begun_aside(mail)
         # the packet that ended the message before may have brought answers to an envelope that went out with it
         heard = self.transcript.heard[-1:] if expected is not None else None
         self.transcript = Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
@@ -137,7 +140,7 @@ class Connection(Session):
         if self._expected is None:
             return self._transaction(mail)
         expected, transaction = self._expected
-        if expected is not mail and expected != mail:
+        if expected != mail:
             self.abandon()
             raise RuntimeError("another message was to be delivered next")
         return transaction
