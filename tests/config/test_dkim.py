@@ -113,3 +113,9 @@ def test_check_finds_keys_that_cannot_sign(tmp_path: Path) -> None:
     path.write_bytes(pem())
     path.chmod(0o600)
     assert list(missing(config)) == []
+
+
+def test_the_domain_of_a_key_is_also_said_as_the_dns_has_it() -> None:
+    """In A-labels and in lower case, whatever the file has."""
+    (key,) = config_of("", '[[dkim]]\ndomain = "Bücher.example"\nselector = "s"\nkey_file = "/k"\n'.encode()).dkim
+    assert (key.domain, key.ascii_domain) == ("Bücher.example", "xn--bcher-kva.example")

@@ -73,7 +73,7 @@ class Dkim(Section, header="[[dkim]]", member="dkim", plural="keys of DKIM"):
         seen: dict[tuple[str, str], int] = {}
         for at, key in enumerate(validated.listed["dkim"]):
             if key:
-                name, path = (key.selector, key.ascii_domain), ("dkim", at, "selector")
+                name, path = (key.selector, key.domain.lower()), ("dkim", at, "selector")
                 if earlier := seen.get(name):
                     yield path, f"line {earlier} has the key {'._domainkey.'.join(name)} already"
                 seen.setdefault(name, validated.line(path))
