@@ -22,7 +22,7 @@ from mailer.mail.address_list import in_header, written
 from mailer.mail.dates import rfc5322
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.header_repair import mended_header, single
-from mailer.mail.message import Message, header_end, normalise, without_preface
+from mailer.mail.message import Message, completed, header_end, normalise, without_envelope, without_preface
 from mailer.mail.named import newest, resent
 from mailer.transport.connection import Parcel
 
@@ -112,30 +112,29 @@ class _Header:
 
 
 ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc")
-HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 
 def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> PreparedMail:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
-    have = {name for name, _ in header.fields}
-    now = time.time()
-    date = rfc5322(now, time.localtime(now).tm_gmtoff // 60)
-    added = [] if b"date" in have else [f"Date: {date}"]
-    message_id = next(header.values(b"message-id"), "")
-    gone = HIDDEN if message_id else HIDDEN | {b"message-id"}  # one that says nothing
-    if not message_id:
-        message_id = f"<{secrets.token_hex(16)}@{hostname}>"
-        added.append(f"Message-ID: {message_id}")
+
+    def date() -> str:
+        now = time.time()
+        return rfc5322(now, time.localtime(now).tm_gmtoff // 60)
+
+    def new_id() -> str:
+        return f"<{secrets.token_hex(16)}@{hostname}>"
+
+    made = without_envelope(header.message, [])
+    if next(header.values(b"message-id"), None) == "":  # one that says nothing
+        made = made.without(b"message-id")
+    made = completed(made, {"Date": date, "Message-ID": new_id}, [])
+    if any(name.startswith(b"resent-") for name, _ in header.fields):
+        made = resent(made, lambda: sender, date(), new_id(), [])
     before = header.message.header
     divided = content.startswith(b"\r\n", len(before))  # by the empty line between header and body
-    again = any(name.startswith(b"resent-") for name in have)
-    if added or again or have & HIDDEN or not divided:
-        made = Message(before, b"").without(*gone).with_fields(*added)
-        if again:
-            made = resent(made, lambda: sender, date, f"<{secrets.token_hex(16)}@{hostname}>", [])
-        changed = made.header
-        content = b"".join((changed, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
-    return PreparedMail(Parcel(sender, recipients, content, None, request), message_id)
+    if made.header != before or not divided:
+        content = b"".join((made.header, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
+    return PreparedMail(Parcel(sender, recipients, content, None, request), made.value(b"message-id") or "")
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:

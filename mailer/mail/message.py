@@ -292,12 +292,11 @@ def listed(value: str) -> Iterable[str]:
 
 def without_envelope(message: Message, changes: list[Change]) -> Message:
     """`message` without what only its envelope says when it leaves; what went is added to `changes`."""
-    shown = message.without(*(name for _, names, _ in ENVELOPE for name in names))
-    if len(shown.header) < len(message.header):
-        for what, names, why in ENVELOPE:
-            if gone := [value for name in names for value in message.values(name)]:
-                changes.append(Change("removed", what, ", ".join(gone), "", why))
-    return shown
+    for what, names, why in ENVELOPE:
+        if gone := [value for name in names for value in message.values(name)]:
+            changes.append(Change("removed", what, ", ".join(gone), "", why))
+            message = message.without(*names)
+    return message
 
 
 def completed(message: Message, makers: Mapping[str, Callable[[], str]], changes: list[Change]) -> Message:
