@@ -32,6 +32,7 @@ from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
@@ -61,19 +62,20 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.counts = Counts()
-        self.spool = SpoolDirectory(self.config.spool)
-        self.lock = FileLock(f"{self.spool.root}/daemon.lock", timeout=0, mode=0o600)
+        self.directory = SpoolDirectory(self.config.spool)
+        self.spool = FileSpool(self.directory)
+        self.lock = FileLock(f"{self.directory.root}/daemon.lock", timeout=0, mode=0o600)
 
     def run(self) -> None:
         """Run until a signal says stop, or with `once` until nothing is due. Raises `Problem`."""
-        self.spool.prepare()
-        check_ancestors(self.spool.root)
+        self.directory.prepare()
+        check_ancestors(self.directory.root)
         raise_descriptor_limit()
         quieten_collector()
         try:
             self.lock.acquire()
         except Timeout:
-            raise Problem(f"another daemon runs on the spool {self.spool.root}", "try-again") from None
+            raise Problem(f"another daemon runs on the spool {self.directory.root}", "try-again") from None
         except OSError as error:
             raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
         try:
@@ -88,11 +90,13 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         async with AsyncExitStack() as ends:
+            ends.push_async_callback(self.spool.close)
             self._tell("started", _summary(self.config, self.spool))
             for component in self.components:
                 ends.push_async_callback(self._stop, component)
                 await component.start()
-            self._tell("ready", " ".join(f"{state}={len(self.spool.ids(state))}" for state in STATES))
+            counts = await self.spool.counts()
+            self._tell("ready", " ".join(f"{state}={counts[state]}" for state in STATES))
             ends.callback(self.hangups, None)
             self.hangups(lambda: loop.call_soon_threadsafe(self.reload))
             self.chores.begin()
@@ -103,28 +107,28 @@ class Service:
 
     def _build(self) -> Sequence[Component]:
         """All components, in the order in which they start; `once` serves nobody."""
-        config, spool, clock, once = self.config, self.spool, self.clock, self.once
+        config, spool, directory, clock, once = self.config, self.spool, self.directory, self.clock, self.once
         log = LogComponent(config, clock)
         self.log = log.log
-        status = sqlite.recorder(spool.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
+        status = sqlite.recorder(directory.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
         recorder = Recorder(spool, status)
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)))
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
-        self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, once=once)
-        intake = IntakeComponent(spool, config, status, clock, queue.manager.look, tell, self.chores, once=once)
+        self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, spool.keep_files, once=once)
+        intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
         served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
         return (
             log,
-            StatusComponent(status, recorder, spool, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
+            StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             self.sweep,
             *served,
-            Doorbell(spool.root, (queue.rung, intake.rung), self._alarm),
+            Doorbell(spool, (queue.heard, intake.heard), clock, tell),
             intake,
             self.chores,  # what they do goes on while the queue ends
             queue,
-            ServiceManager(f"delivering from {spool.root}", queue.housekeeping.alive, self.chores),
+            ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
         )
 
     async def _stop(self, component: Component) -> None:
@@ -155,7 +159,7 @@ class Service:
         self.events.tell(Alarm(self.clock.now(), what, detail))
 
     def _spool_alarm(self, error: OSError) -> None:
-        self._alarm("spool", f"{error.filename or self.spool.root}: {error.strerror}")
+        self._alarm("spool", f"{error.filename or self.directory.root}: {error.strerror}")
 
     def _short(self, what: str) -> None:
         self.queue.out_of_memory(what)
@@ -166,9 +170,9 @@ class Service:
         self.counts.told(alarm)
 
 
-def _summary(config: Config, spool: SpoolDirectory) -> str:
+def _summary(config: Config, spool: FileSpool) -> str:
     relays = ", ".join(f"{relay.name} ({relay.host}:{relay.port})" for relay in config.relays.values()) or "none"
-    return f"config={config.path or 'defaults'} spool={spool.root} hostname={config.hostname} relays={relays}"
+    return f"config={config.path or 'defaults'} spool={spool.place} hostname={config.hostname} relays={relays}"
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

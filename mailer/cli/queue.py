@@ -10,6 +10,7 @@ from mailer.config.quick import submission
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
+from mailer.spool.api import Reserve
 from mailer.status import sqlite
 from mailer.status.api import every
 
@@ -74,16 +75,16 @@ def replay(given: Given) -> int:
     """Replay what is named or selected; ``--to`` selects nothing here. 75 if one was busy, 67 if one is unknown, 65 if it cannot be."""
     if bool(given.operands) == (any(given.flag(option.key) for option in (FROM, DOMAIN, STATE, OLDER)) or given.flag("--all")):
         raise usage("say which messages: IDs, a selection such as --domain, or --all", given.command.name)
-    spool = spool_of(given)
+    view = sqlite.view(spool_of(given))
     settings = submission(given.text("--config"), given.text("--spool"))
     try:
         people = [str(address.parse(text, settings.default_domain)) for text in given.texts("--to")]
     except AddressError as error:
         raise usage(f"--to: {error}", given.command.name) from None
-    operation = replaying(spool, settings, people, again=given.flag("--again"))
+    operation = replaying(view.spool, Reserve(settings.min_free_space, settings.min_free_inodes), people, again=given.flag("--again"))
     others = Given(given.command, {name: value for name, value in given.values.items() if name != "--to"}, [])
     wanted = None if given.operands else _selected(others, operation, GIVEN_UP)
-    return _operate(given, sqlite.view(spool), operation, wanted, ",".join(people))
+    return _operate(given, view, operation, wanted, ",".join(people))
 
 
 def _selected(given: Given, operation: Operation, states: tuple[Word, ...]) -> Filter:

@@ -8,6 +8,7 @@ import time
 from mailer.config import values
 from mailer.mail.problem import Problem
 from mailer.operate import queue
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.suspensions import Suspension, target_of
 
 from . import OK, show
@@ -37,7 +38,7 @@ def pause(given: Given) -> int:
         except ValueError as error:
             raise usage(f"--for: {error}", given.command.name) from None
     try:
-        what = queue.pause(spool_of(given, new=True), target, until, given.text("--why") or "", now)
+        what = queue.pause(FileSpool(spool_of(given, new=True)), target, until, given.text("--why") or "", now)
     except ValueError as error:
         raise usage(f"--why {error}", given.command.name) from None
     if stranger := _unknown(given, target):
@@ -64,7 +65,7 @@ def _unknown(given: Given, target: str) -> str:
 def resume(given: Given) -> int:
     """Resume a destination, and tell the daemon. 67 if it was not paused."""
     target = _target(given)
-    _tell(given, queue.resume(spool_of(given), target, time.time()), f"resumed {target}")
+    _tell(given, queue.resume(FileSpool(spool_of(given)), target, time.time()), f"resumed {target}")
     return OK
 
 
@@ -82,7 +83,7 @@ def _end(pause: Suspension) -> float | None:
 def listing(given: Given) -> int:
     """Print the destinations that are paused."""
     now = time.time()
-    on = queue.paused(spool_of(given), now)
+    on = queue.paused(FileSpool(spool_of(given)), now)
     if given.flag("--json"):
         for each in on:
             show.json_line(each.as_json())
@@ -118,7 +119,7 @@ COMMANDS = {
         summary="let mail for a paused destination go on",
         about="What waited because of it is due at once.\n\n" + WHAT,
         operands="DESTINATION",
-        words=lambda given: [each.target for each in queue.paused(spool_of(given), time.time())],
+        words=lambda given: [each.target for each in queue.paused(FileSpool(spool_of(given)), time.time())],
         options=(JSON,),
         examples=("mailer queue resume relay:out",),
         epilog="exit codes: 0 · 64 usage · 67 it is not paused",

@@ -18,16 +18,18 @@ from mailer.mail.history import History
 from mailer.mail.outcome import CAUSES
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
-from mailer.spool.api import Entry
-from mailer.spool.files import message_file
+from mailer.spool.api import Acted, ActedOn, Entry
+from mailer.spool.files import layout, message_file, suspensions
 from mailer.spool.files.handover import Unanswered, ask
 from mailer.status.api import PAGE, DaemonState, Page, Summary, Undelivered
 from mailer.status.record import RecipientRecord, Record
 from mailer.status.story import Attempted, DialogLine, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mailer.spool.api import Act, How, Reserve
+    from mailer.spool.suspensions import Suspensions
     from mailer.status.api import Filter, Waiting
     from mailer.status.standing import Standing
 
@@ -68,7 +70,7 @@ class RemoteView:
         """The whole story of the user's own message, as far as the daemon tells."""
         told = _Told(self._records(f"story {record.id}"))
         try:
-            entry = self.spool.read(record.id)
+            entry = self.spool.load(record.id)[0]
         except Problem:
             entry = None
         return Story(
@@ -153,36 +155,56 @@ class RemoteSpool:
     def __init__(self, root: str) -> None:
         self.root = root
 
-    def read(self, id: str) -> Entry:
-        """Message `id` without its content. Raises `Problem`, `CorruptMessage`."""
-        return self._load(id)[0]
+    @property
+    def place(self) -> str:
+        """The path of the spool."""
+        return self.root
 
-    def content(self, id: str) -> bytes:
-        """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
-        return self._load(id)[1]
+    async def read(self, id: str) -> Entry:
+        """Message `id`. Raises `Problem`, `CorruptMessage`."""
+        return self.load(id)[0]
 
-    def _load(self, id: str) -> tuple[Entry, bytes]:
+    async def content(self, entry: Entry) -> bytes:
+        """The message of `entry` as RFC 5322 bytes. Raises as `read` does."""
+        return self.load(entry.id)[1]
+
+    def load(self, id: str) -> tuple[Entry, bytes]:
+        """Message `id` and its bytes. Raises as `read` does."""
         place, data = question(self.root, f"read {id}")
         state, _, due = place.partition(" ")
         envelope, start, end = message_file.parse(data, id)
-        outcomes, _, damaged = message_file.parse_records(data[end:])
+        outcomes, notes, damaged = message_file.parse_records(data[end:])
         history = History(len(envelope.recipients), outcomes)
         arrived = parse_rfc3339(envelope.created)
-        return Entry(id, state, envelope, end - start, history, float(due), arrived, len(data), damaged=damaged), data[start:end]
+        said = id, state, envelope, end - start, history, float(due), arrived, len(data), notes
+        return Entry(*said, damaged=damaged), data[start:end]
 
-    def cancel(self, id: str, _at: float = 0.0, _why: str = "") -> None:
-        """Give up what of message `id` has not left. Raises `Problem`."""
-        question(self.root, f"cancel {id}")
+    async def act(
+        self, what: Act, ids: Sequence[str], _at: float, _how: How | None = None, _cursor: str = "", *, dry: bool = False
+    ) -> Acted:
+        """Give up what of these messages has not left. The rest is not for users: who runs the queue decides what waits."""
+        return Acted([ActedOn(id, failure=self._refusal(what, id) if dry else self._cancel(what, id)) for id in ids])
 
-    def ring(self, _id: str) -> bool:
-        """The daemon did it itself, and knows."""
-        return True
+    async def suspensions(self) -> Suspensions:
+        """As their file says, where this user may read it."""
+        return suspensions.read(self.root)
 
-    def hold(self, id: str) -> None:
-        """Not for users, like the next two: who runs the queue decides what waits. Raises `Problem` (no-permission)."""
-        raise Problem(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", "no-permission")
+    async def room(self, keep: Reserve, size: int = 0) -> str:
+        """As the disk says, which everybody may ask."""
+        return layout.shortage(self.root, keep.space, keep.files, size)
 
-    release = retry = hold
+    def _refusal(self, what: Act, id: str) -> Problem | None:
+        if what == "cancel":
+            return None
+        return Problem(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", "no-permission")
+
+    def _cancel(self, what: Act, id: str) -> Problem | None:
+        if (refusal := self._refusal(what, id)) is None:
+            try:
+                question(self.root, f"cancel {id}")
+            except Problem as problem:
+                return problem
+        return refusal
 
 
 def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.mail.principal import unix
-from mailer.spool.files import doorbell, layout
+from mailer.spool.files import layout
 from mailer.spool.files.admit import Terms
 from mailer.status.api import StatusError
 
@@ -24,8 +24,7 @@ from .rules import SubmitterRules
 from .socket import CallLimits, IntakeServer
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from mailer.config import Config
     from mailer.events import Event
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
     from mailer.mail.envelope import Envelope
     from mailer.mail.principal import Principal
+    from mailer.spool.api import Changes, Spool
     from mailer.spool.files.store import SpoolDirectory
     from mailer.status.api import StatusRecorder
 
@@ -96,10 +96,10 @@ class IntakeComponent(Component):
             await self._server.close()
         await self._adoption.close()
 
-    def rung(self, ids: Iterable[str]) -> None:
-        """The doorbell named `ids`; those that are in ``drop/`` are taken."""
+    async def heard(self, changes: Changes) -> None:
+        """Take those of the IDs that are in ``drop/``."""
         if self.open:
-            self._adoption.rung(ids)
+            self._adoption.rung(changes.ids)
 
     def _take_over(self, config: Config) -> None:
         submission, intake = config.submission, config.intake
@@ -148,36 +148,41 @@ class IntakeComponent(Component):
 
 
 class Doorbell(Component):
-    """The doorbell of the spool at `root`; hears who rings, and calls each of `rung` with the IDs.
+    """Waits for what others change in `spool`, and calls each of `heard` with that. Without it, new mail is found by the next rescan."""
 
-    Without one, new mail is found by the next rescan.
-    """
-
-    def __init__(self, root: str, rung: Iterable[Callable[[list[str]], None]], alarm: Callable[[str, str], None]) -> None:
-        self.root = root
-        self._rung = tuple(rung)
-        self._alarm = alarm
-        self._bell: socket.socket | None = None
+    def __init__(
+        self, spool: Spool, heard: Iterable[Callable[[Changes], Awaitable[None]]], clock: Clock, tell: Callable[[Event], None]
+    ) -> None:
+        self._spool = spool
+        self._heard = tuple(heard)
+        self._clock = clock
+        self._tell = tell
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Hang the doorbell, before the spool is looked through; where it cannot be hung, an alarm says so."""
+        """Listen, before the spool is looked through; where that cannot be, an alarm says so."""
         try:
-            self._bell = doorbell.hang(self.root)
+            await self._spool.listen()
         except OSError as error:
-            self._alarm("doorbell", f"{error.filename}: {error.strerror}: new mail is found by the rescan (delivery.rescan)")
-            return
-        asyncio.get_running_loop().add_reader(self._bell, self._hear, self._bell)
+            text = f"{error.filename}: {error.strerror}: new mail is found by the rescan (delivery.rescan)"
+            self._tell(Alarm(self._clock.now(), "doorbell", text))
+        else:
+            self._task = asyncio.create_task(self._listen())
 
     async def stop(self, _grace: float) -> None:
         """Hear nothing more."""
-        if self._bell is not None:
-            asyncio.get_running_loop().remove_reader(self._bell)
-            self._bell.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
-    def _hear(self, bell: socket.socket) -> None:
-        ids = doorbell.listen(bell)
-        for rung in self._rung:
-            rung(ids)
+    async def _listen(self) -> None:
+        while True:
+            changes = await self._spool.changes()
+            try:
+                for heard in self._heard:
+                    await heard(changes)
+            except Exception as error:  # the next one is heard all the same
+                self._tell(Alarm.of(self._clock.now(), error))
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[list[str]], None], argument: list[str]) -> None:

@@ -20,7 +20,6 @@ An answer is made in pieces, each when the one before it was taken: how much the
 from __future__ import annotations
 
 import json
-import os
 import time
 from functools import partial
 from itertools import islice
@@ -30,7 +29,7 @@ from mailer.mail.history import LATER, SCHEDULED, STATUSES
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.operate.queue import cancelling, perform
-from mailer.spool.api import CorruptMessage, NoSuchMessage
+from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.spool.files.layout import is_id
@@ -131,13 +130,11 @@ class Handlers:
     def _read(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:
             mail.message(id)
-        entry = self.spool.raw(id)
-        try:
-            yield f"ok {entry.state} {entry.due}\n".encode()
-            for at in range(0, entry.total, PIECE):
-                yield os.pread(entry.fd, min(PIECE, entry.total - at), at)
-        finally:
-            os.close(entry.fd)
+            spool = mail.view.spool
+        entry = at_once(spool.read(id))
+        yield f"ok {entry.state} {entry.due}\n".encode()
+        for at in range(0, entry.total, PIECE):
+            yield at_once(spool.raw(id, at, min(at + PIECE, entry.total)))
 
     def _story(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:
@@ -151,7 +148,7 @@ class Handlers:
     def _cancel(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:
             record = mail.message(id)
-        done = perform(self.spool, record, cancelling(f"cancelled by its sender, {who.words}"), named=False)
+        done = perform(mail.view.spool, record, cancelling(f"cancelled by its sender, {who.words}"), named=False)
         if done is None:
             raise NoSuchMessage(id)
         if done.failure is not None:

@@ -71,7 +71,7 @@ class UserView:
     def queue(self, wanted: Filter) -> Iterator[Record]:
         """The user's messages in the spool that `wanted` means, oldest first."""
         if wanted.possible:
-            waiting = [id for id in self._ids() if self.view.spool.find(id)]
+            waiting = [id for id in self._ids() if self.view.directory.find(id)]
             yield from filter(wanted.matches, self._records(reversed(waiting)))
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
@@ -94,7 +94,7 @@ class UserView:
             if at:
                 due[word] = min(at, due.get(word, at))
         some = list(islice(self.undelivered(EVERYTHING), failures))
-        return Summary(self.view.spool.root, self.view.daemon, counts, oldest, due.get("deferred"), due.get(SCHEDULED), 0, some)
+        return Summary(self.view.spool.place, self.view.daemon, counts, oldest, due.get("deferred"), due.get(SCHEDULED), 0, some)
 
     def _all(self) -> Iterator[Record]:
         return self._records(self._ids())

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
+from mailer.spool.api import New
 from mailer.spool.files import doorbell, layout
-from mailer.spool.files.batch import Letter, Post, Sack
+from mailer.spool.files.batch import Post, Sack
 from mailer.submit import Prepared, Submission, prepare
 
 from . import bundle
@@ -132,7 +133,7 @@ class Loader:
             return failure
         envelope = prepared.envelope
         claim = (envelope.request_id, prepared.digest) if envelope.request_id else None
-        filled.sack.add(Letter(envelope.id, envelope.to_line(), prepared.content, claim, envelope.due))
+        filled.sack.add(New(envelope.id, envelope.to_line(), prepared.content, claim, envelope.due))
         filled.size += len(prepared.content)
         return prepared
 

@@ -15,7 +15,7 @@ from mailer.io.clock import SystemClock
 from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
-from mailer.spool.files import layout, suspensions
+from mailer.spool.api import Reserve, at_once
 from mailer.spool.suspensions import Suspensions
 from mailer.status.api import every
 
@@ -164,7 +164,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
 
     submission = config.submission if config else None
     try:
-        paused = suspensions.read(view.spool.root)
+        paused = at_once(view.spool.suspensions())
     except (Problem, OSError) as error:
         story.missing.append(f"which destinations are paused is not known: {error}")
         paused = Suspensions()
@@ -175,7 +175,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
         now,
         view.daemon.running,
         leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
-        shortage=layout.shortage(view.spool.root, submission.min_free_space, submission.min_free_inodes) if submission else "",
+        shortage=at_once(view.spool.room(Reserve(submission.min_free_space, submission.min_free_inodes))) if submission else "",
         pauses=paused,
         standings={standing.key: standing for standing in every(view.destinations)},
         config=config,

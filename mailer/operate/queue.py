@@ -1,32 +1,28 @@
 """What an operator does with messages that wait, and with destinations: hold, release, retry, cancel, replay, pause, resume.
 
-Each operation is one call of the spool, which takes the message's lock; so all of this is safe while the daemon runs. The daemon is
+Each operation is one act of the spool, which takes the message's lease; so all of this is safe while the daemon runs. The daemon is
 told of each, and acts on it at once. A message that is being delivered this moment is left alone and reported.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.message import Message
-from mailer.mail.problem import Problem, from_os
-from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
-from mailer.spool.files import layout, suspensions
+from mailer.mail.problem import Problem
+from mailer.spool.api import CorruptMessage, How, NoSuchMessage, at_once
 from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from mailer.config.sections import SubmissionSettings
     from mailer.mail.history import Word
     from mailer.mail.outcome import Outcome
-    from mailer.spool.api import Entry
-    from mailer.spool.files.store import SpoolDirectory
+    from mailer.spool.api import Act, Entry, Reserve, Spool
     from mailer.status.api import Filter, MailView, QueueActs
     from mailer.status.record import Record
 
@@ -44,13 +40,13 @@ class Operation(NamedTuple):
     Those in `asked` are touched only where they are named, or that state is: no selection of others means them.
     """
 
-    verb: str
+    verb: Act
     done: str
     states: tuple[Word, ...]
     idle: tuple[Word, ...]
-    do: Callable[[QueueActs, str], object]
     otherwise: str = ""
     asked: tuple[Word, ...] = ()
+    how: How = How()
 
     def selected(self, wanted: Filter) -> Filter:
         """`wanted`, of the messages that the operation is for. Raises `ValueError` where none can be."""
@@ -115,14 +111,13 @@ class Performed(NamedTuple):
         }
 
 
-HOLD = Operation("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",), lambda spool, name: spool.hold(name))
-RELEASE = Operation("release", "released", ("held",), (), lambda spool, name: spool.release(name), "it is not held")
+HOLD = Operation("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",))
+RELEASE = Operation("release", "released", ("held",), (), "it is not held")
 RETRY = Operation(
     "retry",
     "due now",
     ("deferred",),
     ("queued", "sending", "sent"),  # who wants it tried has what he wants
-    lambda spool, name: spool.retry(name),
     "release it with `mailer queue release`",
     (SCHEDULED,),  # its sender has said when
 )
@@ -130,21 +125,20 @@ RETRY = Operation(
 
 def cancelling(why: str = "cancelled by an operator") -> Operation:
     """The operation that cancels messages; `why` is the reason that their recipients have on record."""
-    return Operation("cancel", "cancelled", WAITING, ("cancelled",), lambda spool, name: spool.cancel(name, time.time(), why))
+    return Operation("cancel", "cancelled", WAITING, ("cancelled",), how=How(why))
 
 
 CANCEL = cancelling()
 
 
-def replaying(spool: SpoolDirectory, settings: SubmissionSettings, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
+def replaying(spool: Spool, keep: Reserve, recipients: Sequence[str] = (), *, again: bool = False) -> Replay:
     """The operation that puts messages of `spool` once more as new ones, for those who have not got them or for `recipients`.
 
-    Those that were replayed before only `again`. Raises `Problem` (try-again) where the disk has less room than the `settings` want.
+    Those that were replayed before only `again`. Raises `Problem` (try-again) where that would not leave `keep` free.
     """
-    from mailer.spool.files.replay import replay
-
-    layout.check_space(spool.root, settings.min_free_space, settings.min_free_inodes, 0)
-    return Replay("replay", "replayed", GIVEN_UP, (), lambda _, old: replay(spool, old, recipients, time.time(), again=again).id)
+    if lack := at_once(spool.room(keep)):
+        raise Problem(f"the disk of the spool {spool.place} has {lack}; nothing was queued, try again later", "try-again")
+    return Replay("replay", "replayed", GIVEN_UP, (), how=How(recipients=recipients, again=again))
 
 
 def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple[list[Record], list[Performed]]:
@@ -171,24 +165,15 @@ def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bo
 
     None if the message was selected, not `named`, and has simply left meanwhile.
     """
-    made = ""
-    try:
-        if not dry_run:
-            done = operation.do(spool, record.id)
-            made = done if isinstance(done, str) else ""
-            spool.ring(made or record.id)
-    except NoSuchMessage:
+    [done] = at_once(spool.act(operation.verb, [record.id], time.time(), operation.how, dry=dry_run)).messages
+    refused = done.failure
+    if isinstance(refused, NoSuchMessage):
         if not named and not isinstance(operation, Replay):
             return None
-        return Performed(operation, record.id, record, failure=operation.gone(record.id))
-    except (Busy, Problem) as failure:
-        return Performed(operation, record.id, record, failure=failure)
-    except CorruptMessage as error:
-        damaged = Problem(f"the file of message {record.id} is damaged: {error}", "bad-message")
-        return Performed(operation, record.id, record, failure=damaged)
-    except OSError as error:
-        raise from_os(f"cannot {operation.verb} message {record.id}", error.filename or spool.root, error) from None
-    return Performed(operation, record.id, record, done=not dry_run, made=made)
+        refused = operation.gone(record.id)
+    elif isinstance(refused, CorruptMessage):
+        refused = Problem(f"the file of message {record.id} is damaged: {refused}", "bad-message")
+    return Performed(operation, record.id, record, done=not (dry_run or refused), failure=refused, made=done.made)
 
 
 # One message as it lies there
@@ -245,7 +230,8 @@ def stored(view: MailView, name: str) -> Stored:
         raise Problem(f"{name!r} is the name of {len(found)} messages: {' '.join(record.id for record in found)}", "usage")
     id = found[0].id
     try:
-        return Stored(view.spool.read(id), view.spool.content(id))
+        entry = at_once(view.spool.read(id))
+        return Stored(entry, at_once(view.spool.content(entry)))
     except NoSuchMessage:
         raise Problem(f"message {id} has left the spool; `mailer status {id}` says what became of it", "no-such") from None
     except CorruptMessage as error:
@@ -266,28 +252,19 @@ class Paused(NamedTuple):
         return {**self.pause.as_json(), "heard": self.heard}
 
 
-def pause(spool: SpoolDirectory, target: str, until: float, why: str, now: float) -> Paused:
+def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:
     """Let mail for `target` wait until `until` (infinity: until it is resumed). Raises `Problem`, and `ValueError` for a bad reason."""
     if not why.isprintable() or len(why) > LONGEST_REASON:
         raise ValueError(f"takes one line of text, of at most {LONGEST_REASON} characters")
-    if not os.path.isdir(f"{spool.root}/tmp"):  # it may be said before the first message
-        spool.prepare()
-    heard = suspensions.pause(spool.root, target, until, why, now)
-    return Paused(Suspension(target, until, why, now), heard)
+    suspension = Suspension(target, until, why, now)
+    return Paused(suspension, at_once(spool.suspend(suspension)))
 
 
-def resume(spool: SpoolDirectory, target: str, now: float) -> Paused:
+def resume(spool: Spool, target: str, now: float) -> Paused:
     """Let mail for `target` go on. Raises `Problem` (no-such) if it was not paused, or there is no spool."""
-    heard = suspensions.resume(_existing(spool), target, now)
-    return Paused(Suspension(target, now, "", now), heard)
+    return Paused(Suspension(target, now, "", now), at_once(spool.resume(target, now)))
 
 
-def paused(spool: SpoolDirectory, now: float) -> list[Suspension]:
+def paused(spool: Spool, now: float) -> list[Suspension]:
     """The pauses that hold at `now` (seconds since the epoch). Raises `Problem` (no-such) if there is no spool."""
-    return [each for each in suspensions.read(_existing(spool)) if each.holds(now)]
-
-
-def _existing(spool: SpoolDirectory) -> str:
-    if not os.path.isdir(spool.root):
-        raise Problem(f"there is no spool at {spool.root}", "no-such")
-    return spool.root
+    return [each for each in at_once(spool.suspensions()) if each.holds(now)]

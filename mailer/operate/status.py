@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
-from mailer.spool.files import suspensions
+from mailer.spool.api import at_once
 from mailer.spool.suspensions import Suspension
 from mailer.status.api import every
 from mailer.status.standing import FOREVER, hosts_of
@@ -243,7 +243,7 @@ class Backlog:
     def states(self) -> tuple[list[Standing], list[Suspension]]:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""
         try:
-            known = suspensions.read(self.view.spool.root)
+            known = at_once(self.view.spool.suspensions())
         except (Problem, OSError):  # a view: `mailer queue pauses` says what is wrong with it
             return [*self.standings], []
         seen, others = [], {pause.target: pause for pause in known if pause.holds(self.now)}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.mail.outcome import Cause, Outcome, Phase
 
-    from .attempt import ContentCache
-
 EVERY = 60.0  # seconds between two alarms of one kind
 REMIND = 900.0  # seconds before the same cause at the same destination raises the alarm again
 MOST_BLAMED = 1000  # of them, before those are forgotten that were
@@ -29,13 +27,13 @@ SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the 
 
 
 class Alarms:
-    """The alarms of the queue, which go to `tell`. When memory is short, `cache` gives up what it can."""
+    """The alarms of the queue, which go to `tell`. When memory is short, `shrink` is asked to give up what can be."""
 
-    def __init__(self, clock: SteadyClock, tell: Callable[[Event], None], random: Callable[[], float], cache: ContentCache) -> None:
+    def __init__(self, clock: SteadyClock, tell: Callable[[Event], None], random: Callable[[], float], shrink: Callable[[], None]) -> None:
         self.clock = clock
         self.tell = tell
         self.random = random
-        self.cache = cache
+        self._shrink = shrink
         self._told_at: dict[str, float] = {}
         self._blamed: dict[tuple[str, Cause], float] = {}
 
@@ -81,6 +79,6 @@ class Alarms:
 
         What can be given up is, and an alarm says so.
         """
-        self.cache.shrink()
+        self._shrink()
         self.once("memory", f"{what}: this process gets no more memory; it is tried again")
         return self.clock.now() + SHORT_OF_MEMORY * (1 + self.random())

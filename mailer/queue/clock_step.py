@@ -11,20 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import Settled
-from mailer.mail.problem import Problem
-from mailer.spool.api import CorruptMessage
+from mailer.spool.api import Defer, Due, End, GiveBack, Trouble
 
 from . import age
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
 
     from .context import Context
 
-FILES = 50  # looked at in one step
 SLACK = 5.0  # seconds that are no difference
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -37,32 +35,43 @@ def move(context: Context, seconds: float) -> None:
         context.policy.reactions.move(seconds)
 
 
-def redate(context: Context) -> Iterator[None]:
-    """Give the files of ``deferred/`` the time at which they are due, if that is another one now, `FILES` at a time. Raises `OSError`."""
+async def redate(context: Context) -> AsyncIterator[None]:
+    """Give what is put off the time at which it is due, if that is another one now, in portions. Raises `OSError`."""
     scheduler = context.scheduler
-    for nth, (written, id) in enumerate([*context.spool.dues()], 1):
-        due = scheduler.due_of(id)
-        if due and abs(due - written) > SLACK and (due := _redated(context, id, due)):
-            scheduler.expect(id, due)
-        if not nth % FILES:
-            yield
+    async for portion in context.spool.due(lambda _: False):
+        for found in portion:
+            if isinstance(found, Due) and found.state == "deferred":
+                due = scheduler.due_of(found.id)
+                if due and abs(due - found.due) > SLACK and (due := await _redated(context, found.id, due)):
+                    scheduler.expect(found.id, due)
+        yield
 
 
-def _redated(context: Context, id: str, due: float) -> float:
-    """Message `id` and its recipients are due at `due` now, or at the time that its sender named: on disk, and wherever people look.
+async def _redated(context: Context, id: str, due: float) -> float:
+    """Message `id` and its recipients are due at `due` now, or at the time that its sender named: in the spool, and wherever people look.
 
-    Returns when; 0.0 where somebody has it, or it cannot be read or written, which whoever tries it will say. Then the file keeps the old
+    Returns when; 0.0 where somebody has it, or it cannot be read or written, which whoever tries it will say. Then the spool keeps the old
     time, as after a crash, which the invariants find if it is far off.
     """
-    try:
-        with context.spool.claim(id, "deferred") as claim:
-            entry, now = claim.entry, context.clock.now()
-            due = entry.appointed or due
-            waited = age.waited(entry, context.clock, context.policy.schedule.expire)
-            outcomes = _moved(entry, due - entry.due, now, waited)
-            context.spool.defer(claim, outcomes, due)
-    except (Problem, CorruptMessage, OSError):
+    spool, now = context.spool, context.clock.now()
+    [entry] = await spool.load([id])
+    if isinstance(entry, Trouble):
         return 0.0
+    try:
+        if entry.state != "deferred":
+            return 0.0
+        [lease] = await spool.lease([entry])
+        if isinstance(lease, Trouble):
+            return 0.0
+        due = entry.appointed or due
+        waited = age.waited(entry, context.clock, context.policy.schedule.expire)
+        outcomes = _moved(entry, due - entry.due, now, waited)
+        [done] = await spool.settle([End(lease, outcomes, Defer(due))])
+        if isinstance(done, Trouble):
+            await spool.settle([End(lease, (), GiveBack())])
+            return 0.0
+    finally:
+        spool.forget([entry])
     entry.history.add(outcomes)
     context.recorder.told(Settled(now, entry, "deferred", due))
     return due
@@ -78,17 +87,22 @@ def _moved(entry: Entry, by: float, now: float, waited: float) -> list[Outcome]:
     ]
 
 
-def deferred(context: Context, now: float) -> tuple[list[tuple[float, str]], int]:
-    """When each message of ``deferred/`` is due at the start of a daemon, and how many were put off by a clock that was ahead of `now`.
+async def waiting(context: Context, now: float) -> tuple[list[Due | Trouble], int]:
+    """All that waits at the start of a daemon, and how many were put off by a clock that was ahead of `now`.
 
-    These wait for as long as they were to. Their files were last changed in the future: so the clock was set back since.
+    These wait for as long as they were to. They were put off in the future: so the clock was set back since.
     """
-    dues, ahead = [], 0
-    for due, changed, id in context.spool.put_off():
-        waits = _redated(context, id, now + max(due - changed, 0.0)) if changed > now + SLACK else 0.0
-        ahead += waits > 0
-        dues.append((waits or due, id))
-    return dues, ahead
+    found: list[Due | Trouble] = []
+    ahead = 0
+    async for portion in context.spool.due(lambda _: False):
+        for each in portion:
+            if isinstance(each, Due) and each.changed > now + SLACK:
+                waits = await _redated(context, each.id, now + max(each.due - each.changed, 0.0))
+                ahead += waits > 0
+                found.append(each._replace(due=waits or each.due))
+            else:
+                found.append(each)
+    return found, ahead
 
 
 def words(seconds: float) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import contextmanager
-from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.bounces import Reports
@@ -22,15 +21,14 @@ from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router, callings, changed
 from mailer.shaping.replies import Reactions
-from mailer.shaping.sources import NAME as WARMUP
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
-from mailer.spool.files import doorbell
+from mailer.spool.api import Due, Trouble
 from mailer.transport.pool import Pool
 from mailer.transport.route import Timeouts
 
 from ..transport.courier import TRANSPORTS
-from .clock_step import deferred
+from .clock_step import waiting
 from .connectivity import POLL
 from .context import Policy
 from .invariants import DISK, Housekeeping, Invariants
@@ -41,13 +39,13 @@ from .suspension import inherited
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
 
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.io.component import Chores
-    from mailer.spool.files.store import SpoolDirectory
+    from mailer.spool.api import Changes, Spool
     from mailer.status.api import StatusRecorder
 
     from .recorder import Recorder
@@ -89,20 +87,21 @@ class Queue(Component):
     """The queue manager of one daemon on `spool`, with all that belongs to it.
 
     `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is what it writes to. `hush`
-    is told to keep the log short, or not to any more. The first of the `chores` is the manager's loop; with `once` it ends when nothing is
-    due.
+    is told to keep the log short, or not to any more; `keep_files` how many files the spool may keep open. The first of the `chores` is
+    the manager's loop; with `once` it ends when nothing is due.
     """
 
     def __init__(
         self,
         config: Config,
-        spool: SpoolDirectory,
+        spool: Spool,
         recorder: Recorder,
         status: StatusRecorder,
         clock: SteadyClock,
         tell: Callable[[Event], None],
         chores: Chores,
         hush: Callable[[bool], None] = lambda _: None,
+        keep_files: Callable[[int], None] = lambda _: None,
         *,
         once: bool = False,
     ) -> None:
@@ -118,15 +117,15 @@ class Queue(Component):
         self._book: Book | None = None
         self._rescan_soon = asyncio.Event()
         self._states = DestinationStates()
+        self.keep_files = keep_files
         shares = self._shared_out(config)
+        keep_files(shares.files)
         reactions = self._reactions(config)
         pool = pool_of(config, shares)
         self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in TRANSPORTS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
-        self.manager = QueueManager(
-            spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, shares.files, once=once
-        )
+        self.manager = QueueManager(spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once)
         self.current = self.manager.current
         self.manager.settler.known = status.knows
         self.invariants = Invariants(self.manager)
@@ -137,9 +136,9 @@ class Queue(Component):
 
     async def start(self) -> None:
         """Find all that is in the spool, and begin to deliver. What came into ``drop/`` until now has to be adopted before."""
-        self.manager.mind_pauses()
-        self.housekeeping.disk()
-        self._scan()
+        await self.manager.mind_pauses()
+        await self.housekeeping.disk()
+        await self._scan()
         self._post()
         self._begin(self.chores)
 
@@ -159,7 +158,8 @@ class Queue(Component):
             policy.close()
             raise
         self.config = config
-        self.manager.change(policy, shares.files)
+        self.keep_files(shares.files)
+        self.manager.change(policy)
         self.scheduler.terms = reactions.table
         self.scheduler.limit(limits)
         tls.forget()
@@ -177,17 +177,19 @@ class Queue(Component):
         self._post()
         await asyncio.gather(*(courier.close() for courier in self.couriers.values()))
         self.current.context.policy.close()
-        self._save_book_now()
+        await self._save_book_now()
         if undone := self.manager.settler.undone:
             raise Problem(f"the disk did not take what became of {undone} messages; run it again", "try-again")
 
     # What others say
 
-    def rung(self, ids: Collection[str]) -> None:
-        """Hear the doorbell: these messages are new or have changed, or (`doorbell.EVERYTHING`) any may have."""
-        if doorbell.EVERYTHING in ids:
+    async def heard(self, changes: Changes) -> None:
+        """Look at what others have changed in the spool."""
+        if changes.everything:
             self._rescan_soon.set()
-        self.manager.look(ids)
+        await self.manager.look(changes.ids)
+        if changes.suspensions:
+            await self.manager.mind_pauses()
 
     def out_of_memory(self, what: str) -> None:
         """Note that a chore of the daemon has met the end of the memory; its turn comes again."""
@@ -217,16 +219,16 @@ class Queue(Component):
         if self.housekeeping.clock():
             self._rescan_soon.set()
 
-    def _scan(self) -> None:
+    async def _scan(self) -> None:
         """Find all that is there, at the start."""
-        self.manager.expect_all(zip(repeat(0.0), self.spool.ids("queued")))
-        dues, ahead = deferred(self.current.context, self.clock.now())
+        found, ahead = await waiting(self.current.context, self.clock.now())
         if ahead:
             text = f"the clock was set back since {ahead} messages were put off: they wait as long as they were to"
             self.tell(Alarm(self.clock.now(), "clock", text))
-        self.manager.expect_all(dues)
-        for name in self.spool.strangers("queued"):
-            self.manager.loader.stranger(name)
+        self.manager.expect_all((each.due, each.id) for each in found if isinstance(each, Due))
+        for each in found:
+            if isinstance(each, Trouble):
+                self.manager.loader.stranger(each)
 
     def _post(self) -> None:
         """Tell how it stands with the destinations."""
@@ -234,13 +236,13 @@ class Queue(Component):
         if news is not None:
             self.recorder.told(news)
 
-    def _save_book(self) -> None:
+    async def _save_book(self) -> None:
         if self._book is not None:
-            self._book.save()
+            await self._book.save()
 
-    def _save_book_now(self) -> None:
+    async def _save_book_now(self) -> None:
         try:
-            self._save_book()
+            await self._save_book()
         except OSError as error:
             self.tell(Alarm(self.clock.now(), "warmup", f"what was sent today is not kept: {error.strerror}"))
 
@@ -261,7 +263,7 @@ class Queue(Component):
         if not config.sources:
             return Reactions(table, None, before)
         if self._book is None:
-            self._book = Book(f"{self.spool.root}/{WARMUP}")
+            self._book = Book(self.spool)
             if self._book.trouble:
                 self.tell(Alarm(self.clock.now(), "warmup", self._book.trouble))
         return Reactions(table, Sources(table, self._book, before.sources if before else None), before)

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
-    from mailer.spool.files.store import SpoolDirectory
+    from mailer.spool.api import Spool
 
     from ..limits.backoff import Schedule
     from ..routing.resolve import Router
     from ..shaping.replies import Reactions
     from ..transport.courier import Courier
     from .alarms import Alarms
-    from .attempt import ContentCache
     from .recorder import Recorder
     from .scheduler import Scheduler
     from .signing import Signer
@@ -58,10 +57,9 @@ class Context(NamedTuple):
     policy: Policy
     couriers: Mapping[str, Courier]
     """What carries mail, by the name of its route's transport."""
-    spool: SpoolDirectory
+    spool: Spool
     scheduler: Scheduler
     recorder: Recorder
-    cache: ContentCache
     tasks: Tasks
     alarms: Alarms
     clock: SteadyClock

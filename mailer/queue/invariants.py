@@ -11,7 +11,7 @@ looked for                                               told apart from
 a message in ``queued/`` or ``deferred/`` that the       one that was put or moved since the last look, whose ring was
 scheduler does not know                                  lost: its file's ctime is younger
 a message that is in memory since `LOST` seconds, and    one that waits for its turn, or for a slow host: there is an
-that nothing in memory is about                          `Attempt` of it, or a `Claim`
+that nothing in memory is about                          `Attempt` of it, or a `Lease`
 a message that is due later than the schedule can say    one that was submitted to leave later
 =======================================================  ===============================================================
 """
@@ -19,21 +19,20 @@ a message that is due later than the schedule can say    one that was submitted 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.io.clock import STEP as STEP_OF_CLOCK
-from mailer.spool.api import CorruptMessage, NoSuchMessage
-from mailer.spool.files import layout
-from mailer.spool.files.layout import first_id, is_id
+from mailer.spool.api import CorruptMessage, NoSuchMessage, Reserve, Trouble
+from mailer.spool.files.layout import first_id
 
 from . import clock_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
+
+    from mailer.spool.api import Due
 
     from .context import Context
     from .manager import QueueManager
@@ -43,7 +42,6 @@ LOST = 600.0  # seconds in memory, before it is looked whether there is an attem
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
 READ = 100  # files read in one look, of those whose due time is strange
 TICK = STEP_OF_CLOCK + 0.1  # seconds by which a file's time may be behind: it is of the kernel's last tick, by a clock put back a little
-STEP = 200  # names in one step
 PART = 20  # the time between two steps of a look, as a multiple of the one that a step takes
 DISK = 10.0  # seconds between two looks at the disk
 RECORDER_PATIENCE = 300.0  # seconds for one batch: a disk may be slow, but not so slow
@@ -62,7 +60,6 @@ class Invariants:
         self.violations = 0
         self._looked_at = 0.0
         self._unseen = ""  # the first name that a message put since then can have
-        self._read = 0
         self._since: dict[str, float] = {}
         self._steps = 0
 
@@ -70,23 +67,25 @@ class Invariants:
     def _context(self) -> Context:
         return self.manager.current.context
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """One look at everything, at once. Raises `OSError`."""
-        for _ in self.steps():
+        async for _ in self.steps():
             pass
 
-    def steps(self) -> Iterator[None]:
-        """One look at everything, `STEP` names at a time, so that others may work between two steps. Raises `OSError`."""
+    async def steps(self) -> AsyncIterator[None]:
+        """One look at everything, a portion at a time, so that others may work between two steps. Raises `OSError`."""
         if self._steps != self.manager.steps:  # what the last look saw was by another clock
             self._steps, self._looked_at, self._unseen, self._since = self.manager.steps, 0.0, "", {}
         began = self.now()
         problems: dict[str, str] = {}
-        self._read = 0
-        for state in ("queued", "deferred"):
-            for nth, name in enumerate(self._context.spool.names(state), 1):
-                self._see(state, name, problems)
-                if not nth % STEP:
-                    yield
+        far: list[tuple[str, float]] = []
+        async for portion in self._context.spool.due(lambda name: self._is_known(name, far), dated=True):
+            for found in portion:
+                self._unknown(found, problems)
+            yield
+        for id, due in far[:READ]:
+            if await self._is_far_off(id, due):
+                problems[id] = "was put off for longer than anything is"
         problems |= self._lost()
         self._looked_at, self._unseen = began, first_id(began)
         self.violations += len(problems)
@@ -99,32 +98,24 @@ class Invariants:
     def _alarm(self, text: str) -> None:
         self._context.tell(Alarm(self._context.clock.now(), "invariant", text))
 
-    def _see(self, state: str, name: str, problems: dict[str, str]) -> None:
-        """One name of a directory. What is known, as nearly all are, costs no look at the disk."""
+    def _is_known(self, name: str, far: list[tuple[str, float]]) -> bool:
+        """Whether somebody is going to look at it, as at nearly all; those that are due very late are noted in `far`."""
         scheduler = self._context.scheduler
         if scheduler.knows(name):
             due = scheduler.due_of(name)
-            if due and due > self._longest and self._is_far_off(name, due):
-                problems[name] = "was put off for longer than anything is"
-        elif not is_id(name):
-            if state == "queued":
-                self.manager.loader.stranger(name)
-        elif name not in self.manager.settler.away and name not in self.manager.loader.later:
-            self._unknown(state, name, problems)
+            if due and due > self._longest:
+                far.append((name, due))
+            return True
+        return name in self.manager.settler.away or name in self.manager.loader.later
 
-    def _unknown(self, state: str, id: str, problems: dict[str, str]) -> None:
-        """On disk, and nobody is going to look at it. One that the last look, after which all was known, could not see is simply new."""
-        if state == "queued" and id >= self._unseen:
-            self.manager.expect_all([(0.0, id)])
-            return
-        try:
-            found = os.stat(self._context.spool.path(state, id), follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        if found.st_ctime < self._looked_at - TICK:
-            problems[id] = f"is in {state}/ and was not going to be tried"
+    def _unknown(self, found: Due | Trouble, problems: dict[str, str]) -> None:
+        """It waits, and nobody is going to look at it. One that the last look, after which all was known, could not see is simply new."""
+        if isinstance(found, Trouble):
+            self.manager.loader.stranger(found)
+        elif (found.state != "queued" or found.id < self._unseen) and found.changed < self._looked_at - TICK:
+            problems[found.id] = f"is in {found.state}/ and was not going to be tried"
         else:
-            self.manager.expect_all([(found.st_mtime if state == "deferred" else 0.0, id)])
+            self.manager.expect_all([(found.due, found.id)])
 
     @property
     def _longest(self) -> float:
@@ -139,23 +130,20 @@ class Invariants:
         old = {id for id, since in self._since.items() if now - since >= LOST and id not in self.manager.unremovable}
         if not old:
             return {}
-        old -= {attempt.entry.id for attempt in context.cache.attempts}
+        old -= {attempt.entry.id for attempt in self.manager.loader.attempts}
         old = {id for id in old if not context.recorder.holds(id)}
         for id in old:
             context.scheduler.forget(id)
             del self._since[id]
         return dict.fromkeys(old, "counted as being tried, and nobody tried it")
 
-    def _is_far_off(self, id: str, due: float) -> bool:
+    async def _is_far_off(self, id: str, due: float) -> bool:
         """Whether not even its sender has named that time: a clock that was wrong for an hour must not cost a year."""
-        if self._read >= READ:
-            return False
-        self._read += 1
         try:
-            entry = self._context.spool.read(id, "deferred")
+            entry = await self._context.spool.read(id)
         except (NoSuchMessage, CorruptMessage):
             return False
-        return due > entry.appointed + 1.0
+        return entry.state == "deferred" and due > entry.appointed + 1.0
 
 
 class Housekeeping:
@@ -178,17 +166,19 @@ class Housekeeping:
         Raises `OSError`.
         """
         time = asyncio.get_running_loop().time
-        self.manager.mind_pauses()
+        await self.manager.mind_pauses()
         self.watchdog.look(time())
         begin = time()
-        for _ in chain(self._redated(), self.invariants.steps()):
-            await asyncio.sleep(PART * (time() - begin))
-            begin = time()
+        for steps in (self._redated(), self.invariants.steps()):
+            async for _ in steps:
+                await asyncio.sleep(PART * (time() - begin))
+                begin = time()
 
-    def _redated(self) -> Iterator[None]:
+    async def _redated(self) -> AsyncIterator[None]:
         if self.manager.redating:
             self.manager.redating = False
-            yield from clock_step.redate(self.manager.current.context)
+            async for _ in clock_step.redate(self.manager.current.context):
+                yield
 
     def clock(self) -> bool:
         """Notice, also while nothing happens, that the clock was set, or that the machine has slept; whether it was set."""
@@ -199,20 +189,20 @@ class Housekeeping:
             manager.current.context.wake()
         return stepped
 
-    def disk(self) -> None:
+    async def disk(self) -> None:
         """Ask the disk of the spool; say so when it runs short, and when it has room again."""
         context, settler = self.manager.current.context, self.manager.settler
-        settings, root = context.policy.submission, context.spool.root
-        lack = layout.shortage(root, settings.min_free_space, settings.min_free_inodes)
+        settings, place = context.policy.submission, context.spool.place
+        lack = await context.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes))
         before, settler.short = settler.short, lack
         now = context.clock.now()
         if lack and not before:
-            text = f"the disk of the spool {root} has {lack}: mail is refused and no reports are written until it has room"
+            text = f"the disk of the spool {place} has {lack}: mail is refused and no reports are written until it has room"
             context.tell(Alarm(now, "disk", text))
             self.hush(True)
         elif before and not lack:
             self.hush(False)
-            context.tell(Daemon(now, "room", f"the disk of the spool {root} has room again"))
+            context.tell(Daemon(now, "room", f"the disk of the spool {place} has room again"))
 
     def alive(self) -> bool:
         """Whether the recorder makes progress. That this is asked at all shows that the loop does."""

@@ -8,17 +8,16 @@ than its share of the memory.
 from __future__ import annotations
 
 import asyncio
-from math import inf
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
-from mailer.io import durable
 from mailer.mail.message import Message, header_end
 from mailer.mail.outcome import foretold
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
-from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
-from mailer.spool.files.store import Large
+from mailer.spool.api import CorruptMessage, NoSuchMessage, Trouble, trouble_of
 
 from ..transport import verdict
 from ..transport.route import Unroutable
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.outcome import Outcome
-    from mailer.spool.files.store import FileEntry
+    from mailer.spool.api import Entry
     from mailer.spool.suspensions import Suspension
 
     from ..transport.route import Route
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 EARLY = 1.0  # seconds that mail may leave before the time that its sender named
+TOGETHER = 20  # messages that are read at once: so many contents are in memory beside those that are kept
+UNREADABLE = (NoSuchMessage, CorruptMessage, OSError, MemoryError)
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
@@ -56,74 +57,85 @@ class MessageLoader:
         self.connectivity = connectivity
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
+        self.attempts: WeakSet[Attempt] = WeakSet()
+        """Those that are not over."""
 
     # Reading
 
-    def load(self, id: str) -> None:
-        """Read a message that is due and queue its parts for their destinations. A large one is read beside everything else."""
+    async def load(self, ids: Sequence[str]) -> None:
+        """Read messages that are due and queue their parts for their destinations. A large one is read beside everything else."""
         context = self.current.context
-        now = context.clock.now()
-        try:
-            entry, content, descriptor = _read(context, id, keep=context.cache.wants_file(now))
-            passed = hops(content)
-        except Large:
-            context.tasks.spawn(self._load_apart(context, id), Progress("body", f"message {id}"))
-        except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
-            self._unreadable(context, id, error)
-        else:
-            self._loaded(context, entry, content, descriptor, passed, now)
+        spool, now = context.spool, context.clock.now()
+        for at in range(0, len(ids), TOGETHER):
+            for entry in await spool.load(ids[at : at + TOGETHER], LARGE):
+                if isinstance(entry, Trouble):
+                    self._unreadable(context, entry)
+                    continue
+                try:
+                    content = await spool.content(entry)
+                    passed = hops(content)
+                except UNREADABLE as error:
+                    spool.forget([entry])
+                    self._unreadable(context, trouble_of(entry.id, error))
+                else:
+                    self._loaded(context, entry, content, passed, now)
 
     async def _load_apart(self, context: Context, id: str) -> None:
-        """In a thread, and one of them at a time: they share the memory that there is for such."""
+        """Load a large message, one of them at a time: they share the memory that there is for such."""
+        spool = context.spool
+        async with self.settler.apart:
+            if context.scheduler.crowded:
+                context.scheduler.forget(id)
+                context.scheduler.expect(id, context.clock.now())
+                return
+            [entry] = await spool.load([id])
+            if isinstance(entry, Trouble):
+                self._unreadable(context, entry)
+                return
+            try:
+                content = await spool.content(entry)
+                passed = await aside(partial(hops, content))
+            except UNREADABLE as error:
+                spool.forget([entry])
+                self._unreadable(context, trouble_of(id, error))
+                return
+        self._loaded(context, entry, content, passed, context.clock.now())
 
-        def read() -> tuple[FileEntry, bytes, int]:
-            entry, content, _ = _read(context, id, keep=False, most=inf)
-            return entry, content, hops(content)
-
-        try:
-            async with self.settler.apart:
-                if context.scheduler.crowded:
-                    context.scheduler.forget(id)
-                    context.scheduler.expect(id, context.clock.now())
-                    return
-                entry, content, passed = await aside(read)
-        except (NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
-            self._unreadable(context, id, error)
-        else:
-            self._loaded(context, entry, content, -1, passed, context.clock.now())
-
-    def _unreadable(self, context: Context, id: str, error: Exception) -> None:
+    def _unreadable(self, context: Context, trouble: Trouble) -> None:
         """It is not there, is no message, or cannot be had now."""
-        if isinstance(error, LaterMessage):
-            self._leave(context, id, str(error))
-        elif isinstance(error, CorruptMessage):
+        id, kind = trouble.id, trouble.kind
+        if kind == "large":
+            context.tasks.spawn(self._load_apart(context, id), Progress("body", f"message {id}"))
+        elif kind == "newer":
+            self._leave(context, id, trouble.why)
+        elif kind == "corrupt":
             context.scheduler.forget(id)
-            self._set_aside(context, id, context.spool.find(id) or "queued", str(error))
-        elif isinstance(error, OSError):
-            self._later(context, id, f"cannot read message {id}: {error.strerror}")
+            context.tasks.spawn(self._set_aside(context, id, trouble.why), Progress("settle", f"message {id}"))
+        elif kind == "later":
+            self._later(context, id, f"cannot read message {id}: {trouble.why}")
         else:
             context.scheduler.forget(id)
-            if isinstance(error, MemoryError):
+            if kind == "memory":
                 context.scheduler.expect(id, context.alarms.out_of_memory(f"message {id} could not be read"))
 
-    def _loaded(self, context: Context, entry: FileEntry, content: bytes, descriptor: int, passed: int, now: float) -> None:
+    def _loaded(self, context: Context, entry: Entry, content: bytes, passed: int, now: float) -> None:
         """It was read, and has `passed` so many hosts."""
         id = entry.id
         if entry.total - entry.size > ORDINARY:
             context.scheduler.weigh(id, entry.total - entry.size)
         if entry.damaged:
-            self._hold(context, id, descriptor)
+            context.spool.forget([entry])
+            context.tasks.spawn(self._hold(context, id), Progress("settle", f"message {id}"))
             return
         if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.suspended.hurried:  # the clock was set back
-            if descriptor >= 0:
-                durable.let_go(descriptor)
+            context.spool.forget([entry])
             context.scheduler.forget(id)
             context.scheduler.expect(id, entry.appointed)
             return
         if not entry.history.outcomes:
             context.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
-        context.cache.keep(attempt, content, descriptor)
+        self.attempts.add(attempt)
         policy = context.policy
         if passed > policy.max_hops:
             self._over(attempt, _in_circles(entry, policy.max_hops, now))
@@ -131,7 +143,7 @@ class MessageLoader:
         if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
             self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
-        if policy.signer and attempt.content is not None and entry.total <= LARGE:
+        if policy.signer and entry.ready and entry.total <= LARGE:
             attempt.signing = policy.signer.ahead(content, now)
         self._route(context, attempt, now)
 
@@ -140,15 +152,14 @@ class MessageLoader:
         attempt.split(1)
         self.settler.finish(attempt, outcomes)
 
-    def _set_aside(self, context: Context, id: str, state: str, reason: str) -> None:
+    async def _set_aside(self, context: Context, id: str, reason: str) -> None:
+        now = context.clock.now()
         try:
-            path = context.spool.set_aside(state, id)
+            place = await context.spool.set_aside(id)
         except OSError as error:
-            context.tell(
-                Alarm(context.clock.now(), "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}")
-            )
+            context.tell(Alarm(now, "spool", f"message {id} is corrupt ({reason}) and cannot be set aside: {error.strerror}"))
         else:
-            context.tell(Corrupt(context.clock.now(), id, reason, path))
+            context.tell(Corrupt(now, id, reason, place))
 
     def _leave(self, context: Context, id: str, reason: str) -> None:
         """A later version can deliver it, once it is back: it stays where it is, and that is said once."""
@@ -157,27 +168,27 @@ class MessageLoader:
             self.later.add(id)
             context.tell(Alarm(context.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
 
-    def _hold(self, context: Context, id: str, descriptor: int) -> None:
+    async def _hold(self, context: Context, id: str) -> None:
         """A record of it is damaged: to go on could be to deliver again, or to forget somebody. A person decides."""
-        if descriptor >= 0:
-            durable.let_go(descriptor)
+        now = context.clock.now()
         try:
-            entry = context.spool.hold(id)
+            [held] = (await context.spool.act("hold", [id], now)).messages
+            if held.failure:
+                raise held.failure
+            entry = await context.spool.read(id)
         except (Problem, CorruptMessage, OSError) as error:  # somebody has it this moment, or the disk fails us
             self._later(context, id, f"message {id} has a damaged record and cannot be held: {error}")
             return
         context.scheduler.forget(id)
-        now = context.clock.now()
         why = "a record of what became of it is damaged, so nobody knows who has it"
         do = f"`mailer queue release {id}` sends it to all without a record, `mailer queue cancel {id}` to nobody"
         context.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
         context.tell(Changed(now, entry, entry.status))
 
-    def stranger(self, name: str) -> None:
-        """Deal with a file that somebody else put into ``queued/``. Raises `OSError`."""
+    def stranger(self, found: Trouble) -> None:
+        """Tell of what somebody else put where messages wait, and was set aside."""
         context = self.current.context
-        path = context.spool.set_aside("queued", name)
-        context.tell(Corrupt(context.clock.now(), name, "its name is no ID", path))
+        context.tell(Corrupt(context.clock.now(), found.id, found.why, found.place))
 
     def _later(self, context: Context, id: str, problem: str) -> None:
         """The disk fails us: the message stays where it is and is looked at again."""
@@ -269,11 +280,9 @@ class MessageLoader:
         """
         now = context.clock.now()
         long = context.scheduler.is_long(route, now)
-        if not long and attempt.parts == 1 and attempt.claim is None and not attempt.unwritten:
+        if not long and attempt.parts == 1 and attempt.lease is None and not attempt.unwritten:
             attempt.part_done()
-            context.cache.let_go(attempt)
-            if (descriptor := context.cache.claimed(attempt)) >= 0:
-                durable.let_go(descriptor)
+            context.spool.forget([attempt.entry])
             context.scheduler.park(attempt.entry.id, route)
             return
         due = now + (LONG if long else CONGESTED) * (1 + context.random())
@@ -305,17 +314,7 @@ class MessageLoader:
             context.scheduler.queue(Job(job.attempt, job.route, left))
 
 
-def _read(context: Context, id: str, *, keep: bool, most: float = LARGE) -> tuple[FileEntry, bytes, int]:
-    try:
-        entry = context.spool.load(id, "queued", keep=keep, most=most)
-    except NoSuchMessage:
-        entry = context.spool.load(id, "deferred", keep=keep, most=most)
-    content, fd = entry.content or b"", entry.fd
-    entry.content, entry.fd = None, -1
-    return entry, content, fd
-
-
-def _in_circles(entry: FileEntry, most: int, now: float) -> list[Outcome]:
+def _in_circles(entry: Entry, most: int, now: float) -> list[Outcome]:
     """RFC 5321 §6.3: so many hosts on the way mean that two of them send it to each other. It is looked for here, where all mail
     passes, however it came in, and where its sender can be told."""
     text = f"the message has passed more than {most} hosts (delivery.max_hops): it goes round in circles"

@@ -20,18 +20,16 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
 from mailer.spool.api import CorruptMessage, NoSuchMessage
-from mailer.spool.files import suspensions
 
 from ..transport import verdict
 from . import age, clock_step
 from .alarms import SHORT_OF_MEMORY, Alarms
-from .attempt import ContentCache
 from .connectivity import Connectivity
 from .context import Context, Current
 from .loader import MessageLoader
 from .settle import Settler
 from .suspension import SuspendedMail
-from .tasks import Tasks
+from .tasks import Progress, Tasks
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
-    from mailer.spool.files.store import SpoolDirectory
+    from mailer.spool.api import Spool
 
     from ..transport.courier import Courier
     from .attempt import Job
@@ -48,18 +46,13 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .scheduler import Plan, Scheduler
 
-CONTENT_BUDGET = 64 << 20  # bytes of messages kept in memory between reading and sending
-FILES = 600  # of messages that are kept open at most: as many as are read ahead for two quick destinations
-
 
 class QueueManager:
-    """A manager that delivers what is in `spool`, until it is stopped. `couriers` carry mail by the name of its route's
-    transport; `files` of messages may be kept open.
-    """
+    """A manager that delivers what is in `spool`, until it is stopped. `couriers` carry mail by the name of its route's transport."""
 
     def __init__(
         self,
-        spool: SpoolDirectory,
+        spool: Spool,
         scheduler: Scheduler,
         couriers: Mapping[str, Courier],
         policy: Policy,
@@ -67,15 +60,14 @@ class QueueManager:
         clock: SteadyClock,
         tell: Callable[[Event], None],
         random: Callable[[], float],
-        files: int = FILES,
         *,
         once: bool = False,
     ) -> None:
         self._wake = asyncio.Event()
-        wake, cache = self._wake.set, ContentCache(CONTENT_BUDGET, files)
-        tasks, alarms = Tasks(clock, tell, wake), Alarms(clock, tell, random, cache)
-        self.current = Current(Context(policy, couriers, spool, scheduler, recorder, cache, tasks, alarms, clock, tell, wake, random))
-        self.settler = Settler(self.current, self.look, once=once)
+        wake = self._wake.set
+        tasks, alarms = Tasks(clock, tell, wake), Alarms(clock, tell, random, spool.shrink)
+        self.current = Current(Context(policy, couriers, spool, scheduler, recorder, tasks, alarms, clock, tell, wake, random))
+        self.settler = Settler(self.current, self.hear, once=once)
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
         self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity)
@@ -89,36 +81,39 @@ class QueueManager:
 
     # News from outside
 
-    def look(self, ids: Iterable[str]) -> None:
+    def hear(self, ids: Iterable[str]) -> None:
+        """Look soon at these messages, of which somebody says that they have changed."""
+        self.current.context.tasks.spawn(self.look(ids), Progress("settle", "what has changed"))
+
+    async def look(self, ids: Iterable[str]) -> None:
         """Look at these messages, of which a sender or an operator's command says that they have changed."""
         context = self.current.context
-        spool, scheduler = context.spool, context.scheduler
-        for id in ids:
-            state = spool.find(id)
-            if state == "queued":
-                scheduler.expect(id, 0.0)
-            elif state == "deferred" and not scheduler.knows(id):
-                scheduler.expect(id, spool.due(id) or context.clock.now())
-            elif state in ("held", "failed"):
-                self._moved(context, id, state)
-            elif id == suspensions.NAME:
-                self.mind_pauses()
+        scheduler = context.scheduler
+        for found in await context.spool.find([*ids]):
+            if found is None:
+                continue
+            if found.state == "queued":
+                scheduler.expect(found.id, 0.0)
+            elif found.state != "deferred":
+                await self._moved(context, found.id, found.state)
+            elif not scheduler.knows(found.id):
+                scheduler.expect(found.id, found.due or context.clock.now())
         context.wake()
 
-    def mind_pauses(self) -> None:
+    async def mind_pauses(self) -> None:
         """Look whether an operator has paused a destination, or let it go on."""
         self.check_clock()  # before: what is known of pauses until now was said by the old one
-        if self.suspended.read() and self.suspended.pauses:
+        if await self.suspended.read() and self.suspended.pauses:
             self.loader.queue_again()
 
-    def _moved(self, context: Context, id: str, state: str) -> None:
+    async def _moved(self, context: Context, id: str, state: str) -> None:
         """An operator took it out of delivery."""
         scheduler = context.scheduler
         if id in scheduler.active and scheduler.due_of(id) is None and state == "failed":
             return  # we did that ourselves
         scheduler.forget(id)
         try:
-            entry = context.spool.read(id, state)
+            entry = await context.spool.read(id)
         except (NoSuchMessage, CorruptMessage, OSError):
             return
         context.tell(Changed(context.clock.now(), entry, entry.status))
@@ -146,10 +141,9 @@ class QueueManager:
                 self.unremovable.add(id)
         context.wake()
 
-    def change(self, policy: Policy, files: int) -> None:
-        """Let `policy` be in force from now on, for whatever is begun then; so many `files` of messages may be kept open."""
+    def change(self, policy: Policy) -> None:
+        """Let `policy` be in force from now on, for whatever is begun then."""
         context = self.current.context
-        context.cache.files = files
         self.current.context = context._replace(policy=policy)
         context.policy.close()
 
@@ -187,7 +181,7 @@ class QueueManager:
             self.check_clock()
             try:
                 plan = scheduler.plan(clock.now())
-                self._act(plan)
+                await self._act(plan)
             except MemoryError:
                 context.alarms.out_of_memory("nothing could be planned")
                 await self._sleep(clock, clock.now() + SHORT_OF_MEMORY)
@@ -232,7 +226,7 @@ class QueueManager:
         self.current.context.wake()
         await self.current.context.tasks.stop(patience)
 
-    def _act(self, plan: Plan) -> None:
+    async def _act(self, plan: Plan) -> None:
         context = self.current.context
         for destination in plan.put_off:
             for job in destination.take_all():
@@ -242,8 +236,8 @@ class QueueManager:
         for destination, job in plan.open:
             worker = Worker(self.current, self.settler, self.suspended, self.connectivity, destination, job)
             context.tasks.spawn(worker.run(), worker)
-        for id in plan.load:
-            self.loader.load(id)
+        if plan.load:
+            await self.loader.load(plan.load)
 
     def _workers(self) -> Iterator[Worker]:
         return (progress for progress in self.current.context.tasks.running.values() if isinstance(progress, Worker))

@@ -9,16 +9,15 @@ because a disk was full. While the disk is short of room (`short`), nothing is g
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.bounces import REPORTED, Quota
 from mailer.bounces.reports import EVERYBODY, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
-from mailer.net.aside import LARGE, MANY, aside, portions
-from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage, Note
-from mailer.submit import Submission, submit
+from mailer.net.aside import LARGE, MANY, portions
+from mailer.spool.api import CorruptMessage, Defer, End, Fail, GiveBack, New, NoSuchMessage, Note, Put, Reserve, Trouble, trouble_of
+from mailer.submit import Submission, prepare
 
 from ..transport.verdict import kept_back
 from . import age
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
-    from mailer.spool.api import Entry
-    from mailer.spool.files.store import Claim
+    from mailer.spool.api import Entry, Spool
 
     from .attempt import Attempt
     from .context import Context, Current
@@ -63,37 +61,21 @@ class Settler:
         """What the disk of the spool lacks; empty while it has room. See `files.layout`."""
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
-    def take(self, attempt: Attempt) -> bytes | None:
-        """Lock the message of `attempt` and give its content; None if an operator has taken it meanwhile."""
-        if attempt.gone:
+    async def take(self, attempt: Attempt) -> bytes | None:
+        """Lease the message of `attempt` and give its content; None if an operator has taken it meanwhile."""
+        spool = self.current.context.spool
+        if not await _leased(spool, attempt):
             return None
         try:
-            if attempt.claim is None:
-                context = self.current.context
-                attempt.entry.fd, attempt.entry.content = context.cache.claimed(attempt), attempt.content
-                attempt.claim = context.spool.claim_again(attempt.entry)
-            return attempt.claim.content
-        except (Busy, NoSuchMessage, CorruptMessage, OSError, MemoryError):
+            return await spool.content(attempt.entry)
+        except (NoSuchMessage, CorruptMessage, OSError, MemoryError):
             attempt.gone = True
             return None
 
     async def take_apart(self, attempt: Attempt) -> bytes | None:
-        """`take` for a large message, which may have to be read once more: in a thread."""
-        context = self.current.context
+        """`take` for a large message, one of them at a time: they share the memory that there is for such."""
         async with self.apart:
-            if attempt.gone or attempt.claim is not None:
-                return self.take(attempt)
-            attempt.entry.fd, attempt.entry.content = context.cache.claimed(attempt), attempt.content
-            claiming = asyncio.ensure_future(aside(partial(_claimed, context, attempt)))
-            try:
-                attempt.claim = await asyncio.shield(claiming)
-            except asyncio.CancelledError:
-                claiming.add_done_callback(_let_go)
-                raise
-            except (Busy, NoSuchMessage, CorruptMessage, OSError, MemoryError):
-                attempt.gone = True
-                return None
-            return attempt.claim.content
+            return await self.take(attempt)
 
     def finish(self, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """Note that one part of a message is through before a session had it; see `finished`."""
@@ -108,13 +90,13 @@ class Settler:
         context = self.current.context
         if outcomes:
             attempt.unwritten += self._timed(context, attempt, outcomes)
-        if attempt.parts > 1 and attempt.claim is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
+        if attempt.parts > 1 and attempt.lease is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
             await self._record(context, attempt)
         if attempt.part_done():
             try:
                 await self._settle(context, attempt)
             finally:
-                context.cache.let_go(attempt)
+                context.spool.forget([attempt.entry])
 
     def _timed(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
@@ -133,29 +115,24 @@ class Settler:
 
         Failures wait for the end of the attempt, since a report has to be put before they are written.
         """
-        assert attempt.claim is not None
+        assert attempt.lease is not None
         outcomes = [outcome for outcome in attempt.unwritten if outcome.verdict == "delivered"]
         attempt.unwritten = [outcome for outcome in attempt.unwritten if outcome.verdict != "delivered"]
-        try:
-            await asyncio.to_thread(context.spool.record, attempt.claim, outcomes)
-        except (OSError, MemoryError) as error:
+        [done] = await context.spool.record([(attempt.lease, outcomes)])
+        if isinstance(done, Trouble):
             attempt.unwritten += outcomes
-            context.alarms.once("spool", f"cannot record what became of {attempt.entry.id}: {_words(error)}")
+            context.alarms.once("spool", f"cannot record what became of {attempt.entry.id}: {done.why}")
             return
         attempt.entry.history.add(outcomes)
         context.tell(Tried(context.clock.now(), attempt.entry, outcomes))
 
     async def _settle(self, context: Context, attempt: Attempt) -> None:
         """All parts are through: the message leaves the spool, is put off, or is given up."""
-        if not attempt.gone and attempt.claim is None:
-            if attempt.entry.total > LARGE:
-                await self.take_apart(attempt)
-            else:
-                self.take(attempt)
-        if attempt.gone:
-            self._give_back(attempt)
+        if not await _leased(context.spool, attempt):
+            await self._give_back(attempt)
             return
         entry = attempt.entry
+        assert attempt.lease is not None
         if self.short:
             attempt.unwritten = self._postponed(context, entry, attempt.unwritten)
         outcomes = await self._learned(context, attempt)
@@ -164,23 +141,22 @@ class Settler:
         status = entry.history.status()
         if status == "sent":
             await self._tell_settled(context, attempt, outcomes, status)
-            assert attempt.claim is not None
-            context.recorder.release(attempt.claim)  # `left` is called when it is gone
+            context.recorder.release(attempt.lease)  # `left` is called when it is gone
             return
         while not await self._written(context, attempt, outcomes):
             if context.tasks.stopping or self.once:
                 self.undone += 1
-                if attempt.claim is not None:
-                    attempt.claim.close()
-                context.scheduler.forget(entry.id)
+                await self._give_back(attempt, look=False)
                 return  # still where it was; that part of the attempt is made again
             await asyncio.sleep(PAUSE)
             context = self.current.context
-            if not self._renewed(context, attempt):
-                self._give_back(attempt)
-                return
+        if attempt.gone:
+            await self._give_back(attempt)
+            return
         await self._tell_settled(context, attempt, outcomes, status)
-        self._close(context, attempt)
+        context.scheduler.forget(entry.id)
+        if entry.state == "deferred":
+            context.scheduler.expect(entry.id, entry.history.due)
 
     async def _learned(self, context: Context, attempt: Attempt) -> list[Outcome]:
         """Take what was learned into the history; what of it is news."""
@@ -195,34 +171,6 @@ class Settler:
             history.add(portion)
         return news
 
-    def _renewed(self, context: Context, attempt: Attempt) -> bool:
-        """Whether what could not be settled is still ours to settle: its file is where it was."""
-        assert attempt.claim is not None
-        try:
-            context.spool.renew(attempt.claim)
-        except NoSuchMessage:
-            attempt.claim.close()
-            return False
-        except (Problem, OSError):  # the next try to settle it says what is wrong
-            pass
-        return True
-
-    async def _confirm(self, context: Context, attempt: Attempt) -> None:
-        """Put the reports of success that are owed. One that cannot be put holds up nothing: the mail is delivered."""
-        claim = attempt.claim
-        assert claim is not None
-        try:
-            await asyncio.to_thread(self._put_confirmations, context, attempt, claim.content)
-        except (OSError, MemoryError, Problem) as error:
-            context.alarms.once("report", f"cannot confirm message {attempt.entry.id}: {error}")
-        self.look(attempt.reports)
-        while self._news:
-            context.tell(self._news.pop(0))
-
-    def _put_confirmations(self, context: Context, attempt: Attempt, content: bytes) -> None:
-        for report in context.policy.reports.confirmations(attempt.entry, attempt.owed, content):
-            self._report(context, attempt, report)
-
     def _postponed(self, context: Context, entry: Entry, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """No room for a report: who would be in one waits, and that is our fault, for which nobody's mail is given up."""
         if not context.policy.reports.due(entry.envelope, outcomes):
@@ -231,31 +179,31 @@ class Settler:
         return [kept_back(outcome, due) if outcome.verdict in REPORTED else outcome for outcome in outcomes]
 
     async def _written(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> bool:
-        """Whether the disk took it: the report first, then the records and the move."""
-        reported = attempt.reports
+        """Whether the spool took it, or has nothing left to take it for: the reports first, then the records and the move."""
+        entry, history = attempt.entry, attempt.entry.history
+        assert attempt.lease is not None
         try:
-            history = attempt.entry.history
-            if history.count > MANY:
-                await asyncio.to_thread(lambda: self._write(context, attempt, outcomes, self._late(context, attempt)))
-            elif (late := self._late(context, attempt)) or any(outcome.final for outcome in outcomes) or not history.pending():
-                await asyncio.to_thread(self._write, context, attempt, outcomes, late)
-            else:  # nothing to sync, so nothing to wait for
-                self._write(context, attempt, outcomes, late)
-        except OSError as error:
-            context.alarms.once("spool", f"cannot settle message {attempt.entry.id}, which is tried again: {_words(error)}")
-            return False
-        except Problem as failure:
-            context.alarms.once("spool", f"cannot report on message {attempt.entry.id}, which is tried again: {failure}")
-            return False
+            reports, notes = await self._due_reports(context, attempt, outcomes)
         except Exception as error:  # what was learned must not be lost with it: then it would be delivered again
-            context.alarms.once("bug", f"cannot settle message {attempt.entry.id}, which is tried again: {type(error).__name__}: {error}")
+            self._unsettled(context, trouble_of(entry.id, error))
             return False
-        finally:
-            if attempt.reports is not reported:
-                self.look(attempt.reports)
-            while self._news:
-                context.tell(self._news.pop(0))
+        then = Defer(history.due) if history.pending() else Fail()
+        [done] = await context.spool.settle([End(attempt.lease, outcomes, then, reports, notes)])
+        self._reported(attempt, reports, done.reports)
+        if isinstance(done, Trouble) and done.kind != "gone":
+            self._unsettled(context, done)
+            return False
+        attempt.gone = isinstance(done, Trouble)
+        attempt.lease = None
         return True
+
+    @staticmethod
+    def _unsettled(context: Context, trouble: Trouble) -> None:
+        what = f"cannot {'report on' if trouble.kind == 'report' else 'settle'} message {trouble.id}, which is tried again"
+        if trouble.kind == "bug":
+            context.alarms.once("bug", f"{what}: {type(trouble.error).__name__}: {trouble.why}")
+        else:
+            context.alarms.once("spool", f"{what}: {trouble.why}")
 
     def _late(self, context: Context, attempt: Attempt) -> list[Outcome]:
         """Of whom the sender is to hear that they are late."""
@@ -264,52 +212,95 @@ class Settler:
         expire = context.policy.schedule.expire
         return context.policy.reports.late(attempt.entry, age.waited_in(attempt, context.clock, expire), expire)
 
-    def _write(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome], late: Sequence[Outcome]) -> None:
-        """The steps on disk, in the order that `mailer-spool(5)` gives.
+    # Reports
 
-        A report that was put is not put again when a later step fails: by then it may be delivered and gone.
+    async def _due_reports(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> tuple[list[New], list[Note]]:
+        """The reports that are due now, ready to be put, and what is to be noted of them. Raises `Problem` if they cannot be put now.
+
+        One that was put is not made again, also if that was in a run that could not write it down: by now it may be delivered and gone.
         """
-        claim, history = attempt.claim, attempt.entry.history
-        assert claim is not None
-        if report := context.policy.reports.report_for(attempt.entry, outcomes, claim.content):
-            self._report(context, attempt, report)
-        if not history.pending():
-            context.spool.fail(claim, outcomes)
-            return
-        if late:
-            self._warn(context, attempt, claim, late)
-        context.spool.defer(claim, outcomes, history.due)
+        entry, reports = attempt.entry, context.policy.reports
+        late = self._late(context, attempt) if entry.history.pending() else []
+        if any(note.what == "warned" for note in entry.notes):
+            late = []
+        failed = reports.due(entry.envelope, outcomes)
+        if not (failed or late):
+            return [], []
+        content = await context.spool.content(entry)
 
-    def _warn(self, context: Context, attempt: Attempt, claim: Claim, late: Sequence[Outcome]) -> None:
-        """Tell the sender that the message is late, unless the file says that he was told. The report goes before the note of it."""
-        if any(note.what == "warned" for note in attempt.entry.notes):
-            return
-        ours, expire = all(outcome.scope == "us" for outcome in late), context.policy.schedule.expire
-        until = 0.0 if ours else age.deadline_of(attempt, context.clock, expire)
-        self._report(context, attempt, context.policy.reports.warning_for(attempt.entry, late, claim.content, until))
-        context.spool.note(claim, [Note("warned", context.clock.now())])
+        def write() -> list[New]:
+            written = [reports.report_for(entry, outcomes, content)] if failed else []
+            if late:
+                ours, expire = all(outcome.scope == "us" for outcome in late), context.policy.schedule.expire
+                until = 0.0 if ours else age.deadline_of(attempt, context.clock, expire)
+                written.append(reports.warning_for(entry, late, content, until))
+            return [new for report in written if report is not None and (new := self._new(context, attempt, report))]
 
-    def _report(self, context: Context, attempt: Attempt, report: Report) -> None:
-        """Put a report, unless it was put before, also by a run that could not write that down, or there were enough of them.
+        large = entry.history.count > MANY or entry.total > LARGE
+        try:
+            news = await asyncio.to_thread(write) if large else write()
+        finally:
+            self._tell_news(context)
+        await self._check_room(context, news)
+        return news, [Note("warned", context.clock.now())] if late else []
 
-        Raises `Problem` if it has to be tried again.
-        """
+    async def _confirm(self, context: Context, attempt: Attempt) -> None:
+        """Put the reports of success that are owed. One that cannot be put holds up nothing: the mail is delivered."""
+        try:
+            content = await context.spool.content(attempt.entry)
+            reports = await asyncio.to_thread(context.policy.reports.confirmations, attempt.entry, attempt.owed, content)
+            news = [new for report in reports if (new := self._new(context, attempt, report))]
+            await self._check_room(context, news)
+            done = await context.spool.put(news)
+            self._reported(attempt, news, [each.id for each in done if isinstance(each, Put) and not each.known])
+            for problem in done:
+                if isinstance(problem, Problem):
+                    raise problem
+        except (CorruptMessage, OSError, MemoryError, Problem) as error:
+            context.alarms.once("report", f"cannot confirm message {attempt.entry.id}: {error}")
+        self._tell_news(context)
+
+    def _new(self, context: Context, attempt: Attempt, report: Report) -> New | None:
+        """A report as it is put; None if it was put before, can never be, or there were enough. Raises `Problem` to try it again."""
         entry, now = attempt.entry, context.clock.now()
-        if report.id in attempt.reports or context.spool.find(report.id) or self.known(report.id):
-            return
+        if report.id in attempt.reports or self.known(report.id):
+            return None
         sender = entry.envelope.sender
         if self._over_quota(context, sender, now):
-            return
+            return None
         try:
-            submit(Submission(report.message, sender="", recipients=[sender]), context.policy.submission, now, id=report.id)
-        except Problem as failure:
-            self.quota.give_back(sender)
-            self.quota.give_back(EVERYBODY)
-            if failure.kind != "bad-message":
+            ready = prepare(Submission(report.message, sender="", recipients=[sender]), context.policy.submission, now, id=report.id)
+        except Problem as problem:
+            self._not_reported(sender)
+            if problem.kind != "bad-message":
                 raise
-            self._news.append(Alarm(now, "report", f"cannot report on message {entry.id}: {failure}"))  # nor ever will
-            return
-        attempt.reports += (report.id,)
+            self._news.append(Alarm(now, "report", f"cannot report on message {entry.id}: {problem}"))  # nor ever will
+            return None
+        return New(report.id, ready.envelope.to_line(), ready.content)
+
+    async def _check_room(self, context: Context, news: Sequence[New]) -> None:
+        """Refuse reports for which the spool has no room. Raises `Problem` (try-again)."""
+        settings = context.policy.submission
+        size = sum(len(new.content) for new in news)
+        if news and (lack := await context.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes), size)):
+            raise Problem(f"the disk of the spool {context.spool.place} has {lack}; nothing was queued, try again later", "try-again")
+
+    def _reported(self, attempt: Attempt, news: Sequence[New], put: Sequence[str]) -> None:
+        """Those of `news` that were `put` are looked at; the others count as none."""
+        for new in news:
+            if new.id not in put:
+                self._not_reported(attempt.entry.envelope.sender)
+        if put:
+            attempt.reports += tuple(put)
+            self.look(put)
+
+    def _not_reported(self, sender: str) -> None:
+        self.quota.give_back(sender)
+        self.quota.give_back(EVERYBODY)
+
+    def _tell_news(self, context: Context) -> None:
+        while self._news:
+            context.tell(self._news.pop(0))
 
     def _over_quota(self, context: Context, sender: str, now: float) -> bool:
         """Whether `sender`, or all together, have had their reports of this hour; that is told."""
@@ -332,21 +323,16 @@ class Settler:
             context.tell(Tried(now, entry, outcomes))
         context.tell(Settled(now, entry, status, entry.history.due if status == "deferred" else 0.0))
 
-    def _close(self, context: Context, attempt: Attempt) -> None:
-        """The message is put off or given up, and its lock is free."""
-        assert attempt.claim is not None
-        attempt.claim.close()
-        entry = attempt.entry
-        context.scheduler.forget(entry.id)
-        if entry.state == "deferred":
-            context.scheduler.expect(entry.id, entry.history.due)
-
-    def _give_back(self, attempt: Attempt) -> None:
-        """An operator has the message; what he did to it is found out in a moment."""
-        id = attempt.entry.id
-        self.current.context.scheduler.forget(id)
-        self.away.add(id)
-        asyncio.get_running_loop().call_later(1.0, self._look_again, id)
+    async def _give_back(self, attempt: Attempt, *, look: bool = True) -> None:
+        """An operator has the message; what he did to it is found out in a moment. Or, not to `look`, the next run has it."""
+        context, id = self.current.context, attempt.entry.id
+        if attempt.lease is not None:
+            await context.spool.settle([End(attempt.lease, (), GiveBack())])
+            attempt.lease = None
+        context.scheduler.forget(id)
+        if look:
+            self.away.add(id)
+            asyncio.get_running_loop().call_later(1.0, self._look_again, id)
 
     def _look_again(self, id: str) -> None:
         self.away.discard(id)
@@ -378,20 +364,15 @@ def _step(context: Context, entry: Entry, outcome: Outcome, now: float, chance: 
     return context.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
 
 
-def _words(error: OSError | MemoryError) -> str:
-    return getattr(error, "strerror", "") or str(error) or "there is not enough memory"
-
-
-def _claimed(context: Context, attempt: Attempt) -> Claim:
-    claim = context.spool.claim_again(attempt.entry)
-    assert claim.content is not None  # it is read here, in a thread
-    return claim
-
-
-def _let_go(claiming: asyncio.Future[Claim]) -> None:
-    """Nobody waits for it any more."""
-    if not claiming.cancelled() and claiming.exception() is None:
-        claiming.result().close()
+async def _leased(spool: Spool, attempt: Attempt) -> bool:
+    """Whether the message is ours, from now on or before."""
+    if attempt.lease is None and not attempt.gone:
+        [lease] = await spool.lease([attempt.entry])
+        if isinstance(lease, Trouble):
+            attempt.gone = True
+        else:
+            attempt.lease = lease
+    return not attempt.gone
 
 
 def _is_old_news(history: History, outcome: Outcome, expire: float) -> bool:

@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
-from mailer.spool.files import suspensions
+from mailer.spool.api import at_once
 from mailer.spool.suspensions import Suspensions
 
 from ..routing.table import RouteTable
@@ -59,7 +58,7 @@ class SuspendedMail:
         """Messages that are due whatever their records say: False for those recipients that were never tried, True for all."""
         self._paused: dict[str, dict[str, None]] = {}
         self._behind: dict[str, dict[str, None]] = {}
-        self._version: tuple[int, ...] = ()
+        self._last: list[Suspension] | None = None
 
     # Being due before one's time
 
@@ -90,18 +89,17 @@ class SuspendedMail:
 
     # Pauses
 
-    def read(self) -> bool:
-        """Read the file of pauses if it has changed, and whether it has: what is no longer paused goes on."""
+    async def read(self) -> bool:
+        """Ask the spool what is suspended, and whether that has changed: what no longer is goes on."""
         context = self.current.context
         try:
-            version = _version(f"{context.spool.root}/{suspensions.NAME}")
-            if version == self._version:
-                return False
-            known = suspensions.read(context.spool.root)
+            known = await context.spool.suspensions()
         except (Problem, OSError) as error:
             context.tell(Alarm(context.clock.now(), "pauses", f"the list of pauses stays as it was: {error}"))
             return False
-        self._version = version
+        if [*known] == self._last:
+            return False
+        self._last = [*known]
         self._take_over(known)
         return True
 
@@ -114,7 +112,7 @@ class SuspendedMail:
         moved = (pause._replace(until=pause.until + seconds, at=pause.at + seconds) for pause in self.pauses)
         self.pauses = Suspensions(moved)
         try:
-            suspensions.move(context.spool.root, before, seconds, context.clock.now())
+            at_once(context.spool.postpone(before, seconds, context.clock.now()))  # a spool with a clock of its own does nothing
         except Problem as failure:
             context.tell(Alarm(context.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
 
@@ -175,12 +173,3 @@ async def inherited(status: StatusRecorder, config: Config) -> list[str]:
                 found[id] = None
         cursor, more = page.cursor, bool(page.cursor)
     return [*found]
-
-
-def _version(path: str) -> tuple[int, ...]:
-    """What tells one state of the file from another; nothing where there is none."""
-    try:
-        about = os.stat(path)
-    except FileNotFoundError:
-        return ()
-    return (about.st_ino, about.st_mtime_ns, about.st_size)

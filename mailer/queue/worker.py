@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailer.net.aside import LARGE, REFUSED, aside, portions
 from mailer.rewriting import relayed
+from mailer.spool.api import at_once
 
 from ..shaping.blame import BLAME
 from ..transport.courier import Load
@@ -133,7 +134,7 @@ class Worker(Progress):
 
     def _come(self, job: Job) -> None:
         """It is the next one."""
-        if job.attempt.entry.total > LARGE:
+        if (entry := job.attempt.entry).total > LARGE or not entry.ready:
             self._large = job
         else:
             self._next = self._claim(job)
@@ -143,7 +144,7 @@ class Worker(Progress):
         context = self.current.context
         if self._waits(context, job):
             return None
-        content = self.settler.take(job.attempt)
+        content = at_once(self.settler.take(job.attempt))
         try:
             if content is not None:
                 return _load(context, job, _signed(context, job, content))

@@ -15,17 +15,17 @@ place, about once a second while it changes, and when the daemon stops. A crash 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.io import durable
 from mailer.net.happy_eyeballs import is_six
+from mailer.spool.api import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.config.sections.shaping import Source
+    from mailer.spool.api import Spool
 
     from ..transport.route import NextHop, Route
     from .table import TermsTable
@@ -49,22 +49,20 @@ NOTHING = Count(0, 0, 0)
 
 
 class Book:
-    """The book of how much each source has sent where. A file that cannot be read says nothing, and `trouble` says why."""
+    """The book of how much each source has sent where, as `spool` remembers it. If it cannot be read, `trouble` says why."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
         self.trouble = ""
         self.failed = False
         """Whether it could not be written the last time."""
         self._counts: dict[tuple[str, str], Count] = {}
         self._changed = False
         try:
-            with open(path, "rb") as file:
-                self._counts = dict(map(_read, json.loads(file.read(LARGEST))))
-        except FileNotFoundError:
-            pass
+            if (kept := at_once(spool.recall(NAME))) is not None:
+                self._counts = dict(map(_read, json.loads(kept[:LARGEST])))
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            self.trouble = f"{path} cannot be read, so warming up begins anew: {error}"
+            self.trouble = f"{spool.place}/{NAME} cannot be read, so warming up begins anew: {error}"
 
     def count(self, source: str, place: str, now: float) -> Count:
         """The count of today, for a source and a place. A day on which nothing was sent there is not one of its days.
@@ -81,20 +79,14 @@ class Book:
         self._counts[source, place] = today._replace(sent=today.sent + count)
         self._changed = True
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write down what has changed. Raises `OSError`; what could not be written is written the next time."""
         if not self._changed:
             return
-        new = f"{self.path}.new"
         text = json.dumps([[*name, *count] for name, count in self._counts.items()], separators=(",", ":"))
-        try:
-            os.unlink(new)  # what a crash left
-        except FileNotFoundError:
-            pass
         self._changed = self.failed = False
         try:
-            durable.write_new(new, [text.encode()])
-            os.replace(new, self.path)
+            await self.spool.remember({NAME: text.encode()})
         except OSError:
             self._changed = self.failed = True
             raise

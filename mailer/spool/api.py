@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal["queued", "deferred", "held", "failed"]
+Kind = Literal["gone", "busy", "corrupt", "newer", "large", "memory", "later", "report", "bug"]
 Act = Literal["hold", "release", "retry", "cancel", "replay"]
 
 
@@ -68,14 +69,14 @@ class LaterMessage(CorruptMessage):
 class New(NamedTuple):
     """A message to put: its ID, its envelope as one line of JSON, its bytes (RFC 5322, CRLF), and when it is to leave.
 
-    `due` is in seconds since the epoch, 0.0 is at once. `request` is (request id, digest of what was asked): such a request is put once.
+    `request` is (request id, digest of what was asked): such a request is put once. `due` is in seconds since the epoch, 0.0 is at once.
     """
 
     id: str
     envelope: bytes
     content: bytes
-    due: float = 0.0
     request: tuple[str, str] | None = None
+    due: float = 0.0
 
 
 class Put(NamedTuple):
@@ -91,7 +92,7 @@ class Put(NamedTuple):
 class Due(NamedTuple):
     """A message, its state, and when it is due: seconds since the epoch, 0.0 for now and for what waits for no time.
 
-    `changed` is when it came there, by the clock of then; 0.0 where nobody asked.
+    `changed` is when it came there, by the clock of then; 0.0 for what is queued where nobody asked.
     """
 
     id: str
@@ -159,8 +160,8 @@ class Entry:
 
     @property
     def ready(self) -> bool:
-        """Whether its content is in memory, so that nobody waits for it."""
-        return False
+        """Whether its content can be had at once, so that nobody waits for it."""
+        return True
 
 
 class Trouble(NamedTuple):
@@ -178,14 +179,34 @@ class Trouble(NamedTuple):
     ``bug``     a mistake of ours
     ==========  ==================================================================================================
 
-    `reports` are the IDs of those that were put all the same. `error` is what was raised, for a log.
+    `reports` are the IDs of those that were put all the same. `error` is what was raised, for a log. `place` is where something is that was
+    set aside.
     """
 
     id: str
-    kind: Literal["gone", "busy", "corrupt", "newer", "large", "memory", "later", "report", "bug"]
+    kind: Kind
     why: str = ""
     reports: tuple[str, ...] = ()
     error: Exception | None = None
+    place: str = ""
+
+
+def trouble_of(id: str, error: BaseException) -> Trouble:
+    """What an error of message `id` says to somebody who asked for many."""
+    kind: Kind = next((kind for kinds, kind in _KINDS if isinstance(error, kinds)), "bug")
+    why = getattr(error, "strerror", "") or str(error) or "there is not enough memory"
+    return Trouble(id, kind, why, error=error if isinstance(error, Exception) else None)
+
+
+_KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
+    (NoSuchMessage, "gone"),
+    (Busy, "busy"),
+    (LaterMessage, "newer"),
+    (CorruptMessage, "corrupt"),
+    (MemoryError, "memory"),
+    (OSError, "later"),
+    (Problem, "report"),
+)
 
 
 class Changes(NamedTuple):
@@ -341,10 +362,7 @@ class Spool(Protocol):
     # Ours to change
 
     async def lease(self, entries: Sequence[Entry]) -> Sequence[Lease | Trouble]:
-        """Take messages that were loaded; ``gone`` if one is not as it was then. The lease has the entry itself."""
-
-    async def claim(self, ids: Sequence[str]) -> Sequence[Lease | Trouble]:
-        """Take messages by their IDs, in whatever state they are."""
+        """Take messages that were loaded; ``gone`` if one is not as it was then. The lease has the entry itself. It never waits."""
 
     async def record(self, news: Sequence[tuple[Lease, Sequence[Outcome]]]) -> Sequence[Done | Trouble]:
         """Write down what was learned, durably, while the attempt goes on."""
@@ -357,8 +375,11 @@ class Spool(Protocol):
 
     # Operators
 
-    async def act(self, what: Act, ids: Sequence[str], at: float, how: How = How(), cursor: str = "", *, dry: bool = False) -> Acted:  # noqa: B008
-        """Do an operator's act to each message; safe beside deliveries. `at` is now. `dry`: only say what would happen."""
+    async def act(self, what: Act, ids: Sequence[str], at: float, how: How | None = None, cursor: str = "", *, dry: bool = False) -> Acted:
+        """Do an operator's act to each message; safe beside deliveries. `at` is now. `dry`: only say what would happen.
+
+        Raises `Problem` where the disk, or whatever stores them, has trouble; what was done by then is done.
+        """
 
     async def suspend(self, suspension: Suspension) -> bool:
         """Let mail for a target wait; whether a daemon heard of it. Raises `Problem`."""
@@ -375,8 +396,8 @@ class Spool(Protocol):
     async def read(self, id: str) -> Entry:
         """Message `id`, in whatever state. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`."""
 
-    async def raw(self, id: str) -> tuple[Entry, AsyncIterator[bytes]]:
-        """Message `id`, in whatever state, and its file as `mailer-spool(5)` has it, in pieces. Raises as `read` does."""
+    async def raw(self, id: str, start: int, end: int) -> bytes:
+        """A part of any message as `mailer-spool(5)` writes it, of `Entry.total` bytes in all. Raises as `read` does."""
 
     async def counts(self) -> Mapping[str, int]:
         """How many messages are in each state, and ``corrupt``."""
@@ -386,8 +407,8 @@ class Spool(Protocol):
     async def remember(self, values: Mapping[str, bytes]) -> None:
         """Keep small values by name, each whole or as it was. Raises `OSError`."""
 
-    async def recall(self, name: str) -> bytes:
-        """The value of that name; empty if there is none. Raises `OSError`."""
+    async def recall(self, name: str) -> bytes | None:
+        """The value of that name, if there is one. Raises `OSError`."""
 
     async def sweep(self, now: float, keep: Retention) -> Swept:
         """Remove what is past its time; never what is still to be delivered. Raises `OSError`."""

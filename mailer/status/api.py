@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mailer.mail.history import Status, Word
     from mailer.mail.outcome import Cause
     from mailer.mail.principal import Principal
-    from mailer.spool.api import Entry
+    from mailer.spool.api import Act, Acted, Entry, How, Reserve
+    from mailer.spool.suspensions import Suspensions
 
     from .record import RecipientRecord, Record
     from .standing import Standing
@@ -254,32 +255,26 @@ class StatusRecorder(Protocol):
 
 
 class QueueActs(Protocol):
-    """The acts on single messages. Each raises `NoSuchMessage`, `Busy`, `CorruptMessage`, `OSError`, `Problem`."""
+    """The part of a `mailer.spool.api.Spool` that is about single messages, as operators and users have it."""
 
     @property
-    def root(self) -> str:
-        """The directory of the spool."""
+    def place(self) -> str:
+        """Where the spool is, for people."""
 
-    def read(self, id: str, /) -> Entry:
-        """The envelope and the outcomes of message `id`."""
+    async def read(self, id: str) -> Entry:
+        """The envelope and the outcomes of message `id`. Raises `NoSuchMessage`, `CorruptMessage`, `OSError`, `Problem`."""
 
-    def content(self, id: str, /) -> bytes:
-        """Message `id` as RFC 5322 bytes."""
+    async def content(self, entry: Entry) -> bytes:
+        """The message of `entry` as RFC 5322 bytes. Raises as `read` does."""
 
-    def hold(self, id: str, /) -> object:
-        """Take message `id` out of delivery."""
+    async def act(self, what: Act, ids: Sequence[str], at: float, how: How | None = None, cursor: str = "", *, dry: bool = False) -> Acted:
+        """Do an operator's act to each message. Raises `Problem`."""
 
-    def release(self, id: str, /) -> object:
-        """Give message `id` back to delivery."""
+    async def suspensions(self) -> Suspensions:
+        """Where no mail goes, because an operator said so. Raises `Problem`, `OSError`."""
 
-    def retry(self, id: str, /) -> object:
-        """Let message `id` be due now."""
-
-    def cancel(self, id: str, at: float, why: str, /) -> object:
-        """Give up what of message `id` has not left; `at` is now, in seconds since the epoch."""
-
-    def ring(self, id: str, /) -> object:
-        """Tell the daemon that something was done with message `id`."""
+    async def room(self, keep: Reserve, size: int = 0) -> str:
+        """What the spool lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
 
 
 class MailView(Protocol):

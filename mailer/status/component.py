@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mailer.events import Alarm
 from mailer.io.component import Component
-from mailer.spool.files import calendar
-from mailer.spool.files.sweep import sweep
+from mailer.spool.api import Retention
 
 from .api import StatusError
 from .catchup import catch_up, missed, settle_left
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.mail.history import Status
+    from mailer.spool.api import Spool
     from mailer.spool.files.store import SpoolDirectory
 
     from .api import StatusRecorder
@@ -111,11 +111,9 @@ class StatusComponent(Component):
 
 
 class Sweep(Component):
-    """The sweep: what is past its time is deleted from time to time, in a thread; where no daemon ever runs (`once`), after each pass."""
+    """The sweep: what is past its time is deleted from time to time; where no daemon ever runs (`once`), after each pass."""
 
-    def __init__(
-        self, spool: SpoolDirectory, status: StatusRecorder, config: Config, clock: Clock, chores: Chores, *, once: bool = False
-    ) -> None:
+    def __init__(self, spool: Spool, status: StatusRecorder, config: Config, clock: Clock, chores: Chores, *, once: bool = False) -> None:
         self._spool = spool
         self._status = status
         self._config = config
@@ -145,8 +143,8 @@ class Sweep(Component):
         await clear_out(self._spool, self._status, self._config, self._clock.now())
 
 
-async def clear_out(spool: SpoolDirectory, status: StatusRecorder, config: Config, now: float) -> None:
+async def clear_out(spool: Spool, status: StatusRecorder, config: Config, now: float) -> None:
     """Delete what is past its time, in the spool and in its status; nothing by a clock that may be wrong. Raises `OSError`."""
-    if calendar.believed(spool.root, now):
-        await asyncio.to_thread(sweep, spool, now, config.bounce.retention, config.submission.request_id_ttl)
+    swept = await spool.sweep(now, Retention(config.bounce.retention, config.submission.request_id_ttl))
+    if swept.believed:
         await status.forget(now - config.status.retention)

@@ -27,7 +27,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
 from mailer.spool.files import daemons
 from mailer.spool.files.layout import STATES, is_id, put_at
-from mailer.spool.files.store import SpoolDirectory
+from mailer.spool.files.spool import FileSpool
 
 from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
@@ -119,10 +119,11 @@ class StatusReader(Protocol):
 
 
 class View:
-    """`spool` and what is kept of it at one moment. Make a new one to look again; it is a context manager, and closes the `reader`."""
+    """The spool in `directory` and what is kept of it at one moment, for a new look a new one; as a context manager, it closes `reader`."""
 
-    def __init__(self, spool: SpoolDirectory, reader: StatusReader) -> None:
-        self.spool = spool
+    def __init__(self, directory: SpoolDirectory, reader: StatusReader) -> None:
+        self.directory = directory
+        self.spool = FileSpool(directory)
         self.reader = reader
         self._unreadable = 0
         self._later: set[str] = set()
@@ -157,15 +158,15 @@ class View:
     @cached_property
     def daemon(self) -> DaemonState:
         """Whether a daemon runs, and what it has in hand."""
-        return DaemonState(*daemons.look(self.spool.root))
+        return DaemonState(*daemons.look(self.directory.root))
 
     @cached_property
     def places(self) -> dict[str, str]:
         """The state of each message in the spool, by ID. One that is moved meanwhile may be missing, never doubled. Raises `Problem`."""
         try:
-            return {id: state for state in STATES for id in self.spool.ids(state)}
+            return {id: state for state in STATES for id in self.directory.ids(state)}
         except OSError as error:
-            raise from_os("cannot read the spool", error.filename or self.spool.root, error) from None
+            raise from_os("cannot read the spool", error.filename or self.directory.root, error) from None
 
     @cached_property
     def _reported(self) -> frozenset[str]:
@@ -181,7 +182,7 @@ class View:
         """What became of message `id`. Raises `Problem` (bad-message) if its file is damaged and nothing else is known."""
         kept = self.reader.record(id)
         try:
-            entry = self.spool.read(id)
+            entry = self.directory.read(id)
         except NoSuchMessage:
             return _left(kept)
         except LaterMessage as error:
@@ -194,8 +195,8 @@ class View:
                 raise Problem(f"the file of message {id} in the spool is damaged: {error}", "bad-message") from None
             return kept
         except OSError as error:
-            raise from_os(f"cannot read message {id}", error.filename or self.spool.root, error) from None
-        if kept is not None and kept.status in DONE and (entry.state == "failed" or self.spool.find(id) is None):
+            raise from_os(f"cannot read message {id}", error.filename or self.directory.root, error) from None
+        if kept is not None and kept.status in DONE and (entry.state == "failed" or self.directory.find(id) is None):
             return kept
         return self._pending(entry, kept)
 
@@ -225,7 +226,7 @@ class View:
         place = self.places.get(id)
         try:
             if place is not None and place != "failed" and id not in self._reported:
-                return self._pending(self.spool.read(id, place), None)
+                return self._pending(self.directory.read(id, place), None)
         except (NoSuchMessage, CorruptMessage, OSError):
             pass  # it was moved this moment, or more is kept
         try:
@@ -237,7 +238,7 @@ class View:
     def story(self, record: Record, most: int = -1) -> Story:
         """The message of `record` with its attempts, all or the last `most`, its dialogs, and the reports about it."""
         try:
-            entry = self.spool.read(record.id)
+            entry = self.directory.read(record.id)
         except (NoSuchMessage, CorruptMessage, OSError):
             entry = None
         return tell(record, entry, self.reader, self._reports(record), most)
@@ -384,18 +385,20 @@ class View:
         counts["deferred"] -= len(scheduled)
         counts[SCHEDULED] = len(scheduled)
         words = [(SCHEDULED if id in scheduled else state, id) for id, state in self.places.items()]
-        oldest = {word: put_at(min(ids)) for word in (*STATES[:3], SCHEDULED) if (ids := [id for each, id in words if each == word])}
-        dues = [(id in scheduled, due) for due, id in self.spool.dues()]
+        oldest: dict[str, float] = {
+            word: put_at(min(ids)) for word in (*STATES[:3], SCHEDULED) if (ids := [id for each, id in words if each == word])
+        }
+        dues = [(id in scheduled, due) for due, id in self.directory.dues()]
         return Summary(
-            self.spool.root,
+            self.directory.root,
             self.daemon,
             counts,
             oldest,
             min((due for later, due in dues if not later), default=None),
             min((due for later, due in dues if later), default=None),
-            sum(1 for _ in self.spool.names("corrupt")),
+            sum(1 for _ in self.directory.names("corrupt")),
             self.undelivered(limit=failures).items,
-            len(self.spool.ids("drop")),
+            len(self.directory.ids("drop")),
             not self.reader.trouble,
         )
 

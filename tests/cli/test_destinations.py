@@ -10,11 +10,10 @@ import pytest
 
 from mailer.events import Standings
 from mailer.mail.outcome import Hop
-from mailer.spool.files import suspensions
 from mailer.status.standing import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
-from tests.fakes.mail import NOW, outcome
+from tests.fakes.mail import NOW, outcome, suspend
 from tests.status.office import Office
 
 CALM = Standing("relay:out", 0, 0, 5.0, 20, "closed", 0, 0.0, "", 0.0, "", 0.0, "", 0.0, "", "", 0.0)
@@ -71,9 +70,9 @@ def test_what_an_operator_has_paused_says_so(busy: Office, shell: Shell) -> None
     """A destination as why its mail waits, and a domain, which is none, below; what is over is not told."""
     now = time.time()
     root = str(busy.spool.root)
-    suspensions.pause(root, "mx:mx2.big.example", now + 3600, "they are moving", now)
-    suspensions.pause(root, "*.other.example", math.inf, "", now)
-    suspensions.pause(root, "relay:out", now - 1, "", now)
+    suspend(root, "mx:mx2.big.example", now + 3600, "they are moving", now)
+    suspend(root, "*.other.example", math.inf, "", now)
+    suspend(root, "relay:out", now - 1, "", now)
     out = shell("status", "--destinations").out
     assert "pause until" in out
     assert "mx:mx2.big.example is paused: they are moving" in out

@@ -13,11 +13,10 @@ import pytest
 
 from mailer.events import Standings
 from mailer.mail.outcome import NOWHERE, Hop
-from mailer.spool.files import suspensions
 from mailer.status.standing import Standing
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
-from tests.fakes.mail import NOW, outcome
+from tests.fakes.mail import NOW, outcome, suspend
 from tests.fakes.processes import free_port
 from tests.journey.world import World
 from tests.status.office import Office
@@ -211,7 +210,7 @@ def test_a_held_message(office: Office, shell: Shell) -> None:
 def test_a_paused_destination(office: Office, shell: Shell) -> None:
     """Why, and how to end it."""
     id = office.put("you@example.net")
-    suspensions.pause(office.spool.root, "example.net", float("inf"), "they asked", NOW)
+    suspend(office.spool.root, "example.net", float("inf"), "they asked", NOW)
     out = shell("explain", "--no-dns", id).out
     assert "example.net is paused: they asked" in out
     assert "mailer queue resume example.net" in out

@@ -10,10 +10,12 @@ from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
+from mailer.spool.files import suspensions
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.enqueue import put as spool_put
 from mailer.spool.files.layout import encode
 from mailer.spool.files.store import SpoolDirectory
+from mailer.spool.suspensions import Suspension
 
 NOW = 1_800_000_000.0
 BODY = b"From: me@example.com\r\nSubject: a test\r\n\r\nThe body.\r\n"
@@ -46,6 +48,11 @@ def put(spool: SpoolDirectory, *recipients: str, body: bytes = BODY, **more: Any
     """Put a message for `recipients` (or for one); returns its ID. `more` as `envelope` takes it."""
     letter = envelope(*recipients, **more)
     return spool_put(spool.root, letter.id, letter.to_line(), body)
+
+
+def suspend(root: str, target: str, until: float, why: str, now: float) -> bool:
+    """Let mail for `target` wait, as an operator does; whether a daemon heard."""
+    return suspensions.suspend(root, Suspension(target, until, why, now))
 
 
 def outcome(to: int = 0, verdict: Verdict = "delivered", **more: Any) -> Outcome:

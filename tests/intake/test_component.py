@@ -17,10 +17,12 @@ from mailer.events import Alarm, Corrupt, Event
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
+from mailer.spool.api import Changes
 from mailer.spool.files import doorbell
 from mailer.spool.files.handover import NAME, Unanswered, ask
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
-from tests.fakes.mail import envelope, id_at, spool_file
+from tests.fakes.mail import FakeClock, envelope, id_at, spool_file
 
 ID, SECOND, THIRD = (id_at(time.time())[:-1] + last for last in "012")
 
@@ -106,7 +108,7 @@ def test_a_daemon_listens_and_leaves_nothing_behind(place: Path) -> None:
         await until(lambda: daemon.taken == [ID])
         assert await asyncio.to_thread(ask, daemon.spool.root, f"find {ID}") == ("", b"")
         daemon.leave(SECOND)
-        daemon.intake.rung([SECOND])
+        await daemon.intake.heard(Changes([SECOND]))
         await until(lambda: len(daemon.taken) == 2)
         daemon.leave(THIRD)
         daemon.chores.begin()
@@ -157,7 +159,7 @@ def test_a_socket_that_cannot_be_had_is_an_alarm(place: Path) -> None:
         assert isinstance(alarm, Alarm)
         assert (alarm.what, "other users hand in by drop/ alone" in alarm.detail) == ("intake", True)
         daemon.leave(ID)
-        daemon.intake.rung([ID])
+        await daemon.intake.heard(Changes([ID]))
         await until(lambda: ID in daemon.taken)
         await daemon.intake.stop(0.0)
 
@@ -169,13 +171,26 @@ def test_a_doorbell_is_heard_by_all_until_the_end(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         heard: list[list[str]] = [[], []]
-        bell = Doorbell(str(tmp_path), [each.extend for each in heard], lambda *_: None)
+
+        async def first(changes: Changes) -> None:
+            heard[0] += changes.ids
+            raise RuntimeError("a bug of the first one")
+
+        async def second(changes: Changes) -> None:
+            heard[1] += changes.ids
+
+        told: list[Event] = []
+        spool = FileSpool(SpoolDirectory(str(tmp_path)))
+        bell = Doorbell(spool, [second, first], FakeClock(), told.append)
         await bell.start()
-        assert doorbell.ring(str(tmp_path), ID)
-        await until(lambda: heard == [[ID], [ID]])
+        for nth in range(1, 3):
+            assert doorbell.ring(str(tmp_path), ID)
+            await until(lambda nth=nth: heard == [[ID] * nth, [ID] * nth])  # type: ignore[misc]
+        assert len(told) == 2
         with bell.reload(Config()):
             pass
         await bell.stop(0.0)
+        await spool.close()
         assert not doorbell.ring(str(tmp_path), ID)
 
     run(scenario())
@@ -185,13 +200,14 @@ def test_a_doorbell_that_cannot_be_hung_is_an_alarm(tmp_path: Path) -> None:
     """The daemon starts and stops without it."""
 
     async def scenario() -> None:
-        alarms: list[tuple[str, str]] = []
+        told: list[Event] = []
         (tmp_path / "doorbell").mkdir()
-        bell = Doorbell(str(tmp_path), (), lambda what, detail: alarms.append((what, detail)))
+        bell = Doorbell(FileSpool(SpoolDirectory(str(tmp_path))), (), FakeClock(), told.append)
         await bell.start()
         await bell.stop(0.0)
-        ((what, detail),) = alarms
-        assert what == "doorbell"
-        assert detail.endswith("new mail is found by the rescan (delivery.rescan)")
+        (alarm,) = told
+        assert isinstance(alarm, Alarm)
+        assert alarm.what == "doorbell"
+        assert alarm.detail.endswith("new mail is found by the rescan (delivery.rescan)")
 
     run(scenario())

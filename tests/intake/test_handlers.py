@@ -22,6 +22,7 @@ from mailer.intake.handlers import ATTEMPTS, PEOPLE, Handlers
 from mailer.mail.envelope import Envelope
 from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
+from mailer.spool.api import at_once
 from mailer.spool.files.admit import Terms
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import EVERYTHING
@@ -331,7 +332,7 @@ def test_a_message_of_many_recipients_comes_in_lines_and_arrives_whole(counter: 
             assert [[r.address for r in record.recipients] for record in found] == [
                 [r.address for r in sent.recipients] for sent in (many, one)
             ]
-        assert view.spool.read(many.id).envelope.recipients == many.recipients
+        assert at_once(view.spool.read(many.id)).envelope.recipients == many.recipients
 
 
 def test_of_very_many_attempts_the_last_are_told_and_that_there_were_more(counter: Counter) -> None:

@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from mailer.config.quick import submission
 from mailer.mail.problem import Problem
 from mailer.operate.queue import CANCEL, HOLD, RELEASE, RETRY, Operation, pause, paused, perform, replaying, resume, stored, targets
+from mailer.spool.api import Reserve
+from mailer.spool.files.spool import FileSpool
 from mailer.status.api import Filter
 from mailer.status.record import Record
 from tests.fakes.mail import NOW
@@ -46,11 +47,11 @@ def test_an_operation_is_performed_or_would_be(office: Office) -> None:
     """And its JSON says which."""
     id = office.put()
     before = record(office, id)
-    would = perform(office.spool, before, HOLD, dry_run=True)
+    would = perform(FileSpool(office.spool), before, HOLD, dry_run=True)
     assert would is not None
     assert would.as_json() == {"id": id, "action": "hold", "done": False, "was": "queued", "error": None}
     assert office.spool.find(id) == "queued"
-    did = perform(office.spool, before, HOLD)
+    did = perform(FileSpool(office.spool), before, HOLD)
     assert did is not None
     assert did.as_json() == {"id": id, "action": "hold", "done": True, "was": "queued", "error": None}
     assert office.spool.find(id) == "held"
@@ -61,12 +62,12 @@ def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Off
     id = office.failed()
     before = record(office, id)
     office.spool_path(id).unlink()
-    assert perform(office.spool, before, HOLD, named=False) is None
-    named = perform(office.spool, before, HOLD)
+    assert perform(FileSpool(office.spool), before, HOLD, named=False) is None
+    named = perform(FileSpool(office.spool), before, HOLD)
     assert named is not None
     assert named.failure is not None
     assert named.failure.kind == "try-again"
-    again = perform(office.spool, before, replaying(office.spool, submission(None, office.spool.root)), named=False)
+    again = perform(FileSpool(office.spool), before, replaying(FileSpool(office.spool), Reserve(0, 0)), named=False)
     assert again is not None
     assert again.as_json() == {
         "id": id, "action": "replay", "done": False, "was": None, "as": None,
@@ -91,10 +92,10 @@ def test_a_message_is_shown_as_it_lies_there(office: Office) -> None:
 
 def test_a_destination_is_paused_and_goes_on(office: Office) -> None:
     """Whether a daemon heard is part of the answer; a reason is one line."""
-    said = pause(office.spool, "example.net", math.inf, "moving", NOW)
+    said = pause(FileSpool(office.spool), "example.net", math.inf, "moving", NOW)
     assert said.as_json() == {"target": "example.net", "until": None, "why": "moving", "at": "2027-01-15T08:00:00Z", "heard": False}
-    assert [each.target for each in paused(office.spool, NOW)] == ["example.net"]
-    assert resume(office.spool, "example.net", NOW).as_json()["until"] == "2027-01-15T08:00:00Z"
-    assert paused(office.spool, NOW) == []
+    assert [each.target for each in paused(FileSpool(office.spool), NOW)] == ["example.net"]
+    assert resume(FileSpool(office.spool), "example.net", NOW).as_json()["until"] == "2027-01-15T08:00:00Z"
+    assert paused(FileSpool(office.spool), NOW) == []
     with pytest.raises(ValueError, match="one line of text"):
-        pause(office.spool, "example.net", math.inf, "two\nlines", NOW)
+        pause(FileSpool(office.spool), "example.net", math.inf, "two\nlines", NOW)

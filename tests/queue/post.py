@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +23,10 @@ from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.queue.watchdog import Watchdog
 from mailer.routing.resolve import Router
+from mailer.spool.api import at_once
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
+from mailer.status.api import StatusRecorder
 from mailer.transport.courier import Load, Meaning
 from mailer.transport.pool import Pool
 from mailer.transport.route import Route, Unroutable
@@ -125,6 +127,17 @@ def offline() -> Unroutable:
     return Unroutable(451, "4.4.3", "no network", "defer", Cause.OFFLINE)
 
 
+class Told(StatusRecorder):
+    """A status whose batches are written by `write`, in a thread."""
+
+    def __init__(self, write: Callable[[Sequence[Event]], None]) -> None:
+        self._write = write
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Have a batch written."""
+        await asyncio.to_thread(self._write, [*events])
+
+
 class Post:
     """One manager on one spool, and all that it told."""
 
@@ -139,7 +152,8 @@ class Post:
         self.written: list[tuple[str, list[str]]] = []
         self.status_fails: Exception | None = None
         self.scheduler = Scheduler(limits or QueueLimits())
-        self.recorder = Recorder(self.spool, lambda events: partial(self._write, [*events]), self._left)
+        self.kept = FileSpool(self.spool, 600)
+        self.recorder = Recorder(self.kept, Told(self._write), self._left)
         policy = Policy(
             Router(self._find),
             Schedule([60.0, 300.0], expire),
@@ -147,7 +161,7 @@ class Post:
             SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
         self.manager = QueueManager(
-            self.spool, self.scheduler, self.couriers, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
+            self.kept, self.scheduler, self.couriers, policy, self.recorder, clock or self.clock, self._tell, lambda: 0.5
         )
 
     @property
@@ -184,8 +198,16 @@ class Post:
     def put(self, *recipients: str, **more: Any) -> str:
         """A message, and the manager is told of it."""
         id = put_letter(self.spool, *recipients, **({"at": self.clock.now()} | more))
-        self.manager.look([id])
+        self.look([id])
         return id
+
+    def look(self, ids: Iterable[str]) -> None:
+        """The manager is told of these messages."""
+        at_once(self.manager.look(ids))
+
+    def mind(self) -> None:
+        """The manager is told that suspensions have changed."""
+        at_once(self.manager.mind_pauses())
 
     def advance(self, seconds: float) -> None:
         """Time passes."""
@@ -204,6 +226,7 @@ class Post:
             await self.manager.stop(1.0)
             await manager
             await self.recorder.close()
+            await self.kept.close()
 
     async def _find(self, domain: str) -> Route:
         """As the finder of this moment has it, which a test may have changed."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailer.queue import admission, attempt, manager
+from mailer.queue import admission
 from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import BODY, outcome
 
@@ -37,10 +37,10 @@ def test_no_more_messages_are_in_memory_than_allowed(tmp_path: Path) -> None:
     play(scenario())
 
 
-def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path) -> None:
     """The bodies of messages that wait have a budget; beyond it, each is read when its turn comes, and delivered whole."""
-    monkeypatch.setattr(manager, "CONTENT_BUDGET", 3 * len(BODY))
     post = Post(tmp_path)
+    post.kept.kept.limit = 3 * len(BODY)
     contents: list[bytes] = []
     deliver = post.courier.deliver
 
@@ -60,60 +60,9 @@ def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path, monkeypatch
     play(scenario())
 
 
-def test_the_budget_is_given_back_to_the_byte() -> None:
-    """Whatever was kept; a message larger than all of it is kept alone."""
-    budget = attempt.ContentCache(100)
-    attempts = [attempt.Attempt(None, NOW) for _ in range(3)]  # type: ignore[arg-type]
-    for one, size in zip(attempts, (60, 60, 40), strict=True):
-        budget.keep(one, b"x" * size)
-    assert [one.content is not None for one in attempts] == [True, False, True]
-    assert budget.used == 100
-    for one in (*attempts, *attempts):
-        budget.let_go(one)
-    assert budget.used == 0
-    budget.keep(attempts[0], b"x" * 500)
-    budget.keep(attempts[1], b"x")
-    assert (attempts[0].content is not None, attempts[1].content) == (True, None)
-
-
-def test_what_has_waited_long_makes_room_for_what_is_new(tmp_path: Path) -> None:
-    """Who waits for a host that does not answer has his file closed and his content read again; who is being served keeps both."""
-    budget = attempt.ContentCache(100, 2)
-    served, stuck, new = attempts = [attempt.Attempt(None, NOW + nth) for nth in (0, 0.1, 1.5)]  # type: ignore[arg-type]
-    for one in (served, stuck):
-        assert budget.wants_file(one.began)
-        budget.keep(one, b"x" * 50, os.open(tmp_path, os.O_RDONLY))
-    assert not budget.wants_file(NOW + 0.9)
-    os.close(budget.claimed(served))
-    budget.keep(new, b"x" * 50, os.open(tmp_path, os.O_RDONLY))
-    assert [one.content is not None for one in attempts] == [True, False, True]
-    assert budget.wants_file(new.began)
-    assert (stuck.descriptor, budget.open) == (-1, 1)
-    os.close(budget.claimed(new))
-
-
-def test_who_has_lost_his_file_can_lose_his_content_too(tmp_path: Path) -> None:
-    """The files of a host that does not answer are closed before the memory is full; its messages must not stay there for that."""
-    budget = attempt.ContentCache(100, 1)
-    stuck, new = (attempt.Attempt(None, NOW + nth) for nth in (0, 2))  # type: ignore[arg-type]
-    budget.keep(stuck, b"x" * 80, os.open(tmp_path, os.O_RDONLY))
-    assert budget.wants_file(new.began)
-    assert (stuck.descriptor, stuck.content) == (-1, b"x" * 80)
-    budget.keep(new, b"x" * 80)
-    assert (stuck.content, new.content, budget.used) == (None, b"x" * 80, 80)
-
-
 @pytest.mark.parametrize("slow", [False, True])
 def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
     """However its parts end: side by side while a record is written, recorded before a crash, taken away."""
-    budgets: list[attempt.ContentCache] = []
-
-    class Watched(attempt.ContentCache):
-        def __init__(self, limit: int, files: int) -> None:
-            super().__init__(limit, files)
-            budgets.append(self)
-
-    monkeypatch.setattr(manager, "ContentCache", Watched)
     watched = Post(Path(post.spool.root).parent / "other")
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda fd: (time.sleep(0.02 if slow else 0), real(fd)))
@@ -126,7 +75,7 @@ def test_the_memory_of_every_message_is_given_back(post: Post, monkeypatch: pyte
             with watched.spool.claim(done) as claim:
                 watched.spool.record(claim, [outcome(0)])
             await watched.until("all gone", lambda: not watched.places())
-        assert [(budget.used, budget.open) for budget in budgets] == [(0, 0)]
+        assert (watched.kept.kept.used, watched.kept.kept.open) == (0, 0)
 
     play(scenario())
 

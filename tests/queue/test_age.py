@@ -13,8 +13,7 @@ from mailer.mail.delivery_options import NOTHING
 from mailer.mail.history import History
 from mailer.queue.age import asked
 from mailer.spool.api import Entry
-from mailer.spool.files import suspensions
-from tests.fakes.mail import FakeClock, Machine, envelope, put
+from tests.fakes.mail import FakeClock, Machine, envelope, put, suspend
 
 from .post import DAY, NOW, Post, play
 
@@ -29,7 +28,7 @@ def a_pass(root: Path, now: float, answer: str = "defer") -> Post:
 
     async def scenario() -> None:
         post.manager.settler.once = True
-        post.manager.mind_pauses()
+        post.mind()
         post.manager.expect_all([(0.0, id) for id in post.spool.ids("queued")])
         post.manager.expect_all(post.spool.dues())
         await post.manager.run()
@@ -80,7 +79,7 @@ def test_what_has_waited_for_its_time_has_its_whole_time_after_that(tmp_path: Pa
 
 def test_what_is_paused_grows_old_too(tmp_path: Path) -> None:
     """Also where each pass has only to say what the one before said, and does not write it again."""
-    suspensions.pause(Post(tmp_path).spool.root, "example.com", NOW + 40 * HOUR, "", NOW)
+    suspend(Post(tmp_path).spool.root, "example.com", NOW + 40 * HOUR, "", NOW)
     id = first_pass(tmp_path)
     for nth in range(1, 41):
         a_pass(tmp_path, NOW + nth * HOUR / 2)

@@ -110,7 +110,7 @@ def test_who_is_not_due_yet_is_not_tried_with_the_others(post: Post) -> None:
             await post.until("a try", lambda: post.courier.tried == [(id, ["a@example.com"])])
             await post.settled(id, "deferred")
             post.spool.retry(id)
-            post.manager.look([id])
+            post.look([id])
             await post.settled(id, None)
         assert post.courier.tried[1] == (id, ["a@example.com", "b@example.com"])
 

@@ -13,10 +13,11 @@ import pytest
 from mailer.events import Alarm
 from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import Cause
-from mailer.queue.clock_step import deferred, words
+from mailer.queue.clock_step import waiting, words
 from mailer.queue.invariants import Invariants
+from mailer.spool.api import Due, at_once
 from mailer.spool.files import suspensions
-from tests.fakes.mail import Machine, outcome, put
+from tests.fakes.mail import Machine, outcome, put, suspend
 
 from .post import DAY, NOW, Post, play
 
@@ -274,12 +275,14 @@ def test_what_a_clock_that_was_ahead_put_off_is_found_at_the_start(tmp_path: Pat
         id = put(post.spool, "a@example.com")
         with post.spool.claim(id) as claim:
             post.spool.defer(claim, [outcome(0, "defer", due=time.time() + 60)], time.time() + 60)
-        ((due, found),), ahead = deferred(post.context, now)
-        assert (found, ahead) == (id, 1)
+        (found,), ahead = await waiting(post.context, now)
+        assert isinstance(found, Due)
+        assert (found.id, ahead) == (id, 1)
+        due = found.due
         assert 0 < due - now < 70
         assert post.spool.due(id) == pytest.approx(due)
         assert post.spool.read(id).history.due == pytest.approx(due, abs=1.0)
-        assert deferred(post.context, time.time() + 1)[1] == 0
+        assert (await waiting(post.context, time.time() + 1))[1] == 0
         await post.recorder.close()
 
     play(scenario())
@@ -295,7 +298,7 @@ def test_a_due_time_that_nothing_can_give_is_mended_whenever_the_message_came(tm
         with post.spool.claim(id) as claim:
             post.spool.defer(claim, [outcome(0, "defer", at=NOW + 10 * YEAR, due=NOW + 10 * YEAR + 60)], NOW + 10 * YEAR + 60)
         async with post.running():
-            guard.look()
+            at_once(guard.look())
             await post.settled(id, None)
         assert guard.violations == 1
         assert any("longer than anything" in event.detail for event in post.events if isinstance(event, Alarm))
@@ -316,8 +319,8 @@ def test_a_pause_for_a_time_lasts_for_that_time(post: Post, machine: Machine, st
 
     async def scenario() -> None:
         async with post.running():
-            suspensions.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
-            post.manager.look([suspensions.NAME])
+            suspend(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
+            post.mind()
             id = post.put("a@example.com", sender="", at=machine.clock.now())
             await post.settled(id, "deferred")
             machine.set(step)
@@ -336,12 +339,12 @@ def test_a_pause_that_is_said_by_the_new_clock_is_as_long_as_it_says(post: Post,
 
     async def scenario() -> None:
         async with post.running():
-            suspensions.pause(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
-            post.manager.look([suspensions.NAME])
+            suspend(post.spool.root, "example.com", machine.clock.now() + 60, "", machine.clock.now())
+            post.mind()
             machine.set(-3600.0)
             wall = machine.up + machine.ahead
-            suspensions.pause(post.spool.root, "example.net", wall + 300, "", wall)
-            post.manager.look([suspensions.NAME])
+            suspend(post.spool.root, "example.net", wall + 300, "", wall)
+            post.mind()
             until = {pause.target: pause.until - wall for pause in suspensions.read(post.spool.root)}
             assert until == {"example.com": pytest.approx(60, abs=1), "example.net": pytest.approx(300, abs=1)}
 

@@ -12,7 +12,8 @@ import pytest
 
 from mailer.events import Corrupt
 from mailer.mail.problem import Problem
-from mailer.queue import loader, manager, settle, worker
+from mailer.queue import loader, manager, worker
+from mailer.spool.files import enqueue
 from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.route import Route
 from tests.fakes.mail import outcome, put
@@ -54,7 +55,7 @@ def test_a_message_with_a_damaged_record_is_held_for_a_person_to_decide(post: Po
             assert post.courier.tried == []
             assert post.told() == ["alarm damaged", "changed held"]
             post.spool.release(id)
-            post.manager.look([id])
+            post.look([id])
             await post.settled(id, None)
         assert post.courier.tried == [(id, ["b@example.com"])]
 
@@ -203,7 +204,7 @@ def test_a_report_that_cannot_be_put_keeps_its_message(post: Post, monkeypatch: 
 
     async def scenario() -> None:
         post.courier.script["a@example.com"] = ["fail"]
-        real = settle.submit
+        real = enqueue.put
         calls: list[int] = []
 
         def full(*arguments: Any, **more: Any) -> Any:
@@ -212,7 +213,7 @@ def test_a_report_that_cannot_be_put_keeps_its_message(post: Post, monkeypatch: 
                 raise Problem("cannot queue the message: No space left on device", "try-again")
             return real(*arguments, **more)
 
-        monkeypatch.setattr(settle, "submit", full)
+        monkeypatch.setattr(enqueue, "put", full)
         async with post.running():
             id = post.put("a@example.com", sender="me@example.org")
             await post.until("three tries", lambda: len(calls) == 3)
@@ -305,7 +306,7 @@ def test_a_delivered_message_that_cannot_be_removed_is_not_delivered_again(post:
         async with post.running():
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
-            post.manager.look([id])
+            post.look([id])
             post.manager.expect_all([(0.0, id)])
             await asyncio.sleep(0.05)
         assert post.tries(id) == 1

@@ -83,12 +83,12 @@ def test_a_message_that_was_held_past_its_time_gets_one_more_try(post: Post) -> 
             for id in ids:
                 post.spool.hold(id)
             post.advance(10 * DAY)
-            post.manager.look(ids)
+            post.look(ids)
             await asyncio.sleep(0.02)
             assert post.places() == {"held": sorted(ids)}
             for id in ids:
                 post.spool.release(id)
-            post.manager.look(ids)
+            post.look(ids)
             await post.settled(ids[0], None)
             await post.settled(ids[1], "failed")
         assert post.spool.read(ids[1]).status == "expired"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailer.queue import invariants
-from mailer.spool.files import suspensions
+from tests.fakes.mail import suspend
 
 from .post import Post, play
 
@@ -22,13 +22,13 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            keep.disk()
+            await keep.disk()
             assert (post.told("alarm"), hushed) == ([], [])
             post.change(submission=submission.but(min_free_space=10**18))
-            keep.disk(), keep.disk()
+            await keep.disk(), await keep.disk()
             assert "submission.min_free_space" in post.manager.settler.short
             post.change(submission=submission.but(min_free_space=1))
-            keep.disk(), keep.disk()
+            await keep.disk(), await keep.disk()
             assert post.manager.settler.short == ""
         assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]
         assert hushed == [True, False]
@@ -42,7 +42,7 @@ def test_a_look_reads_the_pauses_too(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            suspensions.pause(post.spool.root, "example.com", 2e9, "", post.clock.now())
+            suspend(post.spool.root, "example.com", 2e9, "", post.clock.now())
             await keep.look()
             id = post.put("a@example.com")
             await post.settled(id, "deferred")

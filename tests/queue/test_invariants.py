@@ -13,6 +13,7 @@ from mailer.events import Alarm
 from mailer.queue import invariants as guards
 from mailer.queue.invariants import Invariants
 from mailer.queue.watchdog import Watchdog
+from mailer.spool.api import at_once
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import NOW, outcome, put
 
@@ -43,18 +44,18 @@ def test_a_busy_daemon_breaks_no_invariant(post: Post, guard: Invariants) -> Non
             for _ in range(20):
                 post.put("a@fast.example", "b@slow.example")
                 post.put("c@fail.example", sender="")
-                guard.look()
+                at_once(guard.look())
                 scan(post)
                 await asyncio.sleep(0)
             held = post.put("d@slow.example")
             with post.spool.claim(held):
                 await asyncio.sleep(0.02)
-                guard.look()
+                at_once(guard.look())
             post.courier.gates["slow.example"].set()
             await post.until("settled", lambda: not post.scheduler.active)
             post.advance(3000)
             await asyncio.sleep(0.02)
-            guard.look()
+            at_once(guard.look())
         assert guard.violations == 0
         assert post.told("alarm") == []
 
@@ -67,13 +68,13 @@ def test_a_message_that_nobody_expects_is_found_and_goes(post: Post, guard: Inva
 
     async def scenario() -> None:
         async with post.running():
-            guard.look()
+            at_once(guard.look())
             scan(post)
             id = put(post.spool, "a@example.com")
             if state == "deferred":
                 with post.spool.claim(id) as claim:
                     post.spool.defer(claim, [outcome(0, "defer", due=NOW + 60)], NOW + 60)
-            guard.look()
+            at_once(guard.look())
             await post.settled(id, None)
         assert post.told("alarm") == ["alarm invariant"]
         assert guard.violations == 1
@@ -87,9 +88,9 @@ def test_a_message_whose_ring_was_lost_is_no_violation(post: Post) -> None:
     async def scenario() -> None:
         guard = Invariants(post.manager, lambda: 1.0)
         async with post.running():
-            guard.look()
+            at_once(guard.look())
             id = put(post.spool, "a@example.com")
-            guard.look()
+            at_once(guard.look())
             scan(post)
             await post.settled(id, None)
         assert guard.violations == 0
@@ -107,10 +108,10 @@ def test_a_message_that_is_in_memory_in_name_only_is_found(post: Post, guard: In
             await post.until("under way", lambda: post.courier.busy == 2)
             lost = put(post.spool, "a@example.com")
             post.scheduler.active.add(lost)
-            guard.look()
+            at_once(guard.look())
             post.advance(guards.LOST)
             gc.collect()
-            guard.look()
+            at_once(guard.look())
             await post.settled(lost, None)
             assert guard.violations == 1
             post.courier.gates["slow.example"].set()
@@ -135,7 +136,7 @@ def test_a_message_that_would_not_leave_the_spool_is_not_delivered_again(
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
             for _ in range(3):
-                guard.look()
+                at_once(guard.look())
                 post.advance(guards.LOST)
                 await asyncio.sleep(0.01)
             assert post.tries(id) == 1
@@ -155,7 +156,7 @@ def test_a_clock_that_was_wrong_costs_no_year(post: Post, guard: Invariants) -> 
         os.rename(post.spool.path("queued", later), post.spool.path("deferred", later))
         os.utime(post.spool.path("deferred", later), (NOW + 136 * DAY, NOW + 136 * DAY))
         async with post.running():
-            guard.look()
+            at_once(guard.look())
             await post.settled(id, None)
             assert post.spool.find(later) == "deferred"
         assert guard.violations == 1
@@ -174,8 +175,8 @@ def test_a_message_of_a_later_version_stays_where_it_is(post: Post, guard: Invar
         post.manager.settler.once = True
         await post.manager.run()
         for _ in range(3):
-            guard.look()
-        post.manager.look([ids[0]])
+            at_once(guard.look())
+        post.look([ids[0]])
         post.manager.settler.once = True
         await post.manager.run()
         await post.recorder.close()
@@ -191,10 +192,10 @@ def test_a_thousand_violations_are_a_few_lines(post: Post, guard: Invariants) ->
 
     async def scenario() -> None:
         async with post.running():
-            guard.look()
+            at_once(guard.look())
             for _ in range(200):
                 put(post.spool, "a@example.com")
-            guard.look()
+            at_once(guard.look())
             await post.until("delivered", lambda: not post.spool.ids("queued"))
         alarms = [event.detail for event in post.events if isinstance(event, Alarm)]
         assert (guard.violations, len(alarms)) == (200, guards.TOLD)

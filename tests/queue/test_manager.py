@@ -213,7 +213,7 @@ def test_a_report_that_was_put_before_a_crash_is_not_put_again(post: Post) -> No
             os.rename(post.spool.path("failed", id), post.spool.path("queued", id))
             data = Path(post.spool.path("queued", id)).read_bytes()
             Path(post.spool.path("queued", id)).write_bytes(data[: data.rindex(b"\n{")])
-            post.manager.look([id])
+            post.look([id])
             await post.settled(id, "failed")
             assert reports(post, id) == [report]
             assert os.stat(post.spool.path("queued", report)).st_ino == inode
@@ -284,7 +284,7 @@ def test_news_that_are_none_are_harmless(post: Post, tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            post.manager.look([path, "", "x", "é" * 26, "\x00" * 26, "0" * 26, "\udcff" * 26])
+            post.look([path, "", "x", "é" * 26, "\x00" * 26, "0" * 26, "\udcff" * 26])
             id = post.put("a@example.com")
             await post.settled(id, None)
             await asyncio.sleep(0.02)
@@ -304,7 +304,7 @@ def test_a_scan_that_finds_what_is_known_changes_nothing(post: Post) -> None:
             await post.until("under way", lambda: post.courier.busy)
             for _ in range(3):
                 post.manager.expect_all([(0.0, id)])
-                post.manager.look([id])
+                post.look([id])
             await asyncio.sleep(0.02)
             gate.set()
             await post.settled(id, None)

@@ -34,7 +34,7 @@ def test_a_message_that_is_held_while_it_waits_is_not_delivered(post: Post) -> N
             id, before = await behind_others(post)
             operator = SpoolDirectory(post.spool.root)
             operator.hold(id)
-            post.manager.look([id])
+            post.look([id])
             gate.set()
             for other in before:
                 await post.settled(other, None)
@@ -43,7 +43,7 @@ def test_a_message_that_is_held_while_it_waits_is_not_delivered(post: Post) -> N
             assert post.tries(id) == 0
             assert "changed held" in post.told()
             operator.release(id)
-            post.manager.look([id])
+            post.look([id])
             await post.settled(id, None)
         assert post.tries(id) == 1
 
@@ -61,7 +61,7 @@ def test_a_message_that_is_held_and_released_while_it_waits_is_delivered_once(po
             for act in (post.spool.hold, post.spool.release):
                 act(id)
                 if told:
-                    post.manager.look([id])
+                    post.look([id])
             await asyncio.sleep(0.02)
             gate.set()
             await post.until("all gone", lambda: not post.places())
@@ -78,7 +78,7 @@ def test_a_message_that_is_cancelled_while_it_waits_is_not_delivered(post: Post)
         async with post.running():
             id, _ = await behind_others(post)
             post.spool.cancel(id, post.clock.now())
-            post.manager.look([id])
+            post.look([id])
             gate.set()
             await post.until("the others gone", lambda: post.places() == {"failed": [id]})
             await asyncio.sleep(0.02)
@@ -113,7 +113,7 @@ def test_an_operator_need_not_wait_for_the_next_try(post: Post) -> None:
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
             post.spool.retry(id)
-            post.manager.look([id])
+            post.look([id])
             await post.settled(id, None)
 
     play(scenario())

@@ -32,6 +32,7 @@ from mailer.smtp.extension import Extensions
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Transaction
 from mailer.spool.api import Entry
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.sqlite import NAME
 from mailer.status.sqlite.reader import Reader
@@ -117,12 +118,13 @@ class House:
         self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         self.events: list[Event] = []
         self.clock = SystemClock()
-        self.recorder = Recorder(self.spool, self.status, self._left)
+        self.kept = FileSpool(self.spool, 600)
+        self.recorder = Recorder(self.kept, self.status, self._left)
         log = Log(io.StringIO(), form="json", later=lambda call: asyncio.get_running_loop().call_soon(call))
         listeners = Events([self.recorder, log, self], self._bug)
         reactions = Reactions(TermsTable(config))
         self.manager = QueueManager(
-            self.spool,
+            self.kept,
             Scheduler(QueueLimits(), reactions.table),
             {"smtp": SmtpCourier(pool_of(config), self.clock, reactions.meaning)},
             policy_of(config, listeners.tell, self.clock.now(), reactions),
@@ -146,7 +148,7 @@ class House:
     async def deliver(self, id: str) -> str:
         """Deliver what is in the spool until message `id` was tried; what was told of it at last."""
         manager = asyncio.create_task(self.manager.run())
-        self.manager.look([id])
+        await self.manager.look([id])
         try:
             while not (settled := [event for event in self.events if isinstance(event, Settled) and event.entry.id == id]):
                 await asyncio.sleep(0.001)

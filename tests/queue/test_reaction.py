@@ -12,6 +12,8 @@ from mailer.mail.outcome import Cause, Outcome
 from mailer.shaping.replies import Reactions, shipped
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
+from mailer.spool.files.spool import FileSpool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 from tests.fakes.mail import outcome
@@ -28,7 +30,7 @@ def post(root: Path, text: str = "", key: str = OTHER) -> Post:
     """A post office with a configuration, where mail for example.net goes to `key`."""
     office = Post(root)
     table = TermsTable(config_of("c.toml", text.encode()))
-    sources = Sources(table, Book(str(root / "warmup"))) if table.config.sources else None
+    sources = Sources(table, Book(FileSpool(SpoolDirectory(str(root))))) if table.config.sources else None
     office.change(reactions=Reactions(table, sources))
     office.finder.routes["example.net"] = key
     return office

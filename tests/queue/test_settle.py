@@ -132,7 +132,7 @@ def test_a_pass_that_cannot_remove_what_is_delivered_ends(post: Post, monkeypatc
             await post.recorder.close()
         assert (post.manager.settler.undone, post.places()) == (1, {"queued": [id]})
         after = Post(Path(post.spool.root).parent)
-        after.manager.look([id])
+        after.look([id])
         after.manager.settler.once = True
         await after.manager.run()
         await after.recorder.close()
@@ -204,7 +204,7 @@ def test_a_bug_in_a_report_loses_nothing_that_was_learned(post: Post, monkeypatc
 
         monkeypatch.setattr(post.context.policy.reports, "report_for", report_for)
         async with post.running():
-            id = post.put("a@example.com", "b@example.com", sender="")
+            id = post.put("a@example.com", "b@example.com", sender="me@example.org")
             await post.until("an alarm", lambda: post.told("alarm"))
             broken[0] = False
             await post.settled(id, "failed")

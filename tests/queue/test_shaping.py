@@ -9,6 +9,8 @@ from mailer.config.file import config_of
 from mailer.shaping.replies import Reactions
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
+from mailer.spool.files.spool import FileSpool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 
@@ -166,7 +168,7 @@ def test_what_does_not_begin_takes_nothing_of_the_rate(tmp_path: Path) -> None:
         office = post(tmp_path, RATE_AND_SOURCE)
         reactions = office.context.policy.reactions
         assert reactions is not None
-        reactions.sources = Sources(reactions.table, Book(str(tmp_path / "warmup")))
+        reactions.sources = Sources(reactions.table, Book(FileSpool(SpoolDirectory(str(tmp_path)))))
         hop = NextHop(Endpoint("mx.example.net", 25, Requirement("none")), ("198.51.100.1",), relay=False)
 
         async def find(domain: str) -> Route:

@@ -15,7 +15,7 @@ from mailer.queue.scheduler import QueueLimits
 from mailer.spool.files import suspensions
 from mailer.spool.files.store import SpoolDirectory
 from mailer.transport.route import Unroutable
-from tests.fakes.mail import NOW, outcome
+from tests.fakes.mail import NOW, outcome, suspend
 
 from .post import DAY, Post, offline, play
 
@@ -26,13 +26,13 @@ NO_CONNECTION = outcome(
 
 def pause(post: Post, target: str, until: float = math.inf) -> None:
     """What the command does; the daemon hears."""
-    suspensions.pause(post.spool.root, target, until, "they asked", post.clock.now())
-    post.manager.look([suspensions.NAME])
+    suspend(post.spool.root, target, until, "they asked", post.clock.now())
+    post.mind()
 
 
 def resume(post: Post, target: str) -> None:
     suspensions.resume(post.spool.root, target, post.clock.now())
-    post.manager.look([suspensions.NAME])
+    post.mind()
 
 
 # Pauses
@@ -64,14 +64,14 @@ def test_a_pause_outlives_the_daemon(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         first = Post(tmp_path)
-        suspensions.pause(first.spool.root, "example.com", math.inf, "", NOW)
+        suspend(first.spool.root, "example.com", math.inf, "", NOW)
         id = first.put("a@example.com")
-        first.manager.mind_pauses()
+        first.mind()
         async with first.running():
             await first.settled(id, "deferred")
         second = Post(tmp_path)
         suspensions.resume(second.spool.root, "example.com", NOW)
-        second.manager.mind_pauses()
+        second.mind()
         async with second.running():
             second.advance(1200)  # nobody told this one who waits: it is looked at again by itself
             await second.settled(id, None)
@@ -164,12 +164,12 @@ def test_a_damaged_list_of_pauses_changes_nothing(post: Post) -> None:
         async with post.running():
             pause(post, "example.com")
             Path(post.spool.root, suspensions.NAME).write_text("{")
-            post.manager.look([suspensions.NAME])
+            post.mind()
             id = post.put("a@example.com")
             await post.settled(id, "deferred")
             assert post.told("alarm") == ["alarm pauses"]
             Path(post.spool.root, suspensions.NAME).unlink()
-            post.manager.look([suspensions.NAME])
+            post.mind()
             await post.settled(id, None)
 
     play(scenario())
@@ -200,7 +200,7 @@ def retry(post: Post, ids: list[str]) -> None:
     """What the command does."""
     for id in ids:
         post.spool.retry(id)
-        post.manager.look([id])
+        post.look([id])
 
 
 def test_an_operators_word_lets_one_session_out_past_an_open_breaker(post: Post) -> None:

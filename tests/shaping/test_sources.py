@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from mailer.config.file import config_of
 from mailer.shaping.sources import DAY, Book, Count, Sources, Wait
 from mailer.shaping.table import TermsTable
+from mailer.spool.api import at_once
+from mailer.spool.files.spool import FileSpool
+from mailer.spool.files.store import SpoolDirectory
 from mailer.tlspolicy.requirement import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 
@@ -30,7 +33,7 @@ ONLY_NEW = NEW_AND_OLD.partition('[[source]]\nname = "old"')[0]
 
 def sources(text: str, path: Path, before: Sources | None = None) -> Sources:
     """The sources of a configuration, with the book of a spool."""
-    return Sources(TermsTable(config_of("c.toml", text.encode())), Book(str(path / "warmup")), before)
+    return Sources(TermsTable(config_of("c.toml", text.encode())), Book(FileSpool(SpoolDirectory(str(path)))), before)
 
 
 def route(key: str = "mx:mx.example.net", *addresses: str) -> Route:
@@ -110,8 +113,8 @@ def test_after_a_restart(tmp_path: Path) -> None:
     """What was saved counts; saving twice, or nothing, does no harm."""
     found = sources(ONLY_NEW, tmp_path)
     names(found, MORNING, 1)
-    found.book.save()
-    found.book.save()
+    at_once(found.book.save())
+    at_once(found.book.save())
     again = sources(ONLY_NEW, tmp_path)
     assert names(again, MORNING + 60, 2) == ["new", "-"]
     assert [path.name for path in tmp_path.iterdir()] == ["warmup"]
@@ -122,25 +125,25 @@ def test_after_a_restart(tmp_path: Path) -> None:
 def test_a_book_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     """It is told, and the plans begin anew; whoever wrote it breaks nothing."""
     (tmp_path / "warmup").write_text(text)
-    book = Book(str(tmp_path / "warmup"))
+    book = Book(FileSpool(SpoolDirectory(str(tmp_path))))
     assert "begins anew" in book.trouble
     assert book.count("a", "b", MORNING) == Count(1, 20_000, 0)
     book.sent("a", "b", MORNING, 1)
-    book.save()
-    assert Book(book.path).trouble == ""
+    at_once(book.save())
+    assert Book(book.spool).trouble == ""
 
 
 def test_a_disk_that_is_full_is_tried_again(tmp_path: Path) -> None:
     """What could not be written is not taken for written."""
-    book = Book(str(tmp_path / "gone" / "warmup"))
+    book = Book(FileSpool(SpoolDirectory(str(tmp_path / "gone"))))
     book.sent("a", "b", MORNING, 1)
     with pytest.raises(OSError, match="gone"):
-        book.save()
+        at_once(book.save())
     assert book.failed
     (tmp_path / "gone").mkdir()
-    book.save()
+    at_once(book.save())
     assert not book.failed
-    assert Book(book.path).count("a", "b", MORNING).sent == 1
+    assert Book(book.spool).count("a", "b", MORNING).sent == 1
 
 
 def test_the_next_try_leaves_from_the_same_source(tmp_path: Path) -> None:
@@ -226,7 +229,7 @@ def test_no_day_has_more_than_its_number(tmp_path_factory: pytest.TempPathFactor
         if not isinstance(found.choose(route(), count, now), Wait):
             sent.setdefault(int(now // DAY), []).append(count)
         if wait % 7 == 0:
-            found.book.save()
+            at_once(found.book.save())
             found = sources(text, path)
     for counts, most in zip(sent.values(), plan, strict=False):
         assert sum(counts[:-1]) < most

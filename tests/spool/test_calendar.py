@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.files.calendar import GAP, NAME, STANDS, believed
 from mailer.spool.files.store import SpoolDirectory
+from mailer.spool.files.sweep import GAP, NAME, STANDS, believed
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -15,7 +15,7 @@ from mailer.mail.problem import Problem
 from mailer.spool.files import doorbell, suspensions
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.suspensions import Suspension, Suspensions, target_of
-from tests.fakes.mail import NOW
+from tests.fakes.mail import NOW, suspend
 
 
 def names(root: str) -> list[str]:
@@ -25,9 +25,9 @@ def names(root: str) -> list[str]:
 def test_what_is_paused_is_remembered_until_it_is_resumed(spool: SpoolDirectory) -> None:
     """With its reason and its end; pausing once more changes those; resuming what is not paused is an error."""
     assert not suspensions.read(spool.root)
-    suspensions.pause(spool.root, "relay:out", NOW + 60, "they asked", NOW)
-    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
-    suspensions.pause(spool.root, "relay:out", NOW + 90, "longer", NOW + 1)
+    suspend(spool.root, "relay:out", NOW + 60, "they asked", NOW)
+    suspend(spool.root, "example.net", math.inf, "", NOW)
+    suspend(spool.root, "relay:out", NOW + 90, "longer", NOW + 1)
     assert set(suspensions.read(spool.root)) == {
         Suspension("relay:out", NOW + 90, "longer", NOW + 1),
         Suspension("example.net", math.inf, "", NOW),
@@ -41,22 +41,22 @@ def test_what_is_paused_is_remembered_until_it_is_resumed(spool: SpoolDirectory)
 
 def test_a_pause_ends_by_itself(spool: SpoolDirectory) -> None:
     """Its time is over: it holds nothing any more, and the next change leaves it out."""
-    suspensions.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    suspend(spool.root, "example.net", NOW + 60, "", NOW)
     known = suspensions.read(spool.root)
     assert known.of_domain("example.net", NOW + 59.9)
     assert known.of_domain("example.net", NOW + 60) is None
-    suspensions.pause(spool.root, "example.org", math.inf, "", NOW + 61)
+    suspend(spool.root, "example.org", math.inf, "", NOW + 61)
     assert names(spool.root) == ["example.org"]
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0, 5 * 365 * 86400.0])
 def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: SpoolDirectory, step: float) -> None:
     """What was said before is moved with the clock; what has no end, and what was said by the new clock, stays."""
-    suspensions.pause(spool.root, "relay:out", NOW + 60, "", NOW)
-    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
-    suspensions.pause(spool.root, "example.org", NOW + step + 600, "", NOW)
+    suspend(spool.root, "relay:out", NOW + 60, "", NOW)
+    suspend(spool.root, "example.net", math.inf, "", NOW)
+    suspend(spool.root, "example.org", NOW + step + 600, "", NOW)
     said = suspensions.read(spool.root).by_target
-    suspensions.move(spool.root, [said["relay:out"], Suspension("gone.example", NOW - 1, "", NOW - 60)], step, NOW + step)
+    suspensions.postpone(spool.root, [said["relay:out"], Suspension("gone.example", NOW - 1, "", NOW - 60)], step, NOW + step)
     known = suspensions.read(spool.root).by_target
     assert (known["relay:out"].until, known["example.net"].until) == (NOW + step + 60, math.inf)
     assert known["example.org"].until == NOW + step + 600
@@ -65,12 +65,12 @@ def test_a_pause_lasts_as_long_as_it_was_to_when_the_clock_is_set(spool: SpoolDi
 
 def test_a_command_right_after_a_step_ends_no_pause(spool: SpoolDirectory) -> None:
     """By its clock those before it are over; the daemon, which hears of the step a moment later, brings those back and moves no other."""
-    suspensions.pause(spool.root, "relay:out", NOW + 3600, "they asked", NOW)
-    suspensions.pause(spool.root, "example.net", NOW + 60, "", NOW)
+    suspend(spool.root, "relay:out", NOW + 3600, "they asked", NOW)
+    suspend(spool.root, "example.net", NOW + 60, "", NOW)
     before = [*suspensions.read(spool.root)]
-    suspensions.pause(spool.root, "example.org", NOW + 10_000 + 600, "", NOW + 10_000)
-    suspensions.pause(spool.root, "example.net", NOW + 10_000 + 900, "anew", NOW + 10_000)
-    suspensions.move(spool.root, before, 10_000, NOW + 10_000)
+    suspend(spool.root, "example.org", NOW + 10_000 + 600, "", NOW + 10_000)
+    suspend(spool.root, "example.net", NOW + 10_000 + 900, "anew", NOW + 10_000)
+    suspensions.postpone(spool.root, before, 10_000, NOW + 10_000)
     known = suspensions.read(spool.root).by_target
     assert {name: each.until - NOW for name, each in known.items()} == {"relay:out": 13_600, "example.org": 10_600, "example.net": 10_900}
     assert known["relay:out"].why == "they asked"
@@ -155,10 +155,10 @@ def test_a_damaged_file_is_one_error(spool: SpoolDirectory, data: bytes) -> None
 
 def test_the_daemon_hears_of_each_change(spool: SpoolDirectory) -> None:
     """By the doorbell; without one, nobody heard."""
-    assert not suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
+    assert not suspend(spool.root, "example.net", math.inf, "", NOW)
     bell = doorbell.hang(spool.root)
     try:
-        assert suspensions.pause(spool.root, "example.org", math.inf, "", NOW)
+        assert suspend(spool.root, "example.org", math.inf, "", NOW)
         assert suspensions.resume(spool.root, "example.net", NOW)
         assert doorbell.listen(bell) == [suspensions.NAME]
     finally:
@@ -167,7 +167,7 @@ def test_the_daemon_hears_of_each_change(spool: SpoolDirectory) -> None:
 
 def test_commands_at_the_same_time_lose_nothing(spool: SpoolDirectory) -> None:
     """Each reads what the one before wrote."""
-    threads = [threading.Thread(target=suspensions.pause, args=(spool.root, f"d{nth}.example", math.inf, "", NOW)) for nth in range(20)]
+    threads = [threading.Thread(target=suspend, args=(spool.root, f"d{nth}.example", math.inf, "", NOW)) for nth in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -178,7 +178,7 @@ def test_commands_at_the_same_time_lose_nothing(spool: SpoolDirectory) -> None:
 @pytest.mark.parametrize("step", ["rename", "fsync"])
 def test_a_crash_leaves_the_old_list_or_the_new_one(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whatever step fails, the file can be read, and the next command gets through."""
-    suspensions.pause(spool.root, "example.net", math.inf, "", NOW)
+    suspend(spool.root, "example.net", math.inf, "", NOW)
 
     def dies(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -186,8 +186,8 @@ def test_a_crash_leaves_the_old_list_or_the_new_one(spool: SpoolDirectory, monke
     with monkeypatch.context() as patch:
         patch.setattr(os, step, dies)
         with pytest.raises(Problem):
-            suspensions.pause(spool.root, "example.org", math.inf, "", NOW)
+            suspend(spool.root, "example.org", math.inf, "", NOW)
     assert names(spool.root) == ["example.net"]
     Path(spool.root, "tmp", suspensions.NAME).write_text("of a command that was killed")
-    suspensions.pause(spool.root, "example.com", math.inf, "", NOW)
+    suspend(spool.root, "example.com", math.inf, "", NOW)
     assert names(spool.root) == ["example.com", "example.net"]

@@ -10,18 +10,19 @@ import pytest
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
-from mailer.spool.files.batch import Letter, Post, Sack
+from mailer.spool.api import New
+from mailer.spool.files.batch import Post, Sack
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, envelope
 
 
-def letters(count: int, **more: object) -> list[Letter]:
+def letters(count: int, **more: object) -> list[New]:
     """So many that wait to be put."""
     made = [envelope(f"{at}@example.com", **more) for at in range(count)]  # type: ignore[arg-type]
-    return [Letter(one.id, one.to_line(), BODY) for one in made]
+    return [New(one.id, one.to_line(), BODY) for one in made]
 
 
-def close(post: Post, wanted: list[Letter]) -> list[str | Problem]:
+def close(post: Post, wanted: list[New]) -> list[str | Problem]:
     sack = Sack(post)
     for letter in wanted:
         sack.add(letter)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from asyncio import run
 
 from mailer.config import load
-from mailer.spool.files.calendar import STANDS
+from mailer.spool.files.spool import FileSpool
+from mailer.spool.files.sweep import STANDS
 from mailer.status.component import clear_out
 from tests.fakes.mail import NOW, outcome
 
@@ -22,7 +23,7 @@ def test_a_machine_that_starts_in_another_year_deletes_nothing(office: Office) -
     office.settle(id, outcome(0, "fail"))
 
     def there(now: float) -> tuple[bool, bool]:
-        run(clear_out(office.spool, office.recorder, config, now))
+        run(clear_out(FileSpool(office.spool), office.recorder, config, now))
         with office.view() as view:
             return office.spool.find(id) == "failed", view.reader.record(id) is not None
 

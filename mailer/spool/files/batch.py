@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from mailer.io import durable
 from mailer.mail.problem import Problem, from_os
@@ -32,17 +32,9 @@ from .layout import ForeignSpool, check_owner, prepare
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from mailer.spool.api import New
+
 THREADS = 8  # more share no more commits, and wait for one another
-
-
-class Letter(NamedTuple):
-    """A message of a batch, as `put` takes it: its ID, envelope line, bytes, request, and when it is to leave."""
-
-    id: str
-    line: bytes
-    content: bytes
-    request: tuple[str, str] | None = None
-    due: float = 0.0
 
 
 class Sack:
@@ -50,10 +42,10 @@ class Sack:
 
     def __init__(self, post: Post) -> None:
         self.post = post
-        self.letters: list[Letter] = []
+        self.letters: list[New] = []
         self._writing: list[Future[list[str | Problem]]] = []
 
-    def add(self, letter: Letter) -> None:
+    def add(self, letter: New) -> None:
         """Add one more letter."""
         self.letters.append(letter)
 
@@ -80,7 +72,7 @@ class Sack:
             self._forget(end)
         return found[: end + 1]
 
-    def _publish(self, written: list[Letter]) -> None:
+    def _publish(self, written: list[New]) -> None:
         root, states = self.post.root, set()
         for letter in filter(self.post.renames, written):
             state = "deferred" if letter.due else "queued"
@@ -120,27 +112,27 @@ class Post:
         """Whether `failure` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
         return failure.kind in ("usage", "bad-message") or (failure.kind == "no-permission" and not self.own)
 
-    def renames(self, letter: Letter) -> bool:
+    def renames(self, letter: New) -> bool:
         """Whether the letter still has to be renamed when its file is written."""
         return self.own and letter.request is None
 
-    def write(self, letters: list[Letter]) -> Future[list[str | Problem]]:
+    def write(self, letters: list[New]) -> Future[list[str | Problem]]:
         """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
         return self._pool.submit(self._write, letters)
 
-    def _write(self, letters: list[Letter]) -> list[str | Problem]:
+    def _write(self, letters: list[New]) -> list[str | Problem]:
         with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
             begun = [self._begin(letter) if self.renames(letter) else -1 for letter in letters]
         return [self._finish(letter, fd) for letter, fd in zip(letters, begun, strict=True)]
 
-    def _begin(self, letter: Letter) -> int | Problem:
-        parts = (head(letter.line, letter.content), letter.line, letter.content)
+    def _begin(self, letter: New) -> int | Problem:
+        parts = (head(letter.envelope, letter.content), letter.envelope, letter.content)
         try:
             return durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
         except OSError as error:
             return self._trouble(error)
 
-    def _finish(self, letter: Letter, fd: int | Problem) -> str | Problem:
+    def _finish(self, letter: New, fd: int | Problem) -> str | Problem:
         if isinstance(fd, Problem):
             return fd
         try:

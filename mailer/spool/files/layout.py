@@ -13,7 +13,11 @@ import os
 
 from mailer.mail.problem import Problem, from_os
 
-STATES = ("queued", "deferred", "held", "failed")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailer.spool.api import State
+
+STATES: tuple[State, ...] = ("queued", "deferred", "held", "failed")
 """The directories that hold readable messages."""
 
 DIRECTORIES = (*STATES, "corrupt", "keys", "tmp")

@@ -25,7 +25,9 @@ from .enqueue import put
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .store import Claim, SpoolDirectory
+    from mailer.spool.api import Entry
+
+    from .store import SpoolDirectory
 
 OF_THEN = ("at", "by", "by_return", "by_trace", "hold")
 """Options that named a time which is over."""
@@ -38,16 +40,17 @@ def replay(spool: SpoolDirectory, id: str, recipients: Sequence[str], now: float
     to; `NoSuchMessage`, `Busy`, `CorruptMessage`, and as `put` does.
     """
     with spool.claim(id, "failed") as claim:
-        if (before := [note for note in claim.entry.notes if note.what == "replayed"]) and not again:
-            raise Problem(f"message {id} was replayed as {before[-1].id}; --again sends it once more", "bad-message")
-        envelope = _envelope(claim, recipients, now)
+        envelope = renewed(claim.entry, recipients, now, again=again)
         put(spool.root, envelope.id, envelope.to_line(), claim.content)
         spool.note(claim, [Note("replayed", now, envelope.id)])
         return envelope
 
 
-def _envelope(claim: Claim, recipients: Sequence[str], now: float) -> Envelope:
-    old, history = claim.entry.envelope, claim.entry.history
+def renewed(entry: Entry, recipients: Sequence[str], now: float, *, again: bool) -> Envelope:
+    """The envelope of the message that is put in place of that of `entry`. Raises `Problem` (bad-message) as `replay` does."""
+    if (before := [note for note in entry.notes if note.what == "replayed"]) and not again:
+        raise Problem(f"message {entry.id} was replayed as {before[-1].id}; --again sends it once more", "bad-message")
+    old, history = entry.envelope, entry.history
     people = [Recipient(address) for address in recipients]
     people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
     if not people:

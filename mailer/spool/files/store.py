@@ -20,7 +20,7 @@ from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.problem import Problem
-from mailer.spool.api import Busy, CorruptMessage, Entry, Lease, NoSuchMessage, Note
+from mailer.spool.api import Busy, CorruptMessage, Due, Entry, Lease, NoSuchMessage, Note
 
 from . import doorbell, layout, message_file
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.envelope import Envelope
+    from mailer.spool.api import Act, State
 
+AT_ONCE = 1 << 17  # bytes of a file that are read while others wait
 SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -57,8 +59,8 @@ class FileEntry(Entry):
 
     @property
     def ready(self) -> bool:
-        """Whether its content is in memory."""
-        return self.content is not None
+        """Whether its content is in memory, or so small that it is read at once."""
+        return self.content is not None or self.total <= AT_ONCE
 
 
 class Claim(Lease):
@@ -152,21 +154,9 @@ class SpoolDirectory:
 
     def dues(self) -> Iterator[tuple[float, str]]:
         """(when it is due, ID) for each deferred message, in no order. Opens no file."""
-        return ((due, id) for due, _, id in self.put_off())
-
-    def put_off(self) -> Iterator[tuple[float, float, str]]:
-        """(when it is due, when it was put off, ID) for each deferred message, by the clock of then. Opens no file."""
-        try:
-            with os.scandir(f"{self.root}/deferred") as entries:
-                for entry in entries:
-                    if layout.is_id(entry.name):
-                        try:
-                            known = entry.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue
-                        yield known.st_mtime, known.st_ctime, entry.name
-        except FileNotFoundError:
-            return
+        for name in self.names("deferred"):
+            if layout.is_id(name) and (found := self.dated("deferred", name)) is not None:
+                yield found.due, name
 
     def due(self, id: str) -> float:
         """When the deferred message `id` is due, in seconds since the epoch; 0.0 if there is none."""
@@ -175,7 +165,15 @@ class SpoolDirectory:
         except FileNotFoundError:
             return 0.0
 
-    def find(self, id: str) -> str | None:
+    def dated(self, state: State, name: str) -> Due | None:
+        """The message `name` of `state`, with when it came there; None if it has left."""
+        try:
+            known = os.stat(self.path(state, name), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return Due(name, state, known.st_mtime if state == "deferred" else 0.0, known.st_ctime)
+
+    def find(self, id: str) -> State | None:
         """The state that message `id` is in, or None; also for what is no ID, which may come from anybody by the doorbell."""
         if not layout.is_id(id):
             return None
@@ -192,9 +190,20 @@ class SpoolDirectory:
         """The message of `id` as RFC 5322 bytes. Raises as `read` does."""
         return self.load(id).content or b""
 
-    def raw(self, id: str) -> FileEntry:
-        """Message `id`; its file is open to be read, and the caller's to close. Raises as `read` does."""
-        return self._load(id, None, _READ, whole=False)
+    def raw(self, id: str, start: int, end: int) -> bytes:
+        """A part of the file of message `id`. Raises as `read` does."""
+        for _ in range(10):
+            if (state := self.find(id)) is None:
+                break
+            try:
+                fd = os.open(self.path(state, id), _READ)
+            except FileNotFoundError:
+                continue
+            try:
+                return _read_part(fd, start, end)
+            finally:
+                durable.let_go(fd)
+        raise NoSuchMessage(id)
 
     def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf) -> FileEntry:
         """What its file says, which is open; with its content if it is wanted `whole`. `most` is how many bytes it may have."""
@@ -296,9 +305,9 @@ class SpoolDirectory:
                 entry.fd = -1
             raise
 
-    def body(self, entry: FileEntry) -> bytes:
-        """The content of what `load` gave, read once more. Raises as `read` does, `NoSuchMessage` also if it is another file by now."""
-        fd = entry.fd if entry.fd >= 0 else self._open_again(entry)
+    def body(self, entry: FileEntry, *, fresh: bool = False) -> bytes:
+        """The content of what `load` gave, read once more, by its open file unless a `fresh` one is wanted. Raises as `read` does."""
+        fd = entry.fd if entry.fd >= 0 and not fresh else self._open_again(entry)
         try:
             return _body(fd, entry)
         finally:
@@ -400,6 +409,26 @@ class SpoolDirectory:
         os.rename(self.path(state, name), target)
         return target
 
+    # What else is kept
+
+    def remember(self, name: str, value: bytes) -> None:
+        """Write a small file beside the messages, whole, and rename it into place. Raises `OSError`."""
+        path = f"{self.root}/{name}"
+        try:
+            os.unlink(f"{path}.new")  # what a crash left
+        except FileNotFoundError:
+            pass
+        durable.write_new(f"{path}.new", [value])
+        os.replace(f"{path}.new", path)
+
+    def recall(self, name: str) -> bytes | None:
+        """What `remember` wrote, if it did. Raises `OSError`."""
+        try:
+            with open(f"{self.root}/{name}", "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
     # The operators' acts. Each is one rename under the message's lock.
 
     def hold(self, id: str) -> Entry:
@@ -407,7 +436,7 @@ class SpoolDirectory:
 
         The new name is synced: after a power failure the message must not go out that somebody was told is held.
         """
-        with self._waiting(id) as claim:
+        with self._waiting(id, "hold") as claim:
             self._move(claim, "held")
             durable.sync_directory(f"{self.root}/held")
             return claim.entry
@@ -417,11 +446,7 @@ class SpoolDirectory:
 
         One that is held because a record of it is damaged goes to everybody who has no other: the note of that is on disk before.
         """
-        with self._waiting(id) as claim:
-            if claim.entry.state == "deferred":  # it would be a retry, which somebody has to mean
-                raise Problem(
-                    f"message {id} is not held (it is {claim.entry.status}); `mailer queue retry` makes it due now", "bad-message"
-                )
+        with self._waiting(id, "release") as claim:
             if claim.entry.damaged:
                 self.note(claim, [Note("released", time.time())])
             self._move(claim, "queued")
@@ -429,24 +454,33 @@ class SpoolDirectory:
 
     def retry(self, id: str) -> Entry:
         """Make a deferred message due now, for every recipient that is still pending."""
-        with self._waiting(id) as claim:
+        with self._waiting(id, "retry") as claim:
             if claim.entry.state == "deferred":
                 self._move(claim, "queued")
             return claim.entry
 
     def cancel(self, id: str, at: float, why: str = "cancelled by an operator") -> Entry:
         """Give up all recipients that are still pending, without a report; the file is kept in ``failed/``."""
-        with self._waiting(id) as claim:
+        with self._waiting(id, "cancel") as claim:
             outcomes = cancelled(claim.entry.history.pending(), why, at)
             self.fail(claim, outcomes)
             claim.entry.history.add(outcomes)
             return claim.entry
 
-    def _waiting(self, id: str) -> Claim:
+    def check_act(self, entry: Entry, what: Act) -> None:
+        """Whether `what` can be done with the message of `entry`, as it is now. Raises `Problem` (bad-message)."""
+        if (entry.state == "failed") != (what == "replay"):
+            raise Problem(f"message {entry.id} is done with ({entry.status})", "bad-message")
+        if what == "release" and entry.state == "deferred":  # it would be a retry, which somebody has to mean
+            raise Problem(f"message {entry.id} is not held (it is {entry.status}); `mailer queue retry` makes it due now", "bad-message")
+
+    def _waiting(self, id: str, what: Act) -> Claim:
         claim = self.claim(id)
-        if claim.entry.state == "failed":
+        try:
+            self.check_act(claim.entry, what)
+        except Problem:
             claim.close()
-            raise Problem(f"message {id} is done with ({claim.entry.status})", "bad-message")
+            raise
         return claim
 
 

@@ -50,9 +50,9 @@ def _pause(item: dict[str, object]) -> Suspension:
     )
 
 
-def pause(root: str, target: str, until: float, why: str, now: float) -> bool:
-    """Pause `target`, or say anew until when; whether a daemon heard. Raises `Problem`."""
-    return _change(root, now, lambda known: known.update({target: Suspension(target, until, why, now)}))
+def suspend(root: str, suspension: Suspension) -> bool:
+    """Write it down, or say anew until when; whether a daemon heard. Raises `Problem`."""
+    return _change(root, suspension.at, lambda known: known.update({suspension.target: suspension}))
 
 
 def resume(root: str, target: str, now: float) -> bool:
@@ -65,7 +65,7 @@ def resume(root: str, target: str, now: float) -> bool:
     return _change(root, now, forget)
 
 
-def move(root: str, before: Iterable[Suspension], seconds: float, now: float) -> None:
+def postpone(root: str, before: Iterable[Suspension], seconds: float, now: float) -> None:
     """The clock was set, and shows so many seconds more: the pauses `before`, which were said by the old one, last as long as they were to.
 
     One that was said anew since stays as it is. One that has gone since and is over by the new clock alone was taken for over by a
