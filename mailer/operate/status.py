@@ -16,7 +16,6 @@ from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.api import at_once
-from mailer.spool.suspensions import Suspension
 from mailer.status.api import every
 from mailer.status.standing import FOREVER, hosts_of
 
@@ -24,18 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config import Config
+    from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView, Summary, Undelivered, Waiting
     from mailer.status.standing import Standing
 
 LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
 
 # What differs between two replies that say the same: addresses, numbers that are not codes, and names of queues
-_PARTICULAR = re.compile(r"<[^<>]*@[^<>]*>|\S+@\S+|\b(?=\w*\d)\w{7,}\b|\b\d+(?:\.\d+){3}\b")
+_PARTICULAR = r"<[^<>]*@[^<>]*>|\S+@\S+|\b(?=\w*\d)\w{7,}\b|\b\d+(?:\.\d+){3}\b"
 
 
 def general(reply: str) -> str:
     """A reply without what is particular to one message, so that equal reasons count as one."""
-    return _PARTICULAR.sub("…", reply[:LONGEST])[:200] or "no reason is known"
+    return re.sub(_PARTICULAR, "…", reply[:LONGEST])[:200] or "no reason is known"
 
 
 # The summary

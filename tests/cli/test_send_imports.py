@@ -120,3 +120,20 @@ def test_sendmail_imports_even_less(home: Home, arguments: list[str]) -> None:
     assert "mailer.cli.sendmail" in loaded
     assert not {name.partition(".")[0] for name in loaded} & COSTLY
     assert not loaded & {"mailer.cli.options", "mailer.cli.send", "site"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "costly"),
+    [
+        (["status"], {"click", "inspect", "asyncio", "rich", "tomllib", "email", "threading"}),
+        (["queue", "list"], {"click", "inspect", "asyncio", "rich", "tomllib", "email", "threading"}),
+        (["explain", "--no-dns", "x"], {"click", "rich"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_monitors_ask_is_answered_without_click(home: Home, arguments: list[str], costly: set[str]) -> None:
+    """Plain arguments are read by the small reader; click alone costs more than all the rest of such a start."""
+    home.configure(CONFIG)
+    code = "import sys; from mailer.cli import main; main(['mailer', *sys.argv[1:]])"
+    assert not imported(home, "-c", code, *arguments) & costly - imported(home, "-c", "pass")
+    assert "click" in imported(home, "-c", code, *arguments, "--help")
