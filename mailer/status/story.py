@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 Speaker = Literal["us", "host", "note"]
 
+DIALOGS_EACH = 3
+"""How many dialogs are kept of one recipient: the last ones."""
+
+DIALOGS_OF_MESSAGE = 20
+"""How many dialogs are kept of one message."""
+
 
 class DialogLine(NamedTuple):
     """One line of a dialog: `ms` since its beginning (None with what we said), who said it, and what."""

@@ -18,3 +18,12 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     office = Office(tmp_path)
     yield office
     office.close()
+
+
+@pytest.fixture(params=[False, True], ids=["sqlite", "memory"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """As `office`, with each implementation of the status."""
+    monkeypatch.setattr(layout, "_last", 0)
+    office = Office(tmp_path, memory=request.param)
+    yield office
+    office.close()

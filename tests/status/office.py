@@ -5,6 +5,7 @@ What the daemon does is done here step by step, in its order: the records, the m
 
 from __future__ import annotations
 
+import os
 from asyncio import run
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,29 +14,32 @@ from typing import Any
 from mailer.events import Event, Seen, Settled, Tried
 from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import Outcome
+from mailer.mail.principal import unix
 from mailer.spool.api import Entry
 from mailer.spool.files.enqueue import put as spool_put
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
+from mailer.status.memory import MemoryReader, MemoryRecorder
 from mailer.status.view import View
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put
 
 
 class Office:
-    """Everything below `directory`."""
+    """Everything below `directory`; the status is kept in SQLite, or in memory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, memory: bool = False) -> None:
         self.spool = SpoolDirectory(str(directory / "spool"))
         self.spool.prepare()
         self.path = Path(self.spool.root, sqlite.NAME)
         self.reports: list[str] = []
-        self.recorder = sqlite.recorder(self.spool.root, self.reports.append)
+        self.memory = MemoryRecorder(unix(os.geteuid())) if memory else None
+        self.recorder: Any = self.memory or sqlite.recorder(self.spool.root, self.reports.append)
 
     def close(self) -> None:
         run(self.recorder.close())
 
     def view(self) -> View:
-        return sqlite.view(self.spool)
+        return View(self.spool, MemoryReader(self.memory)) if self.memory else sqlite.view(self.spool)
 
     def write(self, events: Sequence[Event]) -> None:
         run(self.recorder.write(events))

@@ -82,11 +82,11 @@ def test_a_damaged_file_does_not_stop_it(office: Office) -> None:
     assert statuses(office) == {good: "held"}
 
 
-def test_a_database_that_cannot_be_written_is_reported(tmp_path: Path, office: Office) -> None:
+def test_a_database_that_cannot_be_written_is_reported(tmp_path: Path, either: Office) -> None:
     """Mail is delivered all the same."""
     reports: list[str] = []
     writer = SqliteRecorder(str(tmp_path / "none" / "x"), reports.append)
-    run(catch_up(writer, office.spool, reports.append))
+    run(catch_up(writer, either.spool, reports.append))
     assert len(reports) == 2
 
 

@@ -13,6 +13,7 @@ import pytest
 from mailer.mail.outcome import Hop
 from mailer.status.sqlite import schema
 from mailer.status.sqlite.reader import Reader
+from mailer.status.story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
@@ -94,12 +95,12 @@ def test_one_recipient_does_not_push_out_the_dialogs_of_another(office: Office) 
     for nth in range(6):
         attempt(office, id, to=1, at=NOW + 5 + nth)
     with Reader(str(office.path)) as reader:
-        assert len(reader.dialogs(id)) == 1 + schema.DIALOGS_EACH
+        assert len(reader.dialogs(id)) == 1 + DIALOGS_EACH
     for to in range(2, 12):
         for nth in range(3):
             attempt(office, id, to=to, at=NOW + 100 + to + nth / 10)
     with Reader(str(office.path)) as reader:
-        assert len(reader.dialogs(id)) == schema.DIALOGS_OF_MESSAGE
+        assert len(reader.dialogs(id)) == DIALOGS_OF_MESSAGE
 
 
 def test_recipients_of_one_transaction_share_its_dialog(office: Office) -> None:

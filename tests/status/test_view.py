@@ -38,24 +38,24 @@ def counts(office: Office) -> dict[str, int]:
 # One message
 
 
-def test_a_message_that_no_daemon_has_seen_is_queued(office: Office) -> None:
+def test_a_message_that_no_daemon_has_seen_is_queued(either: Office) -> None:
     """From the moment when ``mailer send`` has returned."""
-    assert status_of(office, office.put()) == "queued"
+    assert status_of(either, either.put()) == "queued"
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_spool_tells_the_state_whether_or_not_the_database_knows_the_message(office: Office, known: bool) -> None:
+def test_the_spool_tells_the_state_whether_or_not_the_database_knows_the_message(either: Office, known: bool) -> None:
     """The database may have been deleted; nothing that is in the spool is lost by that."""
-    deferred, failed, held = office.deferred(known=known), office.failed(known=known), office.held()
-    assert [status_of(office, id) for id in (deferred, failed, held)] == ["deferred", "failed", "held"]
-    assert counts(office) == {"deferred": 1, "failed": 1, "held": 1}
+    deferred, failed, held = either.deferred(known=known), either.failed(known=known), either.held()
+    assert [status_of(either, id) for id in (deferred, failed, held)] == ["deferred", "failed", "held"]
+    assert counts(either) == {"deferred": 1, "failed": 1, "held": 1}
 
 
-def test_each_recipient_has_its_own_outcome(office: Office) -> None:
+def test_each_recipient_has_its_own_outcome(either: Office) -> None:
     """Also of a message that is still in the spool and unknown to the database."""
-    id = office.put("a@x.example", "b@x.example", "c@x.example")
-    office.settle(id, outcome(0), outcome(1, "fail", text="no"), outcome(2, "defer", text="later", due=NOW + 9), known=False)
-    with office.view() as view:
+    id = either.put("a@x.example", "b@x.example", "c@x.example")
+    either.settle(id, outcome(0), outcome(1, "fail", text="no"), outcome(2, "defer", text="later", due=NOW + 9), known=False)
+    with either.view() as view:
         record = view.message(id)
     assert record is not None
     assert [(recipient.status, recipient.reply) for recipient in record.recipients] == [
@@ -65,57 +65,57 @@ def test_each_recipient_has_its_own_outcome(office: Office) -> None:
     ]
 
 
-def test_a_sent_message_is_known_from_the_database(office: Office) -> None:
+def test_a_sent_message_is_known_from_the_database(either: Office) -> None:
     """Its file is gone."""
-    assert status_of(office, office.sent()) == "sent"
+    assert status_of(either, either.sent()) == "sent"
 
 
-def test_what_an_operator_did_while_no_daemon_ran_shows_at_once(office: Office) -> None:
+def test_what_an_operator_did_while_no_daemon_ran_shows_at_once(either: Office) -> None:
     """The database still says deferred; the spool is right."""
-    id = office.deferred()
-    office.spool.hold(id)
-    assert (status_of(office, id), listed(office, Filter(states=frozenset({"held"})))) == ("held", [id])
-    assert listed(office, Filter(states=frozenset({"deferred"}))) == []
-    office.spool.release(id)
-    assert (status_of(office, id), counts(office)) == ("queued", {"queued": 1})
-    office.spool.cancel(id, NOW)
-    assert (status_of(office, id), counts(office)) == ("cancelled", {"cancelled": 1})
-    assert listed(office, Filter(states=frozenset({"cancelled"}))) == [id]
+    id = either.deferred()
+    either.spool.hold(id)
+    assert (status_of(either, id), listed(either, Filter(states=frozenset({"held"})))) == ("held", [id])
+    assert listed(either, Filter(states=frozenset({"deferred"}))) == []
+    either.spool.release(id)
+    assert (status_of(either, id), counts(either)) == ("queued", {"queued": 1})
+    either.spool.cancel(id, NOW)
+    assert (status_of(either, id), counts(either)) == ("cancelled", {"cancelled": 1})
+    assert listed(either, Filter(states=frozenset({"cancelled"}))) == [id]
 
 
-def test_a_message_that_is_being_delivered_is_sending(office: Office) -> None:
+def test_a_message_that_is_being_delivered_is_sending(either: Office) -> None:
     """As the daemon's lock on its file tells."""
-    id = office.put()
-    with FileLock(f"{office.spool.root}/daemon.lock"), office.spool.claim(id):
-        assert (status_of(office, id), counts(office)) == ("sending", {"sending": 1})
-        assert listed(office, Filter(states=frozenset({"sending"}))) == [id]
+    id = either.put()
+    with FileLock(f"{either.spool.root}/daemon.lock"), either.spool.claim(id):
+        assert (status_of(either, id), counts(either)) == ("sending", {"sending": 1})
+        assert listed(either, Filter(states=frozenset({"sending"}))) == [id]
 
 
-def test_a_message_that_has_just_left_the_spool_is_not_lost_from_sight(office: Office) -> None:
+def test_a_message_that_has_just_left_the_spool_is_not_lost_from_sight(either: Office) -> None:
     """Its end is not in the database yet: it shows as being sent, everywhere."""
-    id = office.put()
-    office.seen(id)
-    os.unlink(office.spool.path("queued", id))
-    assert (status_of(office, id), counts(office), listed(office)) == ("sending", {"sending": 1}, [id])
+    id = either.put()
+    either.seen(id)
+    os.unlink(either.spool.path("queued", id))
+    assert (status_of(either, id), counts(either), listed(either)) == ("sending", {"sending": 1}, [id])
 
 
-def test_a_message_that_was_settled_between_two_looks_is_over(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_was_settled_between_two_looks_is_over(either: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file was read, then the database said that it was sent, and now the file is gone."""
-    id = office.put()
-    entry = office.entry(id)
-    office.settle(id, outcome())
+    id = either.put()
+    entry = either.entry(id)
+    either.settle(id, outcome())
     monkeypatch.setattr(SpoolDirectory, "read", lambda *_: entry)
-    assert status_of(office, id) == "sent"
+    assert status_of(either, id) == "sent"
 
 
-def test_the_spool_is_right_about_a_message_that_it_still_has(office: Office) -> None:
+def test_the_spool_is_right_about_a_message_that_it_still_has(either: Office) -> None:
     """A crash came between the commit and the unlink: it will be delivered again."""
-    id = office.put()
-    entry = office.entry(id)
+    id = either.put()
+    entry = either.entry(id)
     entry.history.add([outcome()])
-    office.write([Seen(NOW, entry)])
-    assert status_of(office, id) == "queued"
-    assert listed(office, Filter(states=frozenset({"queued"}))) == [id]
+    either.write([Seen(NOW, entry)])
+    assert status_of(either, id) == "queued"
+    assert listed(either, Filter(states=frozenset({"queued"}))) == [id]
 
 
 def test_a_report_that_came_later_shows_for_its_recipient(office: Office) -> None:
@@ -131,25 +131,25 @@ def test_a_report_that_came_later_shows_for_its_recipient(office: Office) -> Non
     assert listed(office, Filter(states=frozenset({"bounced"}))) == [id]
 
 
-def test_a_damaged_file_is_told_of_and_stops_no_list(office: Office) -> None:
+def test_a_damaged_file_is_told_of_and_stops_no_list(either: Office) -> None:
     """One message that cannot be read, between two that can."""
-    first, bad, last = office.put(at=NOW), office.put(at=NOW + 1), office.put(at=NOW + 2)
-    Path(office.spool.path("queued", bad)).write_bytes(b"mailer/1 nonsense")
+    first, bad, last = either.put(at=NOW), either.put(at=NOW + 1), either.put(at=NOW + 2)
+    Path(either.spool.path("queued", bad)).write_bytes(b"mailer/1 nonsense")
     with pytest.raises(Problem, match="damaged"):
-        status_of(office, bad)
-    with office.view() as view:
+        status_of(either, bad)
+    with either.view() as view:
         assert [record.id for record in view.messages().items] == [last, first]
         assert any("1 unreadable" in note for note in view.notes)
 
 
-def test_what_a_later_version_wrote_is_told_apart(office: Office) -> None:
+def test_what_a_later_version_wrote_is_told_apart(either: Office) -> None:
     """Nothing is wrong with it, so nobody is told that it is damaged: neither beside a list nor by name."""
-    first, later = office.put(at=NOW), office.put(at=NOW + 1)
-    path = Path(office.spool.path("queued", later))
+    first, later = either.put(at=NOW), either.put(at=NOW + 1)
+    path = Path(either.spool.path("queued", later))
     path.write_bytes(path.read_bytes().replace(b"mailer/1", b"mailer/2", 1))
     with pytest.raises(Problem, match="its format is 2, and this version knows 1"):
-        status_of(office, later)
-    with office.view() as view:
+        status_of(either, later)
+    with either.view() as view:
         assert [record.id for record in view.messages().items] == [first]
         (note,) = (note for note in view.notes if "left out" in note)
         assert note == "left out: 1 file of the spool that a later version of mailer wrote, and can deliver"
@@ -159,53 +159,53 @@ def test_what_a_later_version_wrote_is_told_apart(office: Office) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_message_is_found_by_any_of_its_names(office: Office, known: bool) -> None:
+def test_a_message_is_found_by_any_of_its_names(either: Office, known: bool) -> None:
     """ID in any case, Message-ID with or without brackets, request id; in the database or only in the spool."""
-    id = office.deferred(known=known, message_id="<a@b.example>", request_id="nightly")
-    with office.view() as view:
+    id = either.deferred(known=known, message_id="<a@b.example>", request_id="nightly")
+    with either.view() as view:
         for name in (id, id.lower(), "<a@b.example>", "a@b.example", "nightly"):
             assert [record.id for record in view.find(name)] == [id], name
         for name in ("", "a@b", "night", "%", "'", "\0", "\ud800", "x" * 100_000):
             assert view.find(name) == []
 
 
-def test_two_messages_of_one_name_are_both_found_oldest_first(office: Office) -> None:
+def test_two_messages_of_one_name_are_both_found_oldest_first(either: Office) -> None:
     """The same Message-ID, once over and once still in the spool."""
-    first, second = office.sent(message_id="<m@x>", at=NOW), office.put(message_id="<m@x>", at=NOW + 1)
-    with office.view() as view:
+    first, second = either.sent(message_id="<m@x>", at=NOW), either.put(message_id="<m@x>", at=NOW + 1)
+    with either.view() as view:
         assert [record.id for record in view.find("m@x")] == [first, second]
 
 
 # Lists
 
 
-def test_a_list_has_each_message_once_newest_first(office: Office) -> None:
+def test_a_list_has_each_message_once_newest_first(either: Office) -> None:
     """From both halves, merged."""
     ids = [
-        office.sent(at=NOW), office.put(at=NOW + 1), office.deferred(at=NOW + 2), office.failed(at=NOW + 3, known=False),
-        office.held(at=NOW + 4), office.sent(at=NOW + 5), office.deferred(at=NOW + 6, known=False),
+        either.sent(at=NOW), either.put(at=NOW + 1), either.deferred(at=NOW + 2), either.failed(at=NOW + 3, known=False),
+        either.held(at=NOW + 4), either.sent(at=NOW + 5), either.deferred(at=NOW + 6, known=False),
     ]  # fmt: skip
-    assert listed(office) == ids[::-1]
+    assert listed(either) == ids[::-1]
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_filters_select_from_both_halves(office: Office, known: bool) -> None:
+def test_filters_select_from_both_halves(either: Office, known: bool) -> None:
     """The same selectors for rows and for files."""
-    bob = office.deferred("bob@example.net", known=known, sender="robot@example.com", at=NOW)
-    ann = office.failed("ann@example.org", known=known, sender="", at=NOW + 100)
-    both = office.put("bob@example.net", "ann@example.org", at=NOW + 200)
-    assert listed(office, Filter(to="BOB@example.net")) == [both, bob]
-    assert listed(office, Filter(domain="example.org")) == [both, ann]
-    assert listed(office, Filter(sender="<>")) == [ann]
-    assert listed(office, Filter(sender="robot@*", states=frozenset({"deferred", "failed"}))) == [bob]
-    assert listed(office, Filter(since=NOW + 50, before=NOW + 150)) == [ann]
-    assert listed(office, Filter(to="' OR '1'='1")) == listed(office, Filter(domain="%")) == listed(office, Filter(to="a\0b")) == []
+    bob = either.deferred("bob@example.net", known=known, sender="robot@example.com", at=NOW)
+    ann = either.failed("ann@example.org", known=known, sender="", at=NOW + 100)
+    both = either.put("bob@example.net", "ann@example.org", at=NOW + 200)
+    assert listed(either, Filter(to="BOB@example.net")) == [both, bob]
+    assert listed(either, Filter(domain="example.org")) == [both, ann]
+    assert listed(either, Filter(sender="<>")) == [ann]
+    assert listed(either, Filter(sender="robot@*", states=frozenset({"deferred", "failed"}))) == [bob]
+    assert listed(either, Filter(since=NOW + 50, before=NOW + 150)) == [ann]
+    assert listed(either, Filter(to="' OR '1'='1")) == listed(either, Filter(domain="%")) == listed(either, Filter(to="a\0b")) == []
 
 
-def test_a_list_reads_no_more_files_than_it_shows(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_reads_no_more_files_than_it_shows(either: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest two of fifty; the summary reads none."""
     for n in range(50):
-        office.put(at=NOW + n)
+        either.put(at=NOW + n)
     read: list[str] = []
     plain = SpoolDirectory.read
 
@@ -214,7 +214,7 @@ def test_a_list_reads_no_more_files_than_it_shows(office: Office, monkeypatch: p
         return plain(self, id, state)
 
     monkeypatch.setattr(SpoolDirectory, "read", reading)
-    with office.view() as view:
+    with either.view() as view:
         assert len(view.messages(limit=2).items) == 2
         assert len(read) == 2
         read.clear()
@@ -224,14 +224,14 @@ def test_a_list_reads_no_more_files_than_it_shows(office: Office, monkeypatch: p
         assert read == []
 
 
-def test_the_queue_is_listed_oldest_first(office: Office) -> None:
+def test_the_queue_is_listed_oldest_first(either: Office) -> None:
     """With the same filters; what the database knows to be something else is not read."""
     first, second, third = (
-        office.deferred("a@x.example", at=NOW),
-        office.put("a@x.example", at=NOW + 1),
-        office.deferred("b@y.example", at=NOW + 2),
+        either.deferred("a@x.example", at=NOW),
+        either.put("a@x.example", at=NOW + 1),
+        either.deferred("b@y.example", at=NOW + 2),
     )
-    with office.view() as view:
+    with either.view() as view:
         assert [record.id for record in view.queue(Filter()).items] == [first, second, third]
         assert [record.id for record in view.queue(Filter(domain="x.example")).items] == [first, second]
         assert [record.id for record in view.queue(Filter(to="\0")).items] == []
@@ -240,14 +240,14 @@ def test_the_queue_is_listed_oldest_first(office: Office) -> None:
 # Failures
 
 
-def test_failed_recipients_come_from_both_halves_newest_first(office: Office) -> None:
+def test_failed_recipients_come_from_both_halves_newest_first(either: Office) -> None:
     """One that the database has, one that only the spool has, and one of a message that is still pending."""
-    known = office.failed("a@x.example", at=NOW)
-    unknown = office.put("b@x.example")
-    office.settle(unknown, outcome(verdict="fail", at=NOW + 50), known=False)
-    partly = office.put("c@x.example", "d@x.example")
-    office.settle(partly, outcome(0, "expire", at=NOW + 70), outcome(1, "defer", due=NOW + 900, at=NOW + 70))
-    with office.view() as view:
+    known = either.failed("a@x.example", at=NOW)
+    unknown = either.put("b@x.example")
+    either.settle(unknown, outcome(verdict="fail", at=NOW + 50), known=False)
+    partly = either.put("c@x.example", "d@x.example")
+    either.settle(partly, outcome(0, "expire", at=NOW + 70), outcome(1, "defer", due=NOW + 900, at=NOW + 70))
+    with either.view() as view:
         assert [(item.id, item.recipient.address) for item in view.undelivered().items] == [
             (partly, "c@x.example"), (unknown, "b@x.example"), (known, "a@x.example"),
         ]  # fmt: skip
@@ -258,26 +258,26 @@ def test_failed_recipients_come_from_both_halves_newest_first(office: Office) ->
 # The summary
 
 
-def test_the_summary_counts_every_message_once(office: Office) -> None:
+def test_the_summary_counts_every_message_once(either: Office) -> None:
     """Whatever state it is in, and whoever knows it."""
-    office.put(), office.deferred(), office.deferred(known=False), office.held(), office.sent(), office.sent(), office.failed()
-    office.failed(known=False)
-    assert counts(office) == {"queued": 1, "deferred": 2, "held": 1, "sent": 2, "failed": 2}
+    either.put(), either.deferred(), either.deferred(known=False), either.held(), either.sent(), either.sent(), either.failed()
+    either.failed(known=False)
+    assert counts(either) == {"queued": 1, "deferred": 2, "held": 1, "sent": 2, "failed": 2}
 
 
-def test_a_failed_message_that_is_put_back_counts_as_queued_only(office: Office) -> None:
+def test_a_failed_message_that_is_put_back_counts_as_queued_only(either: Office) -> None:
     """The database has not heard of it yet."""
-    id = office.failed()
-    os.rename(office.spool.path("failed", id), office.spool.path("queued", id))
-    assert counts(office) == {"queued": 1}
+    id = either.failed()
+    os.rename(either.spool.path("failed", id), either.spool.path("queued", id))
+    assert counts(either) == {"queued": 1}
 
 
-def test_the_summary_tells_the_oldest_and_the_next(office: Office) -> None:
+def test_the_summary_tells_the_oldest_and_the_next(either: Office) -> None:
     """And the last failures, and what was set aside."""
-    office.put(at=NOW - 500), office.put(at=NOW), office.deferred(due=NOW + 60), office.deferred(due=NOW + 30)
-    failed = office.failed()
-    Path(office.spool.root, "corrupt", "x").touch()
-    with office.view() as view:
+    either.put(at=NOW - 500), either.put(at=NOW), either.deferred(due=NOW + 60), either.deferred(due=NOW + 30)
+    failed = either.failed()
+    Path(either.spool.root, "corrupt", "x").touch()
+    with either.view() as view:
         summary = view.summary()
     assert summary.oldest["queued"] == pytest.approx(NOW - 500)
     assert summary.next_attempt_at == pytest.approx(NOW + 30)
@@ -287,16 +287,16 @@ def test_the_summary_tells_the_oldest_and_the_next(office: Office) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_summary_counts_mail_for_later_by_itself(office: Office, known: bool) -> None:
+def test_the_summary_counts_mail_for_later_by_itself(either: Office, known: bool) -> None:
     """It was not put off, so neither the oldest nor the next try is its; whether or not the database knows it."""
-    office.deferred(at=NOW - 50, due=NOW + 60)
+    either.deferred(at=NOW - 50, due=NOW + 60)
     for due in (NOW + 900, NOW + 30):
-        office.scheduled(due, at=NOW - 500, known=known)
-    with office.view() as view:
+        either.scheduled(due, at=NOW - 500, known=known)
+    with either.view() as view:
         summary = view.summary()
         assert [record.word for record in view.messages(Filter(states=frozenset({SCHEDULED}))).items] == [SCHEDULED, SCHEDULED]
         assert [record.word for record in view.messages(Filter(states=frozenset({"deferred"}))).items] == ["deferred"]
-    assert counts(office) == {"deferred": 1, SCHEDULED: 2}
+    assert counts(either) == {"deferred": 1, SCHEDULED: 2}
     assert summary.oldest == {"deferred": pytest.approx(NOW - 50), SCHEDULED: pytest.approx(NOW - 500)}
     assert (summary.next_attempt_at, summary.leaves_at) == (pytest.approx(NOW + 60), pytest.approx(NOW + 30))
 

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 DIALOGS = 50_000
 """How many dialogs there may be in all, of about two kilobytes each; those of the oldest messages go first."""
 
-DIALOGS_EACH = 3
-"""How many there may be of one recipient: the last ones."""
-
-DIALOGS_OF_MESSAGE = 20
-"""How many there may be of one message."""
-
 UNSENT = "SELECT id, status FROM emails WHERE status IN ('queued', 'sending', 'deferred', 'held', 'failed', 'expired', 'cancelled')"
 """The messages that are not recorded as sent: few, of the millions that were."""
 

@@ -33,6 +33,7 @@ from mailer.mail.principal import from_key
 from mailer.spool.files.layout import first_id, is_id
 
 from ..api import PAGE, Page, PutOff, StatusError
+from ..story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
 from . import file, rows, schema, values
 from .rows import Arrears, NewsBatch
 
@@ -372,7 +373,7 @@ class SqliteRecorder:
                 db.executemany(PUT_SUBMITTER, batch.strangers)
             for told in batch.dialogs:
                 db.execute(PUT_DIALOG, told)
-                db.execute(FORGET_DIALOGS, {"id": told[0], "each": schema.DIALOGS_EACH, "all": schema.DIALOGS_OF_MESSAGE})
+                db.execute(FORGET_DIALOGS, {"id": told[0], "each": DIALOGS_EACH, "all": DIALOGS_OF_MESSAGE})
             for event in batch.others:
                 if isinstance(event, Standings):
                     _put_standings(db, event)

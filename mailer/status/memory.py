@@ -1,0 +1,274 @@
+"""What became of mail, in memory: a `StatusRecorder` and its `StatusReader`, for tests and for whoever needs no history.
+
+Made of the same values that people are shown, with no table and no text in between, so it says what a status is, and what of
+`mailer.status.sqlite` is only about a database. It is gone with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+from mailer.events import Changed, Corrupt, Seen, Settled, Standings, Tried
+from mailer.mail.history import LATER, PENDING, UNDELIVERED
+from mailer.spool.files.layout import first_id
+
+from .api import PAGE, Page, PutOff, Undelivered, Waiting
+from .record import of_entry
+from .story import DIALOGS_EACH, DIALOGS_OF_MESSAGE, DialogLine, of_outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.events import Event
+    from mailer.mail.history import Status
+    from mailer.mail.outcome import Outcome
+    from mailer.mail.principal import Principal
+    from mailer.spool.api import Entry
+
+    from .api import Filter
+    from .record import RecipientRecord, Record
+    from .standing import Standing
+    from .story import Attempted
+    from .view import Place
+
+LOST = "it has left the spool; the record of its last attempt was lost"
+
+
+class MemoryRecorder:
+    """Everything that was told, by message. `owner` is whose mail has no submitter of its own."""
+
+    def __init__(self, owner: Principal | None = None) -> None:
+        self.owner = owner
+        self.incomplete = False
+        self._lock = threading.RLock()
+        self.records: dict[str, Record] = {}
+        self.attempts: dict[str, dict[tuple[int, int], Attempted]] = {}
+        self.dialogs: dict[str, dict[int, tuple[int, list[DialogLine]]]] = {}
+        self.submitters: dict[str, Principal] = {}
+        self.standings: dict[str, Standing] = {}
+
+    # What is told
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Take note of a batch."""
+        with self._lock:
+            for event in events:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case Seen(entry=entry):
+                self._write(entry, "", 0.0, entry.history.outcomes)
+            case Tried(entry=entry, outcomes=outcomes):
+                self._write(entry, "sending", 0.0, outcomes)
+            case Settled(entry=entry, status=status, due=due):
+                self._write(entry, status, due, [*entry.history.last.values()])
+            case Changed(entry=entry, status=status):
+                self._write(entry, status, 0.0, [*entry.history.last.values()])
+            case Corrupt(id=id, reason=reason, at=at) if id in self.records:
+                self._lose(id, f"its file in the spool is damaged: {reason}", at)
+            case Standings(changed=changed, gone=gone, first=first, at=at):
+                if first:
+                    self.standings.clear()
+                self.standings.update((each.key, each._replace(updated_at=at)) for each in changed)
+                for key in gone:
+                    self.standings.pop(key, None)
+
+    def _write(self, entry: Entry, said: Status | Literal[""], due: float, outcomes: Sequence[Outcome]) -> None:
+        id = entry.id
+        record, before = of_entry(entry, said, due), self.records.get(id)
+        if record.status == "sent":
+            record = record._replace(error="")
+        for at, known in enumerate(before.recipients if before else ()):  # a report is news that the spool does not have
+            if known.status in LATER and record.recipients[at].updated_at <= known.updated_at:
+                record.recipients[at] = known
+        self.records[id] = record
+        if (who := entry.envelope.principal) is not None and who != self.owner:
+            self.submitters.setdefault(id, who)
+        for outcome in outcomes:
+            if not outcome.moved:
+                self._attempted(entry, outcome, said)
+
+    def _attempted(self, entry: Entry, outcome: Outcome, said: str) -> None:
+        trace, mine = outcome.trace, of_outcome(outcome, entry.envelope.recipients[outcome.to].address)
+        if trace is not None:
+            mine = mine._replace(steps=json.loads(trace.steps()), reused=trace.reused)
+        self.attempts.setdefault(entry.id, {}).setdefault((mine.position, mine.key), mine)
+        if trace is None or outcome.verdict == "delivered" or said == "sent":
+            return
+        lines = [DialogLine(*line) for line in json.loads(trace.dialog())]
+        kept = self.dialogs.setdefault(entry.id, {})
+        kept.setdefault(mine.key, (mine.position, lines))
+        newest = sorted(kept, reverse=True)
+        nth: dict[int, int] = {}
+        for rank, key in enumerate(newest):
+            position = kept[key][0]
+            nth[position] = nth.get(position, 0) + 1
+            if nth[position] > DIALOGS_EACH or rank >= DIALOGS_OF_MESSAGE:
+                del kept[key]
+
+    def _lose(self, id: str, why: str, at: float) -> None:
+        people = [
+            each if each.done or each.status in LATER else each._replace(status="failed", reply=why, updated_at=at, cause=None, besides="")
+            for each in self.records[id].recipients
+        ]
+        self.records[id] = self.records[id]._replace(status="failed", error=why, next_attempt_at=None, recipients=people)
+
+    async def unsent(self) -> dict[str, Status]:
+        """The status of every message that is not recorded as sent, by ID."""
+        return MemoryReader(self).unsent()
+
+    async def left(self, ids: Sequence[str]) -> None:
+        """Take note that pending messages have left the spool: all recipients had them, and no more is known."""
+        for id in ids:
+            record = self.records.get(id)
+            if record is not None and not record.done:
+                people = [_had(each) if each.status in PENDING else each for each in record.recipients]
+                self.records[id] = record._replace(status="sent", next_attempt_at=None, error=LOST, recipients=people)
+
+    async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
+        """Each recipient who waits for a reason that has a name, by message."""
+        found: list[PutOff] = []
+        for id in sorted(id for id, record in self.records.items() if id > cursor and record.status == "deferred"):
+            if len(found) >= limit:
+                return Page(found, found[-1].id)
+            people = self.records[id].recipients
+            found += [PutOff(id, each.domain, each.cause) for each in people if each.status == "deferred" and each.cause is not None]
+        return Page(found)
+
+    async def forget(self, before: float) -> int:
+        """Delete all that is known of messages that were done with before then; returns how many."""
+        old = [
+            id
+            for id, record in self.records.items()
+            if record.done and id < first_id(before) and all(each.updated_at < before for each in record.recipients)
+        ]
+        for id in old:
+            for known in (self.records, self.attempts, self.dialogs, self.submitters):
+                known.pop(id, None)
+        return len(old)
+
+    async def maintain(self) -> None:
+        """Do nothing: all is written."""
+
+    async def close(self) -> None:
+        """Do nothing: what was told is gone when nobody refers to it."""
+
+    def adopted(self, id: str, who: Principal) -> None:
+        """Message `id` came from `who`, who may ask for it from now on."""
+        self.submitters.setdefault(id, who)
+
+    def submitter(self, id: str) -> tuple[bool, Principal | None]:
+        """Whether anything is known of message `id`, and who handed it over, if somebody else than we did."""
+        return id in self.records or id in self.submitters, self.submitters.get(id)
+
+    def knows(self, id: str) -> bool:
+        """Whether anything is known of message `id`."""
+        return self.submitter(id)[0]
+
+
+def _had(recipient: RecipientRecord) -> RecipientRecord:
+    return recipient._replace(status="sent", code=0, enhanced_code="", reply="", cause=None, besides="")
+
+
+class MemoryReader:
+    """What `kept` has been told so far: a `StatusReader`."""
+
+    trouble = ""
+    damaged = 0
+    there = True
+
+    def __init__(self, kept: MemoryRecorder) -> None:
+        self._kept = kept
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
+
+    def record(self, id: str) -> Record | None:
+        """What became of message `id`."""
+        return self._kept.records.get(id)
+
+    def attempts(self, id: str, most: int = -1) -> list[Attempted]:
+        """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
+        found = sorted(self._kept.attempts.get(id, {}).values(), key=lambda each: (each.key, each.position))
+        return found[len(found) - min(most, len(found)) :] if most >= 0 else found
+
+    def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
+        """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
+        return {key: lines for key, (_, lines) in sorted(self._kept.dialogs.get(id, {}).items())}
+
+    def standings(self, after: str = "") -> Iterator[Standing]:
+        """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
+        return (standing for key, standing in sorted(self._kept.standings.items()) if key > after)
+
+    def waiting(self, after: str = "") -> Iterator[Waiting]:
+        """Each recipient that waits for its mail, by message, of those behind the ID `after`."""
+        for record in self._oldest():
+            if record.id > after and record.status in PENDING[:3]:
+                for each in record.recipients:
+                    if each.status in PENDING[:3]:
+                        yield Waiting(record.id, record.queued_at, each.domain, each.host, each.why)
+
+    def beginning(self, start: str) -> list[str]:
+        """The IDs that begin with `start`, oldest first."""
+        return [record.id for record in self._oldest() if record.id.startswith(start)]
+
+    def named(self, name: str) -> list[str]:
+        """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
+        return [each.id for each in self._oldest() if name and (each.message_id in (name, f"<{name}>") or each.request_id == name)]
+
+    def named_of(self, who: Principal, name: str) -> list[str]:
+        """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
+        mine = sorted(id for id, each in self._kept.submitters.items() if each == who)
+        return [id for id in self.named(name) if id in mine] + [id for id in mine if id not in self._kept.records]
+
+    def submitter(self, id: str) -> Principal | None:
+        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
+        return self._kept.submitters.get(id)
+
+    def submitted(self, who: Principal, before: str = "") -> Iterator[str]:
+        """The messages that `who` handed over, newest first, those before the ID `before`."""
+        mine = sorted((id for id, each in self._kept.submitters.items() if each == who), reverse=True)
+        return (id for id in mine if not before or id < before)
+
+    def counts(self) -> dict[Status, int]:
+        """How many messages have each status."""
+        return dict(Counter(record.status for record in self._oldest()))
+
+    def unsent(self) -> dict[str, Status]:
+        """The status of every message that is not recorded as sent, by ID."""
+        return {record.id: record.status for record in self._oldest() if record.status != "sent"}
+
+    def scheduled(self) -> Iterator[str]:
+        """The messages that are to leave later and were not tried yet."""
+        return (record.id for record in self._oldest() if record.scheduled)
+
+    def reported(self) -> Iterator[str]:
+        """The messages of which a recipient bounced or complained later."""
+        return (record.id for record in self._oldest() if any(each.status in LATER for each in record.recipients))
+
+    def ids(self, wanted: Filter, before: str = "") -> Iterator[str]:
+        """The messages that may be meant, newest first, those before the ID `before`; what is pending in here whatever its state."""
+        anyhow = wanted._replace(states=frozenset())
+        for record in reversed(self._oldest()):
+            if (not before or record.id < before) and (anyhow if record.status in PENDING else wanted).matches(record):
+                yield record.id
+
+    def undelivered(self, wanted: Filter, before: Place | None = None) -> Iterator[tuple[Place, Undelivered]]:
+        """The recipients that did not get their message, newest first, with their places."""
+        found = (self._undelivered(record, wanted) for record in self._oldest())
+        every = sorted(chain.from_iterable(found), key=lambda each: each[0], reverse=True)
+        return (each for each in every if before is None or each[0] < before)
+
+    def _undelivered(self, record: Record, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
+        for at, each in enumerate(record.recipients):
+            if each.status in UNDELIVERED and each.updated_at >= wanted.since and wanted.means(record, each):
+                place = round(each.updated_at * 1e6), record.id, -at
+                yield place, Undelivered(record.id, record.sender, record.subject, record.status, each)
+
+    def _oldest(self) -> list[Record]:
+        return [record for _, record in sorted(self._kept.records.items())]
