@@ -31,7 +31,6 @@ from mailer.spool.files.spool import FileSpool
 
 from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
-from .story import Story, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from mailer.spool.files.store import SpoolDirectory
 
     from .standing import Standing
-    from .story import Attempted, DialogLine
+    from .story import Attempted, DialogLine, Story
 
 SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
 ON_THEIR_WAY = ("queued", "deferred")
@@ -241,6 +240,8 @@ class View:
             entry = self.directory.read(record.id)
         except (NoSuchMessage, CorruptMessage, OSError):
             entry = None
+        from .story import tell  # which few who look ask for
+
         return tell(record, entry, self.reader, self._reports(record), most)
 
     def _reports(self, record: Record) -> list[Record]:
