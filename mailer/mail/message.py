@@ -223,14 +223,23 @@ class Message:
 
     def fields(self) -> Iterator[tuple[bytes, bytes]]:
         """(lower-case name, the whole field with its folded lines) for each field, in order."""
-        for start, end in self._spans():
-            name, _, _ = self.header[start:end].partition(b":")
-            yield name.rstrip(b" \t").lower(), self.header[start:end]
+        header, start, at = self.header, 0, 0
+        while at < len(header):
+            at = header.index(b"\r\n", at) + 2
+            if at == len(header) or header[at] not in _BLANKS:
+                field = header[start:at]
+                yield field.partition(b":")[0].rstrip(b" \t").lower(), field
+                start = at
 
     def is_single(self) -> bool:
         """Whether each field that may stand once does, says something, and surely lacks no comma and has no dot too many."""
-        names = [name for name, field in self.fields() if name in ONCE and not says_nothing(name, field) and not _ill_written(name, field)]
-        return len({*names}) == sum(name in ONCE for name, _ in self.fields())
+        seen = set()
+        for name, field in self.fields():
+            if name in ONCE:
+                if name in seen or says_nothing(name, field) or _ill_written(name, field):
+                    return False
+                seen.add(name)
+        return True
 
     def values(self, name: bytes) -> Iterator[str]:
         """The unfolded values of the fields called `name` (lower case).
@@ -267,15 +276,6 @@ class Message:
         """The message with `lines` (no line end) below its own fields, where readers expect them."""
         added = "".join(line + "\r\n" for line in lines).encode()
         return Message(self.header + added, self.rest or b"\r\n")
-
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        start = at = 0
-        header = self.header
-        while at < len(header):
-            at = header.index(b"\r\n", at) + 2
-            if at == len(header) or header[at] not in b" \t":
-                yield start, at
-                start = at
 
 
 def listed(value: str) -> Iterable[str]:

@@ -223,18 +223,15 @@ def complete(draft: Draft) -> None:
     def date() -> str:
         return rfc5322(draft.now, time.localtime(draft.now).tm_gmtoff // 60)
 
-    def author() -> str:
-        return _author_of(draft)
-
     def message_id() -> str:
         return f"<{layout.new_id(draft.now).lower()}@{draft.settings.hostname}>"
 
     given = draft.message
-    draft.message = message.completed(given, {"Date": date, "From": author, "Message-ID": message_id}, draft.changes)
+    draft.message = message.completed(given, {"Date": date, "From": lambda: _author_of(draft), "Message-ID": message_id}, draft.changes)
     if b"\r\nresent-" in b"\r\n" + given.header.lower():
         from mailer.mail.named import resent
 
-        draft.message = resent(draft.message, author, date(), message_id(), draft.changes)
+        draft.message = resent(draft.message, lambda: _author_of(draft), date(), message_id(), draft.changes)
 
 
 def _author_of(draft: Draft) -> str:
