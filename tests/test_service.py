@@ -75,7 +75,7 @@ class Running:
                     self.service.stopping.set()
             await task
 
-        self.service.spool.prepare()
+        self.service.directory.prepare()
         asyncio.run(both())
 
     @property

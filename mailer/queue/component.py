@@ -20,9 +20,9 @@ from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router, callings, changed
-from mailer.shaping.replies import Reactions
+from mailer.shaping.replies import Reactions, Slowed
 from mailer.shaping.sources import Book, Sources
-from mailer.shaping.table import TermsTable
+from mailer.shaping.table import Measured, TermsTable
 from mailer.spool.api import Due, Trouble
 from mailer.transport.pool import Pool
 from mailer.transport.route import Timeouts
@@ -115,6 +115,8 @@ class Queue(Component):
         self.chores = chores
         self._callings = callings(config)
         self._book: Book | None = None
+        self._measured = Measured()
+        self._slowed: dict[str, Slowed] = {}
         self._rescan_soon = asyncio.Event()
         self._states = DestinationStates()
         self.keep_files = keep_files
@@ -149,7 +151,7 @@ class Queue(Component):
         One that cannot be used raises `Problem`, and nothing has changed.
         """
         shares = self._shared_out(config)
-        reactions = self._reactions(config, self.current.context.policy.reactions)
+        reactions = self._reactions(config)
         policy = policy_of(config, self.tell, self.clock.now(), reactions, shares)
         pool, limits, called = pool_of(config, shares), limits_of(config, shares), callings(config)
         try:
@@ -257,16 +259,16 @@ class Queue(Component):
             self.tell(Alarm(self.clock.now(), "descriptors", f"{text}, not for delivery.max_connections = {wanted}"))
         return found
 
-    def _reactions(self, config: Config, before: Reactions | None = None) -> Reactions:
-        """Limits by destination, sources and what replies lead to. What was measured before a reload is taken over."""
-        table = TermsTable(config, before.table if before else None)
+    def _reactions(self, config: Config) -> Reactions:
+        """Limits by destination, sources and what replies lead to, with what has been measured so far."""
+        table = TermsTable(config, self._measured)
         if not config.sources:
-            return Reactions(table, None, before)
+            return Reactions(table, None, self._slowed)
         if self._book is None:
             self._book = Book(self.spool)
             if self._book.trouble:
                 self.tell(Alarm(self.clock.now(), "warmup", self._book.trouble))
-        return Reactions(table, Sources(table, self._book, before.sources if before else None), before)
+        return Reactions(table, Sources(table, self._book), self._slowed)
 
 
 def policy_of(

@@ -71,13 +71,13 @@ def shipped() -> tuple[Reaction, ...]:
 
 
 class Reactions:
-    """The rules in their order, with what they have led to so far; `before` is those before a reload."""
+    """The rules in their order, with the destinations that they have `slowed` so far, which outlive a reload."""
 
-    def __init__(self, table: TermsTable, sources: Sources | None = None, before: Reactions | None = None) -> None:
+    def __init__(self, table: TermsTable, sources: Sources | None = None, slowed: dict[str, Slowed] | None = None) -> None:
         config = table.config
         self.table = table
         self.sources = sources
-        self._slowed: dict[str, Slowed] = before._slowed if before else {}
+        self.slowed: dict[str, Slowed] = {} if slowed is None else slowed
         rules = (*config.reactions, *(shipped() if config.delivery.known_replies else ()))
         formed = [(rule, tuple(pattern.form for pattern in rule.match)) for rule in rules]
         self.rules = [each for each in formed if each[0].action]
@@ -90,11 +90,11 @@ class Reactions:
     @property
     def watchful(self) -> bool:
         """Whether there is anything that could hold a job up."""
-        return self.sources is not None or bool(self._slowed)
+        return self.sources is not None or bool(self.slowed)
 
     def held(self, job: Job, now: float, random: Callable[[], float]) -> list[Outcome]:
         """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
-        if self._slowed:
+        if self.slowed:
             self._speed_up(job.route.key, now)
         if self.sources is None or job.source:  # one that had to wait for its turn once more leaves from where it was to leave
             return []
@@ -131,28 +131,28 @@ class Reactions:
 
     def move(self, seconds: float) -> None:
         """Move all times by so many seconds, for the clock was set: what is until a time is so by the new one."""
-        self._slowed = {
-            key: slowed._replace(since=slowed.since + seconds, until=slowed.until + seconds) for key, slowed in self._slowed.items()
-        }
+        for key, slowed in self.slowed.items():
+            self.slowed[key] = slowed._replace(since=slowed.since + seconds, until=slowed.until + seconds)
         if self.sources is not None:
             self.sources.move(seconds)
 
     def _slow_down(self, destination: Destination, throttle: Throttle, now: float, until: float) -> None:
         """Half of what there is now. What all sessions hear at once is said once."""
-        known = self._slowed.get(destination.key)
+        known = self.slowed.get(destination.key)
         if known is not None and now < known.since + BREATH:
             return
-        if len(self._slowed) >= MOST:
-            self._slowed = {key: each for key, each in self._slowed.items() if now < each.until}
+        if len(self.slowed) >= MOST:
+            for key in [key for key, each in self.slowed.items() if now >= each.until]:
+                del self.slowed[key]
         window = destination.window
-        self._slowed[destination.key] = Slowed(now, until, destination, known.cap if known else window.cap)
+        self.slowed[destination.key] = Slowed(now, until, destination, known.cap if known else window.cap)
         window.size = window.cap = max(int(window.size) // 2, 1)
         throttle.slow(until)
 
     def _speed_up(self, key: str, now: float) -> None:
-        slowed = self._slowed.get(key)
+        slowed = self.slowed.get(key)
         if slowed is not None and slowed.until <= now:
-            del self._slowed[key]
+            del self.slowed[key]
             slowed.destination.window.cap = max(slowed.cap, slowed.destination.window.cap)
 
     def rule(self, key: str, outcome: Outcome) -> Reaction | None:

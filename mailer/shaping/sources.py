@@ -58,6 +58,8 @@ class Book:
         """Whether it could not be written the last time."""
         self._counts: dict[tuple[str, str], Count] = {}
         self._changed = False
+        self.rests: dict[tuple[str, str], tuple[float, str]] = {}
+        """Until when a source rests at a place, and why; that is not written down."""
         try:
             if (kept := at_once(spool.recall(NAME))) is not None:
                 self._counts = dict(map(_read, json.loads(kept[:LARGEST])))
@@ -116,14 +118,14 @@ class Wait(NamedTuple):
 
 
 class Sources:
-    """The choice of a source for each job. What rests is taken over from `before`, the sources before a reload."""
+    """The choice of a source for each job. Which of them rest, the `book` remembers over a reload."""
 
-    def __init__(self, table: TermsTable, book: Book, before: Sources | None = None) -> None:
+    def __init__(self, table: TermsTable, book: Book) -> None:
         self.table = table
         self.book = book
         self._exits: dict[str, Exits] = {}
         self._made: dict[tuple[str, str], tuple[Route, Route]] = {}
-        self._rests: dict[tuple[str, str], tuple[float, str]] = before._rests if before else {}
+        self._rests = book.rests
 
     def choose(self, route: Route, count: int, now: float, last: str = "") -> tuple[str, Route] | Wait:
         """The source for a message that counts `count`, and the way from there; `last` is the source of its last try.

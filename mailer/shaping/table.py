@@ -156,16 +156,25 @@ class Terms:
     """The waits between tries; empty: those of everybody."""
 
 
-class TermsTable:
-    """The terms of all destinations, as `config` has them; what was measured is taken over from the table `before`."""
+class Measured:
+    """What has been measured of shared limits; it outlives the tables of the configurations that a daemon has one after the other."""
 
-    def __init__(self, config: Config, before: TermsTable | None = None) -> None:
+    def __init__(self) -> None:
+        self.buckets: WeakValueDictionary[tuple[str, str], Bucket] = WeakValueDictionary()
+        self.rooms: dict[str, Room] = {}
+        self.terms: dict[str, Terms] = {}
+        """Those of the table in force, which hold its buckets."""
+
+
+class TermsTable:
+    """The terms of all destinations, as `config` has them, within what was `measured` so far."""
+
+    def __init__(self, config: Config, measured: Measured | None = None) -> None:
         self.config = config
+        self.measured = measured or Measured()
         self._patterns = [tuple(pattern.form for pattern in shape.match) for shape in config.shapes]
         self._known: dict[str, Terms] = {}
-        self._before = before._known if before else {}  # what is held there is not forgotten yet
-        self._buckets: WeakValueDictionary[tuple[str, str], Bucket] = before._buckets if before else WeakValueDictionary()
-        self._rooms: dict[str, Room] = before._rooms if before else {}
+        self._before = self.measured.terms  # what is held there is not forgotten yet
 
     def __call__(self, route: Route) -> Terms:
         """What holds for where `way` leads."""
@@ -178,6 +187,7 @@ class TermsTable:
             if len(self._known) >= MOST:
                 self._known.clear()
                 self._before = {}
+            self.measured.terms = self._known  # a table that is asked is in force
             terms = self._known[key] = self._terms(key)
         return terms
 
@@ -261,15 +271,15 @@ class TermsTable:
         return [self._bucket((name, whose), rate) for whose, rate in limits if rate]
 
     def _bucket(self, name: tuple[str, str], rate: Rate) -> Bucket:
-        bucket = self._buckets.get(name)
+        bucket = self.measured.buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = Bucket(*rate, everybody=not name[1])
+            bucket = self.measured.buckets[name] = Bucket(*rate, everybody=not name[1])
         else:
             bucket.change(*rate)
         return bucket
 
     def _room(self, most: Said) -> Room:
-        room = self._rooms.setdefault(most.shared, Room(most.value))
+        room = self.measured.rooms.setdefault(most.shared, Room(most.value))
         room.most = most.value
         return room
 

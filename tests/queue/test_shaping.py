@@ -21,8 +21,8 @@ def post(root: Path, text: str, before: Post | None = None) -> Post:
     """A post office with a configuration, where each domain is a destination found by MX."""
     office = before or Post(root)
     reactions = office.context.policy.reactions
-    table = TermsTable(config_of("c.toml", text.encode()), reactions.table if reactions else None)
-    office.change(reactions=Reactions(table, None, reactions))
+    table = TermsTable(config_of("c.toml", text.encode()), reactions.table.measured if reactions else None)
+    office.change(reactions=Reactions(table, None, reactions.slowed if reactions else None))
     office.scheduler.terms = table
     office.scheduler.limit(office.scheduler.limits)
     for domain in ("example.net", "example.org", "example.com"):

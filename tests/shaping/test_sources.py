@@ -33,7 +33,8 @@ ONLY_NEW = NEW_AND_OLD.partition('[[source]]\nname = "old"')[0]
 
 def sources(text: str, path: Path, before: Sources | None = None) -> Sources:
     """The sources of a configuration, with the book of a spool."""
-    return Sources(TermsTable(config_of("c.toml", text.encode())), Book(FileSpool(SpoolDirectory(str(path)))), before)
+    book = before.book if before else Book(FileSpool(SpoolDirectory(str(path))))
+    return Sources(TermsTable(config_of("c.toml", text.encode())), book)
 
 
 def route(key: str = "mx:mx.example.net", *addresses: str) -> Route:

@@ -16,7 +16,7 @@ GOOGLE = "mx:alt1.aspmx.l.google.com,aspmx.l.google.com"
 
 def table(text: str, before: TermsTable | None = None) -> TermsTable:
     """The table of a configuration."""
-    return TermsTable(config_of("c.toml", text.encode()), before)
+    return TermsTable(config_of("c.toml", text.encode()), before.measured if before else None)
 
 
 def route(key: str) -> Route:
