@@ -72,11 +72,11 @@ def view_of(spool: SpoolDirectory) -> MailView:
     try:
         return sqlite.view(spool)
     except Problem as failure:
-        if failure.kind != "no-permission" or not os.path.lexists(f"{spool.root}/drop"):  # it is no spool for others
+        if failure.kind != "no-permission" or not spool.shared:  # it is no spool for others
             raise
         from mailer.intake.client import RemoteView
 
-        return RemoteView(spool.root)
+        return RemoteView(spool.place)
 
 
 def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual: Iterable[Word] = ()) -> Filter:

@@ -70,7 +70,7 @@ class Adoption:
             try:
                 done = adopt(self.spool, self.terms(), ROUND, until=until, stuck=self.stuck, rest=rest)
             except OSError as error:
-                self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
+                self._waits(f"{error.filename or self.spool.place}: {error.strerror}")
                 return
             self._told(done)
             more, until, rest = done.more, min(until, began), done.rest
@@ -115,7 +115,7 @@ class Adoption:
                 take = partial(adopt, self.spool, self.terms(), ROUND, names, stuck=self.stuck, rest=rest)
                 done = await asyncio.get_running_loop().run_in_executor(self._thread, take)
             except OSError as error:
-                self._waits(f"{error.filename or self.spool.root}: {error.strerror}")
+                self._waits(f"{error.filename or self.spool.place}: {error.strerror}")
             except Exception as error:
                 self._bug(error)
             else:

@@ -65,8 +65,8 @@ class IntakeComponent(Component):
         self._server: IntakeServer | None = None
         self._adoption = Adoption(spool, lambda: self.terms, clock, look, tell)
         if config.intake.enabled:
-            layout.share(spool.root)
-        self.open = os.path.isdir(f"{spool.root}/drop")
+            layout.share(spool.place)
+        self.open = spool.shared
         self._take_over(config)
 
     async def start(self) -> None:
@@ -82,7 +82,7 @@ class IntakeComponent(Component):
             try:
                 self._listen()
             except OSError as error:
-                self._alarm("intake", f"{error.filename or self.spool.root}: {error.strerror}: other users hand in by drop/ alone")
+                self._alarm("intake", f"{error.filename or self.spool.place}: {error.strerror}: other users hand in by drop/ alone")
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
@@ -107,7 +107,7 @@ class IntakeComponent(Component):
 
         def judge(envelope: Envelope, content: bytes, who: Principal) -> None:
             rules.judge(envelope, content, who)
-            layout.check_space(self.spool.root, submission.min_free_space, submission.min_free_inodes, len(content))
+            layout.check_space(self.spool.place, submission.min_free_space, submission.min_free_inodes, len(content))
 
         sizes = submission.max_message_size, submission.max_recipients
         writers = frozenset({0, os.geteuid()})
@@ -122,7 +122,7 @@ class IntakeComponent(Component):
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         self._handlers = Handlers(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
-        self._server = IntakeServer(self.spool.root, self._handlers.answer, self._limits, self._bug)
+        self._server = IntakeServer(self.spool.place, self._handlers.answer, self._limits, self._bug)
 
     # What the rules of the spool ask
 

@@ -100,7 +100,7 @@ class Handlers:
         if isinstance(error, CorruptMessage):
             return Problem(f"the message is refused: {error}", "bad-message")
         if isinstance(error, OSError):
-            return from_os("cannot do that", error.filename or self.spool.root, error)
+            return from_os("cannot do that", error.filename or self.spool.place, error)
         assert isinstance(error, Problem)
         return error
 

@@ -157,7 +157,7 @@ class View:
     @cached_property
     def daemon(self) -> DaemonState:
         """Whether a daemon runs, and what it has in hand."""
-        return DaemonState(*daemons.look(self.directory.root))
+        return DaemonState(*daemons.look(self.directory.place))
 
     @cached_property
     def places(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class View:
         try:
             return {id: state for state in STATES for id in self.directory.ids(state)}
         except OSError as error:
-            raise from_os("cannot read the spool", error.filename or self.directory.root, error) from None
+            raise from_os("cannot read the spool", error.filename or self.directory.place, error) from None
 
     @cached_property
     def _reported(self) -> frozenset[str]:
@@ -194,7 +194,7 @@ class View:
                 raise Problem(f"the file of message {id} in the spool is damaged: {error}", "bad-message") from None
             return kept
         except OSError as error:
-            raise from_os(f"cannot read message {id}", error.filename or self.directory.root, error) from None
+            raise from_os(f"cannot read message {id}", error.filename or self.directory.place, error) from None
         if kept is not None and kept.status in DONE and (entry.state == "failed" or self.directory.find(id) is None):
             return kept
         return self._pending(entry, kept)
@@ -391,7 +391,7 @@ class View:
         }
         dues = [(id in scheduled, due) for due, id in self.directory.dues()]
         return Summary(
-            self.directory.root,
+            self.directory.place,
             self.daemon,
             counts,
             oldest,

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mailer.spool.files.claim import FileEntry
 from mailer.spool.files.kept import Kept
-from mailer.spool.files.store import FileEntry
 
 
 def entry(size: int, directory: Path | None = None) -> FileEntry:

@@ -1,4 +1,4 @@
-"""Whatever is put, leased, settled and acted on, in any order: each message is in one state, and what was acknowledged is where it belongs."""
+"""Whatever is put, leased, settled and acted on, in any order: each message is in one state, and none that was acknowledged is lost."""
 
 from __future__ import annotations
 

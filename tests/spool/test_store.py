@@ -15,7 +15,8 @@ import pytest
 
 from mailer.mail.problem import Problem
 from mailer.spool.api import Busy, CorruptMessage, NoSuchMessage
-from mailer.spool.files.store import FileEntry, SpoolDirectory
+from mailer.spool.files.claim import FileEntry
+from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, NOW, envelope, outcome, put, spool_file
 from tests.fakes.sockets import make_socket
 
@@ -238,7 +239,7 @@ def test_a_lock_ends_with_its_process(spool: SpoolDirectory) -> None:
     """Another process that holds a message keeps us out; when it dies, however it dies, the message is free."""
     id = put(spool)
     claimed = f"c = SpoolDirectory({spool.root!r}).claim({id!r})"
-    code = f"from mailer.spool.files.store import FileEntry, SpoolDirectory; {claimed}; print('mine', flush=True); input()"
+    code = f"from mailer.spool.files.store import SpoolDirectory; {claimed}; print('mine', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
         assert other.stdout.readline() == b"mine\n"

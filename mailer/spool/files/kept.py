@@ -11,7 +11,7 @@ from mailer.io import durable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .store import FileEntry
+    from .claim import FileEntry
 
 CONTENTS = 64 << 20  # bytes of messages that are kept between being read and being leased
 STALE = 1.0  # seconds; whatever goes to a quick destination has left by then

@@ -38,8 +38,8 @@ from mailer.spool.api import (
 from mailer.spool.files.message_file import settled
 
 from . import doorbell, enqueue, layout, suspensions
+from .claim import AT_ONCE, Large
 from .kept import CONTENTS, Kept, close, together
-from .store import AT_ONCE, Large
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from mailer.spool.api import Act, End, Entry, Lease, New, Reserve, Retention
     from mailer.spool.suspensions import Suspension, Suspensions
 
-    from .store import Claim, FileEntry, SpoolDirectory
+    from .claim import Claim, FileEntry
+    from .store import SpoolDirectory
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class FileSpool:
     @property
     def place(self) -> str:
         """The path of its directory."""
-        return self.directory.root
+        return self.directory.place
 
     # In
 

@@ -13,16 +13,17 @@ import stat
 import time
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from mailer.io import durable
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.problem import Problem
-from mailer.spool.api import Busy, CorruptMessage, Due, Entry, Lease, NoSuchMessage, Note
+from mailer.spool.api import Busy, CorruptMessage, Due, Entry, NoSuchMessage, Note
 
 from . import doorbell, layout, message_file
+from .claim import Claim, FileEntry, Large, read_body, read_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,88 +31,9 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Envelope
     from mailer.spool.api import Act, State
 
-AT_ONCE = 1 << 17  # bytes of a file that are read while others wait
 SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHANGE: Final = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class Large(Exception):
-    """The message is larger than whoever wants it can wait for."""
-
-
-class FileEntry(Entry):
-    """An entry, and what this process has of its file: its `inode`, and while there is reason to, a descriptor and the content.
-
-    The file of an entry that waits for its lease may be open (`fd`, else -1) and its content kept (`counted` among what `Kept`
-    keeps); that of one that is `leased` is open and locked.
-    """
-
-    __slots__ = ("content", "counted", "fd", "inode", "leased")
-
-    def __init__(self, *said: Any, fd: int, inode: int, content: bytes | None, damaged: bool) -> None:
-        super().__init__(*said, damaged=damaged)
-        self.fd = fd
-        self.inode = inode
-        self.content = content
-        self.counted = False
-        self.leased = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether its content is in memory, or so small that it is read at once."""
-        return self.content is not None or self.total <= AT_ONCE
-
-
-class Claim(Lease):
-    """The lease of a message in a directory: the lock on its open file.
-
-    Closing it gives it back; a claim is a context manager. `recorded` and `noted` are what was last appended, and are not appended a
-    second time where only the step after it failed; `troubled`, that such a step did.
-    """
-
-    __slots__ = ("noted", "recorded", "troubled")
-
-    entry: FileEntry
-
-    def __init__(self, entry: FileEntry) -> None:
-        super().__init__(entry)
-        entry.leased = True
-        self.noted: Sequence[Note] = ()
-        self.recorded: Sequence[Outcome] = ()
-        self.troubled = False
-
-    @property
-    def fd(self) -> int:
-        """The descriptor that holds the lock."""
-        return self.entry.fd
-
-    @property
-    def content(self) -> bytes:
-        """The message; it is read now if it was let go meanwhile. Raises `CorruptMessage`, `OSError`."""
-        if self.entry.content is None:
-            self.entry.content = _body(self.entry.fd, self.entry)
-        return self.entry.content
-
-    def valid(self) -> bool:
-        """Whether the claim is open: nobody takes a lock away."""
-        return self.entry.leased
-
-    def close(self) -> None:
-        """Give the lock back."""
-        if self.entry.leased:
-            durable.let_go(self.surrender())
-
-    def surrender(self) -> int:
-        """Give up the claim without giving back the lock: returns the descriptor, which the caller has to close."""
-        fd, self.entry.fd, self.entry.leased = self.entry.fd, -1, False
-        return fd
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class SpoolDirectory:
@@ -123,6 +45,26 @@ class SpoolDirectory:
     def prepare(self) -> None:
         """Make the directories of the spool that are missing. Raises `Problem`."""
         layout.prepare(self.root)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.root
+
+    @property
+    def shared(self) -> bool:
+        """Whether other users of the machine may hand mail in, in ``drop/``."""
+        return os.path.isdir(f"{self.root}/drop")
+
+    def beside(self, name: str) -> str:
+        """The path of what stands beside the messages, such as a socket or a database."""
+        return f"{self.root}/{name}"
+
+    def check_readable(self) -> None:
+        """Whether this user may read it. Raises `Problem` (no-permission)."""
+        for path in (self.root, f"{self.root}/queued"):  # the other directories have the same owner and mode
+            if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+                raise Problem(f"you may not read the spool {self.root}; ask its owner, or run this as that user", "no-permission")
 
     def path(self, state: str, id: str) -> str:
         """Where message `id` is when it is in `state`."""
@@ -200,7 +142,7 @@ class SpoolDirectory:
             except FileNotFoundError:
                 continue
             try:
-                return _read_part(fd, start, end)
+                return read_part(fd, start, end)
             finally:
                 durable.let_go(fd)
         raise NoSuchMessage(id)
@@ -253,7 +195,7 @@ class SpoolDirectory:
             envelope, start, end = message_file.parse(data, id)
             size, length, content, tail = len(data), end - start, data[start:end] if whole else None, data[end:]
         else:
-            size, read = known.st_size, partial(_read_part, fd)
+            size, read = known.st_size, partial(read_part, fd)
             if whole:
                 envelope, content, end = message_file.whole(read, size, id)
                 length = len(content)
@@ -309,7 +251,7 @@ class SpoolDirectory:
         """The content of what `load` gave, read once more, by its open file unless a `fresh` one is wanted. Raises as `read` does."""
         fd = entry.fd if entry.fd >= 0 and not fresh else self._open_again(entry)
         try:
-            return _body(fd, entry)
+            return read_body(fd, entry)
         finally:
             if fd != entry.fd:
                 durable.let_go(fd)
@@ -500,21 +442,6 @@ def _read_all(fd: int, size: int) -> bytes:
         data = os.read(fd, 1 << 20)
         parts.append(data)
     return b"".join(parts)
-
-
-def _read_part(fd: int, start: int, end: int) -> bytes:
-    """What stands from `start` to `end`, or to the end of the file."""
-    parts = []
-    while start < end and (data := os.pread(fd, end - start, start)):
-        parts.append(data)
-        start += len(data)
-    return b"".join(parts)
-
-
-def _body(fd: int, entry: Entry) -> bytes:
-    """The content, of a file that is as long as it was."""
-    _, content, _ = message_file.whole(partial(_read_part, fd), entry.total, entry.id)
-    return content
 
 
 def _arrival(envelope: Envelope) -> float:

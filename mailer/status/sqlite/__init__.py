@@ -6,10 +6,6 @@ is said where the file is; nobody else knows, and nobody else imports `sqlite3`.
 
 from __future__ import annotations
 
-import os
-
-from mailer.mail.problem import Problem
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +30,5 @@ def view(spool: SpoolDirectory) -> View:
     from ..view import View
     from .reader import Reader
 
-    for path in (spool.root, f"{spool.root}/queued"):  # the other directories have the same owner and mode
-        if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
-            raise Problem(f"you may not read the spool {spool.root}; ask its owner, or run this as that user", "no-permission")
-    return View(spool, Reader(f"{spool.root}/{NAME}"))
+    spool.check_readable()
+    return View(spool, Reader(spool.beside(NAME)))
