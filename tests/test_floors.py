@@ -230,15 +230,13 @@ def test_an_outcome_has_two_makers(path: Path) -> None:
 
 @everywhere
 def test_a_spool_is_asked_by_its_interface(path: Path) -> None:
-    """What a spool has of files stays with it: no directory, path, descriptor or inode is taken out, but where the daemon is put together."""
+    """What a spool has of files stays with it: nobody takes a directory, path, descriptor or inode, but who puts the daemon together."""
     if room(path) in {"spool", "service"}:
         return
     taken = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute) and node.attr in {"root", "path", "fd", "inode"}]
     owners = {f"{ast.unparse(node)}, line {node.lineno}": ast.unparse(node.value).rpartition(".")[2].lstrip("_") for node in taken}
     assert not [where for where, owner in owners.items() if owner in {"spool", "directory", "entry", "lease", "claim"}]
-    if room(path) == "queue":
-        modules = {name for name in imports(path) if name.startswith("mailer.spool.files")}
-        assert modules <= {"mailer.spool.files.layout"}  # what an ID is
+    assert room(path) not in {"queue", "shaping"} or not [name for name in imports(path) if name.startswith("mailer.spool.files")]
 
 
 @everywhere

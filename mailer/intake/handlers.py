@@ -29,10 +29,10 @@ from mailer.mail.history import LATER, SCHEDULED, STATUSES
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.operate.queue import cancelling, perform
+from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
-from mailer.spool.files.layout import is_id
 from mailer.status.api import Filter
 
 from .user_view import UserView

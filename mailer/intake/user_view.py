@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from mailer.mail.history import PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.mail.problem import Problem
+from mailer.spool import is_id
 from mailer.spool.files.admit import tail_of
-from mailer.spool.files.layout import is_id
 from mailer.status import sqlite
 from mailer.status.api import EVERYTHING, Summary, Undelivered, every
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Daemon
 from mailer.io.clock import STEP as STEP_OF_CLOCK
+from mailer.spool import first_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage, Reserve, Trouble
-from mailer.spool.files.layout import first_id
 
 from . import clock_step
 

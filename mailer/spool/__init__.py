@@ -13,4 +13,51 @@ system-wide spool put files for the daemon to adopt. A file is written once, the
 only renamed. What is known of a message is read off its place and its records, never stored apart.
 Whoever moves or appends to a message holds the lock (`flock`) on its file, so
 an operator's command and the daemon never act on one message at once.
+
+What an ID is stands here, for all spools have the same.
 """
+
+from __future__ import annotations
+
+import os
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O or U, so that an ID can be read over the telephone."""
+
+_last = 0
+
+
+def new_id(now: float) -> str:
+    """A name for a message: 48 bits of milliseconds and 80 random bits, so that names sort by age.
+
+    Within one process IDs ascend even when `now` does not; the step is random, so that a process and one that was
+    forked from it go different ways. Never reused: the random part alone makes two equal IDs less likely than a
+    broken disk.
+    """
+    global _last  # noqa: PLW0603 - the order of one process's IDs is the state of that process
+    number = (int(now * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    _last = number if number > _last else _last + 1 + int.from_bytes(os.urandom(8), "big")
+    return encode(_last, 26)
+
+
+def encode(number: int, length: int) -> str:
+    """`number` in `length` symbols of `ALPHABET`."""
+    return "".join(ALPHABET[(number >> (5 * at)) & 31] for at in range(length - 1, -1, -1))
+
+
+def first_id(at: float) -> str:
+    """The first ID that a message put at `at` (seconds since the epoch) could have: IDs sort by age."""
+    return encode(min(max(int(at * 1000), 0), (1 << 48) - 1) << 80, 26)
+
+
+def put_at(id: str) -> float:
+    """When the message of this ID was put, to the millisecond, in seconds since the epoch."""
+    number = 0
+    for symbol in id[:10]:
+        number = number * 32 + ALPHABET.index(symbol)
+    return number / 1000
+
+
+def is_id(name: str) -> bool:
+    """Whether `name` can be the name of a message."""
+    return len(name) == 26 and not name.strip(ALPHABET)

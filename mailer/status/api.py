@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import LATER
 from mailer.mail.pattern import fits
-from mailer.spool.files.layout import first_id
+from mailer.spool import first_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

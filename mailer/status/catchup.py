@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Seen
 from mailer.mail.history import DONE, PENDING
+from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage
-from mailer.spool.files.layout import is_id
 
 from .api import StatusError
 

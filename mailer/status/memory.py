@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mailer.events import Changed, Corrupt, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
-from mailer.spool.files.layout import first_id
+from mailer.spool import first_id
 
 from .api import PAGE, Page, PutOff, Undelivered, Waiting
 from .record import of_entry

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.mail.problem import Problem, from_os
+from mailer.spool import is_id, put_at
 from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
 from mailer.spool.files import daemons
-from mailer.spool.files.layout import STATES, is_id, put_at
+from mailer.spool.files.layout import STATES
 from mailer.spool.files.spool import FileSpool
 
 from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting

@@ -11,7 +11,7 @@ from mailer.mail.dates import rfc3339, rfc5322
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.message import UNKNOWN_WORD, Message, has_long_line, without_preface
 from mailer.mail.problem import Problem
-from mailer.spool.files import layout
+from mailer.spool import new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def complete(draft: Draft) -> None:
         return rfc5322(draft.now, time.localtime(draft.now).tm_gmtoff // 60)
 
     def message_id() -> str:
-        return f"<{layout.new_id(draft.now).lower()}@{draft.settings.hostname}>"
+        return f"<{new_id(draft.now).lower()}@{draft.settings.hostname}>"
 
     given = draft.message
     draft.message = message.completed(given, {"Date": date, "From": lambda: _author_of(draft), "Message-ID": message_id}, draft.changes)
@@ -286,7 +286,7 @@ def _mended(draft: Draft, done: list[Change]) -> None:
 def address(draft: Draft) -> None:
     """Make the envelope for the message as it is now, to the `recipients`, from the user of this process."""
     draft.envelope = Envelope(
-        draft.id or layout.new_id(draft.now),
+        draft.id or new_id(draft.now),
         rfc3339(draft.now),
         draft.sender,
         draft.recipients,

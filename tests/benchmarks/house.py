@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
+from mailer.spool import new_id
 from mailer.spool.files import doorbell
 from mailer.spool.files.enqueue import head
-from mailer.spool.files.layout import new_id
 from mailer.spool.files.store import SpoolDirectory
 from tests.benchmarks.measure import RECIPIENT, SENDER, message, program
 from tests.fakes.processes import Program, wait_until

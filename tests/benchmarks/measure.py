@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mailer.spool.files.layout import new_id
+from mailer.spool import new_id
 
 REPOSITORY = Path(__file__).parents[2]
 SENDER, RECIPIENT = "sender@bench.example", "recipient@sink.example"

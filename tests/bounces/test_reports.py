@@ -12,8 +12,8 @@ from mailer.bounces import Reports, due_report, report_id
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import NOWHERE, Outcome, Verdict
+from mailer.spool import is_id
 from mailer.spool.api import Entry
-from mailer.spool.files.layout import is_id
 
 ID = "01JD6Q4Z8K0000000000000000"
 CONTENT = b"From: anna@example.org\r\nSubject: Report\r\n\r\nSecret body\r\n"

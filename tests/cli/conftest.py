@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.files import layout
 from tests.cli.home import WHOLE, Home
 from tests.cli.terminal import Shell
 from tests.status.office import Office
@@ -24,7 +23,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """A spool and its status database, empty; no configuration of this machine is read."""
-    monkeypatch.setattr(layout, "_last", 0)
+    monkeypatch.setattr("mailer.spool._last", 0)
     config = tmp_path / "config.toml"
     config.touch()
     monkeypatch.setenv("MAILER_CONFIG", str(config))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailer.cli.batch import bar
-from mailer.spool.files.layout import is_id
+from mailer.spool import is_id
 from tests.fakes.processes import wait_until
 from tests.journey.world import World
 from tests.operate.test_bundle import lines, mbox, message, payload

@@ -15,9 +15,9 @@ import pytest
 
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope import Envelope, Recipient
+from mailer.spool import new_id
 from mailer.spool.files.doorbell import ring
 from mailer.spool.files.enqueue import put
-from mailer.spool.files.layout import new_id
 from tests.fakes.processes import wait_until
 from tests.journey.world import Sink, World
 

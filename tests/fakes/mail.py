@@ -10,10 +10,10 @@ from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
+from mailer.spool import encode
 from mailer.spool.files import suspensions
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.enqueue import put as spool_put
-from mailer.spool.files.layout import encode
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.suspensions import Suspension
 

@@ -10,7 +10,7 @@ import pytest
 
 from mailer.mail.envelope import Recipient
 from mailer.mail.principal import unix
-from mailer.spool.files.layout import put_at
+from mailer.spool import put_at
 from mailer.spool.files.pickup import adopt
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, id_at, put, spool_file

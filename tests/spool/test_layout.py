@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.mail.problem import Problem
+from mailer.spool import ALPHABET, encode, is_id, new_id
 from mailer.spool.files import layout
-from mailer.spool.files.layout import ALPHABET, encode, is_id, new_id, prepare, share
+from mailer.spool.files.layout import prepare, share
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.users import NOBODY, SEND, as_nobody, public_directory
 
@@ -35,7 +36,7 @@ def python(code: str, umask: int = -1) -> list[str]:
 
 def test_an_id_begins_with_its_time() -> None:
     """26 symbols, the first ten of which are the milliseconds, so that `ls` sorts by age."""
-    code = "from mailer.spool.files.layout import new_id\nfor at in (0.0, 1.5, 1800000000.123, 281474976710.655): print(new_id(at))"
+    code = "from mailer.spool import new_id\nfor at in (0.0, 1.5, 1800000000.123, 281474976710.655): print(new_id(at))"
     ids = python(code)
     assert [id[:10] for id in ids] == [encode(ms, 10) for ms in (0, 1500, 1_800_000_000_123, (1 << 48) - 1)]
     assert all(is_id(id) for id in ids)
@@ -54,7 +55,7 @@ def test_processes_that_were_forked_make_different_ids() -> None:
     """What a parent and its children have in common, the last ID, does not make them say the same next one."""
     code = """
 import os
-from mailer.spool.files.layout import new_id
+from mailer.spool import new_id
 new_id(2000.0)
 for _ in range(3):
     if not os.fork():

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.files import layout
 from tests.status.office import Office
 
 
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """A spool and its status database, empty; IDs are as old as a test wants them."""
-    monkeypatch.setattr(layout, "_last", 0)
+    monkeypatch.setattr("mailer.spool._last", 0)
     office = Office(tmp_path)
     yield office
     office.close()
@@ -23,7 +22,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
 @pytest.fixture(params=[False, True], ids=["sqlite", "memory"])
 def either(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """As `office`, with each implementation of the status."""
-    monkeypatch.setattr(layout, "_last", 0)
+    monkeypatch.setattr("mailer.spool._last", 0)
     office = Office(tmp_path, memory=request.param)
     yield office
     office.close()

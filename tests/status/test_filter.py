@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.spool.files.layout import encode, first_id, put_at
+from mailer.spool import encode, first_id, put_at
 from mailer.status.api import Filter
 from mailer.status.record import RecipientRecord, Record
 from tests.fakes.mail import NOW

@@ -37,11 +37,11 @@ from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, shown_s
 from mailer.mail.envelope_reader import largest
 from mailer.mail.message import Message, header_end, is_divided, is_normal
 from mailer.mail.principal import unix
+from mailer.spool import encode, is_id, put_at
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 
 from . import idempotency, message_file
 from .enqueue import forget, head
-from .layout import encode, is_id, put_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from .layout import is_id
+from mailer.spool import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

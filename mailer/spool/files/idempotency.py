@@ -28,8 +28,7 @@ from hashlib import sha256
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
-
-from .layout import is_id
+from mailer.spool import is_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -46,12 +46,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.io import durable
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
+from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, LaterMessage
 
 from .admit import Stranger, Terms, admit
 from .aside import Aside, ShareFull
 from .drop import Found, Listing, named
-from .layout import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.problem import Problem
+from mailer.spool import new_id
 from mailer.spool.api import Note
 
-from . import layout
 from .enqueue import put
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def renewed(entry: Entry, recipients: Sequence[str], now: float, *, again: bool)
     if not people:
         raise Problem(f"all recipients of message {old.id} have got it; name others with --to", "bad-message")
     return Envelope(
-        layout.new_id(now),
+        new_id(now),
         rfc3339(now),
         old.sender,
         people,

@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mailer.mail.problem import Problem, from_os
+from mailer.spool import is_id
 from mailer.spool.api import (
     Acted,
     ActedOn,
@@ -130,7 +131,7 @@ class FileSpool:
         while not (heard := doorbell.listen(self._bell)):
             self._rung.clear()
             await self._rung.wait()
-        ids = [word for word in heard if layout.is_id(word)]
+        ids = [word for word in heard if is_id(word)]
         return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard)
 
     async def due(self, known: Callable[[str], bool], *, dated: bool = False) -> AsyncIterator[Sequence[Due | Trouble]]:
@@ -141,7 +142,7 @@ class FileSpool:
             for nth, name in enumerate(directory.names(state), 1):
                 if known(name):
                     pass
-                elif not layout.is_id(name):
+                elif not is_id(name):
                     if state == "queued":
                         portion.append(Trouble(name, "corrupt", "its name is no ID", place=directory.set_aside(state, name)))
                 elif state == "queued" and not dated:
@@ -398,7 +399,7 @@ class FileSpool:
 
     async def counts(self) -> Mapping[str, int]:
         """Count names."""
-        return {state: sum(map(layout.is_id, self.directory.names(state))) for state in (*layout.STATES, "corrupt")}
+        return {state: sum(map(is_id, self.directory.names(state))) for state in (*layout.STATES, "corrupt")}
 
     # What else is kept
 

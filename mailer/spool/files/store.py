@@ -20,6 +20,7 @@ from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.problem import Problem
+from mailer.spool import is_id
 from mailer.spool.api import Busy, CorruptMessage, Due, Entry, NoSuchMessage, Note
 
 from . import doorbell, layout, message_file
@@ -88,16 +89,16 @@ class SpoolDirectory:
 
     def ids(self, state: str) -> list[str]:
         """The messages in `state`, oldest first."""
-        return sorted(name for name in self.names(state) if layout.is_id(name))
+        return sorted(name for name in self.names(state) if is_id(name))
 
     def strangers(self, state: str) -> list[str]:
         """The names in `state` that are no message's: somebody else put them there."""
-        return [name for name in self.names(state) if not layout.is_id(name)]
+        return [name for name in self.names(state) if not is_id(name)]
 
     def dues(self) -> Iterator[tuple[float, str]]:
         """(when it is due, ID) for each deferred message, in no order. Opens no file."""
         for name in self.names("deferred"):
-            if layout.is_id(name) and (found := self.dated("deferred", name)) is not None:
+            if is_id(name) and (found := self.dated("deferred", name)) is not None:
                 yield found.due, name
 
     def due(self, id: str) -> float:
@@ -117,7 +118,7 @@ class SpoolDirectory:
 
     def find(self, id: str) -> State | None:
         """The state that message `id` is in, or None; also for what is no ID, which may come from anybody by the doorbell."""
-        if not layout.is_id(id):
+        if not is_id(id):
             return None
         return next((state for state in layout.STATES if os.path.lexists(self.path(state, id))), None)
 
@@ -149,7 +150,7 @@ class SpoolDirectory:
 
     def _load(self, id: str, state: str | None, flags: int, *, lock: bool = False, whole: bool = True, most: float = inf) -> FileEntry:
         """What its file says, which is open; with its content if it is wanted `whole`. `most` is how many bytes it may have."""
-        if not layout.is_id(id):
+        if not is_id(id):
             raise NoSuchMessage(id)
         if state is not None:
             return self._open(id, state, flags, lock, whole, most)

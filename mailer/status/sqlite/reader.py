@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mailer.mail.history import LATER, PENDING, STATUSES
 from mailer.mail.principal import from_key
-from mailer.spool.files.layout import first_id
+from mailer.spool import first_id
 
 from . import file, schema, values
 

@@ -13,7 +13,7 @@ from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
 from mailer.mail.history import LATER, STATUSES
 from mailer.mail.outcome import CAUSES, PHASE_OF, PHASES, BreakerState, Scope, Verdict, WaitKind, reply_line, told
-from mailer.spool.files.layout import is_id
+from mailer.spool import is_id
 
 from ..api import PutOff, Undelivered, Waiting
 from ..record import RecipientRecord, Record

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mailer.events import Corrupt, Standings
 from mailer.mail.principal import from_key
-from mailer.spool.files.layout import first_id, is_id
+from mailer.spool import first_id, is_id
 
 from ..api import PAGE, Page, PutOff, StatusError
 from ..story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
