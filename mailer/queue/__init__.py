@@ -1,1 +1,20 @@
-"""The queue manager: load, route, ready, deliver, settle."""
+"""The queue manager: every accepted message is read when it is due, goes where its recipients are, and is settled.
+
+A message's way: `loader` reads it and finds its routes; each part waits in the fair queue of its `destination` until the `scheduler` lets a
+session begin; a `worker` takes one part after the other and hands it to the courier of its route; `settle` writes down what became of it:
+it leaves the spool, is put off until it is due again, or is given up with a report. All work is done with the `context` that is in force; a
+reload replaces it.
+
+`manager`       plans and acts, hears what changes      `component`     built from the configuration, reload, stop
+`context`       what all of it is done with             `tasks`         what runs beside, and how far it has come
+`loader`        from the disk to a destination          `worker`        one session with a destination
+`attempt`       one try of one message, and its parts   `settle`        the end of an attempt
+`age`           how long a message has waited           `recorder`      status first, then off the disk, in batches
+`scheduler`     what to read, which sessions to open    `destination`   what shares a fate: queue, window, breaker
+`fairness`      whose turn it is at a destination       `newcomers`     hosts that have not answered yet
+`due`           what waits on disk                      `admission`     what may be in memory
+`suspension`    pauses and outages                      `connectivity`  a machine without a network
+`invariants`    nothing is stuck, nothing fills up      `watchdog`      what makes no progress is broken off
+`clock_step`    somebody has set the clock              `alarms`        trouble of ours, told once in a while
+`signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
+"""

@@ -21,10 +21,12 @@ from . import age
 from .tasks import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from mailer.mail.delivery_options import Request
     from mailer.mail.outcome import Outcome, Phase
 
+    from ..shaping.replies import Reactions
     from ..transport.courier import CourierSession
     from .attempt import Job
     from .connectivity import Connectivity
@@ -125,42 +127,44 @@ class Worker(Progress):
             return None
         if context.scheduler.must_yield():
             return None
+        terms = destination.terms
+        if not destination.paused_until and (terms is None or terms.throttle.free):
+            return destination.queue.take()
         now = context.clock.now()
         if destination.paused_until and destination.rests(now):
             return None
-        if (terms := destination.terms) is not None and terms.throttle.rooms and terms.throttle.should_yield(now):
+        if terms is not None and terms.throttle.rooms and terms.throttle.should_yield(now):
             return None
         return destination.take(now)
 
     def _come(self, job: Job) -> None:
-        """It is the next one."""
-        if (entry := job.attempt.entry).total > LARGE or not entry.ready:
+        """Lock the message of `job`, which is the next one, unless it is large, an operator has taken it, or it has to wait after all."""
+        context, attempt = self.current.context, job.attempt
+        if attempt.entry.total > LARGE or not attempt.entry.ready:
             self._large = job
-        else:
-            self._next = self._claim(job)
-
-    def _claim(self, job: Job) -> Load[Job] | None:
-        """Lock the message of `job`; None if an operator has taken it, or it has to wait after all, and then the job is over."""
-        context = self.current.context
-        if self._waits(context, job):
-            return None
-        content = at_once(self.settler.take(job.attempt))
+            return
+        if (reactions := context.policy.reactions) is not None and reactions.watchful and self._waits(context, reactions, job):
+            return
+        outcomes: list[Outcome] = []
         try:
+            content = at_once(self.settler.take(attempt))
             if content is not None:
-                return _load(context, job, _signed(context, job, content))
-            outcomes = []
+                if context.policy.signer is not None or job.route.author:
+                    content = _signed(context, job, content)
+                envelope = attempt.entry.envelope
+                self._next = Load(job, envelope, content, _asked(context, job) if envelope.options else None)
+                return
         except Unsigned as trouble:
             outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
         except MemoryError as error:
             outcomes = context.alarms.our_fault(error, "mail", job.recipients)
-        self.settler.finish(job.attempt, outcomes)
-        return None
+        self.settler.finish(attempt, outcomes)
 
     async def _claim_apart(self, job: Job) -> Load[Job] | None:
         """The same for a large message."""
         context, author = self.current.context, job.route.author
         outcomes: list[Outcome] = []
-        if self._waits(context, job):
+        if (reactions := context.policy.reactions) is not None and reactions.watchful and self._waits(context, reactions, job):
             return None
         try:
             content = await self.settler.take_apart(job.attempt)
@@ -169,7 +173,8 @@ class Worker(Progress):
                     content = await aside(partial(relayed, content, author))
                 if context.policy.signer is not None:
                     content = await context.policy.signer.sign_apart(content, context.clock.now())
-                return _load(context, job, content)
+                envelope = job.attempt.entry.envelope
+                return Load(job, envelope, content, _asked(context, job) if envelope.options else None)
         except Unsigned as trouble:
             outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
         except asyncio.CancelledError:
@@ -179,14 +184,13 @@ class Worker(Progress):
         self.settler.finish(job.attempt, outcomes)
         return None
 
-    def _waits(self, context: Context, job: Job) -> bool:
-        """Whether it has to wait after all; then the job is over."""
-        reactions = context.policy.reactions
-        if reactions is None or not reactions.watchful or not (waits := reactions.held(job, context.clock.now(), context.random)):
-            return False
-        context.scheduler.destination(job.route).give_back(job, context.clock.now())
-        self.settler.finish(job.attempt, waits)
-        return True
+    def _waits(self, context: Context, reactions: Reactions, job: Job) -> bool:
+        """Whether `job` has to wait after all; then it is over."""
+        waits = reactions.held(job, context.clock.now(), context.random)
+        if waits:
+            context.scheduler.destination(job.route).give_back(job, context.clock.now())
+            self.settler.finish(job.attempt, waits)
+        return bool(waits)
 
     def _close(self, context: Context) -> None:
         """The session is over; a job that was promised to it goes back to the queue."""
@@ -212,12 +216,28 @@ class Worker(Progress):
                 job.attempt.owed += self.session.unconfirmed
         self.calls = False  # whatever it was
         self.phase = "settle"
-        if (taken := await self._learned(context, job, outcomes)) is not None:
-            await self.settler.finished(job.attempt, taken)
+        for outcome in outcomes:
+            if outcome.verdict != "delivered":
+                learned = await self._learned(context, job, outcomes)
+                break
+        else:
+            self._succeeded(context)
+            learned = outcomes
+        if learned is not None:
+            await self.settler.finished(job.attempt, learned)
         self.phase = ""
 
+    def _succeeded(self, context: Context) -> None:
+        """A host took a message: that is learned for the destination."""
+        destination = self.destination
+        was_open = destination.breaker.open_until
+        if context.scheduler.succeeded(destination):
+            context.wake()
+        if was_open:
+            self.suspended.over(destination.key)
+
     async def _learned(self, context: Context, job: Job, outcomes: list[Outcome]) -> Sequence[Outcome] | None:
-        """What the outcomes say is learned for the destination; they are returned as they are then, None where it was no attempt."""
+        """What becomes of a job that not all have taken, when that is learned for the destination; None if it was no attempt."""
         first = outcomes[0]
         if first.phase == "connect" and (offline := self.connectivity.unreachable(job, outcomes)):
             return offline
@@ -228,10 +248,7 @@ class Worker(Progress):
             self.suspended.behind(job.attempt.entry.id, self.destination.key)
         elif first.scope == "host":
             self.destination.met_nobody(job.attempt.entry.id)
-        for outcome in outcomes:
-            if outcome.verdict != "delivered":
-                return await self._react(context, job, outcomes)
-        return outcomes
+        return await self._react(context, job, outcomes)
 
     def _crowded(self, context: Context, job: Job, outcomes: Sequence[Outcome]) -> bool:
         """Whether 421 says that we are too many there, and nothing about the message: other sessions of ours are welcome. RFC 5321 §3.8
@@ -257,11 +274,7 @@ class Worker(Progress):
             if trouble is None and (outcome.scope == "host" or (outcome.scope == "us" and stops_all(outcome.phase, outcome.cause))):
                 trouble = outcome
         if trouble is None:
-            was_open = destination.breaker.open_until
-            if context.scheduler.succeeded(destination):
-                context.wake()
-            if was_open:
-                self.suspended.over(destination.key)
+            self._succeeded(context)
             return
         destination.trouble = trouble._replace(trace=None)
         context.scheduler.failed(destination, context.clock.now(), trouble.told, ours=trouble.scope == "us")
@@ -282,10 +295,9 @@ class Worker(Progress):
         return outcomes
 
 
-def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
-    entry = job.attempt.entry
-    asked = partial(age.asked, entry, context.clock) if entry.envelope.options else None
-    return Load(job, entry.envelope, content, asked)
+def _asked(context: Context, job: Job) -> Callable[[], Request]:
+    """What the sender asks of the hosts, at the moment when it is asked of them."""
+    return partial(age.asked, job.attempt.entry, context.clock)
 
 
 def _signed(context: Context, job: Job, content: bytes) -> bytes:

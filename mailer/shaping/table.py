@@ -68,12 +68,14 @@ class Said(NamedTuple):
 class Throttle:
     """A throttle: when the next message may begin, and when the next connection. A limit that is shared is in several throttles."""
 
-    __slots__ = ("connections", "messages", "rooms", "sessions")
+    __slots__ = ("connections", "free", "messages", "rooms", "sessions")
 
     def __init__(self, messages: Sequence[Bucket] = (), connections: Sequence[Bucket] = (), rooms: Sequence[Room] = ()) -> None:
         self.messages = messages
         self.connections = connections
         self.rooms = rooms
+        self.free = not (messages or rooms)
+        """Whether a message may begin at any moment, and a session need not end for others."""
         self.sessions = 0  # opened and not closed
 
     def ready(self, now: float, count: int) -> float:

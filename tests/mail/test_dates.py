@@ -125,7 +125,7 @@ def test_a_moment_outside_the_calendar_is_refused(at: float) -> None:
 
 
 def test_many_threads_can_write_times_at_once() -> None:
-    """The ledger, the settler and the log do: whatever day each writes, all are right."""
+    """The recorder, the settler and the log do: whatever day each writes, all are right."""
     days = [nth * 86_400.0 for nth in range(50)]
     right = [rfc3339(day) for day in days]
     before = sys.getswitchinterval()

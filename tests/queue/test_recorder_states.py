@@ -21,23 +21,23 @@ def test_the_first_bulletin_says_that_it_is_all_there_is() -> None:
 
 def test_only_what_has_changed_is_told() -> None:
     """Nothing, while nothing has."""
-    bulletin, one, two = DestinationStates(), destination("relay:one"), destination("relay:two")
-    bulletin.news([one, two], NOW)
-    assert bulletin.news([one, two], NOW + 1) is None
+    states, one, two = DestinationStates(), destination("relay:one"), destination("relay:two")
+    states.news([one, two], NOW)
+    assert states.news([one, two], NOW + 1) is None
     two.window.failed()
-    news = bulletin.news([one, two], NOW + 2)
+    news = states.news([one, two], NOW + 2)
     assert news is not None
     assert ([standing.key for standing in news.changed], news.gone, news.first) == (["relay:two"], [], False)
 
 
 def test_a_destination_that_is_forgotten_is_gone() -> None:
     """Once."""
-    bulletin, one = DestinationStates(), destination()
-    bulletin.news([one], NOW)
-    news = bulletin.news([], NOW + 1)
+    states, one = DestinationStates(), destination()
+    states.news([one], NOW)
+    news = states.news([], NOW + 1)
     assert news is not None
     assert news.gone == ["relay:out"]
-    assert bulletin.news([], NOW + 2) is None
+    assert states.news([], NOW + 2) is None
 
 
 def test_a_breaker_is_closed_open_and_half_open() -> None:
@@ -70,15 +70,15 @@ def test_a_pause_and_the_last_reply_are_told() -> None:
 
 def test_what_comes_to_rest_is_told_once_more() -> None:
     """And then not again, until something happens."""
-    bulletin, one = DestinationStates(), destination()
+    states, one = DestinationStates(), destination()
     one.running = 1
-    bulletin.news([one], NOW)
+    states.news([one], NOW)
     one.running = 0
-    news = bulletin.news([one], NOW + 1)
+    news = states.news([one], NOW + 1)
     assert news is not None
     assert [standing.sessions for standing in news.changed] == [0]
-    assert bulletin.news([one], NOW + 2) is None
+    assert states.news([one], NOW + 2) is None
     one.told(NOW + 3, "550 no")
-    news = bulletin.news([one], NOW + 3)
+    news = states.news([one], NOW + 3)
     assert news is not None
     assert [standing.last_reply for standing in news.changed] == ["550 no"]

@@ -1,4 +1,4 @@
-"""Standstill: a pause and a night offline cost nothing, and what waited goes as soon as they are over."""
+"""Suspension: a pause and a night offline cost nothing, and what waited goes as soon as they are over."""
 
 from __future__ import annotations
 

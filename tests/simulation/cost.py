@@ -45,7 +45,7 @@ def best(measure: Callable[[], float]) -> float:
 
 
 def one_relay() -> float:
-    """A queue as the engine works it off: five sessions, each taking the next job as it has done one."""
+    """A queue as the manager works it off: five sessions, each taking the next job as it has done one."""
     jobs = [job(Route("relay:out", (), relay=True), str(nth), "me@example.com") for nth in range(SOME)]
     scheduler = Scheduler(QueueLimits())
     begin = time.perf_counter()

@@ -1,6 +1,6 @@
 """A model internet and a clock that jumps: the scheduler itself, with nothing around it that takes time.
 
-`Simulation` does with a plan what the engine does, for messages that are a name, a sender and a destination. Hosts are of a `Kind`: how
+`Simulation` does with a plan what the manager does, for messages that are a name, a sender and a destination. Hosts are of a `Kind`: how
 long they take and what they answer is all that is known of them. One event is one thing that a host says.
 """
 
