@@ -109,23 +109,24 @@ class Log:
 
     def told(self, event: Event) -> None:
         """Write the lines of `event`."""
-        if isinstance(event, Tried):
-            for outcome in event.outcomes:
-                level = OUTCOMES.get(outcome.verdict, "error")
+        lines = self._lines
+        before = len(lines)
+        try:
+            if isinstance(event, Tried):
+                for outcome in event.outcomes:
+                    level = OUTCOMES.get(outcome.verdict, "error")
+                    if level in self.wanted:
+                        lines.append({"at": rfc3339(event.at), "level": level, **_outcome(event.entry, outcome)})
+            else:
+                level, line = EVENTS[type(event)]
                 if level in self.wanted:
-                    self.write(level, event.at, _outcome(event.entry, outcome))
-        else:
-            level, line = EVENTS[type(event)]
-            if level in self.wanted:
-                self.write(level, event.at, line(event))
-
-    def write(self, level: str, at: float, line: dict[str, object]) -> None:
-        """Write one line, of what was `at` (seconds since the epoch)."""
-        self._lines.append({"at": rfc3339(at), "level": level, **line})
-        if self.later is None:
-            self.flush()
-        elif len(self._lines) == 1:
-            self.later(self.flush)
+                    lines.append({"at": rfc3339(event.at), "level": level, **line(event)})
+        finally:  # also where the second of two lines could not be made
+            if len(lines) > before:
+                if self.later is None:
+                    self.flush()
+                elif not before:
+                    self.later(self.flush)
 
     def flush(self) -> None:
         """Write what has gathered; a log that cannot be written stops no mail."""
@@ -220,10 +221,11 @@ def _word(value: object) -> str:
 def _seen(event: Seen) -> dict[str, object]:
     entry = event.entry
     envelope = entry.envelope
+    name = envelope.message_id
     return {
         "event": "queued",
         "id": entry.id,
-        "message_id": _cut(envelope.message_id) or None,
+        "message_id": (name if len(name) <= LIMIT else _cut(name)) or None,
         "from": envelope.sender or "<>",
         "recipients": len(envelope.recipients),
         "size": entry.size,
@@ -265,7 +267,7 @@ OUTCOMES: Final = {"delivered": "info", "cancel": "info", "defer": "warning"}
 
 
 def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
-    hop = outcome.hop
+    hop, text = outcome.hop, outcome.text
     line: dict[str, object] = {
         "event": RECIPIENT_STATUS[outcome.verdict],
         "id": entry.id,
@@ -277,7 +279,7 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
         "code": outcome.code or None,
         "enhanced_code": outcome.enhanced or None,
         "phase": outcome.phase or None,
-        "reply": _cut(outcome.text),
+        "reply": text if len(text) <= LIMIT else _cut(text),  # nearly always: a call for each line is too much
         "delay": round(max(outcome.at - entry.arrived, 0.0), 3),  # the clock may have been set back
         "seconds": round(outcome.seconds, 3),
         "queue_id": outcome.queue_id or None,
