@@ -22,14 +22,14 @@ from mailer.mail.address_list import in_header, written
 from mailer.mail.dates import rfc5322
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.header_repair import mended_header, single
-from mailer.mail.message import Message, completed, header_end, normalise, without_envelope, without_preface
+from mailer.mail.message import Message, completed, normalise, without_envelope, without_preface
 from mailer.mail.named import newest, resent
 from mailer.transport.connection import Parcel
 
 from .errors import ErrorKind, SmtpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 Mail = Composition | StandardMessage | bytes
@@ -67,7 +67,7 @@ def prepared(
     if isinstance(mail, Composition):
         return _from_email(mail, sender, recipients, hostname, request)
     content = _fit(_octets(mail)) if isinstance(mail, StandardMessage) else normalise(without_preface(_octets(mail)))
-    header = _Header(content)
+    header = Message.head(content)
     who = _author(header) if sender is None else sender
     whom = _named(header) if recipients is None else _listed(recipients)
     return _complete(content, header, _reverse_path(who), _checked(whom), hostname, request)
@@ -90,50 +90,30 @@ def _from_email(
         whom = tuple(email.recipients()) if recipients is None else _checked(_listed(recipients))
     except EmailError as error:
         raise SmtpError(KINDS.get(error.part, ErrorKind.INVALID_HEADER), str(error)) from None
-    return _complete(content, _Header(content), who, whom, hostname, request)
-
-
-class _Header:
-    """The header of a normalised message, read once; the body, which may be large, is not copied."""
-
-    __slots__ = ("fields", "message")
-
-    def __init__(self, content: bytes) -> None:
-        self.message = Message(content[: header_end(content)], b"")
-        self.fields = list(self.message.fields())
-
-    def values(self, *names: bytes) -> Iterator[str]:
-        """The unfolded values of the fields with these names, name by name."""
-        for wanted in names:
-            for name, field in self.fields:
-                if name == wanted:
-                    value = field.partition(b":")[2].replace(b"\r\n", b"")
-                    yield value.decode("utf-8", "replace").strip()
+    return _complete(content, Message.head(content), who, whom, hostname, request)
 
 
 ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc")
 
 
-def _complete(content: bytes, header: _Header, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> PreparedMail:
+def _complete(content: bytes, header: Message, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> PreparedMail:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
 
     def date() -> str:
         now = time.time()
         return rfc5322(now, time.localtime(now).tm_gmtoff // 60)
 
-    def new_id() -> str:
+    def message_id() -> str:
         return f"<{secrets.token_hex(16)}@{hostname}>"
 
-    made = without_envelope(header.message, [])
-    if next(header.values(b"message-id"), None) == "":  # one that says nothing
+    made = without_envelope(header, [])
+    if made.value(b"message-id") == "":  # one that says nothing
         made = made.without(b"message-id")
-    made = completed(made, {"Date": date, "Message-ID": new_id}, [])
-    if any(name.startswith(b"resent-") for name, _ in header.fields):
-        made = resent(made, lambda: sender, date(), new_id(), [])
-    before = header.message.header
-    divided = content.startswith(b"\r\n", len(before))  # by the empty line between header and body
-    if made.header != before or not divided:
-        content = b"".join((made.header, b"" if divided else b"\r\n", memoryview(content)[len(before) :]))
+    makers = {"Date": date, "Message-ID": message_id}
+    made = resent(completed(made, makers, []), {**makers, "From": lambda: sender}, [])
+    divided = content.startswith(b"\r\n", len(header.header))  # by the empty line between header and body
+    if made.header != header.header or not divided:
+        content = b"".join((made.header, b"" if divided else b"\r\n", memoryview(content)[len(header.header) :]))
     return PreparedMail(Parcel(sender, recipients, content, None, request), made.value(b"message-id") or "")
 
 
@@ -160,17 +140,17 @@ def _is_international(mail: StandardMessage) -> bool:
     return any(not found.isascii() for value in values for found in in_header(value))
 
 
-def _author(header: _Header) -> str:
+def _author(header: Message) -> str:
     """Who sends it by its header, or sends it on; Sender goes before From, RFC 5322 §3.6.2."""
-    again = newest(header.message)
-    for value in (*again.values(b"resent-sender"), *again.values(b"resent-from"), *header.values(b"sender", b"from")):
+    again = newest(header)
+    for value in (*again.values(b"resent-sender"), *again.values(b"resent-from"), *header.values(b"sender"), *header.values(b"from")):
         for found in in_header(value):
             return found
     raise SmtpError(ErrorKind.INVALID_FROM_ADDRESS, "the message has no From field with an address; say sender=")
 
 
-def _named(header: _Header) -> list[str]:
-    found = [*named.recipients(header.message)]
+def _named(header: Message) -> list[str]:
+    found = [*named.recipients(header)]
     if not found:
         raise SmtpError(ErrorKind.INVALID_RECIPIENT_ADDRESS, "the message has no To, Cc or Bcc field with an address; say recipients=")
     return found

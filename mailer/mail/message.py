@@ -215,6 +215,11 @@ class Message:
             return cls(data[:at], data[at:])
         return cls(data[:at], b"\r\n" + data[at:])
 
+    @classmethod
+    def head(cls, data: bytes) -> Message:
+        """The header of normalised `data` alone: the body, which may be large, is not copied."""
+        return cls(data[: header_end(data)], b"")
+
     def __bytes__(self) -> bytes:
         return self.header + self.rest
 

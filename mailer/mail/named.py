@@ -10,7 +10,7 @@ from .message import Change, Message, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ONCE = frozenset({b"resent-from", b"resent-sender", b"resent-date", b"resent-message-id"})
 """What each block has once: where it stands again, another block has begun."""
@@ -46,17 +46,18 @@ def author(message: Message) -> str:
     return next((text for value in values for text in listed(value)), "")
 
 
-def resent(message: Message, author: Callable[[], str], date: str, message_id: str, changes: list[Change]) -> Message:
-    """`message` with what its newest block of ``Resent-`` fields lacks, where it has one; `author` says who we are."""
+def resent(message: Message, makers: Mapping[str, Callable[[], str]], changes: list[Change]) -> Message:
+    """`message` with each field that its newest block of ``Resent-`` fields lacks and `makers` makes, if it has one.
+
+    `makers` of Date, Message-ID and From are those of a message (`completed`). What was added is added to `changes`.
+    """
     block = {name for name, _ in newest(message).fields()}
     if not block:
         return message
-    made = [("Resent-Date", date), ("Resent-Message-ID", message_id)]
-    added = [(name, value) for name, value in made if name.lower().encode() not in block]
-    if b"resent-from" not in block and (who := author()):
-        added.append(("Resent-From", who))
-    changes += [Change("added", name, "", value, "there was none") for name, value in added]
-    lines = [f"{name}: {value}\r\n".encode() for name, value in added]
+    lacking = [name for name in ("Date", "Message-ID", "From") if f"resent-{name}".lower().encode() not in block]
+    added = [Change("added", f"Resent-{name}", "", value, "there was none") for name in lacking if (value := makers[name]())]
+    changes += added
+    lines = [f"{change.what}: {change.after}\r\n".encode() for change in added]
     fields = list(message.fields())
     start = next((at for at, (name, _) in enumerate(fields) if name.startswith(b"resent-")), len(fields))
     header = [field for _, field in fields]

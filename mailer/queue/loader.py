@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
-from mailer.mail.message import Message, header_end
+from mailer.mail.message import Message
 from mailer.mail.outcome import foretold
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
@@ -325,4 +325,4 @@ def hops(content: bytes) -> int:
     """How many hosts the message has passed: its Received fields, RFC 5321 §6.3."""
     if content[: content.find(b"\r\n\r\n")].lower().find(b"received") < 0:  # as in nearly all mail, and sooner seen
         return 0
-    return sum(name == b"received" for name, _ in Message(content[: header_end(content)], b"").fields())
+    return sum(name == b"received" for name, _ in Message.head(content).fields())

@@ -226,12 +226,13 @@ def complete(draft: Draft) -> None:
     def message_id() -> str:
         return f"<{new_id(draft.now).lower()}@{draft.settings.hostname}>"
 
-    given = draft.message
-    draft.message = message.completed(given, {"Date": date, "From": lambda: _author_of(draft), "Message-ID": message_id}, draft.changes)
-    if b"\r\nresent-" in b"\r\n" + given.header.lower():
+    sent_on = b"resent-" in draft.message.header.lower()
+    makers = {"Date": date, "From": lambda: _author_of(draft), "Message-ID": message_id}
+    draft.message = message.completed(draft.message, makers, draft.changes)
+    if sent_on:
         from mailer.mail.named import resent
 
-        draft.message = resent(draft.message, lambda: _author_of(draft), date(), message_id(), draft.changes)
+        draft.message = resent(draft.message, makers, draft.changes)
 
 
 def _author_of(draft: Draft) -> str:

@@ -35,7 +35,7 @@ from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.delivery_options import MEMBERS, Request
 from mailer.mail.envelope import LONGEST_MESSAGE_ID, LONGEST_REQUEST_ID, shown_subject
 from mailer.mail.envelope_reader import largest
-from mailer.mail.message import Message, header_end, is_divided, is_normal
+from mailer.mail.message import Message, is_divided, is_normal
 from mailer.mail.principal import unix
 from mailer.spool import encode, is_id, put_at
 from mailer.spool.api import CorruptMessage, NoSuchMessage
@@ -171,7 +171,7 @@ def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:
         raise CorruptMessage(f"the header of its message has more than {max_header} bytes, or no end")
     if not is_divided(content):
         raise CorruptMessage("no empty line ends the header of its message")
-    header = Message(content[: header_end(content)], b"")
+    header = Message.head(content)
     if (count := sum(name == b"from" for name, _ in header.fields())) != 1:
         raise CorruptMessage(f"its message has {count} From fields, not one")
     if len(envelope.request_id) > LONGEST_REQUEST_ID or not envelope.request_id.isprintable():
