@@ -12,9 +12,9 @@ from .post import Post
 
 
 @pytest.fixture
-def post(tmp_path: Path) -> Post:
-    """A post office with an empty spool."""
-    return Post(tmp_path)
+def post(request: pytest.FixtureRequest, tmp_path: Path) -> Post:
+    """A post office with an empty spool, on files unless a test asks for another."""
+    return Post(tmp_path, memory=getattr(request, "param", "files") == "memory")
 
 
 @pytest.fixture

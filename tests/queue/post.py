@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from mailer.bounces import Reports
 from mailer.config.sections import SubmissionSettings
@@ -23,14 +25,15 @@ from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.queue.watchdog import Watchdog
 from mailer.routing.resolve import Router
-from mailer.spool.api import at_once
+from mailer.spool.api import End, Entry, GiveBack, Lease, New, at_once
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
+from mailer.spool.memory import MemorySpool
 from mailer.status.api import StatusRecorder
 from mailer.transport.courier import Load, Meaning
 from mailer.transport.pool import Pool
 from mailer.transport.route import Route, Unroutable
-from tests.fakes.mail import NOW, FakeClock, outcome
+from tests.fakes.mail import BODY, NOW, FakeClock, envelope, outcome
 from tests.fakes.mail import put as put_letter
 
 T = TypeVar("T")
@@ -138,13 +141,74 @@ class Told(StatusRecorder):
         await asyncio.to_thread(self._write, [*events])
 
 
+class Inside:
+    """What lies in a spool in memory, as `SpoolDirectory` has it."""
+
+    root = "memory"
+
+    def __init__(self, spool: MemorySpool) -> None:
+        self.spool = spool
+
+    def put(self, *recipients: str, body: bytes = BODY, **more: Any) -> str:
+        letter = envelope(*recipients, **more)
+        at_once(self.spool.put([New(letter.id, letter.to_line(), body)]))
+        return letter.id
+
+    def find(self, id: str) -> str | None:
+        return each.state if (each := self.spool.messages.get(id)) else None
+
+    def ids(self, state: str) -> list[str]:
+        return sorted(id for id, each in self.spool.messages.items() if each.state == state)
+
+    def dues(self) -> list[tuple[float, str]]:
+        return [(each.due, id) for id, each in self.spool.messages.items() if each.state == "deferred"]
+
+    def read(self, id: str) -> Entry:
+        return at_once(self.spool.read(id))
+
+    def content(self, id: str) -> bytes:
+        return self.spool.messages[id].new.content
+
+    @contextmanager
+    def claim(self, id: str) -> Iterator[Lease]:
+        [lease] = at_once(self.spool.lease(at_once(self.spool.load([id]))))  # type: ignore[arg-type]
+        assert isinstance(lease, Lease)
+        yield lease
+        at_once(self.spool.settle([End(lease, (), GiveBack())]))
+
+    def record(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
+        at_once(self.spool.record([(lease, outcomes)]))
+
+    def __getattr__(self, what: str) -> Callable[[str, float], None]:
+        assert what in {"hold", "release", "retry", "cancel"}
+
+        def act(id: str, at: float = NOW) -> None:
+            [done] = at_once(self.spool.act(what, [id], at)).messages  # type: ignore[arg-type]
+            if done.failure:
+                raise done.failure
+
+        return act
+
+
 class Post:
     """One manager on one spool, and all that it told."""
 
-    def __init__(self, root: Path, limits: QueueLimits | None = None, expire: float = 2 * DAY, clock: SteadyClock | None = None) -> None:
-        self.spool = SpoolDirectory(str(root / "spool"))
-        self.spool.prepare()
+    def __init__(
+        self,
+        root: Path,
+        limits: QueueLimits | None = None,
+        expire: float = 2 * DAY,
+        clock: SteadyClock | None = None,
+        *,
+        memory: bool = False,
+    ) -> None:
         self.clock = FakeClock()
+        self.spool: Any = SpoolDirectory(str(root / "spool"))
+        self.kept: Any = FileSpool(self.spool, 600)
+        self.spool.prepare()
+        if memory:
+            self.kept = MemorySpool(self.clock.now)
+            self.spool = Inside(self.kept)
         self.courier = Courier(self.clock)
         self.couriers = {"smtp": self.courier}
         self.finder = Finder()
@@ -152,7 +216,6 @@ class Post:
         self.written: list[tuple[str, list[str]]] = []
         self.status_fails: Exception | None = None
         self.scheduler = Scheduler(limits or QueueLimits())
-        self.kept = FileSpool(self.spool, 600)
         self.recorder = Recorder(self.kept, Told(self._write), self._left)
         policy = Policy(
             Router(self._find),
@@ -197,7 +260,8 @@ class Post:
 
     def put(self, *recipients: str, **more: Any) -> str:
         """A message, and the manager is told of it."""
-        id = put_letter(self.spool, *recipients, **({"at": self.clock.now()} | more))
+        given = {"at": self.clock.now()} | more
+        id = self.spool.put(*recipients, **given) if isinstance(self.spool, Inside) else put_letter(self.spool, *recipients, **given)
         self.look([id])
         return id
 
@@ -279,4 +343,7 @@ def play(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(bounded())
 
 
-__all__ = ["DAY", "HOP", "NOW", "Courier", "Finder", "Post", "offline", "play"]
+on_both = pytest.mark.parametrize("post", ["files", "memory"], indirect=True)
+"""A test of the queue that holds on any spool."""
+
+__all__ = ["DAY", "HOP", "NOW", "Courier", "Finder", "Post", "offline", "on_both", "play"]

@@ -15,7 +15,7 @@ from mailer.transport.route import Unroutable
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import reports
 
-from .post import DAY, HOP, NOW, Post, offline, play
+from .post import DAY, HOP, NOW, Post, offline, on_both, play
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -55,6 +55,7 @@ def test_a_failure_is_reported_before_it_is_written_down(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_a_message_whose_time_is_up_expires(post: Post) -> None:
     """The last deferral becomes final, and the sender is told so."""
 
@@ -96,6 +97,7 @@ def test_a_message_that_was_held_past_its_time_gets_one_more_try(post: Post) -> 
     play(scenario())
 
 
+@on_both
 @pytest.mark.parametrize("verdict", ["fail", "defer"])
 def test_nobody_is_told_about_mail_from_nobody(post: Post, verdict: str) -> None:
     """RFC 5321 §4.5.5: a report about a report would never end."""
@@ -110,6 +112,7 @@ def test_nobody_is_told_about_mail_from_nobody(post: Post, verdict: str) -> None
     play(scenario())
 
 
+@on_both
 def test_each_failure_is_reported_once(post: Post) -> None:
     """Refused at the first try and at the second: two reports, each about its own recipients."""
 
@@ -127,6 +130,7 @@ def test_each_failure_is_reported_once(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_a_domain_that_does_not_exist_fails_without_a_try(post: Post) -> None:
     """Unroutable for good: reported; for now: put off, and it counts."""
 
@@ -175,6 +179,7 @@ def test_being_offline_is_no_attempt_and_no_reason_to_expire(post: Post) -> None
     play(scenario())
 
 
+@on_both
 def test_a_wrong_password_bounces_nothing_and_calls_for_a_person(post: Post) -> None:
     """However old the mail is: an alarm, and all that waits for that relay is put off without another try, for ever."""
 
@@ -198,6 +203,7 @@ def test_a_wrong_password_bounces_nothing_and_calls_for_a_person(post: Post) -> 
     play(scenario())
 
 
+@on_both
 def test_what_a_relay_refuses_of_ours_waits_with_an_alarm(post: Post) -> None:
     """However old the mail is, and without holding up that of other senders; one alarm tells which setting mends it."""
 
@@ -218,6 +224,7 @@ def test_what_a_relay_refuses_of_ours_waits_with_an_alarm(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_a_bug_leaves_no_message_in_limbo(post: Post) -> None:
     """In the courier or in the finder: an alarm, and the message is tried again later."""
 

@@ -14,7 +14,7 @@ from mailer.queue.scheduler import QueueLimits
 from tests.fakes.mail import outcome
 from tests.queue.trouble import HOST, reports, waiting
 
-from .post import DAY, HOP, NOW, Courier, Post, play
+from .post import DAY, HOP, NOW, Courier, Post, on_both, play
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("short_pauses")
 # Destinations
 
 
+@on_both
 def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> None:
     """Three sessions find nobody; the rest waits as a whole, and after a minute one tries for all."""
 
@@ -51,6 +52,7 @@ def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> N
     play(scenario())
 
 
+@on_both
 def test_mail_is_carried_by_what_its_route_names(post: Post) -> None:
     """Each part of a message by its own: the registry knows who goes by that name."""
 
@@ -68,6 +70,7 @@ def test_mail_is_carried_by_what_its_route_names(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_mail_for_a_destination_that_stays_down_expires(post: Post) -> None:
     """Being put off is no attempt, but time passes all the same."""
 
@@ -84,6 +87,7 @@ def test_mail_for_a_destination_that_stays_down_expires(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_what_expires_behind_a_breaker_tells_what_the_last_session_met(post: Post) -> None:
     """The certificate is why it was not delivered, and not that it was left alone for a minute; what only waits says so once."""
     met = HOST._replace(code=454, enhanced="4.7.5", text="the certificate is not accepted", cause=Cause.TLS, besides="192.0.2.2: refused")
@@ -154,6 +158,7 @@ def test_another_start_goes_on_where_the_last_one_was(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_it_wakes_up_by_itself_when_something_is_due(post: Post) -> None:
     """Nobody has to ring."""
 
@@ -169,6 +174,7 @@ def test_it_wakes_up_by_itself_when_something_is_due(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_what_is_not_there_any_more_is_forgotten(post: Post) -> None:
     """A scan that was too slow, or somebody who removed a file by hand."""
 
@@ -181,6 +187,7 @@ def test_what_is_not_there_any_more_is_forgotten(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_what_a_crash_left_recorded_is_only_settled(post: Post) -> None:
     """All have it, or all have failed, and the move was not made: no try, no second report."""
 
@@ -224,6 +231,7 @@ def test_a_report_that_was_put_before_a_crash_is_not_put_again(post: Post) -> No
     play(scenario())
 
 
+@on_both
 def test_one_pass_ends_when_nothing_is_due_any_more(post: Post) -> None:
     """What was put off stays, what was due is settled, and the recorder has it."""
 
@@ -238,6 +246,7 @@ def test_one_pass_ends_when_nothing_is_due_any_more(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_a_stop_begins_nothing_new_and_lets_what_runs_finish(post: Post) -> None:
     """What is under way is settled; the rest stays queued."""
 
@@ -258,6 +267,7 @@ def test_a_stop_begins_nothing_new_and_lets_what_runs_finish(post: Post) -> None
     play(scenario())
 
 
+@on_both
 def test_a_stop_breaks_off_what_takes_too_long(post: Post) -> None:
     """It stays queued, unlocked, and is tried by whoever runs next."""
 
@@ -294,6 +304,7 @@ def test_news_that_are_none_are_harmless(post: Post, tmp_path: Path) -> None:
     play(scenario())
 
 
+@on_both
 def test_a_scan_that_finds_what_is_known_changes_nothing(post: Post) -> None:
     """The backstop of the doorbell: doubles are one, and what is under way is under way."""
 

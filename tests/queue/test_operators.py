@@ -11,7 +11,7 @@ from mailer.spool.api import Busy
 from mailer.spool.files.store import SpoolDirectory
 from tests.queue.trouble import Failing, waiting
 
-from .post import Post, play
+from .post import Post, on_both, play
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -50,6 +50,7 @@ def test_a_message_that_is_held_while_it_waits_is_not_delivered(post: Post) -> N
     play(scenario())
 
 
+@on_both
 @pytest.mark.parametrize("told", [True, False])
 def test_a_message_that_is_held_and_released_while_it_waits_is_delivered_once(post: Post, told: bool) -> None:
     """Whether or not the manager heard of it in between."""
@@ -70,6 +71,7 @@ def test_a_message_that_is_held_and_released_while_it_waits_is_delivered_once(po
     play(scenario())
 
 
+@on_both
 def test_a_message_that_is_cancelled_while_it_waits_is_not_delivered(post: Post) -> None:
     """Nor reported: whoever does that knows."""
 
@@ -104,6 +106,7 @@ def test_a_message_that_is_under_way_cannot_be_moved(post: Post) -> None:
     play(scenario())
 
 
+@on_both
 def test_an_operator_need_not_wait_for_the_next_try(post: Post) -> None:
     """Retried: due now, for whoever is pending."""
 

@@ -16,7 +16,7 @@ from mailer.queue import recorder, settle
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import outcome
 
-from .post import Post, play
+from .post import Post, on_both, play
 
 CALLS = ("write", "fdatasync", "utime", "rename", "unlink", "close", "open", "stat", "fstat")
 ERRORS = ("EIO", "ENOSPC", "EROFS", "EACCES", "EDQUOT", "EMFILE", "ESTALE", "EINTR")
@@ -189,6 +189,7 @@ def test_what_was_recorded_is_not_recorded_again_where_only_the_move_failed(post
     play(scenario())
 
 
+@on_both
 def test_a_bug_in_a_report_loses_nothing_that_was_learned(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and the message is settled when it is mended: who has it does not get it again."""
 
