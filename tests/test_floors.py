@@ -147,15 +147,12 @@ def test_a_rooms_text_lists_its_files(name: str) -> None:
 BEHIND = {"bounces", "client", "dkim", "limits", "net", "queue", "routing", "shaping", "tlspolicy", "transport"}
 """Rooms whose work the command line has done by `operate`, as every other door does."""
 
-LOADED_BEFORE = {("config.py", "dkim")}
-"""What is loaded before another user is become, for whom the library may be closed."""
-
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "cli"], ids=lambda path: path.name)
 def test_the_command_line_parses_asks_and_prints(path: Path) -> None:
     """What is asked and done stands in `operate`, where other doors find it, too."""
     rooms = {name.split(".")[1] for name in imports(path) if name.startswith("mailer.")}
-    assert not {name for name in rooms & BEHIND if (path.name, name) not in LOADED_BEFORE}
+    assert not rooms & BEHIND
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "operate"], ids=lambda path: path.name)

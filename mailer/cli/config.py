@@ -7,13 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mailer.config import advice, file, manual, model, values
-from mailer.config.file import Mistake
-from mailer.config.secret import owner_of
+from mailer.config import file, manual, model, values
 from mailer.config.values import find
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.mail.text import safe
-from mailer.operate.route import reports_lead_nowhere
+from mailer.operate.config import create, missing, warnings
 
 from . import BAD_CONFIG, OK, complain
 from .options import JSON, Option, Subcommand, usage
@@ -29,27 +27,9 @@ def init(given: Given) -> int:
     if len(given.operands) > 1:
         raise usage("there can be only one PATH", "config init")
     path = values.given(given.operands[0]) if given.operands else given.path("--config") or values.new_file()
-    _create(path, manual.example())
+    create(path, manual.example())
     _say(given, f"wrote {path}; nothing is set in it yet: edit it, or use `mailer config set KEY VALUE`")
     return OK
-
-
-def _create(path: str, text: str) -> None:
-    """A new file that all may read, for it holds no secrets. Raises `Problem` (cannot-create, try-again, no-permission)."""
-    directory = os.path.dirname(os.path.abspath(path))
-    try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-    except OSError as error:
-        raise from_os("cannot make the directory", directory, error) from None
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    except FileExistsError:
-        raise Problem(f"{path} exists already; it stays as it is", "cannot-create") from None
-    except OSError as error:
-        raise from_os("cannot write the configuration", path, error) from None
-    with open(fd, "w", encoding="utf-8") as made:
-        os.fchmod(fd, 0o644)  # whatever the umask says: every user who sends mail reads it
-        made.write(text)
 
 
 def check(given: Given) -> int:
@@ -60,42 +40,20 @@ def check(given: Given) -> int:
     config, problems = file.examine(path, data)
     if config:
         if not given.flag("--quiet"):
-            for warning in (*advice.warnings(config), *reports_lead_nowhere(config)):
+            for warning in warnings(config):
                 complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
-        problems = _missing(given, path, config)
+        found = missing(path, config)
+        problems = found.mistakes
+        if found.seen_by:
+            _say(given, f"looked at as {found.seen_by}, whom the spool {config.spool} belongs to, and so the daemon runs as")
+        if found.owner and not given.flag("--quiet"):
+            complain(f"warning: secrets and files are those of {found.owner}, whom the daemon runs as, and were not read: ask as root", OK)
     for problem in problems:
         complain(file.at(path, problem), BAD_CONFIG)
     if problems:
         return BAD_CONFIG
     _say(given, f"{path} is right" if path else "there is no configuration file; the defaults hold")
     return OK
-
-
-def _missing(given: Given, path: str, config: Config) -> list[Mistake]:
-    """What mail would fail on, as the user sees it whom the daemon runs as; what only he can know is not said to be wrong."""
-    owner = owner_of(config.spool)
-    import subprocess  # noqa: F401 - as all that is loaded here: the library may be closed to him whom we become
-
-    import mailer.rewriting
-
-    if config.dkim:
-        import mailer.dkim.key  # noqa: F401
-    if owner.become():
-        _say(given, f"looked at as {owner.name}, whom the spool {config.spool} belongs to, and so the daemon runs as")
-        if path and not os.access(path, os.R_OK):
-            return [Mistake(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")]
-        config = _again(path, config)
-    if not owner.is_foreign:
-        return [*advice.missing(config)]
-    if not given.flag("--quiet"):
-        complain(f"warning: secrets and files are those of {owner.name}, whom the daemon runs as, and were not read: ask as root", OK)
-    return []
-
-
-def _again(path: str, config: Config) -> Config:
-    """The same file as the daemon's user reads it, whose home ``~`` is then; of the spool he asks nobody."""
-    again, _ = file.examine(*find(path)) if path else (None, [])
-    return again.but(mailer=again.mailer.but(spool=config.spool)) if again else config
 
 
 def show(given: Given) -> int:
