@@ -44,7 +44,7 @@ def warnings(config: Config) -> Iterator[Mistake]:
 
 
 class Missing(NamedTuple):
-    """What mail would fail on, as the user `seen_by` sees it whom root became for that; or `owner`, who alone could know, if that is another."""
+    """What mail would fail on, as the user `seen_by` sees it whom root became for that; or who alone could know, the `owner`."""
 
     mistakes: list[Mistake]
     seen_by: str = ""
