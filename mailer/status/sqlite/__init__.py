@@ -1,7 +1,7 @@
 """What became of mail, in SQLite: one file beside the spool. A view: the spool is the truth, and no mail waits for a database.
 
-`schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look. Here
-is said where the file is; nobody else knows, and nobody else imports `sqlite3`.
+`schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look,
+`values` what rows say; `file` opens the database. Here is said where that is; nobody else knows, and nobody else imports `sqlite3`.
 """
 
 from __future__ import annotations
