@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.config import file, manual, model, values
 from mailer.config.values import find
 from mailer.mail.problem import Problem
 from mailer.mail.text import safe
-from mailer.operate.config import create, missing, warnings
+from mailer.operate.config import create, install_programs, missing, remove_programs, warnings
 
 from . import BAD_CONFIG, OK, complain
 from .options import JSON, Option, Subcommand, usage
@@ -98,15 +99,11 @@ def change(given: Given) -> int:
 
 def install_sendmail(given: Given) -> int:
     """Make the programs that others start, or remove them; say of each what was done."""
-    from pathlib import Path
-
-    from mailer.operate.install_sendmail import install, remove
-
     prefix = given.path("--prefix")
     if not prefix:
         raise Problem("config install-sendmail needs --prefix: /usr, where programs look for sendmail, or /usr/local", "usage")
     root = Path(os.path.abspath(prefix))
-    for line in remove(root) if given.flag("--remove") else install(root, sys.executable, sys.path):
+    for line in remove_programs(root) if given.flag("--remove") else install_programs(root, sys.executable, sys.path):
         _say(given, line)
     return OK
 

@@ -12,6 +12,6 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `probe` | how far a session with a server comes |
 | `batch`, `bundle` | many messages in one go |
-| `config` | a new configuration file; whether mail could be sent with one |
-| `fcc`, `install_sendmail` | a copy of what was sent in a Maildir; the programs that others start to send mail |
+| `config` | a new configuration file; whether mail could be sent with one; the programs that others start to send mail |
+| `fcc` | a copy of what was sent, in a Maildir |
 """
