@@ -24,7 +24,7 @@ from mailer.queue.loader import hops
 from mailer.smtp.extension import Extensions
 from mailer.smtp.transaction import Transaction
 from mailer.spool.api import CorruptMessage
-from mailer.spool.files.admit import Stranger, Terms, admit
+from mailer.spool.files.admit import IntakeTerms, Stranger, admit
 from mailer.spool.files.store import SpoolDirectory
 from tests.dkim.keys import key
 from tests.fakes.mail import envelope, spool_file
@@ -101,6 +101,6 @@ def test_what_others_hand_in_has_one_header_with_one_from(tmp_path: Path, header
     body = header + b"body\r\n" if header.endswith(b"\r\n\r\n") else header
     begun = time.thread_time()
     with pytest.raises(CorruptMessage, match=r"its message"):
-        admit(spool, spool_file(made, body), made.id, Stranger(ANNA, time.time()), Terms(10_000_000, 10))
+        admit(spool, spool_file(made, body), made.id, Stranger(ANNA, time.time()), IntakeTerms(10_000_000, 10))
     assert time.thread_time() - begun < 5
     assert spool.ids("queued") == []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mailer.events import Event
     from mailer.io.clock import Clock
-    from mailer.spool.files.admit import Terms
+    from mailer.spool.files.admit import IntakeTerms
     from mailer.spool.files.pickup import Adopted, Rest
     from mailer.spool.files.store import SpoolDirectory
 
@@ -43,7 +43,7 @@ class Adoption:
     def __init__(
         self,
         spool: SpoolDirectory,
-        terms: Callable[[], Terms],
+        terms: Callable[[], IntakeTerms],
         clock: Clock,
         look: Callable[[Iterable[str]], None],
         tell: Callable[[Event], None],

@@ -15,7 +15,7 @@ from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.mail.principal import unix
 from mailer.spool.files import layout
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.status.api import StatusError
 
 from .adoption import Adoption
@@ -111,7 +111,7 @@ class IntakeComponent(Component):
 
         sizes = submission.max_message_size, submission.max_recipients
         writers = frozenset({0, os.geteuid()})
-        self.terms = Terms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
+        self.terms = IntakeTerms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
         each = max(intake.max_connections // 4, 1)
         self._limits = CallLimits(intake.max_connections, each, intake.timeout, self.terms.largest)
         self._rescan = config.delivery.rescan

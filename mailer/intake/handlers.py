@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from mailer.mail.principal import Principal
-    from mailer.spool.files.admit import Terms
+    from mailer.spool.files.admit import IntakeTerms
     from mailer.spool.files.store import SpoolDirectory
 
 MOST = 1000  # messages in one answer
@@ -56,7 +56,7 @@ PUT = b"put "
 class Handlers:
     """The answers for `spool`. `changed` is told the ID of each message that was put or cancelled. May be asked by many threads."""
 
-    def __init__(self, spool: SpoolDirectory, terms: Terms, changed: Callable[[str], None]) -> None:
+    def __init__(self, spool: SpoolDirectory, terms: IntakeTerms, changed: Callable[[str], None]) -> None:
         self.spool = spool
         self.terms = terms
         self.changed = changed

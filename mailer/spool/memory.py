@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .suspensions import Suspension
 
 
-class Stored:
+class MemoryMessage:
     """A message as it is kept: where, since when, and each change of it by a number."""
 
     def __init__(self, new: New, at: float) -> None:
@@ -76,7 +76,7 @@ class MemoryLease(Lease):
 
     __slots__ = ("stored",)
 
-    def __init__(self, entry: Entry, stored: Stored) -> None:
+    def __init__(self, entry: Entry, stored: MemoryMessage) -> None:
         super().__init__(entry)
         self.stored = stored
 
@@ -92,7 +92,7 @@ class MemorySpool:
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
-        self.messages: dict[str, Stored] = {}
+        self.messages: dict[str, MemoryMessage] = {}
         self.corrupt: dict[str, New] = {}
         self.full = ""
         """What it lacks room for, as a test says."""
@@ -118,7 +118,7 @@ class MemorySpool:
                 return Put(id, known=True)
         if new.id in self.messages:
             return Put(new.id, known=True)
-        self.messages[new.id] = Stored(new, self.now())
+        self.messages[new.id] = MemoryMessage(new, self.now())
         self._ring(new.id)
         return Put(new.id)
 
@@ -153,7 +153,7 @@ class MemorySpool:
         return [Due(id, each.state, self._due(each)) if (each := self.messages.get(id)) else None for id in ids]
 
     @staticmethod
-    def _due(stored: Stored) -> float:
+    def _due(stored: MemoryMessage) -> float:
         return stored.due if stored.state == "deferred" else 0.0
 
     async def load(self, ids: Sequence[str], most: float = inf) -> Sequence[Entry | Trouble]:
@@ -171,7 +171,7 @@ class MemorySpool:
         except CorruptMessage as error:
             return Trouble(id, "corrupt", str(error))
 
-    def _entry(self, stored: Stored) -> MemoryEntry:
+    def _entry(self, stored: MemoryMessage) -> MemoryEntry:
         new = stored.new
         try:
             envelope = from_line(new.envelope)
@@ -189,7 +189,7 @@ class MemorySpool:
         """What was put."""
         return self._stored(entry.id).new.content
 
-    def _stored(self, id: str) -> Stored:
+    def _stored(self, id: str) -> MemoryMessage:
         if (stored := self.messages.get(id)) is None:
             raise NoSuchMessage(id)
         return stored
@@ -256,7 +256,7 @@ class MemorySpool:
         lease.entry.state, lease.entry.due = stored.state, self._due(stored)
         return Done(tuple(put))
 
-    def _move(self, stored: Stored, state: State) -> None:
+    def _move(self, stored: MemoryMessage, state: State) -> None:
         stored.state = state
         stored.changed = self.now()
         stored.version += 1
@@ -285,7 +285,7 @@ class MemorySpool:
             return ActedOn(id, was, refused)
         return ActedOn(id, was, None, made)
 
-    def _done(self, what: Act, stored: Stored, entry: Entry, at: float, how: How) -> str:
+    def _done(self, what: Act, stored: MemoryMessage, entry: Entry, at: float, how: How) -> str:
         made = ""
         if what == "hold":
             self._move(stored, "held")

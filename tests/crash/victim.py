@@ -22,7 +22,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.mail.problem import Problem
 from mailer.spool.files import idempotency
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.spool.files.doorbell import ring
 from mailer.spool.files.enqueue import head, put
 from mailer.spool.files.pickup import adopt
@@ -64,7 +64,7 @@ def operation(name: str, root: str, id: str) -> Iterator[Callable[[], object]]:
     elif name == "cancel":
         yield lambda: spool.cancel(id, AT)
     elif name == "adopt":
-        yield lambda: adopt(spool, Terms(1 << 20, 100))
+        yield lambda: adopt(spool, IntakeTerms(1 << 20, 100))
     else:
         with spool.claim(id) as claim:
             yield {

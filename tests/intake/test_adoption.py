@@ -12,7 +12,7 @@ from mailer.intake import adoption
 from mailer.intake.adoption import QUIET, Adoption, Refusals
 from mailer.io.clock import SystemClock
 from mailer.spool.files import layout
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.spool.files.pickup import Adopted, Renamed
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import envelope, spool_file
@@ -89,7 +89,7 @@ class Drop:
         self.path = root / "drop"
         self.looks = 0
         self.found: list[str] = []
-        self.adoption = Adoption(self.spool, lambda: Terms(10_000, 10), SystemClock(), self.found.extend, lambda _: None)
+        self.adoption = Adoption(self.spool, lambda: IntakeTerms(10_000, 10), SystemClock(), self.found.extend, lambda _: None)
         scandir = os.scandir
 
         def counted(path: str) -> object:

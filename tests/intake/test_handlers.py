@@ -23,7 +23,7 @@ from mailer.mail.envelope import Envelope
 from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.api import at_once
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import EVERYTHING
 from mailer.status.sqlite import NAME
@@ -45,7 +45,7 @@ class Counter:
         self.spool.prepare()
         self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         self.changed: list[str] = []
-        self.handlers = Handlers(self.spool, Terms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
+        self.handlers = Handlers(self.spool, IntakeTerms(10_000, 10, used=self.used, taken=self.status.adopted), self.changed.append)
 
     def used(self, id: str, who: Principal) -> str:
         known, owner = self.status.submitter(id)

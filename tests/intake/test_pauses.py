@@ -17,7 +17,7 @@ from mailer.intake.handlers import Handlers
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.envelope_reader import LEAST_MARKS, MARKS_EACH, largest
 from mailer.mail.principal import unix
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.pickup import adopt
 from mailer.spool.files.store import SpoolDirectory
@@ -42,7 +42,7 @@ class House:
         os.mkdir(f"{self.spool.root}/drop")
         self.status = SqliteRecorder(f"{self.spool.root}/{NAME}")
         rules = SubmitterRules([Submitter(user="*", senders=("*@*.example.com", "me@example.com"))])
-        self.terms = Terms(SIZE, MANY, rules.judge, taken=self.status.adopted)
+        self.terms = IntakeTerms(SIZE, MANY, rules.judge, taken=self.status.adopted)
         self.handlers = Handlers(self.spool, self.terms, lambda _id: None)
 
     def adopt(self, data: bytes, id: str) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mailer.mail.envelope import Envelope
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from tests.fakes.mail import BODY, id_at, spool_file
 from tests.fakes.mail import envelope as envelope_at
 
 ID, LATER = id_at(time.time() - 100), id_at(time.time())
 MAX = 10_000
-TERMS = Terms(MAX, 10, max_header=5000)
+TERMS = IntakeTerms(MAX, 10, max_header=5000)
 
 
 def envelope(*recipients: str, **more: Any) -> Envelope:

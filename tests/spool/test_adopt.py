@@ -16,7 +16,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope
 from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
-from mailer.spool.files.aside import KEPT, KEPT_BYTES
+from mailer.spool.files.drop import KEPT, KEPT_BYTES
 from mailer.spool.files.message_file import render_records
 from mailer.spool.files.pickup import Stuck, adopt
 from mailer.spool.files.store import SpoolDirectory

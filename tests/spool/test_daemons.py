@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mailer.spool.files import daemons, doorbell, layout
+from mailer.spool.files import daemons, doorbell
 from mailer.spool.files.store import SpoolDirectory
 from tests.status.office import Office
 
@@ -19,7 +19,7 @@ from tests.status.office import Office
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     """A spool with messages that things happen to."""
-    monkeypatch.setattr(layout, "_last", 0)
+    monkeypatch.setattr("mailer.spool._last", 0)
     office = Office(tmp_path)
     yield office
     office.close()

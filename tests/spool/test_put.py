@@ -17,7 +17,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
-from mailer.spool.files.admit import Terms
+from mailer.spool.files.admit import IntakeTerms
 from mailer.spool.files.doorbell import hang, listen
 from mailer.spool.files.enqueue import put
 from mailer.spool.files.pickup import adopt
@@ -178,7 +178,7 @@ def test_other_users_of_a_system_wide_spool_leave_their_mail_in_drop() -> None:
         assert files(spool.root) == {"drop": [id]}
         known = (drop / id).stat()
         assert (known.st_uid, stat.S_IMODE(known.st_mode)) == (NOBODY, 0o600)
-        assert adopt(spool, Terms(10_000, 10)).ids == [id]
+        assert adopt(spool, IntakeTerms(10_000, 10)).ids == [id]
         assert files(spool.root) == {"queued": [id]}
         assert spool.read(id).envelope.submitter == unix(NOBODY).as_submitter()
         assert spool.content(id).endswith(b"\r\n\r\nhello\r\n")

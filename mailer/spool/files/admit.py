@@ -66,15 +66,15 @@ def anybody(envelope: Envelope, content: bytes, who: Principal) -> None:
 
 
 def nobody_used(_id: str, _who: Principal) -> str:
-    """The `Terms.used` of those who remember nothing: no ID was used before."""
+    """The `IntakeTerms.used` of those who remember nothing: no ID was used before."""
     return ""
 
 
 def nobody_told(_id: str, _who: Principal) -> None:
-    """The `Terms.taken` of those who do not want to know."""
+    """The `IntakeTerms.taken` of those who do not want to know."""
 
 
-class Terms(NamedTuple):
+class IntakeTerms(NamedTuple):
     """The terms on which messages of other users are taken; the sizes are in bytes.
 
     `judge` raises `Problem` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
@@ -104,7 +104,7 @@ class Stranger(NamedTuple):
     latest: float
 
 
-def admit(spool: SpoolDirectory, data: bytes, id: str, stranger: Stranger, terms: Terms) -> str:
+def admit(spool: SpoolDirectory, data: bytes, id: str, stranger: Stranger, terms: IntakeTerms) -> str:
     """Put the message whose spool file is `data`; returns the ID that it has, which for a request made before is the one from then.
 
     Raises `CorruptMessage` for what is no message or breaks a rule of the spool, `Problem` where the judge or a
@@ -222,7 +222,7 @@ def _digest(tail: bytes, envelope: Envelope, content: bytes) -> str:
     return sha256(people.encode() + b"\n\n" + content).hexdigest()
 
 
-def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str, who: Principal, terms: Terms) -> str:
+def _put(spool: SpoolDirectory, envelope: Envelope, content: bytes, digest: str, who: Principal, terms: IntakeTerms) -> str:
     """Put the message under its own ID, unless that was done before."""
     id = envelope.id
     if state := spool.find(id):

@@ -30,8 +30,6 @@ from time import sleep
 from mailer.io import durable
 from mailer.mail.problem import Problem
 
-from .enqueue import forget, publish
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mailer.mail.problem import Kind
@@ -72,10 +70,9 @@ class HungUp(Unanswered):
     busy = True
 
 
-def hand_over(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float = 0.0) -> str:
-    """Hand the spool file of `parts` over; returns the ID that the message has. `request` and `due` are as for `put`.
-
-    Raises `Problem` with what the daemon says against it, `OSError` if ``drop/`` does not take it.
+def hand_over(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None) -> str:
+    """Hand the spool file of `parts` over; returns the ID that the message has, or "" for root, who puts it as its owner where no daemon
+    answers. `request` is as for `put`. Raises `Problem` with what the daemon says against it, `OSError` if ``drop/`` does not take it.
     """
     data = b"".join((*parts, _claim(request)))
     for pause in PAUSES:
@@ -86,25 +83,9 @@ def hand_over(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, 
                 break
             sleep(pause)
     if os.geteuid() == 0:
-        return _put_as_owner(root, id, parts, request, due)
+        return ""
     drop(root, id, data)
     return id
-
-
-def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float) -> str:
-    """As `put`, but in the owner's name; root's request ids stay apart from his, as if the daemon had taken it."""
-    from mailer.mail.principal import unix
-
-    from . import idempotency  # noqa: F401 - all that is needed, before it begins: the owner may not be allowed to read the program
-    from .owner import acting
-
-    with acting(root):
-        durable.write_new(temporary := f"{root}/tmp/{id}", parts, modified=due)
-        try:
-            return publish(root, id, temporary, request, due, unix(0))
-        except BaseException:
-            forget(temporary)
-            raise
 
 
 def _claim(request: tuple[str, str] | None) -> bytes:
@@ -123,7 +104,7 @@ def drop(root: str, id: str, data: bytes) -> None:
     try:
         os.rename(temporary, target)
     except BaseException:
-        forget(temporary)
+        _forget(temporary)
         raise
     try:
         fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -134,8 +115,15 @@ def drop(root: str, id: str, data: bytes) -> None:
     except FileNotFoundError:
         pass  # adopted already
     except OSError:
-        forget(target)
+        _forget(target)
         raise
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
 
 
 def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> tuple[str, bytes]:

@@ -15,7 +15,7 @@ descriptor or memory left, or the spool takes nothing from anybody, the pass end
 
 ==================  ====================================================================================
 taken               copied, never moved: its owner may still hold it open and could change what we checked
-refused             as `aside` says: kept in ``corrupt/`` unread, or deleted if there is nothing in it
+refused             as `drop` says: kept in ``corrupt/`` unread, or deleted if there is nothing in it
 later               it cannot be opened this moment, it grows, the disk has no room for one of its size or this process
                     no memory, it was refused and its owner's share of ``corrupt/`` is full, or it is a directory that we
                     may not remove; it is left
@@ -31,7 +31,7 @@ unlink ``drop/ID``, fsync ``drop/``         the message, once
 What was read once and is left for what it says is not read again until it changes or somebody may judge otherwise, see `Stuck`: a
 thousand such files cost a look at each.
 
-A message that was delivered between the two steps is known to the status database, which the judge's `Terms` ask: it is not
+A message that was delivered between the two steps is known to the status database, which the judge's `IntakeTerms` ask: it is not
 taken twice.
 """
 
@@ -49,9 +49,8 @@ from mailer.mail.problem import Problem
 from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, LaterMessage
 
-from .admit import Stranger, Terms, admit
-from .aside import Aside, ShareFull
-from .drop import Found, Listing, named
+from .admit import IntakeTerms, Stranger, admit
+from .drop import Aside, Found, Listing, ShareFull, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,10 +90,10 @@ class Stuck:
     MOST = 20_000  # files; when there are more, all are read once more
 
     def __init__(self) -> None:
-        self._terms: Terms | None = None
+        self._terms: IntakeTerms | None = None
         self._said: dict[tuple[str, int, int], tuple[type[CorruptMessage], str]] = {}
 
-    def under(self, terms: Terms) -> None:
+    def under(self, terms: IntakeTerms) -> None:
         """Forget what was refused under other terms than these."""
         if terms is not self._terms:
             self._terms, self._said = terms, {}
@@ -153,7 +152,7 @@ class Adopted:
 
 def adopt(
     spool: SpoolDirectory,
-    terms: Terms,
+    terms: IntakeTerms,
     limit: int = 1000,
     names: Iterable[str] | None = None,
     *,
@@ -189,7 +188,7 @@ def adopt(
 class _Pass:
     """One pass over ``drop/``; `done` says what came of it."""
 
-    def __init__(self, spool: SpoolDirectory, terms: Terms, stuck: Stuck) -> None:
+    def __init__(self, spool: SpoolDirectory, terms: IntakeTerms, stuck: Stuck) -> None:
         self.spool = spool
         self.terms = terms
         self.stuck = stuck

@@ -238,7 +238,11 @@ class SpoolDirectory:
             if entry.fd < 0:
                 entry.fd = self._open_again(entry)
                 inode = os.fstat(entry.fd).st_ino
-            _lock(entry.fd, entry.id)
+            try:
+                _lock(entry.fd, entry.id)
+            except Busy:
+                self._still_there(entry.id, entry.state, inode)  # else it has left, and is being closed
+                raise
             if self._still_there(entry.id, entry.state, inode) != entry.total:
                 raise NoSuchMessage(entry.id)
             return Claim(entry)
