@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .dates import parse_rfc3339
 
@@ -89,14 +90,13 @@ class Request:
 
         Raises `ValueError` for one that has the wrong form.
         """
-        known = {name: options[name] for name in MEMBERS if name in options}
+        known: dict[str, Any] = {name: options[name] for name in MEMBERS if name in options}
         for name, value in known.items():
             if not isinstance(value, MEMBERS[name]) or (isinstance(value, bool) and bool not in MEMBERS[name]):
                 raise ValueError(f"the option {name} cannot be {value!r}")
-        everybody = Wanted(known.pop("notify", ""), known.pop("orcpt", ""))  # type: ignore[arg-type]
+        everybody = Wanted(known.pop("notify", ""), known.pop("orcpt", ""))
         each = known.pop("recipients", {})
-        assert isinstance(each, Mapping)
-        return cls(**known, everybody=everybody, recipients={to: _wanted(to, value) for to, value in each.items()})  # type: ignore[arg-type]
+        return cls(**known, everybody=everybody, recipients={to: _wanted(to, value) for to, value in each.items()})
 
 
 MEMBERS: Mapping[str, tuple[type, ...]] = {

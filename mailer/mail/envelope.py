@@ -41,7 +41,7 @@ def queue_priority(word: str) -> str:
     return {"": "normal", "highest": "high", "lowest": "low"}.get(word, word)
 
 
-class Recipient:
+class Recipient:  # noqa: PLW1641 - whoever takes in mail of others may change one
     """One address of the envelope; `type` is the header field that named it, ``to`` where none did.
 
     `outcome` is what submission knew already, as an outcome record has it (`mailer.mail.outcome`): the text is no address, or an alias
@@ -62,8 +62,6 @@ class Recipient:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipient) and (self.address, self.type, self.outcome) == (other.address, other.type, other.outcome)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"Recipient({self.address!r}, {self.type!r})"

@@ -122,8 +122,8 @@ OURS = "mailer: "
 
 MOST_BESIDES = 3  # other addresses whose trouble is told
 
-VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
-FINAL = VERDICTS - {"defer"}
+VERDICT_OF: dict[str, Verdict] = {verdict: verdict for verdict in get_args(Verdict)}
+SCOPE_OF: dict[str, Scope] = {scope: scope for scope in get_args(Scope)}
 
 
 class Hop(NamedTuple):
@@ -220,18 +220,17 @@ class Outcome(NamedTuple):
     @classmethod
     def from_record(cls, to: int, at: float, record: Mapping[str, object]) -> Outcome:
         """The reverse of `to_record`. Raises `ValueError` for members that no version ever wrote."""
-        verdict = record.get("verdict")
-        if verdict not in FINAL and verdict != "defer":
+        verdict = VERDICT_OF.get(_text(record, "verdict"))
+        if verdict is None:
             raise ValueError("the verdict of a record is unknown")
-        scope = record.get("scope", "recipient")
         hop = Hop(
             _text(record, "host"), _text(record, "ip"), int(_number(record, "port")),
             _text(record, "tls_wanted"), _text(record, "tls"),
         )  # fmt: skip
         return cls(
             to,
-            verdict,  # type: ignore[arg-type]
-            scope if scope in get_args(Scope) else "recipient",  # type: ignore[arg-type]
+            verdict,
+            SCOPE_OF.get(str(record.get("scope")), "recipient"),
             int(_number(record, "code")),
             _text(record, "enhanced"),
             _text(record, "text"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.outcome import FINAL, Scope, Verdict
+from mailer.mail.outcome import Scope, Verdict
 from mailer.smtp.reply import Reply
 from mailer.transport.verdict import judge
 
@@ -128,5 +128,5 @@ def test_every_answer_has_a_verdict(phase: str, kind: str, code: int, relay: boo
     assert verdict in get_args(Verdict)
     assert scope in get_args(Scope)
     assert (verdict == "delivered") == (phase == "body" and kind == "reply" and code // 100 == 2)
-    assert verdict not in FINAL - {"delivered"} or code >= 500
+    assert verdict in ("delivered", "defer") or code >= 500
     assert scope != "us" or (verdict == "defer" and (relay or kind == "auth"))

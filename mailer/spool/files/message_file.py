@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope_reader import EnvelopeError, LaterEnvelope, excess, from_line
-from mailer.mail.outcome import VERDICTS, Outcome
+from mailer.mail.outcome import VERDICT_OF, Outcome
 from mailer.spool.api import CorruptMessage, LaterMessage, Note
 
 from .enqueue import MAGIC
@@ -150,7 +150,7 @@ def parse_records(tail: bytes) -> tuple[list[Outcome], list[Note], bool]:
         except (ValueError, RecursionError):
             damaged |= _is_whole(line)
             continue
-        if holds and isinstance(record, dict) and record.get("verdict", "defer") not in VERDICTS:
+        if holds and isinstance(record, dict) and str(record.get("verdict", "defer")) not in VERDICT_OF:
             raise LaterMessage(f"{LATER}: a record of it has the verdict {str(record['verdict'])[:40]!r}")
         outcomes += _record(record)
         if NOTE in line:
