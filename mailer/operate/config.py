@@ -128,7 +128,7 @@ def install_programs(root: Path, executable: str, path: Sequence[str]) -> Iterat
 
 
 def remove_programs(root: Path) -> Iterator[str]:
-    """Remove what `install_programs` made below `root`; says of each what was done. Raises `Problem` (cannot-create) if that is not ours."""
+    """Remove what `install_programs` made; says of each what was done. Raises `Problem` (cannot-create) if that is not ours."""
     if not _ours(root, PROGRAM):
         raise Problem(f"{root / PROGRAM} is not of mailer; nothing was changed", "cannot-create")
     for name in (*LINKS, PROGRAM):  # the links first, since they are known by what they lead to
