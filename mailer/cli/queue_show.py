@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.problem import Problem
 from mailer.mail.text import safe
-from mailer.operate.queue import Stored, stored
+from mailer.operate.queue import SpooledMessage, stored
 from mailer.status.record import of_entry
 
 from . import OK, pages, show
@@ -52,7 +52,7 @@ def _raw(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _page(found: Stored, now: float) -> Iterator[Block]:
+def _page(found: SpooledMessage, now: float) -> Iterator[Block]:
     entry = found.entry
     yield from pages.message(of_entry(entry), now)
     if entry.history.outcomes:

@@ -179,7 +179,7 @@ def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bo
 # One message as it lies there
 
 
-class Stored(NamedTuple):
+class SpooledMessage(NamedTuple):
     """A message of the spool: its envelope and outcomes, and its bytes."""
 
     entry: Entry
@@ -221,7 +221,7 @@ def header(content: bytes) -> list[tuple[str, str]]:
     return fields
 
 
-def stored(view: MailView, name: str) -> Stored:
+def stored(view: MailView, name: str) -> SpooledMessage:
     """The one message that `name` means. Raises `Problem`: no-such without any, usage with several, bad-message if it is damaged."""
     found = view.find(name)
     if not found:
@@ -231,7 +231,7 @@ def stored(view: MailView, name: str) -> Stored:
     id = found[0].id
     try:
         entry = at_once(view.spool.read(id))
-        return Stored(entry, at_once(view.spool.content(entry)))
+        return SpooledMessage(entry, at_once(view.spool.content(entry)))
     except NoSuchMessage:
         raise Problem(f"message {id} has left the spool; `mailer status {id}` says what became of it", "no-such") from None
     except CorruptMessage as error:
