@@ -1,4 +1,4 @@
-"""What is asked of a spool, whoever keeps it: files on a disk (``files.spool.FileSpool``), memory (``memory.MemorySpool``), a database.
+"""What is asked of a spool, whoever keeps it: files on a disk (`files.spool.FileSpool`), memory (`memory.MemorySpool`), a database.
 
 Nothing that crosses is a path, a descriptor, an inode or a file's time, and what is asked of many messages is asked at once. A daemon
 awaits each call; an implementation that need not wait returns at once (`at_once` is for those who have no event loop). The one thing that

@@ -37,7 +37,7 @@ PAGE = 500
 
 
 class StatusError(Exception):
-    """The status of mail cannot be written or asked for this moment; `str()` says why, and `what` in words which status it is.
+    """An error: the status of mail cannot be written or asked for this moment; `str()` says why, `what` which status it is.
 
     Mail never waits for that.
     """
@@ -91,7 +91,7 @@ class Filter(NamedTuple):
         return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain))
 
     def matches(self, record: Record) -> bool:
-        """Whether this message is meant."""
+        """Whether the filter means the message of `record`."""
         if record.id < first_id(self.since) or (self.before and record.id >= first_id(self.before)):
             return False
         if (
@@ -103,7 +103,7 @@ class Filter(NamedTuple):
         return self._from(record) and any(map(self._to, record.recipients)) and any(map(self._in_domain, record.recipients))
 
     def means(self, record: Record, recipient: RecipientRecord) -> bool:
-        """Whether this recipient of the message is meant, whatever the state and time."""
+        """Whether the filter means this recipient of the message, whatever the state and time."""
         return self._from(record) and self._to(recipient) and self._in_domain(recipient)
 
     def _from(self, record: Record) -> bool:
@@ -201,7 +201,7 @@ class Summary(NamedTuple):
 
 
 class StatusRecorder(Protocol):
-    """Takes what became of mail. Idempotent by message, recipient and the time of the attempt: told twice, nothing changes.
+    """A recorder of what became of mail. Idempotent by message, recipient and the time of the attempt: told twice, nothing changes.
 
     What cannot be written now is kept, within a bound, and tried again with whatever comes next and by `maintain`. Methods may be
     called from any thread. Only one recorder may be at work on a status at a time: the daemon has it.
@@ -237,7 +237,7 @@ class StatusRecorder(Protocol):
         """
 
     async def maintain(self) -> None:
-        """What is to be done every second or so, and by no writer: what could not be written before is. Raises nothing."""
+        """Do what is to be done every second or so, and by no writer: what could not be written before is. Raises nothing."""
 
     async def close(self) -> None:
         """Write what is left, and let go. What cannot be written now is lost, and told."""
@@ -271,7 +271,7 @@ class QueueActs(Protocol):
         """Do an operator's act to each message. Raises `Problem`."""
 
     async def suspensions(self) -> Suspensions:
-        """Where no mail goes, because an operator said so. Raises `Problem`, `OSError`."""
+        """The suspensions: where no mail goes, because an operator said so. Raises `Problem`, `OSError`."""
 
     async def room(self, keep: Reserve, size: int = 0) -> str:
         """What the spool lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
@@ -326,4 +326,4 @@ class MailView(Protocol):
         """What the daemon says of its destinations, by key; nothing where only the user's own mail is seen."""
 
     def summary(self, failures: int = 5) -> Summary:
-        """All of it at a glance, with the last `failures`."""
+        """The spool at a glance, with the last `failures`."""

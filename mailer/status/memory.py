@@ -39,7 +39,7 @@ LOST = "it has left the spool; the record of its last attempt was lost"
 
 
 class MemoryRecorder:
-    """Everything that was told, by message. `owner` is whose mail has no submitter of its own."""
+    """A recorder that keeps everything that was told, by message. `owner` is whose mail has no submitter of its own."""
 
     def __init__(self, owner: Principal | None = None) -> None:
         self.owner = owner
@@ -176,7 +176,7 @@ def _had(recipient: RecipientRecord) -> RecipientRecord:
 
 
 class MemoryReader:
-    """What `kept` has been told so far: a `StatusReader`."""
+    """A reader of what `kept` has been told so far."""
 
     trouble = ""
     damaged = 0

@@ -42,7 +42,7 @@ class RecipientRecord(NamedTuple):
 
     @property
     def domain(self) -> str:
-        """What stands behind the @ of the address, in lower case."""
+        """The domain of the address, in lower case."""
         return domain_of(self.address)
 
     @property

@@ -99,13 +99,13 @@ class Claim(Lease):
 
 
 def read_body(fd: int, entry: Entry) -> bytes:
-    """The content, of a file that is as long as it was."""
+    """The content of `entry`, whose file must be as long as it was. Raises `CorruptMessage`, `OSError`."""
     _, content, _ = message_file.whole(partial(read_part, fd), entry.total, entry.id)
     return content
 
 
 def read_part(fd: int, start: int, end: int) -> bytes:
-    """What stands from `start` to `end`, or to the end of the file."""
+    """The bytes of a file from `start` to `end`, or to its end. Raises `OSError`."""
     parts = []
     while start < end and (data := os.pread(fd, end - start, start)):
         parts.append(data)

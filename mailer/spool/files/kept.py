@@ -18,7 +18,7 @@ STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
 
 
 class Kept:
-    """What waits in memory between being read and being leased: bytes of messages, and open files; beyond, messages are read again.
+    """The contents that wait in memory between being read and leased, in bytes, and open files; beyond, messages are read again.
 
     What has waited for longer than `STALE` makes room for what is new: a destination that does not answer must not make the mail
     of the others be read twice. `used` counts the contents of leased messages, too, until they are forgotten.
@@ -44,7 +44,7 @@ class Kept:
         return len(self._files) < self.files
 
     def keep(self, entry: FileEntry) -> None:
-        """Keep its file if that is open, and its content if there is room; else that is given away once, and read again later."""
+        """Keep the file of `entry` if it is open, and its content if there is room; else that is given away once, and read again later."""
         now, size = self.now(), len(entry.content or b"")
         while self.used + size > self.limit and (stale := self._stale(self._contents)):
             self._drop(stale)
@@ -61,13 +61,13 @@ class Kept:
         self._files.pop(entry, None)
 
     def forget(self, entry: FileEntry) -> None:
-        """Close its file and let go of its content: it is not going to be leased, or its lease is over."""
+        """Close the file of `entry` and let go of its content: it is not going to be leased, or its lease is over."""
         if entry in self._files:
             self._close(entry)
         self._drop(entry)
 
     def shrink(self) -> None:
-        """Memory is short: what is not leased is read again when its turn comes."""
+        """Let go of what is not leased, as memory is short: it is read again when its turn comes."""
         while self._contents:
             self._drop(next(iter(self._contents)))
 
@@ -103,6 +103,6 @@ def together(descriptors: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def close(runs: Iterable[tuple[int, int]]) -> None:
-    """Close what `together` gave."""
+    """Close the runs of descriptors that `together` gave."""
     for first, end in runs:
         os.closerange(first, end)

@@ -82,7 +82,7 @@ class FileSpool:
 
     @property
     def place(self) -> str:
-        """The path of its directory."""
+        """The path of the directory."""
         return self.directory.place
 
     # In
@@ -112,13 +112,13 @@ class FileSpool:
         return [done[new.id] for new in batch]
 
     async def room(self, keep: Reserve, size: int = 0) -> str:
-        """What the disk lacks."""
+        """What the disk lacks if `size` more bytes are to leave `keep` free; empty if nothing."""
         return layout.shortage(self.directory.root, keep.space, keep.files, size)
 
     # What is there
 
     async def listen(self) -> None:
-        """Hang the doorbell."""
+        """Hang the doorbell. Raises `OSError`."""
         from asyncio import Event, get_running_loop
 
         self._bell = doorbell.hang(self.directory.root)
@@ -126,7 +126,7 @@ class FileSpool:
         get_running_loop().add_reader(self._bell, self._rung.set)
 
     async def changes(self) -> Changes:
-        """Wait for the doorbell."""
+        """Wait for the doorbell; the changes are what was rung for."""
         assert self._rung is not None
         while not (heard := doorbell.listen(self._bell)):
             self._rung.clear()
@@ -135,7 +135,7 @@ class FileSpool:
         return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard)
 
     async def due(self, known: Callable[[str], bool], *, dated: bool = False) -> AsyncIterator[Sequence[Due | Trouble]]:
-        """What lies in ``queued/`` and ``deferred/``. Of what is known, nothing but the name is looked at."""
+        """All that lies in ``queued/`` and ``deferred/``. Of what is known, nothing but the name is looked at."""
         directory = self.directory
         for state in WAITING:
             portion: list[Due | Trouble] = []
@@ -155,7 +155,7 @@ class FileSpool:
             yield portion
 
     async def find(self, ids: Sequence[str]) -> Sequence[Due | None]:
-        """Where each is, by its name."""
+        """State and time of each message, by the name of its file."""
         return [self._find(id) for id in ids]
 
     def _find(self, id: str) -> Due | None:
@@ -188,7 +188,7 @@ class FileSpool:
             return trouble_of(id, error)
 
     async def content(self, entry: Entry) -> bytes:
-        """What was kept of it, or the file once more."""
+        """The content that was kept, or the file read once more."""
         entry = cast("FileEntry", entry)
         content = entry.content
         if content is None:
@@ -201,7 +201,7 @@ class FileSpool:
         return content
 
     def forget(self, entries: Sequence[Entry]) -> None:
-        """Close what is open of them, and let go of their contents. Leases stay."""
+        """Close the files of `entries`, and let go of their contents. Leases stay."""
         for entry in entries:
             self.kept.forget(cast("FileEntry", entry))
 
@@ -212,7 +212,7 @@ class FileSpool:
     # Ours to change
 
     async def lease(self, entries: Sequence[Entry]) -> Sequence[Claim | Trouble]:
-        """Lock their files."""
+        """Lock the files of `entries`."""
         return [self._leased(cast("FileEntry", entry)) for entry in entries]
 
     def _leased(self, entry: FileEntry) -> Claim | Trouble:
@@ -223,7 +223,7 @@ class FileSpool:
             return trouble_of(entry.id, error)
 
     async def record(self, news: Sequence[tuple[Lease, Sequence[Outcome]]]) -> Sequence[Done | Trouble]:
-        """Append and sync, in a thread."""
+        """Append the outcomes to the files and sync them, in a thread."""
         return await _in_thread(lambda: [self._record(cast("Claim", lease), outcomes) for lease, outcomes in news])
 
     def _record(self, claim: Claim, outcomes: Sequence[Outcome]) -> Done | Trouble:
@@ -234,7 +234,7 @@ class FileSpool:
         return Done()
 
     async def settle(self, ends: Sequence[End]) -> Sequence[Done | Trouble]:
-        """Remove, defer, fail or give back. What has to be synced, or is much, is done in a thread."""
+        """Remove, defer, fail or give back messages. What has to be synced, or is much, is done in a thread."""
         results: list[Done | Trouble] = []
         gone: list[int] = []
         for end in ends:
@@ -339,7 +339,7 @@ class FileSpool:
     # Operators
 
     async def act(self, what: Act, ids: Sequence[str], at: float, how: How | None = None, cursor: str = "", *, dry: bool = False) -> Acted:
-        """One rename each, under the message's lock; the daemon is told of each. Raises `Problem` where the disk has trouble."""
+        """Rename the file of each message, under its lock; the daemon is told of each. Raises `Problem` where the disk has trouble."""
         start = ids.index(cursor) + 1 if cursor in ids else 0
         portion = ids[start : start + ACTS]
         done = [self._act(what, id, at, how or How(), dry=dry) for id in portion]
@@ -373,15 +373,15 @@ class FileSpool:
         return suspensions.suspend(self.directory.root, suspension)
 
     async def resume(self, target: str, now: float) -> bool:
-        """Write the file without it."""
+        """Write the file of suspensions without that of `target`."""
         return suspensions.resume(self._existing(), target, now)
 
     async def suspensions(self) -> Suspensions:
-        """Read the file."""
+        """Read the file of suspensions."""
         return suspensions.read(self._existing())
 
     async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:
-        """Write the file with other times."""
+        """Write the file of suspensions with other times."""
         suspensions.postpone(self.directory.root, before, seconds, now)
 
     def _existing(self) -> str:
@@ -390,30 +390,30 @@ class FileSpool:
         return self.directory.root
 
     async def read(self, id: str) -> Entry:
-        """Read it, wherever it is."""
+        """Read the envelope and records of message `id`, in whatever state."""
         return self.directory.read(id)
 
     async def raw(self, id: str, start: int, end: int) -> bytes:
-        """Read a part of its file."""
+        """Read the bytes `start` to `end` of the file of message `id`."""
         return self.directory.raw(id, start, end)
 
     async def counts(self) -> Mapping[str, int]:
-        """Count names."""
+        """Count the names in each directory."""
         return {state: sum(map(is_id, self.directory.names(state))) for state in (*layout.STATES, "corrupt")}
 
     # What else is kept
 
     async def remember(self, values: Mapping[str, bytes]) -> None:
-        """Write each to a small file in the directory, whole, and rename it into place."""
+        """Write each value to a small file in the directory, whole, and rename it into place."""
         for name, value in values.items():
             self.directory.remember(name, value)
 
     async def recall(self, name: str) -> bytes | None:
-        """Read its file."""
+        """Read the small file called `name`."""
         return self.directory.recall(name)
 
     async def sweep(self, now: float, keep: Retention) -> Swept:
-        """Delete files, in a thread."""
+        """Delete the files that are past their time, in a thread."""
         return await _in_thread(self._sweep, now, keep)
 
     def _sweep(self, now: float, keep: Retention) -> Swept:
@@ -424,7 +424,7 @@ class FileSpool:
         return Swept(believed=True, removed=sweep(self.directory, now, keep.failed, keep.requests))
 
     async def set_aside(self, id: str) -> str:
-        """Rename it into ``corrupt/``."""
+        """Rename the file of message `id` into ``corrupt/``."""
         return self.directory.set_aside(self.directory.find(id) or "queued", id)
 
     async def close(self) -> None:

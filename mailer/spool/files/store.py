@@ -49,7 +49,7 @@ class SpoolDirectory:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Where the spool is, for people."""
         return self.root
 
     @property
@@ -62,7 +62,7 @@ class SpoolDirectory:
         return f"{self.root}/{name}"
 
     def check_readable(self) -> None:
-        """Whether this user may read it. Raises `Problem` (no-permission)."""
+        """Refuse a user who may not read the spool. Raises `Problem` (no-permission)."""
         for path in (self.root, f"{self.root}/queued"):  # the other directories have the same owner and mode
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
                 raise Problem(f"you may not read the spool {self.root}; ask its owner, or run this as that user", "no-permission")
@@ -329,7 +329,7 @@ class SpoolDirectory:
         claim.noted = notes
 
     def drop(self, claim: Claim) -> None:
-        """Every recipient has it: the message leaves the spool. A crash before: at worst delivered twice."""
+        """Let a message that every recipient has leave the spool. A crash before: at worst delivered twice."""
         os.unlink(self.path(claim.entry.state, claim.entry.id))
 
     def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
@@ -369,7 +369,7 @@ class SpoolDirectory:
         os.replace(f"{path}.new", path)
 
     def recall(self, name: str) -> bytes | None:
-        """What `remember` wrote, if it did. Raises `OSError`."""
+        """The value that `remember` wrote under `name`; None if it did not. Raises `OSError`."""
         try:
             with open(f"{self.root}/{name}", "rb") as file:
                 return file.read()
@@ -415,7 +415,7 @@ class SpoolDirectory:
             return claim.entry
 
     def check_act(self, entry: Entry, what: Act) -> None:
-        """Whether `what` can be done with the message of `entry`, as it is now. Raises `Problem` (bad-message)."""
+        """Refuse an act that cannot be done with the message of `entry`, as it is now. Raises `Problem` (bad-message)."""
         if (entry.state == "failed") != (what == "replay"):
             raise Problem(f"message {entry.id} is done with ({entry.status})", "bad-message")
         if what == "release" and entry.state == "deferred":  # it would be a retry, which somebody has to mean
