@@ -105,7 +105,7 @@ class MemorySpool:
     # In
 
     async def put(self, batch: Sequence[New]) -> Sequence[Put | Problem]:
-        """Keep them."""
+        """Keep the messages."""
         return [self._put(new) for new in batch]
 
     def _put(self, new: New) -> Put | Problem:
@@ -349,7 +349,7 @@ class MemorySpool:
     # What else is kept
 
     async def remember(self, values: Mapping[str, bytes]) -> None:
-        """Keep them."""
+        """Keep the values."""
         self._values.update(values)
 
     async def recall(self, name: str) -> bytes | None:
