@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class MemoryMessage:
-    """A message as it is kept: where, since when, and each change of it by a number."""
+    """A message as it is kept in memory: its state, since when, and a number that grows with each change."""
 
     def __init__(self, new: New, at: float) -> None:
         self.new = new
@@ -64,7 +64,7 @@ class MemoryMessage:
 
 
 class MemoryEntry(Entry):
-    """An entry, and which version of what is kept it shows."""
+    """An entry, and the version of the kept message that it shows."""
 
     __slots__ = ("version",)
 
@@ -72,7 +72,7 @@ class MemoryEntry(Entry):
 
 
 class MemoryLease(Lease):
-    """A lease of what is kept."""
+    """A lease of a message that is kept in memory."""
 
     __slots__ = ("stored",)
 
@@ -81,12 +81,12 @@ class MemoryLease(Lease):
         self.stored = stored
 
     def valid(self) -> bool:
-        """Until it is settled."""
+        """Whether the lease holds: until it is settled."""
         return self.stored.leased
 
 
 class MemorySpool:
-    """The spool; `messages` by ID, `corrupt` what was set aside."""
+    """A spool in memory: `messages` by ID, `corrupt` what was set aside."""
 
     place = "memory"
 
@@ -123,16 +123,16 @@ class MemorySpool:
         return Put(new.id)
 
     async def room(self, keep: Reserve, size: int = 0) -> str:  # noqa: ARG002
-        """As a test says."""
+        """What the spool lacks, as a test says."""
         return self.full
 
     # What is there
 
     async def listen(self) -> None:
-        """Every change is noted anyway."""
+        """Do nothing: every change is noted anyway."""
 
     async def changes(self) -> Changes:
-        """Wait for one."""
+        """Wait for a change."""
         while not self._changes:
             self._rung.clear()
             await self._rung.wait()
@@ -144,12 +144,12 @@ class MemorySpool:
         self._rung.set()
 
     async def due(self, known: Callable[[str], bool], *, dated: bool = False) -> AsyncIterator[Sequence[Due | Trouble]]:
-        """All that waits, in one portion."""
+        """All messages that wait, in one portion."""
         waiting = [(id, each) for id, each in self.messages.items() if each.state in ("queued", "deferred") and not known(id)]
         yield [Due(id, each.state, self._due(each), each.changed if dated or each.state == "deferred" else 0.0) for id, each in waiting]
 
     async def find(self, ids: Sequence[str]) -> Sequence[Due | None]:
-        """Where they are."""
+        """State and time of each message."""
         return [Due(id, each.state, self._due(each)) if (each := self.messages.get(id)) else None for id in ids]
 
     @staticmethod
@@ -157,7 +157,7 @@ class MemorySpool:
         return stored.due if stored.state == "deferred" else 0.0
 
     async def load(self, ids: Sequence[str], most: float = inf) -> Sequence[Entry | Trouble]:
-        """Give what waits."""
+        """Give the messages that wait."""
         return [self._loaded(id, most) for id in ids]
 
     def _loaded(self, id: str, most: float) -> Entry | Trouble:
@@ -186,7 +186,7 @@ class MemorySpool:
         return entry
 
     async def content(self, entry: Entry) -> bytes:
-        """What was put."""
+        """The content that was put."""
         return self._stored(entry.id).new.content
 
     def _stored(self, id: str) -> MemoryMessage:
@@ -195,15 +195,15 @@ class MemorySpool:
         return stored
 
     def forget(self, entries: Sequence[Entry]) -> None:
-        """Nothing is kept twice."""
+        """Do nothing: no content is kept twice."""
 
     def shrink(self) -> None:
-        """Nothing can be given up."""
+        """Do nothing: no content can be given up."""
 
     # Ours to change
 
     async def lease(self, entries: Sequence[Entry]) -> Sequence[Lease | Trouble]:
-        """Give a lease of what is as it was."""
+        """Give a lease of each message that is as it was."""
         return [self._leased(cast("MemoryEntry", entry)) for entry in entries]
 
     def _leased(self, entry: MemoryEntry) -> Lease | Trouble:
@@ -228,7 +228,7 @@ class MemorySpool:
         return Done()
 
     async def settle(self, ends: Sequence[End]) -> Sequence[Done | Trouble]:
-        """In the order of a disk."""
+        """Carry out the ends, in the order of a disk."""
         return [self._settled(end, cast("MemoryLease", end.lease)) for end in ends]
 
     def _settled(self, end: End, lease: MemoryLease) -> Done | Trouble:
@@ -264,7 +264,7 @@ class MemorySpool:
     # Operators
 
     async def act(self, what: Act, ids: Sequence[str], at: float, how: How | None = None, cursor: str = "", *, dry: bool = False) -> Acted:
-        """On all at once."""
+        """Do an operator's act to all messages at once."""
         start = ids.index(cursor) + 1 if cursor in ids else 0
         return Acted([self._acted(what, id, at, how or How(), dry=dry) for id in ids[start:]])
 
@@ -303,34 +303,34 @@ class MemorySpool:
         return made
 
     async def suspend(self, suspension: Suspension) -> bool:
-        """Keep it."""
+        """Keep the suspension."""
         self._suspensions[suspension.target] = suspension
         self._ring("")
         return True
 
     async def resume(self, target: str, now: float) -> bool:  # noqa: ARG002
-        """Forget it. Raises `Problem` (no-such)."""
+        """Forget the suspension of `target`. Raises `Problem` (no-such)."""
         if self._suspensions.pop(target, None) is None:
             raise Problem(f"{target} is not paused; `mailer queue pauses` lists what is", "no-such")
         self._ring("")
         return True
 
     async def suspensions(self) -> Suspensions:
-        """Give all of them."""
+        """Give all suspensions."""
         return Suspensions(self._suspensions.values())
 
     async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:  # noqa: ARG002
-        """Let what is as it was last longer."""
+        """Let the suspensions that are as they were `before` last longer."""
         for each in before:
             if self._suspensions.get(each.target) == each:
                 self._suspensions[each.target] = each._replace(until=each.until + seconds, at=each.at + seconds)
 
     async def read(self, id: str) -> Entry:
-        """Any message."""
+        """Message `id`, in whatever state."""
         return self._entry(self._stored(id))
 
     async def raw(self, id: str, start: int, end: int) -> bytes:
-        """As a file of the spool."""
+        """The bytes `start` to `end` of the file that message `id` would be on a disk."""
         from .files.enqueue import head
         from .files.message_file import render_note, render_records
 
@@ -340,7 +340,7 @@ class MemorySpool:
         return b"".join(parts)[start:end]
 
     async def counts(self) -> Mapping[str, int]:
-        """By state."""
+        """How many messages are in each state."""
         counts: dict[str, int] = dict.fromkeys(("queued", "deferred", "held", "failed"), 0)
         for stored in self.messages.values():
             counts[stored.state] += 1
@@ -353,11 +353,11 @@ class MemorySpool:
         self._values.update(values)
 
     async def recall(self, name: str) -> bytes | None:
-        """What is kept."""
+        """The value that is kept under `name`."""
         return self._values.get(name)
 
     async def sweep(self, now: float, keep: Retention) -> Swept:
-        """Failed messages that nobody waits for."""
+        """Remove failed messages that are past their time."""
         old = [id for id, each in self.messages.items() if each.state == "failed" and now - each.changed > keep.failed]
         gone = [id for id in old if not self.messages[id].leased and self._entry(self.messages[id]).history.done]
         for id in gone:
@@ -365,10 +365,10 @@ class MemorySpool:
         return Swept(believed=True, removed=len(gone))
 
     async def set_aside(self, id: str) -> str:
-        """Keep it apart."""
+        """Keep message `id` apart."""
         self.corrupt[id] = self._stored(id).new
         del self.messages[id]
         return f"corrupt/{id}"
 
     async def close(self) -> None:
-        """Nothing was begun."""
+        """Do nothing: nothing was begun."""
