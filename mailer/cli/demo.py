@@ -142,6 +142,6 @@ COMMAND = Subcommand(
         Option("--keep", metavar="DIR", help="use DIR, which must be empty or not there yet, instead of a scratch directory"),
         Option("--clean", help="remove the directory at the end"),
     ),
-    examples=("mailer demo", "mailer demo --keep /tmp/mailer-demo"),
+    examples=("mailer demo", "mailer demo --keep ./demo"),
     epilog="exit codes: 0 all happened as it should · 64 usage · 69 something did not · 73 the directory cannot be used · 75 interrupted",
 )
