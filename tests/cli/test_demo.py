@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailer.demo import FATES, SENDER, Demo
-from mailer.status import daemon
+from mailer.spool.files import daemons
 from tests.fakes.processes import MAILER, Program, listens, wait_until
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def ended(directory: Path) -> bool:
     """Whether neither sink nor daemon of a demo is left."""
     found = re.search(r"port = (\d+)", (directory / "config.toml").read_text())
     assert found
-    return not listens(int(found[1])) and not daemon.look(str(directory / "spool")).running
+    return not listens(int(found[1])) and not daemons.look(str(directory / "spool"))[0]
 
 
 def test_without_a_terminal(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_process_that_dies_is_noticed(tmp_path: Path) -> None:
     place = tmp_path / "demo"
     with Program([*MAILER, "demo", "--keep", str(place)], tmp_path / "log", env=ENV) as demo:
         demo.says("ann@demo.example, “Good morning”: sent")
-        pid = wait_until("a daemon runs", lambda: daemon.look(str(place / "spool")).pid)
+        pid = wait_until("a daemon runs", lambda: daemons.look(str(place / "spool"))[1])
         os.kill(pid, signal.SIGKILL)
         assert demo.wait() == 69
     assert "the daemon did not stay" in demo.said

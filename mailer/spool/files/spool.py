@@ -369,7 +369,8 @@ class FileSpool:
 
     async def suspend(self, suspension: Suspension) -> bool:
         """Write the file of suspensions. A spool is made if there is none: it may be said before the first message."""
-        self.directory.prepare()
+        if not os.path.isdir(f"{self.directory.root}/tmp"):
+            self.directory.prepare()
         return suspensions.suspend(self.directory.root, suspension)
 
     async def resume(self, target: str, now: float) -> bool:
