@@ -219,6 +219,23 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
 
 
 @everywhere
+def test_the_database_of_the_status_is_known_in_its_room_only(path: Path) -> None:
+    """No sqlite3, no error of it and no place of its file crosses `mailer.status.api`; the place is made once."""
+    within = path.relative_to(PACKAGE).as_posix()
+    if not within.startswith("status/sqlite/"):
+        assert not {name for name in imports(path) if name.partition(".")[0] in ("sqlite3", "_sqlite3")}
+        assert not {name for name in imports(path) if name.startswith("mailer.status.sqlite.")}
+    texts = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert ("status.sqlite3" in texts) == (within == "status/sqlite/__init__.py")
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "operate"], ids=lambda path: path.name)
+def test_what_has_to_wait_is_awaited(path: Path) -> None:
+    """A door that has an event loop awaits; the command line makes one."""
+    assert not [call.lineno for name, call in calls(path) if name == "run" and ast.unparse(call.func) == "asyncio.run"]
+
+
+@everywhere
 def test_an_outcome_has_two_makers(path: Path) -> None:
     """What became of a recipient is judged in one place, with its cause, and read back from a record in another."""
     made = [call.lineno for name, call in calls(path) if name == "Outcome"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -41,7 +42,7 @@ def check(given: Given) -> int:
     config, problems = file.examine(path, data)
     if config:
         if not given.flag("--quiet"):
-            for warning in warnings(config):
+            for warning in asyncio.run(warnings(config)):
                 complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
         found = missing(path, config)
         problems = found.mistakes

@@ -120,6 +120,8 @@ def _state(key: Published) -> show.Cell:
 
 def rotate(given: Given) -> int:
     """Take the next step for the keys of a domain; 0 if it was taken, 75 if a record is not published yet."""
+    import asyncio
+
     from mailer.config import file
     from mailer.config.values import find
     from mailer.operate import rotation
@@ -130,7 +132,7 @@ def rotate(given: Given) -> int:
         raise Problem("there is no configuration file, so no key in use; `mailer dkim keygen` makes one", "usage")
     config = file.config_of(path, data, given.text("--spool"))
     try:
-        done = rotation.rotate(path, data, config, _domain(named), _wish(given), checked=not given.flag("--unchecked"))
+        done = asyncio.run(rotation.rotate(path, data, config, _domain(named), _wish(given), checked=not given.flag("--unchecked")))
     except ValueError as error:
         raise usage(str(error), given.command.name) from None
     if not given.flag("--quiet"):
@@ -156,6 +158,7 @@ def _tell_step(done: Rotation) -> None:
 
 def verify(given: Given) -> int:
     """Tell of each signature of a message whether it holds, and why not."""
+    import asyncio
     import sys
 
     from mailer.operate import dkim
@@ -164,7 +167,7 @@ def verify(given: Given) -> int:
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise Problem(f"the message is larger than {LARGEST >> 20} MiB", "bad-message")
-    found = dkim.verify(config, data)
+    found = asyncio.run(dkim.verify(config, data))
     for signature in found:
         if given.flag("--json"):
             show.json_line(signature.as_json())

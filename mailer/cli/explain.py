@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def run(given: Given) -> int:
             if not found:
                 missing.append(name)
             for record in found:
-                found_out = diagnose(view, record, config, ask=not given.flag("--no-dns"))
+                found_out = asyncio.run(diagnose(view, record, config, ask=not given.flag("--no-dns")))
                 found_out.story.missing.extend([trouble] if trouble else [])
                 if told and not (given.flag("--json") or given.flag("--quiet")):
                     show.show([show.BLANK, show.BLANK])

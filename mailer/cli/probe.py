@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
@@ -42,7 +43,7 @@ def run(given: Given) -> int:
             import rich.table  # noqa: F401
         path, spool = given.text("--config") or config.path, config.spool
         config = config_for(become(config, lambda: load(path, spool)), target, None)
-    probed = probe(config, target, float(seconds), sender)
+    probed = asyncio.run(probe(config, target, float(seconds), sender))
     if given.flag("--json"):
         show.json_line(probed.as_json())
     elif not given.flag("--quiet"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import AddressError, parse
@@ -30,7 +31,7 @@ def run(given: Given) -> int:
     from mailer.config import load
 
     config = load(given.text("--config"), given.text("--spool"))
-    previews = preview(config, _addresses(given, config))
+    previews = asyncio.run(preview(config, _addresses(given, config)))
     for at, each in enumerate(previews):
         if given.flag("--json"):
             show.json_line(each.as_json())

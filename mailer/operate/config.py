@@ -56,10 +56,9 @@ def create(path: str, text: str) -> None:
         made.write(text)
 
 
-def warnings(config: Config) -> Iterator[Mistake]:
+async def warnings(config: Config) -> list[Mistake]:
     """What is allowed and seldom meant; the DNS is asked whether reports about mail that fails would find their way."""
-    yield from advice.warnings(config)
-    yield from reports_lead_nowhere(config)
+    return [*advice.warnings(config), *await reports_lead_nowhere(config)]
 
 
 class Missing(NamedTuple):

@@ -244,17 +244,15 @@ class Signature(NamedTuple):
         }
 
 
-def verify(config: Config, data: bytes) -> list[Signature]:
+async def verify(config: Config, data: bytes) -> list[Signature]:
     """The signatures of the message `data`, each judged, with the keys that the DNS has."""
-    import asyncio
-
     from mailer.dkim.sign import domains
     from mailer.dkim.verify import claims
     from mailer.mail.message import normalise
 
     content = normalise(data)
     found = list(claims(content, time.time()))
-    asyncio.run(_ask(config, found))
+    await _ask(config, found)
     author = next(domains(content), "")
     return [Signature(number, claim, author) for number, claim in enumerate(found, 1)]
 

@@ -111,7 +111,7 @@ def _way(domain: str, way: Resolution) -> dict[str, object]:
     }
 
 
-def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool = True) -> Diagnosis:
+async def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool = True) -> Diagnosis:
     """The diagnosis of the message of `record`; without a `config` less is known, and without `ask` the DNS is left alone."""
     from .blockers import blockers
 
@@ -120,7 +120,7 @@ def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool
     facts = _facts(view, story, config)
     if waiting and config:
         domains = dict.fromkeys(_domain(recipient) for _, recipient in waiting)
-        facts.ways = asyncio.run(_look_up(config, list(domains)[:MAX_DOMAINS])) if ask else {}
+        facts.ways = await _look_up(config, list(domains)[:MAX_DOMAINS]) if ask else {}
     blocked = {}
     for to, recipient in waiting:
         due, last = _due(story, to), story.last(to)

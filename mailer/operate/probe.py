@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.address import printable
@@ -161,16 +160,12 @@ def config_for(config: Config, target: str, tls: str | None) -> Config:
     return config.but(relays={HERE: relay}, routes=(everything(Via("relay", HERE)),))
 
 
-def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
+async def probe(config: Config, target: str, seconds: float, sender: str) -> Probed:
     """Open a session with the host to which `config` sends all mail; each step may take so many seconds.
 
     With a `sender` the server is asked whether it would take mail from that address to that address, which is then taken back.
     Raises `Problem` (unavailable, try-again).
     """
-    return Probed(target, asyncio.run(_probe(config, seconds, sender)))
-
-
-async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
     from mailer.client.probe import probe
     from mailer.transport.route import Timeouts, Unroutable
 
@@ -180,4 +175,4 @@ async def _probe(config: Config, seconds: float, sender: str) -> ProbeFinding:
         raise Problem(trouble.text.removeprefix(f"relay {HERE}: "), "try-again" if trouble.offline else "unavailable") from None
     hop = route.hops[0]
     timeouts = Timeouts(connect=seconds, greeting=seconds, ehlo=seconds, mail=seconds, rcpt=seconds)
-    return await probe(hop.endpoint, hop.addresses, timeouts, sender)
+    return Probed(target, await probe(hop.endpoint, hop.addresses, timeouts, sender))

@@ -13,7 +13,6 @@ The daemon goes by the configuration that it has read: it takes each step on wit
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,7 +67,7 @@ class Rotation(NamedTuple):
         return any(each.problem for each in self.switched)
 
 
-def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *, checked: bool = True) -> Rotation:
+async def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *, checked: bool = True) -> Rotation:
     """Take the next step for the keys of `domain` in the configuration at `path`, whose text is `data`; records are `checked`, or not.
 
     Raises `Problem`: no-such where no key signs, cannot-create, io-error, no-permission; `ValueError` for a wish that cannot be fulfilled.
@@ -80,7 +79,7 @@ def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyWish, *
     waiting = [one for one in known if one.section.waiting and wish.kind in (None, one.key.key.kind)]
     signing = [one for one in known if one.section.signs and wish.kind in (None, one.key.key.kind)]
     if waiting:
-        return _switch(config, data.decode(), waiting, [one for one in known if one.section.signs], checked=checked)
+        return await _switch(config, data.decode(), waiting, [one for one in known if one.section.signs], checked=checked)
     if not signing:
         which = f"no {wish.kind or ''} key of {domain} signs mail".replace("  ", " ")
         raise Problem(f"{which}; `mailer dkim keygen {domain}` makes one", "no-such")
@@ -116,9 +115,9 @@ def _free(selector: str, taken: set[str]) -> str:
     return free
 
 
-def _switch(config: Config, text: str, waiting: list[KeyInUse], signing: list[KeyInUse], *, checked: bool) -> Rotation:
+async def _switch(config: Config, text: str, waiting: list[KeyInUse], signing: list[KeyInUse], *, checked: bool) -> Rotation:
     """Let those of `waiting` sign whose records are published, and retire whom they replace."""
-    missing = asyncio.run(_missing(config, waiting)) if checked else {}
+    missing = await _missing(config, waiting) if checked else {}
     now = int(time.time())
     switched = []
     for one in waiting:

@@ -142,14 +142,11 @@ def plain(said: Said) -> Any:
     return [*value] if isinstance(value, tuple) else value
 
 
-def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
+async def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
     """The way of each address. All are looked up at once: slow name servers of one domain hold up no other."""
-    return [Preview(config, *found) for found in zip(addresses, asyncio.run(_plan(config, addresses)), strict=True)]
-
-
-async def _plan(config: Config, addresses: Sequence[Address]) -> list[Resolution]:
     finder = finder_of(config)
-    return await asyncio.gather(*(finder.resolve(address.domain.lower()) for address in addresses))
+    found = await asyncio.gather(*(finder.resolve(address.domain.lower()) for address in addresses))
+    return [Preview(config, address, resolution) for address, resolution in zip(addresses, found, strict=True)]
 
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
@@ -169,7 +166,7 @@ def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Ch
         yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
 
 
-def reports_lead_nowhere(config: Config) -> Iterator[Mistake]:
+async def reports_lead_nowhere(config: Config) -> list[Mistake]:
     """A problem, if the DNS says that reports about mail of the default sender must fail; whatever it does not say in time is none.
 
     Reports go to the sender, by the way that all mail goes. A host that delivers to MX hosts itself and lets its users write as
@@ -181,12 +178,13 @@ def reports_lead_nowhere(config: Config) -> Iterator[Mistake]:
     chosen = "from_address" if submission.from_address else "default_domain"
     domain = submission.from_address.rpartition("@")[2] or submission.default_domain or config.hostname
     if is_private(domain):  # a name that is none to the world is not asked about
-        return
-    trouble = asyncio.run(_trouble(config, domain))
-    if trouble is not None and trouble.verdict == "fail":
-        line = config.lines.get(f"submission.{chosen}", config.lines.get("mailer.hostname", 0))
-        hint = "set submission.from_address, or default_domain, to where mail is read"
-        yield Mistake(line, f"reports about mail that fails would go to {domain}, and fail as well: {trouble.text}; {hint}")
+        return []
+    trouble = await _trouble(config, domain)
+    if trouble is None or trouble.verdict != "fail":
+        return []
+    line = config.lines.get(f"submission.{chosen}", config.lines.get("mailer.hostname", 0))
+    hint = "set submission.from_address, or default_domain, to where mail is read"
+    return [Mistake(line, f"reports about mail that fails would go to {domain}, and fail as well: {trouble.text}; {hint}")]
 
 
 async def _trouble(config: Config, domain: str) -> Unroutable | None:
