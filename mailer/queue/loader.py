@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
     from mailer.spool.suspensions import Suspension
 
+    from ..routing.resolve import Router
     from ..transport.route import Route
     from .connectivity import Connectivity
     from .context import Context, Current
@@ -44,6 +45,7 @@ MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 53
 EARLY = 1.0  # seconds that mail may leave before the time that its sender named
 TOGETHER = 20  # messages that are read at once: so many contents are in memory beside those that are kept
 UNREADABLE = (NoSuchMessage, CorruptMessage, OSError, MemoryError)
+MANY_WAIT = 50  # for one route: so many are queued before others have a turn
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
@@ -57,6 +59,7 @@ class MessageLoader:
         self.connectivity = connectivity
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
+        self._sought: dict[tuple[Router, str], list[tuple[Attempt, list[int]]]] = {}  # who waits for the route of a domain
         self.attempts: WeakSet[Attempt] = WeakSet()
         """Those that are not over."""
 
@@ -208,46 +211,65 @@ class MessageLoader:
             self._over(attempt, [])
             return
         people = entry.envelope.recipients
-        settled = [foretold(to, now, known) for to in pending if (known := people[to].outcome) is not None]  # submission has said all
+        settled: list[Outcome] = []
         domains: dict[str, list[int]] = {}
         for to in pending:
-            if people[to].outcome is None:
+            if (known := people[to].outcome) is not None:  # submission has said all
+                settled.append(foretold(to, now, known))
+            else:
                 domains.setdefault(people[to].domain, []).append(to)
-        paused: list[tuple[Suspension, list[int]]] = []
+        ended = [settled] if settled else []
         unknown: list[tuple[str, list[int]]] = []
         routes: dict[str, tuple[Route, list[int]]] = {}
         pauses, router = self.suspended.pauses, context.policy.router
         for domain, recipients in domains.items():
-            if pauses and (pause := pauses.of_domain(domain, now)):
-                paused.append((pause, recipients))
+            if pauses.by_target and (pause := pauses.of_domain(domain, now)):
+                ended.append(self.suspended.paused(entry.id, pause, recipients))
             elif (route := router.known(domain, now)) is None:
                 unknown.append((domain, recipients))
             elif route.key in routes:
                 routes[route.key][1].extend(recipients)
             else:
                 routes[route.key] = (route, recipients)
-        attempt.split(bool(settled) + len(paused) + len(unknown) + len(routes))
-        if settled:
-            self.settler.finish(attempt, settled)
-        for pause, recipients in paused:
-            self.settler.finish(attempt, self.suspended.paused(entry.id, pause, recipients))
+        attempt.split(len(ended) + len(unknown) + len(routes))
+        for outcomes in ended:
+            self.settler.finish(attempt, outcomes)
         for domain, recipients in unknown:
-            context.tasks.find(self._find_route(context, attempt, domain, recipients), f"message {entry.id} to {domain}")
+            self._find(context, attempt, domain, recipients)
         for route, recipients in routes.values():
             self._queue(context, attempt, route, recipients, now)
 
-    async def _find_route(self, context: Context, attempt: Attempt, domain: str, recipients: list[int]) -> None:
-        try:
-            route = await context.policy.router.find(domain, context.clock.now())
-        except Unroutable as trouble:
-            due = self.connectivity.offline(attempt.entry.id) if trouble.offline else 0.0
-            await self.settler.finished(attempt, verdict.unroutable(recipients, trouble, context.clock.now(), due))
-        except asyncio.CancelledError:
-            await self.settler.finished(attempt, context.tasks.broken_off(recipients))
-        except Exception as error:
-            await self.settler.finished(attempt, context.alarms.our_fault(error, "dns", recipients))
+    def _find(self, context: Context, attempt: Attempt, domain: str, recipients: list[int]) -> None:
+        """Look for the route of a domain, once for all parts of messages that wait for it."""
+        key = context.policy.router, domain
+        waiting = self._sought.get(key)
+        if waiting is None:
+            self._sought[key] = [(attempt, recipients)]
+            context.tasks.find(self._find_route(context, key), f"message {attempt.entry.id} to {domain}")
         else:
-            self._queue(context, attempt, route, recipients, context.clock.now())
+            waiting.append((attempt, recipients))
+
+    async def _find_route(self, context: Context, key: tuple[Router, str]) -> None:
+        router, domain = key
+        try:
+            route = await router.find(domain, context.clock.now())
+        except Unroutable as trouble:
+            for attempt, recipients in self._sought.pop(key):
+                due = self.connectivity.offline(attempt.entry.id) if trouble.offline else 0.0
+                self.settler.finish(attempt, verdict.unroutable(recipients, trouble, context.clock.now(), due))
+        except asyncio.CancelledError:
+            waiting = self._sought.pop(key)
+            broken_off = context.tasks.broken_off([0])[0]
+            for attempt, recipients in waiting:
+                self.settler.finish(attempt, [broken_off._replace(to=to) for to in recipients])
+        except Exception as error:
+            for attempt, recipients in self._sought.pop(key):
+                self.settler.finish(attempt, context.alarms.our_fault(error, "dns", recipients))
+        else:
+            for nth, (attempt, recipients) in enumerate(self._sought.pop(key), 1):
+                self._queue(context, attempt, route, recipients, context.clock.now())
+                if not nth % MANY_WAIT:
+                    await asyncio.sleep(0)
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int], now: float) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""
@@ -258,7 +280,7 @@ class MessageLoader:
 
     def _queue(self, context: Context, attempt: Attempt, route: Route, recipients: list[int], now: float) -> None:
         """Queue the part of a message that goes one way, in transactions of as many recipients as are taken there."""
-        if self.suspended.pauses and self._is_paused(attempt, route.key, recipients, now):
+        if self.suspended.pauses.by_target and self._is_paused(attempt, route.key, recipients, now):
             return
         if attempt.urged:
             context.scheduler.try_now(context.scheduler.destination(route), now)
@@ -266,10 +288,13 @@ class MessageLoader:
             self._no_room(context, attempt, route, recipients)
             return
         most = context.policy.reactions.table(route).recipients_per_message if context.policy.reactions else MAX_RECIPIENTS
-        parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
-        attempt.split(len(parts) - 1)
-        for part in parts:
-            context.scheduler.queue(Job(attempt, route, part))
+        if len(recipients) <= most:
+            context.scheduler.queue(Job(attempt, route, recipients))
+        else:
+            parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
+            attempt.split(len(parts) - 1)
+            for part in parts:
+                context.scheduler.queue(Job(attempt, route, part))
         context.wake()
 
     def _no_room(self, context: Context, attempt: Attempt, route: Route, recipients: list[int]) -> None:

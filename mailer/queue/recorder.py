@@ -67,12 +67,14 @@ class Recorder:
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
-        self._schedule()
+        if not (self._events or self._leases):
+            self._schedule()
         self._events.append(event)
 
     def release(self, lease: Lease) -> None:
         """Let a message that is delivered to all leave the spool when its status is written."""
-        self._schedule()
+        if not (self._events or self._leases):
+            self._schedule()
         self._leases.append(lease)
         self._held[lease.entry.id] = lease
 
@@ -81,9 +83,7 @@ class Recorder:
         return id in self._held
 
     def _schedule(self) -> None:
-        """Something is to be written. While a batch is, it waits for that one to end."""
-        if self._events or self._leases:
-            return
+        """Something is to be written, which is the first. While a batch is, it waits for that one to end."""
         self._since = asyncio.get_running_loop().time()
         if not self._busy:
             self._start_later()

@@ -64,7 +64,7 @@ class Settler:
     async def take(self, attempt: Attempt) -> bytes | None:
         """Lease the message of `attempt` and give its content; None if an operator has taken it meanwhile."""
         spool = self.current.context.spool
-        if not await _leased(spool, attempt):
+        if attempt.gone or (attempt.lease is None and not await _leased(spool, attempt)):
             return None
         try:
             return await spool.content(attempt.entry)
@@ -88,8 +88,11 @@ class Settler:
         A part counts as open until its record is on disk: who settles must know what all have learned.
         """
         context = self.current.context
-        if outcomes:
-            attempt.unwritten += self._timed(context, attempt, outcomes)
+        for outcome in outcomes:
+            if outcome.verdict == "defer":
+                outcomes = self._timed(context, attempt, outcomes)
+                break
+        attempt.unwritten += outcomes
         if attempt.parts > 1 and attempt.lease is not None and any(outcome.verdict == "delivered" for outcome in attempt.unwritten):
             await self._record(context, attempt)
         if attempt.part_done():
@@ -100,8 +103,6 @@ class Settler:
 
     def _timed(self, context: Context, attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes with the time of the next try, or expired, where they are not final."""
-        if "defer" not in [outcome.verdict for outcome in outcomes]:
-            return [*outcomes]
         chance = context.random()  # one for all: what was tried together is tried together again
         expire = context.policy.schedule.expire
         waited, deadline = age.waited_in(attempt, context.clock, expire), age.deadline_of(attempt, context.clock, expire)
@@ -128,7 +129,7 @@ class Settler:
 
     async def _settle(self, context: Context, attempt: Attempt) -> None:
         """All parts are through: the message leaves the spool, is put off, or is given up."""
-        if not await _leased(context.spool, attempt):
+        if attempt.gone or (attempt.lease is None and not await _leased(context.spool, attempt)):
             await self._give_back(attempt)
             return
         entry = attempt.entry
@@ -162,7 +163,11 @@ class Settler:
         """Take what was learned into the history; what of it is news."""
         history, unwritten, expire = attempt.entry.history, attempt.unwritten, context.policy.schedule.expire
         if len(unwritten) <= MANY:
-            news = [outcome for outcome in unwritten if not _is_old_news(history, outcome, expire)]
+            news = [*unwritten]
+            for outcome in unwritten:
+                if outcome.verdict != "delivered":
+                    news = [outcome for outcome in unwritten if not _is_old_news(history, outcome, expire)]
+                    break
             history.add(unwritten)
             return news
         news = []

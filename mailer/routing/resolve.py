@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.config.secret import Secret
@@ -198,7 +197,6 @@ class Router:
     def __init__(self, find: Callable[[str], Awaitable[Route]]) -> None:
         self._find = find
         self._known: dict[str, tuple[float, Route]] = {}
-        self._sought: dict[str, asyncio.Future[Route]] = {}
 
     def known(self, domain: str, now: float) -> Route | None:
         """The route for `domain`, if it was found within `TTL`."""
@@ -206,26 +204,12 @@ class Router:
         return found[1] if found and found[0] > now else None
 
     async def find(self, domain: str, now: float) -> Route:
-        """The route for `domain`; who asks while it is being found waits for the same answer. Raises `Unroutable`."""
-        sought = self._sought.get(domain)
-        if sought is None:
-            sought = self._sought[domain] = asyncio.ensure_future(self._find(domain))
-            sought.add_done_callback(partial(self._answered, domain))
-        try:
-            route = await asyncio.shield(sought)
-        except asyncio.CancelledError:  # it may never end: who asks next asks anew
-            self._sought.pop(domain, None)
-            raise
+        """The route for `domain`, which is remembered. Raises `Unroutable`."""
+        route = await self._find(domain)
         if len(self._known) > MANY:
             self._known.clear()
         self._known[domain] = (now + TTL, route)
         return route
-
-    def _answered(self, domain: str, sought: asyncio.Future[Route]) -> None:
-        if self._sought.get(domain) is sought:
-            del self._sought[domain]
-        if not sought.cancelled():
-            sought.exception()  # seen, also where all who asked have left
 
     def forget(self) -> None:
         """Forget all routes, since the configuration has changed."""

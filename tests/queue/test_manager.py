@@ -11,7 +11,8 @@ import pytest
 from mailer.limits.backoff import Schedule
 from mailer.mail.outcome import Cause
 from mailer.queue.scheduler import QueueLimits
-from tests.fakes.mail import outcome
+from mailer.transport.route import Unroutable
+from tests.fakes.mail import outcome, put
 from tests.queue.trouble import HOST, reports, waiting
 
 from .post import DAY, HOP, NOW, Courier, Post, on_both, play
@@ -48,6 +49,23 @@ def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> N
             for id in ids:
                 await post.settled(id, None)
         assert post.told("alarm") == []
+
+    play(scenario())
+
+
+def test_a_thousand_messages_to_a_new_domain_look_for_its_route_once(post: Post) -> None:
+    """All have what was found, also where that is trouble."""
+
+    async def scenario() -> None:
+        post.finder.troubles["lost.example"] = Unroutable(550, "5.1.2", "no such domain", "fail", Cause.NO_DOMAIN)
+        ids = [put(post.spool, f"{nth}@new.example") for nth in range(1000)]
+        lost = [put(post.spool, f"{nth}@lost.example", sender="") for nth in range(100)]
+        async with post.running():
+            for id in ids:
+                await post.settled(id, None)
+            for id in lost:
+                await post.settled(id, "failed")
+        assert sorted(post.finder.asked) == ["lost.example", "new.example"]
 
     play(scenario())
 

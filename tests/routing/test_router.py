@@ -23,22 +23,6 @@ def test_a_way_is_remembered_for_a_while() -> None:
     assert finder.asked == ["a.example"]
 
 
-def test_who_asks_at_the_same_time_has_the_same_answer() -> None:
-    """A thousand messages to a new domain make one look-up, and one of them that leaves takes it from nobody."""
-    finder = Finder()
-    router = Router(finder.find)
-
-    async def ask() -> None:
-        first, *others = [asyncio.create_task(router.find("a.example", NOW)) for _ in range(1000)]
-        await asyncio.sleep(0)
-        first.cancel()
-        assert len({id(route) for route in await asyncio.gather(*others)}) == 1
-        assert first.cancelled()
-
-    asyncio.run(ask())
-    assert finder.asked == ["a.example"]
-
-
 def test_trouble_is_not_remembered() -> None:
     """The next message asks anew."""
     finder = Finder()
