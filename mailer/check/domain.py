@@ -126,5 +126,5 @@ def _used(key: Dkim, keeper: Owner) -> dkim.Used:
     state, needed = key.state, key.needed_until
     try:
         return dkim.Used(key.ascii_domain, key.selector, state, read_key(key.key_file, keeper.uid), "", needed)
-    except Problem as failure:
-        return dkim.Used(key.ascii_domain, key.selector, state, None, str(failure), needed)
+    except Problem as problem:
+        return dkim.Used(key.ascii_domain, key.selector, state, None, str(problem), needed)

@@ -111,8 +111,8 @@ def start(argv: Sequence[str]) -> NoReturn:
 def _answer(arguments: list[str]) -> int:
     try:
         return _run(arguments)
-    except Problem as failure:
-        return complain(str(failure), EXIT_CODES[failure.kind])
+    except Problem as problem:
+        return complain(str(problem), EXIT_CODES[problem.kind])
     except KeyboardInterrupt:
         return complain("interrupted", TRY_AGAIN)
     except BrokenPipeError:  # the reader of our output has left: `mailer status | head`

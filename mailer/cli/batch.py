@@ -59,13 +59,13 @@ class Tally:
 
     def told(self, taken: batch.Taken) -> None:
         """A message is on disk, now or since an earlier request; or it is not, and will not be."""
-        self.good += taken.failure is None
-        self.bad += taken.failure is not None
+        self.good += taken.problem is None
+        self.bad += taken.problem is not None
         if self.json:
             self._lines.append(dump_json(taken.as_json()) + "\n")
         elif not self.quiet:
-            self._lines.append(f"- {taken.why}\n" if taken.failure else f"{taken.id}\n")
-        if taken.failure and not self._bar:
+            self._lines.append(f"- {taken.why}\n" if taken.problem else f"{taken.id}\n")
+        if taken.problem and not self._bar:
             _note(f"message {self.number}: {taken.why}")
         for change in taken.prepared.changes if taken.prepared else ():
             if change.action == "refused":
@@ -122,8 +122,8 @@ def run(given: Given, settings: SubmissionSettings) -> int:
     try:
         with (signals := Patient("the batch was read")):
             batch.send_all(path, wishes, settings, tally, signals)
-    except Problem as failure:
-        raise Problem(f"after {tally.number} messages: {str(failure).removesuffix('; nothing was queued')}", failure.kind) from None
+    except Problem as problem:
+        raise Problem(f"after {tally.number} messages: {str(problem).removesuffix('; nothing was queued')}", problem.kind) from None
     finally:
         tally.end()
     return BAD_MESSAGE if tally.bad else OK

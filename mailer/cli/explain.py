@@ -81,8 +81,8 @@ def _config(given: Given) -> tuple[Config | None, str]:
 
     try:
         return load(given.text("--config"), given.text("--spool")), ""
-    except Problem as failure:
-        return None, f"the configuration cannot be read, so it is not known where mail would go: {failure}"
+    except Problem as problem:
+        return None, f"the configuration cannot be read, so it is not known where mail would go: {problem}"
 
 
 # What it shows a person

@@ -116,17 +116,17 @@ def seconds_of(text: str | None) -> float | None:
 
 
 class Ended:
-    """How the wait ended: `failure` for every other end than that all have it, and the `record` of the message, if it is known."""
+    """How the wait ended: `problem` for every other end than that all have it, and the `record` of the message, if it is known."""
 
-    def __init__(self, failure: Problem | None, record: Record | None) -> None:
-        self.failure = failure
+    def __init__(self, problem: Problem | None, record: Record | None) -> None:
+        self.problem = problem
         self.record = record
 
     def as_json(self, queued: dict[str, Any]) -> dict[str, Any]:
         """The message as it is now, in place of what was `queued`."""
         if self.record is not None:
             return queued | self.record.as_json()
-        if self.failure:
+        if self.problem:
             return queued
         return queued | {"status": "sent", "recipients": [person | {"status": "sent"} for person in queued["recipients"]]}
 
@@ -222,8 +222,8 @@ def _ask(spool: str, id: str, due: float) -> str:
 
     try:
         record = RemoteView(spool).message(id)
-    except Problem as failure:
-        if failure.kind not in ("no-permission", "no-such"):
+    except Problem as problem:
+        if problem.kind not in ("no-permission", "no-such"):
             raise
         return "queued"
     if record is None or (record.status == "deferred" and (record.next_attempt_at or 0.0) <= due + 0.001):

@@ -48,8 +48,8 @@ def run(given: Given) -> int:
         show.json_line(probed.as_json())
     elif not given.flag("--quiet"):
         show.show(_blocks(probed.found))
-    if failure := probed.failure(config, known):
-        raise failure
+    if problem := probed.problem(config, known):
+        raise problem
     return OK
 
 

@@ -112,7 +112,7 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
             told.append(each)
     if not records and wanted is not None and chatty:
         show.show([show.Line([f"There is nothing to {operation.verb}."])])
-    codes = [EXIT_CODES[each.failure.kind] for each in told if each.failure]
+    codes = [EXIT_CODES[each.problem.kind] for each in told if each.problem]
     return next((code for code in (TRY_AGAIN, NO_SUCH, *codes) if code in codes), OK)  # what may work the next time is said first
 
 
@@ -122,8 +122,8 @@ def _tell(given: Given, what: Performed, to: str) -> None:
     if given.flag("--json"):
         if not what.nothing_to_do:
             show.json_line(what.as_json())
-    elif what.failure:
-        show.note(str(what.failure))
+    elif what.problem:
+        show.note(str(what.problem))
     elif record and not given.flag("--quiet"):
         if what.nothing_to_do:
             show.show([show.Line([f"{record.id} is {record.word} already"])])

@@ -71,8 +71,8 @@ def view_of(spool: SpoolDirectory) -> MailView:
     """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Problem` (no-permission)."""
     try:
         return sqlite.view(spool)
-    except Problem as failure:
-        if failure.kind != "no-permission" or not spool.shared:  # it is no spool for others
+    except Problem as problem:
+        if problem.kind != "no-permission" or not spool.shared:  # it is no spool for others
             raise
         from mailer.intake.client import RemoteView
 

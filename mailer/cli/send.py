@@ -93,8 +93,8 @@ def _wait(given: Given, spool: str, done: Prepared, seconds: float) -> int:
     finally:
         if given.flag("--json"):  # also if it was interrupted: the ID is needed
             _print(given, done, ended)
-    if ended.failure:
-        raise ended.failure
+    if ended.problem:
+        raise ended.problem
     return OK
 
 

@@ -87,8 +87,8 @@ class PipeSession:
         elif isinstance(question, Rcpt):
             try:
                 check_recipient(question.address, self._settings)
-            except Problem as failure:
-                return _refusal(failure, NO_ADDRESS if failure.kind == "bad-message" else None)
+            except Problem as problem:
+                return _refusal(problem, NO_ADDRESS if problem.kind == "bad-message" else None)
             wanted = {name.lower(): question.parameters[name] for name in ("NOTIFY", "ORCPT") if name in question.parameters}
             if wanted:
                 self._wanted[ascii_address(question.address)] = wanted
@@ -101,8 +101,8 @@ class PipeSession:
         try:
             with deaf():
                 done = submit(request, self._settings, time.time())
-        except Problem as failure:
-            return _refusal(failure)
+        except Problem as problem:
+            return _refusal(problem)
         return Reply.own(250, "2.0.0", f"queued as {done.envelope.id}")
 
     def _options(self, recipients: tuple[str, ...]) -> dict[str, object] | None:
@@ -116,9 +116,9 @@ class PipeSession:
         return options or None
 
 
-def _refusal(failure: Problem, codes: tuple[int, str] | None = None) -> Reply:
-    code, enhanced = codes or REFUSALS.get(failure.kind, (451, "4.3.0"))
-    return Reply.own(code, enhanced, one_line(str(failure), 400).encode("ascii", "replace").decode())
+def _refusal(problem: Problem, codes: tuple[int, str] | None = None) -> Reply:
+    code, enhanced = codes or REFUSALS.get(problem.kind, (451, "4.3.0"))
+    return Reply.own(code, enhanced, one_line(str(problem), 400).encode("ascii", "replace").decode())
 
 
 def converse(settings: SubmissionSettings) -> int:

@@ -183,7 +183,7 @@ class RemoteSpool:
         self, what: Act, ids: Sequence[str], _at: float, _how: How | None = None, _cursor: str = "", *, dry: bool = False
     ) -> Acted:
         """Give up what of these messages has not left. The rest is not for users: who runs the queue decides what waits."""
-        return Acted([ActedOn(id, failure=self._refusal(what, id) if dry else self._cancel(what, id)) for id in ids])
+        return Acted([ActedOn(id, problem=self._refusal(what, id) if dry else self._cancel(what, id)) for id in ids])
 
     async def suspensions(self) -> Suspensions:
         """As their file says, where this user may read it."""

@@ -151,8 +151,8 @@ class Handlers:
         done = perform(mail.view.spool, record, cancelling(f"cancelled by its sender, {who.words}"), named=False)
         if done is None:
             raise NoSuchMessage(id)
-        if done.failure is not None:
-            raise done.failure
+        if done.problem is not None:
+            raise done.problem
         self.changed(id)
         yield b"ok " + id.encode()
 

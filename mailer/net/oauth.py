@@ -69,8 +69,8 @@ class OAuth:
                 return kept.access
             try:
                 kept = self._refreshed(kept)
-            except Problem as failure:
-                if left > 0 and failure.kind == "try-again":
+            except Problem as problem:
+                if left > 0 and problem.kind == "try-again":
                     return kept.access  # it is good for these minutes, and then we ask again
                 raise
             _write(fd, kept)

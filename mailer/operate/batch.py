@@ -34,12 +34,12 @@ class Taken(NamedTuple):
     number: int
     prepared: Prepared | None = None
     id: str = ""
-    failure: Problem | None = None
+    problem: Problem | None = None
 
     @property
     def why(self) -> str:
         """Why the message is refused, on one line; empty if it is not."""
-        return one_line(str(self.failure)).removesuffix("; nothing was queued") if self.failure else ""
+        return one_line(str(self.problem)).removesuffix("; nothing was queued") if self.problem else ""
 
     def as_json(self) -> dict[str, object]:
         """A line of ``mailer send --batch --json``."""
@@ -127,10 +127,10 @@ class Loader:
             return request
         try:
             prepared = prepare(request, self.settings, time.time())
-        except Problem as failure:
-            if not self.post.refuses(failure):
+        except Problem as problem:
+            if not self.post.refuses(problem):
                 raise
-            return failure
+            return problem
         envelope = prepared.envelope
         claim = (envelope.request_id, prepared.digest) if envelope.request_id else None
         filled.sack.add(New(envelope.id, envelope.to_line(), prepared.content, claim, envelope.due))
@@ -179,7 +179,7 @@ class Loader:
                 raise outcome
             self.number += 1
             if isinstance(outcome, Problem):
-                self.hearer.told(Taken(self.number, failure=outcome))
+                self.hearer.told(Taken(self.number, problem=outcome))
             else:
                 assert isinstance(result, Prepared)
                 self.hearer.told(Taken(self.number, result, outcome))

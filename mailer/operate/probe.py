@@ -84,7 +84,7 @@ class Probed(NamedTuple):
             },
         }
 
-    def failure(self, config: Config, known: Reactions) -> Problem | None:
+    def problem(self, config: Config, known: Reactions) -> Problem | None:
         """Why no mail could be sent there (unavailable, no-permission), with what mends it where that is known; None if it could."""
         from mailer.client.errors import SmtpAuthenticationError
 

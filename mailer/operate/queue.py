@@ -81,7 +81,7 @@ class Replay(Operation):
 
 
 class Performed(NamedTuple):
-    """The result of an operation on one message: it was `done` (or would be), there was nothing to do, or a `failure`.
+    """The result of an operation on one message: it was `done` (or would be), there was nothing to do, or a `problem`.
 
     `record` is the message as it was; None where a name is unknown. `made` is the ID of the new message of a replay.
     """
@@ -90,13 +90,13 @@ class Performed(NamedTuple):
     id: str
     record: Record | None
     done: bool = False
-    failure: Problem | None = None
+    problem: Problem | None = None
     made: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
         """Whether the message is already as the operation would leave it."""
-        return self.failure is None and self.record is not None and self.record.word in self.operation.idle
+        return self.problem is None and self.record is not None and self.record.word in self.operation.idle
 
     def as_json(self) -> dict[str, object]:
         """A line of ``mailer queue hold --json`` and its like."""
@@ -105,9 +105,9 @@ class Performed(NamedTuple):
             "id": self.id,
             "action": self.operation.verb,
             "done": self.done,
-            "was": self.record.word if self.record and not self.failure else None,
+            "was": self.record.word if self.record and not self.problem else None,
             **replayed,
-            "error": str(self.failure) if self.failure else None,
+            "error": str(self.problem) if self.problem else None,
         }
 
 
@@ -148,13 +148,13 @@ def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple
     for name in names:
         records = view.find(name)
         if not records:
-            others.append(Performed(operation, name, None, failure=Problem(f"no message {name!r} is known here", "no-such")))
+            others.append(Performed(operation, name, None, problem=Problem(f"no message {name!r} is known here", "no-such")))
         for record in records:
             if record.word in (*operation.states, *operation.asked):
                 found[record.id] = record
             else:
                 idle = record.word in operation.idle
-                others.append(Performed(operation, record.id, record, failure=None if idle else operation.refusal(record)))
+                others.append(Performed(operation, record.id, record, problem=None if idle else operation.refusal(record)))
     return list(found.values()), others
 
 
@@ -166,14 +166,14 @@ def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bo
     None if the message was selected, not `named`, and has simply left meanwhile.
     """
     [done] = at_once(spool.act(operation.verb, [record.id], time.time(), operation.how, dry=dry_run)).messages
-    refused = done.failure
+    refused = done.problem
     if isinstance(refused, NoSuchMessage):
         if not named and not isinstance(operation, Replay):
             return None
         refused = operation.gone(record.id)
     elif isinstance(refused, CorruptMessage):
         refused = Problem(f"the file of message {record.id} is damaged: {refused}", "bad-message")
-    return Performed(operation, record.id, record, done=not (dry_run or refused), failure=refused, made=done.made)
+    return Performed(operation, record.id, record, done=not (dry_run or refused), problem=refused, made=done.made)
 
 
 # One message as it lies there

@@ -176,8 +176,8 @@ class MessageLoader:
         now = context.clock.now()
         try:
             [held] = (await context.spool.act("hold", [id], now)).messages
-            if held.failure:
-                raise held.failure
+            if held.problem:
+                raise held.problem
             entry = await context.spool.read(id)
         except (Problem, CorruptMessage, OSError) as error:  # somebody has it this moment, or the disk fails us
             self._later(context, id, f"message {id} has a damaged record and cannot be held: {error}")

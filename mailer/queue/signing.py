@@ -126,8 +126,8 @@ class Signer:
         if seal is None:
             try:
                 seal = self._seals[key] = Seal(key.ascii_domain, key.selector, read_key(key.key_file), key.expire)
-            except Problem as failure:
-                self._without([key], str(failure), at)
+            except Problem as problem:
+                self._without([key], str(problem), at)
         return seal
 
     def _without(self, keys: Iterable[Dkim], problem: str, at: float) -> None:

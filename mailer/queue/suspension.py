@@ -113,8 +113,8 @@ class SuspendedMail:
         self.pauses = Suspensions(moved)
         try:
             at_once(context.spool.postpone(before, seconds, context.clock.now()))  # a spool with a clock of its own does nothing
-        except Problem as failure:
-            context.tell(Alarm(context.clock.now(), "pauses", f"the pauses in the file end by the old clock: {failure}"))
+        except Problem as problem:
+            context.tell(Alarm(context.clock.now(), "pauses", f"the pauses in the file end by the old clock: {problem}"))
 
     def _take_over(self, known: Suspensions) -> None:
         context = self.current.context

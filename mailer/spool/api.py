@@ -271,11 +271,11 @@ class Done(NamedTuple):
 
 
 class ActedOn(NamedTuple):
-    """One message of an act: done, unless a `failure` says why not; as it was before, and `made`, the ID of the one that a replay put."""
+    """One message of an act: done, unless a `problem` says why not; as it was before, and `made`, the ID of the one that a replay put."""
 
     id: str
     was: str = ""
-    failure: Problem | CorruptMessage | None = None
+    problem: Problem | CorruptMessage | None = None
     made: str = ""
 
 

@@ -375,8 +375,8 @@ async def _wish(endpoint: Endpoint, address: str) -> Wish:
         return Wish(endpoint.hello, requirement.mode, requirement.verified)
     try:
         secret = await aside(login.secret)
-    except Problem as failure:
-        reply = Reply.own(454, "4.7.0", str(failure), Cause.CREDENTIAL)
+    except Problem as problem:
+        reply = Reply.own(454, "4.7.0", str(problem), Cause.CREDENTIAL)
         raise SessionError("ours", "auth", reply, _hop(endpoint, address)) from None
     wanted = login.username, secret, login.allow_plain, login.mechanism, token_urlsafe(18), login.authorization
     return Wish(endpoint.hello, requirement.mode, requirement.verified, *wanted)

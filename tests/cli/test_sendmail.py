@@ -116,8 +116,8 @@ def test_any_command_line_is_read_or_refused(words: list[str]) -> None:
     """Nothing else can come of it."""
     try:
         asked = sendmail_argv.read(words)
-    except Problem as failure:
-        assert failure.kind in ("usage", "unavailable")  # noqa: PT017
+    except Problem as problem:
+        assert problem.kind in ("usage", "unavailable")  # noqa: PT017
     else:
         assert asked.mode in "mspqi"
 

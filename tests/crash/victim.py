@@ -86,9 +86,9 @@ def main(name: str, root: str, id: str = ID) -> int:
         os.access("/mark/begin", os.F_OK)
         try:
             act()
-        except Problem as failure:
-            sys.stderr.write(f"{failure}\n")
-            return EXIT_CODES[failure.kind]
+        except Problem as problem:
+            sys.stderr.write(f"{problem}\n")
+            return EXIT_CODES[problem.kind]
         except OSError as error:
             sys.stderr.write(f"{error}\n")
             return 74

@@ -24,8 +24,8 @@ def judged(rules: SubmitterRules, uid: int = ANNA, *, sender: str = "anna@exampl
     """What is against it; nothing where it may be sent."""
     try:
         rules.judge(envelope(sender=sender), f"{header}\r\n\r\nx\r\n".encode(), unix(uid))
-    except Problem as failure:
-        return str(failure) if failure.kind == "no-permission" else f"{failure.kind}"
+    except Problem as problem:
+        return str(problem) if problem.kind == "no-permission" else f"{problem.kind}"
     return ""
 
 

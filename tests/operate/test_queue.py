@@ -37,7 +37,7 @@ def test_what_is_named_is_found_once_and_the_rest_is_said(office: Office) -> Non
     with office.view() as view:
         found, others = targets(view, [waits, waits.lower(), held, failed, "unknown"], HOLD)
     assert [each.id for each in found] == [waits]
-    assert [(each.id, each.nothing_to_do, each.failure and each.failure.kind) for each in others] == [
+    assert [(each.id, each.nothing_to_do, each.problem and each.problem.kind) for each in others] == [
         (held, True, None), (failed, False, "bad-message"), ("unknown", False, "no-such"),
     ]  # fmt: skip
     assert others[1].as_json()["error"] == f"message {failed} is done with (it is failed)"
@@ -65,8 +65,8 @@ def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Off
     assert perform(FileSpool(office.spool), before, HOLD, named=False) is None
     named = perform(FileSpool(office.spool), before, HOLD)
     assert named is not None
-    assert named.failure is not None
-    assert named.failure.kind == "try-again"
+    assert named.problem is not None
+    assert named.problem.kind == "try-again"
     again = perform(FileSpool(office.spool), before, replaying(FileSpool(office.spool), Reserve(0, 0)), named=False)
     assert again is not None
     assert again.as_json() == {

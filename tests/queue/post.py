@@ -184,8 +184,8 @@ class Inside:
 
         def act(id: str, at: float = NOW) -> None:
             [done] = at_once(self.spool.act(what, [id], at)).messages  # type: ignore[arg-type]
-            if done.failure:
-                raise done.failure
+            if done.problem:
+                raise done.problem
 
         return act
 

@@ -184,7 +184,7 @@ def test_what_is_not_there_is_gone(spool: Spool) -> None:
         with pytest.raises(NoSuchMessage):
             await spool.raw(id, 0, 10)
         [acted] = (await spool.act("hold", [id], NOW)).messages
-        assert isinstance(acted.failure, NoSuchMessage)
+        assert isinstance(acted.problem, NoSuchMessage)
 
     run(scenario())
 
@@ -342,15 +342,15 @@ def test_operators_act_on_what_nobody_has(spool: Spool) -> None:
         lease = await leased(spool, busy)
         for what, after in (("hold", "held"), ("release", "queued"), ("hold", "held"), ("cancel", "failed")):
             done, refused = (await spool.act(what, [id, busy], NOW)).messages  # type: ignore[arg-type]
-            assert (done.id, done.failure, await state(spool, id)) == (id, None, after)
-            assert isinstance(refused.failure, Problem)
-            assert refused.failure.kind == "try-again"
+            assert (done.id, done.problem, await state(spool, id)) == (id, None, after)
+            assert isinstance(refused.problem, Problem)
+            assert refused.problem.kind == "try-again"
         entry = await spool.read(id)
         assert (entry.status, entry.history.last[0].text) == ("cancelled", "cancelled by an operator")
         await settle(spool, lease, Defer(NOW + 60), [outcome(0, "defer", due=NOW + 60)])
         [wrong] = (await spool.act("release", [busy], NOW)).messages
-        assert isinstance(wrong.failure, Problem)
-        assert wrong.failure.kind == "bad-message"
+        assert isinstance(wrong.problem, Problem)
+        assert wrong.problem.kind == "bad-message"
         [retried] = (await spool.act("retry", [busy], NOW)).messages
         assert (retried.was, await state(spool, busy)) == ("deferred", "queued")
 
@@ -363,7 +363,7 @@ def test_an_act_can_be_tried_and_taken_up_where_it_ended(spool: Spool) -> None:
     async def scenario() -> None:
         ids = [await put(spool) for _ in range(3)]
         would = await spool.act("hold", ids, NOW, dry=True)
-        assert [(each.was, each.failure) for each in would.messages] == [("queued", None)] * 3
+        assert [(each.was, each.problem) for each in would.messages] == [("queued", None)] * 3
         assert [await state(spool, id) for id in ids] == ["queued"] * 3
         rest = await spool.act("hold", ids, NOW, cursor=ids[0])
         assert [each.id for each in rest.messages] == ids[1:]
@@ -371,7 +371,7 @@ def test_an_act_can_be_tried_and_taken_up_where_it_ended(spool: Spool) -> None:
         assert [await state(spool, id) for id in ids] == ["queued", "held", "held"]
         await spool.act("cancel", ids, NOW)
         [done] = (await spool.act("hold", ids[:1], NOW, dry=True)).messages
-        assert isinstance(done.failure, Problem)
+        assert isinstance(done.problem, Problem)
 
     run(scenario())
 
@@ -387,7 +387,7 @@ def test_what_was_given_up_is_replayed_as_a_new_message(spool: Spool) -> None:
         assert ([each.address for each in entry.envelope.recipients], entry.envelope.parent) == (["b@example.com"], id)
         assert await spool.content(entry) == BODY
         [again] = (await spool.act("replay", [id], NOW)).messages
-        assert isinstance(again.failure, Problem)
+        assert isinstance(again.problem, Problem)
         [other] = (await spool.act("replay", [id], NOW, How(recipients=["c@example.com"], again=True))).messages
         assert [each.address for each in (await spool.read(other.made)).envelope.recipients] == ["c@example.com"]
         assert [note.id for note in (await spool.read(id)).notes] == [replayed.made, other.made]

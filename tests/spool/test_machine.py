@@ -79,7 +79,7 @@ class Spools(RuleBasedStateMachine):
         [acted] = at_once(self.spool.act(what, [id], NOW, dry=dry)).messages
         place = self.places[id]
         refused = place in ("", "failed") or (what == "release" and place == "deferred") or (id in self.held and not dry)
-        assert (acted.failure is not None) == refused
+        assert (acted.problem is not None) == refused
         if not (refused or dry) and not (what == "retry" and place == "held"):
             self.places[id] = WHAT[what]
 

@@ -37,8 +37,8 @@ def test_strict_refuses_what_needs_mending(tmp_path: Path, door: Door) -> None:
     signed = b"DKIM-Signature: v=1\nSubject: x\n\n" + b"x" * 999
     long = b"\n" + b"x" * 999
     for data in (signed, long, b"Subject: \xff\n\n"):
-        failure = Door(tmp_path, strict=True).refused(data)
-        assert (failure.kind, "submission.strict" in str(failure)) == ("bad-message", True)
+        problem = Door(tmp_path, strict=True).refused(data)
+        assert (problem.kind, "submission.strict" in str(problem)) == ("bad-message", True)
     assert door.content(signed).endswith(b"\r\n\r\n" + b"x" * 999 + b"\r\n")
     for data in (WHOLE, "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nü".encode()):
         assert Door(tmp_path, strict=True).submit(data)
@@ -46,8 +46,8 @@ def test_strict_refuses_what_needs_mending(tmp_path: Path, door: Door) -> None:
 
 def test_a_header_over_the_limit_is_refused(tmp_path: Path) -> None:
     """65, and the limit's name."""
-    failure = Door(tmp_path, max_header_size=500).refused(WHOLE.replace(b"Subject: x", b"Subject: " + b"x y " * 100))
-    assert (failure.kind, "larger than 500 bytes (submission.max_header_size)" in str(failure)) == ("bad-message", True)
+    problem = Door(tmp_path, max_header_size=500).refused(WHOLE.replace(b"Subject: x", b"Subject: " + b"x y " * 100))
+    assert (problem.kind, "larger than 500 bytes (submission.max_header_size)" in str(problem)) == ("bad-message", True)
 
 
 def test_a_header_over_the_limit_is_not_read(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_any_bytes_are_one_complete_message_or_refused(door: Door, data: bytes) 
     """Whatever comes in is in the spool with CRLF line ends, Date, From, Message-ID and no Bcc; or it is a failure with code 65."""
     try:
         content = door.content(data)
-    except Problem as failure:
-        assert failure.kind == "bad-message"  # noqa: PT017 - either way is right
+    except Problem as problem:
+        assert problem.kind == "bad-message"  # noqa: PT017 - either way is right
         return
     assert normalise(content) == content
     names = {line.partition(b":")[0].strip().lower() for line in content.partition(b"\r\n\r\n")[0].split(b"\r\n")}
@@ -105,8 +105,8 @@ def test_a_message_over_the_limit_is_refused(tmp_path: Path) -> None:
     """As it came, or as it would be sent: 65, and the limit's name."""
     door = Door(tmp_path, max_message_size=200)
     for data in (WHOLE + b"x" * 200, WHOLE + b"\n" * 60, b"\n" + b"x" * 150):
-        failure = door.refused(data)
-        assert (failure.kind, "larger than 200 bytes (submission.max_message_size)" in str(failure)) == ("bad-message", True)
+        problem = door.refused(data)
+        assert (problem.kind, "larger than 200 bytes (submission.max_message_size)" in str(problem)) == ("bad-message", True)
     exact = WHOLE + b"x" * (200 - len(WHOLE) - 2) + b"\r\n"
     assert len(door.content(exact)) == 200
 

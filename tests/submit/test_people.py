@@ -66,14 +66,14 @@ def test_one_bad_address_costs_the_others_nothing(tmp_path: Path, address: str) 
         assert address[:40] in bad.address
         assert door.spool.read(done.envelope.id).envelope.recipients == done.envelope.recipients
         assert [change.what for change in done.changes if change.action == "refused"] == ["envelope recipient"]
-    for failure in (
+    for problem in (
         door.refused(WHOLE, address),
         door.refused(WHOLE, "good@example.com", address, whole=True),
         door.refused(header, "good@example.com", from_header=True, whole=True),
         Door(tmp_path, strict=True).refused(WHOLE, "good@example.com", address),
     ):
-        assert failure.kind == "bad-message"
-        assert "nothing was queued" in str(failure)
+        assert problem.kind == "bad-message"
+        assert "nothing was queued" in str(problem)
 
 
 def test_an_alias_that_leads_nowhere_costs_the_others_nothing(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_an_argument_that_would_break_out_is_refused(door: Door, address: str) -
 def test_a_bare_name_gets_the_domain_that_was_chosen(tmp_path: Path) -> None:
     """And none otherwise: mail for root stays where its owner wants it."""
     assert Door(tmp_path, default_domain="example.org").submit(WHOLE, "root").envelope.recipients[0].address == "root@example.org"
-    failure = Door(tmp_path).refused(WHOLE, "root")
-    assert (failure.kind, "set submission.default_domain" in str(failure)) == ("bad-message", True)
+    problem = Door(tmp_path).refused(WHOLE, "root")
+    assert (problem.kind, "set submission.default_domain" in str(problem)) == ("bad-message", True)
 
 
 def test_no_more_recipients_than_allowed(tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_no_more_recipients_than_allowed(tmp_path: Path) -> None:
     door = Door(tmp_path, max_recipients=3)
     addresses = [f"{nth}@example.com" for nth in range(3)]
     door.submit(WHOLE, *addresses, *addresses)
-    failure = door.refused(WHOLE, *addresses, "4@example.com")
-    assert failure.kind == "bad-message"
-    assert "4 recipients are more than 3 (submission.max_recipients)" in str(failure)
+    problem = door.refused(WHOLE, *addresses, "4@example.com")
+    assert problem.kind == "bad-message"
+    assert "4 recipients are more than 3 (submission.max_recipients)" in str(problem)
 
 
 # Who it comes from

@@ -108,9 +108,9 @@ class Post:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def refuses(self, failure: Problem) -> bool:
-        """Whether `failure` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
-        return failure.kind in ("usage", "bad-message") or (failure.kind == "no-permission" and not self.own)
+    def refuses(self, problem: Problem) -> bool:
+        """Whether `problem` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
+        return problem.kind in ("usage", "bad-message") or (problem.kind == "no-permission" and not self.own)
 
     def renames(self, letter: New) -> bool:
         """Whether the letter still has to be renamed when its file is written."""
@@ -139,8 +139,8 @@ class Post:
             if fd < 0:
                 return put(self.root, *letter)
             durable.finish_new(f"{self.root}/tmp/{letter.id}", fd)
-        except Problem as failure:
-            return failure
+        except Problem as problem:
+            return problem
         except OSError as error:
             return self._trouble(error)
         return letter.id

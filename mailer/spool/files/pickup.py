@@ -246,10 +246,10 @@ class _Pass:
         stranger = Stranger(unix(known.st_uid), known.st_ctime)  # nobody can set a file's ctime
         try:
             return admit(self.spool, data, name, stranger, self.terms)
-        except Problem as failure:
-            if failure.kind in ("bad-message", "no-permission"):
-                raise CorruptMessage(str(failure)) from None
-            raise self._full(len(data), str(failure)) from None
+        except Problem as problem:
+            if problem.kind in ("bad-message", "no-permission"):
+                raise CorruptMessage(str(problem)) from None
+            raise self._full(len(data), str(problem)) from None
         except OSError as error:
             if error.errno not in FULL:
                 raise
