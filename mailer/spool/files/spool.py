@@ -369,9 +369,7 @@ class FileSpool:
 
     async def suspend(self, suspension: Suspension) -> bool:
         """Write the file of suspensions. A spool is made if there is none: it may be said before the first message."""
-        if not os.path.isdir(f"{self.directory.root}/tmp"):
-            self.directory.prepare()
-        return suspensions.suspend(self.directory.root, suspension)
+        return suspensions.suspend(self._made(), suspension)
 
     async def resume(self, target: str, now: float) -> bool:
         """Write the file of suspensions without that of `target`."""
@@ -384,6 +382,11 @@ class FileSpool:
     async def postpone(self, before: Sequence[Suspension], seconds: float, now: float) -> None:
         """Write the file of suspensions with other times."""
         suspensions.postpone(self.directory.root, before, seconds, now)
+
+    def _made(self) -> str:
+        if not os.path.isdir(f"{self.directory.root}/tmp"):  # what is there may be another user's, and root acts on it
+            self.directory.prepare()
+        return self.directory.root
 
     def _existing(self) -> str:
         if not os.path.isdir(self.directory.root):
