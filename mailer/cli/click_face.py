@@ -192,26 +192,27 @@ class ClickCommand(click.Command):
         super().__init__(declared.name, context_settings={"terminal_width": WIDTH}, params=params, add_help_option=False)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `args`, with ``=`` behind an option without its value: click would take what comes next. Raises `Problem` (usage)."""
-        bare = {name for option in self.taken if option.declared.optional for name in option.spelled}
-        valued = {name for option in self.taken if option.declared.metavar for name in option.spelled} - bare
-        told: list[str] = []
-        rest = iter(args)
-        for arg in rest:
-            told.append(arg + "=" if arg in bare else arg)
-            first = next((at for at, letter in enumerate(arg) if at and "-" + letter in valued), 0) if arg[:2] != "--" else 0
-            if arg == "--":
-                told += rest
-            elif arg in valued or (arg[:1] == "-" and first and first == len(arg) - 1):  # what comes next is its value
-                told += [*itertools.islice(rest, 1)]
+        """Read `args`. Raises `Problem` (usage)."""
         try:
-            return super().parse_args(ctx, told)
+            return super().parse_args(ctx, [*self._explicit(args)])
         except click.NoSuchOption as error:
             problem = self.unknown(error.option_name)
         except click.BadOptionUsage as error:
             option = next(each.declared for each in self.taken if error.option_name in each.spelled)
             problem = f"{option.key} needs {option.metavar}" if option.metavar else f"{option.key} takes no value"
         raise usage(problem, self.declared.name)
+
+    def _explicit(self, args: list[str]) -> Iterator[str]:
+        """`args` with ``=`` behind each option whose value is left out, for click would take what comes next as its value."""
+        bare = {name for option in self.taken if option.declared.optional for name in option.spelled}
+        valued = {name for option in self.taken if option.declared.metavar for name in option.spelled} - bare
+        rest = iter(args)
+        for arg in rest:
+            yield arg + "=" if arg in bare else arg
+            if arg == "--":
+                yield from rest
+            elif arg in valued or _ends_with_one(arg, valued):
+                yield from itertools.islice(rest, 1)  # which is a value, whatever it looks like
 
     def given(self, params: Mapping[str, object]) -> Given:
         """What was given, as every command takes it."""
@@ -276,6 +277,13 @@ class ClickOption(click.Option):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """The values of the option that begin with `incomplete`."""
         return _offered(ctx, self.declared.metavar, self.declared.words, incomplete)
+
+
+def _ends_with_one(arg: str, valued: set[str]) -> bool:
+    """Whether `arg` is a run of short options of which the last takes a value, and the others none: ``-qf``."""
+    if not arg.startswith("-") or arg.startswith("--"):
+        return False
+    return [at for at, letter in enumerate(arg) if at and "-" + letter in valued][:1] == [len(arg) - 1]
 
 
 def _prefixes(option: Option, others: Sequence[Option]) -> Iterator[str]:

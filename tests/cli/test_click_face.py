@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,13 +48,17 @@ def test_click_reads_as_getopt_long_does(arguments: list[str], values: dict[str,
     assert as_data(by_click(COMMAND, arguments)) == (values, operands)
 
 
+def _cut(name: str, end: int) -> str:
+    return name[:end]
+
+
 def spelled(option: Option) -> st.SearchStrategy[str]:
     """An option as somebody may write it: in full, cut short, with a value behind a = or its letter, or with other letters."""
     ways = []
     for name in option.names:
         values = st.sampled_from(["", "x", "5", "-5", "--", "=", "a=b", "-q", "é", "\udce9"])
         if name.startswith("--"):
-            cut = st.one_of(st.just(name), st.integers(2, len(name)).map(name.__getitem__ if False else lambda end, name=name: name[:end]))
+            cut = st.one_of(st.just(name), st.integers(2, len(name)).map(partial(_cut, name)))
             ways += [cut, st.builds("{}={}".format, cut, values)]
         else:
             ways += [st.just(name), st.builds("{}{}".format, st.sampled_from([name, f"-v{name[1]}", f"-qv{name[1]}"]), values)]
