@@ -130,9 +130,9 @@ def test_zsh_itself(home: Home) -> None:
 
 
 def typed(terminal: int, keys: bytes, awaited: str) -> str:
-    """What a terminal shows from the moment that `keys` are typed until `awaited` is there, or for ten seconds."""
+    """What a terminal shows from the moment that `keys` are typed until `awaited` is there, or for half a minute."""
     os.write(terminal, keys)
-    said, end = "", time.monotonic() + 10
+    said, end = "", time.monotonic() + 30
     while awaited not in said and select.select([terminal], [], [], max(end - time.monotonic(), 0))[0]:
         said += re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", os.read(terminal, 4096).decode(errors="replace"))
     return said
