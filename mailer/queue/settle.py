@@ -370,14 +370,13 @@ def _step(context: Context, entry: Entry, outcome: Outcome, now: float, chance: 
 
 
 async def _leased(spool: Spool, attempt: Attempt) -> bool:
-    """Whether the message is ours, from now on or before."""
-    if attempt.lease is None and not attempt.gone:
-        [lease] = await spool.lease([attempt.entry])
-        if isinstance(lease, Trouble):
-            attempt.gone = True
-        else:
-            attempt.lease = lease
-    return not attempt.gone
+    """Lease the message, and whether that is done: an operator may have taken it meanwhile."""
+    [lease] = await spool.lease([attempt.entry])
+    if isinstance(lease, Trouble):
+        attempt.gone = True
+        return False
+    attempt.lease = lease
+    return True
 
 
 def _is_old_news(history: History, outcome: Outcome, expire: float) -> bool:

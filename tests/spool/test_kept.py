@@ -14,7 +14,9 @@ def entry(size: int, directory: Path | None = None) -> FileEntry:
     """One with a content of that size, and an open file where there is a directory."""
     said: tuple[Any, ...] = ("id", "queued", None, size, None, 0.0, 0.0)
     fd = os.open(directory, os.O_RDONLY) if directory else -1
-    return FileEntry(*said, fd=fd, inode=0, content=b"x" * size, damaged=False)
+    entry = FileEntry(*said)
+    entry.fd, entry.inode, entry.content, entry.counted, entry.leased = fd, 0, b"x" * size, False, False
+    return entry
 
 
 class Time:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from mailer.io import durable
 from mailer.spool.api import Entry, Lease
@@ -33,13 +33,11 @@ class FileEntry(Entry):
 
     __slots__ = ("content", "counted", "fd", "inode", "leased")
 
-    def __init__(self, *said: Any, fd: int, inode: int, content: bytes | None, damaged: bool) -> None:
-        super().__init__(*said, damaged=damaged)
-        self.fd = fd
-        self.inode = inode
-        self.content = content
-        self.counted = False
-        self.leased = False
+    content: bytes | None
+    counted: bool
+    fd: int
+    inode: int
+    leased: bool
 
     @property
     def ready(self) -> bool:
@@ -59,7 +57,7 @@ class Claim(Lease):
     entry: FileEntry
 
     def __init__(self, entry: FileEntry) -> None:
-        super().__init__(entry)
+        self.entry = entry
         entry.leased = True
         self.noted: Sequence[Note] = ()
         self.recorded: Sequence[Outcome] = ()

@@ -61,6 +61,7 @@ STEP = 200  # names of a directory in one portion
 ACTS = 1000  # messages in one call
 UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 WAITING: tuple[State, ...] = ("queued", "deferred")
+DONE = Done()
 GONE = (NoSuchMessage, Busy, CorruptMessage, OSError, MemoryError)
 """What comes of reading or locking a file that is no bug."""
 
@@ -213,14 +214,14 @@ class FileSpool:
 
     async def lease(self, entries: Sequence[Entry]) -> Sequence[Claim | Trouble]:
         """Lock the files of `entries`."""
-        return [self._leased(cast("FileEntry", entry)) for entry in entries]
-
-    def _leased(self, entry: FileEntry) -> Claim | Trouble:
-        self.kept.taken(entry)
-        try:
-            return self.directory.claim_again(entry)
-        except GONE as error:
-            return trouble_of(entry.id, error)
+        found: list[Claim | Trouble] = []
+        for entry in cast("Sequence[FileEntry]", entries):
+            self.kept.taken(entry)
+            try:
+                found.append(self.directory.claim_again(entry))
+            except GONE as error:
+                found.append(trouble_of(entry.id, error))
+        return found
 
     async def record(self, news: Sequence[tuple[Lease, Sequence[Outcome]]]) -> Sequence[Done | Trouble]:
         """Append the outcomes to the files and sync them, in a thread."""
@@ -239,11 +240,21 @@ class FileSpool:
         gone: list[int] = []
         for end in ends:
             claim = cast("Claim", end.lease)
-            if isinstance(end.then, Drop):
-                results.append(await self._dropped(claim, gone))
+            if isinstance(end.then, Drop) and claim.entry.leased:
+                try:
+                    self.directory.drop(claim)
+                except FileNotFoundError:  # somebody else has removed it
+                    pass
+                except OSError as error:
+                    results.append(await _in_thread(self._stuck, claim, error))
+                    continue
+                gone.append(claim.surrender())
+                results.append(DONE)
+            elif isinstance(end.then, Drop):
+                results.append(await _in_thread(self._dropped_again, claim))
             elif isinstance(end.then, GiveBack):
                 claim.close()
-                results.append(Done())
+                results.append(DONE)
             elif end.reports or end.notes or isinstance(end.then, Fail) or settled(end.outcomes) or claim.entry.history.count > MANY:
                 results.append(await _in_thread(self._ended, claim, end))
             else:
@@ -288,18 +299,6 @@ class FileSpool:
     # A message that every recipient has must not be delivered again, whoever starts next. If its file cannot be removed, that is written
     # into it: whoever finds it only removes it. Then neither the descriptor nor the lock is needed: a directory that lets nothing go must
     # not use up the descriptors of those that come after.
-
-    async def _dropped(self, claim: Claim, gone: list[int]) -> Done | Trouble:
-        if not claim.valid():
-            return await _in_thread(self._dropped_again, claim)
-        try:
-            self.directory.drop(claim)
-        except FileNotFoundError:  # somebody else has removed it
-            pass
-        except OSError as error:
-            return await _in_thread(self._stuck, claim, error)
-        gone.append(claim.surrender())
-        return Done()
 
     def _stuck(self, claim: Claim, error: OSError) -> Trouble:
         entry = claim.entry

@@ -167,7 +167,7 @@ class SpoolDirectory:
 
     def _open(self, id: str, state: str, flags: int, lock: bool, whole: bool, most: float = inf) -> FileEntry:
         try:
-            fd = os.open(self.path(state, id), flags)
+            fd = os.open(f"{self.root}/{state}/{id}", flags)
         except FileNotFoundError:
             raise NoSuchMessage(id) from None
         except OSError as error:
@@ -208,14 +208,17 @@ class SpoolDirectory:
         history = History(len(envelope.recipients), outcomes)
         due = known.st_mtime if state == "deferred" else 0.0
         said = id, state, envelope, length, history, due, _arrival(envelope), size, notes
-        return FileEntry(*said, fd=fd, inode=known.st_ino, content=content, damaged=damaged)
+        entry = FileEntry(*said, damaged=damaged)
+        entry.fd, entry.inode, entry.content, entry.counted, entry.leased = fd, known.st_ino, content, False, False
+        return entry
 
     def load(self, id: str, state: str | None = None, *, keep: bool = False, most: float = inf) -> FileEntry:
         """Message `id` with its content. Raises as `read` does, and `Large` if its file has more than `most` bytes: nothing is read then.
 
         With `keep`, its file stays open for `claim_again`, and is the caller's to close.
         """
-        entry = self._load(id, state, _CHANGE if keep else _READ, most=most)
+        flags = _CHANGE if keep else _READ
+        entry = self._open(id, state, flags, False, True, most) if state and is_id(id) else self._load(id, state, flags, most=most)
         if not keep:
             durable.let_go(entry.fd)
             entry.fd = -1
@@ -286,7 +289,7 @@ class SpoolDirectory:
     def _still_there(self, id: str, state: str, inode: int) -> int:
         """Make sure that a file that was locked is where it was opened, since its last owner may have moved it; returns its length."""
         try:
-            known = os.stat(self.path(state, id), follow_symlinks=False)
+            known = os.stat(f"{self.root}/{state}/{id}", follow_symlinks=False)
         except FileNotFoundError:
             raise NoSuchMessage(id) from None
         if known.st_ino != inode:
@@ -330,7 +333,7 @@ class SpoolDirectory:
 
     def drop(self, claim: Claim) -> None:
         """Let a message that every recipient has leave the spool. A crash before: at worst delivered twice."""
-        os.unlink(self.path(claim.entry.state, claim.entry.id))
+        os.unlink(f"{self.root}/{claim.entry.state}/{claim.entry.id}")
 
     def _append(self, claim: Claim, outcomes: Sequence[Outcome], *, sync: bool) -> None:
         if outcomes and outcomes is not claim.recorded:
