@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.client.prepare import prepared
-from mailer.config.sections.intake import Submitter
+from mailer.config.sections.daemon import Submitter
 from mailer.dkim.sign import Seal, domains, draft
 from mailer.intake.rules import SubmitterRules
 from mailer.mail.address_list import in_header

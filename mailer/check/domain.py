@@ -13,7 +13,7 @@ from mailer.dkim.sign import nearest
 from mailer.mail.problem import Problem
 
 from . import outside
-from .evaluate import evaluate
+from .lookups import evaluate
 from .rules import dkim, dmarc, mta_sts, mx, spf
 from .rules.host import OwnAddress, public
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from . import outside
-from .evaluate import evaluate
+from .lookups import evaluate
 from .rules import address as rule
 from .rules import host, spf
 

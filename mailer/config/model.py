@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, SubmissionSection, SubmissionSettings
-from .sections.delivery import BreakerSection, Delivery, Retry, TimeoutSection
+from .sections.daemon import Bounce, Intake, LogSection, Metrics, Status, Submitter
+from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
-from .sections.intake import Intake, Submitter
-from .sections.listeners import Bounce, LogSection, Metrics, Status
-from .sections.net import Check, Dns, Tls
 from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
 

@@ -22,7 +22,7 @@ from mailer.mail.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.config.sections.intake import Submitter
+    from mailer.config.sections.daemon import Submitter
     from mailer.mail.envelope import Envelope
     from mailer.mail.principal import Principal
 

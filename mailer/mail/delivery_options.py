@@ -1,6 +1,6 @@
 """What the sender of a message asks of those who carry it, beyond its delivery: reports, haste, TLS all the way.
 
-A value that travels beside the envelope; `mailer.smtp.parameters` turns it into the parameters of MAIL and RCPT where a host
+A value that travels beside the envelope; `mailer.smtp.extension` turns it into the parameters of MAIL and RCPT where a host
 offers the extension, and says what happens where it does not. A `Request` that exists is valid: everything in it is
 checked when it is made, so no parameter is built from what somebody else wrote.
 

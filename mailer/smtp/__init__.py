@@ -13,8 +13,7 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 `reply`            a reply, its reader, the errors               both sides
 `data`             the message on the wire, to and fro           both sides
 `command`          the commands, each checked when it is built   client
-`parameters`       what a sender asks for besides, in commands   client
-`extension`        what a server offers                          client
+`extension`        what a server offers, and is asked for by it  client
 `client`           who may say what, and when: two tables        client
 `handshake`        from the greeting to the first MAIL           client
 `transaction`      one message and its recipients                client

@@ -60,7 +60,7 @@ def mail(sender: str, *, size: int = 0, body: str = "", utf8: bool = False, more
     """MAIL: the reverse-path (``""`` is the null one), `size` in octets; parameters only where the server offers their extension.
 
     `body` is 8BITMIME or BINARYMIME where the message is (RFC 6152 §2, RFC 3030 §3); `more` are parameters as
-    `mailer.smtp.parameters` writes them.
+    `mailer.smtp.extension` writes them.
     """
     line = b"MAIL FROM:<" + (_path("the sender", sender) if sender else b"") + b">"
     if size:

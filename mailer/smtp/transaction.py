@@ -34,10 +34,10 @@ from mailer.mail.downgrade import seven_bit
 from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.outcome import Cause
 
-from . import command, data, parameters
+from . import command, data
 from .client import Client, ClientState
 from .command import DATA, EMPTY, RSET, Command
-from .extension import Extensions
+from .extension import Extensions, mail_parameters, objection, rcpt_parameters
 from .reply import CommandError, Reply
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Transaction:
         sender = sender if sender.isascii() else ascii_address(sender)  # the domain at least can be written so that every host takes it
         utf8 = not sender.isascii() or (bool(body) and _has_utf8_header(content))
         if trouble := _trouble(len(self._content), body, utf8, offered) or (
-            request is not NOTHING and parameters.objection(request, offered, protected=protected)
+            request is not NOTHING and objection(request, offered, protected=protected)
         ):
             self._refusal = ("mail", "local", trouble)
         else:
@@ -122,7 +122,7 @@ class Transaction:
                 self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
                 continue
             try:
-                rcpt = command.rcpt(recipient, parameters.of_rcpt(request.of(written), offered) if asked else ())
+                rcpt = command.rcpt(recipient, rcpt_parameters(request.of(written), offered) if asked else ())
             except CommandError as error:
                 self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue
@@ -136,7 +136,7 @@ class Transaction:
             self._order.append(to)
         try:
             size = len(self._content) if offered.sizes else 0
-            mail = command.mail(sender, size=size, body=body, utf8=utf8, more=parameters.of_mail(request, offered) if asked else ())
+            mail = command.mail(sender, size=size, body=body, utf8=utf8, more=mail_parameters(request, offered) if asked else ())
         except CommandError as error:
             self._refusal = ("mail", "local", Reply.own(553, "5.1.7", str(error), Cause.UNFIT))
         else:

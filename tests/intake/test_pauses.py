@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config.sections.intake import Submitter
+from mailer.config.sections.daemon import Submitter
 from mailer.events import Settled, Tried
 from mailer.intake.handlers import Handlers
 from mailer.intake.rules import SubmitterRules

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailer.config.file import config_of
-from mailer.config.sections.intake import Submitter
+from mailer.config.sections.daemon import Submitter
 from mailer.intake.rules import Person, SubmitterRules, allows, fits, person
 from mailer.mail.principal import parse, unix
 from mailer.mail.problem import Problem

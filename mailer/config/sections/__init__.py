@@ -1,8 +1,8 @@
 """The sections of the configuration: how they are declared, and the two that everybody goes by who hands mail in.
 
 A section is a class whose attributes are settings, and a value that has in their place what was read. All the others have a file
-for each room of those that go by them: `intake`, `relay` (and routes), `delivery`, `shaping`, `dkim`, `net` (TLS, the DNS, and what is
-asked of others), and `listeners`, which are told of mail. So a new setting is one declaration, from which all else follows, and a new
+for those rooms that go by them: `relay` (and routes), `delivery` (and TLS, the DNS, what is asked of others), `shaping`, `dkim`, and
+`daemon` for what is taken from users and told. So a new setting is one declaration, from which all else follows, and a new
 section is a class and a line in `mailer.config.model`.
 
 They are no dataclasses, and the first two stand here, because ``mailer send`` reads these and no others: the import of `dataclasses`

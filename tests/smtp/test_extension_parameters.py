@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from mailer.mail.delivery_options import Request, Wanted
 from mailer.smtp import server_commands
 from mailer.smtp.command import rcpt
-from mailer.smtp.extension import Extensions
-from mailer.smtp.parameters import objection, of_mail, of_rcpt, xtext
+from mailer.smtp.extension import Extensions, mail_parameters, objection, rcpt_parameters, xtext
 
 DSN = Extensions(dsn=True)
 
@@ -23,7 +22,9 @@ def test_xtext(text: str) -> None:
 
 def test_an_address_beyond_ascii() -> None:
     """The original address may have characters that no parameter can carry, RFC 6533 §3."""
-    assert of_rcpt(Wanted(orcpt="utf-8;jörg+x=y\\z@example.org"), DSN) == [r"ORCPT=utf-8;j\x{F6}rg\x{2B}x\x{3D}y\x{5C}z@example.org"]
+    assert rcpt_parameters(Wanted(orcpt="utf-8;jörg+x=y\\z@example.org"), DSN) == [
+        r"ORCPT=utf-8;j\x{F6}rg\x{2B}x\x{3D}y\x{5C}z@example.org"
+    ]
 
 
 def test_only_what_is_offered() -> None:
@@ -31,10 +32,10 @@ def test_only_what_is_offered() -> None:
     request = Request(ret="FULL", envid="1", by=60, by_return=False, priority=1, everybody=Wanted("NEVER", "rfc822;a@b.example"))
     nothing = Extensions()
     assert objection(request, nothing, protected=False) is None
-    assert (of_mail(request, nothing), of_rcpt(request.everybody, nothing)) == ([], [])
+    assert (mail_parameters(request, nothing), rcpt_parameters(request.everybody, nothing)) == ([], [])
     everything = Extensions(dsn=True, deliver_by=True, priority=True)
-    assert of_mail(request, everything) == ["RET=FULL", "ENVID=1", "BY=60;N", "MT-PRIORITY=1"]
-    assert of_rcpt(request.everybody, everything) == ["NOTIFY=NEVER", "ORCPT=rfc822;a@b.example"]
+    assert mail_parameters(request, everything) == ["RET=FULL", "ENVID=1", "BY=60;N", "MT-PRIORITY=1"]
+    assert rcpt_parameters(request.everybody, everything) == ["NOTIFY=NEVER", "ORCPT=rfc822;a@b.example"]
 
 
 def test_objections() -> None:

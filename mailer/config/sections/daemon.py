@@ -1,0 +1,102 @@
+"""What the daemon takes from other users of this machine, and what it tells of mail: reports, the record, the log, figures."""
+
+from __future__ import annotations
+
+from .. import values
+from ..kinds import LISTEN, PERIOD, HostPort, choice, several
+from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
+
+
+def _who(value: object) -> str:
+    name = values.text(value)
+    if not name.removeprefix("@") or " " in name or ":" in name:
+        raise ValueError(f'{values.written(value)} is no user; write "www-data", a group as "@staff", or "*"')
+    return name
+
+
+def _sender(value: object) -> str:
+    pattern = values.text(value)
+    if pattern != "*" and not ("@" in pattern and pattern.rpartition("@")[2]):
+        raise ValueError(f'{values.written(value)} is no sender; write "robot@example.com", "*@example.com", "{{user}}@example.com" or "*"')
+    return pattern
+
+
+WHO = Kind("user | @group | *", _who)
+SENDER = Kind("address or pattern", _sender)
+
+
+class Intake(Section, header="[intake]"):
+    """Mail from other users of this machine than the owner of the spool, who run `mailer send` or sendmail(8) themselves.
+
+    No program needs privileges for that: a user hands mail to the daemon by a socket in the spool, which tells the daemon who is
+    calling, or leaves it in a directory while the daemon is down. See mailer-spool(5). Without this, a spool is its owner's alone.
+    """
+
+    enabled = Setting(
+        SWITCH, "Whether others may hand mail in. The daemon then opens the spool to that when it starts; nobody can read in it.", False
+    )
+    max_connections = Setting(COUNT, "How many of them are served at a time; a quarter of that for one user.", 64)
+    timeout = Setting(PERIOD, "How long one may take to say what he wants, or to take the answer.", "30s")
+
+
+class Submitter(Section, header="[[submitter]]", member="submitters", plural="submitters"):
+    """A user who may send besides root, and as whom; the first section that fits a user counts.
+
+    Where there is none, all users may send, as anybody. Where there are some, a user whom none fits may not send at all. Root and
+    the owner of the spool always may. The daemon sees to it, so nobody gets around it with a program of his own.
+    """
+
+    user = Setting(WHO, 'The name of a user, of a group with "@" before it, or "*" for everybody.', example="www-data")
+    senders = Setting(
+        several(SENDER, least=1),
+        "The addresses that may stand as envelope sender, in From and in Sender; * stands for any text, {user} for the user's name. "
+        "The null sender always may be one.",
+        ["*"],
+    )
+
+
+class Metrics(Section, header="[metrics]"):
+    """Figures of the daemon for Prometheus, or whatever else reads its format.
+
+    This needs the library prometheus-client: pip install 'mailer[metrics]'. See mailer-delivery(7) for the figures.
+    """
+
+    listen: Setting[HostPort | None] = Setting(
+        LISTEN,
+        "Where they are served, by HTTP. Without it nothing is counted. Whoever gets there may read them, without a password: they name "
+        "no address and no domain, but say how much mail there is.",
+        None,
+        example="127.0.0.1:9925",
+    )
+
+
+class Bounce(Section, header="[bounce]"):
+    """What happens when mail is given up."""
+
+    enabled = Setting(SWITCH, "Whether the sender gets a report.", True)
+    content = Setting(choice("headers", "full"), "How much of the message the report carries.", "headers")
+    delay_warning = Setting(
+        DURATION,
+        "After this time without delivery the sender is warned, once a message. With 0 only those are who asked for it, after 4 hours, and "
+        "those whose mail waits for something of ours longer than retry.expire.",
+        "0s",
+    )
+    max_per_hour = Setting(COUNT, "The most reports that one sender gets in an hour. What is beyond that is told in the log.", 100)
+    max_per_hour_in_all = Setting(
+        COUNT, "The most that all senders together get: whoever forges many addresses must not make reports to them all.", 2000
+    )
+    retention = Setting(DURATION, "How long a message that was given up is kept, for inspection and replay.", "7d")
+
+
+class Status(Section, header="[status]"):
+    """The record of what became of messages."""
+
+    retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")
+
+
+class LogSection(Section, header="[log]"):
+    """What the daemon tells."""
+
+    format = Setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")
+    level = Setting(choice("debug", "info", "warning", "error"), "The least important lines that are written.", "info")
+    file = Setting(OPTIONAL_PATH, "A file that the log is appended to.", "", shown="standard error", example="/var/log/mailer.log")
