@@ -8,6 +8,6 @@ returns the header of the message, or all of it, so that its sender recognises i
 Two rules keep reports from breeding. A report has the null reverse-path, and mail with the null reverse-path
 is never reported (RFC 5321 §4.5.5). And a report that cannot be delivered is kept, not reported.
 
-`explain` holds what reply codes mean and what to do about them, `letter` the part for the person, `fields`
-the part for programs; `report` puts them together.
+`explain` holds what reply codes mean and what to do about them, `fields` the part for programs; `report` has the
+part for the person, and puts all together.
 """
