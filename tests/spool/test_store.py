@@ -53,13 +53,12 @@ def test_ids_are_listed_oldest_first_and_strangers_apart(spool: SpoolDirectory) 
     for name in ("README", ".hidden", ID.lower()):
         at(spool, "queued", name).touch()
     assert spool.ids("queued") == sorted(ids)
-    assert sorted(spool.strangers("queued")) == sorted(["README", ID.lower()])
 
 
 def test_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:
     """Looking makes nothing."""
     spool = SpoolDirectory(str(tmp_path / "none"))
-    assert spool.ids("queued") == list(spool.dues()) == spool.strangers("queued") == []
+    assert spool.ids("queued") == list(spool.dues()) == []
     assert spool.find(ID) is None
     assert not (tmp_path / "none").exists()
 

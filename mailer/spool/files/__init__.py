@@ -11,7 +11,7 @@
 `kept`          open files and contents of those that wait
 `spool`         all that as `mailer.spool.api.Spool`
 `handover`      mail of users who may not write the spool, and `owner`: of root
-`drop`          what they left in ``drop/``; `pickup` takes it, `admit` makes it ours, `aside` keeps the rest
+`drop`          what they left in ``drop/``, and what of it is kept aside; `pickup` takes it, `admit` makes it ours
 `replay`        a message that was given up, put again as a new one
 `suspensions`   the file of suspensions
 `sweep`         what is past its time goes

@@ -17,7 +17,7 @@ write ``tmp/ID``, fsync                     garbage in ``tmp/``
 rename to ``queued/ID``, fsync              the message; whoever hands it over again is told that it is there
 ==========================================  =======================================================
 
-With a request id a key is claimed in between, see `keys`. The keys of each user are his own.
+With a request id a key is claimed in between, see `idempotency`. The keys of each user are his own.
 """
 
 from __future__ import annotations

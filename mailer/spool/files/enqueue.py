@@ -17,7 +17,7 @@ the last fsync fails and the daemon has taken the message in that very moment, i
 On a system-wide spool other users cannot write ``queued/``; they hand the message over, see `handover`.
 
 With a request id the message is put at most once, also by many processes at a time and across crashes:
-see `keys`.
+see `idempotency`.
 """
 
 from __future__ import annotations

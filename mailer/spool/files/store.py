@@ -91,10 +91,6 @@ class SpoolDirectory:
         """The messages in `state`, oldest first."""
         return sorted(name for name in self.names(state) if is_id(name))
 
-    def strangers(self, state: str) -> list[str]:
-        """The names in `state` that are no message's: somebody else put them there."""
-        return [name for name in self.names(state) if not is_id(name)]
-
     def dues(self) -> Iterator[tuple[float, str]]:
         """(when it is due, ID) for each deferred message, in no order. Opens no file."""
         for name in self.names("deferred"):
