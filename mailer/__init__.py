@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from mailer.mail.delivery_options import Request as Request
     from mailer.mail.delivery_options import Wanted as Wanted
     from mailer.net.oauth import OAuth as OAuth
-    from mailer.tlspolicy.requirement import Requirement as Requirement
+    from mailer.tlspolicy import Requirement as Requirement
     from mailer.transport.route import Login as Login
     from mailer.transport.route import Timeouts as Timeouts
 
@@ -71,7 +71,7 @@ _HOMES = {
     "mail.delivery_options": "Request Wanted",
     "transport.route": "Login Timeouts",
     "net.oauth": "OAuth",
-    "tlspolicy.requirement": "Requirement",
+    "tlspolicy": "Requirement",
 }
 """Module → the public names that live there; each is imported when somebody asks for one of them."""
 

@@ -14,7 +14,7 @@ import trustme
 
 from mailer import Email, Login, RetrySettings, SmtpClient, SmtpError, SyncSmtpClient, testing
 from mailer.testing import Hang, Moods, Script, Sink, SinkThread, Turn, turns
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Timeouts
 
 LATER = """

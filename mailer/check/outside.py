@@ -21,7 +21,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Timeouts
 from mailer.transport.session import Session

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailer.mail.address import Address
     from mailer.routing.resolve import WayOut
     from mailer.shaping.table import Said
-    from mailer.tlspolicy.requirement import Requirement
+    from mailer.tlspolicy import Requirement
 
     from .options import Given
 

@@ -16,7 +16,7 @@ from mailer.limits.rate import RateExceeded, TokenBucket
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.net.happy_eyeballs import FAMILIES
 from mailer.smtp.command import ehlo
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.errors import NoSession, SessionError
 from mailer.transport.exchange import Exchange, Pipeline
 from mailer.transport.lender import Lender

@@ -285,7 +285,7 @@ def _moment(value: object) -> float | None:
 
 
 def _fingerprint(value: object) -> str:
-    from mailer.tlspolicy.requirement import fingerprint
+    from mailer.tlspolicy import fingerprint
 
     return fingerprint(values.text(value))
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 
 RESUMABLE = 3600.0  # seconds: a certificate that was revoked or has expired is noticed after an hour
 SESSIONS = 1000  # for one requirement; the oldest are forgotten first

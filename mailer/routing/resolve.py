@@ -20,7 +20,7 @@ from mailer.config.secret import Secret
 from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
 from mailer.smtp.mechanism import OAUTH
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, Login, NextHop, Route, Unroutable
 
 from ..shaping.table import TermsTable

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.outcome import Cause
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

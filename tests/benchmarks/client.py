@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer import SmtpClient
 from mailer.client.settings import PoolSettings
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint, Login
 from tests.benchmarks.measure import RECIPIENT, SENDER, figure, message, ratio
@@ -234,7 +234,7 @@ import asyncio, resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 async def main():
     connection = await Connection.open(Endpoint({HOST!r}, {port}, Requirement("none")), {HOST!r})

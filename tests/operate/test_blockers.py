@@ -18,7 +18,7 @@ from mailer.routing.table import DEFAULT
 from mailer.spool.suspensions import Suspension, Suspensions
 from mailer.status.standing import Standing
 from mailer.status.story import Attempted
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Unroutable
 from tests.fakes.mail import NOW
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import trustme
 
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, Login
 from tests.fakes.processes import free_port
 

@@ -10,7 +10,7 @@ import pytest
 from mailer.config.file import config_of
 from mailer.shaping.replies import Reactions
 from mailer.shaping.table import TermsTable
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Timeouts

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mailer.smtp.transaction import Answer
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Timeouts

@@ -14,7 +14,7 @@ from mailer.queue.destination import Destination
 from mailer.queue.newcomers import PATIENCE, QUICK, places
 from mailer.queue.scheduler import QueueLimits, Scheduler
 from mailer.spool.api import Entry
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 from tests.fakes.mail import NOW, envelope
 

@@ -11,7 +11,7 @@ from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import TermsTable
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 
 from .post import Post, play

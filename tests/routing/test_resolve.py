@@ -11,7 +11,7 @@ from mailer.config import load
 from mailer.config.sections.relay import Relay
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection
 from mailer.transport.courier import CONFIRMED, TRANSPORTS
 from mailer.transport.errors import SessionError

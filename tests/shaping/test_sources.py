@@ -14,7 +14,7 @@ from mailer.shaping.table import TermsTable
 from mailer.spool.api import at_once
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 
 MORNING = 20_000 * float(DAY)

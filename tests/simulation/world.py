@@ -19,7 +19,7 @@ from mailer.queue.admission import LONG
 from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
 from mailer.queue.scheduler import QueueLimits, Scheduler
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, NextHop, Route
 
 START = 1_800_000_000.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.tlspolicy.requirement import MODES, MX, RELAY, Requirement
+from mailer.tlspolicy import MODES, MX, RELAY, Requirement
 
 
 def test_defaults() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from mailer.mail.delivery_options import Request
 from mailer.mail.outcome import Outcome
 from mailer.sink import Moods, Sink
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.courier import Load, SmtpCourier
 from mailer.transport.pool import Pool
 from mailer.transport.route import Endpoint, NextHop, Route, Timeouts

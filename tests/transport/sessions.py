@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailer.smtp.transaction import Answer
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint, Timeouts
 from tests.fakes import waiting

@@ -12,7 +12,7 @@ import trustme
 from mailer.sink.server import Sink
 from mailer.smtp import sasl
 from mailer.smtp.mechanism import server_end_point
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login, Timeouts

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from mailer.sink.server import Sink
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.pool import Pool
 from mailer.transport.route import Endpoint, Login, Timeouts

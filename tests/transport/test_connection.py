@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
 from mailer.smtp import command
-from mailer.tlspolicy.requirement import MX
+from mailer.tlspolicy import MX
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login

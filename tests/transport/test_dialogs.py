@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login, Timeouts

@@ -12,7 +12,7 @@ from mailer.mail.delivery_options import NOTHING, Request
 from mailer.sink.faults import Moods
 from mailer.sink.server import Received, Sink
 from mailer.smtp.transaction import Answer
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint, Timeouts
 

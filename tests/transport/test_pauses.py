@@ -16,7 +16,7 @@ from mailer.config.kinds import HostPort
 from mailer.net.dns import Resolver
 from mailer.smtp.scram import MOST
 from mailer.testing import LoopbackServer
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login, Timeouts

@@ -14,7 +14,7 @@ import pytest
 
 from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
-from mailer.tlspolicy.requirement import MX, Requirement
+from mailer.tlspolicy import MX, Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.pool import Pool

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from mailer.net import tls
-from mailer.tlspolicy.requirement import MX, Requirement
+from mailer.tlspolicy import MX, Requirement
 from mailer.transport.connection import Connection
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login, Timeouts

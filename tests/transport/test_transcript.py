@@ -15,7 +15,7 @@ from mailer.mail.outcome import Hop
 from mailer.smtp import command
 from mailer.smtp.client import Answered
 from mailer.smtp.reply import Reply
-from mailer.tlspolicy.requirement import Requirement
+from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.pool import Pool
