@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 COMPLETE = "_MAILER_COMPLETE"
 WIDTH = 80
 LABEL = 26  # columns for the names of options
+ANY: dict[str, Any] = {"ignore_unknown_options": True}  # words are taken as they are
 SHOWN = 3  # examples, where not all are asked for
 FILES = {"FILE": "file", "PATH": "file", "DIR": "dir", "MAILDIR": "dir"}
 """What a shell completes by itself, by the name of the value or the operands."""
@@ -66,9 +67,9 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
 
     def make(name: str) -> click.Command:
         if name == "help":
-            return click.Command(name, callback=lambda **_: _say(page()), params=[_operands("[COMMAND]")], add_help_option=False)
+            return click.Command(name, ANY, lambda **_: _say(page()), [_operands("[COMMAND]")], add_help_option=False)
         if name == "sendmail":  # known to shells only: it reads its own options, and is answered before
-            return click.Command(name, params=[_operands("")], context_settings={"ignore_unknown_options": True})
+            return click.Command(name, ANY, params=[_operands("")])
         module = load(name)
         return ClickCommand(module.COMMAND) if hasattr(module, "COMMAND") else _group(name, module.COMMANDS)
 
@@ -167,6 +168,8 @@ class ClickGroup(click.Group):
         if not args and not ctx.resilient_parsing:
             print(ctx.get_help(), file=sys.stderr if ctx.parent else sys.stdout)
             ctx.exit(USAGE)
+        if args[:1] == ["--"]:
+            raise self.unknown("--")
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -23,8 +23,8 @@ def test_without_arguments_it_says_what_there_is(home: Home) -> None:
     assert lines[0].startswith("usage: mailer COMMAND")
     assert [line.split()[0] for line in lines[2:-2]] == list(TABLE)
     assert max(map(len, lines)) <= 100
-    for argument in ("--help", "-h", "help"):
-        asked = home.mailer(argument)
+    for arguments in (["--help"], ["-h"], ["help"], ["help", "--help"], ["help", "-v", "send"]):
+        asked = home.mailer(*arguments)
         assert (asked.returncode, asked.stdout) == (0, done.stdout)
 
 
@@ -42,6 +42,8 @@ def test_the_version(home: Home, argument: str) -> None:
         (["stauts"], "did you mean `status`?"),
         (["zzzz"], "there is no command 'zzzz'; `mailer --help` lists the commands"),
         (["--zzz"], "there is no command '--zzz'"),
+        (["--", "status"], "there is no command '--'"),
+        (["queue", "--", "list"], "`mailer queue` has no '--'; it has list"),
         (["queue", "lits"], "`mailer queue` has no 'lits'; it has list"),
         (["a\nb\x1b[2J"], "there is no command"),
     ],
