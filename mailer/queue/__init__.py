@@ -6,7 +6,7 @@ it leaves the spool, is put off until it is due again, or is given up with a rep
 reload replaces it.
 
 `manager`       plans and acts, hears what changes      `component`     built from the configuration, reload, stop
-`context`       what all of it is done with             `tasks`         what runs beside, and how far it has come
+`context`       what all of it is done with             `tasks`         what runs beside, how far it is; the watchdog
 `loader`        from the disk to a destination          `worker`        one session with a destination
 `attempt`       one try of one message, and its parts   `settle`        the end of an attempt
 `age`           how long a message has waited           `recorder`      status first, then off the disk, in batches
@@ -14,7 +14,7 @@ reload replaces it.
 `fairness`      whose turn it is at a destination       `newcomers`     hosts that have not answered yet
 `due`           what waits on disk                      `admission`     what may be in memory
 `suspension`    pauses and outages                      `connectivity`  a machine without a network
-`invariants`    nothing is stuck, nothing fills up      `watchdog`      what makes no progress is broken off
-`clock_step`    somebody has set the clock              `alarms`        trouble of ours, told once in a while
+`invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours, told once in a while
+`clock_step`    somebody has set the clock
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """

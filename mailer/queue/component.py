@@ -36,7 +36,7 @@ from .manager import QueueManager
 from .recorder import STANDINGS, DestinationStates
 from .scheduler import QueueLimits, Scheduler
 from .suspension import inherited
-from .watchdog import Watchdog
+from .tasks import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +131,7 @@ class Queue(Component):
         self.current = self.manager.current
         self.manager.settler.known = status.knows
         self.invariants = Invariants(self.manager)
-        self.housekeeping = Housekeeping(self.manager, self.invariants, Watchdog(self.current), hush)
+        self.housekeeping = Housekeeping(self.manager, self.invariants, Watchdog(self.current.context.tasks), hush)
         recorder.done = self.manager.left
 
     # The component

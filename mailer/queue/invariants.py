@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .manager import QueueManager
-    from .watchdog import Watchdog
+    from .tasks import Watchdog
 
 LOST = 600.0  # seconds in memory, before it is looked whether there is an attempt of it
 SLACK = 86400.0  # seconds beyond the longest that anything is put off
@@ -167,7 +167,7 @@ class Housekeeping:
         """
         time = asyncio.get_running_loop().time
         await self.manager.mind_pauses()
-        self.watchdog.look(time())
+        self.watchdog.look(time(), self.manager.current.context.policy.attempt_limit)
         begin = time()
         for steps in (self._redated(), self.invariants.steps()):
             async for _ in steps:

@@ -1,4 +1,11 @@
-"""The tasks that run beside the manager's loop: how far each has come, who broke one off, and how all of them end."""
+"""The tasks that run beside the manager's loop: how far each has come, who broke one off, and how all of them end.
+
+The watchdog breaks off an attempt that makes no progress, and its message goes back to the queue. Every wait has its deadline, so this
+should never bite. It is for the day when one is missing, or when so many add up that a host holds a session for a day. What counts as
+progress is a session's next message; a session that is at the same one for longer than ``delivery.attempt_limit`` is cancelled, and told
+with the phase in which it was stuck. Its message is put off like after a lost connection. What is writing to the disk is not broken off:
+what was learned must not be lost. It is told, once.
+"""
 
 from __future__ import annotations
 
@@ -95,3 +102,38 @@ class Tasks:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+class Watchdog:
+    """A watchdog for `tasks`. `bitten` counts what was broken off."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks = tasks
+        self.bitten = 0
+        self._seen: dict[Progress, tuple[object, float]] = {}  # its mark, and since when
+        self._told: set[Progress] = set()
+
+    def look(self, now: float, limit: float) -> None:
+        """Look at all tasks; `now` is the loop's time in seconds, `limit` the seconds that a task may take for one step forward."""
+        before, self._seen = self._seen, {}
+        for progress in [*self.tasks.running.values()]:
+            mark, since = before.get(progress, (None, now))
+            self._seen[progress] = seen = (mark, since) if mark is progress.mark else (progress.mark, now)
+            if now - seen[1] > limit:
+                self._stuck(progress, now - seen[1])
+        self._told &= self._seen.keys()
+
+    def _stuck(self, progress: Progress, seconds: float) -> None:
+        phase = progress.where()
+        if phase == "settle":
+            if progress not in self._told:
+                self._told.add(progress)
+                self._alarm(f"the disk has not taken what became of a message for {seconds:.0f} s: {progress.about()}")
+            return
+        text = f"no progress for {seconds:.0f} s in phase {phase}"
+        if self.tasks.break_off(progress, text):
+            self.bitten += 1
+            self._alarm(f"an attempt made {text}; it is broken off: {progress.about()}")
+
+    def _alarm(self, text: str) -> None:
+        self.tasks.tell(Alarm(self.tasks.clock.now(), "stuck", text))

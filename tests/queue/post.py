@@ -23,7 +23,7 @@ from mailer.queue.invariants import Housekeeping, Invariants
 from mailer.queue.manager import QueueManager
 from mailer.queue.recorder import Recorder
 from mailer.queue.scheduler import QueueLimits, Scheduler
-from mailer.queue.watchdog import Watchdog
+from mailer.queue.tasks import Watchdog
 from mailer.routing.resolve import Router
 from mailer.spool.api import End, Entry, GiveBack, Lease, New, at_once
 from mailer.spool.files.spool import FileSpool
@@ -238,7 +238,7 @@ class Post:
 
     def housekeeping(self, hush: Callable[[bool], None] = lambda _: None) -> Housekeeping:
         """What looks after the manager."""
-        return Housekeeping(self.manager, Invariants(self.manager), Watchdog(self.manager.current), hush)
+        return Housekeeping(self.manager, Invariants(self.manager), Watchdog(self.context.tasks), hush)
 
     def _left(self, ids: list[str], problems: list[tuple[str, Exception]]) -> None:
         self.manager.left(ids, problems)

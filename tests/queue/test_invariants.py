@@ -12,7 +12,7 @@ import pytest
 from mailer.events import Alarm
 from mailer.queue import invariants as guards
 from mailer.queue.invariants import Invariants
-from mailer.queue.watchdog import Watchdog
+from mailer.queue.tasks import Watchdog
 from mailer.spool.api import at_once
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import NOW, outcome, put
@@ -211,16 +211,16 @@ def test_an_attempt_that_makes_no_progress_is_broken_off(post: Post) -> None:
     """Told with the phase; its message is put off like after a lost connection, and goes the next time."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager.current)
+        watchdog = Watchdog(post.context.tasks)
         post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             id, behind = post.put("a@slow.example"), post.put("b@slow.example")
             await post.until("under way", lambda: post.courier.busy == 2)
             limit = post.context.policy.attempt_limit
-            watchdog.look(0.0)
-            watchdog.look(limit)
+            watchdog.look(0.0, limit)
+            watchdog.look(limit, limit)
             assert watchdog.bitten == 0
-            watchdog.look(limit + 1)
+            watchdog.look(limit + 1, limit)
             await post.settled(id, "deferred")
             await post.settled(behind, "deferred")
             last = SpoolDirectory(post.spool.root).read(id).history.last[0]
@@ -242,14 +242,14 @@ def test_a_session_that_goes_from_message_to_message_is_left_alone(post: Post) -
     """However long it lasts: each message is progress."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager.current)
+        watchdog = Watchdog(post.context.tasks)
         limit = post.context.policy.attempt_limit
         gate = post.courier.gates["slow.example"] = asyncio.Event()
         async with post.running():
             ids = [post.put(f"{nth}@slow.example") for nth in range(6)]
             for nth in range(3):
                 await post.until("under way", lambda nth=nth: len(post.courier.tried) >= 2 * (nth + 1))  # type: ignore[misc]
-                watchdog.look(nth * limit)
+                watchdog.look(nth * limit, limit)
                 gate.set()
                 gate.clear()
                 await asyncio.sleep(0.01)
@@ -265,7 +265,7 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
     """The message is put off; the phase is that of the DNS."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager.current)
+        watchdog = Watchdog(post.context.tasks)
         never = asyncio.Event()
         find, ever = post.finder.find, {"never.example"}
         looked_up: list[str] = []
@@ -280,8 +280,8 @@ def test_a_look_up_that_never_ends_is_broken_off(post: Post) -> None:
         async with post.running():
             id = post.put("a@never.example")
             await post.until("it is looked up", lambda: looked_up)
-            watchdog.look(0.0)
-            watchdog.look(post.context.policy.attempt_limit + 1)
+            watchdog.look(0.0, post.context.policy.attempt_limit)
+            watchdog.look(post.context.policy.attempt_limit + 1, post.context.policy.attempt_limit)
             await post.settled(id, "deferred")
             assert SpoolDirectory(post.spool.root).read(id).history.last[0].phase == "dns"
             ever.clear()
@@ -296,7 +296,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
     """What was learned would be lost: the message stays in memory until the disk takes it."""
 
     async def scenario() -> None:
-        watchdog = Watchdog(post.manager.current)
+        watchdog = Watchdog(post.context.tasks)
         post.courier.script["a@example.com"] = ["defer"]
         full = [True]
         defer = post.spool.defer
@@ -312,7 +312,7 @@ def test_what_the_disk_holds_up_is_told_and_not_broken_off(post: Post, monkeypat
             id = post.put("a@example.com")
             await post.until("an alarm", lambda: post.told("alarm"))
             for nth in range(4):
-                watchdog.look(nth * 2 * post.context.policy.attempt_limit)
+                watchdog.look(nth * 2 * post.context.policy.attempt_limit, post.context.policy.attempt_limit)
             full[0] = False
             await post.settled(id, "deferred")
         assert (post.tries(id), watchdog.bitten) == (1, 0)
