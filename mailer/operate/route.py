@@ -5,7 +5,6 @@ A dry run: the DNS is asked and no other connection is opened. What is shown is 
 
 from __future__ import annotations
 
-import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,6 +143,8 @@ def plain(said: Said) -> Any:
 
 async def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]:
     """The way of each address. All are looked up at once: slow name servers of one domain hold up no other."""
+    import asyncio
+
     finder = finder_of(config)
     found = await asyncio.gather(*(finder.resolve(address.domain.lower()) for address in addresses))
     return [Preview(config, address, resolution) for address, resolution in zip(addresses, found, strict=True)]
@@ -189,6 +190,8 @@ async def reports_lead_nowhere(config: Config) -> list[Mistake]:
 
 async def _trouble(config: Config, domain: str) -> Unroutable | None:
     """Why mail for `domain` has no way by its MX hosts, if that is found out in time."""
+    import asyncio
+
     finder = finder_of(config, PATIENCE)
     if any(via.kind != "mx" for via in finder.table.find(domain).via):
         return None
