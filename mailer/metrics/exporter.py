@@ -114,9 +114,9 @@ class Exporter(Component):
 
     def _made(self) -> WSGIApplication:
         """Raises `ImportError` where the library is not installed."""
-        from .page import Page, application
+        from .page import Figures, application
 
-        return application(Page(self.counts, self.scheduler, self.invariants))
+        return application(Figures(self.counts, self.scheduler, self.invariants))
 
     async def _close(self) -> None:
         readers, self._readers = self._readers, None

@@ -29,7 +29,7 @@ OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
 """The words for verdicts: those of the log and of `mailer status`, but for "sent", which a recipient is not."""
 
 
-class Page(Collector):
+class Figures(Collector):
     """All figures at the moment that they are asked for."""
 
     def __init__(self, counts: Counts, scheduler: Scheduler, invariants: Invariants) -> None:
@@ -69,10 +69,10 @@ class Page(Collector):
         yield GaugeMetricFamily("mailer_destinations", "Destinations that something is known of.", len(self.scheduler.destinations))
 
 
-def application(page: Page) -> WSGIApplication:
-    """What answers requests with `page` and the figures of the process."""
+def application(figures: Figures) -> WSGIApplication:
+    """What answers requests with `figures` and the figures of the process."""
     registry = CollectorRegistry()
-    registry.register(page)
+    registry.register(figures)
     ProcessCollector(registry=registry)
     made: WSGIApplication = make_wsgi_app(registry)
     return made

@@ -1,8 +1,9 @@
 """What is asked of the status of mail and what is told to it: interfaces, and the values that cross them.
 
 A `StatusRecorder` takes the news of the daemon; a `MailView` answers whoever asks, with spool and status together. Neither has a path, a
-file or an exception of a database in it. Recorders are `mailer.status.sqlite` and `mailer.status.memory`; views are
-`mailer.status.view.View` on either of them, and `mailer.intake.client.RemoteView`, which asks the daemon for the mail of one user.
+file or an exception of a database in it. What a recorder has kept is read by its `StatusReader`, which a view asks. Recorders are
+`mailer.status.sqlite` and `mailer.status.memory`; views are `mailer.status.view.View` on either of them, and
+`mailer.intake.client.RemoteView`, which asks the daemon for the mail of one user.
 
 Every list is a `Page`: so many items, and where the next page begins. Whoever wants all says so, with `every`.
 """
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     from .record import RecipientRecord, Record
     from .standing import Standing
-    from .story import Story
+    from .story import Attempted, DialogLine, Story
 
 T = TypeVar("T")
+
+Place = tuple[int, str, int]
+"""Where a recipient stands in the list of those who got nothing: microseconds since the epoch, ID, number in the envelope, negative."""
 
 PAGE = 500
 """Items of a page, unless somebody says otherwise."""
@@ -252,6 +256,72 @@ class StatusRecorder(Protocol):
 
     def knows(self, id: str) -> bool:
         """Whether anything is known of message `id`; not, if that cannot be asked."""
+
+
+class StatusReader(Protocol):
+    """What a recorder has kept, for `View`; never raises. What cannot be read is not there, and `trouble` says why in one line.
+
+    Lists are read as far as somebody goes on, and no further.
+    """
+
+    trouble: str
+    damaged: int
+    """How many things were left out because this program did not write them."""
+
+    @property
+    def there(self) -> bool:
+        """Whether there is anything to read."""
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+
+    def record(self, id: str) -> Record | None:
+        """What became of message `id`."""
+
+    def attempts(self, id: str, most: int = -1) -> list[Attempted]:
+        """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
+
+    def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
+        """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
+
+    def standings(self, after: str = "") -> Iterator[Standing]:
+        """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
+
+    def waiting(self, after: str = "") -> Iterator[Waiting]:
+        """Each recipient that waits for its mail, by message, of those behind the ID `after`."""
+
+    def beginning(self, start: str) -> list[str]:
+        """The IDs that begin with `start`, oldest first."""
+
+    def named(self, name: str) -> list[str]:
+        """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
+
+    def named_of(self, who: Principal, name: str) -> list[str]:
+        """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
+
+    def submitter(self, id: str) -> Principal | None:
+        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
+
+    def submitted(self, who: Principal, before: str = "") -> Iterator[str]:
+        """The messages that `who` handed over, newest first, those before the ID `before`."""
+
+    def counts(self) -> Mapping[Status, int]:
+        """How many messages have each status."""
+
+    def unsent(self) -> Mapping[str, Status]:
+        """The status of every message that is not recorded as sent, by ID."""
+
+    def scheduled(self) -> Iterator[str]:
+        """The messages that are to leave later and were not tried yet, in no order; `Record.scheduled` says the same of one."""
+
+    def reported(self) -> Iterator[str]:
+        """The messages of which a recipient bounced or complained later, in no order; some twice."""
+
+    def ids(self, wanted: Filter, before: str = "") -> Iterator[str]:
+        """The messages that may be meant, newest first, those before the ID `before`; what is pending in here whatever its state."""
+
+    def undelivered(self, wanted: Filter, before: Place | None = None) -> Iterator[tuple[Place, Undelivered]]:
+        """The recipients that did not get their message, newest first, with their places. `since` is when that was known."""
 
 
 class QueueActs(Protocol):

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
-    from .api import Filter
+    from .api import Filter, Place
     from .record import RecipientRecord, Record
     from .standing import Standing
     from .story import Attempted
-    from .view import Place
 
 LOST = "it has left the spool; the record of its last attempt was lost"
 

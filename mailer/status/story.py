@@ -13,14 +13,13 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import reply_line, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailer.mail.outcome import Cause, Outcome, Phase, Scope, Verdict
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
     from .record import Record
-    from .view import StatusReader
 
 Speaker = Literal["us", "host", "note"]
 
@@ -164,43 +163,3 @@ class Story(NamedTuple):
     def last(self, position: int) -> Attempted | None:
         """The last attempt at one recipient."""
         return next((each for each in reversed(self.attempts) if each.position == position), None)
-
-
-def tell(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequence[Record], most: int = -1) -> Story:
-    """The story of the message of `record`: what its file (`entry`) and what was `kept` of it know, and the `reports` about it.
-
-    Of its attempts all, or the last ones, so many at `most`.
-    """
-    known = kept.attempts(record.id, most)
-    attempts = _attempts(entry, known)[-most if most >= 0 else None :]
-    who = entry.envelope.principal if entry else kept.submitter(record.id)
-    missing = list(_missing(kept, entry, len(attempts) > len(known)))
-    if len(attempts) == most:
-        missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
-    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing)
-
-
-def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:
-    """Those that were kept, and those that only the spool has, in the order in which they were made: by the spool's records where it has
-    them, for the clock may have been set back meanwhile, else by time.
-    """
-    found = {(each.position, each.key): each for each in known}
-    ranks: dict[int, int] = {}
-    for outcome in entry.history.outcomes if entry else ():
-        if outcome.moved:
-            continue
-        mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
-        at = mine.position, mine.key
-        found[at] = found.get(at, mine)._replace(counts=mine.counts)
-        ranks.setdefault(mine.key, len(ranks))
-    return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
-
-
-def _missing(kept: StatusReader, entry: Entry | None, fewer: bool) -> Iterator[str]:
-    if not kept.there:
-        why = f" ({kept.trouble})" if kept.trouble else ""
-        yield f"there is no status database that can be read{why}: how long each step took, and what was said, is not known"
-    elif fewer:
-        yield "of some attempts the status database knows nothing: how long each step took, and what was said, is not known"
-    if entry is None:
-        yield "the message has left the spool, and with it how it was submitted"

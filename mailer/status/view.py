@@ -20,7 +20,7 @@ from bisect import bisect
 from functools import cached_property
 from heapq import merge
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
 from mailer.mail.problem import Problem, from_os
@@ -32,9 +32,10 @@ from mailer.spool.files.spool import FileSpool
 
 from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
+from .story import Story, of_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from mailer.mail.history import Status
@@ -42,80 +43,12 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
     from mailer.spool.files.store import SpoolDirectory
 
+    from .api import Place, StatusReader
     from .standing import Standing
-    from .story import Attempted, DialogLine, Story
+    from .story import Attempted
 
 SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
 ON_THEIR_WAY = ("queued", "deferred")
-
-Place = tuple[int, str, int]
-"""Where a recipient stands in the list of those who got nothing: microseconds since the epoch, ID, number in the envelope, negative."""
-
-
-class StatusReader(Protocol):
-    """What a recorder has kept, for `View`; never raises. What cannot be read is not there, and `trouble` says why in one line.
-
-    Lists are read as far as somebody goes on, and no further.
-    """
-
-    trouble: str
-    damaged: int
-    """How many things were left out because this program did not write them."""
-
-    @property
-    def there(self) -> bool:
-        """Whether there is anything to read."""
-
-    def close(self) -> None:
-        """Nothing is asked any more."""
-
-    def record(self, id: str) -> Record | None:
-        """What became of message `id`."""
-
-    def attempts(self, id: str, most: int = -1) -> list[Attempted]:
-        """What is known of each attempt at message `id`, oldest first; with `most`, of so many at the end."""
-
-    def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
-        """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
-
-    def standings(self, after: str = "") -> Iterator[Standing]:
-        """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
-
-    def waiting(self, after: str = "") -> Iterator[Waiting]:
-        """Each recipient that waits for its mail, by message, of those behind the ID `after`."""
-
-    def beginning(self, start: str) -> list[str]:
-        """The IDs that begin with `start`, oldest first."""
-
-    def named(self, name: str) -> list[str]:
-        """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
-
-    def named_of(self, who: Principal, name: str) -> list[str]:
-        """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
-
-    def submitter(self, id: str) -> Principal | None:
-        """The principal who handed message `id` over; None where nobody did, or nothing is known of it."""
-
-    def submitted(self, who: Principal, before: str = "") -> Iterator[str]:
-        """The messages that `who` handed over, newest first, those before the ID `before`."""
-
-    def counts(self) -> Mapping[Status, int]:
-        """How many messages have each status."""
-
-    def unsent(self) -> Mapping[str, Status]:
-        """The status of every message that is not recorded as sent, by ID."""
-
-    def scheduled(self) -> Iterator[str]:
-        """The messages that are to leave later and were not tried yet, in no order; `Record.scheduled` says the same of one."""
-
-    def reported(self) -> Iterator[str]:
-        """The messages of which a recipient bounced or complained later, in no order; some twice."""
-
-    def ids(self, wanted: Filter, before: str = "") -> Iterator[str]:
-        """The messages that may be meant, newest first, those before the ID `before`; what is pending in here whatever its state."""
-
-    def undelivered(self, wanted: Filter, before: Place | None = None) -> Iterator[tuple[Place, Undelivered]]:
-        """The recipients that did not get their message, newest first, with their places. `since` is when that was known."""
 
 
 class View:
@@ -241,9 +174,8 @@ class View:
             entry = self.directory.read(record.id)
         except (NoSuchMessage, CorruptMessage, OSError):
             entry = None
-        from .story import tell  # which few who look ask for
 
-        return tell(record, entry, self.reader, self._reports(record), most)
+        return _told(record, entry, self.reader, self._reports(record), most)
 
     def _reports(self, record: Record) -> list[Record]:
         """The reports about it. They have no sender, go to its sender, and their IDs begin as its own does."""
@@ -459,3 +391,43 @@ def _placed(cursor: str) -> Place | None:
         return int(at), id, int(position)
     except ValueError:
         raise Problem(f"there is no place {cursor!r} in the list", "usage") from None
+
+
+def _told(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequence[Record], most: int = -1) -> Story:
+    """The story of the message of `record`: what its file (`entry`) and what was `kept` of it know, and the `reports` about it.
+
+    Of its attempts all, or the last ones, so many at `most`.
+    """
+    known = kept.attempts(record.id, most)
+    attempts = _attempts(entry, known)[-most if most >= 0 else None :]
+    who = entry.envelope.principal if entry else kept.submitter(record.id)
+    missing = list(_missing(kept, entry, len(attempts) > len(known)))
+    if len(attempts) == most:
+        missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
+    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing)
+
+
+def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:
+    """Those that were kept, and those that only the spool has, in the order in which they were made: by the spool's records where it has
+    them, for the clock may have been set back meanwhile, else by time.
+    """
+    found = {(each.position, each.key): each for each in known}
+    ranks: dict[int, int] = {}
+    for outcome in entry.history.outcomes if entry else ():
+        if outcome.moved:
+            continue
+        mine = of_outcome(outcome, entry.envelope.recipients[outcome.to].address if entry else "")
+        at = mine.position, mine.key
+        found[at] = found.get(at, mine)._replace(counts=mine.counts)
+        ranks.setdefault(mine.key, len(ranks))
+    return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
+
+
+def _missing(kept: StatusReader, entry: Entry | None, fewer: bool) -> Iterator[str]:
+    if not kept.there:
+        why = f" ({kept.trouble})" if kept.trouble else ""
+        yield f"there is no status database that can be read{why}: how long each step took, and what was said, is not known"
+    elif fewer:
+        yield "of some attempts the status database knows nothing: how long each step took, and what was said, is not known"
+    if entry is None:
+        yield "the message has left the spool, and with it how it was submitted"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.metrics.counts import Counts
-from mailer.metrics.page import Page, application
+from mailer.metrics.page import Figures, application
 from mailer.metrics.readers import LARGEST, Readers, answer
 from mailer.queue.invariants import Invariants
 from tests.fakes import waiting
@@ -29,7 +29,7 @@ def parts(said: bytes) -> tuple[str, dict[str, str], bytes]:
 def asked(root: Path, request: bytes) -> tuple[str, dict[str, str], bytes]:
     """What the page's application says to `request`."""
     post = Post(root)
-    return parts(answer(application(Page(Counts(), post.scheduler, Invariants(post.manager))), request))
+    return parts(answer(application(Figures(Counts(), post.scheduler, Invariants(post.manager))), request))
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/else?x=y"])

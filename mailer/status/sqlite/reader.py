@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
 
-    from ..api import Filter, Undelivered, Waiting
+    from ..api import Filter, Place, Undelivered, Waiting
     from ..record import Record
     from ..standing import Standing
     from ..story import Attempted, DialogLine
-    from ..view import Place
 
 T = TypeVar("T")
 
