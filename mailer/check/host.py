@@ -63,9 +63,7 @@ async def _names(scene: Scene) -> list[Finding]:
 async def _hello(scene: Scene, hostname: str, egress: tuple[str, ...]) -> list[Finding]:
     """EHLO, and SPF of EHLO, of a name that is said from the addresses `egress`."""
     hello, txt, evaluated = await asyncio.gather(
-        scene.lookups.addresses([hostname]),
-        scene.lookups.ask(hostname, "TXT"),
-        evaluate(scene.lookups, "", hostname, egress),
+        scene.lookups.addresses([hostname]), scene.lookups.ask(hostname, "TXT"), evaluate(scene.lookups, "", hostname, egress)
     )
     found = [*rule.hello_findings(hostname, hello[hostname], egress)]
     return [*found, *(spf.hello_findings(hostname, txt, evaluated) if rule.is_full(hostname) else ())]

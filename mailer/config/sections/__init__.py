@@ -70,14 +70,7 @@ class Setting(Of[T_co]):
     """
 
     def __init__(
-        self,
-        kind: Kind[T_co],
-        sentence: str,
-        default: object = REQUIRED,
-        *,
-        shown: str = "",
-        example: str = "",
-        private: bool = False,
+        self, kind: Kind[T_co], sentence: str, default: object = REQUIRED, *, shown: str = "", example: str = "", private: bool = False
     ) -> None:
         self.key = ""
         self.kind = kind
@@ -240,11 +233,7 @@ class SubmissionSection(Section, header="[submission]"):
         shown="the user's name at default_domain, or at the hostname",
         example="robot@example.com",
     )
-    request_id_ttl = Setting(
-        DURATION,
-        "How long a request id is remembered: the same id with the same message is queued once.",
-        "7d",
-    )
+    request_id_ttl = Setting(DURATION, "How long a request id is remembered: the same id with the same message is queued once.", "7d")
     aliases = Setting(
         ALIASES,
         "Who gets the mail for a name of this machine, such as root, or for an address: one address or a list, /dev/null to discard it. "

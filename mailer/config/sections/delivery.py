@@ -44,9 +44,7 @@ class Delivery(Section, header="[delivery]"):
     idle_timeout = Setting(DURATION, "How long a connection without work is kept open.", "10s")
     max_lifetime = Setting(PERIOD, "How long a connection is used before it is replaced.", "5m")
     family = Setting(
-        choice("any", "prefer4", "prefer6", "only4", "only6"),
-        "Which addresses of a host are called first, or alone: IPv4 or IPv6.",
-        "any",
+        choice("any", "prefer4", "prefer6", "only4", "only6"), "Which addresses of a host are called first, or alone: IPv4 or IPv6.", "any"
     )
     source4 = Setting(SOURCE, "The IPv4 address to call from.", "", shown="the system chooses", example="192.0.2.10")
     source6 = Setting(SOURCE, "The IPv6 address to call from.", "", shown="the system chooses", example="2001:db8::10")
@@ -82,9 +80,7 @@ class Retry(Section, header="[retry]"):
     """When mail that could not be delivered yet is tried again, and for how long."""
 
     schedule = Setting(
-        several(PERIOD, least=1),
-        "The waits between tries; the last one repeats.",
-        ["1m", "5m", "15m", "30m", "1h", "2h", "4h"],
+        several(PERIOD, least=1), "The waits between tries; the last one repeats.", ["1m", "5m", "15m", "30m", "1h", "2h", "4h"]
     )
     expire = Setting(PERIOD, "After this time the message is given up and its sender is told.", "2d")
     jitter = Setting(FRACTION, "The part of each wait by which it varies at random, so that mail does not move in a herd.", 0.2)
@@ -128,11 +124,7 @@ class Dns(Section, header="[dns]"):
     """The name servers that are asked for MX and address records."""
 
     nameservers = Setting(
-        several(NAMESERVER),
-        "The name servers, in order.",
-        (),
-        shown="the system's, from /etc/resolv.conf",
-        example="127.0.0.1:5353",
+        several(NAMESERVER), "The name servers, in order.", (), shown="the system's, from /etc/resolv.conf", example="127.0.0.1:5353"
     )
     timeout = Setting(PERIOD, "How long one name server may take.", "5s")
     lifetime = Setting(PERIOD, "How long one look-up may take, with all servers, questions and repetitions.", "30s")

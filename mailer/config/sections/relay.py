@@ -224,9 +224,7 @@ class RouteRule(Section, header="[[route]]", member="routes", plural="routes"):
 
     match = Setting(PATTERN, 'A domain, "*.domain" for everything below it, or "*".', example="*.example.net")
     via = Setting(
-        one_or_several(HOP),
-        'Ways out in order of preference: "relay:NAME", or "mx" for the MX hosts of the domain.',
-        example="relay:out",
+        one_or_several(HOP), 'Ways out in order of preference: "relay:NAME", or "mx" for the MX hosts of the domain.', example="relay:out"
     )
 
     @classmethod
