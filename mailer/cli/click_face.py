@@ -252,8 +252,8 @@ class ClickCommand(click.Command):
         spelled = {known: option.declared.key for option in self.taken for known in option.declared.names}
         if near := {key: None for known, key in spelled.items() if known.startswith(name)}:
             return f"{name} could be {' or '.join(sorted(near))}"
-        near_name = nearest(name, [*spelled]) if name.startswith("--") else ""
-        return f"unknown option {name}" + (f"; did you mean {near_name}?" if near_name else "")
+        near_name = nearest(name[2:], [known[2:] for known in spelled if known.startswith("--")]) if name.startswith("--") else ""
+        return f"unknown option {name}" + (f"; did you mean --{near_name}?" if near_name else "")
 
 
 class ClickOption(click.Option):

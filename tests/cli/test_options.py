@@ -58,6 +58,7 @@ PLAIN: list[tuple[list[str], dict[str, list[str]], list[str]]] = [
 MISTAKES = [
     (["--nonsense"], "unknown option --nonsense"),
     (["--jsn"], "unknown option --jsn; did you mean --json?"),
+    (["--delay"], "unknown option --delay (see"),  # the dashes alone are no likeness to --help
     (["-x"], "unknown option -x"),
     (["-qx"], "unknown option -x"),
     (["-é"], "unknown option -é"),
