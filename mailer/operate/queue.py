@@ -13,7 +13,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.message import Message
 from mailer.mail.problem import Problem
-from mailer.spool.api import CorruptMessage, How, NoSuchMessage, at_once
+from mailer.spool.api import CorruptMessage, How, NoSuchMessage, at_once, no_room
 from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
 
@@ -137,7 +137,7 @@ def replaying(spool: Spool, keep: Reserve, recipients: Sequence[str] = (), *, ag
     Those that were replayed before only `again`. Raises `Problem` (try-again) where that would not leave `keep` free.
     """
     if lack := at_once(spool.room(keep)):
-        raise Problem(f"the disk of the spool {spool.place} has {lack}; nothing was queued, try again later", "try-again")
+        raise no_room(spool, lack)
     return Replay("replay", "replayed", GIVEN_UP, (), how=How(recipients=recipients, again=again))
 
 

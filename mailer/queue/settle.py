@@ -16,7 +16,21 @@ from mailer.bounces.reports import EVERYBODY, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, MANY, portions
-from mailer.spool.api import CorruptMessage, Defer, End, Fail, GiveBack, New, NoSuchMessage, Note, Put, Reserve, Trouble, trouble_of
+from mailer.spool.api import (
+    CorruptMessage,
+    Defer,
+    End,
+    Fail,
+    GiveBack,
+    New,
+    NoSuchMessage,
+    Note,
+    Put,
+    Reserve,
+    Trouble,
+    no_room,
+    trouble_of,
+)
 from mailer.submit import Submission, prepare
 
 from ..transport.verdict import kept_back
@@ -288,7 +302,7 @@ class Settler:
         settings = context.policy.submission
         size = sum(len(new.content) for new in news)
         if news and (lack := await context.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes), size)):
-            raise Problem(f"the disk of the spool {context.spool.place} has {lack}; nothing was queued, try again later", "try-again")
+            raise no_room(context.spool, lack)
 
     def _reported(self, attempt: Attempt, news: Sequence[New], put: Sequence[str]) -> None:
         """Those of `news` that were `put` are looked at; the others count as none."""

@@ -315,6 +315,11 @@ class Reserve(NamedTuple):
     files: int
 
 
+def no_room(spool: Spool, lack: str) -> Problem:
+    """What to say where `spool` has no room: it has `lack`."""
+    return Problem(f"the disk of the spool {spool.place} has {lack}; nothing was queued, try again later", "try-again")
+
+
 class Spool(Protocol):
     """A spool. Unless it says otherwise, a method raises nothing but bugs: what can go wrong with one message is a value."""
 
@@ -425,6 +430,7 @@ def at_once(call: Coroutine[object, object, T]) -> T:
     try:
         call.send(None)
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        result: T = done.value
+        return result
     call.close()
     raise RuntimeError("the call would wait")

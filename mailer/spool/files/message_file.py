@@ -25,7 +25,7 @@ import json
 import re
 import zlib
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.envelope_reader import EnvelopeError, LaterEnvelope, excess, from_line
@@ -178,20 +178,20 @@ def _is_whole(line: bytes) -> bool:
     return line.endswith(b'"}') and not line.endswith(b'\\"}')
 
 
-def _record(record: dict[str, object]) -> list[Outcome]:
+def _record(record: Any) -> list[Outcome]:
     try:
-        at = parse_rfc3339(record["at"])  # type: ignore[arg-type]
+        at = parse_rfc3339(record["at"])
         if "due" in record:
-            record["due"] = parse_rfc3339(record["due"])  # type: ignore[arg-type]
+            record["due"] = parse_rfc3339(record["due"])
         first = Outcome.from_record(0, at, record)  # all of them share its texts
-        return [first._replace(to=to) for to in record["to"] if type(to) is int]  # type: ignore[attr-defined]
+        return [first._replace(to=to) for to in record["to"] if type(to) is int]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
 
 
-def _note(record: object) -> list[Note]:
+def _note(record: Any) -> list[Note]:
     try:
-        what, at, id = record["note"], record["at"], record.get("as", "")  # type: ignore[index, attr-defined]
+        what, at, id = record["note"], record["at"], record.get("as", "")
         return [Note(what, parse_rfc3339(at), id)] if isinstance(what, str) and isinstance(id, str) else []
     except (ValueError, TypeError, KeyError, AttributeError):
         return []

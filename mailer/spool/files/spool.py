@@ -74,6 +74,7 @@ class FileSpool:
         self.kept = Kept(CONTENTS, files)
         self._bell: Any = None
         self._rung: asyncio.Event | None = None
+        self._heard: dict[str, None] = {}
         self._closer: ThreadPoolExecutor | None = None
         self._unclosed: deque[Future[None]] = deque()
 
@@ -124,14 +125,19 @@ class FileSpool:
 
         self._bell = doorbell.hang(self.directory.root)
         self._rung = Event()
-        get_running_loop().add_reader(self._bell, self._rung.set)
+        get_running_loop().add_reader(self._bell, self._hear, self._rung)
+
+    def _hear(self, rung: asyncio.Event) -> None:
+        self._heard |= dict.fromkeys(doorbell.listen(self._bell))
+        rung.set()
 
     async def changes(self) -> Changes:
-        """Wait for the doorbell; the changes are what was rung for."""
+        """Wait for the doorbell."""
         assert self._rung is not None
-        while not (heard := doorbell.listen(self._bell)):
+        while not self._heard:
             self._rung.clear()
             await self._rung.wait()
+        heard, self._heard = self._heard, {}
         ids = [word for word in heard if is_id(word)]
         return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard)
 
@@ -451,5 +457,6 @@ async def _in_thread(function: Callable[..., T], *given: Any, **named: Any) -> T
         except RuntimeError:
             pass
         else:
-            return await asyncio.to_thread(function, *given, **named)  # type: ignore[no-any-return]
+            result: T = await asyncio.to_thread(function, *given, **named)
+            return result
     return function(*given, **named)
