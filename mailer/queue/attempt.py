@@ -76,6 +76,11 @@ class Job:
     """How often its session was one too many for the other side."""
 
     @property
+    def entry(self) -> Entry:
+        """The message."""
+        return self.attempt.entry
+
+    @property
     def priority(self) -> str:
         """The priority of the message: high, normal or low."""
         return self.attempt.entry.envelope.priority

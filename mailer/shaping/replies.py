@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from mailer.config.sections.shaping import Reaction
     from mailer.mail.outcome import Outcome
     from mailer.smtp.reply import Reply
+    from mailer.spool.api import Entry
 
-    from ..queue.attempt import Job
-    from ..queue.destination import Destination
+    from ..limits.window import Window
+    from ..transport.route import Route
     from .sources import Sources
     from .table import TermsTable, Throttle
 
@@ -54,12 +55,33 @@ LOGIN = (Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED)
 _QUOTE = re.compile(r" said: \d{3}|callout verification failed:", re.IGNORECASE)
 
 
+class Reacting(Protocol):
+    """A destination, as far as its replies change it: `paused_until` (seconds since the epoch) it rests, for `pause_reason`."""
+
+    key: str
+    window: Window
+    paused_until: float
+    pause_reason: str
+
+
+class Leaving(Protocol):
+    """Recipients (numbers in the envelope of `entry`) that go by one `route`, from the `source` of that name, where there are some."""
+
+    route: Route
+    recipients: Sequence[int]
+    source: str
+
+    @property
+    def entry(self) -> Entry:
+        """The message."""
+
+
 class Slowed(NamedTuple):
     """A destination has had less `since` then, and has it `until` then; `cap` is what its window may have otherwise."""
 
     since: float
     until: float
-    destination: Destination
+    destination: Reacting
     cap: int
 
 
@@ -92,13 +114,13 @@ class Reactions:
         """Whether there is anything that could hold a job up."""
         return self.sources is not None or bool(self.slowed)
 
-    def held(self, job: Job, now: float, random: Callable[[], float]) -> list[Outcome]:
+    def held(self, job: Leaving, now: float, random: Callable[[], float]) -> list[Outcome]:
         """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
         if self.slowed:
             self._speed_up(job.route.key, now)
         if self.sources is None or job.source:  # one that had to wait for its turn once more leaves from where it was to leave
             return []
-        entry = job.attempt.entry
+        entry = job.entry
         last = next((past.source for past in reversed(entry.history.outcomes) if past.source and past.to in job.recipients), "")
         chosen = self.sources.choose(job.route, len(job.recipients) if entry.envelope.sender else 0, now, last)
         if isinstance(chosen, Wait):
@@ -109,12 +131,12 @@ class Reactions:
     # After it was not delivered
 
     def react(
-        self, destination: Destination, job: Job, outcomes: Iterable[Outcome], now: float, random: Callable[[], float]
+        self, destination: Reacting, job: Leaving, outcomes: Iterable[Outcome], now: float, random: Callable[[], float]
     ) -> list[Outcome]:
         """Do what the rules say; the outcomes as they are then."""
         return [outcome if outcome.verdict == "delivered" else self._react(destination, job, outcome, now, random) for outcome in outcomes]
 
-    def _react(self, destination: Destination, job: Job, outcome: Outcome, now: float, random: Callable[[], float]) -> Outcome:
+    def _react(self, destination: Reacting, job: Leaving, outcome: Outcome, now: float, random: Callable[[], float]) -> Outcome:
         if job.source:
             outcome = outcome._replace(source=job.source)
         rule = self.rule(job.route.key, outcome)
@@ -124,7 +146,7 @@ class Reactions:
             return outcome._replace(due=now + (QUOTA if outcome.cause is Cause.QUOTA_USED_UP else MENDED) * (1 + 0.2 * random()))
         steps = self.table(job.route).retry_schedule
         if steps and outcome.verdict == "defer" and not outcome.due and outcome.scope != "us":
-            tries = job.attempt.entry.history.tries.get(outcome.to, 0) + outcome.counts
+            tries = job.entry.history.tries.get(outcome.to, 0) + outcome.counts
             schedule = Schedule(steps, 1.0, self.table.config.retry.jitter)
             outcome = outcome._replace(due=schedule.next_due(tries, now, random))
         return outcome
@@ -136,7 +158,7 @@ class Reactions:
         if self.sources is not None:
             self.sources.move(seconds)
 
-    def _slow_down(self, destination: Destination, throttle: Throttle, now: float, until: float) -> None:
+    def _slow_down(self, destination: Reacting, throttle: Throttle, now: float, until: float) -> None:
         """Half of what there is now. What all sessions hear at once is said once."""
         known = self.slowed.get(destination.key)
         if known is not None and now < known.since + BREATH:
@@ -170,7 +192,7 @@ class Reactions:
         rule = _first(own, key, phase, reply.code, said) or _first(known, key, phase, reply.code, _without_quote(said))
         return CAUSES[rule.means] if rule else None
 
-    def _done(self, rule: Reaction, destination: Destination, job: Job, outcome: Outcome, now: float) -> Outcome:
+    def _done(self, rule: Reaction, destination: Reacting, job: Leaving, outcome: Outcome, now: float) -> Outcome:
         until = now + (rule.duration or 0.0)
         key = job.route.key
         if rule.action == "fail":
@@ -187,7 +209,7 @@ class Reactions:
             destination.paused_until = max(destination.paused_until, until)
             destination.pause_reason = f"the destination rests because of its reply {outcome.reply}"
             return outcome._replace(verdict="defer", due=until)
-        patient = job.attempt.entry.history.tries.get(outcome.to, 0) < PATIENT
+        patient = job.entry.history.tries.get(outcome.to, 0) < PATIENT
         return outcome._replace(verdict="defer", due=until) if patient else outcome
 
 
