@@ -11,7 +11,8 @@ import pytest
 from mailer.limits.backoff import Schedule
 from mailer.mail.outcome import Cause
 from mailer.queue.scheduler import QueueLimits
-from mailer.transport.route import Unroutable
+from mailer.routing.resolve import Router
+from mailer.transport.route import Route, Unroutable
 from tests.fakes.mail import outcome, put
 from tests.queue.trouble import HOST, reports, waiting
 
@@ -49,6 +50,39 @@ def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> N
             for id in ids:
                 await post.settled(id, None)
         assert post.told("alarm") == []
+
+    play(scenario())
+
+
+def test_who_began_with_a_context_keeps_it(post: Post) -> None:
+    """A reload replaces all of it at once, and changes nothing in it: what is being looked for goes by the old routes, what comes by the new."""
+
+    async def scenario() -> None:
+        before, gate = post.context, asyncio.Event()
+        looked_up: list[str] = []
+
+        async def slow(domain: str) -> Route:
+            looked_up.append(domain)
+            await gate.wait()
+            return Route("old", (), relay=False)
+
+        async def other(domain: str) -> Route:
+            return Route("new", (), relay=False)
+
+        post.change(router=Router(slow))
+        async with post.running():
+            first = post.put("a@example.com")
+            await post.until("it is looked up", lambda: looked_up)
+            post.change(router=Router(other))
+            second = post.put("b@example.com")
+            await post.settled(second, None)
+            gate.set()
+            await post.settled(first, None)
+        assert post.courier.order == ["new", "old"]
+        assert before.policy.router is not post.context.policy.router
+        assert before.scheduler is post.context.scheduler
+        with pytest.raises(AttributeError):
+            post.context.policy = before.policy  # type: ignore[misc]
 
     play(scenario())
 
