@@ -55,7 +55,7 @@ def test_a_destination_that_is_down_is_put_off_without_dialling(post: Post) -> N
 
 
 def test_who_began_with_a_context_keeps_it(post: Post) -> None:
-    """A reload replaces all of it at once, and changes nothing in it: what is being looked for goes by the old routes, what comes by the new."""
+    """A reload replaces all of it at once: what is being looked for goes by the old routes, what comes then by the new ones."""
 
     async def scenario() -> None:
         before, gate = post.context, asyncio.Event()
