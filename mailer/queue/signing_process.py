@@ -1,12 +1,12 @@
-"""The signing agent: a process of its own that makes signatures on another processor while the daemon delivers.
+"""The signing process: one that makes signatures on another processor while the daemon delivers.
 
 An RSA signature costs as much as the delivery of a small message. A thread could make it beside the rest, but both would
 take the interpreter from each other, some times for each message: with a process, signed mail leaves a third faster than
-with that. The agent is started when signatures queue up, is given the keys through a socket, and gets digests of 32 bytes,
+with that. The process is started when signatures queue up, is given the keys through a socket, and gets digests of 32 bytes,
 never mail. It ends when the daemon does, whatever way that ends.
 
 Nobody ever waits for it. It is asked for the signature that will be needed last, while the daemon needs the oldest
-first; who needs one that is not there makes it himself. So an agent that is slow, stuck or dead costs nothing but its help.
+first; who needs one that is not there makes it himself. So a process that is slow, stuck or dead costs nothing but its help.
 
 What goes to it: a byte with the number of the key, from 1, and the digest; before a key is used, a zero byte, its length
 in four bytes, and the key in PEM. What comes back, in the same order: the length in two bytes, and the signature.
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     from mailer.dkim.key import PrivateKey
 
-PLENTY = 32  # signatures that are not made yet; with as many the agent is started
-AT_ONCE = 64  # digests that are with the agent: enough for the time until somebody looks again, a few milliseconds
-MOST = 10_000  # signatures that are kept in mind for the agent
-EVERY = 16  # so many calls go by until the agent's answers are looked at
-AGAIN = 60.0  # seconds before an agent that died is replaced
+PLENTY = 32  # signatures that are not made yet; with as many the process is started
+AT_ONCE = 64  # digests that are with the process: enough for the time until somebody looks again, a few milliseconds
+MOST = 10_000  # signatures that are kept in mind for the process
+EVERY = 16  # so many calls go by until the answers of the process are looked at
+AGAIN = 60.0  # seconds before one that died is replaced
 PATIENCE = 1.0  # seconds for it to end
 MOST_KEYS = 255
 
