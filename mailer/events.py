@@ -8,7 +8,7 @@ twice must end up where hearing it once leads. A listener never slows delivery d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
     from mailer.status.standing import Standing
+
+
+AlarmKind = Literal[
+    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
+    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "spool", "status", "stuck", "warmup",
+]  # fmt: skip
+"""What an alarm is about, in a word that does not change: what a monitoring system goes by."""
+
+DaemonNews = Literal["started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "room"]
+"""What a daemon tells of itself; paused and resumed are said of a destination, online of the network, room of the disk."""
 
 
 @dataclass(slots=True)
@@ -78,10 +88,10 @@ class Corrupt(Event):
 
 @dataclass(slots=True)
 class Alarm(Event):
-    """Something needs a person: a relay refuses our password, the disk is full. `what` is a short stable word."""
+    """Something needs a person: a relay refuses our password, the disk is full."""
 
     name: ClassVar[str] = "alarm"
-    what: str
+    what: AlarmKind
     detail: str
 
     @classmethod
@@ -94,11 +104,10 @@ class Alarm(Event):
 
 @dataclass(slots=True)
 class Daemon(Event):
-    """The daemon itself: `what` is started, ready, reloaded, reload-refused, stopping or stopped; paused or resumed, for a
-    destination; online, when the network is back; room, when the disk has some again."""
+    """The daemon itself: what it begins, and what it goes on with."""
 
     name: ClassVar[str] = "daemon"
-    what: str
+    what: DaemonNews
     detail: str = ""
 
 

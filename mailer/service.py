@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
+    from mailer.events import AlarmKind, DaemonNews
     from mailer.io.component import Component
 
 STATES = ("queued", "deferred", "held", "failed")
@@ -152,10 +153,10 @@ class Service:
 
     # What is told
 
-    def _tell(self, what: str, detail: str = "") -> None:
+    def _tell(self, what: DaemonNews, detail: str = "") -> None:
         self.events.tell(Daemon(self.clock.now(), what, detail))
 
-    def _alarm(self, what: str, detail: str) -> None:
+    def _alarm(self, what: AlarmKind, detail: str) -> None:
         self.events.tell(Alarm(self.clock.now(), what, detail))
 
     def _spool_alarm(self, error: OSError) -> None:

@@ -79,7 +79,7 @@ class ProbeFinding:
     ours: bool = False  # whether no host is at fault: what we log in with cannot be had, or a setting cannot be used
     sender: str = ""  # whom the server was asked about, as sender and as recipient
     taken: bool = False  # whether it would take mail from that address to that address
-    refusal: tuple[str, Reply] | None = None  # the phase and the reply, where it would not
+    refusal: tuple[Phase, Reply] | None = None  # the phase and the reply, where it would not
     unverified: str = ""  # why the certificate would not be accepted; empty if it was, or there is none
 
     @property

@@ -23,7 +23,7 @@ from mailer.spool.files.pickup import Stuck, adopt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailer.events import Event
+    from mailer.events import AlarmKind, Event
     from mailer.io.clock import Clock
     from mailer.spool.files.admit import IntakeTerms
     from mailer.spool.files.pickup import Adopted, Rest
@@ -146,7 +146,7 @@ class Adoption:
     def _bug(self, error: Exception) -> None:
         self.tell(Alarm.of(self.clock.now(), error))
 
-    def _alarm(self, what: str, detail: str) -> None:
+    def _alarm(self, what: AlarmKind, detail: str) -> None:
         self.tell(Alarm(self.clock.now(), what, detail))
 
 

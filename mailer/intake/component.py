@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from mailer.config import Config
-    from mailer.events import Event
+    from mailer.events import AlarmKind, Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.mail.envelope import Envelope
@@ -143,7 +143,7 @@ class IntakeComponent(Component):
     def _bug(self, error: BaseException) -> None:
         self.tell(Alarm.of(self.clock.now(), error))
 
-    def _alarm(self, what: str, detail: str) -> None:
+    def _alarm(self, what: AlarmKind, detail: str) -> None:
         self.tell(Alarm(self.clock.now(), what, detail))
 
 

@@ -6,19 +6,13 @@ that appears with its first 1 has not grown, and the alert on its growth stays s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, get_args
 
-from mailer.events import Alarm, Seen, Tried
+from mailer.events import Alarm, AlarmKind, Seen, Tried
 from mailer.mail.history import RECIPIENT_STATUS
 
 if TYPE_CHECKING:
     from mailer.events import Event
-
-ALARMS: Final = (
-    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
-    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "spool", "status", "stuck", "warmup",
-)  # fmt: skip
-"""The alarms that there are, by `Alarm.what`; a test compares them with the source."""
 
 
 class Counts:
@@ -27,7 +21,7 @@ class Counts:
     def __init__(self) -> None:
         self.seen = 0
         self.outcomes = dict.fromkeys(RECIPIENT_STATUS, 0)
-        self.alarms = dict.fromkeys(ALARMS, 0)
+        self.alarms = dict.fromkeys(get_args(AlarmKind), 0)
 
     def told(self, event: Event) -> None:
         """Count `event`, if it is one that is counted."""

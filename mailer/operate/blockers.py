@@ -29,10 +29,10 @@ queue         it is due, and others are before it          nothing has to
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import Cause
+from mailer.mail.outcome import Cause, WaitKind
 from mailer.net.tls import NOT_ACCEPTED
 from mailer.shaping.blame import BLAME, kind_of, mended
 from mailer.shaping.table import TermsTable, where
@@ -43,15 +43,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mailer.config import Config
+    from mailer.mail.history import Status
     from mailer.routing.resolve import Resolution
     from mailer.status.standing import Standing
     from mailer.status.story import Attempted
 
 
+BlockerKind = Literal[
+    "hold", "sending", "daemon", "disk", "schedule", "pause", "offline", "route", "login", "refused", "limit", "breaker", "retry",
+    "rate", "window", "connections", "queue",
+]  # fmt: skip
+"""A word of the table above."""
+
+
 class Blocker(NamedTuple):
     """`kind` is a word of the table above; `until` is seconds since the epoch, 0.0 where that is not known; `remedy` may be empty."""
 
-    kind: str
+    kind: BlockerKind
     detail: str
     until: float = 0.0
     remedy: str = ""
@@ -74,7 +82,7 @@ class Facts:
     """
 
     id: str
-    status: str
+    status: Status
     now: float
     running: bool
     leaves: float = 0.0
@@ -158,7 +166,7 @@ def _probed(key: str) -> str:
     return leg.removeprefix("relay:") if leg.startswith("relay:") else next(iter(hosts_of(leg)), leg)
 
 
-def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str]) -> Iterator[Blocker]:
+def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[BlockerKind]) -> Iterator[Blocker]:
     """What the last attempt left behind."""
     if last is None or due <= facts.now or last.verdict != "defer":
         return
@@ -177,7 +185,7 @@ def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[str
         yield Blocker(kind, f"no way led there: {last.reply}" if last.phase == "dns" else last.text, due, now)
 
 
-_KINDS: dict[Cause | None, str] = {
+_KINDS: dict[Cause | None, BlockerKind] = {
     Cause.PAUSED: "pause",
     Cause.SUSPENDED: "pause",
     Cause.BREAKER: "breaker",
@@ -229,7 +237,7 @@ _SETTINGS = {"window": ("max_connections",), "rate": ("message_rate", "connectio
 """Which settings are behind it."""
 
 
-def _limit(facts: Facts, key: str, kind: str) -> str:
+def _limit(facts: Facts, key: str, kind: WaitKind) -> str:
     """The settings that make it wait, what they are for that destination, and where they stand."""
     config = facts.config
     if kind == "connections":

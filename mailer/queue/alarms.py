@@ -16,7 +16,7 @@ from ..transport import verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailer.events import Event
+    from mailer.events import AlarmKind, Event
     from mailer.io.clock import SteadyClock
     from mailer.mail.outcome import Cause, Outcome, Phase
 
@@ -37,7 +37,7 @@ class Alarms:
         self._told_at: dict[str, float] = {}
         self._blamed: dict[tuple[str, Cause], float] = {}
 
-    def once(self, what: str, problem: str) -> None:
+    def once(self, what: AlarmKind, problem: str) -> None:
         """Raise an alarm of the kind `what`, unless there was one within `EVERY` seconds: a log that grows would make a full disk worse."""
         now = self.clock.now()
         if not 0 <= now - self._told_at.get(what, -EVERY) < EVERY:

@@ -6,7 +6,7 @@ For whoever tells a person what to change: the alarm, ``mailer explain`` and ``m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.outcome import Cause
 
@@ -55,7 +55,7 @@ BLAME: dict[Cause, Blame] = {
 """What is ours to mend, by the cause."""
 
 
-def kind_of(cause: Cause) -> str:
+def kind_of(cause: Cause) -> Literal["login", "refused"]:
     """The word that alarm and ``blocked_by`` have for `cause`: ``login`` or ``refused``."""
     return "login" if cause in (Cause.CREDENTIAL, Cause.LOGIN, Cause.LOGIN_REFUSED, Cause.LOGIN_WANTED) else "refused"
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections.shaping import Reaction
-    from mailer.mail.outcome import Outcome
+    from mailer.mail.outcome import Outcome, Phase
     from mailer.smtp.reply import Reply
     from mailer.spool.api import Entry
 
@@ -185,7 +185,7 @@ class Reactions:
             return None
         return _first(self.rules, key, outcome.phase, outcome.code, outcome.reply)
 
-    def meaning(self, key: str, phase: str, reply: Reply) -> Cause | None:
+    def meaning(self, key: str, phase: Phase, reply: Reply) -> Cause | None:
         """What a refusal by the destination `key` is known to mean."""
         own, known = self.meanings
         said = str(reply)
@@ -218,11 +218,11 @@ def _without_quote(said: str) -> str:
     return _QUOTE.split(said, maxsplit=1)[0]
 
 
-def _first(rules: Iterable[tuple[Reaction, tuple[str, ...]]], key: str, phase: str, code: int, reply: str) -> Reaction | None:
+def _first(rules: Iterable[tuple[Reaction, tuple[str, ...]]], key: str, phase: Phase, code: int, reply: str) -> Reaction | None:
     return next((rule for rule, patterns in rules if _holds(rule, patterns, key, phase, code, reply)), None)
 
 
-def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: str, code: int, reply: str) -> bool:
+def _holds(rule: Reaction, patterns: Sequence[str], key: str, phase: Phase, code: int, reply: str) -> bool:
     if (rule.codes and code not in rule.codes) or (rule.phases and phase not in rule.phases):
         return False
     if patterns and not any(matches(pattern, key) for pattern in patterns):
