@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from mailer.mail.outcome import Hop
+    from mailer.mail.outcome import Hop, Phase
     from mailer.smtp.command import Command
     from mailer.smtp.extension import Extensions
     from mailer.transport.route import Endpoint, Timeouts
