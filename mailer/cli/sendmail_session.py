@@ -4,9 +4,9 @@ The session is that of `mailer.smtp.server`, the machine behind every door, with
 with stray line ends is refused whole. Each message goes through `submit` like all mail, and the 250 is written when it is on
 disk: whoever reads that may forget the message.
 
-The client is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere. There is no socket to listen on and no
-second client either: the session reads and writes two descriptors and needs no event loop, which would take longer to start than a
-whole session.
+The client is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere. The accept loop of `mailer.net.server`
+cannot carry it: there is no socket to listen on and no second client to share places with; two descriptors, which may be files, are read
+and written without an event loop, which would take longer to start than a whole session. The machine's limits and the deadline are the same.
 """
 
 from __future__ import annotations
