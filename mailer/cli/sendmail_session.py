@@ -6,7 +6,7 @@ disk: whoever reads that may forget the message.
 
 The client is a program of this user, so there is no TLS and no AUTH, and mail may go anywhere. The accept loop of `mailer.net.server`
 cannot carry it: there is no socket to listen on and no second client to share places with; two descriptors, which may be files, are read
-and written without an event loop, which would take longer to start than a whole session. The machine's limits and the deadline are the same.
+and written without an event loop, which would take longer to start than a whole session. Limits and deadline are the same.
 """
 
 from __future__ import annotations
