@@ -38,7 +38,7 @@ def move(context: Context, seconds: float) -> None:
 async def redate(context: Context) -> AsyncIterator[None]:
     """Give what is put off the time at which it is due, if that is another one now, in portions. Raises `OSError`."""
     scheduler = context.scheduler
-    async for portion in context.spool.due(lambda _: False):
+    async for portion in context.spool.due(frozenset[str]().__contains__):
         for found in portion:
             if isinstance(found, Due) and found.state == "deferred":
                 due = scheduler.due_of(found.id)
@@ -94,7 +94,7 @@ async def waiting(context: Context, now: float) -> tuple[list[Due | Trouble], in
     """
     found: list[Due | Trouble] = []
     ahead = 0
-    async for portion in context.spool.due(lambda _: False):
+    async for portion in context.spool.due(frozenset[str]().__contains__):
         for each in portion:
             if isinstance(each, Due) and each.changed > now + SLACK:
                 waits = await _redated(context, each.id, now + max(each.due - each.changed, 0.0))

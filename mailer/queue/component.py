@@ -227,7 +227,7 @@ class Queue(Component):
         if ahead:
             text = f"the clock was set back since {ahead} messages were put off: they wait as long as they were to"
             self.tell(Alarm(self.clock.now(), "clock", text))
-        self.manager.expect_all((each.due, each.id) for each in found if isinstance(each, Due))
+        self.manager.expect_all([(each.due, each.id) for each in found if isinstance(each, Due)])
         for each in found:
             if isinstance(each, Trouble):
                 self.manager.loader.stranger(each)

@@ -287,7 +287,8 @@ class MessageLoader:
         if not context.scheduler.admits(route, attempt.entry.id, now):
             self._no_room(context, attempt, route, recipients)
             return
-        most = context.policy.reactions.table(route).recipients_per_message if context.policy.reactions else MAX_RECIPIENTS
+        terms = context.scheduler.destination(route).terms
+        most = MAX_RECIPIENTS if terms is None else terms.recipients_per_message
         if len(recipients) <= most:
             context.scheduler.queue(Job(attempt, route, recipients))
         else:

@@ -143,7 +143,8 @@ class Worker(Progress):
         if attempt.entry.total > LARGE or not attempt.entry.ready:
             self._large = job
             return
-        if (reactions := context.policy.reactions) is not None and reactions.watchful and self._waits(context, reactions, job):
+        reactions = context.policy.reactions
+        if reactions is not None and (reactions.sources or reactions.slowed) and self._waits(context, reactions, job):
             return
         outcomes: list[Outcome] = []
         try:
@@ -164,7 +165,8 @@ class Worker(Progress):
         """The same for a large message."""
         context, author = self.current.context, job.route.author
         outcomes: list[Outcome] = []
-        if (reactions := context.policy.reactions) is not None and reactions.watchful and self._waits(context, reactions, job):
+        reactions = context.policy.reactions
+        if reactions is not None and (reactions.sources or reactions.slowed) and self._waits(context, reactions, job):
             return None
         try:
             content = await self.settler.take_apart(job.attempt)

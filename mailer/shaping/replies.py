@@ -109,13 +109,11 @@ class Reactions:
 
     # Before a job is taken on
 
-    @property
-    def watchful(self) -> bool:
-        """Whether there is anything that could hold a job up."""
-        return self.sources is not None or bool(self.slowed)
-
     def held(self, job: Leaving, now: float, random: Callable[[], float]) -> list[Outcome]:
-        """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then."""
+        """Outcomes where the job cannot begin now; none where it may, from the source and the way that the job has then.
+
+        Nothing holds a job up where there are no `sources` and nothing is `slowed`.
+        """
         if self.slowed:
             self._speed_up(job.route.key, now)
         if self.sources is None or job.source:  # one that had to wait for its turn once more leaves from where it was to leave

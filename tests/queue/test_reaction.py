@@ -248,6 +248,8 @@ def test_recipients_of_a_transaction(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         office = post(tmp_path, '[[shape]]\nmatch = ["*.example.net"]\nrecipients_per_message = 2\n')
+        assert office.context.policy.reactions
+        office.scheduler.terms = office.context.policy.reactions.table
         async with office.running():
             id = office.put(*(f"{name}@example.net" for name in "abcde"))
             await office.settled(id, None)
