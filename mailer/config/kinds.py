@@ -217,10 +217,11 @@ def _nameserver(value: object) -> HostPort:
     """An IP address, or one with a port."""
     from ipaddress import ip_address
 
+    text = values.text(value)
     try:
-        place = HostPort.read(value)
+        place = HostPort.read(text)
         ip_address(place.host)
-        if values.text(value).count("[") == values.text(value).count("]"):
+        if text.count("[") == text.count("]"):
             return place
     except ValueError:
         pass

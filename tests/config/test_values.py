@@ -98,6 +98,7 @@ def test_readers_know_one_error(value: object) -> None:
         (sections.OPTIONAL_DOMAIN, "a@b", "is no domain"),
         (sections.ADDRESS, "root", "it has no domain"),
         (kinds.HOST, "::g", "is no domain"),
+        (kinds.NAMESERVER, ["192.0.2.1"], "a list is no text"),
         (kinds.NAMESERVER, "dns.example", "is no name server"),
         (kinds.NAMESERVER, "127.0.0.1:x", "is no name server"),
         (kinds.NAMESERVER, "::1:53:", "is no name server"),
