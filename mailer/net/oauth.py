@@ -21,11 +21,13 @@ import os
 import re
 import ssl
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from mailer.mail.problem import Problem
@@ -41,17 +43,44 @@ _ERROR = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens that are kept. `origin` tells which token of the operator's they began with, without being one."""
+
+    refresh: str = field(default="", repr=False)
+    origin: str = ""
+    access: str = field(default="", repr=False)
+    expires: float = 0.0
+
+
+class TokenHold(Protocol):
+    """The tokens of a relay in one hand."""
+
+    def read(self) -> Tokens:
+        """The tokens that were written last; empty ones where nothing was."""
+
+    def write(self, tokens: Tokens) -> None:
+        """Keep `tokens` in their place, durably if anything here is."""
+
+
+class TokenStore(Protocol):
+    """The place where the tokens of one relay are kept, for one hand at a time: of this process, or of all of this machine."""
+
+    def held(self) -> AbstractContextManager[TokenHold]:
+        """The tokens, until the context ends. Raises `Problem`."""
+
+
+@dataclass(frozen=True, slots=True)
 class OAuth:
     """The source of access tokens for one relay. Two are equal if all their settings are.
 
     `token_endpoint` is an ``https`` address. `client_secret` is None for a client that has none. `store` is our
-    file. `clock` gives seconds since the epoch.
+    file, or what keeps tokens otherwise. `clock` gives seconds since the epoch.
     """
 
     token_endpoint: str
     client_id: str
     refresh_token: Callable[[], str] = field(repr=False)
-    store: str
+    store: str | TokenStore
     client_secret: Callable[[], str] | None = field(default=None, repr=False)
     scope: str = ""
     ca_file: str = ""
@@ -60,10 +89,10 @@ class OAuth:
     def __call__(self) -> str:
         """An access token for a while. Raises `Problem`: bad-config or no-permission where the operator has to act, else try-again."""
         given = self.refresh_token()
-        with _locked(self.store) as fd:
-            kept = _read(fd)
+        with self._kept.held() as hold:
+            kept = hold.read()
             if kept.origin != _digest(given):
-                kept = _Tokens(given, _digest(given))
+                kept = Tokens(given, _digest(given))
             left = kept.expires - self.clock()
             if left > EARLY:
                 return kept.access
@@ -73,19 +102,19 @@ class OAuth:
                 if left > 0 and problem.kind == "try-again":
                     return kept.access  # it is good for these minutes, and then we ask again
                 raise
-            _write(fd, kept)
+            hold.write(kept)
             return kept.access
 
     def forget(self) -> None:
         """Forget the access token, which was not accepted: the next call fetches another."""
         try:
-            with _locked(self.store) as fd:
-                kept = _read(fd)
-                _write(fd, _Tokens(kept.refresh, kept.origin))
+            with self._kept.held() as hold:
+                kept = hold.read()
+                hold.write(Tokens(kept.refresh, kept.origin))
         except Problem:
             pass  # the next call meets it again, and can say so
 
-    def _refreshed(self, kept: _Tokens) -> _Tokens:
+    def _refreshed(self, kept: Tokens) -> Tokens:
         form = {"grant_type": "refresh_token", "refresh_token": kept.refresh, "client_id": self.client_id}
         if self.client_secret is not None:
             form["client_secret"] = self.client_secret()
@@ -97,7 +126,7 @@ class OAuth:
         refresh = answer.get("refresh_token", kept.refresh)
         if not isinstance(access, str) or not access or not isinstance(refresh, str) or not isinstance(seconds, int | float):
             raise Problem(f"{self._where} gave an answer without an access token", "try-again")
-        return _Tokens(refresh, kept.origin, access, self.clock() + seconds)
+        return Tokens(refresh, kept.origin, access, self.clock() + seconds)
 
     def _post(self, form: str) -> dict[str, object]:
         """The provider's answer as an object."""
@@ -144,62 +173,86 @@ class OAuth:
         return Problem(f"{self._where} gave no token ({code}){said}", "try-again")
 
     @property
+    def _kept(self) -> TokenStore:
+        return TokenFile(self.store) if isinstance(self.store, str) else self.store
+
+    @property
     def _where(self) -> str:
         return f"the token endpoint {urlsplit(self.token_endpoint).hostname}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    """What our file holds. `origin` tells which token of the operator's it began with, without being one."""
-
-    refresh: str = field(default="", repr=False)
-    origin: str = ""
-    access: str = field(default="", repr=False)
-    expires: float = 0.0
 
 
 def _digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-@contextmanager
-def _locked(path: str) -> Iterator[int]:
-    """Our file, open and ours alone. It is rewritten in place, so that the lock stays with it."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise Problem(
-            f"cannot keep the access token in {path}: {error.strerror}; let mailer's user write there",
-            "no-permission" if isinstance(error, PermissionError) else "bad-config",
-        ) from None
-    try:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+class TokenFile:
+    """A `TokenStore` in a file of our own, readable by nobody else. It is rewritten in place, so that its lock stays with it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @contextmanager
+    def held(self) -> Iterator[TokenHold]:
+        """The file, open and ours alone. Raises `Problem` where it cannot be, or where others could read it."""
+        path = self.path
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
             raise Problem(
-                f"others could read the access token in {path}; run: chmod 600 {path}, and chown it to mailer's user", "bad-config"
-            )
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
-    finally:
-        os.close(fd)
+                f"cannot keep the access token in {path}: {error.strerror}; let mailer's user write there",
+                "no-permission" if isinstance(error, PermissionError) else "bad-config",
+            ) from None
+        try:
+            about = os.fstat(fd)
+            if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+                raise Problem(
+                    f"others could read the access token in {path}; run: chmod 600 {path}, and chown it to mailer's user", "bad-config"
+                )
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield _FileHold(fd)
+        finally:
+            os.close(fd)
 
 
-def _read(fd: int) -> _Tokens:
-    """What it holds; a file that was torn by a crash holds nothing, and the operator's token begins anew."""
-    found = _object(os.pread(fd, LARGEST, 0))
-    refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
-    if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
-        return _Tokens()
-    return _Tokens(refresh, origin, access, float(expires))
+class _FileHold(NamedTuple):
+    fd: int
+
+    def read(self) -> Tokens:
+        """What the file holds; one that was torn by a crash holds nothing, and the operator's token begins anew."""
+        found = _object(os.pread(self.fd, LARGEST, 0))
+        refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
+        if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
+            return Tokens()
+        return Tokens(refresh, origin, access, float(expires))
+
+    def write(self, tokens: Tokens) -> None:
+        """One write of what is shorter than a page: a crash leaves the old text, the new one, or what `read` takes for nothing."""
+        document = {"refresh_token": tokens.refresh, "origin": tokens.origin, "access_token": tokens.access, "expires": tokens.expires}
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, json.dumps(document).encode() + b"\n", 0)
+        os.fsync(self.fd)
 
 
-def _write(fd: int, kept: _Tokens) -> None:
-    """One write of what is shorter than a page: a crash leaves the old text, the new one, or what `_read` takes for nothing."""
-    document = {"refresh_token": kept.refresh, "origin": kept.origin, "access_token": kept.access, "expires": kept.expires}
-    data = json.dumps(document).encode() + b"\n"
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, data, 0)
-    os.fsync(fd)
+class TokenMemory:
+    """A `TokenStore` of this process, for tests and for programs that keep no file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens = Tokens()
+
+    @contextmanager
+    def held(self) -> Iterator[TokenHold]:
+        """The tokens, ours alone."""
+        with self._lock:
+            yield self
+
+    def read(self) -> Tokens:
+        """The tokens that were written last."""
+        return self._tokens
+
+    def write(self, tokens: Tokens) -> None:
+        """Keep `tokens`."""
+        self._tokens = tokens
 
 
 def _object(body: bytes) -> dict[str, object]:
