@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mailer.config.sections.dkim import Dkim
 
     from .finding import DnsRecords, Finding
-    from .situation import Outlet, Scene
+    from .lookups import Scene
+    from .situation import Outlet
 
 ANYBODY = "192.0.2.1"
 """An address that is nobody's: for it a record is evaluated whole, and so what is wrong with it comes out."""

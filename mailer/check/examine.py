@@ -17,9 +17,9 @@ from mailer.net.query import Asker
 
 from .domain import examine_domain
 from .host import call_out, examine_host
-from .lookups import Lookups
+from .lookups import Lookups, Scene
 from .rules.host import OwnAddress, public
-from .situation import Outlet, Scene, Situation
+from .situation import Outlet, Situation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

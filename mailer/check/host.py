@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
 
     from .finding import Finding
-    from .lookups import Lookups
-    from .situation import Scene
+    from .lookups import Lookups, Scene
 
 
 async def examine_host(scene: Scene, calling: asyncio.Task[tuple[list[host.Call], str]] | None) -> list[Finding]:

@@ -17,6 +17,7 @@ import asyncio
 import os
 import ssl
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,13 @@ from .finding import DnsRecords
 from .rules.spf import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from mailer.config import Config
     from mailer.net.query import Asker
+
+    from .rules.host import OwnAddress
+    from .situation import Situation
 
 
 class Lookups:
@@ -98,6 +103,18 @@ def reason(error: Exception) -> str:
         return "it says one line without an end"
     number = getattr(error, "errno", None)
     return os.strerror(number) if number and not isinstance(error, ssl.SSLError) else str(error) or type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the checks of a run share. `own` are the addresses of this host and how they are known; `now` is in seconds since the epoch."""
+
+    config: Config
+    lookups: Lookups
+    situation: Situation
+    own: Sequence[OwnAddress]
+    now: float
+    https_port: int
 
 
 async def evaluate(lookups: Lookups, domain: str, hello: str, addresses: Iterable[str]) -> dict[str, Evaluation]:

@@ -1,20 +1,11 @@
-"""How mail leaves here, as far as it matters for what a receiver sees: directly, through relays, and from where; and what all checks of
-one run share."""
+"""How mail leaves here, as far as it matters for what a receiver sees: directly, through relays, and from where."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mailer.mail.pattern import fits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mailer.config import Config
-
-    from .lookups import Lookups
-    from .rules.host import OwnAddress
 
 
 class Provider(NamedTuple):
@@ -72,15 +63,3 @@ class Situation:
     def hello(self, address: str) -> str:
         """What a host hears in EHLO that is called from `address`."""
         return self.hellos.get(address, self.hostname)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What the checks of a run share. `own` are the addresses of this host and how they are known; `now` is in seconds since the epoch."""
-
-    config: Config
-    lookups: Lookups
-    situation: Situation
-    own: Sequence[OwnAddress]
-    now: float
-    https_port: int
