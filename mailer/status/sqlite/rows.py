@@ -11,7 +11,9 @@ message that was seen, tried and sent. Some columns get '' or 0 here and have NU
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.events import Changed, Seen, Settled, Tried
@@ -39,6 +41,41 @@ LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a p
 OWN = unix(os.geteuid())
 
 Row = tuple[object, ...]
+
+
+SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 21
+
+# What a delivered message lacks comes as '' or 0: for each None sqlite3 looks for an adapter, which takes as long as ten texts.
+PUT_EMAIL = """
+INSERT INTO emails VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, NULLIF(?, ''))
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
+    sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
+    error_message = excluded.error_message
+"""
+
+# A report or a complaint that came for a recipient is news that the spool does not have: it stays.
+PUT_RECIPIENT = """
+INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
+ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
+    enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
+    mx_host = excluded.mx_host, last_update_time = excluded.last_update_time, cause = excluded.cause, besides = excluded.besides
+    WHERE status NOT IN ('bounced', 'complained') OR excluded.last_update_time > last_update_time
+"""
+
+PUT_ATTEMPT = """
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, NULLIF(?, ''), NULLIF(?, ''))
+ON CONFLICT (email_id, position, at) DO NOTHING
+"""
+
+
+def _of_rows(statement: str, size: int) -> str:
+    """`statement`, which puts one row, for `size` of them."""
+    row = statement[statement.index("(?") : statement.index("\nON CONFLICT")]
+    return statement.replace(row, ", ".join([row] * size), 1)
+
+
+MANY = {one: {size: _of_rows(one, size) for size in SIZES} for one in (PUT_EMAIL, PUT_RECIPIENT, PUT_ATTEMPT)}
+"""The same statements for many rows, by their number."""
 
 
 class News:
@@ -223,6 +260,24 @@ def _short(text: str) -> str | None:
 
 def _time(at: float) -> int | None:
     return micros(min(at, FOREVER)) or None
+
+
+def insert(db: sqlite3.Connection, statement: str, batch: Sequence[Row]) -> None:
+    """Put all rows of `batch` by `statement`, which is one of `MANY`. Raises `sqlite3.Error`."""
+    try:
+        _insert_all(db, statement, batch)
+    except UnicodeEncodeError:  # looked for only when it is there
+        _insert_all(db, statement, storable(batch))
+
+
+def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[Row]) -> None:
+    """Many rows by one statement: for as long as it runs, the interpreter is free for other threads, and each has to wait for it."""
+    at = 0
+    most = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(batch[0]) if batch else 0
+    for size in SIZES:
+        while size <= most and at + size <= len(batch):
+            db.execute(MANY[statement][size], [*chain.from_iterable(batch[at : at + size])])
+            at += size
 
 
 def micros(seconds: float) -> int:

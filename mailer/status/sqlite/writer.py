@@ -48,41 +48,8 @@ T = TypeVar("T")
 
 HEAVY = 2000  # recipients of the messages in one batch; a single message may have more
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
-SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes as many values in one; an attempt has 21
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
-
-# What a delivered message lacks comes as '' or 0: for each None sqlite3 looks for an adapter, which takes as long as ten texts.
-PUT_EMAIL = """
-INSERT INTO emails VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, NULLIF(?, ''))
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
-    sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
-    error_message = excluded.error_message
-"""
-
-# A report or a complaint that came for a recipient is news that the spool does not have: it stays.
-PUT_RECIPIENT = """
-INSERT INTO email_recipients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
-ON CONFLICT (email_id, position) DO UPDATE SET status = excluded.status, smtp_response_code = excluded.smtp_response_code,
-    enhanced_code = excluded.enhanced_code, smtp_response_message = excluded.smtp_response_message,
-    mx_host = excluded.mx_host, last_update_time = excluded.last_update_time, cause = excluded.cause, besides = excluded.besides
-    WHERE status NOT IN ('bounced', 'complained') OR excluded.last_update_time > last_update_time
-"""
-
-PUT_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, NULLIF(?, ''), NULLIF(?, ''))
-ON CONFLICT (email_id, position, at) DO NOTHING
-"""
-
-
-def _of_rows(statement: str, size: int) -> str:
-    """`statement`, which puts one row, for `size` of them."""
-    row = statement[statement.index("(?") : statement.index("\nON CONFLICT")]
-    return statement.replace(row, ", ".join([row] * size), 1)
-
-
-MANY = {one: {size: _of_rows(one, size) for size in SIZES} for one in (PUT_EMAIL, PUT_RECIPIENT, PUT_ATTEMPT)}
-"""The same statements for many rows, by their number."""
 
 PUT_DIALOG = "INSERT INTO dialogs VALUES (?, ?, ?, ?) ON CONFLICT (email_id, at) DO NOTHING"
 
@@ -366,9 +333,9 @@ class SqliteRecorder:
 
     def _put(self, batch: NewsBatch) -> None:
         with self.transaction() as db:
-            _insert(db, PUT_EMAIL, batch.emails)
-            _insert(db, PUT_RECIPIENT, batch.recipients)
-            _insert(db, PUT_ATTEMPT, batch.attempts)
+            rows.insert(db, rows.PUT_EMAIL, batch.emails)
+            rows.insert(db, rows.PUT_RECIPIENT, batch.recipients)
+            rows.insert(db, rows.PUT_ATTEMPT, batch.attempts)
             if batch.strangers:
                 db.executemany(PUT_SUBMITTER, batch.strangers)
             for told in batch.dialogs:
@@ -451,20 +418,3 @@ def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
     facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
     db.execute(LOSE, facts)
     db.execute(LOSE_RECIPIENTS, facts)
-
-
-def _insert(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
-    try:
-        _insert_all(db, statement, batch)
-    except UnicodeEncodeError:  # looked for only when it is there
-        _insert_all(db, statement, rows.storable(batch))
-
-
-def _insert_all(db: sqlite3.Connection, statement: str, batch: Sequence[rows.Row]) -> None:
-    """Many rows by one statement: for as long as it runs, the interpreter is free for other threads, and each has to wait for it."""
-    at = 0
-    most = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(batch[0]) if batch else 0
-    for size in SIZES:
-        while size <= most and at + size <= len(batch):
-            db.execute(MANY[statement][size], [*chain.from_iterable(batch[at : at + size])])
-            at += size
