@@ -32,6 +32,13 @@ def test_what_a_submission_costs_can_be_measured() -> None:
         assert any(what in line for line in lines), lines
 
 
+def test_what_it_costs_to_start_can_be_measured() -> None:
+    """starts.py compares the commands that ask with the start of Python."""
+    lines = figures("starts.py", "--rounds=1")
+    for what in ("mailer status", "mailer status ID", "mailer queue list", "mailer explain ID"):
+        assert any(line.startswith(f"FIGURE {what} / python3 -c pass") for line in lines), lines
+
+
 def test_what_a_batch_costs_can_be_measured() -> None:
     """batch.py compares a batch with a shell loop."""
     lines = figures("batch.py", "--messages=30", "--rounds=1", "--loop=3", "--without-postfix")
