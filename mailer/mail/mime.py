@@ -114,7 +114,10 @@ def quoted(data: bytes, start: int, end: int) -> Iterator[bytes]:
         stop = _line_end(data, start, end)
         made = b2a_qp(data[start : stop or start + BLOCK].replace(b"\r\n", b"\n"))
         if not stop:  # within a line: what would be on its last line is encoded with what follows
-            last = made[made.rfind(b"\n") + 1 :]
+            at = made.rfind(b"\n")
+            if made.endswith((b"=20", b"=09")):  # a blank at the end is written longer, which may have made the line before shorter
+                at = made.rfind(b"\n", 0, at)
+            last = made[at + 1 :]
             made, stop = made.removesuffix(last), start + BLOCK - len(a2b_qp(last))
         yield made.replace(b"\n", b"\r\n")
         start = stop
