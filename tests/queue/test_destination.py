@@ -43,8 +43,8 @@ def test_jobs_of_one_kind_go_in_their_order(priorities: list[str]) -> None:
 # The window
 
 
-@given(st.floats(1, 50), st.integers(1, 50), st.lists(st.booleans(), max_size=200))
-def test_the_window_stays_between_one_and_its_cap(start: float, cap: int, news: list[bool]) -> None:
+@given(st.integers(1, 50), st.integers(1, 50), st.lists(st.booleans(), max_size=200))
+def test_the_window_stays_between_one_and_its_cap(start: int, cap: int, news: list[bool]) -> None:
     """Whatever happens."""
     window = Window(min(start, cap), cap)
     for good in news:
