@@ -1,6 +1,6 @@
 """The message on the wire: a dot alone ends it, so a line that begins with one gets another (RFC 5321 §4.5.2).
 
-`stuff` and `blocks` write, `Unstuffer` reads. One law: what is written holds CRLF.CRLF once, at its end,
+`blocks` writes, `Unstuffer` reads. One law: what is written holds CRLF.CRLF once, at its end,
 and no bare CR, bare LF or NUL, whatever the message is; so no two servers can disagree about where it
 ends (SMTP smuggling, CVE-2023-51764 and its kin). Messages come normalised from submission; one that
 does not (a file that somebody else put into the spool) is normalised here.
@@ -19,15 +19,10 @@ BLOCK = 65536  # octets of the message in one write: what a socket takes at once
 END = b"\r\n.\r\n"
 
 
-def stuff(data: bytes) -> bytes:
-    """`data` as it is sent after the 354, with the dot that ends it. RFC 5321 §4.5.2"""
-    return b"".join(blocks(data))
-
-
 def blocks(data: bytes, *, normal: bool = False) -> Iterator[bytes]:
-    """What `stuff` returns, in pieces of about `BLOCK` octets, so that a large message is never copied whole.
+    """`data` as it is sent after the 354, with the dot that ends it, in pieces of about `BLOCK` octets, so that none is copied whole.
 
-    `normal`: the caller has asked `is_normal` himself.
+    RFC 5321 §4.5.2. `normal`: the caller has asked `is_normal` himself.
     """
     if data and not normal:
         data = normalise(data)
