@@ -8,7 +8,7 @@ twice must end up where hearing it once leads. A listener never slows delivery d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,6 @@ DaemonNews = Literal["started", "ready", "reloaded", "reload-refused", "stopping
 class Event:
     """An event: something happened at `at` (seconds since the epoch)."""
 
-    name: ClassVar[str] = "event"
     at: float
 
 
@@ -41,7 +40,6 @@ class Event:
 class Seen(Event):
     """The daemon has found this message in the spool: it was just put, or was there at the start."""
 
-    name: ClassVar[str] = "seen"
     entry: Entry
 
 
@@ -49,7 +47,6 @@ class Seen(Event):
 class Tried(Event):
     """An attempt taught these outcomes; the entry's history has them already."""
 
-    name: ClassVar[str] = "tried"
     entry: Entry
     outcomes: Sequence[Outcome]
 
@@ -61,7 +58,6 @@ class Settled(Event):
     `status` is sent, deferred, failed, expired or cancelled; `due` is the next try (seconds since the epoch) or 0.0.
     """
 
-    name: ClassVar[str] = "settled"
     entry: Entry
     status: Status
     due: float = 0.0
@@ -71,7 +67,6 @@ class Settled(Event):
 class Changed(Event):
     """An operator moved the message: `status` is queued, held or cancelled."""
 
-    name: ClassVar[str] = "changed"
     entry: Entry
     status: Status
 
@@ -80,7 +75,6 @@ class Changed(Event):
 class Corrupt(Event):
     """A file of the spool is no message; it was set aside at `path`."""
 
-    name: ClassVar[str] = "corrupt"
     id: str
     reason: str
     path: str = ""
@@ -90,7 +84,6 @@ class Corrupt(Event):
 class Alarm(Event):
     """Something needs a person: a relay refuses our password, the disk is full."""
 
-    name: ClassVar[str] = "alarm"
     what: AlarmKind
     detail: str
 
@@ -106,7 +99,6 @@ class Alarm(Event):
 class Daemon(Event):
     """The daemon itself: what it begins, and what it goes on with."""
 
-    name: ClassVar[str] = "daemon"
     what: DaemonNews
     detail: str = ""
 
@@ -118,7 +110,6 @@ class Standings(Event):
     `first`: these are all there are, and what was known of others is out of date. Told to the recorder alone.
     """
 
-    name: ClassVar[str] = "standings"
     changed: Sequence[Standing]
     gone: Sequence[str] = ()
     first: bool = False

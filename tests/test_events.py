@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.events import Alarm, Daemon, Event, Events, Seen, Settled, Tried
+from mailer.events import Alarm, Daemon, Event, Events
 
 
 class Ear:
@@ -38,8 +38,3 @@ def test_a_listener_that_fails_is_reported_and_keeps_nobody_from_hearing() -> No
     events.tell(Daemon(2.0, "ready"))
     assert bugs == [error, error]
     assert len(broken.heard) == len(sound.heard) == 2
-
-
-def test_events_have_stable_names() -> None:
-    """Who keeps them knows them by these."""
-    assert [kind.name for kind in (Seen, Tried, Settled, Alarm, Daemon)] == ["seen", "tried", "settled", "alarm", "daemon"]

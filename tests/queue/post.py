@@ -254,7 +254,9 @@ class Post:
         for event in events:
             entry = getattr(event, "entry", None)
             if entry is not None:
-                self.written.append((f"{event.name} {getattr(event, 'status', '')}".strip(), [self.spool.find(entry.id) or ""]))
+                self.written.append(
+                    (f"{type(event).__name__.lower()} {getattr(event, 'status', '')}".strip(), [self.spool.find(entry.id) or ""])
+                )
 
     # What a test does
 
@@ -321,7 +323,7 @@ class Post:
 
     def told(self, *names: str) -> list[str]:
         """The events as words: their name and their status or what they are about."""
-        words = [f"{event.name} {getattr(event, 'status', getattr(event, 'what', ''))}".strip() for event in self.events]
+        words = [f"{type(event).__name__.lower()} {getattr(event, 'status', getattr(event, 'what', ''))}".strip() for event in self.events]
         return [word for word in words if not names or word.split()[0] in names]
 
     def places(self) -> dict[str, list[str]]:
