@@ -66,6 +66,14 @@ def let_go(fd: int) -> None:
         pass
 
 
+def forget(path: str) -> None:
+    """Unlink `path` if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`; a short write (a full disk, a signal) is continued, not ignored."""
     view = memoryview(data)

@@ -41,7 +41,7 @@ from mailer.spool import encode, is_id, put_at
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 
 from . import idempotency, message_file
-from .enqueue import forget, head
+from .enqueue import head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -246,7 +246,7 @@ def _publish(root: str, envelope: Envelope, content: bytes, digest: str, who: Pr
     temporary = f"{root}/tmp/{envelope.id}"
     line, due = envelope.to_line(), envelope.due
     if os.path.lexists(temporary):  # left by a crash
-        forget(temporary)
+        durable.forget(temporary)
     durable.write_new(temporary, (head(line, content), line, content), modified=due)
     try:
         if envelope.request_id:
@@ -254,7 +254,7 @@ def _publish(root: str, envelope: Envelope, content: bytes, digest: str, who: Pr
         durable.publish(temporary, f"{root}/{'deferred' if due else 'queued'}/{envelope.id}")
         return envelope.id
     except BaseException:
-        forget(temporary)
+        durable.forget(temporary)
         raise
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self
 from mailer.io import durable
 from mailer.mail.problem import Problem, from_os
 
-from .enqueue import forget, head, put
+from .enqueue import head, put
 from .layout import ForeignSpool, check_owner, prepare
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Sack:
 
     def _forget(self, start: int) -> None:
         for letter in filter(self.post.renames, self.letters[start:]):
-            forget(f"{self.post.root}/tmp/{letter.id}")
+            durable.forget(f"{self.post.root}/tmp/{letter.id}")
 
 
 class Post:

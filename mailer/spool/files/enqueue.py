@@ -65,7 +65,7 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
         try:
             return publish(root, id, temporary, request, due)
         except BaseException:
-            forget(temporary)
+            durable.forget(temporary)
             raise
     except OSError as error:
         raise from_os("cannot queue the message", error.filename or root, error) from None
@@ -116,7 +116,7 @@ def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[s
         try:
             return publish(root, id, temporary, request, due, unix(0))
         except BaseException:
-            forget(temporary)
+            durable.forget(temporary)
             raise
 
 
@@ -127,11 +127,3 @@ def announce(root: str, id: str) -> bool:
     from . import doorbell
 
     return doorbell.ring(root, id)
-
-
-def forget(path: str) -> None:
-    """Unlink `path` if it is there."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

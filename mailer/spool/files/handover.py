@@ -104,7 +104,7 @@ def drop(root: str, id: str, data: bytes) -> None:
     try:
         os.rename(temporary, target)
     except BaseException:
-        _forget(temporary)
+        durable.forget(temporary)
         raise
     try:
         fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -115,15 +115,8 @@ def drop(root: str, id: str, data: bytes) -> None:
     except FileNotFoundError:
         pass  # adopted already
     except OSError:
-        _forget(target)
+        durable.forget(target)
         raise
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def ask(root: str, line: str, data: bytes = b"", patience: float = PATIENCE) -> tuple[str, bytes]:

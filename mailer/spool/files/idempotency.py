@@ -67,7 +67,7 @@ def publish_once(root: str, id: str, request_id: str, digest: str, who: Principa
                 os.unlink(f"{root}/tmp/{id}")
             return owner
         finally:
-            _let_go(lock)
+            durable.let_go(lock)
 
 
 def _claim(root: str, id: str, key: str, text: str) -> int | None:
@@ -80,7 +80,7 @@ def _claim(root: str, id: str, key: str, text: str) -> int | None:
         fcntl.flock(fd, fcntl.LOCK_EX)
         os.link(temporary, key)
     except BaseException as error:
-        _let_go(fd)
+        durable.let_go(fd)
         os.unlink(temporary)
         if isinstance(error, FileExistsError):
             return None
@@ -90,7 +90,7 @@ def _claim(root: str, id: str, key: str, text: str) -> int | None:
         durable.sync_directory(f"{root}/keys")
     except OSError:
         os.unlink(key)  # else the request would count as made
-        _let_go(fd)
+        durable.let_go(fd)
         raise
     return fd
 
@@ -108,18 +108,10 @@ def _join(key: str) -> int | None:
     except FileNotFoundError:
         pass
     except BaseException:
-        _let_go(fd)
+        durable.let_go(fd)
         raise
-    _let_go(fd)
+    durable.let_go(fd)
     return None
-
-
-def _let_go(fd: int) -> None:
-    """Give the lock back. The key was synced before; an error of the close changes nothing."""
-    try:
-        os.close(fd)
-    except OSError:
-        pass
 
 
 def _finish(root: str, id: str, key: str) -> None:
