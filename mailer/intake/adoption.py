@@ -23,7 +23,7 @@ from mailer.spool.files.pickup import Stuck, adopt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailer.events import AlarmKind, Event
+    from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.spool.files.admit import IntakeTerms
     from mailer.spool.files.pickup import Adopted, Rest
@@ -117,7 +117,7 @@ class Adoption:
             except OSError as error:
                 self._waits(f"{error.filename or self.spool.place}: {error.strerror}")
             except Exception as error:
-                self._bug(error)
+                self.tell(Alarm.of(self.clock.now(), error))
             else:
                 self._told(done)
                 if names is None:
@@ -126,7 +126,7 @@ class Adoption:
 
     def _told(self, done: Adopted) -> None:
         for error in done.bugs[:1]:
-            self._bug(error)
+            self.tell(Alarm.of(self.clock.now(), error))
         if done.trouble:
             self._waits(done.trouble)
         for name, uid, reason, path in done.refused:  # not by its bare name, which may be the ID of somebody else's message
@@ -138,16 +138,10 @@ class Adoption:
 
     def _tell_refusals(self, *, last: bool = False) -> None:
         for line in self.refusals.lines(float("inf") if last else time.monotonic()):
-            self._alarm("drop", line)
+            self.tell(Alarm(self.clock.now(), "drop", line))
 
     def _waits(self, why: str) -> None:
-        self._alarm("spool", f"cannot adopt what is in drop/: {why}")
-
-    def _bug(self, error: Exception) -> None:
-        self.tell(Alarm.of(self.clock.now(), error))
-
-    def _alarm(self, what: AlarmKind, detail: str) -> None:
-        self.tell(Alarm(self.clock.now(), what, detail))
+        self.tell(Alarm(self.clock.now(), "spool", f"cannot adopt what is in drop/: {why}"))
 
 
 class Refusals:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from mailer.config import Config
-    from mailer.events import AlarmKind, Event
+    from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.mail.envelope import Envelope
@@ -82,7 +82,8 @@ class IntakeComponent(Component):
             try:
                 self._listen()
             except OSError as error:
-                self._alarm("intake", f"{error.filename or self.spool.place}: {error.strerror}: other users hand in by drop/ alone")
+                why = f"{error.filename or self.spool.place}: {error.strerror}: other users hand in by drop/ alone"
+                self.tell(Alarm(self.clock.now(), "intake", why))
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
@@ -142,9 +143,6 @@ class IntakeComponent(Component):
 
     def _bug(self, error: BaseException) -> None:
         self.tell(Alarm.of(self.clock.now(), error))
-
-    def _alarm(self, what: AlarmKind, detail: str) -> None:
-        self.tell(Alarm(self.clock.now(), what, detail))
 
 
 class Doorbell(Component):
