@@ -101,7 +101,7 @@ async def find_hosts(
         return await _relay(via.name, relays[via.name], resolver)
     if domain.startswith("["):
         return _literal(domain, port, screen, ours)
-    return await Exchangers(domain, resolver, shuffle, screen, own, port, ours).find()
+    return await Exchangers(domain, resolver, shuffle, screen, compared(own), port, ours).find()
 
 
 async def _relay(name: str, relay: Relay, resolver: Lookup) -> MailHosts:
@@ -161,31 +161,22 @@ def _literal(domain: str, port: int, screen: Callable[[str], bool], ours: Callab
     return MailHosts(f"mx:[{address}]", [MailHost(address, port, [address])])
 
 
+@dataclass(slots=True)
 class Exchangers:
-    """The search for the MX hosts of one domain."""
+    """The search for the MX hosts of one domain, with what `find_hosts` is given."""
 
-    def __init__(
-        self,
-        domain: str,
-        resolver: Lookup,
-        shuffle: Callable[[list[str]], None],
-        screen: Callable[[str], bool],
-        own: str,
-        port: int,
-        ours: Callable[[str], bool],
-    ) -> None:
-        self.domain = domain
-        self.resolver = resolver
-        self.shuffle = shuffle
-        self.screen = screen
-        self.own = compared(own)
-        self.port = port
-        self.ours = ours
-        self.implicit = False
-        self.notes: list[str] = []
-        self.bad: list[str] = []
-        self.missing: list[NotFound] = []
-        self.troubles: list[DnsTrouble] = []
+    domain: str
+    resolver: Lookup
+    shuffle: Callable[[list[str]], None]
+    screen: Callable[[str], bool]
+    own: str
+    port: int
+    ours: Callable[[str], bool]
+    implicit: bool = False
+    notes: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+    missing: list[NotFound] = field(default_factory=list)
+    troubles: list[DnsTrouble] = field(default_factory=list)
 
     async def find(self) -> MailHosts:
         """The hosts to try, in order. Raises `Unroutable`. RFC 5321 §5.1"""
