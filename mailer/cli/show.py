@@ -52,26 +52,20 @@ def status(word: str) -> Cell:
 Piece = Cell | str
 
 
-class Line:
+class Line(NamedTuple):
     """Cells one after the other."""
 
-    __slots__ = ("cells",)
-
-    def __init__(self, cells: Sequence[Piece] = ()) -> None:
-        self.cells = cells
+    cells: Sequence[Piece] = ()
 
 
 Value = Cell | str | list[Line]
 """What can stand in a table. A list is several lines, one below the other."""
 
 
-class Fields:
+class Fields(NamedTuple):
     """Labels and their values, one below the other."""
 
-    __slots__ = ("rows",)
-
-    def __init__(self, rows: Sequence[tuple[str, Piece]]) -> None:
-        self.rows = rows
+    rows: Sequence[tuple[str, Piece]]
 
 
 class Column(NamedTuple):
@@ -82,14 +76,11 @@ class Column(NamedTuple):
     cut: bool = False
 
 
-class Table:
+class Table(NamedTuple):
     """Rows below headings."""
 
-    __slots__ = ("columns", "rows")
-
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> None:
-        self.columns = columns
-        self.rows = rows
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
 
 
 Block = Line | Fields | Table
