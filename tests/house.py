@@ -66,12 +66,13 @@ class Source:
     def imports(self, names: set[str]) -> Iterator[tuple[str, str]]:
         """(``"import"``, ``"function"`` or ``"types"``, the module of `names` that is imported), in the order of the text."""
         for how, node in _imports(self.tree, "import"):
-            for full in self._called(node):
+            for full in self.called(node):
                 found = full if full in names else full.rpartition(".")[0]
                 if found in names and found != self.name:
                     yield how, found
 
-    def _called(self, node: ast.Import | ast.ImportFrom) -> list[str]:
+    def called(self, node: ast.Import | ast.ImportFrom) -> list[str]:
+        """The dotted names of what a statement imports."""
         if isinstance(node, ast.Import):
             return [alias.name for alias in node.names]
         base = self.package.split(".")[: len(self.package.split(".")) - node.level + 1] if node.level else []
