@@ -153,12 +153,7 @@ class RemoteSpool:
     """What a user may do to his own mail: read it, and cancel it."""
 
     def __init__(self, root: str) -> None:
-        self.root = root
-
-    @property
-    def place(self) -> str:
-        """The path of the spool."""
-        return self.root
+        self.place = root
 
     async def read(self, id: str) -> Entry:
         """Message `id`. Raises `Problem`, `CorruptMessage`."""
@@ -170,7 +165,7 @@ class RemoteSpool:
 
     def load(self, id: str) -> tuple[Entry, bytes]:
         """Message `id` and its bytes. Raises as `read` does."""
-        place, data = question(self.root, f"read {id}")
+        place, data = question(self.place, f"read {id}")
         state, _, due = place.partition(" ")
         envelope, start, end = message_file.parse(data, id)
         outcomes, notes, damaged = message_file.parse_records(data[end:])
@@ -187,21 +182,21 @@ class RemoteSpool:
 
     async def suspensions(self) -> Suspensions:
         """As their file says, where this user may read it."""
-        return suspensions.read(self.root)
+        return suspensions.read(self.place)
 
     async def room(self, keep: Reserve, size: int = 0) -> str:
         """As the disk says, which everybody may ask."""
-        return layout.shortage(self.root, keep.space, keep.files, size)
+        return layout.shortage(self.place, keep.space, keep.files, size)
 
     def _refusal(self, what: Act, id: str) -> Problem | None:
         if what == "cancel":
             return None
-        return Problem(f"only the owner of the spool {self.root} may do that to message {id}; you may cancel your own", "no-permission")
+        return Problem(f"only the owner of the spool {self.place} may do that to message {id}; you may cancel your own", "no-permission")
 
     def _cancel(self, what: Act, id: str) -> Problem | None:
         if (refusal := self._refusal(what, id)) is None:
             try:
-                question(self.root, f"cancel {id}")
+                question(self.place, f"cancel {id}")
             except Problem as problem:
                 return problem
         return refusal
