@@ -1,4 +1,4 @@
-"""What ``mailer send`` composes: its options, or an object of JSON, as an `Composition`.
+"""What ``mailer send`` composes: its options, or an object of JSON, as a `Composition`.
 
 Loaded only then: a whole message on standard input needs none of it. Whoever composes and says no text pipes it in, or types it, as
 with mail(1). Odd octets, in a file, in JSON, in an option or in a file's name, stop no mail: they are read as its readers would read

@@ -1,6 +1,6 @@
 """What a program hands in, as what an SMTP session needs: an envelope and the octets of a message.
 
-A message is an `Composition`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
+A message is a `Composition`, one of the standard library's `email.message`, or finished bytes. It is completed as RFC 6409 §8
 has it: a Date and a Message-ID if they are missing, no Bcc, and line ends that nobody can take for something else. What the library
 writes is mended where it lets through what hosts refuse; finished bytes are not, for they may be signed.
 """
@@ -47,7 +47,7 @@ KINDS = {
     "the name of an attachment": ErrorKind.ATTACHMENT_ERROR,
     "the type of an attachment": ErrorKind.ATTACHMENT_ERROR,
 }
-"""The part of an `Composition` that is wrong → kind; every other part is a header field."""
+"""The part of a `Composition` that is wrong → kind; every other part is a header field."""
 
 
 class PreparedMail(NamedTuple):

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from mailer.limits.rate import RateExceeded
 from mailer.mail.outcome import Cause, Hop
+from mailer.net.happy_eyeballs import arranged
 from mailer.smtp.reply import Reply
 
-from ..net.happy_eyeballs import arranged
 from .errors import NoSession, SessionError
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from mailer.mail.outcome import Cause, Hop
 from mailer.mail.problem import Problem
+from mailer.net import tls
 from mailer.net.aside import aside
 from mailer.net.happy_eyeballs import source
 from mailer.net.stream import Hasty, Stream
@@ -28,7 +29,6 @@ from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
 from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import CommandError, ProtocolError, Reply, SessionRefused, Veil
 
-from ..net import tls
 from .errors import SessionError, broken, furthest, unreachable
 from .route import Endpoint, Timeouts
 from .transcript import Prologue, Transcript

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mailer.smtp.reply import AnswerKind, Reply
     from mailer.smtp.transaction import Answer
 
-    from ..transport.route import Unroutable
+    from .route import Unroutable
 
 BEFORE_MAIL = frozenset({"dns", "connect", "greeting", "ehlo", "starttls", "auth"})
 NO_MAIL_HERE = frozenset({521, 556})  # RFC 7504 §3, RFC 7505 §3
