@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailer.operate.status import GROUPS, groups
 from mailer.status.api import every
@@ -14,7 +14,7 @@ from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mailer.operate.status import Group
     from mailer.status.api import Undelivered
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .options import Given
 
 SHOWN = 20
+T = TypeVar("T", "Group", "Undelivered")
 
 
 def run(given: Given) -> int:
@@ -34,35 +35,23 @@ def run(given: Given) -> int:
     with view_of(spool) as view:
         ask = partial(view.undelivered, wanted)
         if by:
-            _count(given, groups(every(ask), by, limit))
+            _print(given, groups(every(ask), by, limit), pages.groups)
         else:
-            _list(given, every(ask, limit))
+            _print(given, every(ask, limit), partial(pages.undelivered, now=time.time()))
         notes = view.notes
-    for text in notes:
-        show.note(text)
+    show.note(*notes)
     return OK
 
 
-def _list(given: Given, found: Iterable[Undelivered]) -> None:
+def _print(given: Given, found: Iterable[T], page: Callable[[list[T]], show.Block]) -> None:
     if given.flag("--json"):
         for item in found:
             show.json_line(item.as_json())
         return
     items = list(found)
     if not given.flag("--quiet"):
-        show.show([pages.undelivered(items, time.time()) if items else show.Line([_none(given)])])
-
-
-def _count(given: Given, found: list[Group]) -> None:
-    if given.flag("--json"):
-        for group in found:
-            show.json_line(group.as_json())
-    elif not given.flag("--quiet"):
-        show.show([pages.groups(found) if found else show.Line([_none(given)])])
-
-
-def _none(given: Given) -> str:
-    return "No mail failed that is like that." if chosen(given) else "No mail failed."
+        none = "No mail failed that is like that." if chosen(given) else "No mail failed."
+        show.show([page(items) if items else show.Line([none])])
 
 
 COMMAND = Subcommand(

@@ -63,8 +63,7 @@ def run(given: Given) -> int:
                 _print(given, found_out)
                 told += 1
         notes = view.notes
-    for text in (*notes, *(f"no message {name!r} is known here" for name in missing)):
-        show.note(text)
+    show.note(*notes, *(f"no message {name!r} is known here" for name in missing))
     return NO_SUCH if missing else OK
 
 

@@ -37,8 +37,7 @@ def listing(given: Given) -> int:
         else:
             _print_list(given, list(found))
         notes = view.notes
-    for text in notes:
-        show.note(text)
+    show.note(*notes)
     return OK
 
 
@@ -104,8 +103,7 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
     for other in others:
         _tell(given, other, to)
         told.append(other)
-    for text in notes:
-        show.note(text)
+    show.note(*notes)
     for record in records:
         if each := perform(spool, record, operation, named=wanted is None, dry_run=given.flag("--dry-run")):
             _tell(given, each, to)

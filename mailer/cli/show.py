@@ -124,9 +124,10 @@ def json_line(value: object) -> None:
     sys.stdout.write(json.dumps(value) + "\n")
 
 
-def note(text: str) -> None:
-    """A line on standard error that is no error: what could not be read, or what to do next."""
-    sys.stderr.write(f"mailer: {one_line(text)}\n")
+def note(*texts: str) -> None:
+    """Lines on standard error that are no errors: what could not be read, or what to do next."""
+    for text in texts:
+        sys.stderr.write(f"mailer: {one_line(text)}\n")
 
 
 def watch(make: Callable[[], Sequence[Block]], every: float = 1.0) -> None:

@@ -96,8 +96,7 @@ def run(given: Given) -> int:
         else:
             show.show(query.blocks(view))
         notes = view.notes
-    for text in (*notes, *(f"no message {name!r} is known here" for name in query.missing)):
-        show.note(text)
+    show.note(*notes, *(f"no message {name!r} is known here" for name in query.missing))
     return NO_SUCH if query.missing else OK
 
 
