@@ -11,11 +11,11 @@ import sys
 import time
 
 from mailer.config.quick import submission
+from mailer.io.signals import deaf, refusing
 from mailer.mail.envelope import dump_json, is_request_id, queue_priority
 from mailer.mail.problem import Problem
 from mailer.submit import Submission, submit
 
-from ..io.signals import deaf, refusing
 from . import OK, complain, mute, read_input
 from .options import JSON, Option, Subcommand, usage
 

@@ -18,10 +18,10 @@ import sys
 import time
 
 from mailer.config.quick import submission
+from mailer.io.signals import deaf, refusing
 from mailer.mail.problem import Problem
 from mailer.submit import Submission, refuse_larger, submit
 
-from ..io.signals import deaf, refusing
 from . import OK
 from .sendmail_argv import FLUSH, LIST, NOTHING, SESSION, read
 

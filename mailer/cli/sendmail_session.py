@@ -17,6 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mailer.io.signals import deaf
 from mailer.mail.address import ascii_address
 from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
@@ -25,7 +26,6 @@ from mailer.smtp.server import Server, ServerSettings, ServerState
 from mailer.smtp.server_events import Body, MailFrom, Question, Rcpt
 from mailer.submit import Submission, check_recipient, submit
 
-from ..io.signals import deaf
 from . import OK, TRY_AGAIN
 
 if TYPE_CHECKING:

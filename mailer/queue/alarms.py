@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
 from mailer.shaping.blame import BLAME, kind_of, mended
-
-from ..transport import verdict
+from mailer.transport import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

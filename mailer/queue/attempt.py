@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mailer.dsn.fields import Kind
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry, Lease
+    from mailer.transport.route import Route
 
-    from ..transport.route import Route
     from .signing import Signing
 
 

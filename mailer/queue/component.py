@@ -24,10 +24,10 @@ from mailer.shaping.replies import Reactions, Slowed
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import Measured, TermsTable
 from mailer.spool.api import Due, Trouble
+from mailer.transport.courier import TRANSPORTS
 from mailer.transport.pool import Pool
 from mailer.transport.route import Timeouts
 
-from ..transport.courier import TRANSPORTS
 from .clock_step import waiting
 from .connectivity import POLL
 from .context import Policy

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from mailer.events import Daemon
 from mailer.mail.outcome import Cause
 from mailer.net.happy_eyeballs import has_route
+from mailer.transport import verdict
 
-from ..transport import verdict
 from .suspension import REMEMBERED
 
 if TYPE_CHECKING:

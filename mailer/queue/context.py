@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
+    from mailer.limits.backoff import Schedule
+    from mailer.routing.resolve import Router
+    from mailer.shaping.replies import Reactions
     from mailer.spool.api import Spool
+    from mailer.transport.courier import Courier
 
-    from ..limits.backoff import Schedule
-    from ..routing.resolve import Router
-    from ..shaping.replies import Reactions
-    from ..transport.courier import Courier
     from .alarms import Alarms
     from .recorder import Recorder
     from .scheduler import Scheduler

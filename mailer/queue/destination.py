@@ -12,15 +12,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..limits.breaker import Breaker
-from ..limits.window import Window
-from ..transport.route import Route
+from mailer.limits.breaker import Breaker
+from mailer.limits.window import Window
+from mailer.transport.route import Route
+
 from .fairness import FairQueue
 
 if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome, WaitKind
+    from mailer.shaping.table import Terms
 
-    from ..shaping.table import Terms
     from .attempt import Job
 
 NOWHERE = Route("", (), relay=False)

@@ -18,9 +18,9 @@ from mailer.mail.outcome import foretold
 from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
 from mailer.spool.api import CorruptMessage, NoSuchMessage, Trouble, trouble_of
+from mailer.transport import verdict
+from mailer.transport.route import Unroutable
 
-from ..transport import verdict
-from ..transport.route import Unroutable
 from . import age
 from .admission import LONG, ORDINARY
 from .attempt import Attempt, Job
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.outcome import Outcome
+    from mailer.routing.resolve import Router
     from mailer.spool.api import Entry
     from mailer.spool.suspensions import Suspension
+    from mailer.transport.route import Route
 
-    from ..routing.resolve import Router
-    from ..transport.route import Route
     from .connectivity import Connectivity
     from .context import Context, Current
     from .settle import Settler

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Changed
 from mailer.spool.api import CorruptMessage, NoSuchMessage
+from mailer.transport import verdict
 
-from ..transport import verdict
 from . import age, clock_step
 from .alarms import SHORT_OF_MEMORY, Alarms
 from .connectivity import Connectivity
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.spool.api import Spool
+    from mailer.transport.courier import Courier
 
-    from ..transport.courier import Courier
     from .attempt import Job
     from .context import Policy
     from .destination import Destination

@@ -27,7 +27,8 @@ from .destination import Guest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..transport.route import Route
+    from mailer.transport.route import Route
+
     from .destination import Destination
 
 PATIENCE = 10.0  # seconds; who makes strangers wait before the greeting, to see whether they talk first, does it for less

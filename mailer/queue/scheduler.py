@@ -1,13 +1,13 @@
 """The scheduler: which messages to read, which sessions to open, and when to look again. Pure.
 
-It knows three kinds of messages: those that wait on disk (`waiting`: a name and a time, nothing else is kept of them), those that are
+It knows three kinds of messages: those that wait on disk (`due`: a name and a time, nothing else is kept of them), those that are
 due, and those that are in memory, of which there are never more than `active_limit`. `plan` decides; the manager carries the
 plan out and tells the scheduler what happened. What a plan costs depends on what is due and what has changed, not on how much waits.
 
 Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
 queue. New mail and mail that was put off before take turns too, and a fifth of the sessions is kept for destinations that have mail
 which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Who has not answered yet gets no more than
-`newcomers` allows. Which messages stay in memory, `memory` says.
+`newcomers` allows. Which messages stay in memory, `admission` says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from ..limits.window import Window
+from mailer.limits.window import Window
+
 from .admission import Admission, is_long
 from .destination import Destination
 from .due import DueQueue
@@ -27,8 +28,9 @@ from .newcomers import Newcomers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..shaping.table import Terms
-    from ..transport.route import Route
+    from mailer.shaping.table import Terms
+    from mailer.transport.route import Route
+
     from .attempt import Job
 
 BATCH = 50  # messages read before the sessions get a turn

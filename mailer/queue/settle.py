@@ -32,8 +32,8 @@ from mailer.spool.api import (
     trouble_of,
 )
 from mailer.submit import Submission, prepare
+from mailer.transport.verdict import kept_back
 
-from ..transport.verdict import kept_back
 from . import age
 from .tasks import Progress
 

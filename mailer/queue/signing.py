@@ -17,8 +17,8 @@ from mailer.dkim.sign import Seal, domains, draft, nearest, sign
 from mailer.events import Alarm
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
+from mailer.transport.verdict import Unsigned
 
-from ..transport.verdict import Unsigned
 from .signing_process import SignatureWanted, SigningProcess
 
 if TYPE_CHECKING:

@@ -25,12 +25,11 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm, Daemon
 from mailer.mail.outcome import Cause
 from mailer.mail.problem import Problem
+from mailer.routing.table import RouteTable
+from mailer.shaping.blame import BLAME
 from mailer.spool.api import at_once
 from mailer.spool.suspensions import Suspensions
-
-from ..routing.table import RouteTable
-from ..shaping.blame import BLAME
-from ..transport import verdict
+from mailer.transport import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,8 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
-
-from ..transport import verdict
+from mailer.transport import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable

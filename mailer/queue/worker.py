@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from mailer.net.aside import LARGE, REFUSED, aside, portions
 from mailer.rewriting import relayed
+from mailer.shaping.blame import BLAME
 from mailer.spool.api import at_once
+from mailer.transport.courier import Load
+from mailer.transport.verdict import Unsigned, stops_all, unsigned
 
-from ..shaping.blame import BLAME
-from ..transport.courier import Load
-from ..transport.verdict import Unsigned, stops_all, unsigned
 from . import age
 from .tasks import Progress
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from mailer.mail.delivery_options import Request
     from mailer.mail.outcome import Outcome, Phase
+    from mailer.shaping.replies import Reactions
+    from mailer.transport.courier import CourierSession
 
-    from ..shaping.replies import Reactions
-    from ..transport.courier import CourierSession
     from .attempt import Job
     from .connectivity import Connectivity
     from .context import Context, Current

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mailer.config.expression import LONGEST, says
 from mailer.config.file import config_of
+from mailer.limits.backoff import Schedule
 from mailer.mail.outcome import CAUSES, REFUSALS, Cause
+from mailer.transport.verdict import source_exhausted
 
-from ..limits.backoff import Schedule
-from ..transport.verdict import source_exhausted
 from .sources import PAUSE, Wait
 from .table import matches
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections.shaping import Reaction
+    from mailer.limits.window import Window
     from mailer.mail.outcome import Outcome, Phase
     from mailer.smtp.reply import Reply
     from mailer.spool.api import Entry
+    from mailer.transport.route import Route
 
-    from ..limits.window import Window
-    from ..transport.route import Route
     from .sources import Sources
     from .table import TermsTable, Throttle
 

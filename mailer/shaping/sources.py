@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from mailer.config.sections.shaping import Source
     from mailer.spool.api import Spool
+    from mailer.transport.route import NextHop, Route
 
-    from ..transport.route import NextHop, Route
     from .table import TermsTable
 
 NAME = "warmup"

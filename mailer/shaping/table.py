@@ -17,18 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from mailer.limits.rate import Bucket, Room
 from mailer.mail.domain import compared
 from mailer.mail.pattern import fits
-
-from ..limits.rate import Bucket, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mailer.config import Config
     from mailer.config.kinds import Rate
-
-    from ..transport.route import Route
+    from mailer.transport.route import Route
 
 FOR = " for:"
 """Stands in a key before the patterns of the sections that name the domain."""
