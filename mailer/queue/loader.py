@@ -266,10 +266,18 @@ class MessageLoader:
             for attempt, recipients in self._sought.pop(key):
                 self.settler.finish(attempt, context.alarms.our_fault(error, "dns", recipients))
         else:
-            for nth, (attempt, recipients) in enumerate(self._sought.pop(key), 1):
-                self._queue(context, attempt, route, recipients, context.clock.now())
-                if not nth % MANY_WAIT:
-                    await asyncio.sleep(0)
+            await self._queue_all(context, route, self._sought.pop(key))
+
+    async def _queue_all(self, context: Context, route: Route, waiting: list[tuple[Attempt, list[int]]]) -> None:
+        """Queue all who waited for `route`. A bug that one of them meets is told, and is no other's: `Invariants` finds that one again."""
+        for nth, (attempt, recipients) in enumerate(waiting, 1):
+            now = context.clock.now()
+            try:
+                self._queue(context, attempt, route, recipients, now)
+            except Exception as error:
+                context.tell(Alarm.of(now, error))
+            if not nth % MANY_WAIT:
+                await asyncio.sleep(0)
 
     def _is_paused(self, attempt: Attempt, key: str, recipients: Sequence[int], now: float) -> bool:
         """Whether an operator lets mail that goes this way wait; then it is put off."""

@@ -327,3 +327,27 @@ def test_a_status_database_that_takes_nothing_stops_no_mail(post: Post) -> None:
         assert "alarm status" in post.told("alarm")
 
     play(scenario())
+
+
+def test_a_bug_that_one_message_meets_is_no_trouble_of_those_that_wait_for_the_same_route(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their route is looked for once, and each of the others is queued."""
+    first, *others = [post.put(f"{name}@example.com") for name in "abc"]
+    admits = post.context.scheduler.admits
+
+    def broken(route: Route, id: str, now: float) -> bool:
+        if id == first:
+            raise ZeroDivisionError
+        return admits(route, id, now)
+
+    monkeypatch.setattr(post.context.scheduler, "admits", broken)
+
+    async def scenario() -> None:
+        async with post.running():
+            for id in others:
+                await post.settled(id, None)
+        assert post.spool.find(first) == "queued"
+        assert post.told("alarm")
+
+    play(scenario())
