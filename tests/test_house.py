@@ -10,6 +10,8 @@ import pytest
 from tests.house import CIRCLES, Source, circles, classes, renamed
 from tests.sources import PACKAGE, SOURCES
 
+pytestmark = pytest.mark.slow  # all of the source is read at once
+
 IGNORED = 12
 """How many lines a type checker may be told to leave alone."""
 

@@ -91,6 +91,7 @@ def dkimpy_says(content: bytes, number: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_dkimpy_believes_all_of_it() -> None:
     """Each signature of each message, RSA of all lengths and Ed25519."""
     doubted = [
@@ -99,6 +100,7 @@ def test_dkimpy_believes_all_of_it() -> None:
     assert doubted == []
 
 
+@pytest.mark.slow
 def test_dkimpy_believes_no_forgery() -> None:
     """A change of what is signed, or a second field beside a signed one, and the signature does not hold."""
     assert [what for what, content in forged().items() if dkimpy_says(content, 0)] == []

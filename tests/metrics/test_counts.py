@@ -6,6 +6,8 @@ import ast
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 import mailer
 from mailer.events import AlarmKind
 from mailer.mail.history import RECIPIENT_STATUS
@@ -13,6 +15,7 @@ from mailer.mail.outcome import Cause, Verdict
 from mailer.shaping.blame import kind_of
 
 
+@pytest.mark.slow
 def test_every_alarm_has_its_counter() -> None:
     """The words that the source gives alarms are those that have a counter with 0 from the start."""
     found = set()

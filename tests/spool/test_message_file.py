@@ -204,6 +204,7 @@ def test_a_deferral_says_when_it_is_due() -> None:
     assert record["due"] == "2027-01-15T08:00:00.250000Z"
 
 
+@pytest.mark.slow
 def test_a_record_is_never_too_long_to_be_read() -> None:
     """Ten thousands of recipients, and a reply as long as any server can make it, in the letters that cost most."""
     hop = Hop("h" * 255, "2001:db8:1111:2222:3333:4444:5555:6666", 25, "opportunistic", "TLSv1.3 unverified")

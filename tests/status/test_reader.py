@@ -205,6 +205,7 @@ filters = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=filters)
+@pytest.mark.slow
 def test_the_database_selects_what_the_filter_says(library: Path, wanted: Filter) -> None:
     """Whatever index it takes, and whatever is in the selector: the same messages as when each is looked at, newest first."""
     with Reader(str(library)) as reader:

@@ -125,6 +125,7 @@ outcomes_of_two = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(outcomes=outcomes_of_two, data=st.data())
+@pytest.mark.slow
 def test_hearing_a_batch_again_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, outcomes: list[Outcome], data: st.DataObject
 ) -> None:
