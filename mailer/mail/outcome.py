@@ -191,7 +191,7 @@ class Outcome(NamedTuple):
     @property
     def ours(self) -> bool:
         """Whether the reply is in our words."""
-        return self.cause is not None and self.cause.ours
+        return is_ours(self.cause)
 
     @property
     def told(self) -> str:
@@ -264,9 +264,14 @@ def reply_line(code: int, enhanced: str, text: str) -> str:
     return " ".join(part for part in (str(code) if code else "", enhanced, text) if part)
 
 
+def is_ours(cause: Cause | None) -> bool:
+    """Whether a reply with that cause is in our words; without one it is somebody else's."""
+    return cause is not None and cause.ours
+
+
 def told(reply: str, cause: Cause | None) -> str:
     """A reply as it is shown: marked where it is ours."""
-    return OURS + reply if cause is not None and cause.ours else reply
+    return OURS + reply if is_ours(cause) else reply
 
 
 def reach(phase: Phase, cause: Cause | None, wanted: str = "") -> tuple[int, int]:

@@ -12,7 +12,7 @@ from mailer.mail import document
 from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import DONE, RECIPIENT_STATUS, SCHEDULED
-from mailer.mail.outcome import foretold, reply_line, told
+from mailer.mail.outcome import foretold, is_ours, reply_line, told
 
 if TYPE_CHECKING:
     from mailer.mail.envelope import Priority, RecipientType
@@ -53,7 +53,7 @@ class RecipientRecord(NamedTuple):
     @property
     def ours(self) -> bool:
         """Whether the reply is in our words."""
-        return self.cause is not None and self.cause.ours
+        return is_ours(self.cause)
 
     def as_json(self) -> dict[str, object]:
         """One element of ``recipients`` in the JSON of a message."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import reply_line, told
+from mailer.mail.outcome import is_ours, reply_line, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ class Attempted(NamedTuple):
     @property
     def ours(self) -> bool:
         """Whether the reply is in our words."""
-        return self.cause is not None and self.cause.ours
+        return is_ours(self.cause)
 
     @property
     def told(self) -> str:
