@@ -117,7 +117,7 @@ class CircuitBreaker:
         self._successes = 0  # since it is half-open
         self._era = 0  # counts how often it opened or closed
 
-    def state(self, now: float) -> str:
+    def state(self, now: float) -> BreakerState:
         """``closed``, ``open`` or ``half-open``."""
         if self._open_until is None:
             return "closed"
