@@ -1,4 +1,5 @@
-"""The durable queue. `api` is what is asked of it, `files` keeps it on a disk, `memory` for tests; `suspensions` are values of it.
+"""The durable queue. `api` is what is asked of it, `files` keeps it on a disk, `memory` for tests; `suspensions` are
+values of it, and `replay` says what is put again for a message that was given up.
 
 On a disk, of which `mailer-spool(5)` is the contract, a message is one file, named by its ID, in exactly one of these directories::
 

@@ -37,7 +37,7 @@ from .api import (
     Swept,
     Trouble,
 )
-from .files.replay import renewed
+from .replay import renewed
 from .suspensions import Suspensions
 
 if TYPE_CHECKING:

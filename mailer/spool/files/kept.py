@@ -64,10 +64,7 @@ class Kept:
         """Close the file of `entry` and let go of its content: it is not going to be leased, or its lease is over."""
         if entry in self._files:
             self._close(entry)
-        self._contents.pop(entry, None)
-        if entry.counted:
-            self.used -= len(entry.content or b"")
-        entry.content, entry.counted = None, False
+        self._drop(entry)
 
     def shrink(self) -> None:
         """Let go of what is not leased, as memory is short: it is read again when its turn comes."""
@@ -82,7 +79,8 @@ class Kept:
     def _drop(self, entry: FileEntry) -> None:
         """Let go of its content, and not of its file."""
         self._contents.pop(entry, None)
-        self.used -= len(entry.content or b"")
+        if entry.counted:
+            self.used -= len(entry.content or b"")
         entry.content, entry.counted = None, False
 
     def _stale(self, entries: dict[FileEntry, float]) -> FileEntry | None:

@@ -36,11 +36,11 @@ from mailer.spool.api import (
     Trouble,
     trouble_of,
 )
-from mailer.spool.files.message_file import settled
 
 from . import doorbell, enqueue, layout, suspensions
 from .claim import AT_ONCE, Large
 from .kept import CONTENTS, Kept, close, together
+from .message_file import settled
 
 if TYPE_CHECKING:
     import asyncio
@@ -311,7 +311,7 @@ class FileSpool:
         why = f"message {entry.id} is delivered but cannot be removed: {error.strerror or error}"
         with claim:
             try:
-                self.directory.record(claim, [outcome for _, outcome in sorted(entry.history.last.items())])
+                self.directory.record(claim, _known(entry))
             except OSError as worse:
                 return Trouble(entry.id, "later", f"{why}; nor can that be written down: {worse.strerror or worse}")
             return Trouble(entry.id, "later", f"{why}; that it is delivered is written down")
@@ -321,7 +321,7 @@ class FileSpool:
         try:
             with self.directory.claim(entry.id, entry.state) as claim:
                 if not claim.entry.history.done:
-                    self.directory.record(claim, [outcome for _, outcome in sorted(entry.history.last.items())])
+                    self.directory.record(claim, _known(entry))
                 self.directory.drop(claim)
         except NoSuchMessage:
             return Done()
@@ -447,6 +447,11 @@ class FileSpool:
         if self._closer is not None:
             self._closer.shutdown()
             self._closer = None
+
+
+def _known(entry: Entry) -> list[Outcome]:
+    """What became of each recipient last, in their order."""
+    return [outcome for _, outcome in sorted(entry.history.last.items())]
 
 
 async def _in_thread(function: Callable[..., T], *given: Any, **named: Any) -> T:
