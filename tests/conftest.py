@@ -8,7 +8,8 @@ that quietly tests less is no gate.
 ``pytest -m quick -n auto`` is the part of the suite that one runs all day. `quick` is given here, by kind: to each test that starts
 neither our program as a process of its own (in a `world`, in a `home`) nor a foreign one (`peer`), that stands in none of the
 `LARGE` rooms, and that is not `slow`: what runs a daemon by other means, or takes very many of something, or measures, says that of
-itself. In such a run a property is tried with fewer examples.
+itself. In such a run a property is tried with fewer examples, and directories of tests are in memory where there is room: the disk is
+waited for in the whole run.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ LARGE = frozenset({"benchmarks", "browser", "callers", "crash", "journey", "long
 PROGRAMS = frozenset({"world", "home"})
 """Fixtures in which our program runs as a process."""
 
+MEMORY, ROOM = "/dev/shm", 1 << 30
+"""A file system that Linux has in memory, and how many octets have to be free there: the quick part takes a third."""
+
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
 # Examples that failed are kept in the clone, where it may be written to.
 KEPT: dict[str, Any] = {} if os.access(Path(__file__).parents[1], os.W_OK) else {"database": None}
@@ -53,8 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     What is ignored stays ignored in each program that is started, and who is told to stop would not.
     """
-    if config.getoption("markexpr") == "quick" and not config.getoption("--hypothesis-profile"):
-        hypothesis.settings.load_profile("quick")
+    if config.getoption("markexpr") == "quick":
+        if not config.getoption("--hypothesis-profile"):
+            hypothesis.settings.load_profile("quick")
+        if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose own lines are measured, if any are, and not those of the programs that it starts
         os.environ.pop("COVERAGE_PROCESS_START", None)
     for name in [name for name in os.environ if name.startswith(("MAILER_", "XDG_")) or name.lower().endswith("_proxy")]:

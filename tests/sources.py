@@ -1,9 +1,10 @@
-"""The source files of the package and their syntax trees, each read when a test first looks at it."""
+"""The source files of the package and their syntax trees, each read when a test first looks at it, and tests of all of them."""
 
 from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,36 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of it."""
+    return tuple(ast.walk(tree(path)))
+
+
 def named(path: Path) -> str:
-    """How a test's ID names `path`: within the package."""
+    """How `path` is called within the package."""
     return str(path.relative_to(PACKAGE))
 
 
-everywhere = pytest.mark.parametrize("path", SOURCES, ids=named)
+def among(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Makes one test of what is held of each of `paths`; it fails with a line for each file of which that is not so."""
+    files = tuple(paths)
+    assert files
+
+    def held(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            wrong = []
+            for path in files:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    wrong.append(f"{named(path)}: {error}")
+            assert not wrong, "\n".join(wrong)
+
+        test.__doc__, test.__name__, test.__qualname__ = check.__doc__, check.__name__, check.__qualname__
+        return pytest.mark.xdist_group("sources")(test)  # so that one process reads them
+
+    return held
+
+
+everywhere = among(SOURCES)

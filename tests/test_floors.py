@@ -6,13 +6,12 @@ The tests read the source, not the running program, so they also see what no tes
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.sources import PACKAGE, SOURCES, everywhere, named, tree
+from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
@@ -68,16 +67,21 @@ def room(path: Path) -> str:
 
 
 def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes, those apart that only a type checker reads."""
+    """All statements, those apart that only a type checker reads."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if isinstance(node, ast.expr) or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
             continue
         yield node
         yield from at_run_time(node)
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """The full names of the modules that `path` imports at run time, anywhere in it."""
+    return tuple(imported(path))
+
+
+def imported(path: Path) -> Iterator[str]:
     here = ("mailer", *path.relative_to(PACKAGE).with_suffix("").parts)
     for node in at_run_time(tree(path)):
         if isinstance(node, ast.Import):
@@ -88,11 +92,16 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+@functools.cache
+def calls(path: Path) -> tuple[tuple[str, ast.Call], ...]:
     """(the last name of what is called, the call) for each call in `path`."""
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            yield getattr(node.func, "attr", getattr(node.func, "id", "")), node
+    return tuple((getattr(node.func, "attr", getattr(node.func, "id", "")), node) for node in nodes(path) if isinstance(node, ast.Call))
+
+
+@functools.cache
+def texts(path: Path) -> frozenset[str]:
+    """All strings in `path`."""
+    return frozenset(node.value for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def test_the_picture_of_the_floors_is_so() -> None:
@@ -112,14 +121,14 @@ def test_imports_point_down(path: Path) -> None:
             assert other == room(path) or FLOOR[other] < FLOOR[room(path)] or (room(path), other) in BESIDE, f"{room(path)} imports {name}"
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if FLOOR.get(room(path), 9) < 2], ids=named)
+@among(path for path in SOURCES if FLOOR.get(room(path), 9) < 2)
 def test_words_and_rules_are_pure(path: Path) -> None:
     """Floors 0 and 1 neither read a clock, a file or the network, nor throw dice: all that comes in as an argument."""
     assert not {name.partition(".")[0] for name in set(imports(path)) - INSIDE} & OUTSIDE
     assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"open", "input", "print"}
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if "rules" in path.parts], ids=lambda path: path.name)
+@among(path for path in SOURCES if "rules" in path.parts)
 def test_rules_of_checks_are_pure(path: Path) -> None:
     """What is said of answers neither looks anything up nor knows what does."""
     names = set(imports(path))
@@ -135,27 +144,27 @@ NOT_LISTED = {"", "cli"}
 ROOMS = {str(path.parent.relative_to(PACKAGE)).removeprefix("."): path for path in SOURCES if path.name == "__init__.py"}
 
 
-@pytest.mark.parametrize("name", sorted(ROOMS.keys() - NOT_LISTED))
-def test_a_rooms_text_lists_its_files(name: str) -> None:
+@among(path for name, path in ROOMS.items() if name not in NOT_LISTED)
+def test_a_rooms_text_lists_its_files(path: Path) -> None:
     """Each with its noun, so that who looks for something reads one page."""
-    text = ast.get_docstring(tree(ROOMS[name])) or ""
-    files = {path.stem for path in ROOMS[name].parent.glob("*.py")} - {"__init__"}
+    text = ast.get_docstring(tree(path)) or ""
+    files = {file.stem for file in path.parent.glob("*.py")} - {"__init__"}
     assert files <= set(re.findall(r"`(\w+)`", text))
-    assert set(re.findall(r"^`(\w+)`  ", text, re.MULTILINE)) <= files | {path.name for path in ROOMS[name].parent.iterdir()}
+    assert set(re.findall(r"^`(\w+)`  ", text, re.MULTILINE)) <= files | {file.name for file in path.parent.iterdir()}
 
 
 BEHIND = {"bounces", "client", "dkim", "limits", "net", "queue", "routing", "shaping", "tlspolicy", "transport"}
 """Rooms whose work the command line has done by `operate`, as every other door does."""
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "cli"], ids=lambda path: path.name)
+@among(path for path in SOURCES if room(path) == "cli")
 def test_the_command_line_parses_asks_and_prints(path: Path) -> None:
     """What is asked and done stands in `operate`, where other doors find it, too."""
     rooms = {name.split(".")[1] for name in imports(path) if name.startswith("mailer.")}
     assert not rooms & BEHIND
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "operate"], ids=lambda path: path.name)
+@among(path for path in SOURCES if room(path) == "operate")
 def test_what_the_doors_ask_prints_nothing(path: Path) -> None:
     """How a result looks is each door's own affair."""
     assert not {name for name, call in calls(path) if isinstance(call.func, ast.Name)} & {"print", "input"}
@@ -188,7 +197,7 @@ def is_fixed(node: ast.AST, path: Path) -> bool:
 
 def looped(name: str, path: Path) -> Iterator[ast.AST]:
     """What the loops of `path` give the variable `name`: ``for name in X`` or ``for name, … in ((X, …), …)``."""
-    for loop in ast.walk(tree(path)):
+    for loop in nodes(path):
         if isinstance(loop, ast.For) and ast.unparse(loop.target) == name:
             yield loop.iter
         elif isinstance(loop, ast.For) and isinstance(loop.target, ast.Tuple) and isinstance(loop.iter, ast.Tuple):
@@ -199,7 +208,7 @@ def looped(name: str, path: Path) -> Iterator[ast.AST]:
 
 def passed(name: str, path: Path) -> Iterator[ast.AST]:
     """What the functions of `path` that have a parameter `name` are given for it; who knows what a public one is given."""
-    for function in ast.walk(tree(path)):
+    for function in nodes(path):
         names = [argument.arg for argument in function.args.args] if isinstance(function, ast.FunctionDef) else []
         if name in names and not function.name.startswith("_"):
             yield function
@@ -225,11 +234,10 @@ def test_the_database_of_the_status_is_known_in_its_room_only(path: Path) -> Non
     if not within.startswith("status/sqlite/"):
         assert not {name for name in imports(path) if name.partition(".")[0] in ("sqlite3", "_sqlite3")}
         assert not {name for name in imports(path) if name.startswith("mailer.status.sqlite.")}
-    texts = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    assert ("status.sqlite3" in texts) == (within == "status/sqlite/__init__.py")
+    assert ("status.sqlite3" in texts(path)) == (within == "status/sqlite/__init__.py")
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if room(path) == "operate"], ids=lambda path: path.name)
+@among(path for path in SOURCES if room(path) == "operate")
 def test_what_has_to_wait_is_awaited(path: Path) -> None:
     """A door that has an event loop awaits; the command line makes one."""
     assert not [call.lineno for name, call in calls(path) if name == "run" and ast.unparse(call.func) == "asyncio.run"]
@@ -247,7 +255,7 @@ def test_a_spool_is_asked_by_its_interface(path: Path) -> None:
     """What a spool has of files stays with it: nobody takes a directory, path, descriptor or inode, but who puts the daemon together."""
     if room(path) in {"spool", "service"}:
         return
-    taken = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute) and node.attr in {"root", "path", "fd", "inode"}]
+    taken = [node for node in nodes(path) if isinstance(node, ast.Attribute) and node.attr in {"root", "path", "fd", "inode"}]
     owners = {f"{ast.unparse(node)}, line {node.lineno}": ast.unparse(node.value).rpartition(".")[2].lstrip("_") for node in taken}
     assert not [where for where, owner in owners.items() if owner in {"spool", "directory", "entry", "lease", "claim"}]
     assert room(path) not in {"queue", "shaping"} or not [name for name in imports(path) if name.startswith("mailer.spool.files")]
@@ -257,5 +265,4 @@ def test_a_spool_is_asked_by_its_interface(path: Path) -> None:
 def test_a_wildcard_has_one_reader(path: Path) -> None:
     """What ``*`` in a pattern means is for `mailer.mail.pattern` to say: LIKE, GLOB and fnmatch try all ways, and take hours over some."""
     assert "fnmatch" not in {name.partition(".")[0] for name in imports(path)}
-    texts = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert not [text for text in texts if "SELECT " in text and (" LIKE " in text or " GLOB " in text)]
+    assert not [text for text in texts(path) if "SELECT " in text and (" LIKE " in text or " GLOB " in text)]

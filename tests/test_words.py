@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.sources import PACKAGE, SOURCES, everywhere, tree
+from tests.sources import PACKAGE, SOURCES, everywhere, nodes, tree
 
 REFER = {
     "it", "its", "this", "that", "these", "those", "they", "them", "their", "he", "him", "his", "she", "her", "who", "whom", "whose",
@@ -94,7 +94,7 @@ MENTIONED = re.compile(r"(?<!`)`([A-Za-z_]\w*(?:\.\w+)+)`(?!`)")
 def known(path: Path) -> frozenset[str]:
     """All names that a file has for something."""
     found: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name | ast.Attribute):
@@ -111,7 +111,7 @@ def homes() -> dict[str, list[Path]]:
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         for at in range(len(parts)):
             found.setdefault(".".join(parts[at:]), []).append(path)
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(path)
     return found
