@@ -98,9 +98,11 @@ class IntakeComponent(Component):
         await self._adoption.close()
 
     async def heard(self, changes: Changes) -> None:
-        """Take those of the IDs that are in ``drop/``."""
+        """Take those of the IDs that are in ``drop/``, or all that is there."""
         if self.open:
             self._adoption.rung(changes.ids)
+        if self.open and changes.everything:
+            self._adoption.scan()
 
     def _take_over(self, config: Config) -> None:
         submission, intake = config.submission, config.intake

@@ -24,7 +24,7 @@ from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import FakeClock, envelope, id_at, spool_file
 
-ID, SECOND, THIRD = (id_at(time.time())[:-1] + last for last in "012")
+ID, SECOND, THIRD, FOURTH = (id_at(time.time())[:-1] + last for last in "0123")
 
 
 class Unknown:
@@ -111,8 +111,11 @@ def test_a_daemon_listens_and_leaves_nothing_behind(place: Path) -> None:
         await daemon.intake.heard(Changes([SECOND]))
         await until(lambda: len(daemon.taken) == 2)
         daemon.leave(THIRD)
-        daemon.chores.begin()
+        await daemon.intake.heard(Changes(everything=True))
         await until(lambda: len(daemon.taken) == 3)
+        daemon.leave(FOURTH)
+        daemon.chores.begin()
+        await until(lambda: len(daemon.taken) == 4)
         await daemon.chores.stop(0.0)
         await daemon.intake.stop(0.0)
         assert not os.path.lexists(f"{daemon.spool.root}/{NAME}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
 from mailer.mail.dates import parse_rfc3339, rfc3339
+from mailer.spool.files.doorbell import ring
+from mailer.spool.files.store import SpoolDirectory
+from tests.fakes.mail import put
 
 from .world import World
 
@@ -81,6 +85,19 @@ def test_the_doorbell_makes_delivery_immediate(world: World) -> None:
         if len(delays) >= 7 and statistics.median(delays[-7:]) < 0.050:
             return
     raise AssertionError(f"the doorbell is slow: {delays}")
+
+
+def test_a_daemon_that_stood_still_finds_all_that_came_meanwhile(world: World) -> None:
+    """Of more rings than the kernel queues some are lost, and no mail waits for the rescan, which is an hour away."""
+    sink = world.sink()
+    world.configure(sink, more='[delivery]\nrescan = "1h"\n')
+    daemon = world.daemon()
+    spool = SpoolDirectory(str(world.spool))
+    daemon.signal(signal.SIGSTOP)
+    for _ in range(40):
+        assert ring(spool.root, put(spool, "you@there.example", at=time.time()))
+    daemon.signal(signal.SIGCONT)
+    sink.received(40)
 
 
 def test_a_greylisted_message_is_tried_again_and_delivered(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import select
 import socket
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.files.doorbell import hang, listen, ring
+from mailer.spool.files import spool as spool_file
+from mailer.spool.files.doorbell import EVERYTHING, capacity, hang, listen, ring
+from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.users import public_directory
 
@@ -58,6 +62,37 @@ def test_a_full_queue_counts_as_heard_and_makes_nobody_wait(spool: SpoolDirector
         assert all(ring(spool.root, str(nth)) for nth in range(2000))
         heard = listen(bell)
         assert heard == [str(nth) for nth in range(len(heard))]
+
+
+def test_as_many_as_the_queue_holds_stand_for_everything(spool: SpoolDirectory) -> None:
+    """A queue that was full has as many, and one fewer says that nobody found it so; finding out how many leaves nothing in it."""
+    with hang(spool.root) as bell:
+        most = capacity(bell, spool.root)
+        assert listen(bell) == []
+        for count in (most - 1, most, 3 * most):
+            assert all(ring(spool.root, ID) for _ in range(count))
+            assert listen(bell, most) == [ID, EVERYTHING][: 1 + (count >= most)]
+
+
+def test_a_daemon_that_stood_still_looks_at_everything(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More ring than the queue holds: all is looked at, at once and then once in a while, however many rings there are meanwhile."""
+    monkeypatch.setattr(spool_file, "LOOKS", 0.1)
+
+    async def scenario() -> None:
+        looks: list[float] = []
+        files = FileSpool(spool)
+        loop = asyncio.get_running_loop()
+        await files.listen()
+        async with asyncio.timeout(60):
+            while len(looks) < 3:
+                assert all(ring(spool.root, ID) for _ in range(3 * files._capacity))  # the loop stands still for that
+                if (await files.changes()).everything:
+                    looks.append(loop.time())
+        assert min(after - before for before, after in itertools.pairwise(looks)) >= 0.09
+        await files.close()
+        assert not ring(spool.root, ID)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("length", [99, 100, 101, 107, 108, 109, 500])

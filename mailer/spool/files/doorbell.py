@@ -3,6 +3,9 @@
 A unix datagram socket in the spool. A datagram is the ID of the message that changed. Nothing rests
 on it: it may be lost, doubled or forged, since all it does is make the daemon look, and the daemon looks
 from time to time anyway.
+
+The kernel queues few datagrams (net.unix.max_dgram_qlen), and nobody who rings waits for a place. Between two moments at which the daemon
+has heard all, the queue was full only if the daemon then hears at least as many as it holds: so many stand for `EVERYTHING`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 EVERYTHING = "*"
 """What is rung in place of an ID when there are many: the daemon looks at all that is there."""
 
+PORTION = 1000  # datagrams that are heard at once: the daemon has more to do
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 
 
@@ -32,7 +36,7 @@ def ring(root: str, id: str) -> bool:
         finally:
             bell.close()
     except BlockingIOError:
-        return True  # its queue is full: it is there, and will rescan
+        return True  # its queue is full: it is there, and sees that it was
     except OSError:
         return False
     return True
@@ -89,11 +93,33 @@ def hang(root: str) -> sockets.socket:
     return bell
 
 
-def listen(bell: sockets.socket) -> list[str]:
-    """The IDs that came in since the last call, without doubles, in order."""
+def capacity(bell: sockets.socket, root: str) -> int:
+    """How many datagrams the queue of `bell`, which hangs in the spool at `root`, takes at least; it is empty afterwards.
+
+    It is tried out: a sandbox hides the kernel's settings. What others ring meanwhile is lost; the daemon looks at everything after this.
+    """
+    taken = 0
+    sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    try:
+        while taken < PORTION:
+            _send(sender, root, "")
+            taken += 1
+    except BlockingIOError:
+        pass
+    finally:
+        sender.close()
+        listen(bell)
+    return max(taken, 1)
+
+
+def listen(bell: sockets.socket, most: int = PORTION + 1) -> list[str]:
+    """What came in since the last call, without doubles, in order; `EVERYTHING` too if `most` or more came, the `capacity` of its queue."""
     heard: dict[str, None] = {}
-    while True:
+    for nth in range(PORTION):
         try:
             heard[bell.recv(64).decode("ascii", "replace")] = None
         except BlockingIOError:
-            return list(heard)
+            break
+        if nth + 1 >= most:
+            heard[EVERYTHING] = None
+    return list(heard)

@@ -60,6 +60,7 @@ MANY = 200  # recipients of a message whose records are made while others wait
 STEP = 200  # names of a directory in one portion
 ACTS = 1000  # messages in one call
 UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
+LOOKS = 1.0  # seconds between two looks at everything that the doorbell asks for
 WAITING: tuple[State, ...] = ("queued", "deferred")
 DONE = Done()
 GONE = (NoSuchMessage, Busy, CorruptMessage, OSError, MemoryError)
@@ -75,6 +76,9 @@ class FileSpool:
         self._bell: Any = None
         self._rung: asyncio.Event | None = None
         self._heard: dict[str, None] = {}
+        self._capacity = doorbell.PORTION
+        self._again = -inf  # when everything may be looked at again, by the loop's clock
+        self._later: asyncio.TimerHandle | None = None
         self._closer: ThreadPoolExecutor | None = None
         self._unclosed: deque[Future[None]] = deque()
 
@@ -124,15 +128,27 @@ class FileSpool:
         from asyncio import Event, get_running_loop
 
         self._bell = doorbell.hang(self.directory.root)
+        self._capacity = doorbell.capacity(self._bell, self.directory.root)
         self._rung = Event()
-        get_running_loop().add_reader(self._bell, self._hear, self._rung)
+        get_running_loop().add_reader(self._bell, self._hear, get_running_loop(), self._rung)
 
-    def _hear(self, rung: asyncio.Event) -> None:
-        self._heard |= dict.fromkeys(doorbell.listen(self._bell))
+    def _hear(self, loop: asyncio.AbstractEventLoop, rung: asyncio.Event) -> None:
+        heard = doorbell.listen(self._bell, self._capacity)
+        if doorbell.EVERYTHING in heard:
+            heard.remove(doorbell.EVERYTHING)
+            if self._later is None:  # whoever found the bell's queue full has his message in place by now, and so before that look
+                self._later = loop.call_at(max(self._again, loop.time()), self._look_at_everything, loop, rung)
+        self._heard |= dict.fromkeys(heard)
+        rung.set()
+
+    def _look_at_everything(self, loop: asyncio.AbstractEventLoop, rung: asyncio.Event) -> None:
+        self._later = None
+        self._again = loop.time() + LOOKS
+        self._heard[doorbell.EVERYTHING] = None
         rung.set()
 
     async def changes(self) -> Changes:
-        """Wait for the doorbell."""
+        """Wait for the doorbell. When it rings more often than it can be heard, or for everything, that is told every `LOOKS` seconds."""
         assert self._rung is not None
         while not self._heard:
             self._rung.clear()
@@ -444,6 +460,9 @@ class FileSpool:
             get_running_loop().remove_reader(self._bell)
             self._bell.close()
             self._bell = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._closer is not None:
             self._closer.shutdown()
             self._closer = None
