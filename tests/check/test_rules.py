@@ -17,6 +17,7 @@ from mailer.check.rules import address, dmarc, mta_sts, spf
 from mailer.config import load
 from mailer.config.model import Config
 from mailer.mail.problem import Problem
+from tests.fakes.chance import examples
 
 # SPF
 
@@ -77,7 +78,7 @@ TERMS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(TERMS | st.text(st.characters(codec="ascii", exclude_characters=" "), max_size=12), max_size=14))
 def test_no_record_is_too_strange_to_be_evaluated(terms: list[str]) -> None:
     """Whatever a stranger publishes, there is one of the words of RFC 7208 for it, and an end."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailer.config.edit import changed, find_setting, save, understood
 from mailer.config.manual import example
 from mailer.mail.problem import Problem
+from tests.fakes.chance import examples
 from tests.fakes.users import as_somebody_else, public_directory
 
 FILE = """\
@@ -183,7 +184,7 @@ def test_values_that_do_not_fit(key: str, text: str, problem: str) -> None:
         change("", key, text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1, max_size=12),
     st.sampled_from(["", FILE, example()]),

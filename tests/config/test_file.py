@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailer.config import Config, load
 from mailer.config.file import at, config_of, examine
 from mailer.mail.problem import Problem
+from tests.fakes.chance import examples
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (Path(__file__).parent / "contract.toml").read_bytes()
@@ -199,7 +200,7 @@ def test_a_config_says_nothing_secret() -> None:
 LINES = CONTRACT.decode().split("\n")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
     """Whatever is lost, doubled or exchanged, the answer is a configuration or a `Problem`."""

@@ -3,14 +3,10 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from mailer.config import manual
 from mailer.config.file import config_of
 from mailer.config.model import LISTED, NAMED, TABLES, Config, as_rows
-from mailer.config.sections import Setting
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = [(name, setting) for name, cls in {**TABLES, **NAMED, **LISTED}.items() for setting in cls.settings]
@@ -39,14 +35,18 @@ def test_every_line_of_the_example_is_right_without_its_mark() -> None:
             assert shown[row["key"]] == row["value"]
 
 
-@pytest.mark.parametrize(("section", "setting"), SETTINGS, ids=lambda value: value if isinstance(value, str) else value.key)
-def test_every_setting_is_explained(section: str, setting: Setting[Any]) -> None:
+def test_every_setting_is_explained() -> None:
     """Each is a sentence with a stop in both, and its example, if it has one, can be read."""
-    assert setting.sentence[0].isupper()
-    assert setting.sentence.endswith(".")
-    assert f"\n\\fB{setting.key}\\fR (" in manual.page()
-    (line,) = re.findall(rf"(?ms)\[{section}.*?(^#{setting.key} = .*?)$", manual.example())[:1]
-    setting.kind.read(tomllib.loads(line[1:])[setting.key])
+    page, example = manual.page(), manual.example()
+    for section, setting in SETTINGS:
+        where = f"{section}.{setting.key}"
+        assert setting.sentence[0].isupper(), where
+        assert setting.sentence.endswith("."), where
+        assert f"\n\\fB{setting.key}\\fR (" in page, where
+        below = example[example.index(f"[{section}") :]
+        line = re.search(rf"^#{setting.key} = .*$", below, re.MULTILINE)
+        assert line, where
+        setting.kind.read(tomllib.loads(line[0][1:])[setting.key])
 
 
 def test_the_example_of_the_manual_page_is_a_configuration() -> None:

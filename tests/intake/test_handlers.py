@@ -28,6 +28,7 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import EVERYTHING
 from mailer.status.sqlite import NAME
 from mailer.status.sqlite.writer import SqliteRecorder
+from tests.fakes.chance import examples
 from tests.fakes.mail import BODY, id_at, outcome, put, spool_file
 from tests.fakes.mail import envelope as envelope_at
 
@@ -383,7 +384,7 @@ def test_there_is_nothing_else_to_ask(counter: Counter, verb: str) -> None:
     assert counter.ask(ANNA, f"{verb} {sent.id}")[0].startswith("no 64 ")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=300)
     | st.builds(

@@ -20,6 +20,7 @@ from mailer.intake.socket import LARGE, LARGE_AT_ONCE, SMALL, CallLimits, Intake
 from mailer.mail.principal import Principal, unix
 from mailer.mail.problem import Problem
 from mailer.spool.files.handover import ANSWER_CODES, NAME, Unanswered, ask
+from tests.fakes.chance import examples
 from tests.fakes.processes import wait_until
 
 LIMITS = CallLimits(connections=6, each=6, seconds=20.0, largest=4 << 20)
@@ -186,7 +187,7 @@ def test_a_length_that_none_has_ends_the_call(tmp_path: Path, length: int, code:
         server.serves()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_garbage_ends_one_call_and_nothing_else(tmp_path: Path, pieces: list[bytes]) -> None:
     """Whatever bytes come, in whatever pieces: the next caller is served, and no error of ours was met."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mailer.mail.address import ascii_address
 from mailer.mail.message import normalise
 from mailer.mail.mime import base64_lines, encoded, field, multipart, part, phrase, quoted, transfer
+from tests.fakes.chance import examples
 
 printable_ascii = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=500)
 readable = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=300)
@@ -111,7 +112,7 @@ def test_a_domain_becomes_ascii_where_that_helps(text: str, form: str) -> None:
     assert ascii_address(text) == form
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.sampled_from([b"x" * 99, b"=", b"\xff" * 70_000, b" ", b".", b"\r\n", b"a " * 40_000, b"y" * 65_000]), max_size=8).map(
         b"".join

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailer.mail.text import WESTERN, charset_of, readable
+from tests.fakes.chance import examples
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_no_octet_is_lost(data: bytes) -> None:
     assert text.encode().translate(None, bytes(range(128, 256))) == data.translate(None, bytes(range(128, 256)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.sampled_from([b"x" * 65_535, b"\xc3", b"\xbc", b"\xe2\x82", b"\xac", b"\xf0\x9f\x98\x80", b"\xff", b"a"]), max_size=20).map(
         b"".join

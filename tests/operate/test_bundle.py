@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mailer.mail.problem import Problem
 from mailer.operate.bundle import Wishes, items
+from tests.fakes.chance import examples
 
 
 def message(number: int, **more: str) -> bytes:
@@ -78,7 +79,7 @@ def test_one_that_is_too_large_is_one_that_is_wrong(tmp_path: Path) -> None:
     assert [isinstance(one, bytes) for one in found] == [True, False, True]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.text("Fromx :>\n", max_size=60).map(str.encode), min_size=1, max_size=5))
 def test_what_is_quoted_comes_back(tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]) -> None:
     """An mbox of the form mboxrd holds any text, however like a border its lines are."""
@@ -87,7 +88,7 @@ def test_what_is_quoted_comes_back(tmp_path_factory: pytest.TempPathFactory, bod
     assert parsed(tmp_path_factory.mktemp("mbox"), mbox(*quoted)) == whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_is_in_an_mbox_is_messages(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Nothing of it is an error of ours."""

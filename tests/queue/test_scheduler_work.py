@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailer.queue.attempt import Job
 from mailer.queue.destination import Destination
 from mailer.queue.scheduler import Plan, QueueLimits, Scheduler
+from tests.fakes.chance import examples
 from tests.fakes.mail import NOW
 from tests.queue.jobs import job
 
@@ -136,4 +137,4 @@ class Work(RuleBasedStateMachine):
 
 
 TestWork = Work.TestCase
-TestWork.settings = settings(max_examples=60, stateful_step_count=40)
+TestWork.settings = settings(max_examples=examples(60), stateful_step_count=40)

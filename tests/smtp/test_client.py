@@ -36,16 +36,16 @@ def test_the_tables_know_the_same_words() -> None:
 
 
 @pytest.mark.parametrize("state", ClientState)
-@pytest.mark.parametrize("verb", VERBS)
-def test_what_may_not_be_said(state: ClientState, verb: str) -> None:
+def test_what_may_not_be_said(state: ClientState) -> None:
     """A command that has no cell for a state is refused before a byte of it is written."""
-    client = Client()
-    client.feed(b"220 hello\r\n")
-    client.state = state
-    assert client.may(verb) is (verb in WHEN[state])
-    if verb not in WHEN[state]:
-        with pytest.raises(RuntimeError):
-            client.send([Command(verb, b"x\r\n")])
+    for verb in VERBS:
+        client = Client()
+        client.feed(b"220 hello\r\n")
+        client.state = state
+        assert client.may(verb) is (verb in WHEN[state]), verb
+        if verb not in WHEN[state]:
+            with pytest.raises(RuntimeError):
+                client.send([Command(verb, b"x\r\n")])
 
 
 def test_nothing_before_the_greeting() -> None:

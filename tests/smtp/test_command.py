@@ -70,12 +70,12 @@ def test_lines(built: Command, line: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda char: f"U+{ord(char):04X}")
-def test_control_characters(name: str, control: str) -> None:
+def test_control_characters(name: str) -> None:
     """No argument carries a control character or a line separator into a command."""
     BUILDERS[name]("")
-    with pytest.raises(CommandError):
-        BUILDERS[name](control)
+    for control in CONTROLS:
+        with pytest.raises(CommandError):
+            pytest.fail(f"{control!r} in {BUILDERS[name](control)}")
 
 
 @pytest.mark.parametrize(

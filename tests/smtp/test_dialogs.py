@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.chance import examples
 from tests.fakes.dialog import Dialog, all_dialogs
 from tests.fakes.machine import Cut, Machine, byte_by_byte, whole
 
@@ -26,7 +27,7 @@ def test_the_machine_alone(name: str, cut: Cut) -> None:
     agrees(Machine(DIALOGS[name], cut).run(), DIALOGS[name])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(name=st.sampled_from(sorted(DIALOGS)), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8))
 def test_any_pieces(name: str, sizes: list[int]) -> None:
     """It makes no difference where the network cuts."""

@@ -16,6 +16,7 @@ from mailer.mail.outcome import Outcome
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.sweep import sweep
+from tests.fakes.chance import examples
 from tests.fakes.mail import BODY, NOW, outcome, put
 
 DIRECTORIES = ("queued", "deferred", "held", "failed", "corrupt")
@@ -115,7 +116,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=25)
+TestLife.settings = settings(max_examples=examples(40), stateful_step_count=25)
 
 
 def test_a_file_of_a_message_is_never_written_anew(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mailer.spool.api import Defer, Done, Drop, End, Entry, Fail, GiveBack, Leas
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.memory import MemorySpool
+from tests.fakes.chance import examples
 from tests.fakes.mail import BODY, NOW, outcome
 
 from .test_contract import new
@@ -108,6 +109,6 @@ class Files(Spools):
 
 
 TestMemory = Spools.TestCase
-TestMemory.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestMemory.settings = settings(max_examples=examples(30), stateful_step_count=30, deadline=None)
 TestFiles = Files.TestCase
-TestFiles.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestFiles.settings = settings(max_examples=examples(15), stateful_step_count=25, deadline=None)

@@ -17,6 +17,7 @@ from mailer.spool.api import Entry
 from mailer.status.api import Filter
 from mailer.status.sqlite.reader import Reader
 from mailer.status.sqlite.writer import SqliteRecorder
+from tests.fakes.chance import examples
 from tests.fakes.mail import NOW, envelope, outcome
 from tests.fakes.users import as_somebody_else, public_directory
 from tests.status.office import Office
@@ -203,7 +204,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=filters)
 @pytest.mark.slow
 def test_the_database_selects_what_the_filter_says(library: Path, wanted: Filter) -> None:

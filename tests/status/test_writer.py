@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.mail.outcome import Outcome
 from mailer.status.sqlite.writer import SqliteRecorder
+from tests.fakes.chance import examples
 from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 from tests.status.rows import HOP, TABLES, dump, entry, one
@@ -123,7 +124,7 @@ outcomes_of_two = st.lists(
 # Hearing twice
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(outcomes=outcomes_of_two, data=st.data())
 @pytest.mark.slow
 def test_hearing_a_batch_again_changes_nothing(

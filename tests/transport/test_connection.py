@@ -18,6 +18,7 @@ from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Login
 from tests.fakes import waiting
+from tests.fakes.chance import examples
 from tests.fakes.friendly import Friendly
 from tests.fakes.script import Hang, LoopbackServer
 from tests.smtp.test_data import SMUGGLED, VECTORS
@@ -209,7 +210,7 @@ said = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(said | st.binary(max_size=10), max_size=6))
 def test_any_peer(pieces: list[bytes]) -> None:
     """Whatever a peer says: a `SessionError`, or one answer for each recipient; nothing else comes out."""
