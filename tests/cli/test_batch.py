@@ -253,6 +253,7 @@ def test_a_batch_that_is_interrupted_says_how_far_it_came(home: Home) -> None:
     assert said == home.queued()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_runs_delivers_all_of_it_at_once(tmp_path: Path) -> None:
     """It is told that there is much to do; more than the doorbell holds, and long before it would look by itself."""
     world = World(tmp_path)

@@ -87,6 +87,7 @@ def test_an_unknown_group_is_a_mistake(shell: Shell) -> None:
     assert "reason, domain, code" in said.err
 
 
+@pytest.mark.slow
 def test_a_terminal_names_the_host_that_refused(office: Office, shell: Shell) -> None:
     """Who said what, to which message."""
     id = office.failed("a@x.example", text="no such user")

@@ -181,6 +181,7 @@ def test_a_command_for_a_password_runs_as_the_daemons_user(machine: Path, home: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
 def test_others_are_not_told_that_secrets_of_the_daemon_are_wrong(machine: Path) -> None:
     """They cannot read them, and need not; of mistakes in the file they are told."""

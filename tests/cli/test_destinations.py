@@ -128,6 +128,7 @@ def test_what_does_not_go_together_is_said(shell: Shell, options: tuple[str, ...
     assert (said.code, said.err.count("\n")) == (64, 1)
 
 
+@pytest.mark.slow
 def test_no_name_is_broken_on_a_narrow_terminal(busy: Office, shell: Shell) -> None:
     """What there is no room for beside each other stands below each other, and ages that nothing has are left out."""
     said = " ".join(shell.at_terminal("status", "--destinations", columns=60).out.split())
@@ -142,6 +143,7 @@ def test_no_name_is_broken_on_a_narrow_terminal(busy: Office, shell: Shell) -> N
         assert text in said
 
 
+@pytest.mark.slow
 def test_it_can_be_watched(busy: Office, shell: Shell) -> None:
     """Until Ctrl-C."""
     said = shell.at_terminal("status", "--destinations", "--watch", columns=160, interrupt_at="relay:out")

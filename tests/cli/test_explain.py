@@ -330,6 +330,7 @@ def test_damaged_rows_are_left_out_and_said(office: Office, shell: Shell) -> Non
     assert "1 damaged rows" in said.err
 
 
+@pytest.mark.slow
 def test_at_a_terminal_it_is_the_same_story(office: Office, shell: Shell) -> None:
     """Laid out to its width."""
     id = office.deferred("bob@example.net", text="greylisted, come back")

@@ -177,6 +177,7 @@ def test_mail_for_later_is_scheduled_and_not_put_off(home: Home) -> None:
     assert (done.returncode, "is scheduled for 20" in done.stderr.decode(), "no daemon runs" in done.stderr.decode()) == (75, True, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has the rights of others")
 def test_root_keeps_a_copy_as_the_user_whose_maildir_it_is() -> None:
     """So the user can read it, and a link of his, in whatever place, leads nowhere that he could not write himself."""

@@ -323,6 +323,7 @@ def test_a_certificate_that_nobody_can_read() -> None:
     assert (found.subject, found.names, found.not_after) == ("", (), 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
 def test_root_asks_with_the_secrets_that_the_daemon_can_read() -> None:
     """As the user whom the spool belongs to: a password that only root can read would never be used by the daemon."""

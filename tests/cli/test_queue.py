@@ -48,6 +48,7 @@ def test_an_empty_queue_says_so(shell: Shell) -> None:
     assert shell("queue", "list", "--json") == (0, "", "")
 
 
+@pytest.mark.slow
 def test_the_queue_at_a_terminal_ends_with_its_size(office: Office, shell: Shell) -> None:
     """And says what happens to each message."""
     office.deferred("bob@example.net"), office.held()
@@ -84,6 +85,7 @@ def test_a_message_is_shown_with_envelope_outcomes_and_header(office: Office, sh
     assert document["body"].startswith("The text.\tTabbed.")
 
 
+@pytest.mark.slow
 def test_raw_is_the_message_byte_for_byte_but_not_on_a_terminal(office: Office, shell: Shell) -> None:
     """Into a file or a pipe."""
     body = b"Subject: x\r\n\r\n\x00-free \xff\x1b[31m \r\n.\r\n"

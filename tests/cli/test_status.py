@@ -226,6 +226,7 @@ def test_a_spool_that_is_named_has_to_be_there(words: tuple[str, ...], tmp_path:
         assert f"the spool {place} {problem}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_daemon_on_another_spool_is_told_of(tmp_path: Path, office: Office) -> None:
     """Whoever queues or looks where nobody delivers learns where somebody does; not if he has named what he means."""
     config = tmp_path / "home" / "mailer/config.toml"
@@ -293,6 +294,7 @@ def test_hostile_text_is_harmless_in_every_form(office: Office, shell: Shell, ho
             assert not UNSAFE.search(said.out), arguments
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_story_of_each_message(office: Office, shell: Shell) -> None:
     """Relative times, why, when next, and the ID to go on with; nothing wider than the terminal."""
     hostile = HOSTILE[0] + HOSTILE[3]
@@ -309,6 +311,7 @@ def test_a_terminal_shows_the_story_of_each_message(office: Office, shell: Shell
     assert any(line.startswith("deferred") and id in line for line in roomy.lines)
 
 
+@pytest.mark.slow
 def test_watching_ends_with_ctrl_c_and_exit_0(office: Office, shell: Shell) -> None:
     """The last look stays on the screen."""
     id = office.deferred(subject="watched")

@@ -238,6 +238,7 @@ def test_the_order_in_which_files_are_looked_for(tmp_path: Path, monkeypatch: py
     assert submission(given_).hostname == load(given_).hostname == "given.example"
 
 
+@pytest.mark.slow
 def test_a_home_that_is_closed_is_not_ours() -> None:
     """Who gave up root's rights and kept root's HOME goes by the machine's configuration; a file of his own that is closed is an error."""
     if os.geteuid() != 0:
