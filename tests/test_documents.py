@@ -13,12 +13,12 @@ from mailer.config.file import examine
 from mailer.rewriting import Rules
 
 ROOT = Path(__file__).parent.parent
-UNIT = (ROOT / "examples/mailer.service").read_text()
+UNIT = (ROOT / "packaging/systemd/mailer.service").read_text()
 CONFIGURATIONS = sorted((ROOT / "examples").rglob("*.toml"))
 SPOOL = re.compile(r"(/var/(?:lib|spool)/mailer)\b(?!/[\w-]+\.access)")
 """Where a document says that the spool of a machine is. (Access tokens lie in a directory of their own.)"""
 
-PLACES = ("README.md", "config.example.toml", "examples/mailer.service")
+PLACES = ("README.md", "config.example.toml", "packaging/systemd/mailer.service")
 DOCUMENTS = [*(ROOT / place for place in PLACES), *CONFIGURATIONS, *sorted((ROOT / "man").iterdir())]
 
 
@@ -38,10 +38,10 @@ def test_the_service_runs_where_root_looks() -> None:
     """The unit's daemon has the configuration and, without one that says where, the spool that `mailer send` and `status` of root have."""
     variable, _, place = of_unit("Environment").partition("=")
     assert (variable, f"{place}/mailer") == ("XDG_STATE_HOME", values.SYSTEM_SPOOL)
-    assert of_unit("ExecStart").endswith(f"mailer run --config {values.SYSTEM_FILE}")
+    assert of_unit("ExecStart") == f"mailer run --config {values.SYSTEM_FILE}"  # systemd looks in /usr/local/bin, then in /usr/bin
     user = of_unit("User")
     assert of_unit("ExecStartPre").endswith(f"-o {user} -g {user} {values.SYSTEM_SPOOL}")
-    assert values.SYSTEM_SPOOL.startswith(of_unit("ReadWritePaths"))
+    assert of_unit("ReadWritePaths") == f"-{values.SYSTEM_SPOOL}"
     assert f"-o {user} -g {user} {values.SYSTEM_SPOOL}" in (ROOT / "examples/many_users.toml").read_text()
     assert f'#spool = "{values.SYSTEM_SPOOL}"\n' in manual.example()
     for token in re.findall(r'oauth_token_file = "/var/lib/(\w+)/', manual.example()):
