@@ -68,6 +68,7 @@ TABLE = {
     "check": "whether the world believes mail from here, and what to publish",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
+    "oauth": "get a refresh token for a relay, and keep it",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",
 }

@@ -15,6 +15,7 @@ file: it names where each is.
 `quick`       the two sections that ``mailer send`` needs, read without a parser of TOML
 `edit`        ``mailer config set``: one setting is changed, and nothing else
 `manual`      the example file and `mailer-config(5)`
+`providers`   the providers that are known by name, and where they give out tokens
 `advice`      what a configuration that is right in itself still leaves to worry about
 `secret`      passwords and private keys, and whose they are
 `expression`  expressions that are looked for in the words of a stranger

@@ -10,6 +10,8 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `stream`            bytes to and fro, with deadlines and TLS
 `tls`               a requirement as an SSL context, and the sessions that may be resumed
 `oauth`             access tokens in place of a password, fetched and kept
+`oauth_login`       the first token: somebody consents in a browser
+`oauth_endpoint`    one question to a provider of tokens
 `aside`             what would keep the event loop: in a thread beside it, or a portion in each of its turns
 `server`            the accept loop on which every server stands
 ==================  ==================================================================================

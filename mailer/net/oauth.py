@@ -15,11 +15,8 @@ error code and its description of the error are shown, without what we told it.
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
-import re
-import ssl
 import stat
 import threading
 import time
@@ -28,18 +25,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from mailer.mail.problem import Problem
-from mailer.smtp.reply import HIDDEN
+
+from .oauth_endpoint import LARGEST, OAuthRefusal, ask, read_object
 
 EARLY = 300.0  # seconds before a token expires
-PATIENCE = 30.0  # seconds for the provider
-LARGEST = 65536  # octets of its answer
-DESCRIBED = 200  # characters of what it says of an error
 LIFETIME = 3600.0  # seconds that a token lasts whose provider does not say, RFC 6749 §5.1
-
-_ERROR = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +113,10 @@ class OAuth:
             form["client_secret"] = self.client_secret()
         if self.scope:
             form["scope"] = self.scope
-        answer = self._post(urlencode(form))
+        try:
+            answer = ask(self.token_endpoint, form, self.ca_file, "token endpoint")
+        except OAuthRefusal as refused:
+            raise self._refusal(refused) from None
         access = answer.get("access_token")
         seconds = answer.get("expires_in", LIFETIME)
         refresh = answer.get("refresh_token", kept.refresh)
@@ -128,49 +124,13 @@ class OAuth:
             raise Problem(f"{self._where} gave an answer without an access token", "try-again")
         return Tokens(refresh, kept.origin, access, self.clock() + seconds)
 
-    def _post(self, form: str) -> dict[str, object]:
-        """The provider's answer as an object."""
-        url = urlsplit(self.token_endpoint)
-        if url.scheme != "https" or not url.hostname:
-            raise Problem(f"the token endpoint {self.token_endpoint} is no https address", "bad-config")
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file or None)
-            connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=PATIENCE, context=context)
-            try:
-                connection.request("POST", url.path + (f"?{url.query}" if url.query else "") or "/", form, headers)
-                response = connection.getresponse()
-                status, body = response.status, response.read(LARGEST)
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException) as error:
-            raise Problem(f"{self._where} cannot be asked for a token: {_reason(error)}", "try-again") from None
-        answer = _object(body)
-        if status == 200:
-            return answer
-        raise self._refusal(status, answer.get("error"), self._described(answer.get("error_description"), form))
-
-    def _described(self, text: object, form: str) -> str:
-        """What the provider says of a refusal, as it may be shown: one line, and nothing that we told it."""
-        if not isinstance(text, str):
-            return ""
-        secrets = {value for name, value in parse_qsl(form) if name in ("refresh_token", "client_secret")}
-        for secret in secrets:
-            text = text.replace(secret, HIDDEN)
-        shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * DESCRIBED]).split())
-        return f' ("{shown[:DESCRIBED]}")' if shown else ""
-
-    def _refusal(self, status: int, error: object, said: str) -> Problem:
+    def _refusal(self, refused: OAuthRefusal) -> Problem:
         """RFC 6749 §5.2, in words that say what to do, with those of the provider."""
-        code = error if isinstance(error, str) and _ERROR.fullmatch(error) else f"HTTP {status}"
+        code, said = refused.code, refused.said
         if code == "invalid_grant":
             text = f"the refresh token is not accepted any more (invalid_grant){said}"
-            return Problem(f"{self._where}: {text}; allow access at the provider again, and write the new one down", "bad-config")
-        if code in ("invalid_client", "unauthorized_client"):
-            return Problem(f"{self._where}: the client is not accepted ({code}){said}; check its id and its secret", "bad-config")
-        if code == "invalid_scope":
-            return Problem(f"{self._where}: the scope is not accepted (invalid_scope){said}; check it", "bad-config")
-        return Problem(f"{self._where} gave no token ({code}){said}", "try-again")
+            return Problem(f"{self._where}: {text}; allow access at the provider again: mailer oauth login RELAY", "bad-config")
+        return refused.problem(self._where)
 
     @property
     def _kept(self) -> TokenStore:
@@ -219,7 +179,7 @@ class _FileHold(NamedTuple):
 
     def read(self) -> Tokens:
         """What the file holds; one that was torn by a crash holds nothing, and the operator's token begins anew."""
-        found = _object(os.pread(self.fd, LARGEST, 0))
+        found = read_object(os.pread(self.fd, LARGEST, 0))
         refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
         if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
             return Tokens()
@@ -253,19 +213,3 @@ class TokenMemory:
     def write(self, tokens: Tokens) -> None:
         """Keep `tokens`."""
         self._tokens = tokens
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

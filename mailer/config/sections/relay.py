@@ -109,6 +109,20 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         example="/var/lib/mailer/out.access",
     )
     oauth_scope = Setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.send")
+    oauth_device_endpoint = Setting(
+        TEXT,
+        "Where `mailer oauth login` gets a code to type into a browser elsewhere.",
+        "",
+        shown="that of Microsoft, where the tokens are Microsoft's",
+        example="https://oauth2.example.com/device",
+    )
+    oauth_authorization_endpoint = Setting(
+        TEXT,
+        "Where `mailer oauth login` sends the browser of this machine.",
+        "",
+        shown="that of Google or Microsoft, where the tokens are theirs",
+        example="https://oauth2.example.com/authorize",
+    )
     ca_file = Setting(
         OPTIONAL_PATH, "The certificate authorities for this relay.", "", shown="those of [tls]", example="/etc/mailer/ca.pem"
     )
@@ -194,8 +208,9 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
                 yield some[0], f"tokens cannot be fetched without {key}"
         if given:
             yield some[0], f"there is {given[0]} already; a password or tokens, not both"
-        if self.oauth_endpoint and not self.oauth_endpoint.startswith("https://"):
-            yield "oauth_endpoint", "tokens are fetched over https only"
+        for key in ("oauth_endpoint", "oauth_device_endpoint", "oauth_authorization_endpoint"):
+            if (place := getattr(self, key)) and not place.startswith("https://"):
+                yield key, "tokens are fetched over https only"
         if self.auth not in ("auto", "xoauth2", "oauthbearer"):
             yield "auth", f"{self.auth} takes a password and no token; use auto, xoauth2 or oauthbearer"
 
