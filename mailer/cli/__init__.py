@@ -14,9 +14,9 @@ A new command is a line in `TABLE`, a module of that name with its declaration a
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
+from mailer.io.system import os
 from mailer.mail.problem import Problem, from_os
 
 TYPE_CHECKING = False

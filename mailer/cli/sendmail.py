@@ -13,12 +13,12 @@ started it, for then both are strangers.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
 from mailer.config.quick import submission
 from mailer.io.signals import deaf, refusing
+from mailer.io.system import os
 from mailer.mail.problem import Problem
 from mailer.submit import Submission, refuse_larger, submit
 
@@ -45,8 +45,10 @@ are in mailer-sendmail(1)."""
 def run(arguments: list[str]) -> int:
     """Do what sendmail would do with `arguments`. Raises `Problem`."""
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
+        import os as whole
+
         for name in BORROWED:
-            os.environ.pop(name, None)
+            whole.environ.pop(name, None)
     if arguments == ["--help"]:
         print(HELP)
         return OK

@@ -13,7 +13,7 @@ Nothing is imported here that a bare interpreter has not loaded; `tests/config/t
 
 from __future__ import annotations
 
-import os
+from mailer.io.system import os
 
 from .sections import Mailer, SubmissionSection, SubmissionSettings
 from .values import LARGEST_FILE, find, given

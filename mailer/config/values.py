@@ -9,8 +9,7 @@ network: a name server that does not answer must not keep a script from queuing 
 
 from __future__ import annotations
 
-import os
-
+from mailer.io.system import os
 from mailer.mail.address import AddressError, parse
 from mailer.mail.problem import Problem
 
@@ -184,7 +183,7 @@ def path(value: object) -> str:
     name = expanded(text(value))
     if not name.startswith("/"):
         raise ValueError(f"{written(value)} is no whole path; begin it with / or ~/")
-    return os.path.normpath(name)
+    return os.path.normpath(name) if "//" in name or "/." in name or name.endswith("/") else name
 
 
 def optional_path(value: object) -> str:

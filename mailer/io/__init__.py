@@ -1,6 +1,8 @@
 """What touches the world, one thing a file. Nothing here decides.
 
 ============  ========================================================================
+`system`      `os`, without what a submission has no use for
+`compiled`    the short way to modules that are compiled already
 `clock`       the time of day, handed in, and how it was set
 `durable`     writing to disk so that it is there after the power fails
 `maildir`     writing to a Maildir

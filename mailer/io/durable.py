@@ -11,7 +11,7 @@ and a second call would say "ok" for bytes that never reached the disk.
 
 from __future__ import annotations
 
-import os
+from .system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def publish(source: str, target: str) -> None:
     """
     os.rename(source, target)
     try:
-        sync_directory(os.path.dirname(target))
+        sync_directory(target.rpartition("/")[0] or "/")
     except OSError:
         os.unlink(target)
         raise

@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 PROGRAM = "sbin/sendmail"
 LINKS = {"lib/sendmail": "../sbin/sendmail", "bin/mailq": "../sbin/sendmail", "bin/newaliases": "../sbin/sendmail"}
 MARK = "# The sendmail of mailer. Made by `mailer config install-sendmail`, which also removes it."
+START = """\
+from mailer.io.compiled import first
+
+first()
+from mailer.cli import start
+
+start(sys.argv)
+"""
 LONGEST = 120  # characters of a first line that every kernel reads, execve(2)
 
 
@@ -106,7 +114,7 @@ def script(executable: str, path: Sequence[str]) -> str:
     home = str(Path(__file__).absolute().parents[2])
     packages = [each for each in path if os.path.basename(each) in ("site-packages", "dist-packages")]
     places = list(dict.fromkeys([home, *packages]))
-    return f"{first}\n{MARK}\nimport sys\n\nsys.path += {places!r}\nfrom mailer.cli import start\n\nstart(sys.argv)\n"
+    return f"{first}\n{MARK}\nimport sys\n\nsys.path += {places!r}\n{START}"
 
 
 def install_programs(root: Path, executable: str, path: Sequence[str]) -> Iterator[str]:

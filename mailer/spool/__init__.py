@@ -20,7 +20,7 @@ What an ID is stands here, for all spools have the same.
 
 from __future__ import annotations
 
-import os
+from mailer.io.system import os
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so that an ID can be read over the telephone."""

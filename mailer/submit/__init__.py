@@ -22,8 +22,7 @@ What is not needed for a message is not imported for it: without rules, and with
 
 from __future__ import annotations
 
-import os
-
+from mailer.io.system import os
 from mailer.mail.problem import Problem
 from mailer.spool.files import layout
 from mailer.spool.files.enqueue import announce, put

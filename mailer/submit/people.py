@@ -5,8 +5,7 @@ All who were written are there, also those who can get nothing, with the reason.
 
 from __future__ import annotations
 
-import os
-
+from mailer.io.system import os
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.mail.envelope import Recipient

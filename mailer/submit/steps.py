@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
+from mailer.io.system import os
 from mailer.mail import message
 from mailer.mail.address import same
 from mailer.mail.dates import rfc3339, rfc5322

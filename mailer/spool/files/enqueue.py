@@ -22,10 +22,10 @@ see `idempotency`.
 
 from __future__ import annotations
 
-import os
 import zlib
 
 from mailer.io import durable
+from mailer.io.system import os
 from mailer.mail.problem import from_os
 
 from .layout import ForeignSpool, check_owner, prepare
@@ -122,7 +122,9 @@ def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[s
 
 def announce(root: str, id: str) -> bool:
     """Ring the doorbell for message `id`; whether a daemon heard. Where none hangs, nobody would, and what rings it is not imported."""
-    if not os.path.lexists(f"{root}/doorbell"):
+    try:
+        os.lstat(f"{root}/doorbell")
+    except OSError:
         return False
     from . import doorbell
 

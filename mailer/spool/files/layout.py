@@ -9,8 +9,7 @@ a write finds out about; that one fails, and its error says so.
 
 from __future__ import annotations
 
-import os
-
+from mailer.io.system import os
 from mailer.mail.problem import Problem, from_os
 
 TYPE_CHECKING = False
