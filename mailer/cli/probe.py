@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
+from mailer.mail.problem import Problem
 from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
+from mailer.operate.trust import Look, apart, pinnable, trust
 
 from . import OK, show
 from .options import JSON, Option, Subcommand, usage
@@ -24,11 +27,21 @@ PATIENCE = 30  # seconds for each step, unless --timeout says otherwise: a perso
 
 
 def run(given: Given) -> int:
-    """Open a session, show it, and tell by the exit code how far it came."""
-    from mailer.config import load
-
+    """Open a session, show it, and tell by the exit code how far it came; write down whom to trust, if that is asked for."""
     if len(given.operands) != 1:
         raise usage("it needs one relay or host", "probe")
+    if given.flag("--trust"):
+        return _trust(given)
+    look = _look(given)
+    if look.problem:
+        raise look.problem
+    return OK
+
+
+def _look(given: Given) -> Look:
+    """Open a session as the daemon would, and show it."""
+    from mailer.config import load
+
     target, seconds, sender = given.operands[0], given.number("--timeout", PATIENCE, least=1, most=86400), given.text("--from")
     config = load(given.text("--config"), given.text("--spool"))
     try:
@@ -48,8 +61,35 @@ def run(given: Given) -> int:
         show.json_line(probed.as_json())
     elif not given.flag("--quiet"):
         show.show(_blocks(probed.found))
-    if problem := probed.problem(config, known):
-        raise problem
+    sys.stdout.flush()  # a process of its own ends without that
+    return Look.of(probed, config, known)
+
+
+def _trust(given: Given) -> int:
+    """Look, ask whether the certificate that was shown is the right one, write it down, and look again."""
+    from mailer.config import load
+
+    from . import ask
+
+    if not given.flag("--yes") and not ask.person():
+        raise usage("--trust asks before it writes; where nobody can be asked, say --yes", "probe")
+    name = given.operands[0]
+    relay = pinnable(load(given.text("--config"), given.text("--spool")), name)
+    look = apart(lambda: _look(given))
+    if not look.fingerprint:
+        raise look.problem or Problem(f"{relay.host} showed no certificate, so there is none to trust", "unavailable")
+    if look.fingerprint in relay.fingerprints:
+        show.note(f"the certificate {look.fingerprint} is trusted already; nothing was changed")
+    else:
+        caution = " (it is accepted as it is; written down, each new one has to be, too)" if look.verified else ""
+        question = f"Trust the certificate with the SHA-256 {look.fingerprint} of {relay.host} from now on{caution}?"
+        if not given.flag("--yes") and not ask.yes(question, default=False):
+            show.note("nothing was changed")
+        else:
+            show.note(trust(load(given.text("--config"), given.text("--spool")), name, look.fingerprint))
+            look = apart(lambda: _look(given))
+    if look.problem:
+        raise look.problem
     return OK
 
 
@@ -145,6 +185,9 @@ COMMAND = Subcommand(
         "A relay is also asked whether it would take mail from the sender of mail that names none, to that sender: MAIL and RCPT are "
         "said, and taken back with RSET. So it is known whether our name, our address and our sender are welcome there.\n\n"
         "Root asks about a RELAY as the user whom the spool belongs to, for he has to be able to read its secrets.\n\n"
+        "With --trust, the SHA-256 fingerprint of the certificate that a relay shows is added to the fingerprints of [relay.NAME], once "
+        "somebody has said yes, and the relay is asked again. From then on it has to show that certificate, and nothing else about it "
+        "counts: for servers whose certificate nobody known has signed. Compare the fingerprint with what the server's operator tells.\n\n"
         "Whether the certificate would be accepted is found out even where nothing depends on it. Passwords are neither shown "
         "nor sent where mail would not send them."
     ),
@@ -156,6 +199,8 @@ COMMAND = Subcommand(
                "and implicit on port 465"),
         Option("--from", metavar="ADDRESS", help="ask about this sender; of a HOST, too"),
         Option("--timeout", metavar="SECONDS", help=f"how long each step may take; {PATIENCE} by default"),
+        Option("--trust", help="write the fingerprint of the certificate that a RELAY shows into the configuration, after a question"),
+        Option("--yes", help="answer that question with yes: the fingerprint was compared elsewhere, or comes first and is compared later"),
         JSON,
     ),
     examples=(
@@ -163,6 +208,7 @@ COMMAND = Subcommand(
         "mailer probe out --from shop@example.com",
         "mailer probe mx.example.com",
         "mailer probe smtp.example.com:587 --tls starttls --json",
+        "mailer probe out --trust",
     ),
     epilog="""\
 exit codes: 0 mail could be sent · 69 not reachable, refused, or TLS not as required · 75 this machine is offline ·

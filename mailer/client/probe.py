@@ -121,7 +121,7 @@ async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: st
         return found
     strict.unverified = reason
     if reason:
-        bare = replace(endpoint, requirement=replace(requirement, verify=False), login=None)
+        bare = replace(endpoint, requirement=replace(requirement, verify=False, fingerprints=()), login=None)
         strict.certificates = (await _session(bare, address, timeouts)).certificates
     return strict
 
