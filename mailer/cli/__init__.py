@@ -71,6 +71,7 @@ TABLE = {
     "oauth": "get a refresh token for a relay, and keep it",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",
+    "help": "the manual of a command or a topic, on this terminal",
 }
 """Each command and what it does, in the order of ``mailer --help``; the module has the command's name."""
 

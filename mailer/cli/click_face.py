@@ -63,11 +63,9 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
 
     def page() -> str:
         lines = "\n".join(f"  {name:<10} {summary}" for name, summary in table.items())
-        return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more; `man mailer` says all."
+        return f"usage: mailer COMMAND [OPTION…]\n\n{lines}\n\n`mailer COMMAND --help` says more, and `mailer help COMMAND` all."
 
     def make(name: str) -> click.Command:
-        if name == "help":
-            return click.Command(name, ANY, lambda **_: _say(page()), [_operands("[COMMAND]")], add_help_option=False)
         if name == "sendmail":  # known to shells only: it reads its own options, and is answered before
             return click.Command(name, ANY, params=[_operands("")])
         module = load(name)
@@ -78,7 +76,7 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
         hint = f"did you mean `{near}`?" if near else "`mailer --help` lists the commands"
         return Problem(f"there is no command {name!r}; {hint}", "usage")
 
-    program = ClickGroup("mailer", {**table, "help": "what there is"}, make, page, unknown)
+    program = ClickGroup("mailer", table, make, page, unknown)
     program.params.append(_answered(("--version", "-V"), lambda _: f"mailer {__version__}"))
     return program
 

@@ -99,7 +99,7 @@ class Exporter(Component):
             made = await asyncio.to_thread(self._made)
         except ImportError:
             raise Problem(
-                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer[metrics]'", "bad-config"
+                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer-mta[metrics]'", "bad-config"
             ) from None
         readers = Readers(made, lambda error: self.events.tell(Alarm.of(self.clock.now(), error)))
         try:

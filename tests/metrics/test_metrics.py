@@ -156,7 +156,7 @@ def test_without_the_library_the_daemon_says_what_to_install(world: World, port:
     done = run()
     errors = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert (done.returncode, len(errors)) == (78, 1), done
-    assert "pip install 'mailer[metrics]'" in errors[0]
+    assert "pip install 'mailer-mta[metrics]'" in errors[0]
     assert run("--once").returncode == 0
 
 

@@ -58,7 +58,7 @@ class Submitter(Section, header="[[submitter]]", member="submitters", plural="su
 class Metrics(Section, header="[metrics]"):
     """Figures of the daemon for Prometheus, or whatever else reads its format.
 
-    This needs the library prometheus-client: pip install 'mailer[metrics]'. See mailer-delivery(7) for the figures.
+    This needs the library prometheus-client: pip install 'mailer-mta[metrics]'. See mailer-delivery(7) for the figures.
     """
 
     listen: Setting[HostPort | None] = Setting(

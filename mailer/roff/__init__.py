@@ -1,4 +1,4 @@
-"""Manual pages in roff, by the macros of man(7): the parts that every page is made of, each as text that ends its line.
+"""Manual pages in roff, by the macros of man(7): here the parts that every page is made of, each as text that ends its line.
 
 Words are given as they are to be read, and made safe for roff here: what begins with a dot is no request, a hyphen is one that can be
 copied, whatever is not ASCII is named by its number, and ```words``` in backticks are bold. What is returned is joined to a page.

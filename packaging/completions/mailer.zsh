@@ -1,0 +1,4 @@
+#compdef mailer
+# Loaded at the first Tab behind `mailer`; the program itself knows what can be completed, and how it is asked.
+eval "$(_MAILER_COMPLETE=zsh_source mailer)"
+_mailer_completion "$@"
