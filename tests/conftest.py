@@ -35,7 +35,7 @@ from tests.peers.install import FETCHED
 
 TESTS = Path(__file__).parent
 
-LARGE = frozenset({"benchmarks", "browser", "callers", "crash", "journey", "long", "older", "peers", "simulation"})
+LARGE = frozenset({"benchmarks", "browser", "callers", "crash", "journey", "long", "older", "packaging", "peers", "simulation"})
 """Rooms whose tests run daemons, die at every system call, or talk to foreign programs."""
 
 PROGRAMS = frozenset({"world", "home"})
