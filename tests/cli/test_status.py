@@ -320,6 +320,7 @@ def test_watching_ends_with_ctrl_c_and_exit_0(office: Office, shell: Shell) -> N
     assert id in said.out
 
 
+@pytest.mark.slow
 def test_watching_prints_json_when_something_changes(office: Office) -> None:
     """Where no terminal is: a line for each change."""
     id = office.put()

@@ -160,6 +160,7 @@ def test_each_recipient_has_its_block() -> None:
     assert "The other recipient of the message is not part" in letter(data)
 
 
+@pytest.mark.slow
 def test_a_thousand_recipients_do_not_make_a_letter_that_nobody_reads() -> None:
     """The letter writes out a hundred recipients; the part for programs has all."""
     people = [f"user{number}@example.net" for number in range(1000)]

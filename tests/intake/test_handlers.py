@@ -336,6 +336,7 @@ def test_a_message_of_many_recipients_comes_in_lines_and_arrives_whole(counter: 
         assert at_once(view.spool.read(many.id)).envelope.recipients == many.recipients
 
 
+@pytest.mark.slow
 def test_of_very_many_attempts_the_last_are_told_and_that_there_were_more(counter: Counter) -> None:
     """A story has a bound, and says so."""
     sent = letter()

@@ -196,6 +196,7 @@ def test_never_fewer_than_were_written(parts: list[tuple[str, str]]) -> None:
     assert list(in_header(text)) == [next(in_header(address)) for address, _ in parts]
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_hostile_field_grows_with_its_length_only() -> None:
     """A hundred thousand nested comments or groups are read in a moment."""
     assert len(list(in_header("(" * 100_000))) == 1

@@ -51,6 +51,7 @@ def test_the_message_counts_as_its_worst_recipient(verdicts: list[str], status: 
     assert history.status() == status
 
 
+@pytest.mark.slow
 def test_what_was_tried_without_end_is_not_held_without_end() -> None:
     """The oldest deferrals are forgotten; what became of each recipient, and how often it was tried, is not."""
     history = History(3, [outcome(0), outcome(1, "fail")])

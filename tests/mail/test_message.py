@@ -107,6 +107,7 @@ def test_splitting_keeps_every_byte_of_the_body_and_reads_the_same_twice(lines: 
     assert b"".join(field for _, field in message.fields()) == message.header
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_huge_header_is_linear() -> None:
     """A hundred thousand fields are read in a moment."""
     header = b"".join(itertools.repeat(b"X-Field: value\r\n", 100_000))

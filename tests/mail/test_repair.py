@@ -174,6 +174,7 @@ def test_a_part_without_anything_stays_so() -> None:
     assert change.what == "part 2"
 
 
+@pytest.mark.slow
 def test_a_message_of_too_many_parts_is_left() -> None:
     """No reader goes through all of them."""
     data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n\xff\r\n" * (MAX_PARTS + 1) + b"--b--\r\n"

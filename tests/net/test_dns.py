@@ -107,6 +107,7 @@ def test_too_long_for_udp(clock: Clock) -> None:
         assert server.asked == [("big.example", "MX", "udp"), ("big.example", "MX", "tcp")]
 
 
+@pytest.mark.slow
 def test_the_largest_answer_costs_little(clock: Clock) -> None:
     """1,500 hosts that are all equal, in some 50 kB: always the same twenty are kept, in less than a page."""
     names = [f"{'x' * 12}{at:04}.big.example" for at in range(1500)]

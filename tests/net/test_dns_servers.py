@@ -33,7 +33,7 @@ def test_trouble(resolver: Resolver, server: Nameserver, mood: str, reason: str)
     """Whatever goes wrong with a name server says nothing about the name; the reason names the server."""
     server.misbehave("*", mood)
     if "in time" in reason:
-        resolver = Resolver([server.address], timeout=0.2, lifetime=0.4)
+        resolver = Resolver([server.address], timeout=0.05, lifetime=0.1)
     for awaitable in (resolver.mx("example.com"), resolver.addresses("mx1.example.com")):
         caught = trouble(awaitable)
         assert reason in caught.reason

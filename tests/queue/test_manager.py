@@ -87,6 +87,7 @@ def test_who_began_with_a_context_keeps_it(post: Post) -> None:
     play(scenario())
 
 
+@pytest.mark.slow
 def test_a_thousand_messages_to_a_new_domain_look_for_its_route_once(post: Post) -> None:
     """All have what was found, also where that is trouble."""
 

@@ -120,7 +120,7 @@ def test_who_waits_for_something_of_ours_hears_when_his_time_would_be_up(post: P
         async with post.running():
             held_back(post)
             id = post.put("a@example.com", sender="me@example.org")
-            await tried_until(post, id, NOW + 2 * DAY - HOUR)
+            await tried_until(post, id, NOW + 2 * DAY - HOUR, HOUR)
             assert reports(post) == []
             await tried_until(post, id, NOW + 3 * DAY, DAY / 8)
             await post.until("a report", lambda: len(reports(post)) == 1)
@@ -176,7 +176,7 @@ def test_who_is_warned(post: Post, options: dict[str, object], sender: str, afte
         async with post.running():
             held_back(post)
             id = post.put("a@example.com", sender=sender, options=options)
-            await tried_until(post, id, NOW + 6 * HOUR)
+            await tried_until(post, id, NOW + 6 * HOUR, HOUR / 2)
             assert len(reports(post)) == warned
             post.courier.gates["example.org"].set()
 

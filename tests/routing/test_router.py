@@ -35,6 +35,7 @@ def test_trouble_is_not_remembered() -> None:
     assert asyncio.run(router.find("a.example", NOW)).key == "a.example"
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     """Whatever domains mail is sent to."""
     router = Router(Finder().find)

@@ -128,6 +128,7 @@ def test_a_slow_refusal_is_both() -> None:
     with_peer(test, Moods(delays={"rcpt": 0.01}, refuse={"no@d.example": "551"}))
 
 
+@pytest.mark.slow
 def test_a_client_that_pipelines_into_a_delay_is_held_back() -> None:
     """What piles up behind a delayed answer is bounded, and all of it is answered in the end."""
 

@@ -217,6 +217,7 @@ def test_a_record_is_never_too_long_to_be_read() -> None:
         assert text.startswith(read[0].text[:1000])
 
 
+@pytest.mark.slow
 def test_what_a_stranger_says_does_not_fill_a_file() -> None:
     """Five hundred recipients are put off thirty times, each with other words of 3,900 characters: what it comes to is all there."""
     data, history = b"", History(500)

@@ -38,6 +38,7 @@ def test_a_message_of_which_something_was_heard_lately_is_kept(office: Office) -
     assert run(office.recorder.forget(NOW + 1)) == 1
 
 
+@pytest.mark.slow
 def test_forgetting_goes_on_until_nothing_is_left(office: Office) -> None:
     """More messages than one transaction deletes."""
     letters = [entry(outcome(at=NOW)) for _ in range(4500)]

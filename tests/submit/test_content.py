@@ -50,6 +50,7 @@ def test_a_header_over_the_limit_is_refused(tmp_path: Path) -> None:
     assert (problem.kind, "larger than 500 bytes (submission.max_header_size)" in str(problem)) == ("bad-message", True)
 
 
+@pytest.mark.slow
 def test_a_header_over_the_limit_is_not_read(tmp_path: Path) -> None:
     """Field by field it would take thirty times its memory, before it is refused all the same."""
     data = b"X:\xfc\r\n" * 60_000 + b"To: a@example.com\r\n" * 10_000 + b"\r\nx\r\n"
@@ -137,6 +138,7 @@ def test_no_subject_stops_a_message(door: Door, subject: str) -> None:
     door.submit(b"Subject: " + subject.encode() + b"\n\n")
 
 
+@pytest.mark.slow
 def test_a_huge_hostile_subject_costs_a_moment(door: Door) -> None:
     """Half a megabyte of beginnings of encoded words; it is the process's own time, whatever else the machine does."""
     begun = time.process_time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,15 +34,18 @@ ENVELOPE = b"MAIL FROM:<a@here.example>\r\nRCPT TO:<one@there.example>\r\nDATA\r
 MAIL = Parcel("a@here.example", ["one@there.example"], b"Subject: 1\r\n\r\nwhat nobody else may read\r\n")
 HOP = Hop("mx.example", "192.0.2.1", 25, "none")
 SECRET = "canary-5ecret"
+SECOND = Timeouts(*[1.0] * 9)
 
 
-def run(turns: Sequence[Turn], work: Callable[[Connection], Coroutine[Any, Any, None]], login: Login | None = None) -> None:
-    """`work` with a connection to a server that follows `turns`."""
+def run(
+    turns: Sequence[Turn], work: Callable[[Connection], Coroutine[Any, Any, None]], login: Login | None = None, **patience: float
+) -> None:
+    """`work` with a connection to a server that follows `turns`, where each wait may take a second, or as `patience` has it."""
 
     async def main() -> None:
         async with Script(turns) as server:
             endpoint = Endpoint("127.0.0.1", server.port, Requirement("none"), login, hello="here.example")
-            connection = await Connection.open(endpoint, "127.0.0.1", Timeouts(*[1.0] * 9))
+            connection = await Connection.open(endpoint, "127.0.0.1", replace(SECOND, **patience))
             try:
                 await work(connection)
             finally:
@@ -51,8 +55,8 @@ def run(turns: Sequence[Turn], work: Callable[[Connection], Coroutine[Any, Any, 
     asyncio.run(main())
 
 
-def refused(turns: Sequence[Turn], login: Login | None = None) -> SessionError:
-    """The error of a session that did not come about."""
+def refused(turns: Sequence[Turn], login: Login | None = None, **patience: float) -> SessionError:
+    """The error of a session that did not come about, where each wait may take a second, or as long as `patience` has for it."""
     caught: list[SessionError] = []
 
     async def nothing(_: Connection) -> None:
@@ -62,7 +66,7 @@ def refused(turns: Sequence[Turn], login: Login | None = None) -> SessionError:
         async with Script(turns) as server:
             endpoint = Endpoint("127.0.0.1", server.port, Requirement("none"), login, hello="here.example")
             try:
-                await nothing(await Connection.open(endpoint, "127.0.0.1", Timeouts(*[1.0] * 9)))
+                await nothing(await Connection.open(endpoint, "127.0.0.1", replace(SECOND, **patience)))
             except SessionError as error:
                 caught.append(error)
 
@@ -111,11 +115,11 @@ def test_what_was_not_answered_is_told_and_how_it_ended() -> None:
         await connection.deliver(MAIL)
         assert said(connection.transcript)[5:] == [
             "us: MAIL FROM:<a@here.example>", "host: 250 ok", "us: RCPT TO:<one@there.example>", "us: DATA",
-            "note: 451 4.4.2 waited 1 s for the answer to RCPT",
+            "note: 451 4.4.2 waited 0.1 s for the answer to RCPT",
         ]  # fmt: skip
-        assert json.loads(connection.transcript.steps())["rcpt"] >= 900
+        assert json.loads(connection.transcript.steps())["rcpt"] >= 90
 
-    run([*HELLO, Turn("C", ENVELOPE), Turn("S", b"250 ok\r\n")], work)
+    run([*HELLO, Turn("C", ENVELOPE), Turn("S", b"250 ok\r\n")], work, rcpt=0.1)
 
 
 def test_the_steps_of_a_connection_that_is_used_again_are_marked() -> None:
@@ -210,10 +214,10 @@ def test_a_host_that_was_tried_before_comes_first() -> None:
 @pytest.mark.parametrize(("turns", "phase"), [([], "greeting"), (HELLO[:2], "ehlo")])
 def test_the_step_that_a_session_breaks_in_took_the_time_that_was_waited_for_it(turns: list[Turn], phase: str) -> None:
     """Whoever waited for a greeting sees how long, and no empty line as if something had been said."""
-    error = refused([*turns, Turn("C", b"what nobody says")])
+    error = refused([*turns, Turn("C", b"what nobody says")], **{phase: 0.1})
     assert error.transcript is not None
     assert (error.kind, error.phase) == ("timeout", phase)
-    assert json.loads(error.transcript.steps())[phase] >= 900
+    assert json.loads(error.transcript.steps())[phase] >= 90
     assert "us: " not in said(error.transcript)
 
 
