@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 AlarmKind = Literal[
     "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
-    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "spool", "status", "stuck", "warmup",
+    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "sandbox", "spool", "status", "stuck", "warmup",
 ]  # fmt: skip
 """What an alarm is about, in a word that does not change: what a monitoring system goes by."""
 
-DaemonNews = Literal["started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "room"]
-"""What a daemon tells of itself; paused and resumed are said of a destination, online of the network, room of the disk."""
+DaemonNews = Literal[
+    "started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "room", "sandbox"
+]
+"""What a daemon tells of itself; paused and resumed are said of a destination, online of the network, room of the disk,
+sandbox of whose mail does not get to whom it names."""
 
 
 @dataclass(slots=True)

@@ -93,6 +93,7 @@ class Service:
         async with AsyncExitStack() as ends:
             ends.push_async_callback(self.spool.close)
             self._tell("started", _summary(self.config, self.spool))
+            self._tell_sandbox()
             for component in self.components:
                 ends.push_async_callback(self._stop, component)
                 await component.start()
@@ -145,8 +146,10 @@ class Service:
             with ExitStack() as ready:
                 for component in self.components:
                     ready.enter_context(component.reload(config))
-            self.config = config
+            before, self.config = self.config, config
             self._tell("reloaded", config.path)
+            if config.sandbox != before.sandbox:
+                self._tell_sandbox(ended=not config.sandbox.holds)
         except Problem as problem:
             self._alarm("config", f"the configuration stays as it was: {problem}")
         notify("READY=1")
@@ -155,6 +158,13 @@ class Service:
 
     def _tell(self, what: DaemonNews, detail: str = "") -> None:
         self.events.tell(Daemon(self.clock.now(), what, detail))
+
+    def _tell_sandbox(self, *, ended: bool = False) -> None:
+        """Tell whose mail does not get to whom it names, so that nobody wonders; or that it does again."""
+        if self.config.sandbox.holds:
+            self._tell("sandbox", self.config.sandbox.words)
+        elif ended:
+            self._tell("sandbox", "it is over: mail goes to whom it names")
 
     def _alarm(self, what: AlarmKind, detail: str) -> None:
         self.events.tell(Alarm(self.clock.now(), what, detail))

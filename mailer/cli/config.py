@@ -54,6 +54,8 @@ def check(given: Given) -> int:
         complain(file.at(path, problem), BAD_CONFIG)
     if problems:
         return BAD_CONFIG
+    if config and config.sandbox.holds:
+        _say(given, f"SANDBOX: {config.sandbox.words}")
     _say(given, f"{path} is right" if path else "there is no configuration file; the defaults hold")
     return OK
 

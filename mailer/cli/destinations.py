@@ -11,6 +11,7 @@ from mailer.operate.status import HEADINGS, Backlog, Pile
 from mailer.status.standing import FOREVER
 
 from .options import usage
+from .selectors import banner, sandbox_of
 from .show import BLANK, ROOMY, Cell, Column, Line, Table, moment, terminal, width
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ class Destinations:
         if self.by not in ("destination", "domain", "reason"):
             raise usage(f"--by takes destination, domain or reason, not {self.by!r}", "status")
         self.config = _config(given)
+        self.sandbox = sandbox_of(given)
         self.missing: list[str] = []
 
     def blocks(self, view: MailView) -> list[Block]:
-        """The answer for a person."""
+        """The answer for a person, below the sandbox, if one holds."""
+        return banner(self.sandbox, listed=True) + self._blocks(view)
+
+    def _blocks(self, view: MailView) -> list[Block]:
         now = time.time()
         backlog = Backlog(view, self.config, now)
         if self.by == "reason":

@@ -16,7 +16,7 @@ from mailer.operate.explain import diagnose
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import spool_of, view_of
+from .selectors import banner, sandbox_of, spool_of, view_of
 from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def run(given: Given) -> int:
     if not given.operands:
         raise usage("it needs the ID of a message, its Message-ID or its request id", "explain")
     config, trouble = _config(given)
+    head = banner(sandbox_of(given))
     missing = []
     with view_of(spool_of(given)) as view:
         told = 0
@@ -60,18 +61,18 @@ def run(given: Given) -> int:
                 found_out.story.missing.extend([trouble] if trouble else [])
                 if told and not (given.flag("--json") or given.flag("--quiet")):
                     show.show([show.BLANK, show.BLANK])
-                _print(given, found_out)
+                _print(given, found_out, head)
                 told += 1
         notes = view.notes
     show.note(*notes, *(f"no message {name!r} is known here" for name in missing))
     return NO_SUCH if missing else OK
 
 
-def _print(given: Given, what: Diagnosis) -> None:
+def _print(given: Given, what: Diagnosis, head: list[Block]) -> None:
     if given.flag("--json"):
         show.json_line(what.as_json())
     elif not given.flag("--quiet"):
-        show.show(_page(what, time.time(), whole=given.flag("--verbose")))
+        show.show([*head, *_page(what, time.time(), whole=given.flag("--verbose"))])
 
 
 def _config(given: Given) -> tuple[Config | None, str]:

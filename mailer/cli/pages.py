@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mailer.mail.history import DONE, PENDING, SCHEDULED
+from mailer.mail.outcome import DIVERTED
 
 from . import show
 from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
@@ -37,9 +38,18 @@ def status(record: Record) -> Cell:
     return show.status(record.word)
 
 
+def _mood(recipient: RecipientRecord) -> str:
+    """The style of what is said of a recipient; one whose mail a sandbox has is no success to rely on."""
+    if recipient.status == "sent":
+        return "wait" if recipient.cause in DIVERTED else ""
+    return show.MOODS.get(recipient.status, "")
+
+
 def why(record: Record) -> str:
-    """Why the message is where it is; empty where nothing went wrong."""
-    return "" if record.status == "sent" else record.error
+    """Why the message is where it is; empty where nothing went wrong, and whom it names has it."""
+    if record.status == "sent":
+        return next((recipient.why for recipient in record.recipients if recipient.cause in DIVERTED), "")
+    return record.error
 
 
 def next_step(record: Record, now: float) -> str:
@@ -90,7 +100,7 @@ def _story(record: Record, now: float) -> list[Line]:
     route: list[Piece] = [sender(record.sender), Cell(" → ", "quiet"), recipients(record)]
     lines = [Line([*route, Cell(f"  {record.subject}", "quiet")] if record.subject else route)]
     if reason := why(record):
-        lines.append(Line([Cell(reason, show.MOODS[record.status])]))
+        lines.append(Line([Cell(reason, "wait" if record.status == "sent" else show.MOODS[record.status])]))
     if record.status != "queued" and (step := next_step(record, now)):
         lines.append(Line([Cell(_tries(record) + step, "quiet")]))
     return lines
@@ -163,7 +173,7 @@ def recipients_table(record: Record, now: float) -> Table:
     rows: list[Sequence[Value]] = []
     for recipient in record.recipients:
         name = recipient.address if recipient.type == "to" else f"{recipient.address} ({recipient.type})"
-        reply = Cell(_with_besides(recipient) or "-", "" if recipient.status == "sent" else show.MOODS.get(recipient.status, ""))
+        reply = Cell(_with_besides(recipient) or "-", _mood(recipient))
         when = moment(recipient.updated_at, now)
         rows.append([name, show.status(recipient.status), reply, recipient.host or "-", Cell(when, "quiet")])
     return Table(columns, rows)
@@ -178,7 +188,7 @@ def _with_besides(recipient: RecipientRecord) -> str:
 
 def overview(found: Overview, now: float) -> Iterator[Block]:
     """The spool at a glance."""
-    what, elsewhere = found
+    what, elsewhere = found.summary, found.elsewhere
     yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
     yield BLANK
     words = (*PENDING, SCHEDULED, *DONE)

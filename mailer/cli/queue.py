@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 from mailer.config.quick import submission
 from mailer.mail import address
 from mailer.mail.address import AddressError
-from mailer.operate.queue import CANCEL, GIVEN_UP, HOLD, IN_SPOOL, RELEASE, RETRY, WAITING, perform, replaying, targets
+from mailer.operate.queue import (
+    CANCEL,
+    GIVEN_UP,
+    HOLD,
+    IN_SPOOL,
+    RELEASE,
+    RETRY,
+    WAITING,
+    perform,
+    releasing,
+    replaying,
+    targets,
+)
 from mailer.spool.api import Reserve
 from mailer.status import sqlite
 from mailer.status.api import every
@@ -17,9 +29,11 @@ from mailer.status.api import every
 from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
-from .selectors import DOMAIN, FROM, OLDER, STATE, TO, chosen, filter_of, spool_of, view_of
+from .selectors import DOMAIN, FROM, OLDER, STATE, TO, banner, chosen, filter_of, sandbox_of, spool_of, view_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailer.mail.history import Word
     from mailer.operate.queue import Operation, Performed
     from mailer.status.api import Filter, MailView
@@ -45,9 +59,9 @@ def _print_list(given: Given, records: list[Record]) -> None:
     if given.flag("--quiet"):
         return
     if not records:
-        show.show([show.Line(["No message is like that." if chosen(given) else "The queue is empty."])])
+        show.show([*banner(sandbox_of(given)), show.Line(["No message is like that." if chosen(given) else "The queue is empty."])])
         return
-    blocks: list[show.Block] = [pages.queue(records, time.time())]
+    blocks: list[show.Block] = [*banner(sandbox_of(given), listed=True), pages.queue(records, time.time())]
     if show.terminal():
         count = "1 message" if len(records) == 1 else f"{len(records)} messages"
         total = show.size(sum(record.size for record in records))
@@ -68,6 +82,11 @@ def operate(given: Given, operation: Operation) -> int:
         raise usage("name messages, or select them with options, not both", given.command.name)
     wanted = None if given.operands else _selected(given, operation, IN_SPOOL)
     return _operate(given, view_of(spool_of(given)), operation, wanted)
+
+
+def release(given: Given) -> int:
+    """Release what is named or selected; what was submitted in a sandbox leaves only with ``--yes``, or is another sandbox's matter."""
+    return operate(given, releasing(boxed=sandbox_of(given).holds, yes=given.flag("--yes")))
 
 
 def replay(given: Given) -> int:
@@ -142,14 +161,14 @@ ACTING = (
 CODES = "exit codes: 0 · 64 usage · 65 a message is done with · 67 a message is not known · 75 a message is being\ndelivered this moment"
 
 
-def _command(operation: Operation, summary: str, about: str) -> Subcommand:
+def _command(operation: Operation, summary: str, about: str, run: Callable[[Given], int] | None = None, *more: Option) -> Subcommand:
     return Subcommand(
         f"queue {operation.verb}",
-        partial(operate, operation=operation),
+        run or partial(operate, operation=operation),
         summary=summary,
         about=about,
         operands="[ID…]",
-        options=ACTING,
+        options=(*more, *ACTING),
         examples=(
             f"mailer queue {operation.verb} 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
             f"mailer queue {operation.verb} --domain example.net --dry-run",
@@ -174,7 +193,14 @@ COMMANDS = {
         "Held messages stay in the spool until they are released or cancelled: while they are held they do not expire, for somebody wanted "
         "them to wait. Their time goes on, and one that is released too late is tried once more.",
     ),
-    "release": _command(RELEASE, "give held messages back to delivery", "They are due at once."),
+    "release": _command(
+        RELEASE,
+        "give held messages back to delivery",
+        "They are due at once. What was submitted while a sandbox held ([sandbox] in mailer-config(5)), and is held because none does any "
+        "more, leaves only with --yes: it goes to the people whom it names.",
+        release,
+        Option("--yes", help="also what was submitted in a sandbox"),
+    ),
     "retry": _command(
         RETRY,
         "try deferred messages now",

@@ -51,7 +51,10 @@ def _addresses(given: Given, config: Config) -> list[Address]:
 
 
 def _blocks(what: Preview) -> Iterator[show.Block]:
-    rows: list[tuple[str, show.Cell | str]] = [("address", show.Cell(str(what.address), "strong")), ("rule", _rule(what))]
+    rows: list[tuple[str, show.Cell | str]] = [("address", show.Cell(str(what.address), "strong"))]
+    if what.diverted:
+        rows.append(("SANDBOX", show.Cell(what.diverted, "wait")))
+    rows.append(("rule", _rule(what)))
     for way in what.resolution.ways:
         rows += _way(what, way)
     if what.resolution.key:

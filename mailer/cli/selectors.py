@@ -15,15 +15,18 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 from mailer.status.api import Filter
 
+from . import show
 from .options import Option, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailer.config.sections import Sandbox
     from mailer.mail.history import Word
     from mailer.status.api import MailView
 
     from .options import Given
+    from .show import Block
 
 TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
@@ -54,6 +57,22 @@ def spool_of(given: Given, *, new: bool = False) -> SpoolDirectory:
         problem = "is no spool: it has no queued/" if os.path.lexists(root) else "is not there"
         raise Problem(f"the spool {root} {problem}; a message, or `mailer run`, makes one", "bad-config")
     return SpoolDirectory(root)
+
+
+def sandbox_of(given: Given) -> Sandbox:
+    """The sandbox of the configuration, whether or not it holds. Raises `Problem` (bad-config)."""
+    return submission(given.text("--config"), given.text("--spool")).sandbox
+
+
+def banner(sandbox: Sandbox, *, listed: bool = False) -> list[Block]:
+    """What stands above whatever is said of mail while a sandbox holds. Above a list for a program it is a word to the person beside it."""
+    if not sandbox.holds:
+        return []
+    text = f"SANDBOX: {sandbox.words}"
+    if listed and not show.terminal():
+        show.note(text)
+        return []
+    return [show.Line([show.Cell(text, "wait")]), show.BLANK]
 
 
 def _is_closed(root: str) -> bool:

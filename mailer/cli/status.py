@@ -12,7 +12,7 @@ from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, chosen, filter_of, spool_of, view_of
+from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, banner, chosen, filter_of, sandbox_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,16 +40,20 @@ class StatusQuery:
         self.limit = given.number("--limit", SHOWN) or None
         self.missing: list[str] = []
         self.named = given.flag("--spool")
+        self.sandbox = sandbox_of(given)
 
     def overview(self, view: MailView) -> Overview:
         """The summary, with the spools that may have been meant: those with a daemon, where none runs on this one and none was named."""
         from mailer.operate.status import Overview
 
         what = view.summary()
-        return Overview(what, () if what.daemon.running or self.named else elsewhere(what.spool))
+        return Overview(what, () if what.daemon.running or self.named else elsewhere(what.spool), self.sandbox)
 
     def blocks(self, view: MailView) -> list[Block]:
-        """The answer for a person."""
+        """The answer for a person, below the sandbox, if one holds."""
+        return banner(self.sandbox, listed=self.listed) + self._blocks(view)
+
+    def _blocks(self, view: MailView) -> list[Block]:
         now = time.time()
         if self.names:
             found = [list(pages.message(record, now)) for record in self.records(view)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
-from .sections import Mailer, SubmissionSection, SubmissionSettings
+from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .sections.daemon import Bounce, Intake, LogSection, Metrics, Status, Submitter
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .sections import Section, Setting
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, SubmissionSection, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection, TimeoutSection,
-    Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics,
+    Mailer, SubmissionSection, Sandbox, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -47,6 +47,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
 
     mailer: Mailer
     submission: SubmissionSection
+    sandbox: Sandbox
     intake: Intake
     submitters: tuple[Submitter, ...]
     relays: Mapping[str, Relay]
@@ -113,7 +114,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def submitting(self) -> SubmissionSettings:
         """The settings that go with submission. Raises `Problem` (bad-config) where there is no place for a spool."""
-        return SubmissionSettings(self.path, **vars(self.mailer), **vars(self.submission))
+        return SubmissionSettings(self.path, self.sandbox, **vars(self.mailer), **vars(self.submission))
 
 
 def _absent(cls: type[Section]) -> Any:

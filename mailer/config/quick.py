@@ -1,6 +1,6 @@
 """The few settings that ``mailer send`` needs, read without the cost of a TOML parser.
 
-`submission` reads the tables ``[mailer]`` and ``[submission]`` of a file whose lines are plain:
+`submission` reads the tables ``[mailer]``, ``[submission]`` and ``[sandbox]`` of a file whose lines are plain:
 ``key = "text"``, ``key = 42``, ``key = true``, ``key = ["text", "text"]``, comments, blank lines; and the tables below them that
 are a setting themselves, such as ``[submission.aliases]``. Wherever anything is not plain (an escape, a
 list of several lines, a key that it does not know, a value that is refused) it gives up and the full reader decides, so
@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from mailer.io.system import os
 
-from .sections import Mailer, SubmissionSection, SubmissionSettings
+from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .values import LARGEST_FILE, find, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SECTIONS = {cls.word: cls for cls in (Mailer, SubmissionSection)}
+SECTIONS = {cls.word: cls for cls in (Mailer, SubmissionSection, Sandbox)}
 _OTHERS = "."  # what a table of others is called
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -41,7 +41,7 @@ def submission(config_path: str | None = None, spool: str | None = None) -> Subm
 
 
 def plain(data: bytes) -> dict[str, Any] | None:
-    """The settings of the two tables by name; `None` if something there is not plain."""
+    """The settings of the first two tables by name, and the ``sandbox``, if there is one; `None` if something there is not plain."""
     if len(data) > LARGEST_FILE or b"\r" in data or b'"""' in data or b"'''" in data:
         return None
     try:
@@ -59,7 +59,23 @@ def plain(data: bytes) -> dict[str, Any] | None:
             into = None if name == _OTHERS else tables.setdefault(name, {})
         elif into is not None and line and not _take(line, into):
             return None
-    return None if tables.pop("") else _read(tables)
+    if tables.pop(""):
+        return None
+    boxed = tables.pop(Sandbox.word, None)
+    found = _read(tables)
+    if found is None or not boxed:
+        return found
+    sandbox = _sandbox(boxed)
+    return None if sandbox is None else {**found, "sandbox": sandbox}
+
+
+def _sandbox(table: dict[str, object]) -> Sandbox | None:
+    """The sandbox that `table` is about; None if anything is wrong with it, so that it never is live by mistake."""
+    values = _read({Sandbox.word: table})
+    if values is None:
+        return None
+    made = Sandbox(**values)
+    return None if any(made.problems()) else made
 
 
 def _read(tables: dict[str, dict[str, object]]) -> dict[str, Any] | None:
@@ -91,7 +107,7 @@ def _header(line: str) -> str | None:
 
 
 def _take(line: str, into: dict[str, object]) -> bool:
-    """Take what one line of the two tables says; whether it is plain."""
+    """Take what one line of these tables says; whether it is plain."""
     if line.startswith("#"):
         return _printable(line)
     key, equals, rest = line.partition("=")

@@ -19,6 +19,7 @@ LONGEST = 3650 * 86400  # ten years: a longer duration is a slip, and some would
 LARGEST = 2**50
 SYSTEM_FILE = "/etc/mailer/config.toml"
 SYSTEM_SPOOL = "/var/spool/mailer"
+SANDBOX_MODES = ("live", "trap", "redirect", "allowlist")
 LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
 
 
@@ -117,6 +118,28 @@ def _compared(value: object) -> str:
 def kept(value: object) -> tuple[str, ...]:
     """A list of domains in A-labels, and of whole addresses and names of users; all in lower case."""
     return tuple(_name(item) if "." not in text(item) or "@" in text(item) else _compared(item) for item in _items(value))
+
+
+def sandbox_mode(value: object) -> str:
+    """What a sandbox does with mail."""
+    name = text(value)
+    if name not in SANDBOX_MODES:
+        raise ValueError(f"{written(value)} is none of {' | '.join(SANDBOX_MODES)}")
+    return name
+
+
+def allowed(value: object) -> tuple[str, ...]:
+    """A list of addresses and patterns of them."""
+    return tuple(map(allowed_one, _items(value)))
+
+
+def allowed_one(value: object) -> str:
+    """An address, or a pattern for the whole of one. What has no @ would fit nobody, or more than is meant."""
+    pattern = text(value)
+    local, at, domain_ = pattern.rpartition("@")
+    if not (at and local and domain_) or " " in pattern:
+        raise ValueError(f'{written(value)} is no address; write "ann@example.com" or "*@example.com"')
+    return pattern
 
 
 def aliases(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:

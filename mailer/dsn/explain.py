@@ -159,6 +159,8 @@ CAUSED: dict[Cause, Explanation] = {
     Cause.MISWRITTEN: ENHANCED["1.3"],
     Cause.ALIAS: Explanation("An alias of this mail system leads nowhere, or one of those that it names does.", _OPERATOR),
     Cause.DISCARDED: Explanation("This mail system is told to discard mail for that name.", _OPERATOR),
+    Cause.TRAPPED: Explanation("This mail system is in a sandbox, from which no mail gets to that address.", _OPERATOR),
+    Cause.REDIRECTED: Explanation("This mail system is in a sandbox, and somebody else got the mail.", _OPERATOR),
     Cause.DNS: Explanation("The name service (DNS) gave no answer for the recipient's domain.", _LATER),
     Cause.NO_DOMAIN: ENHANCED["1.2"],
     Cause.NULL_MX: ENHANCED["1.10"],

@@ -45,6 +45,8 @@ class Cause(StrEnum):
     MISWRITTEN = "miswritten"  # the recipient is written as no address is
     ALIAS = "alias"  # an alias of ours leads nowhere
     DISCARDED = "discarded"  # an alias of ours leads to /dev/null
+    TRAPPED = "trapped"  # a sandbox holds, and it was not sent
+    REDIRECTED = "redirected"  # a sandbox holds, and somebody else got it
     DNS = "dns"  # the DNS gave no answer
     NO_DOMAIN = "no_domain"  # there is no such domain
     NULL_MX = "null_mx"  # the domain says that it takes no mail, RFC 7505
@@ -94,6 +96,9 @@ class Cause(StrEnum):
 
 CAUSES: dict[str, Cause] = {cause.value: cause for cause in Cause}
 """By the word in a record; a word of a later version is none."""
+
+DIVERTED = frozenset({Cause.TRAPPED, Cause.REDIRECTED})
+"""What counts as delivered, and has not reached whom it names."""
 
 _MEMBERS = [*Cause]
 _OURS = frozenset(_MEMBERS[: _MEMBERS.index(Cause.LOGIN) + 1])

@@ -86,6 +86,8 @@ class Facts:
     now: float
     running: bool
     leaves: float = 0.0
+    boxed: bool = False
+    """Whether it was submitted in a sandbox, and nobody has said that it may leave."""
     shortage: str = ""
     pauses: Suspensions = field(default_factory=Suspensions)
     standings: Mapping[str, Standing] = field(default_factory=dict)
@@ -116,7 +118,12 @@ def blockers(facts: Facts, domain: str, due: float, last: Attempted | None) -> l
 
 def _of_message(facts: Facts) -> Iterator[Blocker]:
     if facts.status == "held":
-        yield Blocker("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
+        live = facts.config is None or not facts.config.sandbox.holds
+        if facts.boxed and live:
+            remedy = f"mailer queue release --yes {facts.id} lets it go to whom it names; mailer queue cancel {facts.id} to nobody"
+            yield Blocker("hold", "it was submitted in a sandbox, and none holds now", remedy=remedy)
+        else:
+            yield Blocker("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
     if not facts.running:
         yield Blocker("daemon", "no daemon runs on this spool, so nothing is delivered", remedy="mailer run, or mailer run --once")
     if facts.shortage:

@@ -69,6 +69,7 @@ class Diagnosis(NamedTuple):
             for report in story.reports
         ]
         document["daemon"] = {"running": self.daemon.running, "pid": self.daemon.pid or None}
+        document["sandbox"] = self.facts.config and self.facts.config.sandbox.as_json()
         document["not_known"] = story.missing
         return document
 
@@ -113,13 +114,16 @@ def _way(domain: str, way: Resolution) -> dict[str, object]:
 
 async def diagnose(view: MailView, record: Record, config: Config | None, *, ask: bool = True) -> Diagnosis:
     """The diagnosis of the message of `record`; without a `config` less is known, and without `ask` the DNS is left alone."""
+    from mailer.routing.sandbox import diverts
+
     from .blockers import blockers
 
     story = view.story(record)
     waiting = [(to, recipient) for to, recipient in enumerate(story.record.recipients) if _waits(recipient)]
     facts = _facts(view, story, config)
     if waiting and config:
-        domains = dict.fromkeys(_domain(recipient) for _, recipient in waiting)
+        leave = [recipient for _, recipient in waiting if not diverts(config.sandbox, recipient.address)]
+        domains = dict.fromkeys(map(_domain, leave))
         facts.ways = await _look_up(config, list(domains)[:MAX_DOMAINS]) if ask else {}
     blocked = {}
     for to, recipient in waiting:
@@ -174,6 +178,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
         story.record.status,
         now,
         view.daemon.running,
+        boxed=entry is not None and entry.boxed,
         leaves=entry.envelope.due if entry and not entry.history.outcomes and entry.due > now else 0.0,
         shortage=at_once(view.spool.room(Reserve(submission.min_free_space, submission.min_free_inodes))) if submission else "",
         pauses=paused,

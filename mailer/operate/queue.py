@@ -113,6 +113,13 @@ class Performed(NamedTuple):
 
 HOLD = Operation("hold", "held", ("queued", "sending", "deferred", SCHEDULED), ("held",))
 RELEASE = Operation("release", "released", ("held",), (), "it is not held")
+
+
+def releasing(*, boxed: bool, yes: bool) -> Operation:
+    """The operation that releases messages, where a sandbox holds (`boxed`), or somebody said `yes` to what was submitted in one."""
+    return RELEASE._replace(how=How(boxed="box" if boxed else "live" if yes else "stay"))
+
+
 RETRY = Operation(
     "retry",
     "due now",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.mail.address import is_private
+from mailer.mail.address import domain_of, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +51,17 @@ class Preview(NamedTuple):
     resolution: Resolution
 
     @property
+    def diverted(self) -> str:
+        """What a sandbox does with mail for the address, for a person; empty where that leaves. Whoever else gets it has the way below."""
+        from mailer.routing.sandbox import diverts
+
+        sandbox = self.config.sandbox
+        if not diverts(sandbox, str(self.address)):
+            return ""
+        where = f"redirected to {sandbox.to}" if sandbox.mode == "redirect" else "trapped, not sent"
+        return f"{where} (mode = {sandbox.mode}); the way {'there' if sandbox.mode == 'redirect' else 'without [sandbox]'} is"
+
+    @property
     def line(self) -> int | None:
         """Where the rule stands in the configuration; None where it does not."""
         return self.config.lines.get(f"route.{self.resolution.number}.match")
@@ -89,6 +100,8 @@ class Preview(NamedTuple):
         terms = TermsTable(self.config).of(resolution.key) if resolution.key else None
         return {
             "address": str(self.address),
+            "sandbox": self.config.sandbox.as_json(),
+            "diverted": bool(self.diverted),
             "domain": self.address.domain.lower(),
             "rule": {"match": resolution.rule.match.form, "via": [*map(str, resolution.rule.via)], "line": self.line},
             "verdict": resolution.trouble.verdict if resolution.trouble else None,
@@ -146,7 +159,8 @@ async def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]
     import asyncio
 
     finder = finder_of(config)
-    found = await asyncio.gather(*(finder.resolve(address.domain.lower()) for address in addresses))
+    to = domain_of(config.sandbox.to) if config.sandbox.mode == "redirect" else ""
+    found = await asyncio.gather(*(finder.resolve(to or address.domain.lower()) for address in addresses))
     return [Preview(config, address, resolution) for address, resolution in zip(addresses, found, strict=True)]
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config import Config
+    from mailer.config.sections import Sandbox
     from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView, Summary, Undelivered, Waiting
     from mailer.status.standing import Standing
@@ -42,10 +43,11 @@ def general(reply: str) -> str:
 
 
 class Overview(NamedTuple):
-    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one."""
+    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration."""
 
     summary: Summary
     elsewhere: Sequence[str] = ()
+    sandbox: Sandbox | None = None
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer status --json`` has it."""
@@ -60,6 +62,7 @@ class Overview(NamedTuple):
             "handed_in": what.handed_in,
             "corrupt": what.corrupt,
             "failures": [failure.as_json() for failure in what.failures],
+            "sandbox": self.sandbox and self.sandbox.as_json(),
         }
 
 

@@ -20,6 +20,7 @@ from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.net.dns import Resolver
 from mailer.routing.resolve import Finder, Router, callings, changed
+from mailer.routing.sandbox import Diversion
 from mailer.shaping.replies import Reactions, Slowed
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import Measured, TermsTable
@@ -27,6 +28,7 @@ from mailer.spool.api import Due, Trouble
 from mailer.transport.courier import TRANSPORTS
 from mailer.transport.pool import Pool
 from mailer.transport.route import Timeouts
+from mailer.transport.trap import TrapCourier
 
 from .clock_step import waiting
 from .connectivity import POLL
@@ -67,6 +69,9 @@ class Shares(NamedTuple):
     files: int
     questions: int
 
+
+COURIERS = {**TRANSPORTS, "trap": TrapCourier}
+"""What carries mail, by the name that `Route.transport` has."""
 
 PLENTY = Shares(1 << 30, FILES, QUESTIONS)
 
@@ -124,7 +129,7 @@ class Queue(Component):
         keep_files(shares.files)
         reactions = self._reactions(config)
         pool = pool_of(config, shares)
-        self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in TRANSPORTS.items()}
+        self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in COURIERS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
         self.manager = QueueManager(spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once)
@@ -282,8 +287,10 @@ def policy_of(
     dns, family = config.dns, config.delivery.family
     resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, family, at_once=shares.questions)
     retry, bounce = config.retry, config.bounce
+    find = Finder(config, resolver, random.shuffle).find
+    sandbox = Diversion(config.sandbox, find) if config.sandbox.holds else None
     return Policy(
-        Router(Finder(config, resolver, random.shuffle).find),
+        Router(sandbox.find if sandbox else find),
         Schedule(retry.schedule, retry.expire, retry.jitter),
         Reports(
             config.hostname,
@@ -299,6 +306,7 @@ def policy_of(
         max_hops=config.delivery.max_hops,
         attempt_limit=config.delivery.attempt_limit,
         reactions=reactions,
+        sandbox=sandbox,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import SteadyClock
     from mailer.limits.backoff import Schedule
     from mailer.routing.resolve import Router
+    from mailer.routing.sandbox import Diversion
     from mailer.shaping.replies import Reactions
     from mailer.spool.api import Spool
     from mailer.transport.courier import Courier
@@ -42,6 +43,8 @@ class Policy(NamedTuple):
     """The most Received fields that a message may have."""
     reactions: Reactions | None = None
     """What refusals lead to, and whether a message may leave now; it knows the terms of all destinations."""
+    sandbox: Diversion | None = None
+    """Whose mail goes another way than its address says; None where mail is live."""
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
 from mailer.events import Alarm, Changed, Corrupt, Seen
@@ -46,6 +46,10 @@ EARLY = 1.0  # seconds that mail may leave before the time that its sender named
 TOGETHER = 20  # messages that are read at once: so many contents are in memory beside those that are kept
 UNREADABLE = (NoSuchMessage, CorruptMessage, OSError, MemoryError)
 MANY_WAIT = 50  # for one route: so many are queued before others have a turn
+UNBOXED = (
+    "mail that was submitted in a sandbox is held, for none holds now: `mailer queue list --state held` shows it, "
+    "`mailer queue release --yes` lets it go to whom it names, `mailer queue cancel` to nobody"
+)
 UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give is read again
 
 
@@ -128,18 +132,22 @@ class MessageLoader:
             context.scheduler.weigh(id, entry.total - entry.size)
         if entry.damaged:
             context.spool.forget([entry])
-            context.tasks.spawn(self._hold(context, id), Progress("settle", f"message {id}"))
+            context.tasks.spawn(self._hold(context, id, "damaged"), Progress("settle", f"message {id}"))
             return
         if entry.state == "deferred" and entry.appointed > now + EARLY and id not in self.suspended.hurried:  # the clock was set back
             context.spool.forget([entry])
             context.scheduler.forget(id)
             context.scheduler.expect(id, entry.appointed)
             return
+        policy = context.policy
+        if entry.envelope.options and policy.sandbox is None and entry.boxed:
+            context.spool.forget([entry])
+            context.tasks.spawn(self._hold(context, id, "sandbox"), Progress("settle", f"message {id}"))
+            return
         if not entry.history.outcomes:
             context.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
         self.attempts.add(attempt)
-        policy = context.policy
         if passed > policy.max_hops:
             self._over(attempt, _in_circles(entry, policy.max_hops, now))
             return
@@ -171,8 +179,9 @@ class MessageLoader:
             self.later.add(id)
             context.tell(Alarm(context.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
 
-    async def _hold(self, context: Context, id: str) -> None:
-        """A record of it is damaged: to go on could be to deliver again, or to forget somebody. A person decides."""
+    async def _hold(self, context: Context, id: str, what: Literal["damaged", "sandbox"]) -> None:
+        """A person decides: a record of it is damaged, so that to go on could be to deliver again, or to forget somebody; or a sandbox
+        held when it was submitted, and none does now."""
         now = context.clock.now()
         try:
             [held] = (await context.spool.act("hold", [id], now)).messages
@@ -180,13 +189,17 @@ class MessageLoader:
                 raise held.problem
             entry = await context.spool.read(id)
         except (Problem, CorruptMessage, OSError) as error:  # somebody has it this moment, or the disk fails us
-            self._later(context, id, f"message {id} has a damaged record and cannot be held: {error}")
+            state = "has a damaged record" if what == "damaged" else "was submitted in a sandbox"
+            self._later(context, id, f"message {id} {state} and cannot be held: {error}")
             return
         context.scheduler.forget(id)
+        context.tell(Changed(now, entry, entry.status))
+        if what == "sandbox":
+            context.alarms.once(what, UNBOXED)
+            return
         why = "a record of what became of it is damaged, so nobody knows who has it"
         do = f"`mailer queue release {id}` sends it to all without a record, `mailer queue cancel {id}` to nobody"
         context.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
-        context.tell(Changed(now, entry, entry.status))
 
     def stranger(self, found: Trouble) -> None:
         """Tell of what somebody else put where messages wait, and was set aside."""
@@ -210,6 +223,12 @@ class MessageLoader:
         if not pending:  # a crash came between the last outcome and the move
             self._over(attempt, [])
             return
+        attempt.split(1)
+        self._divide(context, attempt, pending, now)
+
+    def _divide(self, context: Context, attempt: Attempt, pending: Sequence[int], now: float) -> None:
+        """Send a part of a message, to the recipients `pending`, on all ways that it takes."""
+        entry, sandbox = attempt.entry, context.policy.sandbox
         people = entry.envelope.recipients
         settled: list[Outcome] = []
         domains: dict[str, list[int]] = {}
@@ -217,7 +236,8 @@ class MessageLoader:
             if (known := people[to].outcome) is not None:  # submission has said all
                 settled.append(foretold(to, now, known))
             else:
-                domains.setdefault(people[to].domain, []).append(to)
+                domain = people[to].domain if sandbox is None else sandbox.domain(people[to].address)
+                domains.setdefault(domain, []).append(to)
         ended = [settled] if settled else []
         unknown: list[tuple[str, list[int]]] = []
         routes: dict[str, tuple[Route, list[int]]] = {}
@@ -231,7 +251,7 @@ class MessageLoader:
                 routes[route.key][1].extend(recipients)
             else:
                 routes[route.key] = (route, recipients)
-        attempt.split(len(ended) + len(unknown) + len(routes))
+        attempt.split(len(ended) + len(unknown) + len(routes) - 1)
         for outcomes in ended:
             self.settler.finish(attempt, outcomes)
         for domain, recipients in unknown:
@@ -266,7 +286,12 @@ class MessageLoader:
             for attempt, recipients in self._sought.pop(key):
                 self.settler.finish(attempt, context.alarms.our_fault(error, "dns", recipients))
         else:
-            await self._queue_all(context, route, self._sought.pop(key))
+            waiting = self._sought.pop(key)
+            if (now := self.current.context).policy.router is not router and _boxes(now) != _boxes(context):
+                for attempt, recipients in waiting:
+                    self._divide(now, attempt, recipients, now.clock.now())
+            else:
+                await self._queue_all(context, route, waiting)
 
     async def _queue_all(self, context: Context, route: Route, waiting: list[tuple[Attempt, list[int]]]) -> None:
         """Queue all who waited for `route`. A bug that one of them meets is told, and is no other's: `Invariants` finds that one again."""
@@ -322,6 +347,13 @@ class MessageLoader:
         due = now + (LONG if long else CONGESTED) * (1 + context.random())
         self.settler.finish(attempt, verdict.congested(recipients, now, due))
 
+    def route_again(self) -> None:
+        """Find the way anew of all that waits in memory for a destination: a sandbox begins, ends, or is another one."""
+        context = self.current.context
+        for destination in [*context.scheduler.destinations.values()]:
+            for job in destination.take_all():
+                self._divide(context, job.attempt, job.recipients, context.clock.now())
+
     # Pauses
 
     def queue_again(self) -> None:
@@ -346,6 +378,11 @@ class MessageLoader:
             self.settler.finish(job.attempt, self.suspended.paused(job.attempt.entry.id, pause, recipients))
         if left:
             context.scheduler.queue(Job(job.attempt, job.route, left))
+
+
+def _boxes(context: Context) -> object:
+    sandbox = context.policy.sandbox
+    return sandbox and sandbox.sandbox
 
 
 def _in_circles(entry: Entry, most: int, now: float) -> list[Outcome]:

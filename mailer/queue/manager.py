@@ -146,6 +146,8 @@ class QueueManager:
         context = self.current.context
         self.current.context = context._replace(policy=policy)
         context.policy.close()
+        if (policy.sandbox and policy.sandbox.sandbox) != (context.policy.sandbox and context.policy.sandbox.sandbox):
+            self.loader.route_again()
 
     def recall(self, relays: Collection[str]) -> None:
         """Forget what is known of `relays`, which are called in another way from now on: they get what waited for them. "" is all MX hosts.

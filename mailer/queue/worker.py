@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.net.aside import LARGE, REFUSED, aside, portions
-from mailer.rewriting import relayed
+from mailer.rewriting import diverted, relayed
 from mailer.shaping.blame import BLAME
 from mailer.spool.api import at_once
 from mailer.transport.courier import Load
@@ -150,7 +150,7 @@ class Worker(Progress):
         try:
             content = at_once(self.settler.take(attempt))
             if content is not None:
-                if context.policy.signer is not None or job.route.author:
+                if context.policy.signer is not None or job.route.author or job.route.instead:
                     content = _signed(context, job, content)
                 envelope = attempt.entry.envelope
                 self._next = Load(job, envelope, content, _asked(context, job) if envelope.options else None)
@@ -163,7 +163,7 @@ class Worker(Progress):
 
     async def _claim_apart(self, job: Job) -> Load[Job] | None:
         """The same for a large message."""
-        context, author = self.current.context, job.route.author
+        context, author, instead = self.current.context, job.route.author, job.route.instead
         outcomes: list[Outcome] = []
         reactions = context.policy.reactions
         if reactions is not None and (reactions.sources or reactions.slowed) and self._waits(context, reactions, job):
@@ -173,6 +173,8 @@ class Worker(Progress):
             if content is not None:
                 if author:
                     content = await aside(partial(relayed, content, author))
+                if instead:
+                    content = await aside(partial(diverted, content, _names(job)))
                 if context.policy.signer is not None:
                     content = await context.policy.signer.sign_apart(content, context.clock.now())
                 envelope = job.attempt.entry.envelope
@@ -302,11 +304,19 @@ def _asked(context: Context, job: Job) -> Callable[[], Request]:
     return partial(age.asked, job.attempt.entry, context.clock)
 
 
+def _names(job: Job) -> list[str]:
+    """The addresses of its recipients."""
+    people = job.attempt.entry.envelope.recipients
+    return [people[to].address for to in job.recipients]
+
+
 def _signed(context: Context, job: Job, content: bytes) -> bytes:
     """The content as it leaves, after all that changes it. Raises `Unsigned`."""
     signer, ahead = context.policy.signer, job.attempt.signing
     if job.route.author:
         content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
+    if job.route.instead:
+        content, ahead = diverted(content, _names(job)), None
     return content if signer is None else signer.sign(content, context.clock.now(), ahead)
 
 

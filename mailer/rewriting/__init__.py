@@ -13,12 +13,12 @@ place at once, because half of it (the envelope alone, or the header alone) is w
 
 A name of this machine is one without a domain, or at a name that `mailer.io.machine` knows. The rules are in `rules`, the aliases in
 `aliases`; `fields` writes what they say into a header, and touches nothing else in it, also for a relay that takes one author only,
-when mail leaves.
+and for a sandbox, when mail leaves.
 """
 
 from __future__ import annotations
 
-from .fields import identified, relayed, reverse_path
+from .fields import diverted, identified, relayed, reverse_path
 from .rules import Rules
 
-__all__ = ["Rules", "identified", "relayed", "reverse_path"]
+__all__ = ["Rules", "diverted", "identified", "relayed", "reverse_path"]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from mailer.mail.address import AddressError, parse_reverse_path
 from mailer.mail.address_list import boxes, in_header
-from mailer.mail.message import Change, Message
+from mailer.mail.message import Change, Message, header_end
 
 from .rules import Rules, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .rules import Became, Rules
 
 AUTHORS = frozenset({b"from", b"sender", b"resent-from", b"resent-sender"})
@@ -92,6 +94,26 @@ class _Only:
 def relayed(content: bytes, author: str, changes: list[Change] | None = None) -> bytes:
     """The message `content` (normalised) with `author`, ``Name <address>``, in From and Sender; what is changed is added to `changes`."""
     return bytes(identified(Message.split(content), Rules(_Only(author), str), [] if changes is None else changes))
+
+
+SANDBOX = b"X-Sandbox-Recipients"
+"""The field that says whom a message names that got to somebody else."""
+
+
+def diverted(content: bytes, people: Sequence[str]) -> bytes:
+    """The message `content` (normalised) with a field above it that says to whom it was to go; a field of that name is no other's word."""
+    if SANDBOX.lower() in content[: header_end(content)].lower():
+        content = bytes(Message.split(content).without(SANDBOX.lower()))
+    return b"%b: %b\r\n" % (SANDBOX, b",\r\n ".join(map(_in_ascii, people))) + content
+
+
+def _in_ascii(address: str) -> bytes:
+    """An address for a field that every host takes; one with other letters is no address there, and a person can read it."""
+    if address.isascii():
+        return address.encode()
+    from email.header import Header
+
+    return Header(address, "utf-8", maxlinelen=900).encode().replace("\n", "\r\n").encode()
 
 
 def reverse_path(sender: str, author: str) -> str:

@@ -104,7 +104,8 @@ class Due(NamedTuple):
 class Note(NamedTuple):
     """A note, of what is remembered of a message besides outcomes, `at` (seconds since the epoch); `id` is the new message of a replay.
 
-    ``warned``: the sender was told that it is late; ``replayed``: it was put again; ``released``: by an operator, with a damaged record.
+    ``warned``: the sender was told that it is late; ``replayed``: it was put again; ``released``: by an operator, with a damaged record;
+    ``live``: it may leave, though a sandbox held when it was submitted.
     """
 
     what: str
@@ -157,6 +158,11 @@ class Entry:
         if self.state == "held":
             return "held"
         return self.history.status()
+
+    @property
+    def boxed(self) -> bool:
+        """Whether a sandbox held when it was submitted, and nobody has said since that it may leave all the same."""
+        return bool(self.envelope.options.get("sandbox")) and not any(note.what == "live" for note in self.notes)
 
     @property
     def ready(self) -> bool:
@@ -287,11 +293,27 @@ class Acted(NamedTuple):
 
 
 class How(NamedTuple):
-    """What an operator says besides: `why` is in the records of a cancelled message; `recipients` and `again` are for a replay."""
+    """What an operator says besides: `why` is in the records of a cancelled message; `recipients` and `again` are for a replay.
+
+    `boxed` is for the release of what was submitted in a sandbox: it stays where it is (``stay``), may leave (``live``), or
+    is a matter of the sandbox that holds now (``box``).
+    """
 
     why: str = "cancelled by an operator"
     recipients: Sequence[str] = ()
     again: bool = False
+    boxed: Literal["stay", "live", "box"] = "stay"
+
+
+PLAINLY = How()
+"""Nothing is said besides."""
+
+
+def still_boxed(entry: Entry, what: Act, how: How) -> Problem | None:
+    """Why a message of a sandbox is not released, if it is not."""
+    if what != "release" or how.boxed != "stay" or not entry.boxed:
+        return None
+    return Problem(f"message {entry.id} was submitted in a sandbox, and none holds now: --yes lets it go to whom it names", "bad-message")
 
 
 class Swept(NamedTuple):

@@ -36,6 +36,7 @@ from .api import (
     Put,
     Swept,
     Trouble,
+    still_boxed,
 )
 from .replay import renewed
 from .suspensions import Suspensions
@@ -279,14 +280,18 @@ class MemorySpool:
             return ActedOn(id, was, Problem(f"message {id} is not held (it is {entry.status})", "bad-message"))
         if stored.leased and not dry:
             return ActedOn(id, was, Busy(id))
+        if refused := still_boxed(entry, what, how):
+            return ActedOn(id, was, refused)
         try:
             made = "" if dry else self._done(what, stored, entry, at, how)
-        except Problem as refused:
-            return ActedOn(id, was, refused)
+        except Problem as problem:
+            return ActedOn(id, was, problem)
         return ActedOn(id, was, None, made)
 
     def _done(self, what: Act, stored: MemoryMessage, entry: Entry, at: float, how: How) -> str:
         made = ""
+        if what == "release" and entry.boxed and how.boxed == "live":
+            stored.notes.append(Note("live", at))
         if what == "hold":
             self._move(stored, "held")
         elif what == "release" or (what == "retry" and stored.state == "deferred"):

@@ -296,5 +296,5 @@ def address(draft: Draft) -> None:
         request_id=draft.asked.request_id,
         priority=PRIORITIES[PRIORITIES.index(draft.asked.priority)],  # which was checked
         submitter={"uid": (uid := os.getuid()), "principal": f"unix:{uid}"},  # as `Principal.as_submitter` writes it, without an import
-        options=draft.asked.options,
+        options={**(draft.asked.options or {}), "sandbox": box.mode} if (box := draft.settings.sandbox).holds else draft.asked.options,
     )

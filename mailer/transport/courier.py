@@ -26,7 +26,7 @@ from mailer.smtp.transaction import Answer
 from .connection import Parcel
 from .errors import SessionError, beside, joined
 from .exchange import too_many, transact
-from .verdict import OUR_LOGIN, answered
+from .verdict import OUR_LOGIN, answered, redirected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ class SmtpCourier:
 
 
 TRANSPORTS: dict[str, Callable[[Pool, SteadyClock, Meaning], Courier]] = {"smtp": SmtpCourier, "lmtp": SmtpCourier}
-"""What carries the mail, by the name that `Route.transport` has."""
+"""What carries mail to hosts, by the name that `Route.transport` has."""
 
 
 class SmtpCourierSession:
@@ -238,9 +238,11 @@ class SmtpCourierSession:
                 trouble = error
                 answers = [Answer(to, error.phase, error.kind, error.reply) for to in left]
             else:
-                if len(left) > 1 or left[0]:
+                if load.job.route.instead:
+                    answers = [answers[0]._replace(to=to) for to in left]
+                elif len(left) > 1 or left[0]:
                     answers = [answer._replace(to=left[answer.to]) for answer in answers]
-            again = too_many(answers) if len(answers) > 1 else {}
+            again = too_many(answers) if len(answers) > 1 and not load.job.route.instead else {}
             now = self.clock.now()  # one moment for all of it: what was said there is kept once
             heard = [answer for answer in answers if answer.to not in again] if again else answers
             said = (trouble.hop, trouble.transcript, trouble.besides) if trouble else (connection.hop, connection.transcript, "")
@@ -270,10 +272,11 @@ class SmtpCourierSession:
         transcript: Transcript | None,
         besides: str,
     ) -> list[Outcome]:
-        seconds, key, outcomes = now - began, load.job.route.key, []
+        seconds, key, instead, outcomes = now - began, load.job.route.key, load.job.route.instead, []
         for answer in answers:
             cause = None if answer.reply.code < 400 else self._cause(key, answer)
-            outcomes.append(answered(answer, cause, hop, relay=relay, at=now, seconds=seconds, trace=transcript, besides=besides))
+            outcome = answered(answer, cause, hop, relay=relay, at=now, seconds=seconds, trace=transcript, besides=besides)
+            outcomes.append(redirected(outcome, instead) if instead else outcome)
         return outcomes
 
     def _leave_unconfirmed(self, load: Load[Any], outcomes: Sequence[Outcome], kind: Kind) -> None:
@@ -297,6 +300,8 @@ class SmtpCourierSession:
     def _mail(self, load: Load[Any], recipients: Sequence[int]) -> Parcel:
         envelope, author, people = load.envelope, load.job.route.author, load.envelope.recipients
         sender = reverse_path(envelope.sender, author) if author else envelope.sender
+        if instead := load.job.route.instead:
+            return Parcel(sender, [instead], load.content, None, load.asked() if load.asked else NOTHING)
         addresses = [people[to].address for to in recipients] if len(recipients) > 1 else [people[recipients[0]].address]
         return Parcel(sender, addresses, load.content, None, load.asked() if load.asked else NOTHING)
 

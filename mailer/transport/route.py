@@ -79,7 +79,8 @@ class NextHop(NamedTuple):
 class Route:
     """How mail travels: the `hops` in order; `key` names the destination that shares limits, `relay` whether it is one.
 
-    `author` is the only one that the relay takes, if it does. `transport` is the name of what carries the mail: ``smtp`` or ``lmtp``.
+    `author` is the only one that the relay takes, if it does. `transport` is the name of what carries the mail: ``smtp``, ``lmtp``, or
+    ``trap``, which keeps it in `place`, a directory, if there is one. `instead` is who gets it in place of all its recipients.
     """
 
     key: str
@@ -87,6 +88,8 @@ class Route:
     relay: bool
     author: str = ""
     transport: str = "smtp"
+    instead: str = ""
+    place: str = ""
 
 
 class Unroutable(Exception):

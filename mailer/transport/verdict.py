@@ -231,6 +231,24 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
 
 
+def trapped(recipients: Iterable[int], now: float) -> list[Outcome]:
+    """Outcomes of mail that a sandbox keeps from leaving: nobody was asked, and it is done with."""
+    return _ours(recipients, "delivered", "recipient", 250, "2.0.0", "trapped", "", Cause.TRAPPED, now=now)
+
+
+def untrapped(recipients: Iterable[int], why: str, now: float) -> list[Outcome]:
+    """Outcomes of mail that a sandbox is to keep and cannot: it waits. RFC 3463 §3.4: other mail system status"""
+    text = f"it was trapped, and cannot be kept (sandbox.keep): {why}"
+    return _ours(recipients, "defer", "us", 451, "4.3.0", text, "", Cause.SETTING, now=now)
+
+
+def redirected(outcome: Outcome, to: str) -> Outcome:
+    """`outcome` of mail that went to `to` in place of its recipient, where that was taken."""
+    if outcome.verdict != "delivered":
+        return outcome
+    return outcome._replace(text=f"redirected to {to}, whose host said: {outcome.text}", cause=Cause.REDIRECTED)
+
+
 class Unsigned(Exception):
     """A message must not leave as it is, and that is our own fault; `str()` is the reply to its recipients."""
 

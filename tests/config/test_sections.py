@@ -63,6 +63,6 @@ def test_a_configuration_has_a_member_for_each_section() -> None:
     assert repr(config).startswith("Config(mailer=Mailer(hostname=")
     with pytest.raises(AttributeError, match="does not change"):
         config.path = "/x"
-    own = {**vars(config.mailer), **vars(config.submission), "config_path": ""}
+    own = {**vars(config.mailer), **vars(config.submission), "config_path": "", "sandbox": config.sandbox}
     assert vars(config.submitting) == own
     assert config.submitting == SubmissionSettings(**own)

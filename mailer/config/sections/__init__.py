@@ -1,11 +1,11 @@
-"""The sections of the configuration: how they are declared, and the two that everybody goes by who hands mail in.
+"""The sections of the configuration: how they are declared, and those that everybody goes by who hands mail in.
 
 A section is a class whose attributes are settings, and a value that has in their place what was read. All the others have a file
 for those rooms that go by them: `relay` (and routes), `delivery` (and TLS, the DNS, what is asked of others), `shaping`, `dkim`, and
 `daemon` for what is taken from users and told. So a new setting is one declaration, from which all else follows, and a new
 section is a class and a line in `mailer.config.model`.
 
-They are no dataclasses, and the first two stand here, because ``mailer send`` reads these and no others: the import of `dataclasses`
+They are no dataclasses, and the first ones stand here, because ``mailer send`` reads these and no others: the import of `dataclasses`
 costs more than all that it does, and each module more is a part of it.
 """
 
@@ -183,6 +183,8 @@ ALIASES = Kind("table of addresses", values.aliases)
 AUTHORS = Kind("table of addresses", values.authors)
 PATH = Kind("path", values.path)
 OPTIONAL_PATH = Kind("path", values.optional_path)
+SANDBOX_MODE = Kind("live | trap | redirect | allowlist", values.sandbox_mode, words=values.SANDBOX_MODES)
+ALLOWED = Kind("list of address or pattern", values.allowed, of=Kind("address or pattern", values.allowed_one))
 
 
 class Mailer(Section, header="[mailer]"):
@@ -275,17 +277,79 @@ class SubmissionSection(Section, header="[submission]"):
     max_subject_length = Setting(COUNT, "The longest subject that a message may be composed with, in characters.", 1000)
 
 
+class Sandbox(Section, header="[sandbox]"):
+    """A machine for development and tests, whose mail must not get to the people whom it names.
+
+    What becomes of mail is decided when it is routed, so mail that was queued before obeys, too. What was submitted while a sandbox held
+    and is still there when none does is held, until somebody says that it may leave: mailer queue release --yes. Without this
+    section, mail is live.
+    """
+
+    mode = Setting(
+        SANDBOX_MODE,
+        "What becomes of mail: live sends it to whom it names; trap sends none, and each message counts as delivered, and says that it was "
+        "trapped; redirect sends all of it to one address, with the field X-Sandbox-Recipients; allowlist sends it to those who are "
+        "allowed, and traps the rest. It has to be said where anything else of this section is.",
+        "",
+        shown="live",
+        example="trap",
+    )
+    to = Setting(ADDRESS, "The address that gets all mail with redirect.", "", example="developer@example.com")
+    allow = Setting(
+        ALLOWED,
+        "The addresses that get mail with allowlist; * stands for any text.",
+        (),
+        example="*@example.com",
+    )
+    keep = Setting(
+        OPTIONAL_PATH,
+        "A Maildir for what is trapped, each message as it would have left. It is made if it is not there. Without it, only the status "
+        "says what was trapped.",
+        "",
+        example="/srv/trapped",
+    )
+
+    @property
+    def holds(self) -> bool:
+        """Whether mail is kept from some whom it names."""
+        return self.mode not in ("", "live")
+
+    @property
+    def words(self) -> str:
+        """What it does with mail, for a person."""
+        if self.mode == "redirect":
+            return f"all mail goes to {self.to} (redirect)"
+        kept = f", and kept in {self.keep}" if self.keep else ""
+        if self.mode == "allowlist":
+            return f"only mail to {', '.join(self.allow)} is sent, all else is trapped{kept} (allowlist)"
+        return f"no mail is sent, all is trapped{kept} (trap)" if self.holds else "mail is live"
+
+    def as_json(self) -> dict[str, object] | None:
+        """As ``--json`` has it; None where mail is live."""
+        return {"mode": self.mode, "to": self.to or None, "allow": [*self.allow], "keep": self.keep or None} if self.holds else None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A mode that lacks what it is about, or is not said: nothing of that is guessed."""
+        if not self.mode and (self.to or self.allow or self.keep):
+            yield "mode", 'the sandbox has no mode; write mode = "trap", or mode = "live"'
+        if self.mode == "redirect" and not self.to:
+            yield "mode", 'redirect needs an address; write to = "developer@example.com" below it'
+        if self.mode == "allowlist" and not self.allow:
+            yield "mode", 'allowlist needs whom it lets through; write allow = ["*@example.com"] below it, or mode = "trap"'
+
+
 class SubmissionSettings(Mailer, SubmissionSection):
-    """All settings of both sections, and `config_path`, the file that they stand in; empty if there is none."""
+    """All settings of the first two sections, `config_path`, the file that they stand in (empty if there is none), and the `sandbox`."""
 
     config_path: str
+    sandbox: Sandbox
 
-    def __init__(self, config_path: str = "", **given: Any) -> None:
+    def __init__(self, config_path: str = "", sandbox: Sandbox | None = None, **given: Any) -> None:
         """Raises `Problem` (bad-config) where there is no place for a spool."""
         super().__init__(**given)
         if not self.spool:
             raise values.nowhere()
-        self.__dict__["config_path"] = config_path
+        self.__dict__.update(config_path=config_path, sandbox=sandbox or Sandbox())
 
     @property
     def rules(self) -> bool:

@@ -17,6 +17,7 @@ A note is a record with an empty ``to``: it says nothing about a recipient, and 
     {"at":…,"to":[],"note":"warned"}                the sender was told that the message is late
     {"at":…,"to":[],"note":"replayed","as":"ID"}    it was put again, as ID
     {"at":…,"to":[],"note":"released"}              an operator has released it, though a record before this is damaged
+    {"at":…,"to":[],"note":"live"}                  an operator has released it, though a sandbox held when it was submitted
 """
 
 from __future__ import annotations

@@ -371,15 +371,17 @@ class FileSpool:
         was = directory.find(id) or ""
         try:
             if dry:
-                directory.check_act(directory.read(id), what)
+                directory.check_act(directory.read(id), what, how)
             elif what == "replay":
                 from .replay import replay
 
                 made = replay(directory, id, how.recipients, at, again=how.again).id
             elif what == "cancel":
                 directory.cancel(id, at, how.why)
+            elif what == "release":
+                directory.release(id, how)
             else:
-                {"hold": directory.hold, "release": directory.release, "retry": directory.retry}[what](id)
+                {"hold": directory.hold, "retry": directory.retry}[what](id)
         except (Problem, CorruptMessage) as refused:
             return ActedOn(id, was, refused)
         except OSError as error:

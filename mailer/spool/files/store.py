@@ -21,7 +21,7 @@ from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, cancelled
 from mailer.mail.problem import Problem
 from mailer.spool import is_id
-from mailer.spool.api import Busy, CorruptMessage, Due, Entry, NoSuchMessage, Note
+from mailer.spool.api import PLAINLY, Busy, CorruptMessage, Due, Entry, NoSuchMessage, Note, still_boxed
 
 from . import doorbell, layout, message_file
 from .claim import Claim, FileEntry, Large, read_body, read_part
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.envelope import Envelope
-    from mailer.spool.api import Act, State
+    from mailer.spool.api import Act, How, State
 
 SMALL = 1 << 18  # bytes of a file that is read at once, whatever is wanted of it
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -387,14 +387,18 @@ class SpoolDirectory:
             durable.sync_directory(f"{self.root}/held")
             return claim.entry
 
-    def release(self, id: str) -> Entry:
+    def release(self, id: str, how: How = PLAINLY) -> Entry:
         """Give a held message back to delivery, due now. Raises as `hold` does, `Problem` (bad-message) also if it is deferred.
 
-        One that is held because a record of it is damaged goes to everybody who has no other: the note of that is on disk before.
+        One that is held because a record of it is damaged goes to everybody who has no other, and one of a sandbox to whom it names,
+        if `how` says so: the note of that is on disk before.
         """
-        with self._waiting(id, "release") as claim:
-            if claim.entry.damaged:
-                self.note(claim, [Note("released", time.time())])
+        with self._waiting(id, "release", how) as claim:
+            notes = [Note("released", time.time())] if claim.entry.damaged else []
+            if claim.entry.boxed and how.boxed == "live":
+                notes.append(Note("live", time.time()))
+            if notes:
+                self.note(claim, notes)
             self._move(claim, "queued")
             return claim.entry
 
@@ -413,17 +417,19 @@ class SpoolDirectory:
             claim.entry.history.add(outcomes)
             return claim.entry
 
-    def check_act(self, entry: Entry, what: Act) -> None:
+    def check_act(self, entry: Entry, what: Act, how: How = PLAINLY) -> None:
         """Refuse an act that cannot be done with the message of `entry`, as it is now. Raises `Problem` (bad-message)."""
         if (entry.state == "failed") != (what == "replay"):
             raise Problem(f"message {entry.id} is done with ({entry.status})", "bad-message")
         if what == "release" and entry.state == "deferred":  # it would be a retry, which somebody has to mean
             raise Problem(f"message {entry.id} is not held (it is {entry.status}); `mailer queue retry` makes it due now", "bad-message")
+        if refused := still_boxed(entry, what, how):
+            raise refused
 
-    def _waiting(self, id: str, what: Act) -> Claim:
+    def _waiting(self, id: str, what: Act, how: How = PLAINLY) -> Claim:
         claim = self.claim(id)
         try:
-            self.check_act(claim.entry, what)
+            self.check_act(claim.entry, what, how)
         except Problem:
             claim.close()
             raise
