@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from mailer import __version__
 from mailer.config import load
 from mailer.config.secret import check_ancestors
 from mailer.events import Alarm, Daemon, Events
@@ -29,7 +30,8 @@ from mailer.io.notify import ServiceManager, notify, reloading
 from mailer.log import LogComponent
 from mailer.mail.problem import Problem, from_os
 from mailer.metrics.counts import Counts
-from mailer.metrics.exporter import Exporter
+from mailer.metrics.exporter import Exporter, relays_of
+from mailer.metrics.queue_figures import QueueFigures
 from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
 from mailer.spool.files.spool import FileSpool
@@ -62,7 +64,7 @@ class Service:
         self.hangups = hangups
         self.config = load(*given)
         self.clock = SystemClock()
-        self.counts = Counts()
+        self.counts = Counts(self.config.metrics.hosts, relays_of(self.config))
         self.directory = SpoolDirectory(self.config.spool)
         self.spool = FileSpool(self.directory)
         self.lock = FileLock(f"{self.directory.root}/daemon.lock", timeout=0, mode=0o600)
@@ -99,10 +101,12 @@ class Service:
                 await component.start()
             counts = await self.spool.counts()
             self._tell("ready", " ".join(f"{state}={counts[state]}" for state in STATES))
+            self.counts.ready = True
             ends.callback(self.hangups, None)
             self.hangups(lambda: loop.call_soon_threadsafe(self.reload))
             self.chores.begin()
             await self.chores.until(self.stopping)
+            self.counts.ready = False
             self._tell("stopping")
             if self.once and not self.stopping.is_set():
                 await self.sweep.end_pass()
@@ -117,10 +121,14 @@ class Service:
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)))
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
-        self.queue = queue = Queue(config, spool, recorder, status, clock, tell, self.chores, log.hush, spool.keep_files, once=once)
+        self.queue = queue = Queue(
+            config, spool, recorder, status, clock, tell, self.chores, log.hush, spool.keep_files, once=once, meter=self.counts.sessions
+        )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
-        served = [] if once else [Exporter(config, self.counts, self.events, queue.scheduler, queue.invariants, clock)]
+        queue.scheduler.limited = self.counts.limited
+        figures = QueueFigures(queue.manager)
+        served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, version=__version__)]
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),

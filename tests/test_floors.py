@@ -36,6 +36,7 @@ BESIDE = {
     ("rewriting", "io"),  # who is of this machine depends on what it is called
     ("status", "spool"),  # an ID tells the age of its message
     ("metrics", "net"),  # figures are served by the accept loop of all servers
+    ("metrics", "spool"),  # an ID tells the age of its message
     ("routing", "shaping"),  # a route has the terms of its destination
     ("cli", "service"),  # `mailer run`
     ("cli", "demo"),  # `mailer demo`

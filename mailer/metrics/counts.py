@@ -1,7 +1,7 @@
 """What is counted of events. Numbers in memory and nothing else, for this is told of every message.
 
-They begin with 0 when the daemon starts, as counters of Prometheus may. All that there can be are there from the beginning: a counter
-that appears with its first 1 has not grown, and the alert on its growth stays silent.
+They begin with 0 when the daemon starts, as counters of Prometheus may. All that there can be are there from the beginning, but for those
+of hosts: a counter that appears with its first 1 has not grown, and the alert on its growth stays silent.
 """
 
 from __future__ import annotations
@@ -11,24 +11,52 @@ from typing import TYPE_CHECKING, get_args
 from mailer.events import Alarm, AlarmKind, Seen, Tried
 from mailer.mail.history import RECIPIENT_STATUS
 
+from .deliveries import KINDS, Deliveries, kind
+from .hosts import Hosts
+from .sessions import Sessions
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailer.events import Event
+    from mailer.queue.destination import Destination
+
+HOSTS = 50  # rows, where nothing else is configured
 
 
 class Counts:
-    """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, alarms by what they are about."""
+    """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, why they failed, alarms by what they are about.
 
-    def __init__(self) -> None:
+    What concerns one host is in the rows of `hosts`; `sessions` is told by the pool. `ready`: the daemon delivers.
+    """
+
+    def __init__(self, most: int = HOSTS, relays: Mapping[tuple[str, int], str] | None = None) -> None:
         self.seen = 0
+        self.ready = False
         self.outcomes = dict.fromkeys(RECIPIENT_STATUS, 0)
+        self.failures = dict.fromkeys(KINDS, 0)
         self.alarms = dict.fromkeys(get_args(AlarmKind), 0)
+        self.hosts = Hosts(most, relays or {})
+        self.sessions = Sessions(self.hosts)
+        self._deliveries = Deliveries(self.hosts)
 
     def told(self, event: Event) -> None:
         """Count `event`, if it is one that is counted."""
         if isinstance(event, Tried):
             for outcome in event.outcomes:
                 self.outcomes[outcome.verdict] += 1
+                if outcome.verdict != "delivered" and outcome.counts:
+                    self.failures[kind(outcome)] += 1
+            self._deliveries.tried(event)
         elif isinstance(event, Seen):
             self.seen += 1
         elif isinstance(event, Alarm):
             self.alarms[event.what] = self.alarms.get(event.what, 0) + 1
+
+    def limited(self, destination: Destination) -> None:
+        """Count that a rate of ours keeps mail of `destination` waiting."""
+        if self.sessions.counting and destination.route.hops:
+            endpoint = destination.route.hops[0].endpoint
+            row = self.hosts.row(endpoint.host, endpoint.port)
+            row.recent -= 1
+            row.limited += 1

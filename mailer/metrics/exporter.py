@@ -14,7 +14,7 @@ from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from wsgiref.types import WSGIApplication
 
     from mailer.config import Config
@@ -22,22 +22,37 @@ if TYPE_CHECKING:
     from mailer.events import Events
     from mailer.io.clock import Clock
     from mailer.queue.invariants import Invariants
-    from mailer.queue.scheduler import Scheduler
 
     from .counts import Counts
+    from .queue_figures import QueueFigures
     from .readers import Readers
 
 
 class Exporter(Component):
-    """Serves `counts`, which hears of `events` for as long, and what `scheduler` and `invariants` know, where the configuration says."""
+    """Serves `counts`, which hears of `events` for as long, and what `queue` and `invariants` know, where the configuration says.
 
-    def __init__(self, config: Config, counts: Counts, events: Events, scheduler: Scheduler, invariants: Invariants, clock: Clock) -> None:
+    `spans` says how many spans of traces were sent and dropped; `version` is the daemon's.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        counts: Counts,
+        events: Events,
+        queue: QueueFigures,
+        invariants: Invariants,
+        clock: Clock,
+        spans: Callable[[], Mapping[str, int]] = dict,
+        version: str = "",
+    ) -> None:
         self._config = config
         self.counts = counts
         self.events = events
-        self.scheduler = scheduler
+        self.queue = queue
         self.invariants = invariants
         self.clock = clock
+        self._spans = spans
+        self._version = version
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
         self._readers: Readers | None = None
@@ -52,6 +67,8 @@ class Exporter(Component):
     def reload(self, config: Config) -> Iterator[None]:
         """Serve elsewhere, or not at all, soon. Whether it can is found out by doing it; where it cannot, that is an alarm, ``metrics``."""
         yield
+        self._config = config
+        self.counts.hosts.change(config.metrics.hosts, relays_of(config))
         self.change(config.metrics.listen)
 
     async def stop(self, _grace: float) -> None:
@@ -86,6 +103,7 @@ class Exporter(Component):
 
     def _count(self, on: bool) -> None:
         """Hear of events, or leave, so that an event costs nothing that nobody wants to know of."""
+        self.counts.sessions.counting = on
         listeners = self.events.listeners
         if on and self.counts not in listeners:
             listeners.append(self.counts)
@@ -116,9 +134,20 @@ class Exporter(Component):
         """Raises `ImportError` where the library is not installed."""
         from .page import Figures, application
 
-        return application(Figures(self.counts, self.scheduler, self.invariants))
+        figures = Figures(self.counts, self.queue, self.invariants, self.clock.now)
+        figures.place = self._config.spool
+        figures.reserve = lambda: self._config.submission.min_free_space
+        figures.own = lambda: {relay.name: relay.client_certificate for relay in self._config.relays.values() if relay.client_certificate}
+        figures.spans = self._spans
+        figures.version = self._version
+        return application(figures)
 
     async def _close(self) -> None:
         readers, self._readers = self._readers, None
         if readers:
             await readers.close()
+
+
+def relays_of(config: Config) -> dict[tuple[str, int], str]:
+    """The names of relays by the host and port that are called."""
+    return {(relay.host, relay.port): relay.name for relay in config.relays.values()}

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
     from mailer.spool.api import Changes, Spool
     from mailer.status.api import StatusRecorder
+    from mailer.transport.meter import Meter
 
     from .recorder import Recorder
     from .signing import Signer
@@ -92,8 +93,8 @@ class Queue(Component):
     """The queue manager of one daemon on `spool`, with all that belongs to it.
 
     `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is what it writes to. `hush`
-    is told to keep the log short, or not to any more; `keep_files` how many files the spool may keep open. The first of the `chores` is
-    the manager's loop; with `once` it ends when nothing is due.
+    is told to keep the log short, or not to any more; `keep_files` how many files the spool may keep open; `meter` of sessions. The first
+    of the `chores` is the manager's loop; with `once` it ends when nothing is due.
     """
 
     def __init__(
@@ -109,9 +110,11 @@ class Queue(Component):
         keep_files: Callable[[int], None] = lambda _: None,
         *,
         once: bool = False,
+        meter: Meter | None = None,
     ) -> None:
         self.config = config
         self.spool = spool
+        self._meter = meter
         self.recorder = recorder
         self.status = status
         self.clock = clock
@@ -128,7 +131,7 @@ class Queue(Component):
         shares = self._shared_out(config)
         keep_files(shares.files)
         reactions = self._reactions(config)
-        pool = pool_of(config, shares)
+        pool = pool_of(config, shares, meter)
         self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in COURIERS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
@@ -158,7 +161,7 @@ class Queue(Component):
         shares = self._shared_out(config)
         reactions = self._reactions(config)
         policy = policy_of(config, self.tell, self.clock.now(), reactions, shares)
-        pool, limits, called = pool_of(config, shares), limits_of(config, shares), callings(config)
+        pool, limits, called = pool_of(config, shares, self._meter), limits_of(config, shares), callings(config)
         try:
             yield
         except BaseException:
@@ -321,10 +324,10 @@ def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Sign
     return signer
 
 
-def pool_of(config: Config, shares: Shares = PLENTY) -> Pool:
-    """The pool in which sessions wait for more mail."""
-    timeouts = Timeouts(**vars(config.timeouts))
-    return Pool(timeouts, idle=config.delivery.idle_timeout, lifetime=config.delivery.max_lifetime, most=shares.sessions)
+def pool_of(config: Config, shares: Shares = PLENTY, meter: Meter | None = None) -> Pool:
+    """The pool in which sessions wait for more mail; `meter` hears of all of them."""
+    timeouts, delivery = Timeouts(**vars(config.timeouts)), config.delivery
+    return Pool(timeouts, idle=delivery.idle_timeout, lifetime=delivery.max_lifetime, most=shares.sessions, meter=meter)
 
 
 def limits_of(config: Config, shares: Shares = PLENTY) -> QueueLimits:

@@ -16,7 +16,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mailer.limits.window import Window
 
@@ -26,7 +26,7 @@ from .due import DueQueue
 from .newcomers import Newcomers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from mailer.shaping.table import Terms
     from mailer.transport.route import Route
@@ -37,6 +37,7 @@ BATCH = 50  # messages read before the sessions get a turn
 FORGET = 3600.0  # seconds for which a destination is remembered that nothing is the matter with
 MANY = 10_000  # destinations; beyond, those are forgotten at once
 KEPT = 5  # one session in so many is kept for mail that was not tried before
+PORTION = 10_000  # messages that are looked at while no other thread has its turn
 CONGESTED = 60.0  # seconds a part of a message is put off for, if there is no room for it and the other parts go on
 
 
@@ -66,6 +67,10 @@ class QueueLimits:
     start_relay: int = 5
 
 
+def _nobody_counts(_: Destination) -> None:
+    """What nobody wants to know."""
+
+
 class Scheduler:
     """The scheduler of everything that is to be delivered, by when it may be.
 
@@ -75,6 +80,8 @@ class Scheduler:
     def __init__(self, limits: QueueLimits, terms: Callable[[Route], Terms] | None = None) -> None:
         self.limits = limits
         self.terms = terms
+        self.limited: Callable[[Destination], object] = _nobody_counts
+        """Told each time that a rate of ours keeps mail of a destination waiting."""
         self.destinations: dict[str, Destination] = {}
         self.running = 0
         self.newcomers = Newcomers(limits.connections, limits.per_destination)
@@ -390,6 +397,7 @@ class Scheduler:
         if not destination.breaker.allows(now, destination.running) or destination.running >= destination.window.size:
             return
         destination.line = "timer"
+        self.limited(destination)
         ready = max(destination.ready(now), now + 0.001)
         if not destination.wakes_at or ready < destination.wakes_at:
             destination.wakes_at = ready
@@ -452,5 +460,23 @@ class Scheduler:
         return not (self.active or self._waiting.fresh or self._waiting.due or self._memory.lots)
 
     def backlog(self) -> dict[str, int]:
-        """How many messages wait on disk and how many are in memory."""
+        """How many messages wait on disk and how many are in memory. May be asked from another thread."""
         return {"waiting": len(self._waiting), "active": len(self.active), "sessions": self.running}
+
+    @property
+    def ripe(self) -> int:
+        """How many messages wait on disk for nothing but their turn, about. May be asked from another thread."""
+        return min(len(self._waiting.fresh) + len(self._waiting.due), len(self._waiting))
+
+    def ids(self, kind: Literal["fresh", "later", "active"]) -> Iterator[list[str]]:
+        """The messages that wait for nothing but their turn, for their time, or are in memory, in portions.
+
+        May be asked from another thread; what comes or goes meanwhile may be in it or not.
+        """
+        if kind == "active":
+            yield [*self.active]
+            return
+        dues = [*self._waiting.dues.items()]
+        for start in range(0, len(dues), PORTION):
+            later = kind == "later"
+            yield [id for id, due in dues[start : start + PORTION] if (isinstance(due, float) and due > 0.0) is later]

@@ -147,6 +147,10 @@ class SuspendedMail:
         """The destinations for which something is put off so."""
         return [*self._behind]
 
+    def counts(self) -> dict[str, int]:
+        """How many messages wait for the end of a ``pause``, and for a relay's ``breaker``. May be asked from another thread."""
+        return {"pause": sum(map(len, [*self._paused.values()])), "breaker": sum(map(len, [*self._behind.values()]))}
+
     def over(self, key: str) -> None:
         """Let what was put off because of trouble at `key` go as fast as it is taken: the trouble has ended, or may have."""
         self.hurry(self._behind.pop(key, ()))

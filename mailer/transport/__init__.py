@@ -11,6 +11,7 @@ as an `Outcome` with its `Cause`, or as a `SessionError`.
 `connection`   mail over a session
 `session`      one SMTP session, from the call to QUIT
 `pool`         sessions that wait for their next message
+`meter`        what a pool tells of its sessions to whoever counts them
 `lender`       those of a program with its one server: how many, who waits for one
 `transcript`   what was said, for people
 `verdict`      what becomes of a recipient after what was said or happened: the only judge

@@ -323,6 +323,7 @@ class SmtpCourierSession:
             if not hop.relay and _is_us(connection):
                 self._connection = None
                 connection.abandon()
+                self.pool.give_back(connection)
                 text = f"{hop.endpoint.host} greets us by our own name, {hop.endpoint.hello}: mail would come back to this host"
                 raise SessionError("loop", "greeting", Reply.own(554, "5.4.6", text, Cause.LOOP), connection.hop)
         return connection

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING
 
 from mailer.net.happy_eyeballs import NegativeCache, race
 from mailer.net.stream import Stream
@@ -23,18 +24,30 @@ from .errors import SessionError, furthest
 from .route import Endpoint, Timeouts
 from .session import Watch, reach
 
+if TYPE_CHECKING:
+    from .meter import Meter
+
 _Key = tuple[Endpoint, str]
 
 
 class Pool:
     """The sessions of one event loop that wait for their next message."""
 
-    def __init__(self, timeouts: Timeouts | None = None, *, idle: float = 20.0, lifetime: float = 300.0, most: int = 100) -> None:
-        """`idle` and `lifetime` are seconds; of `most` sessions half may wait at once, and half take their leave."""
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        *,
+        idle: float = 20.0,
+        lifetime: float = 300.0,
+        most: int = 100,
+        meter: Meter | None = None,
+    ) -> None:
+        """`idle` and `lifetime` are seconds; of `most` sessions half may wait at once, and half take their leave. `meter` hears of all."""
         self._timeouts = timeouts or Timeouts()
         self._idle = idle
         self.lifetime = lifetime
         self._most = max(most // 2, 1)
+        self._meter = meter
         self.dead = NegativeCache()
         """The addresses that failed a moment ago; whoever knows of a failure in a session that it lent may add it."""
         self._waiting: dict[_Key, list[Connection]] = {}
@@ -54,8 +67,15 @@ class Pool:
             raise ValueError(f"{endpoint.host} has no addresses")
         for address in addresses:
             if connection := self._take((endpoint, address)):
+                if self._meter is not None:
+                    self._meter.lent(connection, 0.0, new=False)
                 return connection
-        return await self._open(endpoint, self.dead.last(addresses, endpoint.port), watch)
+        time = asyncio.get_running_loop().time
+        began = time()
+        connection = await self._open(endpoint, self.dead.last(addresses, endpoint.port), watch)
+        if self._meter is not None:
+            self._meter.lent(connection, time() - began, new=True)
+        return connection
 
     async def _open(self, endpoint: Endpoint, addresses: list[str], watch: Watch | None) -> Connection:
         """A new session, with the address that answers first; if it comes to nothing there, with one of the others."""
@@ -91,6 +111,8 @@ class Pool:
 
     def _failed(self, error: SessionError, address: str, endpoint: Endpoint) -> None:
         """What that says about the address. Where we are short of something, what we have that nobody needs is given up."""
+        if self._meter is not None:
+            self._meter.failed(error)
         if error.kind == "short":
             self._dismiss_all()
         elif error.kind not in ("auth", "ours"):
@@ -100,6 +122,7 @@ class Pool:
         """Take back what was lent; keep it if it is good for more."""
         if connection.expecting:  # it was promised a mail that did not come
             connection.abandon()
+            self._ended(connection)
             return
         if self._closed or not connection.takes_more(self.lifetime):
             self._dismiss(connection)
@@ -107,6 +130,8 @@ class Pool:
         if len(self) >= self._most:
             self._dismiss(self._oldest())
         self._waiting.setdefault((connection.endpoint, connection.address), []).append(connection)
+        if self._meter is not None:
+            self._meter.returned(connection)
         if self._sweeper is None:
             self._sweep_in(self._idle)
 
@@ -150,7 +175,12 @@ class Pool:
                 self._dismiss(connection)
         self._waiting.clear()
 
+    def _ended(self, connection: Connection) -> None:
+        if self._meter is not None:
+            self._meter.over(connection)
+
     def _dismiss(self, connection: Connection) -> None:
+        self._ended(connection)
         if not connection.usable or (len(self._leaving) >= self._most and not self._closed):
             connection.abandon()
             return

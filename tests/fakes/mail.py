@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
 from mailer.io.clock import SystemClock
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.history import History
 from mailer.mail.outcome import Outcome, Verdict
 from mailer.spool import encode
+from mailer.spool.api import Entry
 from mailer.spool.files import suspensions
 from mailer.spool.files.enqueue import head
 from mailer.spool.files.enqueue import put as spool_put
@@ -60,6 +63,12 @@ def outcome(to: int = 0, verdict: Verdict = "delivered", **more: Any) -> Outcome
     code, enhanced = REPLIES[verdict]
     given: dict[str, Any] = {"scope": "recipient", "code": code, "enhanced": enhanced, "text": "a reply", "phase": "rcpt", "at": NOW} | more
     return Outcome(to, verdict, **given)
+
+
+def entry_of(*recipients: str, outcomes: Sequence[Outcome] = (), size: int = len(BODY), **more: Any) -> Entry:
+    """A message in memory, to which `outcomes` happened; `more` as `envelope` takes it."""
+    letter = envelope(*recipients, **more)
+    return Entry(letter.id, "queued", letter, size, History(len(letter.recipients), outcomes), 0.0, NOW)
 
 
 class FakeClock:

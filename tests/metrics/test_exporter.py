@@ -17,6 +17,7 @@ from mailer.mail.problem import Problem
 from mailer.metrics import readers
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
+from mailer.metrics.queue_figures import QueueFigures
 from mailer.queue.invariants import Invariants
 from tests.fakes.processes import free_port, listens
 from tests.queue.post import Post
@@ -29,7 +30,7 @@ def bug(error: Exception) -> None:
 def exporter_of(root: Path) -> Exporter:
     """An exporter of a manager that does nothing."""
     post = Post(root)
-    return Exporter(Config(), Counts(), Events([], bug), post.scheduler, Invariants(post.manager), post.clock)
+    return Exporter(Config(), Counts(), Events([], bug), QueueFigures(post.manager), Invariants(post.manager), post.clock)
 
 
 def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from mailer.events import Alarm, Tried
 from mailer.mail.history import History
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Figures, application
+from mailer.metrics.queue_figures import QueueFigures
 from mailer.metrics.readers import answer
 from mailer.queue.invariants import Invariants
 from mailer.spool.api import Entry
@@ -32,7 +33,7 @@ def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
     letter = envelope(*(f"{at}@example.net" for at in range(MANY)))
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, "fail") for to in range(MANY)]
-    served = application(Figures(counts, post.scheduler, Invariants(post.manager)))
+    served = application(Figures(counts, QueueFigures(post.manager), Invariants(post.manager)))
     page: list[bytes] = []
 
     def work() -> None:

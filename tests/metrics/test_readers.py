@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Figures, application
+from mailer.metrics.queue_figures import QueueFigures
 from mailer.metrics.readers import LARGEST, Readers, answer
 from mailer.queue.invariants import Invariants
 from tests.fakes import waiting
@@ -29,7 +30,7 @@ def parts(said: bytes) -> tuple[str, dict[str, str], bytes]:
 def asked(root: Path, request: bytes) -> tuple[str, dict[str, str], bytes]:
     """What the page's application says to `request`."""
     post = Post(root)
-    return parts(answer(application(Figures(Counts(), post.scheduler, Invariants(post.manager))), request))
+    return parts(answer(application(Figures(Counts(), QueueFigures(post.manager), Invariants(post.manager))), request))
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/else?x=y"])

@@ -21,6 +21,13 @@ def _sender(value: object) -> str:
     return pattern
 
 
+def _few(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1000:
+        raise ValueError(f"{values.written(value)} is no whole number from 0 to 1000")
+    return value
+
+
+FEW = Kind("number", _few)
 WHO = Kind("user | @group | *", _who)
 SENDER = Kind("address or pattern", _sender)
 
@@ -58,15 +65,21 @@ class Submitter(Section, header="[[submitter]]", member="submitters", plural="su
 class Metrics(Section, header="[metrics]"):
     """Figures of the daemon for Prometheus, or whatever else reads its format.
 
-    This needs the library prometheus-client: pip install 'mailer-mta[metrics]'. See mailer-delivery(7) for the figures.
+    This needs the library prometheus-client: pip install 'mailer-mta[metrics]'. mailer-metrics(7) lists the figures.
     """
 
     listen: Setting[HostPort | None] = Setting(
         LISTEN,
         "Where they are served, by HTTP. Without it nothing is counted. Whoever gets there may read them, without a password: they name "
-        "no address and no domain, but say how much mail there is.",
+        "no address, but say how much mail there is, and how much of it goes to which relay or operator.",
         None,
         example="127.0.0.1:9925",
+    )
+    hosts = Setting(
+        FEW,
+        "How many hosts have figures of their own, each a relay or the operator of MX hosts: the busiest of the last day. The rest is "
+        "counted together, as other; with 0 all are.",
+        50,
     )
 
 
