@@ -36,6 +36,7 @@ from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
+from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
 
@@ -82,7 +83,8 @@ class Service:
         except OSError as error:
             raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
         try:
-            _run_loop(self._main())
+            with noted(self.directory):
+                _run_loop(self._main())
         finally:
             self.lock.release()
 
@@ -147,6 +149,7 @@ class Service:
     def reload(self) -> None:
         """Read the configuration again. One that is wrong, or that a component refuses, is told in one line, and all keep the old one."""
         reloading()
+        began, refused = now(), ""
         try:
             config = load(*self.given)
             if config.spool != self.config.spool:
@@ -159,7 +162,9 @@ class Service:
             if config.sandbox != before.sandbox:
                 self._tell_sandbox(ended=not config.sandbox.holds)
         except Problem as problem:
+            refused = str(problem)
             self._alarm("config", f"the configuration stays as it was: {problem}")
+        note_reload(self.directory, Reloaded(began, refused))
         notify("READY=1")
 
     # What is told

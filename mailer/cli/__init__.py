@@ -59,6 +59,8 @@ TABLE = {
     "send": "take a message from standard input, or compose one, and queue it",
     "sendmail": "the sendmail(8) interface that other programs expect",
     "run": "the daemon: deliver what is queued",
+    "reload": "let the daemon read its configuration again, and say whether it took it",
+    "stop": "let the daemon end, and wait until it has",
     "status": "what became of messages",
     "explain": "the whole story of a message: what happened, what blocks it, what to change",
     "bounces": "recipients that failed or bounced, and why",

@@ -96,7 +96,7 @@ def change(given: Given) -> int:
 
     text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))
     edit.save(path, text)
-    _say(given, f"changed {path}; a running daemon takes it on with SIGHUP")
+    _say(given, f"changed {path}; a running daemon takes it on with `mailer reload`")
     return OK
 
 

@@ -153,7 +153,7 @@ def _tell_step(done: Rotation) -> None:
             left = f"Leave its record {old.name} where it is until {rfc3339(until)}, for what is in flight."
             show.say(f"{old.selector} has signed its last mail. {left}")
     if not all(each.problem for each in done.switched):
-        show.say("A running daemon takes this on with SIGHUP.")
+        show.say("A running daemon takes this on with `mailer reload`.")
 
 
 def verify(given: Given) -> int:
@@ -274,7 +274,7 @@ COMMANDS = {
         about="The first time it makes a new key beside each that signs, adds it to the configuration as one that waits, and "
         "prints its record. When that is published, the same command lets the new key sign and retires the old "
         "one. What is in flight then still refers to the old record: it is told until when that is needed. "
-        "A running daemon takes each step on with SIGHUP.",
+        "A running daemon takes each step on with `mailer reload`.",
         operands="DOMAIN",
         words=_signing,
         options=(

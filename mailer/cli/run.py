@@ -68,8 +68,8 @@ COMMAND = Subcommand(
     about=(
         "Delivers what is in the spool, and what comes into it, until SIGTERM or SIGINT; stays in the foreground and logs "
         "to standard error (JSON lines, or readable ones on a terminal). One daemon runs on a spool.\n\n"
-        "SIGHUP reads the configuration again, also one that comes while the daemon starts; one with a mistake is reported and the "
-        "old one stays. A stop begins nothing "
+        "SIGHUP (`mailer reload`) reads the configuration again, also one that comes while the daemon starts; one with a mistake is "
+        "reported and the old one stays. A stop (`mailer stop`) begins nothing "
         "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
         "notify protocol (Type=notify, or notify-reload from systemd 253 on).\n\n"
         "What is past its time (failed mail after bounce.retention, history after status.retention) goes every hour, and at the end of "

@@ -280,7 +280,7 @@ def test_set_changes_one_line(home: Path) -> None:
     secret.chmod(0o600)
     done = mailer(home, "set", "relay.out.host", "smtp.example.com", "relay.out.username", "me", "relay.out.password_file", str(secret))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"changed {own_file(home)}; a running daemon takes it on with SIGHUP\n"
+    assert done.stdout == f"changed {own_file(home)}; a running daemon takes it on with `mailer reload`\n"
     assert own_file(home).read_text().startswith(example())
     assert mailer(home, "set", "-q", "retry.expire", "3d").stdout == ""
     config = load(str(own_file(home)))

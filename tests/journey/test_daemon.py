@@ -292,3 +292,24 @@ def test_an_interrupted_sender_queues_nothing(world: World) -> None:
 
 def _empty(pipe: int) -> bool:
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4)) == (0,)
+
+
+def test_a_reload_by_command_says_what_came_of_it(world: World) -> None:
+    """0 when the configuration was taken, 78 with the mistake when it was not; a stop ends the daemon, and then there is none to tell."""
+    sink = world.sink()
+    world.configure(sink)
+    daemon = world.daemon()
+    assert world.mailer("reload").code == 0
+    daemon.says('"what":"reloaded"')
+    good = world.config.read_text()
+    world.config.write_text(good + "[delivery]\nmax_conections = 3\n")
+    refused = world.mailer("reload")
+    assert refused.code == 78
+    assert f"{world.config}:" in refused.err
+    assert "max_connections" in refused.err
+    world.config.write_text(good)
+    stopped = world.mailer("stop", "--spool", world.spool)
+    assert (stopped.code, "has ended" in stopped.out) == (0, True)
+    assert not daemon.running
+    assert "no daemon runs" in world.mailer("stop", "--spool", world.spool).out
+    assert world.mailer("reload").code == 69

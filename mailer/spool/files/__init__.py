@@ -5,7 +5,7 @@
 `message_file`  a message's file as bytes: what was put, and the records appended since
 `enqueue`       how a message gets in; `batch`: many that share the waits for the disk
 `idempotency`   the same request is put once
-`doorbell`      a sender wakes the daemon; `daemons`: which spools have one
+`doorbell`      a sender wakes the daemon; `daemons`: which spools have one, and `traces`: what it leaves
 `store`         the directory: read, claim, record, move
 `claim`         what this process has of one message: its lock, and what is open of it
 `kept`          open files and contents of those that wait

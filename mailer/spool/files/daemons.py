@@ -6,7 +6,7 @@ processes (containers), the doorbell alone tells; then no message shows as being
 
 For whoever queues or looks where nobody delivers: with another configuration than the daemon's, which is the commonest reason
 why mail waits for ever, all looks well. ``/proc/locks`` has the processes, and what they have open has the spools. Root sees
-all of them, others their own; where there is no ``/proc``, nobody sees any, and that is all that is missing.
+all of them, others their own and the one that the machine's own daemon has noted; where there is no ``/proc``, that is all that is missing.
 
 Nothing is imported here that ``mailer send`` does not have anyway.
 """
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK = "daemon.lock"
+NOTE = "/run/mailer/spool"
+"""Where the machine's own daemon says which spool it serves, for those who cannot see its locks; `traces` writes it."""
 NAMED = 3  # spools, in a line for a person
 
 
@@ -78,7 +80,37 @@ def served() -> list[str]:
             root, slash, name = path.rpartition("/")
             if slash and name == LOCK and os.path.isdir(f"{root}/queued"):
                 found[root] = None
+    if not found and (root := _noted()):
+        found[root] = None
     return [*found]
+
+
+def _noted() -> str:
+    """The spool of the machine's own daemon, if it has noted one and answers there to users like this one."""
+    try:
+        with open(NOTE, "rb") as file:
+            root = os.fsdecode(file.read(4096)).removesuffix("\n")
+    except OSError:
+        return ""
+    return root if root.startswith("/") and root.isprintable() and doorbell.answers(root) else ""
+
+
+def holds(pid: int, root: str) -> bool:
+    """Whether process `pid` holds the daemon's lock of the spool at `root`, as far as this user may know: locked, and open."""
+    try:
+        lock = os.stat(f"{root}/{LOCK}", follow_symlinks=False)
+        if (pid, lock.st_ino) not in locks():
+            return False
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                opened = os.stat(f"/proc/{pid}/fd/{name}")
+            except FileNotFoundError:
+                continue
+            if (opened.st_dev, opened.st_ino) == (lock.st_dev, lock.st_ino):
+                return True
+    except OSError:
+        pass
+    return False
 
 
 def elsewhere(root: str) -> list[str]:
