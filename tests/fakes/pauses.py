@@ -28,8 +28,8 @@ def longest_pause(ready: Callable[[], Work]) -> float:
     """The longest time, in seconds, in which no other thread could run while a piece of work was done in one. `ready` makes it ready to be
     done once, and gives it.
 
-    Measured in time of the processor that this process used while the other thread waited for the interpreter and not for a core, and
-    taken in proportion to how fast that processor is at the moment.
+    Measured in time of the processor that the work used between two turns of the other thread, and taken in proportion to how fast that
+    processor is at the moment.
     """
     return _shortest(lambda: _pause(ready()))
 
@@ -65,7 +65,9 @@ def _yardstick() -> float:
 
 
 def _pause(work: Work) -> float:
+    """Both threads have one core: while one has it, the other does not work on."""
     done = threading.Event()
+    cores = os.sched_getaffinity(0)
 
     def worker() -> None:
         try:
@@ -73,20 +75,22 @@ def _pause(work: Work) -> float:
         finally:
             done.set()
 
-    thread = threading.Thread(target=worker)
-    with open("/proc/thread-self/schedstat", "rb", buffering=0) as delays:
+    def clock() -> float:
+        """The time of the processor that others of this process had."""
+        return time.process_time() - time.thread_time()
 
-        def clock() -> float:
-            """The time of the processor, without that for which this thread could have run and had no core."""
-            return time.process_time() - int(os.pread(delays.fileno(), 100, 0).split()[1]) / 1e9
-
+    os.sched_setaffinity(0, {max(cores)})  # of this thread, and of those that it starts
+    try:
+        thread = threading.Thread(target=worker)
         longest, before = 0.0, clock()
         thread.start()
-        while not done.is_set():
+        while not done.wait(0.001):
             now = clock()
             longest, before = max(longest, now - before), now
         thread.join()
-    return longest
+        return max(longest, clock() - before)
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 async def _turn(first: Turns, work: Turns) -> float:
