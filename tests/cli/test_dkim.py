@@ -281,7 +281,7 @@ def test_a_thousand_signatures_ask_the_dns_five_times(home: Home, server: Namese
 def test_a_silent_dns_takes_the_time_of_one_look_up(home: Home, server: Nameserver) -> None:
     """However many signatures there are, the message does not choose how long we wait for their keys."""
     server.misbehave("*", "silent")
-    home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "0.5s"\nlifetime = "2s"\n')
+    home.configure(f'[dns]\nnameservers = ["{server.address}"]\ntimeout = "1.5s"\nlifetime = "2s"\n')
     fields = b"".join(sign(MESSAGE, [seal("ed25519", f"s{n}")], time.time()).removesuffix(MESSAGE) for n in range(5))
     rows = facts(home, "verify", code=75, input=fields + MESSAGE)
     assert len({name for name, _, _ in server.asked[:5]}) == 5, "all are asked before the first is asked again"
