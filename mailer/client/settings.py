@@ -113,3 +113,7 @@ class RateLimitSettings:
 def _need(held: bool, rule: str) -> None:
     if not held:
         raise ValueError(rule)
+
+
+POOL, RETRY, BREAKER = PoolSettings(), RetrySettings(), BreakerSettings()
+"""What holds for a client that says nothing: checked once, for some programs make a client for each message."""

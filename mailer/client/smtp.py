@@ -42,7 +42,7 @@ from .errors import (
 )
 from .hooks import Hooks
 from .prepare import prepared
-from .settings import TIMEOUTS, BreakerSettings, PoolSettings, RetrySettings
+from .settings import BREAKER, POOL, RETRY, TIMEOUTS
 from .translate import from_session, from_trouble, where
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from .hooks import Interceptor
     from .prepare import Mail, PreparedMail
-    from .settings import RateLimitSettings
+    from .settings import BreakerSettings, PoolSettings, RateLimitSettings, RetrySettings
 
 THE_SERVERS = (SmtpConnectionError, SmtpTlsError, SmtpAuthenticationError, SmtpTimeoutError)
 GARBLED = frozenset({ErrorKind.INVALID_RESPONSE, ErrorKind.UNEXPECTED_RESPONSE, ErrorKind.SERVER_SHUTDOWN})
@@ -98,7 +98,8 @@ class SmtpClient:
         (RFC 2033). `timeouts` are in seconds for each step. Raises `ValueError` for what cannot be meant.
         """
         check_port(port)
-        check_numbers(timeouts)
+        if timeouts is not TIMEOUTS:
+            check_numbers(timeouts)
         if protocol not in ("smtp", "lmtp") or family not in FAMILIES:
             raise ValueError(f"protocol {protocol!r} or family {family!r} is none")
         if not isinstance(host, str):
@@ -117,12 +118,12 @@ class SmtpClient:
         self._patience = limit.patience if limit else 0.0
         self._messages = TokenBucket(limit.max_emails, limit.window, "messages") if limit else None
         self._calls = TokenBucket(limit.max_connections, limit.window, "connections") if limit and limit.max_connections else None
-        self._retry = retry or RetrySettings()
-        asked = breaker or BreakerSettings()
+        self._retry = retry or RETRY
+        asked = breaker or BREAKER
         self._breaker = CircuitBreaker(
             asked.failure_threshold, asked.failure_window, asked.recovery_timeout, asked.success_threshold, enabled=asked.enabled
         )
-        settings = pool or PoolSettings()
+        settings = pool or POOL
         sessions = Pool(timeouts, idle=settings.idle_timeout, lifetime=settings.max_lifetime)
         self._lender = Lender(
             sessions,

@@ -133,15 +133,17 @@ class Pattern(NamedTuple):
 
 EVERYTHING = Pattern("*", "*")
 
+NUMBERS: dict[str, Any] = {"int": int, "float": (int, float), "int | None": (int, type(None)), "float | None": (int, float, type(None))}
+"""What a value may be, by the type that its field is declared with."""
+
 
 def check_numbers(settings: Any) -> None:
     """Raises `ValueError` for a field of the dataclass `settings` that is declared a number and has none.
 
     Numbers come out of environments and files as texts, and of ``port="2525"`` Python says some calls later that it cannot be compared.
     """
-    numbers: dict[str, Any] = {"int": int, "float": (int, float), "int | None": (int, type(None)), "float | None": (int, float, type(None))}
     for name, field in settings.__dataclass_fields__.items():
-        wanted, value = numbers.get(field.type), getattr(settings, name)
+        wanted, value = NUMBERS.get(field.type), getattr(settings, name)
         if wanted and (not isinstance(value, wanted) or isinstance(value, bool) or value != value):  # noqa: PLR0124 - not a number
             raise ValueError(f"{name} is {'a whole number' if field.type.startswith('int') else 'a number'}, not {value!r}")
 
