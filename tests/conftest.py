@@ -106,6 +106,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In the quick run, the rooms are not even read that have nothing of it."""
+    large = collection_path.parent == TESTS and collection_path.name in LARGE
+    return True if large and config.getoption("markexpr") == "quick" else None
+
+
 @functools.cache
 def _room(path: Path) -> str:
     return path.relative_to(TESTS).parts[0]
