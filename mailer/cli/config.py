@@ -48,6 +48,8 @@ def check(given: Given) -> int:
         problems = found.mistakes
         if found.seen_by:
             _say(given, f"looked at as {found.seen_by}, whom the spool {config.spool} belongs to, and so the daemon runs as")
+        if found.unmade:
+            _say(given, f"looked at as root: there is no spool {config.spool} yet, and the daemon runs as the user whom it will belong to")
         if found.owner and not given.flag("--quiet"):
             complain(f"warning: secrets and files are those of {found.owner}, whom the daemon runs as, and were not read: ask as root", OK)
     for problem in problems:
@@ -132,8 +134,8 @@ COMMANDS = {
         about="Also tries to read the passwords that it refers to, so commands for them run, and asks the DNS whether reports about mail "
         "that fails would find their way. Exits 0 if mail could be sent with it, else 78. Warnings are about what is allowed and seldom "
         "meant.\n\n"
-        "Files are looked at with the eyes of the user whom the spool belongs to, for the daemon runs as he; so ask as root or as that "
-        "user. Others are told of mistakes in the file only.",
+        "Files (secrets, keys, the log, the spool itself) are looked at with the eyes of the user whom the spool belongs to, for the daemon "
+        "runs as he; so ask as root or as that user. Others are told of mistakes in the file only.",
         operands="[FILE]",
         examples=("mailer config check", "mailer config check ./config.toml"),
     ),

@@ -55,7 +55,10 @@ def _look(given: Given) -> Look:
             import rich.console
             import rich.table  # noqa: F401
         path, spool = given.text("--config") or config.path, config.spool
-        config = config_for(become(config, lambda: load(path, spool)), target, None)
+        config, seen_by = become(config, lambda: load(path, spool))
+        if seen_by and not given.flag("--quiet"):
+            show.note(f"asked as {seen_by}, whom the spool {spool} belongs to, and so the daemon runs as")
+        config = config_for(config, target, None)
     probed = asyncio.run(probe(config, target, float(seconds), sender))
     if given.flag("--json"):
         show.json_line(probed.as_json())

@@ -16,7 +16,7 @@ from mailer.mail.problem import Problem
 from .file import Mistake
 from .secret import Secret, check_ancestors, read_key
 from .sections.relay import SECRETS
-from .values import nowhere
+from .values import SYSTEM_SPOOL, nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +50,28 @@ def _spool(config: Config) -> Iterator[Mistake]:
         yield Mistake(0, str(nowhere()))
         return
     yield from _told(config, "mailer.spool", partial(check_ancestors, config.spool))
+    if problem := _closed(config.spool):
+        yield Mistake(config.lines.get("mailer.spool", 0), problem)
+
+
+def _closed(spool: str) -> str:
+    """Why the user of this process cannot work in `spool`, or make it; empty if he can."""
+    from mailer.io.machine import called
+
+    me, below = called(os.geteuid()), spool
+    if not os.path.lexists(spool):
+        while not os.path.lexists(below):
+            below = os.path.dirname(below)
+        make = f"install -d -m 0711 -o {os.geteuid()} -g {os.getegid()} {spool}"
+        return "" if os.access(below, os.W_OK | os.X_OK) else f"there is no spool {spool}, and {me} may not make it; as root: {make}"
+    if not os.path.isdir(spool):
+        return f"the spool {spool} is no directory"
+    for path in (spool, *(f"{spool}/{name}" for name in sorted(os.listdir(spool)) if os.path.isdir(f"{spool}/{name}"))):
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            owner = called(os.stat(path).st_uid)
+            hint = f"while no daemon runs: chown -R --no-dereference {os.geteuid()}:{os.getegid()} {spool}"
+            return f"{path}, in the spool of {me}, belongs to {owner}, so no daemon can work with it; {hint}"
+    return ""
 
 
 def _secret(config: Config, relay: Relay) -> Iterator[Mistake]:
@@ -130,6 +152,9 @@ def warnings(config: Config) -> Iterator[Mistake]:
             yield Mistake(
                 lines.get(f"relay.{name}.tls", 0), f"the password of relay {name} can be read on its way: nothing verifies the host"
             )
+    if config.intake.enabled and "mailer.spool" not in lines:
+        text = f'mailer.spool is not set, and other users\' programs look for it in their homes; write spool = "{SYSTEM_SPOOL}"'
+        yield Mistake(lines.get("intake.enabled", 0), text)
     if config.delivery.allow_private:
         yield Mistake(lines.get("delivery.allow_private", 0), "any domain can make this host connect to its own private network")
     if config.path and os.stat(config.path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -79,10 +79,11 @@ def read_private(path: str, what: str, longest: int, owner: int | None = None) -
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not make us wait
+    except PermissionError as error:
+        hint = f"it is to be that of the user whom mailer runs as: chown {os.geteuid()} {path}"
+        raise Problem(f"cannot read {what} {path}: {error.strerror}; {hint}", "no-permission") from None
     except OSError as error:
-        raise Problem(
-            f"cannot read {what} {path}: {error.strerror}", "no-permission" if isinstance(error, PermissionError) else "bad-config"
-        ) from None
+        raise Problem(f"cannot read {what} {path}: {error.strerror}", "bad-config") from None
     try:
         _refuse_public(path, what, os.fstat(fd), os.geteuid() if owner is None else owner)
         return os.read(fd, longest + 1)

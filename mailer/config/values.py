@@ -243,11 +243,21 @@ def own_hostname() -> str:
 
 
 def own_spool() -> str:
-    """The spool of this user; of the machine for root. Empty where the user has no home, which see `nowhere`."""
-    if os.geteuid() == 0:
+    """The spool of this user; of the machine for root, and for the user whom that belongs to, unless ``$XDG_STATE_HOME`` says otherwise.
+
+    Empty where the user has no home, which see `nowhere`.
+    """
+    if os.geteuid() == 0 or ("XDG_STATE_HOME" not in os.environ and _owns(SYSTEM_SPOOL)):
         return SYSTEM_SPOOL
     base = _base("XDG_STATE_HOME", ".local/state")
     return base and base + "/mailer"
+
+
+def _owns(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def nowhere() -> Problem:

@@ -70,11 +70,15 @@ async def warnings(config: Config) -> list[Mistake]:
 
 
 class Missing(NamedTuple):
-    """What mail would fail on, as the user `seen_by` sees it whom root became for that; or who alone could know, the `owner`."""
+    """What mail would fail on, as the user `seen_by` sees it whom root became for that; or who alone could know, the `owner`.
+
+    `unmade`: root asks about what depends on who that is, and there is no spool yet whose owner could be known.
+    """
 
     mistakes: list[Mistake]
     seen_by: str = ""
     owner: str = ""
+    unmade: bool = False
 
 
 def missing(path: str, config: Config) -> Missing:
@@ -90,7 +94,9 @@ def missing(path: str, config: Config) -> Missing:
         if path and not os.access(path, os.R_OK):
             return Missing([Mistake(0, f"{owner.name}, whom the daemon runs as, cannot read this file; run: chmod 644 {path}")], owner.name)
         return Missing([*advice.missing(_again(path, config))], owner.name)
-    return Missing([], owner=owner.name) if owner.is_foreign else Missing([*advice.missing(config)])
+    depends = config.relays or config.dkim or config.log.file
+    unmade = bool(depends) and os.geteuid() == 0 and not os.path.lexists(config.spool)
+    return Missing([], owner=owner.name) if owner.is_foreign else Missing([*advice.missing(config)], unmade=unmade)
 
 
 def _again(path: str, config: Config) -> Config:

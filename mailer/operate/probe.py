@@ -114,8 +114,10 @@ def reactions_of(config: Config) -> Reactions:
     return Reactions(TermsTable(config))
 
 
-def become(config: Config, again: Callable[[], Config]) -> Config:
-    """Be the user whom the daemon runs as, if root asks: what works for root need not for him. Returns the configuration as he reads it.
+def become(config: Config, again: Callable[[], Config]) -> tuple[Config, str]:
+    """Be the user whom the daemon runs as, if root asks: what works for root need not for him.
+
+    Returns the configuration as he reads it, and his name, which is empty where nothing has changed.
 
     `again` reads it. His may not be the files of the library, so all of it that a probe needs is loaded before.
     """
@@ -124,7 +126,8 @@ def become(config: Config, again: Callable[[], Config]) -> Config:
     from mailer.net import oauth  # noqa: F401
     from mailer.routing import resolve  # noqa: F401
 
-    return again() if owner_of(config.spool).become() else config
+    owner = owner_of(config.spool)
+    return (again(), owner.name) if owner.become() else (config, "")
 
 
 def sender_for(config: Config, target: str) -> str:

@@ -160,6 +160,30 @@ def test_the_home_directory_is_that_of_the_daemons_user(machine: Path, home: Pat
     assert (done.returncode, f"cannot read the password file {place}/s" in done.stderr) == (78, True), done
     done = subprocess.run([*MAILER, "probe", "out", "--config", path], capture_output=True, text=True, env={"HOME": str(home)})
     assert f"{place}/s" in done.stderr, done
+    assert f"asked as {pwd.getpwuid(NOBODY).pw_name}, whom the spool {machine}/spool belongs to" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_a_spool_that_root_has_filled_before_is_a_mistake(machine: Path, home: Path) -> None:
+    """It was given to the daemon's user, and what is in it was not: the daemon could not begin."""
+    path = configured(machine, "")
+    (machine / "spool" / "queued").mkdir(mode=0o700)
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, f"{path}:3: {machine}/spool/queued, in the spool of" in done.stderr) == (78, True), done
+    assert f"chown -R --no-dereference {NOBODY}:{NOBODY} {machine}/spool" in done.stderr
+    os.chown(machine / "spool" / "queued", NOBODY, NOBODY)
+    assert mailer(home, "check", str(path)).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as another user")
+def test_where_there_is_no_spool_yet_root_looks_as_root(machine: Path, home: Path) -> None:
+    """And says so, where it makes a difference whose it will be."""
+    path = configured(machine, "")
+    (machine / "spool").rmdir()
+    done = mailer(home, "check", str(path))
+    assert (done.returncode, f"looked at as root: there is no spool {machine}/spool yet" in done.stdout) == (0, True)
+    (machine / "spool").touch()
+    assert "is no directory" in mailer(home, "check", str(path)).stderr
 
 
 def test_a_spool_that_others_could_exchange_is_a_mistake(machine: Path, home: Path) -> None:

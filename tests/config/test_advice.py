@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from mailer.config import Config, load
 from mailer.config.advice import missing, warnings
@@ -33,6 +36,26 @@ def test_certificate_files_have_to_be_there(tmp_path: Path) -> None:
     assert [problem.line for problem in missing(config)] == [5, 7]
     path.touch()
     assert not list(missing(config))
+
+
+def test_the_spool_has_to_be_one_that_the_daemon_can_work_in(tmp_path: Path) -> None:
+    """Not a file, nor below a directory where it cannot be made, nor with directories of somebody else; each says what to do."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere; tests/cli/test_config.py asks as root for another")
+    spool = tmp_path / "closed" / "spool"
+    config = read(f'[mailer]\nhostname = "a.example"\nspool = "{spool}"\n')
+    spool.parent.mkdir()
+    assert not list(missing(config))
+    spool.parent.chmod(0o500)
+    (problem,) = missing(config)
+    assert (problem.line, f"install -d -m 0711 -o {os.geteuid()} -g {os.getegid()} {spool}" in problem.text) == (3, True)
+
+
+def test_who_lets_others_hand_in_says_where(tmp_path: Path) -> None:
+    """What is the default for the daemon is another place for each user."""
+    (problem,) = warnings(read(f"{RELAY}[intake]\nenabled = true\n"))
+    assert (problem.line, 'write spool = "/var/spool/mailer"' in problem.text) == (6, True)
+    assert not list(warnings(read(f"{RELAY}[intake]\nenabled = true\n".replace("[relay.out]", f'spool = "{tmp_path}"\n[relay.out]'))))
 
 
 def test_what_may_surprise(tmp_path: Path) -> None:

@@ -108,3 +108,17 @@ def test_the_command_line_knows_homes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert submission(os.devnull, "~/spool").spool == load(os.devnull, "~/spool").spool == "/home/me/spool"
     with pytest.raises(Problem, match="there is no user nobody-knows"):
         given("~nobody-knows/x")
+
+
+def test_the_owner_of_the_machines_spool_has_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The daemon's user, whoever he is, finds what the service serves; a base directory that is named counts more."""
+    monkeypatch.setattr(values, "SYSTEM_SPOOL", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert values.own_spool() == str(tmp_path)
+    monkeypatch.setattr(values.os, "geteuid", lambda: NOBODY_KNOWS)
+    assert values.own_spool() == "/home/anna/.local/state/mailer"
+    monkeypatch.setattr(values, "SYSTEM_SPOOL", f"{tmp_path}/none")
+    assert values.own_spool() == "/home/anna/.local/state/mailer"
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert values.own_spool() == "/state/mailer"
