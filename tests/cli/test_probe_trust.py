@@ -19,6 +19,8 @@ from tests.fakes.users import NOBODY, public_directory
 
 from .dialogue import Dialogue
 
+pytestmark = pytest.mark.slow  # the program runs as a process, at a terminal
+
 SECRET = "s3cret pass"
 FILE = """\
 # Ours.

@@ -99,6 +99,7 @@ def test_others_find_what_is_none_of_ours(tmp_path: Path) -> None:
         assert Compiled.find_spec(name, [str(tmp_path)]) is None
 
 
+@pytest.mark.slow
 def test_the_whole_program_is_found_so() -> None:
     """Each module of a start comes this way, once it is taken, and what is missing is missing as ever."""
     code = (

@@ -53,7 +53,7 @@ def test_a_message_with_a_damaged_record_is_held_for_a_person_to_decide(post: Po
         async with post.running():
             await post.settled(id, "held")
             assert post.courier.tried == []
-            assert post.told() == ["alarm damaged", "changed held"]
+            await post.until("both told", lambda: sorted(post.told()) == ["alarm damaged", "changed held"])
             post.spool.release(id)
             post.look([id])
             await post.settled(id, None)
