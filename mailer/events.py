@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AlarmKind = Literal[
     "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
-    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "sandbox", "spool", "status", "stuck", "warmup",
+    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "sandbox", "spool", "status", "stuck", "traces", "warmup",
 ]  # fmt: skip
 """What an alarm is about, in a word that does not change: what a monitoring system goes by."""
 

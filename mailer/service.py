@@ -39,6 +39,7 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
+from mailer.tracing.component import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -130,11 +131,14 @@ class Service:
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
         queue.scheduler.limited = self.counts.limited
         figures = QueueFigures(queue.manager)
-        served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, version=__version__)]
+        traces = Traces(config, self.events, clock, __version__)
+        more = traces.counts, __version__
+        served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             self.sweep,
+            traces,
             *served,
             Doorbell(spool, (queue.heard, intake.heard), clock, tell),
             intake,

@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "net", "limits", "log", "metrics"},
+    {"config", "spool", "status", "net", "limits", "log", "metrics", "tracing"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
-from .sections.daemon import Bounce, Intake, LogSection, Metrics, Status, Submitter
+from .sections.daemon import Bounce, Intake, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
 from .sections.relay import Relay, RouteRule, completed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction, BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics, TraceSection,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -67,6 +67,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     status: Status
     log: LogSection
     metrics: Metrics
+    trace: TraceSection
     path: str
     """The file that it was read from; empty if there is none."""
     lines: Mapping[str, int]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Exporter(Component):
     """Serves `counts`, which hears of `events` for as long, and what `queue` and `invariants` know, where the configuration says.
 
-    `spans` says how many spans of traces were sent and dropped; `version` is the daemon's.
+    `traces` says how many were sent and dropped; `version` is the daemon's.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Exporter(Component):
         queue: QueueFigures,
         invariants: Invariants,
         clock: Clock,
-        spans: Callable[[], Mapping[str, int]] = dict,
+        traces: Callable[[], Mapping[str, int]] = dict,
         version: str = "",
     ) -> None:
         self._config = config
@@ -51,7 +51,7 @@ class Exporter(Component):
         self.queue = queue
         self.invariants = invariants
         self.clock = clock
-        self._spans = spans
+        self._traces = traces
         self._version = version
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
@@ -138,7 +138,7 @@ class Exporter(Component):
         figures.place = self._config.spool
         figures.reserve = lambda: self._config.submission.min_free_space
         figures.own = lambda: {relay.name: relay.client_certificate for relay in self._config.relays.values() if relay.client_certificate}
-        figures.spans = self._spans
+        figures.traces = self._traces
         figures.version = self._version
         return application(figures)
 

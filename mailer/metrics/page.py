@@ -53,7 +53,7 @@ class Figures(Collector):
         self.place = ""
         self.reserve: Callable[[], int] = int
         self.own: Callable[[], Mapping[str, str]] = dict
-        self.spans: Callable[[], Mapping[str, int]] = dict
+        self.traces: Callable[[], Mapping[str, int]] = dict
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
@@ -98,10 +98,10 @@ class Figures(Collector):
         )
         yield _labelled(
             CounterMetricFamily,
-            "mailer_trace_spans",
-            "Spans of traces that a collector took (sent), or that were given up (dropped), as it took none.",
+            "mailer_traces",
+            "Attempts whose trace a collector took (sent), or that was given up (dropped), as it took none or there were too many.",
             "result",
-            self.spans().items(),
+            self.traces().items(),
         )
 
     def _queue(self, now: float) -> Iterator[Metric]:

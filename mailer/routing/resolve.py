@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailer.config.secret import Secret
@@ -110,14 +111,18 @@ class Finder:
 
     async def find(self, domain: str) -> Route:
         """The route for `domain`. Raises `Unroutable`."""
+        began = monotonic()
         resolution = await self.resolve(domain)
         if resolution.trouble:
             raise resolution.trouble
+        took = began, monotonic() - began
         most = self.terms.of(resolution.key).messages_per_connection
         hops = tuple(self._hop(way, host, most) for way in resolution.ways if way.found for host in way.found.hosts)
         first = next(way.via for way in resolution.ways if way.found)
         relay = self._relay(first)
-        return Route(resolution.key, hops, relay is not None, relay.author if relay else "", relay.protocol if relay else "smtp")
+        return Route(
+            resolution.key, hops, relay is not None, relay.author if relay else "", relay.protocol if relay else "smtp", resolved=took
+        )
 
     async def resolve(self, domain: str) -> Resolution:
         """The resolution for `domain`: where each way out leads."""

@@ -273,6 +273,8 @@ class SmtpCourierSession:
         besides: str,
     ) -> list[Outcome]:
         seconds, key, instead, outcomes = now - began, load.job.route.key, load.job.route.instead, []
+        if transcript is not None and not transcript.reused:
+            transcript.resolved = load.job.route.resolved
         for answer in answers:
             cause = None if answer.reply.code < 400 else self._cause(key, answer)
             outcome = answered(answer, cause, hop, relay=relay, at=now, seconds=seconds, trace=transcript, besides=besides)

@@ -81,6 +81,7 @@ class Route:
 
     `author` is the only one that the relay takes, if it does. `transport` is the name of what carries the mail: ``smtp``, ``lmtp``, or
     ``trap``, which keeps it in `place`, a directory, if there is one. `instead` is who gets it in place of all its recipients.
+    `resolved` is when (time.monotonic) it was looked up, and how many seconds that took.
     """
 
     key: str
@@ -90,6 +91,7 @@ class Route:
     transport: str = "smtp"
     instead: str = ""
     place: str = ""
+    resolved: tuple[float, float] | None = field(default=None, compare=False)
 
 
 class Unroutable(Exception):

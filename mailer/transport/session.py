@@ -301,7 +301,8 @@ class Session:
             trouble = self._trouble("tls", "starttls", Reply.own(454, "4.7.5", text, Cause.TLS))
             trouble.met = error
             raise trouble from None
-        self.hop = self.hop._replace(tls=tls.achieved(self._stream.tls_version, requirement))
+        self.prologue.hop = self.hop = self.hop._replace(tls=tls.achieved(self._stream.tls_version, requirement))
+        self.prologue.resumed = self.resumed
 
     async def close(self) -> None:
         """Take leave: QUIT, wait for the answer at most `Timeouts.quit`, close, and wait until the socket is. Raises nothing."""

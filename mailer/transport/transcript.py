@@ -41,7 +41,7 @@ Entry = tuple[float | None, str, str]
 class Prologue:
     """A session up to its first MAIL: `connect` seconds to reach the host, then from `began` (time.monotonic) what was said."""
 
-    __slots__ = ("_steps", "began", "connect", "hop", "said", "stands")
+    __slots__ = ("_steps", "began", "connect", "hop", "resumed", "said", "stands")
 
     def __init__(self, hop: Hop, began: float, connect: float, *, stands: bool = True) -> None:
         """`stands`: whether there is a connection at all."""
@@ -49,6 +49,7 @@ class Prologue:
         self.began = began
         self.connect = connect
         self.stands = stands
+        self.resumed = False  # whether its TLS went on from an earlier session
         self.said: list[tuple[float, Command, Reply]] = []
         self._steps = ""
 
@@ -101,10 +102,11 @@ class Transcript:
     """One transaction, or a session that did not get as far: how it went.
 
     `reused`: the session served other messages before, so its first steps were not spent on this one. `earlier` is the
-    host or the try before this one, which came to nothing.
+    host or the try before this one, which came to nothing. `resolved` is when (time.monotonic) the names of its route were looked up,
+    and how many seconds that took.
     """
 
-    __slots__ = ("_made", "announced", "began", "earlier", "ended", "heard", "prologue", "reused", "size", "unanswered")
+    __slots__ = ("_made", "announced", "began", "earlier", "ended", "heard", "prologue", "resolved", "reused", "size", "unanswered")
 
     def __init__(self, prologue: Prologue, began: float, *, reused: bool = False, heard: list[Packet] | None = None, size: int = 0) -> None:
         """`heard` begins with the packet that ended the transaction before, where that brought answers to this one."""
@@ -117,6 +119,7 @@ class Transcript:
         self.ended: tuple[float, str, str] | None = None
         self.unanswered: tuple[Command, ...] = ()
         self.earlier: Transcript | None = None
+        self.resolved: tuple[float, float] | None = None
         self._made: str | None = None
 
     def end(self, at: float, phase: str, words: str, unanswered: Sequence[Command] = ()) -> None:
@@ -152,7 +155,7 @@ class Transcript:
     def _spent(self) -> dict[str, float]:
         spent = self.prologue.spent()
         before = self.began
-        for at, answered in self._own():
+        for at, answered in self.packets():
             if answered:
                 _spend(spent, PHASE.get(answered[0].command.verb, "body"), at - before)
                 before = max(at, before)
@@ -160,7 +163,7 @@ class Transcript:
             _spend(spent, self.ended[1], self.ended[0] - before)
         return spent
 
-    def _own(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[Packet]:
         """The packets, without the answers to the message before, and to the one behind."""
         skip = self.announced
         for at, answered in self.heard:
@@ -191,7 +194,7 @@ class Transcript:
             start = self.prologue.began - self.prologue.connect
             yield from self.prologue.entries()
         open_end = True  # whether the content of the message was not shown yet
-        for at, answered in self._own():
+        for at, answered in self.packets():
             for command, reply in answered:
                 if command.verb in ("PARTIAL", *_ENDS):
                     if open_end:

@@ -27,7 +27,26 @@ def _few(value: object) -> int:
     return value
 
 
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"{values.written(value)} is no share; write a number from 0 to 1")
+    return float(value)
+
+
+def _collector(value: object) -> str:
+    url = values.text(value)
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if url and (scheme not in ("http", "https") or not host or not (slash and path) or " " in url):
+        raise ValueError('this is no address of a collector; write "http://127.0.0.1:4318/v1/traces"')
+    if "@" in host:  # not repeated: it is a password
+        raise ValueError("a name or a password has no place in an address; set the environment variable OTEL_EXPORTER_OTLP_HEADERS")
+    return url
+
+
 FEW = Kind("number", _few)
+SHARE = Kind("fraction", _share)
+COLLECTOR = Kind("URL", _collector)
 WHO = Kind("user | @group | *", _who)
 SENDER = Kind("address or pattern", _sender)
 
@@ -81,6 +100,24 @@ class Metrics(Section, header="[metrics]"):
         "counted together, as other; with 0 all are.",
         50,
     )
+
+
+class TraceSection(Section, header="[trace]"):
+    """Traces of deliveries, for a collector that speaks OTLP over HTTP: which step of an attempt took how long.
+
+    This needs the libraries of OpenTelemetry: pip install 'mailer-mta[otel]'. See mailer-metrics(7).
+    """
+
+    endpoint = Setting(
+        COLLECTOR,
+        "Where the collector takes traces. Without it none are made. What it wants in header fields, a key for instance, is in the "
+        "environment variable OTEL_EXPORTER_OTLP_HEADERS.",
+        "",
+        example="http://127.0.0.1:4318/v1/traces",
+    )
+    sample = Setting(SHARE, "The share of messages whose attempts are traced, from 0 to 1.", 0.01)
+    failures = Setting(SWITCH, "Whether each attempt is traced that a recipient got nothing by; up to 100 a second.", True)
+    slow = Setting(DURATION, "Each attempt is traced that takes as long as this or longer; with 0 none is for that.", "10s")
 
 
 class Bounce(Section, header="[bounce]"):

@@ -1,0 +1,116 @@
+"""Traces as a part of the daemon: where they go, as the configuration says, also when that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm
+from mailer.io.component import Component
+from mailer.mail.problem import Problem
+
+from .choice import Choice
+from .tracer import Tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mailer.config import Config
+    from mailer.config.sections.daemon import TraceSection
+    from mailer.events import Events
+    from mailer.io.clock import Clock
+
+    from .otlp import Otlp
+
+SECONDS = 5.0  # that the collector has to answer
+LAST = 2.0  # seconds for what is left at the end
+
+
+class Traces(Component):
+    """Sends traces of what `events` tell, where the configuration says; `version` is the program's."""
+
+    def __init__(self, config: Config, events: Events, clock: Clock, version: str) -> None:
+        self._config = config
+        self.events = events
+        self.clock = clock
+        self.version = version
+        self._tracer: Tracer | None = None
+        self._before = {"sent": 0, "dropped": 0}
+
+    def counts(self) -> Mapping[str, int]:
+        """How many attempts were ``sent`` to a collector, and ``dropped``, since the start."""
+        now = self._tracer.counts if self._tracer else {}
+        return {result: number + now.get(result, 0) for result, number in self._before.items()}
+
+    async def start(self) -> None:
+        """Send from now on. Raises `Problem`."""
+        _check(self._config.trace)
+        self._begin(self._config)
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Send elsewhere, or nothing, or choose otherwise. Raises `Problem` where the libraries are not installed."""
+        _check(config.trace)
+        yield
+        before, self._config = self._config.trace, config
+        if config.trace.endpoint != before.endpoint:
+            self._end(0.0)
+            self._begin(config)
+        elif self._tracer is not None:
+            self._tracer.choice = _choice(config.trace)
+
+    async def stop(self, grace: float) -> None:
+        """Send what is left, within two seconds."""
+        await asyncio.to_thread(self._end, min(grace, LAST))
+
+    def _begin(self, config: Config) -> None:
+        if not config.trace.endpoint:
+            return
+        loop = asyncio.get_running_loop()
+
+        def trouble(why: str) -> None:
+            try:
+                loop.call_soon_threadsafe(self._tell, config.trace.endpoint, why)
+            except RuntimeError:  # the loop is over, and nobody is left to be told
+                pass
+
+        self._tracer = Tracer(_choice(config.trace), lambda: _connect(config, self.version), trouble)
+        self._tracer.start()
+        self.events.listeners.append(self._tracer)
+
+    def _end(self, seconds: float) -> None:
+        tracer, self._tracer = self._tracer, None
+        if tracer is None:
+            return
+        self.events.listeners.remove(tracer)
+        tracer.stop(seconds)
+        for result, number in tracer.counts.items():
+            self._before[result] += number
+
+    def _tell(self, endpoint: str, why: str) -> None:
+        text = f"the collector at {endpoint} takes no traces ({why}): they are dropped until it does, and mail goes on; see trace.endpoint"
+        self.events.tell(Alarm(self.clock.now(), "traces", text))
+
+
+def _choice(settings: TraceSection) -> Choice:
+    return Choice(settings.sample, settings.failures, settings.slow)
+
+
+def _check(settings: TraceSection) -> None:
+    """Raises `Problem` (bad-config) where traces are wanted, and what sends them is missing."""
+    if not settings.endpoint:
+        return
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk")
+    except (ImportError, ValueError):
+        found = None
+    if not found:
+        raise Problem("trace.endpoint is set, and opentelemetry is not installed: pip install 'mailer-mta[otel]'", "bad-config")
+
+
+def _connect(config: Config, version: str) -> Otlp:
+    from .otlp import Otlp
+
+    return Otlp(config.trace.endpoint, SECONDS, config.hostname, version)
