@@ -1,8 +1,8 @@
 """A component: one part of the daemon, with a beginning, a change of configuration and an end; and its chores, what it does every so often.
 
-`mailer.service` has the components in their order: log, recorder, traces, metrics, doorbell, intake, queue, service manager. They start one after
-the other, and stop the other way round; chores begin when all have started, and end when the queue has stopped. A reload is two steps for
-all of them together, so that a configuration that one of them cannot have changes nothing in any::
+`mailer.service` has the components in their order: log, recorder, traces, metrics, doorbell, intake, queue, service manager. They start
+one after the other, and stop the other way round; chores begin when all have started, and end when the queue has stopped. A reload is two
+steps for all of them together, so that a configuration that one of them cannot have changes nothing in any::
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
