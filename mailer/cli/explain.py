@@ -16,7 +16,7 @@ from mailer.operate.explain import diagnose
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import banner, sandbox_of, spool_of, view_of
+from .selectors import banner, expanded, sandbox_of, spool_of, view_of
 from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
@@ -43,8 +43,11 @@ CONNECTION = ("connect", "greeting", "ehlo", "starttls", "auth")
 Field = tuple[str, "Piece"]
 
 
-def run(given: Given) -> int:
+def run(asked: Given) -> int:
     """Tell the story of each message that is named; 67 if one is unknown."""
+    given = expanded(asked)
+    if given is None:
+        return OK
     if not given.operands:
         raise usage("it needs the ID of a message, its Message-ID or its request id", "explain")
     config, trouble = _config(given)
@@ -322,7 +325,7 @@ COMMAND = Subcommand(
         "the DNS, for three seconds at most.\n\n"
         "Recipients who share an attempt are told of together, and of many only the first are named; --verbose names all of them."
     ),
-    operands="ID…",
+    operands="ID… | -",
     options=(Option("--no-dns", help="do not ask the DNS where the mail would go now"), JSON),
     examples=(
         "mailer explain 01KAHGWV7J5ZQ0C9XK3M2T8B4R",

@@ -14,6 +14,7 @@ from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailer.operate.selection import Heap
     from mailer.operate.status import Group, Overview
     from mailer.status.api import Summary, Undelivered
     from mailer.status.record import RecipientRecord, Record
@@ -133,6 +134,22 @@ def _start_of_queue(record: Record, now: float) -> tuple[Cell, Cell, Cell]:
 def _plain_queue_row(record: Record, now: float) -> list[Value]:
     word, id, _, due, *rest = _plain_row(record, now)
     return [word, id, span(now - record.queued_at), str(record.size), due, *rest]
+
+
+def heaps(found: Sequence[Heap], now: float) -> Table:
+    """Counts, sizes, since when, and what they count."""
+    columns = [
+        Column("COUNT", right=True),
+        Column("SIZE", right=True),
+        Column("OLDEST", right=True),
+        Column(found[0].by.upper()),
+        Column("FOR EXAMPLE"),
+    ]
+    size = show.size if show.terminal() else str
+    rows: list[Sequence[Value]] = [
+        [str(each.many), size(each.size), span(now - each.oldest), Cell(each.name, "strong"), Cell(each.example, "quiet")] for each in found
+    ]
+    return Table(columns, rows)
 
 
 # One message

@@ -22,6 +22,7 @@ from mailer.operate.queue import (
     replaying,
     targets,
 )
+from mailer.operate.selection import HEAPS, heaps
 from mailer.spool.api import Reserve
 from mailer.status import sqlite
 from mailer.status.api import every
@@ -29,23 +30,29 @@ from mailer.status.api import every
 from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
-from .selectors import DOMAIN, FROM, OLDER, STATE, TO, banner, chosen, filter_of, sandbox_of, spool_of, view_of
+from .selectors import SELECTION, TO, banner, chosen, expanded, filter_of, sandbox_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.mail.history import Word
     from mailer.operate.queue import Operation, Performed
+    from mailer.operate.selection import Heap
     from mailer.status.api import Filter, MailView
     from mailer.status.record import Record
 
 
 def listing(given: Given) -> int:
     """``queue list``: the messages that wait, oldest first."""
-    wanted = filter_of(given, IN_SPOOL, usual=WAITING)
+    wanted, by = filter_of(given, IN_SPOOL, usual=WAITING), given.text("--by")
+    if by is not None and by not in HEAPS:
+        raise usage(f"--by takes {', '.join(HEAPS)}, not {by!r}", given.command.name)
+    most = given.number("--limit", 0) or None
     with view_of(spool_of(given)) as view:
-        found = every(partial(view.queue, wanted), given.number("--limit", 0) or None)
-        if given.flag("--json"):
+        found = every(partial(view.queue, wanted), None if by else most)
+        if by:
+            _print_heaps(given, heaps(found, by, most))
+        elif given.flag("--json"):
             for record in found:
                 show.json_line(record.as_json())
         else:
@@ -69,11 +76,23 @@ def _print_list(given: Given, records: list[Record]) -> None:
     show.show(blocks)
 
 
+def _print_heaps(given: Given, found: list[Heap]) -> None:
+    if given.flag("--json"):
+        for heap in found:
+            show.json_line(heap.as_json())
+    elif not given.flag("--quiet"):
+        none = [show.Line(["No message is like that." if chosen(given) else "The queue is empty."])]
+        show.show([*banner(sandbox_of(given), listed=True), *([pages.heaps(found, time.time())] if found else none)])
+
+
 # Operations
 
 
-def operate(given: Given, operation: Operation) -> int:
+def operate(asked: Given, operation: Operation) -> int:
     """Do `operation` to the messages that are named or selected. 75 if one was busy, 67 if one is unknown, 65 if one is done with."""
+    given = expanded(asked)
+    if given is None:
+        return OK
     ways = [bool(given.operands), chosen(given), given.flag("--all")]
     if not any(ways):
         problem = f"say which messages: IDs, a selection such as --domain, or --all to {operation.verb} everything"
@@ -89,9 +108,12 @@ def release(given: Given) -> int:
     return operate(given, releasing(boxed=sandbox_of(given).holds, yes=given.flag("--yes")))
 
 
-def replay(given: Given) -> int:
+def replay(asked: Given) -> int:
     """Replay what is named or selected; ``--to`` selects nothing here. 75 if one was busy, 67 if one is unknown, 65 if it cannot be."""
-    if bool(given.operands) == (any(given.flag(option.key) for option in (FROM, DOMAIN, STATE, OLDER)) or given.flag("--all")):
+    given = expanded(asked)
+    if given is None:
+        return OK
+    if bool(given.operands) == (any(given.flag(option.key) for option in SELECTION if option is not TO) or given.flag("--all")):
         raise usage("say which messages: IDs, a selection such as --domain, or --all", given.command.name)
     view = sqlite.view(spool_of(given))
     settings = submission(given.text("--config"), given.text("--spool"))
@@ -123,10 +145,9 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
         _tell(given, other, to)
         told.append(other)
     show.note(*notes)
-    for record in records:
-        if each := perform(spool, record, operation, named=wanted is None, dry_run=given.flag("--dry-run")):
-            _tell(given, each, to)
-            told.append(each)
+    for each in perform(spool, records, operation, named=wanted is None, dry_run=given.flag("--dry-run")):
+        _tell(given, each, to)
+        told.append(each)
     if not records and wanted is not None and chatty:
         show.show([show.Line([f"There is nothing to {operation.verb}."])])
     codes = [EXIT_CODES[each.problem.kind] for each in told if each.problem]
@@ -151,7 +172,7 @@ def _tell(given: Given, what: Performed, to: str) -> None:
 
 
 OLDEST = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the oldest; 0 for all, as without it")
-SELECTION = (TO, FROM, DOMAIN, STATE, OLDER)
+BY = Option("--by", metavar="WHAT", words=tuple(HEAPS), help="heaps of messages by sender, subject or submitter, the largest first")
 ACTING = (
     *SELECTION,
     Option("--all", help="every message; nothing else selects everything"),
@@ -161,17 +182,25 @@ ACTING = (
 CODES = "exit codes: 0 · 64 usage · 65 a message is done with · 67 a message is not known · 75 a message is being\ndelivered this moment"
 
 
+FLOOD = {
+    "hold": ("mailer queue hold --submitter www-data --younger 1h",),
+    "cancel": ("mailer queue cancel --subject 'Cron*failed'",),
+}
+"""How a flood is stopped, and cancelled."""
+
+
 def _command(operation: Operation, summary: str, about: str, run: Callable[[Given], int] | None = None, *more: Option) -> Subcommand:
     return Subcommand(
         f"queue {operation.verb}",
         run or partial(operate, operation=operation),
         summary=summary,
         about=about,
-        operands="[ID…]",
+        operands="[ID… | -]",
         options=(*more, *ACTING),
         examples=(
             f"mailer queue {operation.verb} 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
             f"mailer queue {operation.verb} --domain example.net --dry-run",
+            *FLOOD.get(operation.verb, ()),
         ),
         epilog=CODES,
     )
@@ -182,9 +211,22 @@ COMMANDS = {
         "queue list",
         listing,
         summary="the messages that wait, oldest first",
-        about="Shows what is queued, scheduled, deferred or held: age, size, sender, recipients, why it waits and when it is tried next.",
-        options=(*SELECTION, OLDEST, JSON),
-        examples=("mailer queue list", "mailer queue list --domain example.net --older 1h"),
+        about=(
+            "Shows what is queued, scheduled, deferred or held: age, size, sender, recipients, why it waits and when it is tried next. "
+            "With --by it shows heaps: how many messages there are of each sender, subject (numbers and times left out) or submitter, "
+            "their size, since when, and one of them.\n\n"
+            "The flood of a program that has gone wild is over after three commands, and other mail is not touched: it is stopped by hold "
+            "--submitter www-data --younger 1h, found by list --state held --by subject, and cancelled by cancel --subject 'Cron*failed'; "
+            "what else was held goes on with release --submitter www-data.\n\n"
+            "Where a command on messages takes an ID, - stands for those that standard input names: one on each line, alone, in a list as "
+            "this command prints it, or in its JSON."
+        ),
+        options=(*SELECTION, OLDEST, BY, JSON),
+        examples=(
+            "mailer queue list",
+            "mailer queue list --domain example.net --older 1h",
+            "mailer queue list --state held --by subject",
+        ),
     ),
     "show": show_message,
     "hold": _command(
@@ -222,13 +264,10 @@ COMMANDS = {
             "envelope names the old one as its parent. The old message stays until its retention (bounce.retention) is over, and is "
             "replayed once, unless --again says otherwise. What was delivered to all is not kept and cannot be replayed."
         ),
-        operands="[ID…]",
+        operands="[ID… | -]",
         options=(
             Option("--to", metavar="ADDRESS", repeat=True, help="to this address instead; may be repeated"),
-            FROM,
-            DOMAIN,
-            STATE,
-            OLDER,
+            *(option for option in SELECTION if option is not TO),
             Option("--all", help="every message that was given up"),
             Option("--again", help="also those that were replayed before"),
             Option("--dry-run", help="show what would be replayed, and replay nothing"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailer.config import values
 from mailer.config.quick import submission
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED
 from mailer.mail.problem import Problem
+from mailer.operate import selection
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 from mailer.status.api import Filter
@@ -19,7 +21,7 @@ from . import show
 from .options import Option, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config.sections import Sandbox
     from mailer.mail.history import Word
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .options import Given
     from .show import Block
 
+T = TypeVar("T")
+
 TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
 DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
@@ -35,9 +39,17 @@ WORDS: tuple[Word, ...] = (*PENDING, SCHEDULED, *DONE)
 STATE = Option(
     "--state", "--status", metavar="STATUS", repeat=True, words=WORDS, help="only mail that is " + ", ".join(WORDS) + "; may be repeated"
 )
+SUBJECT = Option("--subject", metavar="TEXT", help="only mail with this in its subject; with * it is all of it: 'disk * is full'")
+SUBMITTER = Option("--submitter", metavar="USER", help="only mail that this user handed in: a name or number, smtp:ADDRESS or key:NAME")
+SIZE = Option("--size", metavar="SIZE", help="only mail of that size and more: 1MB; up to it: ..10KB; between: 1MB..5MB")
 SINCE = Option("--since", metavar="WHEN", help="only mail since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z")
 OLDER = Option("--older", metavar="AGE", help="only mail that was queued longer ago than this: 30m, 2h, 1d")
+YOUNGER = Option("--younger", metavar="AGE", help="only mail that was queued since this long ago: 30m, 2h, 1d")
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
+
+
+SELECTION = (TO, FROM, DOMAIN, STATE, SUBJECT, SUBMITTER, SIZE, OLDER, YOUNGER)
+"""What messages are selected by, wherever they are."""
 
 
 def relays(given: Given) -> list[str]:
@@ -101,20 +113,49 @@ def view_of(spool: SpoolDirectory) -> MailView:
 def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual: Iterable[Word] = ()) -> Filter:
     """What the options select; without ``--state`` those in the `usual` states, if any. Raises `Problem` (usage)."""
     now = time.time()
-    older = given.text("--older")
+    older, younger = given.text("--older"), given.text("--younger")
+    subject, size, submitter = given.text("--subject"), given.text("--size"), given.text("--submitter")
+    least, most = (0, 0) if size is None else _read(given, "--size", selection.sizes, size)
     return Filter(
         to=_address(given, "--to"),
         sender=_address(given, "--from"),
         domain=_domain(given),
         states=_states(given, states) or frozenset(usual),
-        since=_since(given, now),
+        since=max(_since(given, now), 0.0 if younger is None else max(now - _duration(given, "--younger", younger), 0.0)),
         before=0.0 if older is None else now - _duration(given, "--older", older),
+        subject="" if subject is None else selection.subject_pattern(subject),
+        submitter="" if submitter is None else _read(given, "--submitter", selection.submitter, submitter),
+        least=least,
+        most=most,
     )
+
+
+def _read(given: Given, name: str, read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise usage(f"{name} {error}" if str(error).startswith("takes") else f"{name}: {error}", given.command.name) from None
+
+
+def expanded(given: Given) -> Given | None:
+    """What was given, with ``-`` among names of messages replaced by those that standard input names; None if that were all, and none is.
+
+    Raises `Problem` (usage) for a line that names none.
+    """
+    if "-" not in given.operands:
+        return given
+    try:
+        found = [*dict.fromkeys(selection.names(sys.stdin or ()))]
+    except (ValueError, OSError) as error:
+        raise usage(str(error), given.command.name) from None
+    at = given.operands.index("-")
+    operands = [*given.operands[:at], *found, *(name for name in given.operands[at + 1 :] if name != "-")]
+    return type(given)(given.command, given.values, operands) if operands else None
 
 
 def chosen(given: Given) -> bool:
     """Whether any of these options was given."""
-    return any(given.flag(option.key) for option in (TO, FROM, DOMAIN, STATE, SINCE, OLDER))
+    return any(given.flag(option.key) for option in (*SELECTION, SINCE))
 
 
 def _address(given: Given, name: str) -> str:
@@ -160,5 +201,5 @@ def _duration(given: Given, name: str, text: str) -> float:
     try:
         return values.duration(text)
     except ValueError:
-        day = "" if name == "--older" else ", or a day such as 2026-11-21"
+        day = "" if name != "--since" else ", or a day such as 2026-11-21"
         raise usage(f'{name} takes "90s", "5m", "4h" or "2d"{day}, not {text!r}', given.command.name) from None

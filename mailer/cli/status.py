@@ -12,7 +12,7 @@ from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import DOMAIN, FROM, LIMIT, OLDER, SINCE, STATE, TO, banner, chosen, filter_of, sandbox_of, spool_of, view_of
+from .selectors import LIMIT, SELECTION, SINCE, banner, chosen, expanded, filter_of, sandbox_of, spool_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +84,11 @@ class StatusQuery:
             yield from found
 
 
-def run(given: Given) -> int:
+def run(asked: Given) -> int:
     """Show messages, a list, or the summary; 67 if one that was named is unknown."""
+    given = expanded(asked)
+    if given is None:
+        return OK
     spool = spool_of(given)
     query = _query(given)
     if given.flag("--watch"):
@@ -149,14 +152,10 @@ COMMAND = Subcommand(
         "many there may be, whether it is left alone, why its mail waits, and what it said last. While no daemon runs, that is how the "
         "last one left it."
     ),
-    operands="[ID…]",
+    operands="[ID… | -]",
     options=(
-        TO,
-        FROM,
-        DOMAIN,
-        STATE,
+        *SELECTION,
         SINCE,
-        OLDER,
         LIMIT,
         Option("--destinations", help="how much waits for whom and since when, and how it stands with each destination"),
         Option(

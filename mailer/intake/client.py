@@ -230,6 +230,7 @@ def _bound(wanted: Filter) -> dict[str, object]:
         "states": sorted(wanted.states),
         "since": wanted.since,
         "before": wanted.before,
+        **{name: value for name in ("subject", "submitter", "least", "most") if (value := getattr(wanted, name))},
     }
 
 

@@ -148,7 +148,7 @@ class Handlers:
     def _cancel(self, who: Principal, id: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:
             record = mail.message(id)
-        done = perform(mail.view.spool, record, cancelling(f"cancelled by its sender, {who.words}"), named=False)
+        done = next(perform(mail.view.spool, [record], cancelling(f"cancelled by its sender, {who.words}"), named=False), None)
         if done is None:
             raise NoSuchMessage(id)
         if done.problem is not None:
@@ -161,15 +161,18 @@ def asked(data: bytes) -> tuple[Filter, int]:
     """The filter that a question names, and how many messages are wanted. Raises `Problem` (usage)."""
     try:
         document: dict[str, Any] = json.loads(data or b"{}")
-        texts = {name: document.pop(name, "") for name in ("to", "sender", "domain")}
+        texts = {name: document.pop(name, "") for name in ("to", "sender", "domain", "subject", "submitter")}
         times = {name: document.pop(name, 0.0) for name in ("since", "before")}
+        sizes = {name: document.pop(name, 0) for name in ("least", "most")}
         states = frozenset(document.pop("states", ()))
         limit = document.pop("limit", MOST)
         if document or not all(isinstance(text, str) for text in texts.values()) or not states <= {*STATUSES, *LATER, SCHEDULED}:
             raise ValueError
         if type(limit) is not int or not all(type(at) in (int, float) and 0 <= at < 1e11 for at in times.values()):
             raise ValueError
-        return Filter(**texts, **times, states=states), min(max(limit, 0), MOST)
+        if not all(type(size) is int and 0 <= size < 1 << 60 for size in sizes.values()):
+            raise ValueError
+        return Filter(**texts, **times, **sizes, states=states), min(max(limit, 0), MOST)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise Problem("the filter of the question is none", "usage") from None
 

@@ -65,14 +65,14 @@ class UserView:
 
     def messages(self, wanted: Filter) -> Iterator[Record]:
         """The user's messages that `wanted` means, newest first."""
-        if wanted.possible:
-            yield from filter(wanted.matches, self._all())
+        if wanted.possible and wanted.submitter in ("", self.who):
+            yield from filter(wanted._replace(submitter="").matches, self._all())
 
     def queue(self, wanted: Filter) -> Iterator[Record]:
         """The user's messages in the spool that `wanted` means, oldest first."""
-        if wanted.possible:
+        if wanted.possible and wanted.submitter in ("", self.who):
             waiting = [id for id in self._ids() if self.view.directory.find(id)]
-            yield from filter(wanted.matches, self._records(reversed(waiting)))
+            yield from filter(wanted._replace(submitter="").matches, self._records(reversed(waiting)))
 
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """The recipients of the user's mail that did not get it, the newest message first."""

@@ -13,6 +13,7 @@ one message so far is its `History`.
 `address_list`      the one reader of addresses as people and programs write them
 `domain`            a domain as the DNS knows it
 `pattern`           what ``*`` means in an address, a domain or a host name
+`shape`             what is left of a subject without what differs each time
 `ip_filter`         addresses to which no stranger's DNS may lead us
 `message`           a message as bytes: line ends, header fields, body
 `entity`            a part of a message, found within it

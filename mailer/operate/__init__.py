@@ -7,6 +7,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 
 | `explain`, `blockers` | the story of a message; what it waits for and what would help |
 | `route` | how mail for an address would travel |
+| `selection` | which messages somebody means: by names, by what they are like, in heaps |
 | `queue` | hold, release, retry, cancel and replay messages; pause a destination |
 | `status` | the summary; failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |

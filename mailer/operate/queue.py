@@ -18,11 +18,11 @@ from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.mail.history import Word
     from mailer.mail.outcome import Outcome
-    from mailer.spool.api import Act, Entry, Reserve, Spool
+    from mailer.spool.api import Act, ActedOn, Entry, Reserve, Spool
     from mailer.status.api import Filter, MailView, QueueActs
     from mailer.status.record import Record
 
@@ -31,6 +31,7 @@ GIVEN_UP: tuple[Word, ...] = ("failed", "expired", "cancelled")
 IN_SPOOL = (*WAITING, *GIVEN_UP)
 """The states that a message in the spool can have."""
 
+TOGETHER = 500  # messages in one act
 LONGEST_REASON = 500  # characters of why a destination is paused
 
 
@@ -165,14 +166,23 @@ def targets(view: MailView, names: Iterable[str], operation: Operation) -> tuple
     return list(found.values()), others
 
 
-def perform(spool: QueueActs, record: Record, operation: Operation, *, named: bool = True, dry_run: bool = False) -> Performed | None:
-    """Do `operation` to the message of `record`, unless it is a `dry_run`, and tell the daemon.
+def perform(
+    spool: QueueActs, records: Sequence[Record], operation: Operation, *, named: bool = True, dry_run: bool = False
+) -> Iterator[Performed]:
+    """Do `operation` to the messages of `records`, unless it is a `dry_run`, and tell the daemon; many share the waits for the disk.
 
-    Raises `Problem` where the disk has trouble.
-
-    None if the message was selected, not `named`, and has simply left meanwhile.
+    Raises `Problem` where the disk has trouble. What was selected, not `named`, and has simply left meanwhile is left out.
     """
-    [done] = at_once(spool.act(operation.verb, [record.id], time.time(), operation.how, dry=dry_run)).messages
+    for at in range(0, len(records), TOGETHER):
+        portion = records[at : at + TOGETHER]
+        ids = [record.id for record in portion]
+        done = at_once(spool.act(operation.verb, ids, time.time(), operation.how, dry=dry_run)).messages
+        for record, acted in zip(portion, done, strict=True):
+            if performed := _performed(record, acted, operation, named=named, dry_run=dry_run):
+                yield performed
+
+
+def _performed(record: Record, done: ActedOn, operation: Operation, *, named: bool, dry_run: bool) -> Performed | None:
     refused = done.problem
     if isinstance(refused, NoSuchMessage):
         if not named and not isinstance(operation, Replay):

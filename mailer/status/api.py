@@ -79,7 +79,8 @@ class Filter(NamedTuple):
 
     `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its
     recipients for those that only a recipient has. `since` and `before` bound the moment when the message was queued, in seconds since
-    the epoch. What an address or a domain with ``*`` means, `mailer.mail.pattern` says.
+    the epoch, `least` and `most` its size in bytes. `submitter` is the text of a principal. What an address, a domain or a `subject`
+    with ``*`` means, `mailer.mail.pattern` says.
     """
 
     to: str = ""
@@ -88,11 +89,15 @@ class Filter(NamedTuple):
     states: frozenset[Word] = frozenset()
     since: float = 0.0
     before: float = 0.0
+    subject: str = ""
+    submitter: str = ""
+    least: int = 0
+    most: int = 0
 
     @property
     def possible(self) -> bool:
         """Whether anything can match: no address has a control character, half a surrogate pair, or a thousand letters."""
-        return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain))
+        return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain, self.subject, self.submitter))
 
     def matches(self, record: Record) -> bool:
         """Whether the filter means the message of `record`."""
@@ -103,6 +108,10 @@ class Filter(NamedTuple):
             and record.word not in self.states
             and self.states.isdisjoint(r.status for r in record.recipients if r.status in LATER)
         ):
+            return False
+        if record.size < self.least or (self.most and record.size > self.most) or (self.subject and not fits(self.subject, record.subject)):
+            return False
+        if self.submitter and record.submitter != self.submitter:
             return False
         return self._from(record) and any(map(self._to, record.recipients)) and any(map(self._in_domain, record.recipients))
 

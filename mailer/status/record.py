@@ -90,6 +90,8 @@ class Record(NamedTuple):
     attempts: int
     error: str
     recipients: list[RecipientRecord]
+    submitter: str = ""
+    """The text of the principal who handed it in, as far as it is known."""
 
     @property
     def done(self) -> bool:
@@ -151,6 +153,7 @@ def of_entry(entry: Entry, said: Status | Literal[""] = "", due: float = 0.0) ->
         history.attempts,
         error.told if error else "",
         [_recipient(entry, at) for at in range(len(envelope.recipients))],
+        envelope.principal or "",
     )
 
 

@@ -16,6 +16,7 @@ messages that the record does not know.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect
 from functools import cached_property
 from heapq import merge
@@ -23,6 +24,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Self
 
 from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED, STATUSES, UNDELIVERED
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem, from_os
 from mailer.spool import is_id, put_at
 from mailer.spool.api import CorruptMessage, LaterMessage, NoSuchMessage
@@ -214,12 +216,26 @@ class View:
         found: list[Record] = []
         last = ""
         for id in ids:
-            if id != last and self._may_be(id, wanted) and (record := self.readable(id)) and wanted.matches(record):
+            if id != last and self._may_be(id, wanted) and (record := self._readable(id, wanted)) and wanted.matches(record):
                 found.append(record)
                 if len(found) >= limit:
                     return Page(found, id)
             last = id
         return Page(found)
+
+    def _readable(self, id: str, wanted: Filter) -> Record | None:
+        """The same as `readable`, with who handed the message in, where that is asked: of what has left, and was no other's, the owner."""
+        record = self.readable(id)
+        if record is None or record.submitter or not wanted.submitter:
+            return record
+        return record._replace(submitter=self.reader.submitter(id) or self._owner)
+
+    @cached_property
+    def _owner(self) -> str:
+        try:
+            return unix(os.stat(self.directory.place).st_uid)
+        except OSError:
+            return ""
 
     @cached_property
     def _by_age(self) -> list[str]:

@@ -47,11 +47,11 @@ def test_an_operation_is_performed_or_would_be(office: Office) -> None:
     """And its JSON says which."""
     id = office.put()
     before = record(office, id)
-    would = perform(FileSpool(office.spool), before, HOLD, dry_run=True)
+    [would] = perform(FileSpool(office.spool), [before], HOLD, dry_run=True)
     assert would is not None
     assert would.as_json() == {"id": id, "action": "hold", "done": False, "was": "queued", "error": None}
     assert office.spool.find(id) == "queued"
-    did = perform(FileSpool(office.spool), before, HOLD)
+    [did] = perform(FileSpool(office.spool), [before], HOLD)
     assert did is not None
     assert did.as_json() == {"id": id, "action": "hold", "done": True, "was": "queued", "error": None}
     assert office.spool.find(id) == "held"
@@ -62,12 +62,12 @@ def test_what_has_left_meanwhile_is_an_error_only_where_it_was_named(office: Off
     id = office.failed()
     before = record(office, id)
     office.spool_path(id).unlink()
-    assert perform(FileSpool(office.spool), before, HOLD, named=False) is None
-    named = perform(FileSpool(office.spool), before, HOLD)
+    assert [*perform(FileSpool(office.spool), [before], HOLD, named=False)] == []
+    [named] = perform(FileSpool(office.spool), [before], HOLD)
     assert named is not None
     assert named.problem is not None
     assert named.problem.kind == "try-again"
-    again = perform(FileSpool(office.spool), before, replaying(FileSpool(office.spool), Reserve(0, 0)), named=False)
+    [again] = perform(FileSpool(office.spool), [before], replaying(FileSpool(office.spool), Reserve(0, 0)), named=False)
     assert again is not None
     assert again.as_json() == {
         "id": id, "action": "replay", "done": False, "was": None, "as": None,

@@ -14,6 +14,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from mailer.io import durable
 from mailer.mail.problem import Problem, from_os
 from mailer.spool import is_id
 from mailer.spool.api import (
@@ -364,6 +365,8 @@ class FileSpool:
         start = ids.index(cursor) + 1 if cursor in ids else 0
         portion = ids[start : start + ACTS]
         done = [self._act(what, id, at, how or How(), dry=dry) for id in portion]
+        if what == "hold" and not dry:
+            self._sync_held()
         return Acted(done, portion[-1] if start + ACTS < len(ids) else "")
 
     def _act(self, what: Act, id: str, at: float, how: How, *, dry: bool) -> ActedOn:
@@ -380,8 +383,10 @@ class FileSpool:
                 directory.cancel(id, at, how.why)
             elif what == "release":
                 directory.release(id, how)
+            elif what == "hold":
+                directory.hold(id, synced=False)
             else:
-                {"hold": directory.hold, "retry": directory.retry}[what](id)
+                directory.retry(id)
         except (Problem, CorruptMessage) as refused:
             return ActedOn(id, was, refused)
         except OSError as error:
@@ -389,6 +394,15 @@ class FileSpool:
         if not dry:
             directory.ring(made or id)
         return ActedOn(id, was, None, made)
+
+    def _sync_held(self) -> None:
+        """After a power failure no message must go out that somebody was told is held; and a thousand are no more to wait for than one."""
+        try:
+            durable.sync_directory(f"{self.directory.root}/held")
+        except FileNotFoundError:
+            pass  # no message was there
+        except OSError as error:
+            raise from_os("cannot hold messages", error.filename or self.directory.root, error) from None
 
     async def suspend(self, suspension: Suspension) -> bool:
         """Write the file of suspensions. A spool is made if there is none: it may be said before the first message."""

@@ -377,14 +377,16 @@ class SpoolDirectory:
 
     # The operators' acts. Each is one rename under the message's lock.
 
-    def hold(self, id: str) -> Entry:
+    def hold(self, id: str, *, synced: bool = True) -> Entry:
         """Take a waiting message out of delivery. Raises as `claim` does, `Problem` (bad-message) if it is done with.
 
-        The new name is synced: after a power failure the message must not go out that somebody was told is held.
+        The new name is `synced`, unless the caller does it for many: after a power failure the message must not go out that somebody
+        was told is held.
         """
         with self._waiting(id, "hold") as claim:
             self._move(claim, "held")
-            durable.sync_directory(f"{self.root}/held")
+            if synced:
+                durable.sync_directory(f"{self.root}/held")
             return claim.entry
 
     def release(self, id: str, how: How = PLAINLY) -> Entry:

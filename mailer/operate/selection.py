@@ -1,0 +1,124 @@
+"""Which messages somebody means: by names that another program gives, by what they are like, and in heaps of what belongs together.
+
+All commands on messages read their selection with this, so that what ``status`` finds is what ``queue cancel`` cancels.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.config import values
+from mailer.io.machine import called
+from mailer.mail import principal
+from mailer.mail.dates import rfc3339
+from mailer.mail.shape import shape
+from mailer.spool import is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mailer.status.record import Record
+
+RANGE = ".."
+
+
+def subject_pattern(text: str) -> str:
+    """The pattern for subjects that `text` means: a part of one, or with * the whole."""
+    return text if "*" in text else f"*{text}*"
+
+
+def submitter(text: str) -> str:
+    """The principal that `text` means: a user of this machine by name or number, or one as it is written. Raises `ValueError`."""
+    if ":" in text:
+        return principal.parse(text)
+    if text.isascii() and text.isdigit():
+        return principal.parse(f"unix:{text}")
+    import pwd
+
+    try:
+        return principal.unix(pwd.getpwnam(text).pw_uid)
+    except (KeyError, ValueError):
+        raise ValueError(f"{text[:40]!r} is no user of this machine; write a name, a number, or smtp:ADDRESS or key:NAME") from None
+
+
+def sizes(text: str) -> tuple[int, int]:
+    """The least and the most bytes that `text` means: ``1MB`` from there on, ``..10KB`` up to it, ``1MB..5MB`` between; 0 is no limit.
+
+    Raises `ValueError`.
+    """
+    least, dots, most = text.partition(RANGE)
+    try:
+        found = values.size(least) if least else 0, values.size(most) if most else 0
+    except ValueError:
+        found = 0, 0
+    if found == (0, 0) or (dots and most and found[1] < max(found[0], 1)):
+        raise ValueError(f'takes "1MB" for that and more, "..10KB" for that and less, or "1MB..5MB", not {text!r}')
+    return found
+
+
+def names(lines: Iterable[str]) -> Iterator[str]:
+    """The names of messages that lines of another program give: the ID in each, else its one word. Raises `ValueError`.
+
+    An object of JSON is named by its ``id``. The line above a list is left out.
+    """
+    for nth, line in enumerate(lines, 1):
+        words = line.split()
+        if not words or (nth == 1 and len(words) > 1 and line.isupper() and not any(map(is_id, words))):
+            continue
+        if line.lstrip().startswith("{"):
+            words = [_id_in(line)]
+        found = next(filter(is_id, words), words[0] if len(words) == 1 else "")
+        if not found:
+            raise ValueError(f"line {nth} of standard input names no message: {line.strip()[:60]!r}")
+        yield found
+
+
+def _id_in(line: str) -> str:
+    try:
+        id = json.loads(line).get("id")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return id if isinstance(id, str) else ""
+
+
+class Heap(NamedTuple):
+    """Messages that have `name` in common, by one of `HEAPS`: how many, their bytes, when the oldest was put, and one of them."""
+
+    by: str
+    name: str
+    many: int
+    size: int
+    oldest: float
+    example: str
+
+    def as_json(self) -> dict[str, object]:
+        """A line of ``mailer queue list --by … --json``."""
+        return {self.by: self.name, "count": self.many, "size": self.size, "oldest": rfc3339(self.oldest), "example": self.example}
+
+
+def _submitter(record: Record) -> str:
+    who = principal.from_key(record.submitter)
+    if who is None:
+        return "nobody"
+    return str(who) if who.uid is None else called(who.uid)
+
+
+HEAPS: dict[str, Callable[[Record], str]] = {
+    "sender": lambda record: record.sender or "<>",
+    "subject": lambda record: shape(record.subject) or "(none)",
+    "submitter": _submitter,
+}
+"""What messages are heaped by: the envelope sender, the subject without what is particular to one message, who handed them in."""
+
+
+def heaps(records: Iterable[Record], by: str, most: int | None = None) -> list[Heap]:
+    """The heaps of `records` by one of `HEAPS`, the largest first, and no more than `most`."""
+    name_of = HEAPS[by]
+    counts: dict[str, tuple[int, int, float, str]] = {}
+    for record in records:
+        name = name_of(record)
+        many, size, oldest, example = counts.get(name, (0, 0, record.queued_at, record.id))
+        counts[name] = many + 1, size + record.size, min(oldest, record.queued_at), example
+    heaped = [Heap(by, name, *counted) for name, counted in counts.items()]
+    return sorted(heaped, key=lambda heap: (-heap.many, heap.name))[:most]
