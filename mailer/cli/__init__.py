@@ -56,6 +56,7 @@ EXIT_CODES: dict[Kind, int] = {
 """The exit code of each kind of `Problem`: what this door makes of it."""
 
 TABLE = {
+    "setup": "answer a few questions, and mail leaves this machine",
     "send": "take a message from standard input, or compose one, and queue it",
     "sendmail": "the sendmail(8) interface that other programs expect",
     "run": "the daemon: deliver what is queued",

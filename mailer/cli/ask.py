@@ -39,9 +39,9 @@ def yes(question: str, *, default: bool) -> bool:
     return _typed(lambda: click.confirm(question, default))
 
 
-def secret(question: str) -> str:
-    """What is typed without being shown; not empty."""
-    return _typed(lambda: click.prompt(question, hide_input=True))
+def secret(question: str, *, empty: bool = False) -> str:
+    """What is typed without being shown; nothing only if that may be."""
+    return _typed(lambda: click.prompt(question, "" if empty else None, hide_input=True, show_default=False))
 
 
 def chosen(question: str, options: Sequence[tuple[str, str]], default: str) -> str:

@@ -29,6 +29,11 @@ class Consent(NamedTuple):
     host: str = "127.0.0.1"
     extra: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def known(self) -> bool:
+        """Whether the other endpoints are known from that of the tokens."""
+        return consent_of(self.token) is not None
+
     def of(self, tenant: str) -> Consent:
         """With the name of the organisation, where one belongs."""
         return self._replace(**{name: getattr(self, name).replace(TENANT, tenant) for name in ("token", "authorization", "device")})

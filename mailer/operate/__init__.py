@@ -17,5 +17,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `batch`, `bundle` | many messages in one go |
 | `config` | a new configuration file; whether mail could be sent with one; the programs that others start to send mail |
 | `private` | a secret in a file of its own |
+| `guess`, `plan`, `setup` | who takes mail from an address; the answers of a setup; their files, tried and put in place |
+| `machine`, `own` | a daemon's user, service and sendmail on this machine; our own program, started |
 | `fcc` | a copy of what was sent, in a Maildir |
 """

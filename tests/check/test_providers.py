@@ -9,6 +9,9 @@ import pytest
 from mailer.check.examine import situation_of
 from mailer.check.situation import PROVIDERS, Outlet
 from mailer.config.file import config_of
+from mailer.config.model import Config
+from mailer.config.providers import PRESETS, consent_of
+from mailer.config.values import size
 
 HOME = Path(__file__).parents[2]
 FILES = sorted((HOME / "examples/providers").glob("*.toml"))
@@ -33,6 +36,30 @@ def test_it_is_a_configuration(path: Path) -> None:
 def test_it_stands_in_the_manual(path: Path) -> None:
     """mailer-providers(7) shows the file as it is."""
     assert path.read_text().rstrip("\n") in PAGE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_setup_knows_it(path: Path) -> None:
+    """What `mailer setup` writes for a provider is what its file says: the server, the login, and the limits."""
+    preset = PRESETS[path.stem.removesuffix("-oauth")]
+    config = config_of(str(path), path.read_bytes())
+    (relay,) = config.relays.values()
+    assert relay.host == (preset.host or "mail.example.com")
+    assert config.submission.max_message_size == size(preset.size)
+    assert config.delivery.max_connections_per_destination == (preset.parallel or Config().delivery.max_connections_per_destination)
+    if relay.oauth:
+        assert preset.consent
+        consent = consent_of(relay.oauth_endpoint)
+        assert consent == preset.consent.of("TENANT")
+        assert relay.oauth_scope == (preset.consent.scope if preset.consent.renewed else "")
+    else:
+        assert relay.auth == preset.auth
+        assert preset.login in ("", relay.username)
+
+
+def test_each_provider_of_setup_is_in_the_manual() -> None:
+    """With a file of its own."""
+    assert {path.stem.removesuffix("-oauth") for path in FILES} == PRESETS.keys()
 
 
 def test_each_provider_has_its_configuration() -> None:

@@ -45,7 +45,7 @@ def offered(home: Home, line: str) -> list[str]:
     ("line", "words"),
     [
         ("mailer sta", ["status"]),
-        ("mailer se", ["send", "sendmail"]),
+        ("mailer se", ["setup", "send", "sendmail"]),
         ("mailer he", ["help"]),
         ("mailer --v", ["--version"]),
         ("mailer queue pau", ["pause", "pauses"]),

@@ -30,7 +30,8 @@ class AuthorizationServer:
     """One that knows the client `CLIENT`, with `secret` if it has one. Use it with ``with``.
 
     `ca_file` is its authority. `asked` are all forms that came, with the path. `first` are errors that the token endpoint says before
-    anything else, one each time. `expires` and `interval` are told with a device code.
+    anything else, one each time. `expires` and `interval` are told with a device code. `access` is the access
+    token that a refresh token is good for; there are none of those where `refreshing` is False.
     """
 
     def __init__(self, directory: Path, secret: str = "") -> None:
@@ -39,6 +40,7 @@ class AuthorizationServer:
         self.first: list[Answer] = []
         self.expires, self.interval = 600.0, 1.0
         self.refreshing = True
+        self.access = "access-one"
         self._changed = threading.Condition()
         self.devices: dict[str, tuple[str, str]] = {}  # device code → user code, state
         self.codes: dict[str, dict[str, str]] = {}  # code → what was asked for with it
@@ -148,7 +150,7 @@ class AuthorizationServer:
     def _by_refresh(self, form: dict[str, str]) -> Answer:
         if form["refresh_token"] not in self.tokens:
             return 400, {"error": "invalid_grant"}
-        return 200, {"access_token": f"access-{len(self.asked)}", "expires_in": 3600, "token_type": "Bearer"}
+        return 200, {"access_token": self.access, "expires_in": 3600, "token_type": "Bearer"}
 
     def _given(self) -> Answer:
         self.tokens.append(f"refresh-{secrets.token_urlsafe(16)}")
