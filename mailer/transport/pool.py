@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailer.net.happy_eyeballs import NegativeCache, race
@@ -70,11 +71,10 @@ class Pool:
                 if self._meter is not None:
                     self._meter.lent(connection, 0.0, new=False)
                 return connection
-        time = asyncio.get_running_loop().time
-        began = time()
+        began = monotonic()
         connection = await self._open(endpoint, self.dead.last(addresses, endpoint.port), watch)
         if self._meter is not None:
-            self._meter.lent(connection, time() - began, new=True)
+            self._meter.lent(connection, monotonic() - began, new=True)
         return connection
 
     async def _open(self, endpoint: Endpoint, addresses: list[str], watch: Watch | None) -> Connection:

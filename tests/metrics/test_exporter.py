@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import socket
 import threading
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import pytest
 
 from mailer.config import Config
 from mailer.config.kinds import HostPort
-from mailer.events import Alarm, Daemon, Events
+from mailer.events import Alarm, Daemon, Events, Tried
+from mailer.mail.outcome import Hop
 from mailer.mail.problem import Problem
 from mailer.metrics import readers
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter
 from mailer.metrics.queue_figures import QueueFigures
 from mailer.queue.invariants import Invariants
+from tests.fakes.mail import NOW, entry_of, outcome
 from tests.fakes.processes import free_port, listens
 from tests.queue.post import Post
 
@@ -144,3 +147,30 @@ def test_an_alarm_that_nobody_wrote_down_is_counted_too() -> None:
     counts.told(Alarm(1.0, "new", ""))
     counts.told(Daemon(1.0, "ready"))
     assert (counts.alarms["new"], sum(counts.alarms.values()), counts.seen) == (2, 2, 0)
+
+
+def test_a_reader_who_takes_nothing_holds_up_nobody(tmp_path: Path) -> None:
+    """He has asked for more than his connection holds, and reads none of it; another one has his page meanwhile."""
+
+    async def scenario() -> None:
+        exporter, port = exporter_of(tmp_path), free_port()
+        exporter.counts.hosts.change(1000, {})
+        for number in range(1000):
+            hop = Hop(f"mx.host{number}.example", "192.0.2.1", 25)
+            exporter.counts.told(Tried(NOW, entry_of(), [outcome(hop=hop)]))
+        await exporter.serve(HostPort("127.0.0.1", port))
+        with socket.socket() as hanging:
+            hanging.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            hanging.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(hanging, ("127.0.0.1", port))
+            await loop.sock_sendall(hanging, b"GET /metrics HTTP/1.0\r\n\r\n")
+            async with asyncio.timeout(60):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+                page = await reader.read()
+            assert b'smtp_emails_sent_total{host="host999.example",status="success"} 1\n' in page
+            writer.close()
+        await exporter.stop(0.0)
+
+    asyncio.run(scenario())

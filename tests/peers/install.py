@@ -5,6 +5,7 @@
 =========  ==================================================================  =========================
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
+promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
 nodejs/    Node.js, where the machine has none that is new enough              pip
@@ -33,6 +34,7 @@ HERE = Path(__file__).parent
 PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
 DEBIAN = PLACE / "debian"
 CALLERS = PLACE / "callers"
+PROMTOOL = PLACE / "promtool"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
@@ -41,6 +43,7 @@ FETCHED = {
     "exim": DEBIAN / "usr/sbin/exim4",
     "opensmtpd": DEBIAN / "usr/sbin/smtpd",
     "dovecot": DEBIAN / "usr/sbin/dovecot",
+    "promtool": PROMTOOL / "usr/bin/promtool",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
@@ -72,6 +75,7 @@ def main() -> int:
     for place, recipe, fetch in (
         (DEBIAN, repr((PACKAGES, NOT_NEEDED)), _debian),
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
+        (PROMTOOL, "prometheus", _promtool),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
@@ -137,6 +141,20 @@ def _callers(tree: Path) -> None:
         for archive in sorted(Path(scratch, "archives").glob("*.deb")):
             _unpack(archive, tree, ("./var", "./usr/share/doc", "./usr/share/man", "./usr/share/locale"))
     _defuse(tree)
+
+
+def _promtool(tree: Path) -> None:
+    """The one program, which needs nothing of the package but libc; the server is not unpacked."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("Debian's programs need root, and apt-get")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("lists/partial", "archives/partial"):
+            Path(scratch, name).mkdir(parents=True)
+        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
+        _apt(scratch, "update")
+        _apt(scratch, "download", "prometheus", cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, ("./usr/bin/prometheus", "./etc", "./lib", "./var", "./usr/lib", "./usr/share"))
 
 
 def _defuse(tree: Path) -> None:
