@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.mail.alarm import AlarmKind, OpenAlarm, Severity
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
     from mailer.status.standing import Standing
 
 
-AlarmKind = Literal[
-    "bug", "clock", "config", "damaged", "descriptors", "disk", "dkim", "doorbell", "drop", "intake", "invariant", "later",
-    "login", "memory", "metrics", "pauses", "refused", "report", "reports", "sandbox", "spool", "status", "stuck", "traces", "warmup",
-]  # fmt: skip
-"""What an alarm is about, in a word that does not change: what a monitoring system goes by."""
-
-DaemonNews = Literal[
-    "started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "room", "sandbox"
-]
-"""What a daemon tells of itself; paused and resumed are said of a destination, online of the network, room of the disk,
+DaemonNews = Literal["started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "sandbox"]
+"""What a daemon tells of itself; paused and resumed are said of a destination, online of the network,
 sandbox of whose mail does not get to whom it names."""
 
 
@@ -85,17 +78,58 @@ class Corrupt(Event):
 
 @dataclass(slots=True)
 class Alarm(Event):
-    """Something needs a person: a relay refuses our password, the disk is full."""
+    """Something needs a person: a relay refuses our password, the disk is full.
+
+    Told as often as it is met, by whoever meets it: `Events` has a book, which makes one `AlarmBegun` of that. `key` tells it from others
+    of its kind: a destination, a domain. `severity` is that of the kind where it is empty.
+    """
 
     what: AlarmKind
     detail: str
+    key: str = ""
+    remedy: str = ""
+    severity: Severity | Literal[""] = ""
 
     @classmethod
     def of(cls, at: float, error: BaseException) -> Alarm:
         """The alarm for an error that was not foreseen: a ``bug`` of ours, or that ``memory`` is short."""
         if isinstance(error, MemoryError):
             return cls(at, "memory", "something was given up: this process gets no more memory")
-        return cls(at, "bug", f"{type(error).__name__}: {error}")
+        return cls(at, "bug", f"{type(error).__name__}: {error}", type(error).__name__)
+
+
+@dataclass(slots=True)
+class Mended(Event):
+    """What an alarm was about is over, or was not there in the first place: it may be told as often as that is noticed.
+
+    `detail` says how it ended.
+    """
+
+    what: AlarmKind
+    key: str = ""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class AlarmBegun(Event):
+    """An alarm has begun. Told once, however often it is met until it ends."""
+
+    alarm: OpenAlarm
+
+
+@dataclass(slots=True)
+class AlarmOver(Event):
+    """An alarm has ended, which was told when it began; `detail` says how."""
+
+    alarm: OpenAlarm
+    detail: str
+
+
+@dataclass(slots=True)
+class AlarmsOpen(Event):
+    """The alarms that are open now, all of them. Told to the recorder alone."""
+
+    alarms: Sequence[OpenAlarm]
 
 
 @dataclass(slots=True)
@@ -125,15 +159,28 @@ class Listener(Protocol):
         """Take note of `event`; must be quick and must bear being told twice."""
 
 
-class Events:
-    """The switchboard: tells each listener in turn."""
+class Sieve(Protocol):
+    """What makes of alarms as they are met those that are told: `mailer.alarms.book.AlarmBook`."""
 
-    def __init__(self, listeners: Sequence[Listener], bug: Callable[[Exception], None]) -> None:
+    def heard(self, event: Alarm | Mended) -> AlarmBegun | AlarmOver | None:
+        """What is told instead of `event`; None where that was told before. May be called from any thread."""
+
+
+class Events:
+    """The switchboard: tells each listener in turn. Alarms go through the `sieve` first."""
+
+    def __init__(self, listeners: Sequence[Listener], bug: Callable[[Exception], None], sieve: Sieve) -> None:
         self.listeners = list(listeners)
         self.bug = bug
+        self.sieve = sieve
 
     def tell(self, event: Event) -> None:
         """Tell all listeners. One that fails is reported to `bug`; the others still hear."""
+        if isinstance(event, Alarm | Mended):
+            sifted = self.sieve.heard(event)
+            if sifted is None:
+                return
+            event = sifted
         for listener in self.listeners:
             try:
                 listener.told(event)

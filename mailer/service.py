@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mailer import __version__
+from mailer.alarms.book import AlarmBook
+from mailer.alarms.component import AlarmComponent
 from mailer.config import load
 from mailer.config.secret import check_ancestors
-from mailer.events import Alarm, Daemon, Events
+from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
-    from mailer.events import AlarmKind, DaemonNews
+    from mailer.events import DaemonNews
     from mailer.io.component import Component
+    from mailer.mail.alarm import AlarmKind
 
 STATES = ("queued", "deferred", "held", "failed")
 
@@ -67,6 +70,7 @@ class Service:
         self.config = load(*given)
         self.clock = SystemClock()
         self.counts = Counts(self.config.metrics.hosts, relays_of(self.config))
+        self.book = AlarmBook()
         self.directory = SpoolDirectory(self.config.spool)
         self.spool = FileSpool(self.directory)
         self.lock = FileLock(f"{self.directory.root}/daemon.lock", timeout=0, mode=0o600)
@@ -121,7 +125,7 @@ class Service:
         self.log = log.log
         status = sqlite.recorder(directory.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
         recorder = Recorder(spool, status)
-        self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)))
+        self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)), self.book)
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
         self.queue = queue = Queue(
@@ -137,6 +141,7 @@ class Service:
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
+            AlarmComponent(self.book, status, tell, recorder.told, clock, self.chores),
             self.sweep,
             traces,
             *served,
@@ -165,6 +170,7 @@ class Service:
             self._tell("reloaded", config.path)
             if config.sandbox != before.sandbox:
                 self._tell_sandbox(ended=not config.sandbox.holds)
+            self.events.tell(Mended(self.clock.now(), "config", detail="it was read"))
         except Problem as problem:
             refused = str(problem)
             self._alarm("config", f"the configuration stays as it was: {problem}")
@@ -194,8 +200,10 @@ class Service:
 
     def _tell_apart(self, alarm: Alarm) -> None:
         """Tell what is about those who listen, or comes from another thread than theirs: the log and the figures bear that."""
-        self.log.told(alarm)
-        self.counts.told(alarm)
+        event = self.book.heard(alarm)
+        if event is not None:
+            self.log.told(event)
+            self.counts.told(event)
 
 
 def _summary(config: Config, spool: FileSpool) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mailer.events import Alarm, Daemon, Event, Events
+from mailer.alarms.book import AlarmBook
+from mailer.events import Alarm, AlarmBegun, AlarmOver, Daemon, Event, Events, Mended
 
 
 class Ear:
@@ -21,8 +22,8 @@ class Ear:
 def test_all_listeners_hear_in_their_order() -> None:
     """Each event once, to each."""
     ears = [Ear(), Ear()]
-    events = Events(ears, lambda _: None)
-    first, second = Daemon(1.0, "started"), Alarm(2.0, "spool", "full")
+    events = Events(ears, lambda _: None, AlarmBook())
+    first, second = Daemon(1.0, "started"), Daemon(2.0, "ready")
     events.tell(first)
     events.tell(second)
     assert [ear.heard for ear in ears] == [[first, second]] * 2
@@ -33,8 +34,19 @@ def test_a_listener_that_fails_is_reported_and_keeps_nobody_from_hearing() -> No
     bugs: list[Exception] = []
     error = RuntimeError("oops")
     broken, sound = Ear(error), Ear()
-    events = Events([broken, sound], bugs.append)
+    events = Events([broken, sound], bugs.append, AlarmBook())
     events.tell(Daemon(1.0, "started"))
     events.tell(Daemon(2.0, "ready"))
     assert bugs == [error, error]
     assert len(broken.heard) == len(sound.heard) == 2
+
+
+def test_an_alarm_is_told_once_and_so_is_its_end() -> None:
+    """However often it is met, and however often somebody sees that all is well."""
+    ear = Ear()
+    events = Events([ear], lambda _: None, AlarmBook())
+    for at in (1.0, 2.0, 3.0):
+        events.tell(Alarm(at, "disk", "full"))
+    for at in (4.0, 5.0):
+        events.tell(Mended(at, "disk"))
+    assert [type(event) for event in ear.heard] == [AlarmBegun, AlarmOver]

@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "net", "limits", "log", "metrics", "tracing"},
+    {"config", "spool", "status", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},

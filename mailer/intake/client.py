@@ -28,6 +28,7 @@ from mailer.status.story import Attempted, DialogLine, Story
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailer.mail.alarm import OpenAlarm
     from mailer.spool.api import Act, How, Reserve
     from mailer.spool.suspensions import Suspensions
     from mailer.status.api import Filter, Waiting
@@ -102,6 +103,10 @@ class RemoteView:
     def destinations(self, _cursor: str = "", _limit: int = PAGE) -> Page[Standing]:
         """None: the state of destinations concerns all mail."""
         return Page(())
+
+    def alarms(self) -> Sequence[OpenAlarm]:
+        """None: what is wrong with this machine's mail is told to those who may read all of it."""
+        return ()
 
     def summary(self, _failures: int = 5) -> Summary:
         """The user's mail at a glance."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
@@ -119,6 +119,8 @@ class Log:
                         lines.append({"at": rfc3339(event.at), "level": level, **_outcome(event.entry, outcome)})
             else:
                 level, line = EVENTS[type(event)]
+                if isinstance(event, AlarmBegun) and event.alarm.severity == "notice":
+                    level = "warning"
                 if level in self.wanted:
                     lines.append({"at": rfc3339(event.at), "level": level, **line(event)})
         finally:  # also where the second of two lines could not be made
@@ -244,8 +246,17 @@ def _corrupt(event: Corrupt) -> dict[str, object]:
     return {"event": "corrupt", "id": _cut(event.id), "reason": _cut(event.reason), "path": event.path}
 
 
-def _alarm(event: Alarm) -> dict[str, object]:
-    return {"event": "alarm", "what": event.what, "detail": _cut(event.detail)}
+def _begun(event: AlarmBegun) -> dict[str, object]:
+    alarm = event.alarm
+    line: dict[str, object] = {"event": "alarm", "what": alarm.kind, "state": "begin", "severity": alarm.severity}
+    return line | {"key": _cut(alarm.key) or None, "detail": _cut(alarm.text), "remedy": _cut(alarm.remedy) or None}
+
+
+def _over(event: AlarmOver) -> dict[str, object]:
+    alarm = event.alarm
+    line: dict[str, object] = {"event": "alarm", "what": alarm.kind, "state": "end", "severity": alarm.severity}
+    lasted = {"seconds": round(max(event.at - alarm.since, 0.0)), "count": alarm.times}
+    return line | {"key": _cut(alarm.key) or None, "detail": _cut(event.detail)} | lasted
 
 
 def _daemon(event: Daemon) -> dict[str, object]:
@@ -257,7 +268,8 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     Settled: ("debug", _settled),
     Changed: ("info", _changed),
     Corrupt: ("error", _corrupt),
-    Alarm: ("error", _alarm),
+    AlarmBegun: ("error", _begun),
+    AlarmOver: ("warning", _over),
     Daemon: ("info", _daemon),
 }
 """Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""

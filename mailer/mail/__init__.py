@@ -9,6 +9,7 @@ What happens to mail is said once per recipient and attempt, as an `Outcome`; al
 one message so far is its `History`.
 
 ==================  ==========================================================================================
+`alarm`             trouble that a person has to know of
 `address`           an address, and what may stand in an envelope
 `address_list`      the one reader of addresses as people and programs write them
 `domain`            a domain as the DNS knows it

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from mailer.events import Alarm, AlarmKind, Seen, Tried
+from mailer.events import AlarmBegun, Seen, Tried
+from mailer.mail.alarm import AlarmKind
 from mailer.mail.history import RECIPIENT_STATUS
 
 from .deliveries import KINDS, Deliveries, kind
@@ -50,8 +51,8 @@ class Counts:
             self._deliveries.tried(event)
         elif isinstance(event, Seen):
             self.seen += 1
-        elif isinstance(event, Alarm):
-            self.alarms[event.what] = self.alarms.get(event.what, 0) + 1
+        elif isinstance(event, AlarmBegun):
+            self.alarms[event.alarm.kind] = self.alarms.get(event.alarm.kind, 0) + 1
 
     def limited(self, destination: Destination) -> None:
         """Count that a rate of ours keeps mail of `destination` waiting."""

@@ -1,7 +1,7 @@
-"""Alarms: trouble of ours that a person has to know of, each kind told once in a while, however much mail meets it.
+"""Trouble of ours that mail meets: a person is told of it, and mail waits until it is mended.
 
 A bug must not leave a message in limbo, and memory that runs short must not stop the mail of others: what met it is tried again, and here
-is what becomes of it until then.
+is what becomes of it until then. However often it is met, the book of alarms (`mailer.alarms`) makes one of it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.shaping.blame import BLAME, kind_of, mended
 from mailer.transport import verdict
+from mailer.transport.verdict import stops_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mailer.events import AlarmKind, Event
+    from mailer.events import Event
     from mailer.io.clock import SteadyClock
-    from mailer.mail.outcome import Cause, Outcome, Phase
+    from mailer.mail.alarm import AlarmKind
+    from mailer.mail.outcome import Outcome, Phase
 
-EVERY = 60.0  # seconds between two alarms of one kind
-REMIND = 900.0  # seconds before the same cause at the same destination raises the alarm again
-MOST_BLAMED = 1000  # of them, before those are forgotten that were
 SHORT_OF_MEMORY = 30.0  # seconds, up to twice as many, before what has met the end of the memory is looked at again
 
 
@@ -33,34 +32,24 @@ class Alarms:
         self.tell = tell
         self.random = random
         self._shrink = shrink
-        self._told_at: dict[str, float] = {}
-        self._blamed: dict[tuple[str, Cause], float] = {}
 
-    def once(self, what: AlarmKind, problem: str) -> None:
-        """Raise an alarm of the kind `what`, unless there was one within `EVERY` seconds: a log that grows would make a full disk worse."""
-        now = self.clock.now()
-        if not 0 <= now - self._told_at.get(what, -EVERY) < EVERY:
-            self._told_at[what] = now
-            self.tell(Alarm(now, what, problem))
-
-    def clock_set(self) -> None:
-        """Note that somebody has set the clock: what was blamed may be blamed anew."""
-        self._blamed.clear()
+    def met(self, what: AlarmKind, problem: str, key: str = "") -> None:
+        """Tell an alarm of the kind `what`, whatever was told before."""
+        self.tell(Alarm(self.clock.now(), what, problem, key))
 
     def blame(self, key: str, outcome: Outcome) -> None:
-        """Tell that something of ours is wrong, which somebody has to mend: once in a while for each destination and cause."""
+        """Tell that something of ours is wrong at the destination `key`, which somebody has to mend.
+
+        What stops all of its mail has the destination for a key, and ends when the destination takes something; of the rest there
+        is one for each cause.
+        """
         assert outcome.cause is not None
-        now = self.clock.now()
-        if now < self._blamed.get((key, outcome.cause), 0.0):
-            return
-        if len(self._blamed) >= MOST_BLAMED:
-            self._blamed = {each: until for each, until in self._blamed.items() if now < until}
-        self._blamed[key, outcome.cause] = now + REMIND
         relay = key.removeprefix("relay:") if key.startswith("relay:") else ""
-        to_mend = mended(outcome.cause, relay=relay)
         place = f"relay {relay}" if relay else outcome.hop.host
-        text = f"{place}: {BLAME[outcome.cause].what}: {outcome.reply}; to mend it: {to_mend}"
-        self.tell(Alarm(now, kind_of(outcome.cause), text))
+        what = kind_of(outcome.cause)
+        which = key if what == "login" or stops_all(outcome.phase, outcome.cause) else f"{key} {outcome.cause}"
+        text = f"{place}: {BLAME[outcome.cause].what}: {outcome.reply}"
+        self.tell(Alarm(self.clock.now(), what, text, which, mended(outcome.cause, relay=relay)))
 
     def our_fault(self, error: Exception, phase: Phase, recipients: Iterable[int]) -> list[Outcome]:
         """What becomes of `recipients` whose delivery met a bug: it is told, and the message is tried again later.
@@ -79,5 +68,5 @@ class Alarms:
         What can be given up is, and an alarm says so.
         """
         self._shrink()
-        self.once("memory", f"{what}: this process gets no more memory; it is tried again")
+        self.met("memory", f"{what}: this process gets no more memory; it is tried again")
         return self.clock.now() + SHORT_OF_MEMORY * (1 + self.random())

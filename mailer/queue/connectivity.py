@@ -61,7 +61,7 @@ class Connectivity:
 
     def _short(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         context = self.current.context
-        context.alarms.once("descriptors", outcomes[0].text)
+        context.alarms.met("descriptors", outcomes[0].text)
         due = context.clock.now() + SHORT_LOOK * (1 + context.random())
         return verdict.short_of_descriptors(outcomes, due)
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm, Daemon
+from mailer.events import Alarm, Mended
 from mailer.io.clock import STEP as STEP_OF_CLOCK
 from mailer.spool import first_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage, Reserve, Trouble
@@ -45,7 +46,7 @@ TICK = STEP_OF_CLOCK + 0.1  # seconds by which a file's time may be behind: it i
 PART = 20  # the time between two steps of a look, as a multiple of the one that a step takes
 DISK = 10.0  # seconds between two looks at the disk
 RECORDER_PATIENCE = 300.0  # seconds for one batch: a disk may be slow, but not so slow
-TOLD = 5  # violations of one look that are told one by one
+TOLD = 5  # violations of one look that are told by name
 
 
 class Invariants:
@@ -89,14 +90,11 @@ class Invariants:
         problems |= self._lost()
         self._looked_at, self._unseen = began, first_id(began)
         self.violations += len(problems)
-        for nth, (id, problem) in enumerate(problems.items()):
-            if nth < TOLD:
-                rest = f" (and {len(problems) - TOLD} more)" if nth == TOLD - 1 and len(problems) > TOLD else ""
-                self._alarm(f"message {id} {problem}{rest}; it is expected anew")
+        if problems:
+            some = "; ".join(f"message {id} {problem}" for id, problem in islice(problems.items(), TOLD))
+            rest = f"; and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
+            self._context.tell(Alarm(self._context.clock.now(), "invariant", f"{some}{rest}: expected anew"))
         self.manager.suspended.hurry(problems, all=True)
-
-    def _alarm(self, text: str) -> None:
-        self._context.tell(Alarm(self._context.clock.now(), "invariant", text))
 
     def _is_known(self, name: str, far: list[tuple[str, float]]) -> bool:
         """Whether somebody is going to look at it, as at nearly all; those that are due very late are noted in `far`."""
@@ -196,13 +194,15 @@ class Housekeeping:
         lack = await context.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes))
         before, settler.short = settler.short, lack
         now = context.clock.now()
-        if lack and not before:
+        if lack:
             text = f"the disk of the spool {place} has {lack}: mail is refused and no reports are written until it has room"
             context.tell(Alarm(now, "disk", text))
-            self.hush(True)
-        elif before and not lack:
-            self.hush(False)
-            context.tell(Daemon(now, "room", f"the disk of the spool {place} has room again"))
+            if not before:
+                self.hush(True)
+        elif not lack:
+            if before:
+                self.hush(False)
+            context.tell(Mended(now, "disk", detail=f"the disk of the spool {place} has room again"))
 
     def alive(self) -> bool:
         """Whether the recorder makes progress. That this is asked at all shows that the loop does."""

@@ -177,7 +177,7 @@ class MessageLoader:
         context.scheduler.forget(id)
         if id not in self.later:
             self.later.add(id)
-            context.tell(Alarm(context.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}"))
+            context.tell(Alarm(context.clock.now(), "later", f"message {id} stays where it is until that version runs again: {reason}", id))
 
     async def _hold(self, context: Context, id: str, what: Literal["damaged", "sandbox"]) -> None:
         """A person decides: a record of it is damaged, so that to go on could be to deliver again, or to forget somebody; or a sandbox
@@ -195,11 +195,11 @@ class MessageLoader:
         context.scheduler.forget(id)
         context.tell(Changed(now, entry, entry.status))
         if what == "sandbox":
-            context.alarms.once(what, UNBOXED)
+            context.alarms.met(what, UNBOXED)
             return
         why = "a record of what became of it is damaged, so nobody knows who has it"
         do = f"`mailer queue release {id}` sends it to all without a record, `mailer queue cancel {id}` to nobody"
-        context.tell(Alarm(now, "damaged", f"message {id} is held: {why}; {do}"))
+        context.tell(Alarm(now, "damaged", f"message {id} is held: {why}", id, do))
 
     def stranger(self, found: Trouble) -> None:
         """Tell of what somebody else put where messages wait, and was set aside."""

@@ -18,7 +18,7 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm, Changed
+from mailer.events import Alarm, Changed, Mended
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 from mailer.transport import verdict
 
@@ -130,15 +130,19 @@ class QueueManager:
         for id in ids:
             context.scheduler.forget(id)
             self.unremovable.discard(id)
+        written = True
         for id, error in problems:
             if id == "status":
                 self.settler.status_alarm(error)
+                written = False
                 continue
             self.settler.unremovable(error)
             if self.settler.once:
                 context.scheduler.forget(id)
             else:  # it stays in the scheduler as being in memory: it must not be delivered again
                 self.unremovable.add(id)
+        if written:
+            context.tell(Mended(context.clock.now(), "status", "write", "the status database is written again"))
         context.wake()
 
     def change(self, policy: Policy) -> None:
@@ -198,7 +202,6 @@ class QueueManager:
         if seconds := context.clock.check():
             self.steps += 1
             self.redating = True
-            context.alarms.clock_set()
             clock_step.move(context, seconds)
             self.suspended.move(seconds)
             for worker in self._workers():

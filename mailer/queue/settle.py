@@ -136,7 +136,7 @@ class Settler:
         [done] = await context.spool.record([(attempt.lease, outcomes)])
         if isinstance(done, Trouble):
             attempt.unwritten += outcomes
-            context.alarms.once("spool", f"cannot record what became of {attempt.entry.id}: {done.why}")
+            context.alarms.met("spool", f"cannot record what became of {attempt.entry.id}: {done.why}")
             return
         attempt.entry.history.add(outcomes)
         context.tell(Tried(context.clock.now(), attempt.entry, outcomes))
@@ -220,9 +220,9 @@ class Settler:
     def _unsettled(context: Context, trouble: Trouble) -> None:
         what = f"cannot {'report on' if trouble.kind == 'report' else 'settle'} message {trouble.id}, which is tried again"
         if trouble.kind == "bug":
-            context.alarms.once("bug", f"{what}: {type(trouble.error).__name__}: {trouble.why}")
+            context.alarms.met("bug", f"{what}: {type(trouble.error).__name__}: {trouble.why}", type(trouble.error).__name__)
         else:
-            context.alarms.once("spool", f"{what}: {trouble.why}")
+            context.alarms.met("spool", f"{what}: {trouble.why}")
 
     def _late(self, context: Context, attempt: Attempt) -> list[Outcome]:
         """Of whom the sender is to hear that they are late."""
@@ -276,7 +276,7 @@ class Settler:
                 if isinstance(problem, Problem):
                     raise problem
         except (CorruptMessage, OSError, MemoryError, Problem) as error:
-            context.alarms.once("report", f"cannot confirm message {attempt.entry.id}: {error}")
+            context.alarms.met("report", f"cannot confirm message {attempt.entry.id}: {error}")
         self._tell_news(context)
 
     def _new(self, context: Context, attempt: Attempt, report: Report) -> New | None:
@@ -359,12 +359,12 @@ class Settler:
 
     def unremovable(self, error: Exception) -> None:
         """Tell that a delivered message would not leave the spool; with `once`, the next run goes on."""
-        self.current.context.alarms.once("spool", str(error))
+        self.current.context.alarms.met("spool", str(error))
         self.undone += self.once
 
     def status_alarm(self, error: Exception) -> None:
-        """Tell that the status database takes nothing: not by an event, which would go there, too."""
-        self.current.context.alarms.once("status", f"cannot write the status database: {error}")
+        """Tell that the status database takes nothing."""
+        self.current.context.alarms.met("status", f"cannot write the status database: {error}", "write")
 
 
 def _next(context: Context, entry: Entry, outcome: Outcome, deadline: float, chance: float) -> Outcome:

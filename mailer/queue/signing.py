@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import read_key
 from mailer.dkim.sign import Seal, domains, draft, nearest, sign
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 from mailer.transport.verdict import Unsigned
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mailer.events import Event
 
 STALE = 3600.0  # seconds after which what was signed ahead is signed anew: a signature says when it was made
-REMIND = 300.0  # seconds before the same key raises the alarm again, however much mail needs it
 
 
 class Signing(NamedTuple):
@@ -48,7 +47,6 @@ class Signer:
         self.tell = tell
         self._keys: dict[str, list[Dkim]] = {}
         self._seals: dict[Dkim, Seal] = {}
-        self._told: dict[Dkim, float] = {}
         self._agent = SigningProcess()
         for key in keys:
             if key.signs:
@@ -128,13 +126,17 @@ class Signer:
                 seal = self._seals[key] = Seal(key.ascii_domain, key.selector, read_key(key.key_file), key.expire)
             except Problem as problem:
                 self._without([key], str(problem), at)
+            else:
+                self.tell(Mended(at, "dkim", _named(key), "the key can be used"))
         return seal
 
     def _without(self, keys: Iterable[Dkim], problem: str, at: float) -> None:
         """One of `keys` cannot sign: tell, and let the mail go if all of them may be missing. Raises `Unsigned` if not."""
         for key in keys:
-            if at - self._told.get(key, -REMIND) >= REMIND:
-                self._told[key] = at
-                self.tell(Alarm(at, "dkim", f"cannot sign mail of {key.domain} with {key.selector}: {problem}"))
+            self.tell(Alarm(at, "dkim", f"cannot sign mail of {key.domain} with {key.selector}: {problem}", _named(key)))
         if any(key.on_failure == "defer" for key in keys):
             raise Unsigned(f"cannot sign mail of {next(iter(keys)).domain}; the log says why")
+
+
+def _named(key: Dkim) -> str:
+    return f"{key.selector}._domainkey.{key.domain}"

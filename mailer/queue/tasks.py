@@ -110,7 +110,6 @@ class Watchdog:
         self.tasks = tasks
         self.bitten = 0
         self._seen: dict[Progress, tuple[object, float]] = {}  # its mark, and since when
-        self._told: set[Progress] = set()
 
     def look(self, now: float, limit: float) -> None:
         """Look at all tasks; `now` is the loop's time in seconds, `limit` the seconds that a task may take for one step forward."""
@@ -120,19 +119,16 @@ class Watchdog:
             self._seen[progress] = seen = (mark, since) if mark is progress.mark else (progress.mark, now)
             if now - seen[1] > limit:
                 self._stuck(progress, now - seen[1])
-        self._told &= self._seen.keys()
 
     def _stuck(self, progress: Progress, seconds: float) -> None:
         phase = progress.where()
         if phase == "settle":
-            if progress not in self._told:
-                self._told.add(progress)
-                self._alarm(f"the disk has not taken what became of a message for {seconds:.0f} s: {progress.about()}")
+            self._alarm(f"the disk has not taken what became of a message for {seconds:.0f} s: {progress.about()}", progress)
             return
         text = f"no progress for {seconds:.0f} s in phase {phase}"
         if self.tasks.break_off(progress, text):
             self.bitten += 1
-            self._alarm(f"an attempt made {text}; it is broken off: {progress.about()}")
+            self._alarm(f"an attempt made {text}; it is broken off: {progress.about()}", progress)
 
-    def _alarm(self, text: str) -> None:
-        self.tasks.tell(Alarm(self.tasks.clock.now(), "stuck", text))
+    def _alarm(self, text: str, progress: Progress) -> None:
+        self.tasks.tell(Alarm(self.tasks.clock.now(), "stuck", text, progress.about()))

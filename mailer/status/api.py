@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailer.events import Event
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status, Word
     from mailer.mail.outcome import Cause
     from mailer.mail.principal import Principal
@@ -237,6 +238,9 @@ class StatusRecorder(Protocol):
     async def left(self, ids: Sequence[str]) -> None:
         """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
 
+    async def alarms(self) -> Sequence[OpenAlarm]:
+        """The alarms that were open when a daemon last said so; none, if that cannot be read."""
+
     async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
         """Each recipient who waits for a reason that has a name, by message; a page may be longer by a message's recipients.
 
@@ -295,6 +299,9 @@ class StatusReader(Protocol):
 
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
+
+    def alarms(self) -> list[OpenAlarm]:
+        """The alarms that were open when the daemon last said so, the oldest first."""
 
     def waiting(self, after: str = "") -> Iterator[Waiting]:
         """Each recipient that waits for its mail, by message, of those behind the ID `after`."""
@@ -403,6 +410,10 @@ class MailView(Protocol):
 
     def destinations(self, cursor: str = "", limit: int = PAGE) -> Page[Standing]:
         """What the daemon says of its destinations, by key; nothing where only the user's own mail is seen."""
+
+    def alarms(self) -> Sequence[OpenAlarm]:
+        """The alarms that are open, as the daemon says, or the last one said, the oldest first; nothing where only the user's own mail
+        is seen."""
 
     def summary(self, failures: int = 5) -> Summary:
         """The spool at a glance, with the last `failures`."""

@@ -12,7 +12,7 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from mailer.events import Changed, Corrupt, Seen, Settled, Standings, Tried
+from mailer.events import AlarmsOpen, Changed, Corrupt, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.events import Event
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.mail.principal import Principal
@@ -49,6 +50,7 @@ class MemoryRecorder:
         self.dialogs: dict[str, dict[int, tuple[int, list[DialogLine]]]] = {}
         self.submitters: dict[str, Principal] = {}
         self.standings: dict[str, Standing] = {}
+        self.open: list[OpenAlarm] = []
 
     # What is told
 
@@ -76,6 +78,9 @@ class MemoryRecorder:
                 self.standings.update((each.key, each._replace(updated_at=at)) for each in changed)
                 for key in gone:
                     self.standings.pop(key, None)
+
+            case AlarmsOpen(alarms=alarms):
+                self.open = sorted(alarms, key=lambda each: (each.since, each.kind, each.key))
 
     def _write(self, entry: Entry, said: Status | Literal[""], due: float, outcomes: Sequence[Outcome]) -> None:
         id = entry.id
@@ -128,6 +133,10 @@ class MemoryRecorder:
             if record is not None and not record.done:
                 people = [_had(each) if each.status in PENDING else each for each in record.recipients]
                 self.records[id] = record._replace(status="sent", next_attempt_at=None, error=LOST, recipients=people)
+
+    async def alarms(self) -> list[OpenAlarm]:
+        """The alarms that were open when somebody last said so."""
+        return [*self.open]
 
     async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
         """Each recipient who waits for a reason that has a name, by message."""
@@ -203,6 +212,10 @@ class MemoryReader:
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
         return (standing for key, standing in sorted(self._kept.standings.items()) if key > after)
+
+    def alarms(self) -> list[OpenAlarm]:
+        """The alarms that were open when the daemon last said so, the oldest first."""
+        return [*self._kept.open]
 
     def waiting(self, after: str = "") -> Iterator[Waiting]:
         """Each recipient that waits for its mail, by message, of those behind the ID `after`."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
@@ -309,6 +310,10 @@ class View:
             if len(found) >= limit:
                 return Page(found, standing.key)
         return Page(found)
+
+    def alarms(self) -> list[OpenAlarm]:
+        """The alarms that are open, as the daemon says, or the last one said, the oldest first."""
+        return self.reader.alarms()
 
     def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
         """Each recipient who waits for his mail, by message; not those whose mail is held."""

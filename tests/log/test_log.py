@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.events import Alarm, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
 from mailer.log import LIMIT, Log
+from mailer.mail.alarm import OpenAlarm
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
 from mailer.spool.api import Entry
@@ -31,6 +32,9 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+LOGIN = OpenAlarm("login", "relay:out", NOW, NOW, 1, "critical", "relay refuses our login", "username of [relay.out]")
 
 
 def entry(**more: Any) -> Entry:
@@ -100,7 +104,9 @@ def test_every_event_has_its_line() -> None:
         Settled(NOW, entry(), "sent"),
         Changed(NOW, entry(), "held"),
         Corrupt(NOW, ID, "the checksum does not hold", "/spool/corrupt/x"),
-        Alarm(NOW, "login", "relay refuses our login"),
+        AlarmBegun(NOW, LOGIN),
+        AlarmBegun(NOW, LOGIN._replace(severity="notice", key="", remedy="")),
+        AlarmOver(NOW + 60, LOGIN._replace(times=3), "it takes mail again"),
         Daemon(NOW, "ready", "queued=1"),
     )
     assert [{name: value for name, value in line.items() if name != "at"} for line in lines] == [
@@ -109,7 +115,37 @@ def test_every_event_has_its_line() -> None:
         {"level": "debug", "event": "settled", "id": ID, "status": "sent", "next": None},
         {"level": "info", "event": "changed", "id": ID, "status": "held"},
         {"level": "error", "event": "corrupt", "id": ID, "reason": "the checksum does not hold", "path": "/spool/corrupt/x"},
-        {"level": "error", "event": "alarm", "what": "login", "detail": "relay refuses our login"},
+        {
+            "level": "error",
+            "event": "alarm",
+            "what": "login",
+            "state": "begin",
+            "severity": "critical",
+            "key": "relay:out",
+            "detail": "relay refuses our login",
+            "remedy": "username of [relay.out]",
+        },
+        {
+            "level": "warning",
+            "event": "alarm",
+            "what": "login",
+            "state": "begin",
+            "severity": "notice",
+            "key": None,
+            "detail": "relay refuses our login",
+            "remedy": None,
+        },
+        {
+            "level": "warning",
+            "event": "alarm",
+            "what": "login",
+            "state": "end",
+            "severity": "critical",
+            "key": "relay:out",
+            "detail": "it takes mail again",
+            "seconds": 60,
+            "count": 3,
+        },
         {"level": "info", "event": "daemon", "what": "ready", "detail": "queued=1"},
     ]
 
@@ -136,7 +172,7 @@ def test_people_get_words_and_programs_get_json(monkeypatch: pytest.MonkeyPatch,
 def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR, and everything that is no terminal."""
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in written(Alarm(NOW, "spool", "full"), form="auto", stream=Terminal())[0]
+    assert "\x1b" not in written(AlarmBegun(NOW, LOGIN), form="auto", stream=Terminal())[0]
 
 
 def everywhere(text: str) -> list[Event]:
@@ -144,7 +180,13 @@ def everywhere(text: str) -> list[Event]:
     hostile = Outcome(0, "fail", "recipient", 550, text[:8], text, "rcpt", Hop(text[:255], "", 25, "", ""), NOW, queue_id=text[:64])
     known = entry(sender=text[:200], message_id=text)
     known.envelope.recipients[0].address = text[:200]
-    return [Seen(NOW, known), Tried(NOW, known, [hostile]), Corrupt(NOW, text, text, "/spool/corrupt/x"), Alarm(NOW, "login", text)]
+    return [
+        Seen(NOW, known),
+        Tried(NOW, known, [hostile]),
+        Corrupt(NOW, text, text, "/spool/corrupt/x"),
+        AlarmBegun(NOW, LOGIN._replace(key=text, text=text, remedy=text)),
+        AlarmOver(NOW, LOGIN, text),
+    ]
 
 
 # Who writes in it
@@ -158,7 +200,7 @@ def test_nobody_outside_forges_a_line(text: str) -> None:
         assert line.isascii()
         assert line.isprintable()
         assert json.loads(line)["event"] in ("queued", "failed", "corrupt", "alarm")
-    assert len(written(*events)) == len(written(*events, form="human")) == 4
+    assert len(written(*events)) == len(written(*events, form="human")) == 5
     for line in written(*events, form="human"):
         assert len(line.splitlines()) == 1
         assert not set(line) & set("\x00\x1b\r\n\u202e\u2028\u2029\x85\x9b\u200b")
@@ -170,7 +212,7 @@ def test_nobody_outside_fills_the_log() -> None:
     """A megabyte in each field is a line of a few thousand characters."""
     for piece in ("x", "\x1b", "é", "\U0001f4a9"):
         events = everywhere(piece * 1_000_000)
-        assert all(len(line) < 12 * 3 * LIMIT for line in written(*events))
+        assert all(len(line) < 12 * 4 * LIMIT for line in written(*events))
         assert all(len(line) < 5 * LIMIT for line in written(*events, form="human"))
         assert len(as_json(*events)[1]["reply"]) <= LIMIT
 

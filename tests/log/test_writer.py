@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 import pytest
 
-from mailer.events import Alarm, Daemon
+from mailer.events import AlarmBegun, Daemon
 from mailer.log import Log
 from mailer.log.writer import open_stream
+from mailer.mail.alarm import OpenAlarm
 from tests.fakes.mail import NOW
 
 # Where it goes
@@ -231,7 +232,7 @@ def test_a_hushed_log_has_errors_only() -> None:
     log = Log(stream, form="json")
     log.hush(True)
     log.told(Daemon(NOW, "ready"))
-    log.told(Alarm(NOW, "disk", "short"))
+    log.told(AlarmBegun(NOW, OpenAlarm("disk", "", NOW, NOW, 1, "critical", "short")))
     log.change(stream, form="json", level="info")
     log.told(Daemon(NOW, "ready"))
     log.hush(False)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from mailer.alarms.book import AlarmBook
 from mailer.config import Config
 from mailer.config.kinds import HostPort
-from mailer.events import Alarm, Daemon, Events, Tried
+from mailer.events import AlarmBegun, Daemon, Events, Tried
+from mailer.mail.alarm import OpenAlarm
 from mailer.mail.outcome import Hop
 from mailer.mail.problem import Problem
 from mailer.metrics import readers
@@ -33,7 +35,7 @@ def bug(error: Exception) -> None:
 def exporter_of(root: Path) -> Exporter:
     """An exporter of a manager that does nothing."""
     post = Post(root)
-    return Exporter(Config(), Counts(), Events([], bug), QueueFigures(post.manager), Invariants(post.manager), post.clock)
+    return Exporter(Config(), Counts(), Events([], bug, AlarmBook()), QueueFigures(post.manager), Invariants(post.manager), post.clock)
 
 
 def test_nobody_listens_and_nothing_runs_unless_it_is_served(tmp_path: Path) -> None:
@@ -143,8 +145,8 @@ def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path, host: str) -> N
 def test_an_alarm_that_nobody_wrote_down_is_counted_too() -> None:
     """A word that the table does not have is a counter of its own; what is no message and no alarm is none."""
     counts = Counts()
-    counts.told(Alarm(1.0, "new", ""))
-    counts.told(Alarm(1.0, "new", ""))
+    counts.told(AlarmBegun(1.0, OpenAlarm("new", "", 1.0, 1.0, 1, "warning", "")))  # type: ignore[arg-type]
+    counts.told(AlarmBegun(1.0, OpenAlarm("new", "", 1.0, 1.0, 1, "warning", "")))  # type: ignore[arg-type]
     counts.told(Daemon(1.0, "ready"))
     assert (counts.alarms["new"], sum(counts.alarms.values()), counts.seen) == (2, 2, 0)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.events import Alarm, Tried
+from mailer.events import AlarmBegun, Tried
+from mailer.mail.alarm import OpenAlarm
 from mailer.mail.history import History
 from mailer.metrics.counts import Counts
 from mailer.metrics.page import Figures, application
@@ -38,7 +39,7 @@ def test_a_request_holds_up_nothing(tmp_path: Path) -> None:
 
     def work() -> None:
         counts.told(Tried(NOW, entry, outcomes))
-        counts.told(Alarm(NOW, "status", ""))
+        counts.told(AlarmBegun(NOW, OpenAlarm("status", "", NOW, NOW, 1, "warning", "")))
         page.append(answer(served, b"GET /metrics HTTP/1.1\r\nAccept: */*\r\n\r\n"))
 
     work()  # what is imported or made once is no work

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from mailer.alarms.book import AlarmBook
 from mailer.bounces import Reports
 from mailer.config.sections import SubmissionSettings
 from mailer.dsn.fields import Kind
-from mailer.events import Event
+from mailer.events import Alarm, Event, Mended
 from mailer.io.clock import SteadyClock
 from mailer.limits.backoff import Schedule
 from mailer.mail.outcome import Cause, Hop, Outcome, Phase
@@ -213,6 +214,7 @@ class Post:
         self.couriers = {"smtp": self.courier}
         self.finder = Finder()
         self.events: list[Event] = []
+        self.book = AlarmBook()
         self.written: list[tuple[str, list[str]]] = []
         self.status_fails: Exception | None = None
         self.scheduler = Scheduler(limits or QueueLimits())
@@ -244,6 +246,9 @@ class Post:
         self.manager.left(ids, problems)
 
     def _tell(self, event: Event) -> None:
+        """As the switchboard does: what the book has told before is not told again."""
+        if isinstance(event, Alarm | Mended) and self.book.heard(event) is None:
+            return
         self.events.append(event)
         self.recorder.told(event)
 

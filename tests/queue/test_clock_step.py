@@ -12,7 +12,6 @@ import pytest
 
 from mailer.events import Alarm
 from mailer.mail.dates import rfc3339
-from mailer.mail.outcome import Cause
 from mailer.queue.clock_step import waiting, words
 from mailer.queue.invariants import Invariants
 from mailer.spool.api import Due, at_once
@@ -73,7 +72,7 @@ def test_what_waits_for_a_minute_waits_for_a_minute(post: Post, machine: Machine
             await post.until("tried", lambda: tries(post, ids) == {2})
             await post.until("settled", lambda: not post.scheduler.active)
             assert {post.spool.read(id).status for id in ids} == {"deferred"}
-        assert post.told("alarm") == ["alarm clock", "alarm clock"]
+        assert [alarm.times for alarm in post.book.alarms] == [2]
 
     play(scenario())
 
@@ -199,20 +198,6 @@ def test_a_destination_that_rests_does_so_for_as_long_as_it_was_to(post: Post, m
             machine.set(-DAY)
             await passes(post, machine, 61.0)
             await post.until("delivered", lambda: not post.places())
-
-    play(scenario())
-
-
-def test_an_alarm_that_was_told_is_told_again_by_another_clock(post: Post, machine: Machine) -> None:
-    """What is told once in a quarter of an hour is not hushed for a year."""
-    wrong = outcome(0, "defer", scope="us", code=535, text="who are you", phase="auth", cause=Cause.LOGIN_REFUSED)
-
-    async def scenario() -> None:
-        for step, told in ((0.0, 1), (0.0, 1), (-YEAR, 2)):
-            machine.set(step)
-            post.manager.check_clock()
-            post.context.alarms.blame("relay:r", wrong)
-            assert len(post.told("alarm")) - post.manager.steps == told
 
     play(scenario())
 

@@ -120,7 +120,7 @@ def test_a_message_for_which_there_is_no_memory_waits_and_the_rest_goes_on(post:
             await post.until("another look", lambda: post.spool.load.times == 0)
             post.advance(2 * manager.SHORT_OF_MEMORY)
             await post.settled(big, None)
-        assert post.told("alarm") == ["alarm memory", "alarm memory"]
+        assert [(alarm.kind, alarm.times) for alarm in post.book.alarms] == [("memory", 2)]
 
     play(scenario())
 

@@ -15,7 +15,7 @@ from .post import Post, play
 
 
 def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
-    """An alarm when it does, a word when it has room again; the log is hushed in between."""
+    """An alarm when it does, its end when it has room again; the log is hushed in between."""
     hushed: list[bool] = []
     keep = post.housekeeping(hushed.append)
     submission = post.context.policy.submission
@@ -30,7 +30,7 @@ def test_a_disk_that_runs_short_is_told_once_each_way(post: Post) -> None:
             post.change(submission=submission.but(min_free_space=1))
             await keep.disk(), await keep.disk()
             assert post.manager.settler.short == ""
-        assert post.told("alarm", "daemon") == ["alarm disk", "daemon room"]
+        assert post.told("alarm", "mended") == ["alarm disk", "mended disk"]
         assert hushed == [True, False]
 
     play(scenario())

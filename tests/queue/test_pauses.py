@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.alarms.book import AlarmBook
 from mailer.bounces import Report, Reports
 from mailer.config import load
 from mailer.dkim.sign import sign
@@ -120,7 +121,7 @@ class House:
         self.kept = FileSpool(self.spool, 600)
         self.recorder = Recorder(self.kept, self.status, self._left)
         log = Log(io.StringIO(), form="json", later=lambda call: asyncio.get_running_loop().call_soon(call))
-        listeners = Events([self.recorder, log, self], self._bug)
+        listeners = Events([self.recorder, log, self], self._bug, AlarmBook())
         reactions = Reactions(TermsTable(config))
         self.manager = QueueManager(
             self.kept,

@@ -263,9 +263,9 @@ def test_ten_thousand_failures_are_no_storm(tmp_path: Path) -> None:
             assert post.courier.order.count("example.org") == 5
             await post.until("his own", lambda: post.courier.order.count("example.net") == 1)
             assert post.manager.settler.quota.refused == 1195
-            alarms = [event.detail for event in post.events if isinstance(event, Alarm)]
-            assert len(alarms) == 4  # 1, 10, 100, 1000
-            assert "me@example.org has got 5 reports within an hour" in alarms[0]
+            (alarm,) = post.book.alarms
+            assert alarm.times == 4  # 1, 10, 100, 1000
+            assert "me@example.org has got 5 reports within an hour" in alarm.text
             post.advance(HOUR)
             await post.settled(post.put("x@example.com", sender="me@example.org"), "failed")
             await post.until("a new hour", lambda: post.courier.order.count("example.org") == 6)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from mailer.alarms.book import AlarmBook
 from mailer.config.sections.dkim import Dkim
 from mailer.dkim.verify import claims
-from mailer.events import Event
+from mailer.events import Alarm, Event, Mended
 from mailer.mail.message import normalise
 from mailer.queue import signing as module
-from mailer.queue.signing import REMIND, STALE, Signer
+from mailer.queue.signing import STALE, Signer
 from mailer.queue.signing_process import SigningProcess
 from mailer.transport.verdict import Unsigned
 from tests.dkim.keys import key, pem
@@ -43,11 +44,16 @@ class Office:
 
     def __init__(self, *keys: Dkim) -> None:
         self.events: list[Event] = []
-        self.signer = Signer(keys, self.events.append)
+        self.book = AlarmBook()
+        self.signer = Signer(keys, self._tell)
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Alarm | Mended) and self.book.heard(event) is not None:
+            self.events.append(event)
 
     @property
     def alarms(self) -> list[str]:
-        return [event.detail for event in self.events if event.what == "dkim"]  # type: ignore[attr-defined]
+        return [event.detail for event in self.events if isinstance(event, Alarm) and event.what == "dkim"]
 
 
 def signers(content: bytes, at: float = NOW) -> list[str]:
@@ -107,22 +113,22 @@ def test_a_key_is_read_once(tmp_path: Path) -> None:
 
 
 def test_mail_waits_for_a_key_that_is_missing(tmp_path: Path) -> None:
-    """Every message of that domain, one alarm in five minutes; when the key is there, mail leaves with it."""
+    """Every message of that domain, with one alarm; when the key is there, mail leaves with it, and the alarm ends."""
     office = Office(section(tmp_path / "rsa.pem"))
     office.signer.check(NOW)
-    for seconds in (0.0, 1.0, REMIND - 1):
+    for seconds in (0.0, 1.0, 3000.0):
         assert office.signer.ahead(mail(), NOW + seconds) is None
         with pytest.raises(Unsigned, match="the log says why"):
             office.signer.sign(mail(), NOW + seconds)
     assert office.alarms == [
         f"cannot sign mail of example.com with s1: cannot read the key file {tmp_path}/rsa.pem: No such file or directory"
     ]
-    with pytest.raises(Unsigned):
-        office.signer.sign(mail(), NOW + REMIND)
-    assert len(office.alarms) == 2
     assert office.signer.sign(mail("x@example.net"), NOW) == mail("x@example.net")
+    assert [alarm.key for alarm in office.book.alarms] == ["s1._domainkey.example.com"]
     key_file(tmp_path)
     assert signers(office.signer.sign(mail(), NOW)) == ["s1._domainkey.example.com"]
+    assert isinstance(office.events[-1], Mended)
+    assert office.book.alarms == []
 
 
 def test_mail_may_go_without_a_signature(tmp_path: Path) -> None:

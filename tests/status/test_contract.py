@@ -8,7 +8,8 @@ from functools import partial
 
 import pytest
 
-from mailer.events import Changed, Corrupt, Event, Seen, Settled, Standings, Tried
+from mailer.events import AlarmsOpen, Changed, Corrupt, Event, Seen, Settled, Standings, Tried
+from mailer.mail.alarm import OpenAlarm
 from mailer.mail.outcome import Cause
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
@@ -246,3 +247,20 @@ def test_a_report_that_came_is_not_undone_by_older_news(either: Office) -> None:
         record = view.message(id)
         assert record is not None
         assert (record.status, record.recipients[0].status) == ("failed", "failed")
+
+
+# Alarms
+
+
+def test_the_alarms_that_are_open_are_known(either: Office) -> None:
+    """All of them each time, oldest first, to whoever looks and to the next daemon; half a character is no trouble."""
+    one = OpenAlarm("destination", "relay:out", NOW, NOW + 5, 3, "critical", "it is down", "the host", told=True)
+    two = OpenAlarm("disk", "", NOW - 9, NOW, 1, "warning", "nearly full\ud800")
+    either.write([AlarmsOpen(NOW, [one]), AlarmsOpen(NOW + 1, [one, two])])
+    with either.view() as view:
+        assert [(alarm.kind, alarm.since) for alarm in view.alarms()] == [("disk", NOW - 9), ("destination", NOW)]
+        assert view.alarms()[1] == one
+    assert [alarm.kind for alarm in run(either.recorder.alarms())] == ["disk", "destination"]
+    either.write([AlarmsOpen(NOW + 2, [])])
+    with either.view() as view:
+        assert view.alarms() == []

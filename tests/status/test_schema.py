@@ -26,6 +26,7 @@ ATTEMPTS = (
     "seconds remote_queue_id steps reused cause besides"
 )
 DIALOGS = "email_id at position lines"
+ALARMS = "kind key since last times severity text remedy told updated_at"
 DESTINATIONS = (
     "key kind waiting sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
     "last_reply last_at wait wait_detail wait_until updated_at"
@@ -52,6 +53,7 @@ def test_the_columns_are_those_that_are_promised(db: sqlite3.Connection) -> None
     assert columns(db, "attempts") == ATTEMPTS
     assert columns(db, "dialogs") == DIALOGS
     assert columns(db, "destinations") == DESTINATIONS
+    assert columns(db, "alarms") == ALARMS
 
 
 def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlite3.Connection) -> None:
@@ -59,30 +61,30 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 4
+    assert schema.version(db) == schema.VERSION == 5
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 5; COMMIT;"
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 6; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", 5)
+    monkeypatch.setattr(schema, "VERSION", 6)
     schema.migrate(db)
-    assert schema.version(db) == 5
+    assert schema.version(db) == 6
     assert db.execute("SELECT recipient, more FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 5; SELECT nonsense; COMMIT;"
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 6; SELECT nonsense; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (4,)
+    assert db.execute("PRAGMA user_version").fetchone() == (5,)
 
 
 @pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])

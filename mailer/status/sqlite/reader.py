@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
 
@@ -159,6 +160,10 @@ class Reader:
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""
         return self._good(STANDINGS, (after,), values.standing)
+
+    def alarms(self) -> list[OpenAlarm]:
+        """The alarms that were open when the daemon last said so, the oldest first."""
+        return list(self._good(values.ALARMS, (), values.alarm))
 
     def waiting(self, after: str = "") -> Iterator[Waiting]:
         """Each recipient that waits for its mail, by message, of those behind the ID `after`."""

@@ -26,7 +26,8 @@ from ..standing import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mailer.events import Corrupt, Event, Standings
+    from mailer.events import AlarmsOpen, Corrupt, Event, Standings
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.envelope import Envelope
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
@@ -254,6 +255,14 @@ def standing(value: Standing, at: float) -> Row:
     )  # fmt: skip
 
 
+def alarm(value: OpenAlarm, at: float) -> Row:
+    """The row of `alarms`, written at `at`."""
+    return (
+        value.kind, clean(value.key[:LIMIT]), micros(value.since), micros(value.last), value.times, value.severity,
+        clean(value.text[:LIMIT]), _short(value.remedy), int(value.told), micros(at),
+    )  # fmt: skip
+
+
 def _short(text: str) -> str | None:
     return clean(text[:LIMIT]) or None
 
@@ -303,10 +312,10 @@ class NewsBatch(NamedTuple):
     attempts: Sequence[Row]
     dialogs: Sequence[Row]
     strangers: Sequence[tuple[str, int | str]]
-    others: Sequence[Corrupt | Standings]
+    others: Sequence[Corrupt | Standings | AlarmsOpen]
 
     @classmethod
-    def of(cls, news: Sequence[News], others: Sequence[Corrupt | Standings]) -> NewsBatch:
+    def of(cls, news: Sequence[News], others: Sequence[Corrupt | Standings | AlarmsOpen]) -> NewsBatch:
         """The batch of the `news` and of `others`."""
         return cls(
             [email(item) for item in news],

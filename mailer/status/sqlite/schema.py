@@ -11,7 +11,8 @@ from memory or were read back from the spool, which keeps microseconds too. In S
 
 How long rows live: see `mailer.status.sqlite.writer.SqliteRecorder.forget`. A message that is still pending keeps all of its rows
 but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
-the daemon's memory: a row goes when the destination does, and all go when a daemon starts.
+the daemon's memory: a row goes when the destination does, and all go when a daemon starts. `alarms` has those that are open, and what
+was open when a daemon ended, with which the next one goes on.
 """
 
 from __future__ import annotations
@@ -165,7 +166,29 @@ PRAGMA user_version = 4;
 COMMIT;
 """
 
-STEPS = (FIRST, SECOND, THIRD, FOURTH)
+FIFTH = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE alarms (                                 -- what is open this moment
+    kind       TEXT NOT NULL,                         -- mailer-status(1) has the words
+    key        TEXT NOT NULL,                         -- which of the kind; '' where there is only one
+    since      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,                      -- when it was met last
+    times      INTEGER NOT NULL,                      -- how often
+    severity   TEXT NOT NULL,                         -- notice, warning, critical
+    text       TEXT NOT NULL,
+    remedy     TEXT,
+    told       INTEGER NOT NULL,                      -- 1: a person was told, by mail or by a command
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+
+PRAGMA user_version = 5;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)
@@ -175,6 +198,15 @@ CREATE TEMP VIEW attempts AS SELECT *, NULL AS cause, NULL AS besides FROM main.
 CREATE TEMP VIEW email_recipients AS SELECT *, NULL AS cause, NULL AS besides FROM main.email_recipients;
 """
 """What makes a database of version 3 look like one of version 4 to a connection that may not write it: views with the tables' names."""
+
+AS_FIFTH = """
+CREATE TEMP VIEW alarms AS SELECT '' AS kind, '' AS key, 0 AS since, 0 AS last, 0 AS times, '' AS severity, '' AS text, NULL AS remedy,
+    0 AS told, 0 AS updated_at WHERE 0;
+"""
+"""The same for one of version 4, which knows no alarms."""
+
+VIEWS = {3: AS_FOURTH + AS_FIFTH, 4: AS_FIFTH}
+"""By the version that a database has."""
 
 
 class Unusable(Exception):
@@ -207,6 +239,6 @@ def look_current(db: sqlite3.Connection) -> bool:
     Raises `Unusable`, `sqlite3.Error`.
     """
     found = version(db)
-    if found == VERSION - 1:
-        db.executescript(AS_FOURTH)
+    if found in VIEWS:
+        db.executescript(VIEWS[found])
     return bool(found)

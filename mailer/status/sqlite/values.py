@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
+from mailer.mail.alarm import AlarmKind, OpenAlarm, Severity
 from mailer.mail.envelope import PRIORITIES
 from mailer.mail.envelope_reader import RECIPIENT_TYPES
 from mailer.mail.history import LATER, STATUSES
@@ -21,11 +22,12 @@ from ..standing import FOREVER, Standing
 from ..story import Attempted, DialogLine, Speaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mailer.mail.history import Status
 
 Word = TypeVar("Word", bound=str)
+Value = TypeVar("Value")
 
 END = 253402300800 * 10**6  # the first microsecond of the year 10000
 MAX_LINES = 1000  # of a dialog that is read back; none that was written has as many
@@ -185,6 +187,37 @@ def standing(row: Sequence[object]) -> Standing:
         _until(end),
         _until(at),
     )
+
+
+ALARMS = "SELECT kind, key, since, last, times, severity, text, remedy, told FROM alarms ORDER BY since, kind, key"
+"""What `alarm` reads."""
+
+
+def alarm(row: Sequence[object]) -> OpenAlarm:
+    """An alarm that is open. Raises `BadRow`."""
+    kind, key, since, last, times, severity, text, remedy, told = row
+    return OpenAlarm(
+        _one_of(kind, get_args(AlarmKind)),
+        _text(key),
+        _moment(since),
+        _moment(last),
+        _count(times),
+        _one_of(severity, get_args(Severity)),
+        _text(text),
+        _text(remedy),
+        bool(told),
+    )
+
+
+def good(found: Iterable[Sequence[object]], read: Callable[[Sequence[object]], Value]) -> list[Value]:
+    """What `read` makes of each row, those left out of which it makes nothing."""
+    values = []
+    for row in found:
+        try:
+            values.append(read(row))
+        except BadRow:
+            continue
+    return values
 
 
 def id_of(value: object) -> str:

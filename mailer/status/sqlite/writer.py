@@ -28,7 +28,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from mailer.events import Corrupt, Standings
+from mailer.events import AlarmsOpen, Corrupt, Standings
 from mailer.mail.principal import from_key
 from mailer.spool import first_id, is_id
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mailer.events import Event
+    from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
 
@@ -94,6 +95,8 @@ SELECT r.email_id, r.domain, r.cause FROM emails e JOIN email_recipients r ON r.
 
 PUT_STANDING = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+PUT_ALARM = "INSERT OR REPLACE INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
 LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
 LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at, cause = NULL, besides = NULL
@@ -135,7 +138,7 @@ class SqliteRecorder:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, Corrupt | Standings)]
+        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen)]
         if sum([item.entry.history.count for item in news]) > HEAVY:
             await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), others))
         else:
@@ -149,6 +152,13 @@ class SqliteRecorder:
     async def left(self, ids: Sequence[str]) -> None:
         """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
         await self._apart(lambda: self._left([(id,) for id in ids]))
+
+    async def alarms(self) -> list[OpenAlarm]:
+        """The alarms that were open when a daemon last said so; none, if that cannot be read."""
+        try:
+            return await self._apart(lambda: self._mending(lambda: values.good(self._db().execute(values.ALARMS), values.alarm)))
+        except StatusError:
+            return []
 
     async def put_off(self, cursor: str = "", limit: int = PAGE) -> Page[PutOff]:
         """Each recipient who waits for a reason that has a name, by message. What cannot be read is left out."""
@@ -272,7 +282,7 @@ class SqliteRecorder:
 
     # What is written
 
-    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[Corrupt | Standings]) -> None:
+    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[Corrupt | Standings | AlarmsOpen]) -> None:
         """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
         trouble: sqlite3.Error | OSError | None = None
         batches = chain(((portion, ()) for portion in portions), [((), others)])
@@ -344,6 +354,8 @@ class SqliteRecorder:
             for event in batch.others:
                 if isinstance(event, Standings):
                     _put_standings(db, event)
+                elif isinstance(event, AlarmsOpen):
+                    _put_alarms(db, event)
                 elif is_id(event.id):
                     _lose(db, event)
 
@@ -410,6 +422,11 @@ def _put_standings(db: sqlite3.Connection, event: Standings) -> None:
         db.execute("DELETE FROM destinations")
     db.executemany(PUT_STANDING, [rows.standing(standing, event.at) for standing in event.changed])
     db.executemany("DELETE FROM destinations WHERE key = ?", [(key,) for key in event.gone])
+
+
+def _put_alarms(db: sqlite3.Connection, event: AlarmsOpen) -> None:
+    db.execute("DELETE FROM alarms")
+    db.executemany(PUT_ALARM, [rows.alarm(alarm, event.at) for alarm in event.alarms])
 
 
 def _lose(db: sqlite3.Connection, event: Corrupt) -> None:

@@ -1,0 +1,70 @@
+"""The kinds of alarms: how bad each is, when it is over, and what mends it where whoever met it says nothing better.
+
+Some have an end that somebody sees: a relay answers again, the disk has room. Of the others nobody can say that they are over, only that
+they were not met again: these end by themselves, after a time that has more than one chance to meet them in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mailer.mail.alarm import AlarmKind, Severity
+
+QUIET = 3600.0  # seconds without it, after which a thing counts as over whose end nobody sees
+LONG = 6 * 3600.0  # the same for what only mail meets, which is tried again every few hours
+DAILY = 2 * 86400.0  # the same for what is looked after once a day
+
+
+class KindOfAlarm(NamedTuple):
+    """A kind of alarm. `quiet` is after how many seconds without being met it is over; 0.0: not before somebody says so."""
+
+    severity: Severity
+    quiet: float
+    remedy: str = ""
+
+
+KINDS: dict[AlarmKind, KindOfAlarm] = {
+    "blocklist": KindOfAlarm("critical", DAILY, "mailer check shows which list, and its page says how to be taken off"),
+    "bug": KindOfAlarm("warning", QUIET, "mailer explain --bundle collects what a report of it needs"),
+    "certificate": KindOfAlarm("critical", LONG),
+    "clock": KindOfAlarm("warning", QUIET, "an NTP client keeps the clock right: timedatectl"),
+    "config": KindOfAlarm("warning", 0.0, "mailer config check"),
+    "damaged": KindOfAlarm("warning", DAILY, "mailer queue show ID, then mailer queue release or remove"),
+    "descriptors": KindOfAlarm("warning", QUIET, "LimitNOFILE of the unit, or ulimit -n"),
+    "destination": KindOfAlarm("notice", 0.0),
+    "disk": KindOfAlarm("critical", 0.0, "room on the disk of the spool, or a smaller submission.min_free_space"),
+    "dkim": KindOfAlarm("warning", LONG, "dkim.key_file: mailer dkim check"),
+    "dns": KindOfAlarm("critical", LONG, "dns.nameservers, or /etc/resolv.conf"),
+    "doorbell": KindOfAlarm("warning", QUIET),
+    "drop": KindOfAlarm("warning", QUIET),
+    "expiry": KindOfAlarm("warning", DAILY, "a new certificate"),
+    "intake": KindOfAlarm("critical", QUIET),
+    "invariant": KindOfAlarm("warning", QUIET, "nothing: what was found is expected anew. It is a bug, or somebody's hand in the spool"),
+    "later": KindOfAlarm("warning", DAILY, "the later version of the program"),
+    "login": KindOfAlarm("critical", DAILY),
+    "memory": KindOfAlarm("critical", QUIET, "more memory, or a smaller delivery.active_limit"),
+    "metrics": KindOfAlarm("warning", 0.0, "metrics.listen"),
+    "offline": KindOfAlarm("critical", LONG, "the network of this machine"),
+    "old": KindOfAlarm("warning", 0.0, "mailer status shows why mail waits"),
+    "pauses": KindOfAlarm("warning", QUIET, "mailer queue pauses"),
+    "record": KindOfAlarm("warning", DAILY, "mailer check shows what the DNS should have"),
+    "refused": KindOfAlarm("critical", LONG),
+    "report": KindOfAlarm("warning", QUIET),
+    "reports": KindOfAlarm("warning", QUIET),
+    "sandbox": KindOfAlarm("warning", QUIET, "mailer queue list --state held; then mailer queue release or cancel"),
+    "sender": KindOfAlarm("critical", QUIET),
+    "spool": KindOfAlarm("critical", QUIET),
+    "status": KindOfAlarm("warning", QUIET),
+    "stuck": KindOfAlarm("warning", QUIET),
+    "traces": KindOfAlarm("warning", QUIET),
+    "warmup": KindOfAlarm("warning", QUIET),
+}
+
+SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
+"""From the mildest to the worst."""
+
+
+def worst(severities: list[Severity]) -> Severity | None:
+    """The worst of `severities`; None of none."""
+    return max(severities, key=SEVERITIES.index, default=None)
