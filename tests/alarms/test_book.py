@@ -71,7 +71,7 @@ def test_the_next_daemon_goes_on_with_what_was_open() -> None:
     book = AlarmBook()
     book.heard(Alarm(NOW + 50, "disk", "fuller"))
     book.inherit(before, NOW + 60)
-    assert book.heard(Alarm(NOW + 61, "destination", "still down", "relay:a")) is None
+    assert book.heard(Alarm(NOW + 61, "destination", "still down", "relay:a", severity="critical")) is None
     (first, second) = book.alarms
     assert (first.since, first.text, first.told, first.times) == (NOW, "still down", True, 8)
     assert (second.since, second.text) == (NOW, "fuller")
