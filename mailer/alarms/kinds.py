@@ -52,7 +52,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "refused": KindOfAlarm("critical", LONG),
     "report": KindOfAlarm("warning", QUIET),
     "reports": KindOfAlarm("warning", QUIET),
-    "sandbox": KindOfAlarm("warning", QUIET, "mailer queue list --state held; then mailer queue release or cancel"),
+    "sandbox": KindOfAlarm("warning", DAILY, "mailer queue list --state held; then mailer queue release or cancel"),
     "sender": KindOfAlarm("critical", QUIET),
     "spool": KindOfAlarm("critical", QUIET),
     "status": KindOfAlarm("warning", QUIET),

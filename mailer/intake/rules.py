@@ -6,12 +6,11 @@ addresses makes nothing of is refused, for somebody else's reader may make somet
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mailer.io.people import Person, fits, person
 from mailer.mail.address import ascii_address
 from mailer.mail.address_list import in_header
 from mailer.mail.message import Message
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
 
 REMEMBERED = 60.0  # seconds: who is in which group may come over the network, and changes rarely
 AUTHORS = (b"from", b"sender", b"resent-from", b"resent-sender")
-
-
-class Person(NamedTuple):
-    """A user of this machine: the name, and those of all groups. One that nobody has named has his number for a name."""
-
-    name: str
-    groups: frozenset[str]
 
 
 class SubmitterRules:
@@ -65,30 +57,6 @@ class SubmitterRules:
         if known is None or known[0] < now:
             known = self._people[who] = (now + REMEMBERED, person(who))
         return known[1]
-
-
-def person(who: Principal) -> Person:
-    """A user of this machine as its databases know him; any other principal by its name, in no group."""
-    try:
-        entry = pwd.getpwuid(int(who.name)) if who.uid is not None else None
-    except KeyError:
-        entry = None
-    if entry is None:
-        return Person(who.name, frozenset())
-    groups = set()
-    for gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
-        try:
-            groups.add(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            groups.add(str(gid))
-    return Person(entry.pw_name, frozenset(groups))
-
-
-def fits(user: str, person: Person) -> bool:
-    """Whether the `user` of a section means this person."""
-    if user.startswith("@"):
-        return user[1:] in person.groups
-    return user in ("*", person.name)
 
 
 def allows(pattern: str, person: Person, sender: str) -> bool:

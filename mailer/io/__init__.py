@@ -6,6 +6,7 @@
 `clock`       the time of day, handed in, and how it was set
 `durable`     writing to disk so that it is there after the power fails
 `maildir`     writing to a Maildir
+`people`      users of this machine, and who is meant by a section of a configuration
 `machine`     names, addresses and users of this machine
 `signals`     signals while a message comes in, and SIGHUP while the daemon runs
 `notify`      the service manager

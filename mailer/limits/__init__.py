@@ -2,6 +2,7 @@
 
 ===========  ==============================================================
 `rate`       so many in so much time, evenly or in bursts
+`fuse`       so many at once, then so many in a time, with turns in order
 `window`     how many sessions at once
 `breaker`    whether a destination or a server is worth calling
 `backoff`    after which pause something is tried again, and for how long

@@ -32,6 +32,7 @@ class Cause(StrEnum):
     SUSPENDED = "suspended"  # it rests because of what it said, as a rule for such replies has it
     BREAKER = "breaker"  # it did not answer, repeatedly
     CONGESTED = "congested"  # as much as there is room for waits for it already
+    FUSED = "fused"  # its submitter hands in more than he may
     SOURCE_EXHAUSTED = "source_exhausted"  # no address of ours may send there now
     OFFLINE = "offline"  # this machine has no network
     TOO_LATE = "too_late"  # the time is up in which the sender wanted it there

@@ -198,6 +198,7 @@ _KINDS: dict[Cause | None, BlockerKind] = {
     Cause.BREAKER: "breaker",
     Cause.CONGESTED: "limit",
     Cause.SOURCE_EXHAUSTED: "limit",
+    Cause.FUSED: "limit",
     Cause.SHORT: "limit",
     Cause.OFFLINE: "offline",
     Cause.DNS: "route",

@@ -15,6 +15,6 @@ reload replaces it.
 `due`           what waits on disk                      `admission`     what may be in memory
 `suspension`    pauses and outages                      `connectivity`  a machine without a network
 `invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours, told once in a while
-`clock_step`    somebody has set the clock
+`clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """

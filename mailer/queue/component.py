@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.bounces import Reports
@@ -33,6 +33,7 @@ from mailer.transport.trap import TrapCourier
 from .clock_step import waiting
 from .connectivity import POLL
 from .context import Policy
+from .fuses import limits_by
 from .invariants import DISK, Housekeeping, Invariants
 from .manager import QueueManager
 from .recorder import STANDINGS, DestinationStates
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .signing import Signer
 
+FUSES = 1.0  # seconds between two looks at the fuses
 CLOCK = 1.0  # seconds between two looks at the clock
 MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
 OWN = 40  # descriptors: standard streams, log, lock, database, sockets to listen on and who calls there, the files that threads write
@@ -141,6 +143,10 @@ class Queue(Component):
         self.invariants = Invariants(self.manager)
         self.housekeeping = Housekeeping(self.manager, self.invariants, Watchdog(self.current.context.tasks), hush)
         recorder.done = self.manager.left
+        self.manager.fuses.recall(clock.now())
+        self.manager.fuses.change(limits_by(config), clock.now())
+        if trouble := self.manager.fuses.trouble:
+            tell(Alarm(clock.now(), "spool", trouble, "fuses"))
 
     # The component
 
@@ -177,6 +183,7 @@ class Queue(Component):
             courier.change(pool, reactions.meaning)
         before, self._callings = self._callings, called
         self.manager.recall(changed(before, called))
+        self.manager.suspended.hurry(self.manager.fuses.change(limits_by(config), self.clock.now()))
 
     async def stop(self, grace: float) -> None:
         """Begin nothing new, let what runs finish within `grace` seconds, and say QUIT.
@@ -188,6 +195,7 @@ class Queue(Component):
         await asyncio.gather(*(courier.close() for courier in self.couriers.values()))
         self.current.context.policy.close()
         await self._save_book_now()
+        await self._mind_fuses()
         if undone := self.manager.settler.undone:
             raise Problem(f"the disk did not take what became of {undone} messages; run it again", "try-again")
 
@@ -218,6 +226,7 @@ class Queue(Component):
         chores.every(POLL, self.manager.connectivity.poll)
         chores.every(CLOCK, self._look_at_clock)
         chores.every(STANDINGS, self._post)
+        chores.every(FUSES, self._mind_fuses)
         chores.every(lambda: 60.0 if self._book and self._book.failed else 1.0, self._save_book)
 
     async def _take_up(self) -> None:
@@ -249,6 +258,13 @@ class Queue(Component):
     async def _save_book(self) -> None:
         if self._book is not None:
             await self._book.save()
+
+    async def _mind_fuses(self) -> None:
+        """Tell whose mail waits no more, and write down how far each fuse is used up. What a disk will not have is told of elsewhere."""
+        now = self.clock.now()
+        self.manager.fuses.look(now)
+        with suppress(OSError):
+            await self.manager.fuses.save(now)
 
     async def _save_book_now(self) -> None:
         try:

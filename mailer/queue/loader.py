@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from .connectivity import Connectivity
     from .context import Context, Current
+    from .fuses import Fuses
     from .settle import Settler
     from .suspension import SuspendedMail
 
@@ -56,13 +57,16 @@ UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give 
 class MessageLoader:
     """A loader that brings messages from the disk to the queues of their destinations."""
 
-    def __init__(self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity) -> None:
+    def __init__(self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses) -> None:
         self.current = current
         self.settler = settler
         self.suspended = suspended
         self.connectivity = connectivity
+        self.fuses = fuses
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
+        self.boxed: set[str] = set()
+        """Messages that are held because a sandbox held when they were submitted."""
         self._sought: dict[tuple[Router, str], list[tuple[Attempt, list[int]]]] = {}  # who waits for the route of a domain
         self.attempts: WeakSet[Attempt] = WeakSet()
         """Those that are not over."""
@@ -154,6 +158,9 @@ class MessageLoader:
         if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
             self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
+        if outcomes := self.fuses.put_off(entry, now, urged=bool(entry.history.outcomes) and entry.state == "queued"):
+            self._over(attempt, outcomes)
+            return
         if policy.signer and entry.ready and entry.total <= LARGE:
             attempt.signing = policy.signer.ahead(content, now)
         self._route(context, attempt, now)
@@ -195,6 +202,7 @@ class MessageLoader:
         context.scheduler.forget(id)
         context.tell(Changed(now, entry, entry.status))
         if what == "sandbox":
+            self.boxed.add(id)
             context.alarms.met(what, UNBOXED)
             return
         why = "a record of what became of it is damaged, so nobody knows who has it"

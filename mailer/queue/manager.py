@@ -26,6 +26,7 @@ from . import age, clock_step
 from .alarms import SHORT_OF_MEMORY, Alarms
 from .connectivity import Connectivity
 from .context import Context, Current
+from .fuses import Fuses
 from .loader import MessageLoader
 from .settle import Settler
 from .suspension import SuspendedMail
@@ -70,7 +71,8 @@ class QueueManager:
         self.settler = Settler(self.current, self.hear, once=once)
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
-        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity)
+        self.fuses = Fuses(spool, tell)
+        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses)
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False
@@ -89,7 +91,12 @@ class QueueManager:
         """Look at these messages, of which a sender or an operator's command says that they have changed."""
         context = self.current.context
         scheduler = context.scheduler
-        for found in await context.spool.find([*ids]):
+        ids = [*ids]
+        for id, found in zip(ids, await context.spool.find(ids), strict=True):
+            if id in self.loader.boxed and (found is None or found.state != "held"):
+                self.loader.boxed.discard(id)
+                if not self.loader.boxed:
+                    context.tell(Mended(context.clock.now(), "sandbox", detail="none of that mail is held any more"))
             if found is None:
                 continue
             if found.state == "queued":
@@ -204,6 +211,7 @@ class QueueManager:
             self.redating = True
             clock_step.move(context, seconds)
             self.suspended.move(seconds)
+            self.fuses.move(seconds)
             for worker in self._workers():
                 worker.began += seconds
             problem = f"{clock_step.words(seconds)}: what waits goes on waiting as long as it was to"

@@ -231,6 +231,11 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
 
 
+def fused(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
+    """Outcomes of mail that waits its turn, for its submitter hands in too much: no attempt. RFC 3463 §3.4: mail system full"""
+    return _ours(recipients, "defer", "us", 451, "4.3.1", f"not tried: {why}", "", Cause.FUSED, now=now, due=due, counts=False)
+
+
 def trapped(recipients: Iterable[int], now: float) -> list[Outcome]:
     """Outcomes of mail that a sandbox keeps from leaving: nobody was asked, and it is done with."""
     return _ours(recipients, "delivered", "recipient", 250, "2.0.0", "trapped", "", Cause.TRAPPED, now=now)

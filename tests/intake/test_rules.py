@@ -11,7 +11,8 @@ import pytest
 
 from mailer.config.file import config_of
 from mailer.config.sections.daemon import Submitter
-from mailer.intake.rules import Person, SubmitterRules, allows, fits, person
+from mailer.intake.rules import SubmitterRules, allows
+from mailer.io.people import Person, fits, person
 from mailer.mail.principal import parse, unix
 from mailer.mail.problem import Problem
 from tests.fakes.mail import envelope

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailer.config.sections import Sandbox
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.routing.resolve import Router
 from mailer.routing.sandbox import Diversion
 from mailer.spool.api import How, at_once
@@ -91,7 +91,7 @@ def test_a_way_that_is_being_looked_for_is_not_taken(post: Post) -> None:
 
 @on_both
 def test_mail_of_a_sandbox_is_held_where_none_holds(post: Post) -> None:
-    """With one alarm for all; it leaves after a release that means it, and after no other."""
+    """With an alarm that ends when none is held any more; it leaves after a release that means it, and after no other."""
 
     async def scenario() -> None:
         async with post.running():
@@ -100,7 +100,7 @@ def test_mail_of_a_sandbox_is_held_where_none_holds(post: Post) -> None:
             await post.settled(other, None)
             for id in ids:
                 await post.settled(id, "held")
-            assert [event.what for event in post.events if isinstance(event, Alarm)] == ["sandbox"]
+            assert {event.what for event in post.events if isinstance(event, Alarm)} == {"sandbox"}
             refused = at_once(post.kept.act("release", ids[:1], post.clock.now())).messages[0]
             assert refused.problem is not None
             assert "--yes" in str(refused.problem)
@@ -109,6 +109,10 @@ def test_mail_of_a_sandbox_is_held_where_none_holds(post: Post) -> None:
             post.look(ids[:1])
             await post.settled(ids[0], None)
             assert post.spool.find(ids[1]) == "held"
+            assert not any(isinstance(event, Mended) for event in post.events)
+            at_once(post.kept.act("cancel", ids[1:], post.clock.now()))
+            post.look(ids[1:])
+            assert [event.what for event in post.events if isinstance(event, Mended)] == ["sandbox"]
         assert [name for _, [name] in tried(post)] == ["b@a.example", "0@a.example"]
 
     play(scenario())

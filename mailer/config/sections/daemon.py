@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import values
-from ..kinds import LISTEN, PERIOD, HostPort, choice, several
+from ..kinds import LISTEN, PERIOD, RATE, HostPort, Rate, choice, several
 from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def _who(value: object) -> str:
@@ -19,6 +24,11 @@ def _sender(value: object) -> str:
     if pattern != "*" and not ("@" in pattern and pattern.rpartition("@")[2]):
         raise ValueError(f'{values.written(value)} is no sender; write "robot@example.com", "*@example.com", "{{user}}@example.com" or "*"')
     return pattern
+
+
+def _burst(rate: Rate | None, burst: int | None) -> Iterable[tuple[str, str]]:
+    if burst and not rate:
+        yield "burst", 'a burst is let through before a rate counts; write rate = "100/h" above it'
 
 
 def _few(value: object) -> int:
@@ -79,6 +89,40 @@ class Submitter(Section, header="[[submitter]]", member="submitters", plural="su
         "The null sender always may be one.",
         ["*"],
     )
+    rate: Setting[Rate | None] = Setting(
+        RATE,
+        "How many messages he may hand in in a time, beyond the burst. What is more waits its turn, with an alarm (sender), and nothing "
+        "is lost. This holds for root and the owner of the spool, too.",
+        None,
+        shown="fuse.rate",
+        example="100/h",
+    )
+    burst: Setting[int | None] = Setting(
+        COUNT, "How many go at once, before the rate counts.", None, shown="a tenth of the number in the rate", example="50"
+    )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A burst of nothing."""
+        return _burst(self.rate, self.burst)
+
+
+class FuseSection(Section, header="[fuse]"):
+    """A limit for each submitter who has none of his own in ``[[submitter]]``: for a program that sends without an end, by mistake.
+
+    The daemon sees to it when it reads a message for the first time. Mail of other submitters waits for nobody's fuse, and handing in is
+    as fast as ever. `mailer queue retry` sends what waits at once.
+    """
+
+    rate: Setting[Rate | None] = Setting(
+        RATE, "How many messages one submitter may hand in in a time, beyond the burst.", None, shown="no limit", example="1000/h"
+    )
+    burst: Setting[int | None] = Setting(
+        COUNT, "How many go at once, before the rate counts.", None, shown="a tenth of the number in the rate", example="500"
+    )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A burst of nothing."""
+        return _burst(self.rate, self.burst)
 
 
 class Metrics(Section, header="[metrics]"):

@@ -1,0 +1,214 @@
+"""Fuses: what one submitter hands in faster than he may waits its turn, and somebody is told. No mail of anybody else waits for that.
+
+Mail is let through when it is read for the first time. What is too much is put off until its turn, as it stands in its records, so the turn
+survives a restart; and when it comes, nobody is asked again. An operator who says that a message shall be tried now (`mailer queue
+retry`) gets past. Reports have no submitter, and no fuse. How far each fuse is used up is remembered in the spool.
+
+A reload changes what holds from then on; who waits is given another turn where the limits of his submitter changed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.events import Alarm, Mended
+from mailer.io.machine import called
+from mailer.io.people import fits, person
+from mailer.limits.fuse import Fuse
+from mailer.mail.principal import Principal, parse
+from mailer.spool.api import at_once
+from mailer.transport import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.config import Config
+    from mailer.config.kinds import Rate
+    from mailer.events import Event
+    from mailer.mail.outcome import Outcome
+    from mailer.spool.api import Entry, Spool
+
+NAME = "fuses"
+LARGEST = 1 << 20  # bytes of what is remembered
+MANY = 10_000  # submitters
+REMIND = 60.0  # seconds after which an alarm that is open has the news
+WAITING = 100_000  # messages that are remembered; those beyond keep their turn at a reload
+NOBODY = 0.0
+
+
+class Limit(NamedTuple):
+    """What holds for a submitter: the rate, the burst, and the setting that says so."""
+
+    rate: Rate
+    burst: int
+    where: str
+
+    @property
+    def words(self) -> str:
+        """The limit for a person."""
+        return f"{self.rate} (burst {self.burst}; {self.where})"
+
+
+def limits_by(config: Config) -> Callable[[Principal], Limit | None] | None:
+    """What holds for each submitter by `config`, if anything does for any; None for no limit."""
+    fuse, rules = config.fuse, config.submitters
+    usual = Limit(fuse.rate, fuse.burst or default_burst(fuse.rate), "fuse.rate") if fuse.rate else None
+    if not any(rule.rate for rule in rules):
+        return None if usual is None else lambda _: usual
+
+    def of(who: Principal) -> Limit | None:
+        him = person(who)
+        for nth, rule in enumerate(rules):
+            if fits(rule.user, him):
+                return Limit(rule.rate, rule.burst or default_burst(rule.rate), f"submitter.{nth}.rate") if rule.rate else usual
+        return usual
+
+    return of
+
+
+def default_burst(rate: Rate) -> int:
+    """What is let through at once, where nobody said: a tenth of what the rate is, and one at least."""
+    return max(rate.number // 10, 1)
+
+
+class Gone(NamedTuple):
+    """A fuse that has gone: how many had to wait, when the last of them has his turn, when that was told last, and the limit in words."""
+
+    many: int
+    until: float
+    told: float
+    limit: str
+
+
+class Fuses:
+    """The fuses of all submitters, in `spool`; `tell` hears when one goes, and when nobody waits any more. Without limits none goes."""
+
+    def __init__(self, spool: Spool, tell: Callable[[Event], None]) -> None:
+        self.spool = spool
+        self.tell = tell
+        self.trouble = ""
+        """Why what was remembered cannot be read; empty if it can."""
+        self.gone: dict[Principal, Gone] = {}
+        self._limit: Callable[[Principal], Limit | None] | None = None
+        self._known: dict[Principal, tuple[Limit, Fuse] | None] = {}
+        self._paid: dict[str, float] = {}
+        self._waiting: dict[str, Principal] = {}
+        self._again: set[str] = set()
+        self._changed = False
+
+    # What holds
+
+    def recall(self, now: float) -> None:
+        """Read how far the fuses were used up when the daemon before ended: whoever was to wait does so still."""
+        try:
+            if (kept := at_once(self.spool.recall(NAME))) is not None:
+                rows = json.loads(kept[:LARGEST])
+                self._paid = {str(who): float(paid) for who, paid in rows.items() if 0 <= float(paid) < 1e12}
+                self.gone = {parse(who): Gone(0, paid, now, "he may") for who, paid in self._paid.items()}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            self.trouble = f"{self.spool.place}/{NAME} cannot be read, so all fuses are whole: {error}"
+
+    def change(self, limit: Callable[[Principal], Limit | None] | None, now: float) -> list[str]:
+        """Let other limits hold; returns the messages that are to ask for another turn."""
+        self._limit = limit
+        again: list[str] = []
+        for who, known in [*self._known.items()]:
+            before = known and known[0]
+            after = limit(who) if limit else None
+            if before == after:
+                continue
+            if known is not None:
+                known[1].take_back(now)
+                self._paid[who] = known[1].paid
+            del self._known[who]
+            again += [id for id, whose in self._waiting.items() if whose == who]
+        self._again.update(again)
+        return again
+
+    def move(self, seconds: float) -> None:
+        """The clock was set, and shows so many seconds more."""
+        self._paid = {who: paid + seconds for who, paid in self._paid.items()}
+        for known in self._known.values():
+            if known is not None:
+                known[1].paid += seconds
+        self.gone = {who: gone._replace(until=gone.until + seconds, told=gone.told + seconds) for who, gone in self.gone.items()}
+
+    # What is asked
+
+    def put_off(self, entry: Entry, now: float, *, urged: bool) -> list[Outcome]:
+        """Outcomes of a message that has to wait for its turn; none for one that may go on."""
+        if self._limit is None and not self._waiting:
+            return []
+        who, id = entry.envelope.principal, entry.id
+        again = id in self._again
+        if self._waiting:
+            self._waiting.pop(id, None)
+            self._again.discard(id)
+        if who is None or not entry.envelope.sender or urged or (entry.history.outcomes and not again):
+            return []
+        found = self._fuse(who)
+        if found is None:
+            return []
+        limit, fuse = found
+        due = fuse.turn(now)
+        self._changed = True
+        if due <= now:
+            return []
+        if len(self._waiting) < WAITING:
+            self._waiting[id] = who
+        self._goes(who, limit, now, due)
+        return verdict.fused(entry.history.pending(), f"{name_of(who)} submits faster than {limit.words}", now, due)
+
+    def _fuse(self, who: Principal) -> tuple[Limit, Fuse] | None:
+        if who not in self._known:
+            if len(self._known) >= MANY:
+                self._known.clear()
+            limit = self._limit(who) if self._limit else None
+            self._known[who] = None if limit is None else (limit, Fuse(*limit.rate, limit.burst, self._paid.pop(who, NOBODY)))
+        return self._known[who]
+
+    # What is told
+
+    def _goes(self, who: Principal, limit: Limit, now: float, due: float) -> None:
+        gone = self.gone.get(who, Gone(0, due, -REMIND, limit.words))
+        self.gone[who] = gone = gone._replace(many=gone.many + 1, until=due, limit=limit.words)
+        if gone.many == 1:
+            self._tell(who, gone, now)
+
+    def _tell(self, who: Principal, gone: Gone, now: float) -> None:
+        self.gone[who] = gone._replace(told=now)
+        many = "1 message" if gone.many == 1 else f"{gone.many} messages"
+        shown = who.name if who.uid is not None else who
+        text = f"runaway sender: {name_of(who)} submits faster than {gone.limit}; {many} had to wait so far, and nothing is lost"
+        remedy = f"mailer queue list --submitter {shown} --by subject shows it, mailer queue cancel --submitter {shown} ends it"
+        self.tell(Alarm(now, "sender", text, who, remedy))
+
+    def look(self, now: float) -> None:
+        """Tell of those for whom messages wait still, and for whom none do any more."""
+        for who, gone in [*self.gone.items()]:
+            if now >= gone.until:
+                del self.gone[who]
+                self._changed = True
+                waited = f"; {gone.many} messages had to wait" if gone.many > 1 else ""
+                self.tell(Mended(now, "sender", who, f"{name_of(who)} keeps to the limits again{waited}"))
+            elif gone.many > 1 and not 0 <= now - gone.told < REMIND:
+                self._tell(who, gone, now)
+
+    async def save(self, now: float) -> None:
+        """Write down how far the fuses are used up, if that has changed. Raises `OSError`; then it is written the next time."""
+        if not self._changed:
+            return
+        paid = self._paid | {str(who): known[1].paid for who, known in self._known.items() if known is not None}
+        rows = {who: at for who, at in paid.items() if at > now or who in self.gone}
+        self._changed = False
+        try:
+            await self.spool.remember({NAME: json.dumps(rows, separators=(",", ":")).encode()})
+        except OSError:
+            self._changed = True
+            raise
+
+
+def name_of(who: Principal) -> str:
+    """What people call a submitter."""
+    return str(who) if who.uid is None else called(who.uid)

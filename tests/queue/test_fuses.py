@@ -1,0 +1,173 @@
+"""Fuses in the queue: a runaway waits its turn with an alarm, nobody else does, and nothing is lost by a restart or a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailer.config.file import config_of
+from mailer.config.kinds import Rate
+from mailer.events import Alarm, Mended
+from mailer.io.people import Person
+from mailer.mail.principal import Principal, parse, unix
+from mailer.mail.problem import Problem
+from mailer.queue import fuses
+from mailer.queue.fuses import Limit, limits_by
+from mailer.spool.api import at_once
+
+from .post import Post, on_both, play
+
+WILD, MILD = unix(1001), unix(1002)
+HOUR = Limit(Rate(60, 3600.0), 3, "fuse.rate")
+
+
+def only(who: Principal, limit: Limit) -> Callable[[Principal], Limit | None]:
+    """A limit for one submitter."""
+    return lambda asked: limit if asked == who else None
+
+
+def put(post: Post, who: Principal, name: str, **more: str) -> str:
+    """A message that `who` handed in."""
+    return post.put(f"{name}@a.example", submitter=who.as_submitter(), **more)
+
+
+def told(post: Post) -> list[str]:
+    """Alarms of fuses as they were met, and their ends."""
+    found = [event for event in post.events if isinstance(event, Alarm | Mended) and event.what == "sender"]
+    assert {event.key for event in found} <= {WILD}
+    return ["begins" if isinstance(event, Alarm) else "ends" for event in found]
+
+
+@on_both
+def test_a_runaway_waits_its_turn_and_nobody_else_does(post: Post) -> None:
+    """A burst goes, the rest by the rate, in order; one alarm when it begins, one word when it is over; the reason is on record."""
+    post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, WILD, f"w{nth}") for nth in range(6)]
+            mild = [put(post, MILD, f"m{nth}") for nth in range(6)]
+            nobody = post.put("n@a.example")
+            for id in [*ids[:3], *mild, nobody]:
+                await post.settled(id, None)
+            for id in ids[3:]:
+                await post.settled(id, "deferred")
+            last = post.spool.read(ids[3]).history.last[0]
+            assert (last.cause, last.counts, last.scope) == ("fused", False, "us")
+            assert "user 1001" in last.text
+            assert "60/h (burst 3; fuse.rate)" in last.text
+            for id in ids[3:]:
+                post.manager.fuses.look(post.clock.now())
+                assert set(told(post)) == {"begins"}
+                post.advance(60.5)
+                await post.settled(id, None)
+            post.manager.fuses.look(post.clock.now())
+            assert told(post).index("ends") == len(told(post)) - 1
+        assert [names for _, names in post.courier.tried if names[0].startswith("w")] == [[f"w{nth}@a.example"] for nth in range(6)]
+
+    play(scenario())
+
+
+@on_both
+def test_reports_and_what_an_operator_hurries_pass(post: Post) -> None:
+    """The null sender has no fuse, and a retry is somebody's word."""
+    post.manager.fuses.change(only(WILD, HOUR._replace(burst=1)), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            first, second = put(post, WILD, "a"), put(post, WILD, "b")
+            await post.settled(first, None)
+            await post.settled(second, "deferred")
+            await post.settled(put(post, WILD, "report", sender=""), None)
+            at_once(post.kept.act("retry", [second], post.clock.now()))
+            post.look([second])
+            await post.settled(second, None)
+
+    play(scenario())
+
+
+def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
+    """Who waits has the turn that he had, and who comes then comes after him: the fuse is not whole again."""
+    before = Post(tmp_path)
+    before.manager.fuses.change(only(WILD, HOUR), before.clock.now())
+    ids: list[str] = []
+
+    async def first() -> None:
+        async with before.running():
+            ids.extend(put(before, WILD, f"w{nth}") for nth in range(5))
+            for id in ids[3:]:
+                await before.settled(id, "deferred")
+            await before.manager.fuses.save(before.clock.now())
+
+    play(first())
+    after = Post(tmp_path)
+    after.manager.fuses.recall(after.clock.now())
+    after.manager.fuses.change(only(WILD, HOUR), after.clock.now())
+
+    async def second() -> None:
+        async with after.running():
+            late = put(after, WILD, "late")
+            await after.settled(late, "deferred")
+            assert after.spool.find(ids[3]) == "deferred"
+            dues = [after.spool.read(id).due for id in (*ids[3:], late)]
+            assert dues == sorted(dues)
+            after.advance(121)
+            for id in ids[3:]:
+                await after.settled(id, None)
+            assert after.spool.find(late) == "deferred"
+
+    play(second())
+
+
+def test_a_reload_gives_other_turns(post: Post) -> None:
+    """Without a limit all goes at once; what nothing changes for keeps its turn."""
+    post.manager.fuses.change(lambda _: HOUR, post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            wild = [put(post, WILD, f"w{nth}") for nth in range(5)]
+            mild = [put(post, MILD, f"m{nth}") for nth in range(5)]
+            for id in [*wild[3:], *mild[3:]]:
+                await post.settled(id, "deferred")
+            again = post.manager.fuses.change(only(MILD, HOUR), post.clock.now())
+            assert sorted(again) == sorted(wild[3:])
+            post.manager.suspended.hurry(again)
+            for id in wild:
+                await post.settled(id, None)
+            assert [post.spool.find(id) for id in mild[3:]] == ["deferred"] * 2
+
+    play(scenario())
+
+
+def test_what_was_remembered_and_is_damaged_is_told(tmp_path: Path) -> None:
+    """All fuses are whole then, and mail goes on."""
+    post = Post(tmp_path)
+    for kept in (b"[", b"[]", b'{"unix:1": "x"}', b"\xff"):
+        post.spool.remember(fuses.NAME, kept)
+        post.manager.fuses.recall(0.0)
+        assert "cannot be read" in post.manager.fuses.trouble
+
+
+def test_limits_are_those_of_the_first_section_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, by group, then for everybody; a section without a rate has that of the machine."""
+    people = {WILD: Person("wild", frozenset({"robots"})), MILD: Person("mild", frozenset())}
+    monkeypatch.setattr(fuses, "person", lambda who: people.get(who, Person(who.name, frozenset())))
+    text = """
+        [fuse]
+        rate = "1000/h"
+        [[submitter]]
+        user = "@robots"
+        rate = "10/min"
+        burst = 7
+        [[submitter]]
+        user = "mild"
+        """
+    limit = limits_by(config_of("c.toml", text.encode()))
+    assert limit is not None
+    assert limit(WILD) == Limit(Rate(10, 60.0), 7, "submitter.0.rate")
+    assert limit(MILD) == limit(parse("key:shop")) == Limit(Rate(1000, 3600.0), 100, "fuse.rate")
+    assert limits_by(config_of("c.toml", b"")) is None
+    with pytest.raises(Problem, match=r"c\.toml:2: a burst .* write rate"):
+        config_of("c.toml", b"[fuse]\nburst = 5\n")
