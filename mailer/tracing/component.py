@@ -45,8 +45,10 @@ class Traces(Component):
         return {result: number + now.get(result, 0) for result, number in self._before.items()}
 
     async def start(self) -> None:
-        """Send from now on. Raises `Problem`."""
+        """Send from now on; what is imported for it is, before there is mail. Raises `Problem`."""
         _check(self._config.trace)
+        if self._config.trace.endpoint:
+            await asyncio.to_thread(_load)
         self._begin(self._config)
 
     @contextmanager
@@ -95,7 +97,7 @@ class Traces(Component):
 
 
 def _choice(settings: TraceSection) -> Choice:
-    return Choice(settings.sample, settings.failures, settings.slow)
+    return Choice(settings.sample, failures=settings.failures, slow=settings.slow)
 
 
 def _check(settings: TraceSection) -> None:
@@ -108,6 +110,14 @@ def _check(settings: TraceSection) -> None:
         found = None
     if not found:
         raise Problem("trace.endpoint is set, and opentelemetry is not installed: pip install 'mailer-mta[otel]'", "bad-config")
+
+
+def _load() -> None:
+    """Raises `Problem` (bad-config) where what is installed cannot be used."""
+    try:
+        from . import otlp  # noqa: F401
+    except ImportError as error:
+        raise Problem(f"trace.endpoint is set, and what is installed of opentelemetry cannot be used ({error})", "bad-config") from None
 
 
 def _connect(config: Config, version: str) -> Otlp:

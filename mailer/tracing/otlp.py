@@ -36,6 +36,15 @@ class _Last(logging.Handler):
         self.text = record.getMessage()[:LONGEST]
 
 
+class _Same(Resource):
+    """A resource that is equal to itself alone: it is asked for each span, and the library's own would become JSON each time."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class Otlp:
     """The way to the collector at `endpoint`, who has `seconds` to answer. `name` is this machine's, `version` the program's."""
 
@@ -46,7 +55,8 @@ class Otlp:
             logger.propagate = False
             logger.handlers[:] = [self._last]
         self._exporter = OTLPSpanExporter(endpoint, timeout=seconds)
-        self._resource = Resource.create({"service.name": "mailer", "service.version": version, "host.name": name})
+        about = Resource.create({"service.name": "mailer", "service.version": version, "host.name": name})
+        self._resource = _Same(about.attributes, about.schema_url)
         self._scope = InstrumentationScope("mailer", version)
 
     def send(self, attempts: Iterable[Traced]) -> str:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MOST = 1000  # attempts that wait to be sent
 BATCH = 100  # of them in one request
 A_SECOND = 100  # that are chosen, at most
-PAUSE = 1.0  # seconds in which a batch gathers
+GATHER = 0.2  # seconds in which the first of a batch waits for others
+PAUSE = 5.0  # seconds between two requests, of which each costs as much as ten traces
 REST = (5.0, 60.0)  # seconds for which a collector that takes nothing is left alone, at first and at most
 
 
@@ -88,12 +89,12 @@ class Tracer:
             return
         while True:
             self._come.wait()
-            self._ending.wait(PAUSE)
+            self._ending.wait(GATHER)
             self._come.clear()
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
                 self._sent(batch, self._send(otlp, batch))
-            if self._ending.is_set():
+            if self._ending.wait(PAUSE) and not self._waiting:
                 break
         otlp.close()
 

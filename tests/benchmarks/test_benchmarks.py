@@ -95,3 +95,17 @@ def test_the_whole_way_can_be_measured() -> None:
     """through.py compares us with Postfix from the first submission to the last delivery."""
     lines = figures("through.py", "-n20", "--rounds=1")
     assert sum("/ smtp-source and postfix" in line for line in lines) == 2, lines
+
+
+def test_what_figures_cost_can_be_measured() -> None:
+    """figures.py compares what is counted of a message with prometheus_client, and makes a page."""
+    lines = figures("figures.py", "-n1000", "--hosts=20", "--rounds=1")
+    assert [word in line for line in lines for word in ("a message counted", "a page of the 13 families")].count(True) == len(lines) == 6
+
+
+@pytest.mark.peer("smtp-sink")
+def test_what_it_costs_to_be_watched_can_be_measured() -> None:
+    """observed.py empties a queue with figures and with traces, and measures these apart."""
+    lines = figures("observed.py", "-n30", "--rounds=1")
+    assert sum("drain" in line for line in lines) == 8
+    assert sum("to trace" in line or "to choose" in line for line in lines) == 2

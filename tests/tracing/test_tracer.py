@@ -42,7 +42,7 @@ class Way:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracer, "PAUSE", 0.0)
+    monkeypatch.setattr(tracer, "GATHER", 0.0)
 
 
 def test_what_is_chosen_is_sent() -> None:
