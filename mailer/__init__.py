@@ -6,9 +6,10 @@ The package has floors: a room imports from lower floors and from itself only. `
 A message enters by `submit` only, lies in the `spool` until every recipient has a final outcome, leaves
 by a courier of `transport`, and everybody who wants to know is told by `events`.
 
-For programs that send now, without a spool, there is `client`; its names and those of `compose` are also here::
+For programs there are two ways, and the names of both are here. `queue` puts a message into the spool, and `outcome` says what became of
+it; `SmtpClient` sends now, without a spool::
 
-    from mailer import Email, SmtpClient
+    from mailer import Email, SmtpClient, outcome, queue
 
 Where neither name nor text says another unit, times are seconds since the epoch, durations and waits are seconds, and sizes are bytes.
 
@@ -50,7 +51,15 @@ if TYPE_CHECKING:
     from mailer.compose import Link as Link
     from mailer.mail.delivery_options import Request as Request
     from mailer.mail.delivery_options import Wanted as Wanted
+    from mailer.mail.problem import Problem as Problem
     from mailer.net.oauth import OAuth as OAuth
+    from mailer.postbox import QueuedMessage as QueuedMessage
+    from mailer.postbox import outcome as outcome
+    from mailer.postbox import outcome_async as outcome_async
+    from mailer.postbox import queue as queue
+    from mailer.postbox import queue_async as queue_async
+    from mailer.status.record import RecipientRecord as RecipientRecord
+    from mailer.status.record import Record as Record
     from mailer.tlspolicy import Requirement as Requirement
     from mailer.transport.route import Login as Login
     from mailer.transport.route import Timeouts as Timeouts
@@ -69,6 +78,9 @@ _HOMES = {
     "client.sync": "SyncSmtpClient",
     "compose": "Attachment EmailError Link",
     "mail.delivery_options": "Request Wanted",
+    "mail.problem": "Problem",
+    "postbox": "QueuedMessage outcome outcome_async queue queue_async",
+    "status.record": "RecipientRecord Record",
     "transport.route": "Login Timeouts",
     "net.oauth": "OAuth",
     "tlspolicy": "Requirement",

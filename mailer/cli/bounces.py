@@ -6,12 +6,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from mailer.intake.view import view_of
 from mailer.operate.status import GROUPS, groups
 from mailer.status.api import every
 
 from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of, view_of
+from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.dsn.explain import explain
+from mailer.intake.view import view_of
 from mailer.io.machine import called
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
@@ -16,7 +17,7 @@ from mailer.operate.explain import diagnose
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import banner, expanded, sandbox_of, spool_of, view_of
+from .selectors import banner, expanded, sandbox_of, spool_of
 from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:

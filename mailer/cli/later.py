@@ -188,9 +188,8 @@ def _of(part: list[RecipientRecord], all: int) -> str:
 
 def _record(spool: str, id: str, *, over: bool = False) -> Record | None:
     """What is known of the message; with `over` its end, which the database hears a moment later than the spool."""
+    from mailer.intake.view import view_of
     from mailer.spool.files.store import SpoolDirectory
-
-    from .selectors import view_of
 
     for _ in range(TELLING):
         try:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
+from mailer.intake.view import view_of
 from mailer.mail import address
 from mailer.mail.address import AddressError
 from mailer.operate.queue import (
@@ -30,7 +31,7 @@ from mailer.status.api import every
 from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
-from .selectors import SELECTION, TO, banner, chosen, expanded, filter_of, sandbox_of, spool_of, view_of
+from .selectors import SELECTION, TO, banner, chosen, expanded, filter_of, sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

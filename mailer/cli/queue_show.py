@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mailer.intake.view import view_of
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.problem import Problem
 from mailer.mail.text import safe
@@ -14,7 +15,7 @@ from mailer.status.record import of_entry
 
 from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import spool_of, view_of
+from .selectors import spool_of
 from .show import BLANK, Cell, Column, Line, Table, moment
 
 if TYPE_CHECKING:

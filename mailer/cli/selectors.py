@@ -14,7 +14,6 @@ from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED
 from mailer.mail.problem import Problem
 from mailer.operate import selection
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status import sqlite
 from mailer.status.api import Filter
 
 from . import show
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import Sandbox
     from mailer.mail.history import Word
-    from mailer.status.api import MailView
 
     from .options import Given
     from .show import Block
@@ -96,18 +94,6 @@ def _is_closed(root: str) -> bool:
     except OSError:
         return False
     return False
-
-
-def view_of(spool: SpoolDirectory) -> MailView:
-    """What the user may see of `spool`: all, or what the daemon tells him of his own mail. Raises `Problem` (no-permission)."""
-    try:
-        return sqlite.view(spool)
-    except Problem as problem:
-        if problem.kind != "no-permission" or not spool.shared:  # it is no spool for others
-            raise
-        from mailer.intake.client import RemoteView
-
-        return RemoteView(spool.place)
 
 
 def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual: Iterable[Word] = ()) -> Filter:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
+from mailer.intake.view import view_of
 from mailer.mail.history import PENDING, SCHEDULED
 from mailer.mail.text import safe
 from mailer.spool.files.store import SpoolDirectory
@@ -19,7 +20,6 @@ from mailer.status.api import Filter, every
 
 from . import OK
 from .options import Given
-from .selectors import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

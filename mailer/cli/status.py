@@ -7,12 +7,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mailer.intake.view import view_of
 from mailer.spool.files.daemons import elsewhere
 from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import LIMIT, SELECTION, SINCE, banner, chosen, expanded, filter_of, sandbox_of, spool_of, view_of
+from .selectors import LIMIT, SELECTION, SINCE, banner, chosen, expanded, filter_of, sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

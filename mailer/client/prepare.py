@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from email.generator import BytesGenerator
 from email.message import Message as StandardMessage
-from email.policy import EmailPolicy
-from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.compose import Composition, EmailError
+from mailer.compose.standard import octets
 from mailer.mail import address, named
 from mailer.mail.address import AddressError
 from mailer.mail.address_list import in_header, written
@@ -93,9 +91,6 @@ def _from_email(
     return _complete(content, Message.head(content), who, whom, hostname, request)
 
 
-ADDRESSES = ("from", "sender", "to", "cc", "bcc", "reply-to", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc")
-
-
 def _complete(content: bytes, header: Message, sender: str, recipients: tuple[str, ...], hostname: str, request: Request) -> PreparedMail:
     """Add what RFC 5322 §3.6 demands or advises, and take away what others must not see."""
 
@@ -118,26 +113,10 @@ def _complete(content: bytes, header: Message, sender: str, recipients: tuple[st
 
 
 def _octets(mail: StandardMessage | bytes) -> bytes:
-    if isinstance(mail, bytes):
-        return mail
-    if not isinstance(mail, StandardMessage):
-        hint = "; what its message() makes is one" if callable(getattr(mail, "message", None)) else ""  # as in web frameworks
-        raise TypeError(f"an Email, an email.message.Message or bytes can be sent, not a {type(mail).__qualname__}{hint}")
-    policy = mail.policy.clone(linesep="\r\n")
-    if isinstance(policy, EmailPolicy) and _is_international(mail):  # else the library would write encoded words in them
-        policy = policy.clone(utf8=True)
-    made = BytesIO()
     try:
-        BytesGenerator(made, mangle_from_=False, policy=policy).flatten(mail)  # whatever `as_bytes` of somebody's subclass takes
-        return made.getvalue()
-    except Exception as error:  # whatever somebody else's class raises for its own contents, this message stops no other
-        raise SmtpError(ErrorKind.ENCODING_FAILED, f"the message cannot be written: {type(error).__name__}: {error}") from error
-
-
-def _is_international(mail: StandardMessage) -> bool:
-    """Whether an address has letters beyond ASCII."""
-    values = [str(value) for name in ADDRESSES for value in mail.get_all(name, [])]
-    return any(not found.isascii() for value in values for found in in_header(value))
+        return octets(mail)
+    except EmailError as error:
+        raise SmtpError(ErrorKind.ENCODING_FAILED, str(error)) from error
 
 
 def _author(header: Message) -> str:

@@ -19,6 +19,7 @@ word within an address (which RFC 2047 §5 forbids, and which no server delivers
 ``payload``      the same from JSON
 ``fields``       addresses and header fields, and what is wrong with one
 ``parts``        the body as a tree of parts: text, HTML and the text of it, what is offered in place of a file
+``standard``     octets of a message of the standard library
 ``attachment``   a file, what it is, and its name on the wire
 """
 

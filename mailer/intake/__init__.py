@@ -17,6 +17,7 @@ whether there is any: what is not one's own is not known.
 `socket`      the socket: frames, limits, and that no caller harms another
 `component`   all of it as the daemon has it, and the doorbell
 `client`      the other end, for ``mailer status`` and its like
+`view`        what a user may see of a spool: all, or what the daemon tells
 ============  ===========================================================================================
 
 The frames are described in `mailer-spool(5)`; `mailer.spool.files.handover` is the sender's end.

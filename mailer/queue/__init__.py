@@ -18,3 +18,19 @@ reload replaces it.
 `clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Room(ModuleType):
+    """This room. Programs know its name as that of a function, `mailer.queue`: called, it is that one, whichever was imported first."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return sys.modules["mailer"].__getattr__("queue")(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Room
