@@ -57,7 +57,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "spool": KindOfAlarm("critical", QUIET),
     "status": KindOfAlarm("warning", QUIET),
     "stuck": KindOfAlarm("warning", QUIET),
-    "traces": KindOfAlarm("warning", QUIET),
+    "traces": KindOfAlarm("notice", 0.0, "trace.endpoint, and the collector there"),
     "warmup": KindOfAlarm("warning", QUIET),
 }
 

@@ -20,6 +20,7 @@ one message so far is its `History`.
 `entity`            a part of a message, found within it
 `mime`              how text becomes lines that every mail system takes
 `named`             who a message names
+`masked`            addresses without the part that names a person
 `repair`            a message that not every server would take, mended
 `header_repair`     the same for its header
 `downgrade`         8-bit made 7-bit, for a host that takes nothing else

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
@@ -59,6 +59,7 @@ class Traces(Component):
         before, self._config = self._config.trace, config
         if config.trace.endpoint != before.endpoint:
             self._end(0.0)
+            self.events.tell(Mended(self.clock.now(), "traces", detail="they go elsewhere"))
             self._begin(config)
         elif self._tracer is not None:
             self._tracer.choice = _choice(config.trace)
@@ -92,8 +93,11 @@ class Traces(Component):
             self._before[result] += number
 
     def _tell(self, endpoint: str, why: str) -> None:
-        text = f"the collector at {endpoint} takes no traces ({why}): they are dropped until it does, and mail goes on; see trace.endpoint"
-        self.events.tell(Alarm(self.clock.now(), "traces", text))
+        if why:
+            text = f"the collector at {endpoint} takes no traces ({why}): they are dropped until it does, and mail goes on"
+            self.events.tell(Alarm(self.clock.now(), "traces", text))
+        else:
+            self.events.tell(Mended(self.clock.now(), "traces", detail=f"the collector at {endpoint} takes traces again"))
 
 
 def _choice(settings: TraceSection) -> Choice:

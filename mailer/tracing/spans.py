@@ -213,13 +213,14 @@ class _Steps:
 
     def _resolved(self) -> Iterator[Span]:
         """The look-up of the names that led here, if it was made for this attempt."""
-        if self.link.resolved is None:
+        hop = self.link.prologue.hop
+        if self.link.resolved is None or hop.host == hop.ip:
             return
         began, took = self.link.resolved
         start = began + self.ahead
         begin = self.start or self.link.prologue.began - self.link.prologue.connect + self.ahead
         if took >= ASKED and start + took >= begin - JUST_NOW:
-            yield Span("dns.resolve", start, start + took, {"dns.question.name": self.link.prologue.hop.host}, [], [])
+            yield Span("dns.resolve", start, start + took, {"dns.question.name": hop.host}, [], [])
 
     # The mail
 

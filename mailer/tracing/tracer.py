@@ -34,7 +34,8 @@ REST = (5.0, 60.0)  # seconds for which a collector that takes nothing is left a
 
 
 class Tracer:
-    """Sends what `choice` wants by `connect()`, which is called in the thread. `trouble` is told why a collector takes nothing, once."""
+    """Sends what `choice` wants by `connect()`, which is called in the thread. `trouble` is told why a collector takes
+    nothing, each time, and "" when he takes something again."""
 
     def __init__(self, choice: Choice, connect: Callable[[], Otlp], trouble: Callable[[str], object]) -> None:
         self.choice = choice
@@ -47,6 +48,7 @@ class Tracer:
         self._chosen = 0  # since then
         self._rests_until = 0.0
         self._rest = 0.0
+        self._down = False
         self._come = Flag()
         self._ending = Flag()
         self._otlp: Otlp | None = None
@@ -110,12 +112,13 @@ class Tracer:
         """Count the batch. Where it was not taken, let the collector rest, each time longer, and keep nothing for it."""
         self.counts["dropped" if why else "sent"] += len(batch)
         if not why:
-            self._rest = 0.0
+            if self._down:
+                self._trouble("")
+            self._down, self._rest = False, 0.0
             return
-        first = not self._rest
+        self._down = True
         self._rest = min(max(2 * self._rest, REST[0]), REST[1])
         self._rests_until = time.monotonic() + self._rest
         self.counts["dropped"] += len(self._waiting)
         self._waiting.clear()
-        if first:
-            self._trouble(why)
+        self._trouble(why)

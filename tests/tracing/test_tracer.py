@@ -75,6 +75,24 @@ def test_a_collector_that_takes_nothing_is_left_alone(why: str) -> None:
     assert troubles == ["KeyError: 'bug'" if why == "bug" else why]
 
 
+def test_a_collector_that_comes_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """He gets what comes then, and nothing of what was dropped."""
+    monkeypatch.setattr(tracer, "REST", (0.0, 0.0))
+    monkeypatch.setattr(tracer, "PAUSE", 0.0)
+    way, troubles = Way("it is down"), []
+    made = Tracer(Choice(1.0), lambda: way, troubles.append)
+    made.start()
+    made.told(EVENT)
+    assert way.asked.acquire(timeout=60)
+    while not made.counts["dropped"]:
+        pass
+    way.why = ""
+    for _ in range(2):
+        made.told(EVENT)
+    made.stop(60)
+    assert (made.counts, troubles) == ({"sent": 2, "dropped": 1}, ["it is down", ""])
+
+
 def test_the_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a collector says nothing, no more waits than may; and the end does not wait for him."""
     monkeypatch.setattr(tracer, "MOST", 10)
