@@ -134,7 +134,7 @@ COMMANDS = {
         about="Also tries to read the passwords that it refers to, so commands for them run, and asks the DNS whether reports about mail "
         "that fails would find their way. Exits 0 if mail could be sent with it, else 78. Warnings are about what is allowed and seldom "
         "meant.\n\n"
-        "Files (secrets, keys, the log, the spool itself) are looked at with the eyes of the user whom the spool belongs to, for the daemon "
+        "Files (secrets, keys, the log, the spool itself) are looked at with the eyes of the user whom the spool belongs to: the daemon "
         "runs as he; so ask as root or as that user. Others are told of mistakes in the file only.",
         operands="[FILE]",
         examples=("mailer config check", "mailer config check ./config.toml"),

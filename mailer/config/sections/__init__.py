@@ -201,7 +201,7 @@ class Mailer(Section, header="[mailer]"):
         PATH,
         "The directory of the queue. See mailer-spool(5).",
         values.own_spool,
-        shown="$XDG_STATE_HOME/mailer, which is ~/.local/state/mailer; /var/spool/mailer for root",
+        shown="$XDG_STATE_HOME/mailer, which is ~/.local/state/mailer; /var/spool/mailer for root and for its owner",
         example=values.SYSTEM_SPOOL,
     )
     postmaster = Setting(
