@@ -56,12 +56,14 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
     try:
         try:
             temporary = write(root, id, parts, due)
-        except (PermissionError, ForeignSpool):
+        except (PermissionError, ForeignSpool) as refused:
             from .handover import hand_over
 
-            if not os.path.isdir(f"{root}/drop"):
+            if os.path.isdir(f"{root}/drop"):
+                return hand_over(root, id, parts, request) or _put_as_owner(root, id, parts, request, due)
+            if not isinstance(refused, ForeignSpool):
                 raise
-            return hand_over(root, id, parts, request) or _put_as_owner(root, id, parts, request, due)
+            return _put_as_owner(root, id, parts, request, due)
         try:
             return publish(root, id, temporary, request, due)
         except BaseException:
@@ -109,9 +111,11 @@ def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[s
     from mailer.mail.principal import unix
 
     from . import idempotency  # noqa: F401 - all that is needed, before it begins: the owner may not be allowed to read the program
+    from .layout import make
     from .owner import acting
 
     with acting(root):
+        make(root)
         durable.write_new(temporary := f"{root}/tmp/{id}", parts, modified=due)
         try:
             return publish(root, id, temporary, request, due, unix(0))

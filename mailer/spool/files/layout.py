@@ -46,10 +46,15 @@ def prepare(root: str) -> None:
     The directories are made 0700 whatever the umask says, also those above `root` that are missing: whoever can
     write one of them can put another spool in its place. Many processes may do this at the same time.
     """
+    make(root)
+    check_owner(root)
+
+
+def make(root: str) -> None:
+    """As `prepare`, whoever the spool belongs to: for whoever acts as that user."""
     try:
         for path in (root, *(f"{root}/{name}" for name in DIRECTORIES)):
             _make(path)
-        check_owner(root)
     except OSError as error:
         raise from_os("cannot make the spool", error.filename or root, error) from None
 

@@ -1,0 +1,129 @@
+"""This machine once more, booted with systemd: a throw-away copy in which services start and stop as on a server.
+
+An overlay of all that is here, whose changes are in memory, in systemd-nspawn(1), with a network of its own that has the loopback only, and
+with the clone as what is installed: `/usr/local/bin/mailer`. Whatever is written in it goes with it. Needs root, and a machine that lets it
+mount and make control groups; where systemd does not come up, there is no such thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import site
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.fakes.processes import Program, wait_until
+
+ROOT = Path(__file__).parents[2]
+HOUSE, PACKAGES, PYTHON = "/opt/mailer/house", "/opt/mailer/packages", "/opt/mailer/python"
+INTERPRETER = "/opt/mailer/python3"
+"""Python in the copy."""
+TARGET = "[Unit]\nRequires=sysinit.target dbus.socket\nAfter=sysinit.target dbus.socket\nAllowIsolate=yes\n"
+BOOT = """
+set -e
+mount -t tmpfs tmpfs /run
+mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+cd "$1/root"
+rm -rf etc/mailer var/spool/mailer etc/systemd/system/mailer* usr/local/bin/mailer
+mkdir -p opt/mailer/house opt/mailer/packages opt/mailer/python
+printf '%s' "$2" > etc/systemd/system/few.target
+root=$1/root
+shift 2
+exec systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --link-journal=no --console=pipe "$@" \\
+  --boot -- --unit=few.target systemd.show_status=no
+"""
+ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+
+
+class NoBoot(Exception):
+    """systemd does not come up here."""
+
+
+class Booted:
+    """The booted copy, whose first process is `leader`."""
+
+    def __init__(self, leader: int) -> None:
+        self.leader = leader
+
+    def path(self, path: str) -> Path:
+        """A path of the copy, as this process sees it."""
+        return Path(f"/proc/{self.leader}/root{path}")
+
+    def argv(self, *words: str | Path, user: str = "") -> list[str]:
+        """What runs a command in the copy, as root or as `user`."""
+        become = ["runuser", "-u", user, "--"] if user else []
+        env = [f"{name}={value}" for name, value in ENV.items() if not (user and name == "HOME")]
+        return ["nsenter", "-t", str(self.leader), "-a", "env", "-i", *env, *become, *map(str, words)]
+
+    def run(self, *words: str | Path, user: str = "", input: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command in the copy to its end, which has to be `code`, if that is not None."""
+        done = subprocess.run(self.argv(*words, user=user), input=input, capture_output=True, text=True, timeout=120)
+        assert code is None or done.returncode == code, f"{shlex.join(map(str, words))}: {done}\n{self.journal()}"
+        return done
+
+    def journal(self, unit: str = "mailer*") -> str:
+        """What a unit has told so far."""
+        argv = self.argv("journalctl", "--no-pager", "-o", "cat", "-u", unit)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
+
+
+@contextlib.contextmanager
+def booted(scratch: Path) -> Iterator[Booted]:
+    """The copy, up; below the directory `scratch`, which is there. Raises `NoBoot`."""
+    mounts, interpreter = [f"{ROOT}:{HOUSE}", f"{site.getsitepackages()[0]}:{PACKAGES}"], Path(sys.executable).resolve()
+    if not interpreter.is_relative_to("/usr"):  # a service sees no homes and has a /tmp of its own
+        mounts.append(f"{sys.base_prefix}:{PYTHON}")
+        interpreter = Path(PYTHON) / interpreter.relative_to(Path(sys.base_prefix).resolve())
+    view = scratch / "view"
+    view.mkdir()
+    argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", BOOT, "boot", view, TARGET, *(f"--bind-ro={each}" for each in mounts)]
+    with Program([str(word) for word in argv], scratch / "boot.log") as machine:
+        try:
+            leader = wait_until("systemd is up", lambda: _up(machine), 30, every=0.05)
+        except AssertionError as error:
+            raise NoBoot(f"{error}: {machine.said}") from None
+        if leader < 0:
+            raise NoBoot(machine.said)
+        found = Booted(leader)
+        for name, text in programs(interpreter).items():
+            found.path(name).write_text(text)
+            found.path(name).chmod(0o755)
+        try:
+            yield found
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader, 9)  # with it goes all that it has started
+            machine.process.wait(30)
+            shutil.rmtree(view, ignore_errors=True)
+
+
+def programs(interpreter: Path) -> dict[str, str]:
+    """What stands in the copy for an installed program; an interpreter that was in a home is told where its library is."""
+    start = f"import sys\nsys.path += {[HOUSE, PACKAGES]}\nfrom mailer.cli import start\nstart(sys.argv)\n"
+    if interpreter.is_relative_to("/usr"):
+        return {"/usr/local/bin/mailer": f"#!{interpreter} -IS\n{start}", INTERPRETER: f'#!/bin/sh\nexec {interpreter} -IS "$@"\n'}
+    shell = f"#!/bin/sh\nLD_LIBRARY_PATH={PYTHON}/lib exec {interpreter} -IS"
+    return {"/opt/mailer/mailer": start, "/usr/local/bin/mailer": f'{shell} /opt/mailer/mailer "$@"\n', INTERPRETER: f'{shell} "$@"\n'}
+
+
+def _up(machine: Program) -> int:
+    """The first process of the copy, when it has started everything; -1 if it never will, and 0 if not yet.
+
+    It is the child of systemd-nspawn, into which the shell has turned; there is another for a moment before.
+    """
+    try:
+        children = Path(f"/proc/{machine.pid}/task/{machine.pid}/children").read_text().split()
+        leader = int(children[0]) if "nspawn" in Path(f"/proc/{machine.pid}/comm").read_text() and children else 0
+    except OSError:
+        leader = 0
+    if not machine.running:
+        return -1
+    argv = Booted(leader).argv("systemctl", "is-active", "-q", "few.target")
+    return leader if leader and subprocess.run(argv, capture_output=True, timeout=60).returncode == 0 else 0
