@@ -146,7 +146,7 @@ def test_a_reload_by_systemctl_and_one_by_mailer(server: Server) -> None:
     server.serve(BARE)
     pid = server.show("MainPID")
     server.run("systemctl", "reload", "mailer")
-    assert '"what":"reloaded"' in server.journal()
+    wait_until("it was reloaded", lambda: '"what":"reloaded"' in server.journal())  # systemctl waits for kill(1) only
     assert f"(pid {pid})" in server.run("mailer", "reload").stdout
     server.configure(BARE + "[delivery]\nmax_conections = 3\n")
     refused = server.run("mailer", "reload", code=78)

@@ -51,7 +51,7 @@ def prepare(root: str) -> None:
 
 
 def make(root: str) -> None:
-    """As `prepare`, whoever the spool belongs to: for whoever acts as that user."""
+    """As `prepare`, whoever the spool belongs to: for whoever acts as that user. Raises `Problem`."""
     try:
         for path in (root, *(f"{root}/{name}" for name in DIRECTORIES)):
             _make(path)
