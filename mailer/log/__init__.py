@@ -24,6 +24,7 @@ from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, Event
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
+from mailer.mail.masked import masked, masked_text
 from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
@@ -66,15 +67,17 @@ class Log:
         self._writer = Writer(stream, self._lost) if apart else None
         self._lines: list[dict[str, object]] = []
         self.hushed = False
+        self.masks = False
         self._use(stream, form, level)
 
-    def change(self, stream: TextIO, *, form: str, level: str) -> None:
-        """Write to `stream` from now on, and close the one before unless it is a standard stream.
+    def change(self, stream: TextIO, *, form: str, level: str, masks: bool = False) -> None:
+        """Write to `stream` from now on, and close the one before unless it is a standard stream. `masks`: of addresses, the domain alone.
 
         Where both are the same file, the one before goes on, for what waits may wait for ever: one more of it for each reload, with a
         thread and a descriptor, would be too much.
         """
         self.flush()
+        self.masks = masks
         before = self._stream
         if self._writer is not None and stream is not before and _same(before, stream):
             stream.close()
@@ -146,6 +149,8 @@ class Log:
             pass
 
     def _text(self, lines: list[dict[str, object]]) -> str:
+        if self.masks:
+            lines = [*map(_masked, lines)]
         return (_json(lines) if self.json else "\n".join(map(self._human, lines))) + "\n"
 
     def _lost(self, count: int, why: str) -> str:
@@ -191,7 +196,7 @@ class LogComponent(Component):
 
     def _use(self, config: Config, stream: TextIO) -> None:
         self._file, self._root = config.log.file, config.spool
-        self.log.change(stream, form=config.log.format, level=config.log.level)
+        self.log.change(stream, form=config.log.format, level=config.log.level, masks=config.log.addresses == "domain")
 
 
 def _opened(config: Config) -> TextIO:
@@ -211,6 +216,15 @@ def _same(one: TextIO, other: TextIO) -> bool:
 def _json(lines: list[dict[str, object]]) -> str:
     """A line of JSON for each. They are encoded as one array, which costs a third less than one by one."""
     return _encode(lines)[1:-1].replace(_BORDER, '}\n{"at":')
+
+
+def _masked(line: dict[str, object]) -> dict[str, object]:
+    """The line without what of an address names a person, also in what a host has said. The Message-ID is none, and is needed."""
+    return {key: value if key == "message_id" or not isinstance(value, str) else _shown(key, value) for key, value in line.items()}
+
+
+def _shown(key: str, value: str) -> str:
+    return masked(value) if key in ("from", "to") and value != "<>" else masked_text(value)
 
 
 def _word(value: object) -> str:

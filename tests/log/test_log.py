@@ -237,3 +237,22 @@ def test_a_line_for_people_can_be_read_back(said: str, name: str) -> None:
     assert fields.get("reply", "") == " ".join(said.split())
     assert fields.get("queue_id", "") == " ".join(name.split())
     assert (fields["to"], fields["host"], fields["tls"]) == ("you@example.net", HOP.host, HOP.tls)
+
+
+def test_of_an_address_the_domain_may_be_enough() -> None:
+    """``log.addresses = "domain"``: no line names a person, also where a host has; the Message-ID stays."""
+    stream = io.StringIO()
+    log = Log(stream, form="json", level="debug", later=lambda _: None)
+    log.change(stream, form="json", level="debug", masks=True)
+    refused = outcome(0, "fail", text="<you@example.net>: no such user")
+    for event in (Seen(NOW, entry()), Tried(NOW, entry(sender=""), [refused]), Seen(NOW, entry(sender=""))):
+        log.told(event)
+    log.flush()
+    seen, failed, report = map(json.loads, stream.getvalue().splitlines())
+    assert (seen["from"], seen["message_id"]) == ("***@example.com", "<1@example.com>")
+    assert (failed["to"], failed["reply"]) == ("***@example.net", "<***@example.net>: no such user")
+    assert report["from"] == "<>"
+    log.change(stream, form="json", level="debug")
+    log.told(Seen(NOW, entry()))
+    log.flush()
+    assert json.loads(stream.getvalue().splitlines()[-1])["from"] == "me@example.com"

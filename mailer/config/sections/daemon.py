@@ -193,4 +193,9 @@ class LogSection(Section, header="[log]"):
 
     format = Setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")
     level = Setting(choice("debug", "info", "warning", "error"), "The least important lines that are written.", "info")
+    addresses = Setting(
+        choice("full", "domain"),
+        "How much of an address is written: with domain, you@example.com is ***@example.com, also in what a host has said.",
+        "full",
+    )
     file = Setting(OPTIONAL_PATH, "A file that the log is appended to.", "", shown="standard error", example="/var/log/mailer.log")
