@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mailer.cli.options import Option, Subcommand
 
-DAEMONS = frozenset({"run"})
+OPERATORS = frozenset({"doctor", "run"})
 BY_HAND = frozenset({"sendmail"})
 OTHERS = ("mailer (1)", "mailer-config (5)", "mailer-spool (5)", "mailer-delivery (7)")
 
@@ -147,7 +147,7 @@ def file_of(name: str) -> str:
 
 
 def _section(name: str) -> int:
-    return 8 if name in DAEMONS else 1
+    return 8 if name in OPERATORS else 1
 
 
 def overview() -> str:

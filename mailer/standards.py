@@ -85,6 +85,7 @@ TITLES = {
     6724: "Default Address Selection for Internet Protocol Version 6 (IPv6)",
     6761: "Special-Use Domain Names",
     6762: "Multicast DNS",
+    6840: "Clarifications and Implementation Notes for DNS Security (DNSSEC)",
     6838: "Media Type Specifications and Registration Procedures",
     6854: "Update to Internet Message Format to Allow Group Syntax in the From and Sender Fields",
     6890: "Special-Purpose IP Address Registries",

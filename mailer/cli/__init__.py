@@ -69,6 +69,7 @@ TABLE = {
     "route": "how mail for an address would travel; sends nothing",
     "probe": "connect, EHLO, TLS, AUTH, report; sends nothing",
     "check": "whether the world believes mail from here, and what to publish",
+    "doctor": "what is wrong on this machine, with evidence and remedy",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
     "oauth": "get a refresh token for a relay, and keep it",

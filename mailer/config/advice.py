@@ -50,12 +50,12 @@ def _spool(config: Config) -> Iterator[Mistake]:
         yield Mistake(0, str(nowhere()))
         return
     yield from _told(config, "mailer.spool", partial(check_ancestors, config.spool))
-    if problem := _closed(config.spool):
+    if problem := closed(config.spool):
         yield Mistake(config.lines.get("mailer.spool", 0), problem)
 
 
-def _closed(spool: str) -> str:
-    """Why the user of this process cannot work in `spool`, or make it; empty if he can."""
+def closed(spool: str) -> str:
+    """Why the user of this process cannot work in `spool`, or make it; empty if he can. What helps stands behind a semicolon."""
     from mailer.io.machine import called
 
     me, below = called(os.geteuid()), spool

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.nameserver
@@ -129,6 +130,22 @@ class Asker:
         self._turns.answered(name)
         return found
 
+    async def validated(self, name: str, type: str) -> bool:
+        """Whether the name servers say that they have proved the answer for `name` themselves (DNSSEC; the AD bit, RFC 6840 §5.8).
+
+        Raises `DnsTrouble` as `ask` does.
+        """
+        self._refresh()
+        resolver = copy(self._first)
+        resolver.use_edns(0, dns.flags.DO, PAYLOAD)
+        response = await self._answered(resolver, name, name.rstrip("."), type, self.lifetime)
+        return bool(response.flags & dns.flags.AD)
+
+    def servers(self) -> list[str]:
+        """The name servers that are asked, as a person writes them."""
+        self._refresh()
+        return [_shown(server) for server in self._servers]
+
     async def _follow(self, name: str, type: str, deadline: float, *, again: bool) -> DnsAnswer:
         target = name
         seen = {target}
@@ -150,7 +167,11 @@ class Asker:
             seen.add(target)
 
     async def _response(self, name: str, target: str, type: str, lifetime: float, *, again: bool) -> dns.message.QueryMessage:
-        resolver = self._second if again else self._first
+        return await self._answered(self._second if again else self._first, name, target, type, lifetime)
+
+    async def _answered(
+        self, resolver: dns.asyncresolver.Resolver, name: str, target: str, type: str, lifetime: float
+    ) -> dns.message.QueryMessage:
         if not resolver.nameservers:
             raise Offline(name, f"{self._system} names no name server")
         try:

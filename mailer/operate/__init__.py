@@ -13,6 +13,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
 | `probe`, `trust` | how far a session with a server comes; its certificate written down |
+| `doctor` | all that mail needs on this machine, looked at side by side |
 | `daemon` | the daemon of a spool reads its configuration again, or ends, and what came of it |
 | `batch`, `bundle` | many messages in one go |
 | `config` | a new configuration file; whether mail could be sent with one; the programs that others start to send mail |

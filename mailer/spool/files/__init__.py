@@ -15,5 +15,6 @@
 `replay`        a message that was given up, put again as a new one
 `suspensions`   the file of suspensions
 `sweep`         what is past its time goes
+`condition`     what is not as it was made; `mend` puts it right
 ==============  ====================================================================================
 """

@@ -110,12 +110,17 @@ def _release(spool: SpoolDirectory, name: str) -> int:
 
 def believed(root: str, now: float) -> bool:
     """Note that the clock shows `now`, and whether it has stood for long enough. Where the note cannot be written, the old one counts."""
-    since, seen = _read(root)
-    if not -BEHIND <= now - seen <= GAP:
+    since, last = _read(root)
+    if not -BEHIND <= now - last <= GAP:
         since = now
     with contextlib.suppress(OSError):  # a full disk must not stop the sweep that makes room
         _write(root, since, now)
     return now - since >= STANDS
+
+
+def seen(root: str) -> float:
+    """The last time that the clock showed, as far as the note tells; 0.0 if nobody knows."""
+    return _read(root)[1]
 
 
 def _read(root: str) -> tuple[float, float]:

@@ -1,10 +1,13 @@
 """What became of mail, in SQLite: one file beside the spool. A view: the spool is the truth, and no mail waits for a database.
 
 `schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look,
-`values` what rows say; `file` opens the database. Here is said where that is; nobody else knows, and nobody else imports `sqlite3`.
+`values` what rows say; `file` opens the database, `health` says whether it can be used. Here is said where that is;
+nobody else knows, and nobody else imports `sqlite3`.
 """
 
 from __future__ import annotations
+
+from mailer.io.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from mailer.spool.files.store import SpoolDirectory
 
     from ..view import View
+    from .health import DatabaseHealth
     from .writer import SqliteRecorder
 
 NAME = "status.sqlite3"
@@ -32,3 +36,23 @@ def view(spool: SpoolDirectory) -> View:
 
     spool.check_readable()
     return View(spool, Reader(spool.beside(NAME)))
+
+
+def health(root: str) -> DatabaseHealth:
+    """How it stands with the database of the spool at `root`."""
+    from .health import health
+
+    return health(f"{root}/{NAME}")
+
+
+async def rebuild(spool: SpoolDirectory) -> list[str]:
+    """Begin a new database from what is in `spool`, whose lock the caller has; one that is there is kept aside.
+
+    Returns what was done, line by line. Raises `StatusError`, `OSError`.
+    """
+    from .file import move_aside
+    from .health import filled
+
+    path = spool.beside(NAME)
+    done = [f"kept the database aside as {move_aside(path)}"] if os.path.lexists(path) else []
+    return done + await filled(path, spool)

@@ -1,0 +1,123 @@
+"""``mailer doctor``: all that mail needs on this machine, each thing with its evidence and its remedy; and what is safe put right."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from . import show
+from .check import CODES, STYLES
+from .options import JSON, Option, Subcommand, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.check.finding import Finding
+    from mailer.operate.doctor.visit import Examined
+
+    from .options import Given
+
+
+def run(given: Given) -> int:
+    """Put right what is safe, if that is asked for; look at everything; print it, and say by the exit code how bad it is."""
+    from mailer import __version__
+    from mailer.check.finding import worst
+    from mailer.operate.doctor.round import sorted_by_worth
+    from mailer.operate.doctor.visit import Examined, visit
+
+    if given.operands:
+        raise usage("it takes no operands; what it looks at, --config and --spool say", "doctor")
+    if show.terminal():  # the user whom root becomes may not read the files of the library
+        import rich.console
+        import rich.table  # noqa: F401
+    patient = Examined.found(given.text("--config"), given.text("--spool"))
+    done: list[str] = []
+    if given.flag("--repair") and patient.made and not patient.foreign:
+        from mailer.operate.doctor import repair
+
+        done += repair.as_root(patient.config)
+        patient, seen_by = patient.become()
+        done += asyncio.run(_repaired(patient))
+    else:
+        patient, seen_by = patient.become()
+    if seen_by and not given.flag("--quiet"):
+        show.note(f"looked as {seen_by}, whom the spool {patient.config.spool} belongs to, and so the daemon runs as")
+    findings = asyncio.run(visit(patient, __version__))
+    if given.flag("--json"):
+        for line in done:
+            show.json_line({"repaired": line})
+        for finding in findings:
+            show.json_line(finding.facts())
+    elif not given.flag("--quiet"):
+        show.show(_blocks(sorted_by_worth(findings), done, patient.config.spool))
+    return CODES[worst(findings)]
+
+
+async def _repaired(patient: Examined) -> list[str]:
+    from mailer.operate.doctor import repair
+
+    return [line async for line in repair.as_owner(patient.config, time.time())]
+
+
+def _blocks(findings: Sequence[Finding], done: Sequence[str], spool: str) -> Iterator[show.Block]:
+    counts = {word: sum(finding.result == word for finding in findings) for word in CODES}
+    yield show.Line([_verdict(counts)])
+    yield show.BLANK
+    if done:
+        yield from (show.Line([show.Cell("did   ", "busy"), line]) for line in done)
+        yield show.BLANK
+    columns = [show.Column("result"), show.Column("check"), show.Column("evidence, and what to do")]
+    yield show.Table(columns, [(show.Cell(one.result, STYLES[one.result]), one.check, _told(one, spool)) for one in findings])
+
+
+def _verdict(counts: dict[str, int]) -> show.Cell:
+    told = f"{counts['fail']} fail, {counts['warn']} warn, {counts['pass']} pass"
+    if counts["fail"]:
+        return show.Cell(f"Mail does not work as it should: {told}.", "bad")
+    if counts["warn"]:
+        return show.Cell(f"Mail works, and somebody should look: {told}.", "wait")
+    return show.Cell(f"All is well: {told}.", "good")
+
+
+def _told(finding: Finding, spool: str) -> list[show.Line]:
+    """What was seen; below it what to do, and the record to publish. Where the spool is, one line says, and not each."""
+    known = finding.subject == spool and finding.check not in ("spool", "daemon")
+    subject = f"{finding.subject}: " if finding.subject and not known else ""
+    lines = [show.Line([show.Cell(subject, "quiet"), finding.evidence])]
+    if finding.advice:
+        lines.append(show.Line([show.Cell("→ ", "quiet"), show.Cell(finding.advice, "strong")]))
+    if finding.record and finding.result != "pass":
+        lines.append(show.Line([finding.record.zone]))
+    return lines
+
+
+COMMAND = Subcommand(
+    "doctor",
+    run,
+    summary="what is wrong on this machine, with evidence and remedy",
+    about=(
+        "Looks at everything that mail needs on this machine, side by side, and says of each thing pass, warn or fail, with what was seen "
+        "and what to do: the configuration and the files that it names; the spool, its owner, modes, left-overs and room on its disk; the "
+        "status database and the notes of request ids; the daemon, its doorbell, whether it has the configuration and the program that are "
+        "there, its limits; what waits and is paused; the name servers, and whether they can be believed; port 25, PTR, EHLO name, clock; "
+        "DKIM keys and their records; each relay with its login and certificate; the sandbox; sendmail, the service, and versions.\n\n"
+        "No mail is sent. A check that hangs or breaks is a finding, too. What the world thinks of your domains is for `mailer check`, and "
+        "what became of one message for `mailer explain`.\n\n"
+        "Root looks as the user whom the spool belongs to, for the daemon runs as he. Other users see what is theirs.\n\n"
+        "With --repair, what is safe is put right before, and each thing that was done is said: directories that are missing are made; "
+        "modes of the spool, and of files with secrets that others can read, are set; root gives the owner of the spool what is "
+        "not his; what was begun long ago and never ended is swept; a status database that cannot be used is begun anew from the spool, "
+        "and the old one kept; a doorbell that nobody answers is removed. No message is removed or changed, and no setting."
+    ),
+    options=(Option("--repair", help="put right what is safe, and say each thing that was done"), JSON),
+    examples=(
+        "mailer doctor",
+        "sudo mailer doctor --repair",
+        "mailer doctor --json | jq -r 'select(.result == \"fail\") | .check, .advice'",
+    ),
+    epilog=(
+        "exit codes: 0 all is well · 1 there are warnings · 2 something fails · 64 usage · 78 no configuration can be read at all. "
+        "They are those of `mailer check`, and of monitoring plugins; sysexits(3) begins at 64."
+    ),
+)

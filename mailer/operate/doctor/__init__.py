@@ -1,0 +1,17 @@
+"""The doctor: everything that mail needs on this machine, looked at side by side, each thing with its evidence and its remedy.
+
+A check is a plain function that takes what it needs and returns findings (`mailer.check.finding.Finding`); none changes anything. All run
+at once, each with a limit of time, so that a disk or a server which hangs is a finding too, as is a check that breaks. Root looks with the
+eyes of the user whom the spool belongs to, for the daemon runs as he. What may be put right without a decision, `repair` does before.
+
+| `visit` | who is examined, and all checks together |
+| `round` | checks run side by side |
+| `place` | the spool: owner, modes, what lies about in it, room on its disk |
+| `records` | what is kept beside mail: the status, request ids, pauses |
+| `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
+| `setting` | the configuration, and the files that it names |
+| `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |
+| `relays` | whether each relay takes our login, and when certificates end |
+| `installed` | programs of this machine: sendmail, the service, versions |
+| `repair` | what is safe to do |
+"""

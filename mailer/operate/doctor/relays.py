@@ -1,0 +1,86 @@
+"""The relays of the configuration: whether each lets us in and would take our mail, and for how long its certificate, and ours, are good.
+
+Each is asked as ``mailer probe`` asks, with the login that mail has; no mail is sent. Used by `visit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailer.check.finding import FAIL, PASS, WARN, Finding
+from mailer.mail.dates import rfc3339
+from mailer.mail.problem import Problem
+from mailer.metrics.certificates import ends
+from mailer.operate.probe import config_for, probe, reactions_of, sender_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.client.probe import ProbeFinding
+    from mailer.config import Config
+
+PATIENCE = 10.0  # seconds for each step
+AT_ONCE = 10  # relays that are asked side by side
+SOON = 14 * 86400.0  # seconds before a certificate ends in which somebody should get another
+
+
+async def logins(config: Config, now: float) -> list[Finding]:
+    """What comes of a session with each relay."""
+    turns = asyncio.Semaphore(AT_ONCE)
+    parts = await asyncio.gather(*(_one(config, name, now, turns) for name, relay in config.relays.items() if relay.protocol == "smtp"))
+    return [finding for part in parts for finding in part]
+
+
+async def _one(config: Config, name: str, now: float, turns: asyncio.Semaphore) -> list[Finding]:
+    relay = config.relays[name]
+    only, sender = config_for(config, name, None), sender_for(config, name)
+    async with turns:
+        try:
+            probed = await probe(only, name, PATIENCE, sender)
+        except Problem as problem:
+            return [Finding("relay", name, FAIL, str(problem), f"mailer probe {name}; host of [relay.{name}], or the DNS")]
+    found = probed.found
+    trouble = probed.problem(only, reactions_of(only))
+    if trouble is None:
+        how = f", logged in as {relay.username}" if found.logged_in and relay.username else ""
+        answer = Finding("relay", name, PASS, f"{relay.host}:{relay.port} takes our mail{how}, {found.hop.tls or 'without encryption'}")
+    else:
+        answer = Finding("relay", name, FAIL, *_parted(str(trouble), name, found))
+    return [answer, *_certificates(name, found, now)]
+
+
+def _parted(text: str, name: str, found: ProbeFinding) -> tuple[str, str]:
+    """What is wrong, and what mends it."""
+    what, mends, settings = text.partition(", which this mends: ")
+    if mends:
+        return what, settings
+    phase = found.error.phase if found.error else ""
+    if phase == "auth":
+        return text, f"username and password of [relay.{name}], then: mailer probe {name}"
+    if phase == "starttls":
+        return text, f"mailer probe {name} --trust, or tls, ca_file, server_name of [relay.{name}]"
+    return text, f"host, port and tls of [relay.{name}], or its operator; mailer probe {name} shows how far it comes"
+
+
+def _certificates(name: str, found: ProbeFinding, now: float) -> Iterator[Finding]:
+    for certificate in found.certificates[:1]:
+        if certificate.not_after:
+            whose = f"the one that relay {name} shows"
+            yield _until(whose, certificate.not_after, now, f"the operator of {found.endpoint.host} has to renew it")
+
+
+def own_certificates(config: Config, now: float) -> Iterator[Finding]:
+    """How long the certificates are good that we show."""
+    files = {name: relay.client_certificate for name, relay in config.relays.items() if relay.client_certificate}
+    for name, _, end in ends({}, files):
+        yield _until(f"ours for relay {name}", end, now, f"renew {files[name]} (client_certificate of [relay.{name}])")
+
+
+def _until(whose: str, end: float, now: float, remedy: str) -> Finding:
+    until = rfc3339(int(end))
+    if end <= now:
+        return Finding("certificate", whose, FAIL, f"ended at {until}", remedy)
+    if end - now < SOON:
+        return Finding("certificate", whose, WARN, f"ends at {until}, in {int((end - now) // 86400)} days", remedy)
+    return Finding("certificate", whose, PASS, f"is good until {until}")
