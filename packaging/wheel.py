@@ -15,7 +15,7 @@ COMPLETIONS = {
 
 
 class SharedFiles(BuildHookInterface[Any]):
-    """Adds the manual pages and the completions of the tree as files of ``share``."""
+    """Adds the manual pages, the completions and the units of the tree as files of ``share``."""
 
     PLUGIN_NAME = "custom"
 
@@ -24,4 +24,5 @@ class SharedFiles(BuildHookInterface[Any]):
         tree = Path(self.root)
         files = {str(page): f"share/man/man{page.suffix[1:]}/{page.name}" for page in sorted(tree.glob("man/mailer*.[1-8]"))}
         files |= {str(tree / "packaging/completions" / name): f"share/{place}" for name, place in COMPLETIONS.items()}
+        files |= {str(unit): f"share/mailer/systemd/{unit.name}" for unit in sorted((tree / "packaging/systemd").iterdir())}
         build_data["shared_data"] |= files

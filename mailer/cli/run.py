@@ -72,6 +72,8 @@ COMMAND = Subcommand(
         "reported and the old one stays. A stop (`mailer stop`) begins nothing "
         "new and gives deliveries under way delivery.stop_timeout to finish; the rest stays queued. It speaks systemd's "
         "notify protocol (Type=notify, or notify-reload from systemd 253 on).\n\n"
+        "The service of a machine (packaging/systemd/mailer.service of the source) runs as a user of its own, and says in "
+        "/run/mailer/spool which spool it serves, so that programs of other users can tell when they look at another.\n\n"
         "What is past its time (failed mail after bounce.retention, history after status.retention) goes every hour, and at the end of "
         "each pass with --once. Nothing is deleted before the clock has stood for a day; where passes are more than four days apart, "
         "nothing is."
