@@ -93,7 +93,7 @@ def change(given: Given) -> int:
         raise usage("config set takes a KEY and a VALUE, or several such pairs", "config set")
     path, data = find(given.text("--config"))
     if not path:
-        raise Problem("there is no configuration file yet; `mailer config init` writes one", "usage")
+        raise Problem("there is no configuration file yet; `mailer config init` writes one, and `mailer setup` one that works", "usage")
     from mailer.config import edit
 
     text = edit.changed(path, data, list(zip(words[::2], words[1::2], strict=True)))

@@ -180,7 +180,7 @@ class Setup:
     def finish(self, done: tuple[SetupPlan, Owner, Config]) -> int:
         """Send a mail, start the service, make sendmail; the exit code is that of the mail."""
         plan, owner, config = done
-        running = reread(self.program)
+        running = self._reread()
         code = OK if self.given.flag("--no-test") else self._tried(plan, owner, config)
         if self.unit:
             self._each(self.service.install())
@@ -191,6 +191,14 @@ class Setup:
         if not self.unit and not running:
             self.say("Mail leaves while the daemon runs: start it with `mailer run`.")
         return code
+
+    def _reread(self) -> bool:
+        """Whether a daemon runs, which knows the new configuration then if it can."""
+        try:
+            return reread(self.program)
+        except Problem as problem:
+            complain(str(problem), OK)
+            return True
 
     def _each(self, lines: Iterator[str]) -> None:
         for line in lines:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import tempfile
 import time
 from dataclasses import replace
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from .plan import SetupPlan
 
 OLD = ".old"  # what the configuration of before is called from then on
+KEPT = 78  # the exit code of `mailer reload` where the daemon refuses the new configuration
 ANOTHER = 75  # the exit code of `mailer run --once` where a daemon runs already
 PENDING = ("queued", "sending")
 PATIENCE = 60.0  # seconds for a daemon that runs already
@@ -236,12 +236,8 @@ def _fate(program: OwnProgram, id: str, owner: Owner) -> TestMail:
 
 
 def reread(program: OwnProgram) -> bool:
-    """Let the daemon that runs, if one does, read the configuration again; whether one does."""
-    try:
-        pid = json.loads(program("status", "--json").out)["daemon"]["pid"]
-        if not pid:
-            return False
-        os.kill(pid, signal.SIGHUP)
-    except (ValueError, KeyError, ProcessLookupError, PermissionError):
-        return False
-    return True
+    """Let the daemon that runs, if one does, read the configuration; whether one does. Raises `Problem` where it keeps that of before."""
+    ran = program("reload")
+    if ran.code == KEPT:
+        raise Problem(f"the daemon that runs keeps the configuration of before: {ran.complaint}; restart it", "bad-config")
+    return ran.code == 0
