@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from .options import Given
 
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def run(given: Given) -> int:
     """Ask, try, write, send a mail, and make what was wanted besides."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         signal.signal(number, _interrupted)  # so that nothing is left half-written
     path = os.path.abspath(given.path("--config") or os.environ.get("MAILER_CONFIG") or values.new_file())
     setup = Setup(given, path)
@@ -36,6 +39,8 @@ def run(given: Given) -> int:
 
 
 def _interrupted(_number: int, _frame: object) -> None:
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)  # what is left to do is soon done
     raise KeyboardInterrupt
 
 

@@ -37,6 +37,7 @@ KEPT = 78  # the exit code of `mailer reload` where the daemon refuses the new c
 ANOTHER = 75  # the exit code of `mailer run --once` where a daemon runs already
 PENDING = ("queued", "sending")
 PATIENCE = 60.0  # seconds for a daemon that runs already
+TELLING = 5  # questions until the reason of an end has to be known
 PAUSE = 0.2  # seconds between two questions to it
 
 
@@ -213,7 +214,11 @@ def deliver(program: OwnProgram, id: str, owner: Owner) -> TestMail:
     if passed.code not in (0, ANOTHER):
         raise Problem(f"nothing can be delivered: {passed.complaint}", KINDS.get(passed.code, "unavailable"))
     end = time.monotonic() + PATIENCE
-    while (tried := _fate(program, id, owner)).status in PENDING and time.monotonic() < end:
+    untold = TELLING  # the database hears of the end a moment later than the spool
+    while (tried := _fate(program, id, owner)).status in PENDING or not (tried.why or untold <= 0):
+        if time.monotonic() > end:
+            break
+        untold -= tried.status not in PENDING
         time.sleep(PAUSE)
     return tried
 

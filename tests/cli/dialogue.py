@@ -8,7 +8,7 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -67,11 +67,18 @@ class Dialogue:
         """Ctrl-C."""
         os.write(self.terminal, b"\x03")
 
-    def ends(self) -> int:
-        """Wait until it ends; its exit code."""
-        while self._read():
-            pass
-        return self.process.wait(PATIENCE)
+    def ends(self, again: Callable[[], object] | None = None) -> int:
+        """Wait until it ends; its exit code.
+
+        `again` is done where nothing happens for a second: a signal that comes between the question and the wait for its answer is heard
+        by Python only when something else comes, too.
+        """
+        for _ in range(int(PATIENCE)):
+            while not again or select.select([self.terminal], [], [], 1)[0]:
+                if not self._read():
+                    return self.process.wait(PATIENCE)
+            again()
+        raise AssertionError(f"it does not end:\n{self.said}")
 
     @property
     def rest(self) -> str:

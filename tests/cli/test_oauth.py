@@ -110,7 +110,7 @@ def test_interrupted(login: Login, way: str) -> None:
     with login.at_terminal("out", way) as said:
         said.hears("waiting")
         said.interrupt()
-        assert said.ends() == 75
+        assert said.ends(said.interrupt) == 75
         assert "mailer: interrupted" in said.rest
     assert not login.file.exists()
 

@@ -150,7 +150,7 @@ def test_interrupted(scene: Scene, where: str) -> None:
                 break
             said.type(answer)
         said.interrupt()
-        assert said.ends() == 75
+        assert said.ends(said.interrupt) == 75
         assert "mailer: interrupted" in said.rest
     assert scene.files == []
 
@@ -163,7 +163,7 @@ def test_killed(scene: Scene) -> None:
         said.hears("What now?")
         assert len(scene.files) == 2
         said.process.terminate()
-        assert said.ends() == 75
+        assert said.ends(said.process.terminate) == 75
     assert scene.files == []
 
 
