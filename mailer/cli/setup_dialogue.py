@@ -233,10 +233,14 @@ def own_program() -> tuple[list[str], dict[str, str]]:
     """What starts our program under our own interpreter, whatever is on the PATH, and what it needs in its environment."""
     import mailer
 
-    return [sys.executable, "-P", "-m", "mailer"], {"PYTHONPATH": str(Path(mailer.__file__).parents[1])}
+    home = str(Path(mailer.__file__).parents[1])
+    return [sys.executable, "-P", "-m", "mailer"], {"PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, (home, *sys.path))))}
 
 
 def started_as() -> list[str]:
-    """The script that this was started as, for a service to start; empty where it was none."""
-    script = os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0])
-    return [script] if os.path.basename(script) == "mailer" and os.access(script, os.X_OK) else []
+    """The script that this was started as, or that is on the PATH, for a service to start; empty where there is none."""
+    for name in (sys.argv[0], "mailer"):
+        script = os.path.abspath(shutil.which(name) or name)
+        if os.path.basename(script) == "mailer" and os.access(script, os.X_OK) and Path(script).read_bytes()[:2] == b"#!":
+            return [script]
+    return []

@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,8 +39,8 @@ def run(*words: str) -> str:
     except OSError as error:
         raise Problem(f"cannot run {words[0]}: {error.strerror}", "unavailable") from None
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise Problem(f"`{' '.join(words)}` failed: {lines[-1] if lines else f'exit code {done.returncode}'}", "unavailable")
+        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
+        raise Problem(f"`{' '.join(words)}` failed: {said}", "unavailable")
     return done.stdout
 
 
@@ -169,9 +170,9 @@ WantedBy=default.target
 
 
 def _packaged() -> str:
-    """The unit of the machine: in the package, or in the source. Raises `Problem` (unavailable)."""
-    package = Path(__file__).absolute().parents[1]
-    for path in (package / UNIT, package.parent / "packaging/systemd" / UNIT):
+    """The unit of the machine: in the source, or what was installed with the wheel. Raises `Problem` (unavailable)."""
+    tree = Path(__file__).absolute().parents[2]
+    for path in (tree / "packaging/systemd" / UNIT, Path(sysconfig.get_path("data"), "share/mailer/systemd", UNIT)):
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise Problem(f"there is no {UNIT} in this installation; it is in packaging/systemd of the source", "unavailable")
