@@ -29,7 +29,7 @@ from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.notify import ServiceManager, notify, reloading
-from mailer.log import LogComponent
+from mailer.log import SPAN, LogComponent
 from mailer.mail.problem import Problem, from_os
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter, relays_of
@@ -128,8 +128,20 @@ class Service:
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)), self.book)
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
+        self.chores.every(SPAN, lambda: self.log.unfold(clock.now()))
         self.queue = queue = Queue(
-            config, spool, recorder, status, clock, tell, self.chores, log.hush, spool.keep_files, once=once, meter=self.counts.sessions
+            config,
+            spool,
+            recorder,
+            status,
+            clock,
+            tell,
+            self.chores,
+            log.hush,
+            spool.keep_files,
+            once=once,
+            meter=self.counts.sessions,
+            book=self.book,
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)

@@ -18,7 +18,7 @@ from mailer.mail.alarm import OpenAlarm
 from .kinds import KINDS, SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from mailer.events import Mended
     from mailer.mail.alarm import AlarmKind
@@ -49,6 +49,13 @@ class AlarmBook:
     def has(self, kind: AlarmKind, key: str = "") -> bool:
         """Whether this alarm is open."""
         return (kind, key) in self._open
+
+    def about(self, kinds: Collection[AlarmKind]) -> list[OpenAlarm]:
+        """Those of these kinds that are open."""
+        if not self._open:
+            return []
+        with self._lock:
+            return [alarm for alarm in self._open.values() if alarm.kind in kinds]
 
     def inherit(self, alarms: Iterable[OpenAlarm], now: float) -> None:
         """Go on with what was open when the daemon before ended; `now` in seconds since the epoch."""

@@ -1,7 +1,7 @@
 """The log: one line for each event, and for each recipient's outcome; for people on a terminal, JSON elsewhere.
 
-`Log` makes the lines, `LogComponent` is the log of the daemon: where it is written, and what becomes of it at a reload and at the end.
-`writer` is the thread that writes.
+`Log` makes the lines, of which `folding` makes one where many say the same; `LogComponent` is the log of the daemon: where it is
+written, and what becomes of it at a reload and at the end. `writer` is the thread that writes.
 
 No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
 outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it. A line of that form is read
@@ -28,6 +28,7 @@ from mailer.mail.masked import masked, masked_text
 from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
+from .folding import SPAN, Folding
 from .writer import Writer, open_stream
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
 
-__all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "Log", "LogComponent"]
+__all__ = ["COLOURS", "EVENTS", "LEVELS", "LIMIT", "OUTCOMES", "SPAN", "Log", "LogComponent"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
@@ -66,6 +67,7 @@ class Log:
         self.later = later
         self._writer = Writer(stream, self._lost) if apart else None
         self._lines: list[dict[str, object]] = []
+        self._folding = Folding()
         self.hushed = False
         self.masks = False
         self._use(stream, form, level)
@@ -103,6 +105,7 @@ class Log:
         self.json = form == "json" or (form == "auto" and not terminal)
         self.colour = terminal and not self.json and not os.environ.get("NO_COLOR")
         self.level = level
+        self.folds = level != "debug"
         self.hush(self.hushed)
 
     def hush(self, on: bool) -> None:
@@ -118,7 +121,7 @@ class Log:
             if isinstance(event, Tried):
                 for outcome in event.outcomes:
                     level = OUTCOMES.get(outcome.verdict, "error")
-                    if level in self.wanted:
+                    if level in self.wanted and not (level == "warning" and self.folds and self._folding.takes(outcome, event.entry.id)):
                         lines.append({"at": rfc3339(event.at), "level": level, **_outcome(event.entry, outcome)})
             else:
                 level, line = EVENTS[type(event)]
@@ -132,6 +135,12 @@ class Log:
                     self.flush()
                 elif not before:
                     self.later(self.flush)
+
+    def unfold(self, now: float, *, all: bool = False) -> None:
+        """Write how many lines those stood for whose time is over at `now` (seconds since the epoch), or all of them."""
+        for line in self._folding.over(now, all=all):
+            self._lines.append({**line, "reply": _cut(str(line["reply"]))})
+        self.flush()
 
     def flush(self) -> None:
         """Write what has gathered; a log that cannot be written stops no mail."""
@@ -186,6 +195,7 @@ class LogComponent(Component):
 
     async def stop(self, _grace: float) -> None:
         """Write the last line, and what has gathered."""
+        self.log.unfold(self._clock.now(), all=True)
         self.log.told(Daemon(self._clock.now(), "stopped"))
         self.log.close(PATIENCE)
 

@@ -14,8 +14,9 @@ reload replaces it.
 `fairness`      whose turn it is at a destination       `newcomers`     hosts that have not answered yet
 `due`           what waits on disk                      `admission`     what may be in memory
 `suspension`    pauses and outages                      `connectivity`  a machine without a network
-`invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours, told once in a while
+`invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours that mail meets
 `clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
+`outages`       which destinations are down
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """
 

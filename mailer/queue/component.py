@@ -12,6 +12,7 @@ import random
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.alarms.book import AlarmBook
 from mailer.bounces import Reports
 from mailer.events import Alarm
 from mailer.io.component import Component
@@ -36,6 +37,7 @@ from .context import Policy
 from .fuses import limits_by
 from .invariants import DISK, Housekeeping, Invariants
 from .manager import QueueManager
+from .outages import Outages
 from .recorder import STANDINGS, DestinationStates
 from .scheduler import QueueLimits, Scheduler
 from .suspension import inherited
@@ -113,6 +115,7 @@ class Queue(Component):
         *,
         once: bool = False,
         meter: Meter | None = None,
+        book: AlarmBook | None = None,
     ) -> None:
         self.config = config
         self.spool = spool
@@ -142,6 +145,7 @@ class Queue(Component):
         self.manager.settler.known = status.knows
         self.invariants = Invariants(self.manager)
         self.housekeeping = Housekeeping(self.manager, self.invariants, Watchdog(self.current.context.tasks), hush)
+        self.outages = Outages(self.scheduler, book or AlarmBook(), tell)
         recorder.done = self.manager.left
         self.manager.fuses.recall(clock.now())
         self.manager.fuses.change(limits_by(config), clock.now())
@@ -254,6 +258,7 @@ class Queue(Component):
         news = self._states.news(self.scheduler.destinations.values(), self.clock.now())
         if news is not None:
             self.recorder.told(news)
+        self.outages.look(news, self.clock.now())
 
     async def _save_book(self) -> None:
         if self._book is not None:

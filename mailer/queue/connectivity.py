@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.events import Daemon
+from mailer.events import Daemon, Mended
 from mailer.mail.outcome import Cause
 from mailer.net.happy_eyeballs import has_route
 from mailer.transport import verdict
@@ -22,12 +22,14 @@ from .suspension import REMEMBERED
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.mail.alarm import AlarmKind
     from mailer.mail.outcome import Outcome
 
     from .attempt import Job
-    from .context import Current
+    from .context import Context, Current
     from .suspension import SuspendedMail
 
+OURS: tuple[AlarmKind, ...] = ("dns", "offline")
 POLL = 3.0  # seconds between two looks for a route, while something waits for one
 OFFLINE_LOOK = 60.0  # seconds after which mail that found no network is looked at again, whatever the kernel says
 SHORT_LOOK = 5.0  # seconds after which mail is tried again for which there was no descriptor, up to twice as long
@@ -42,11 +44,17 @@ class Connectivity:
         self.online = online
         self._offline: dict[str, None] = {}
         self._probe = ""
+        self._asked = ""
+        self._told = False
 
     def offline(self, id: str) -> float:
         """Note that message `id` has found no network; returns when it is looked at again, in seconds since the epoch."""
         if len(self._offline) < REMEMBERED:
             self._offline[id] = None
+        kind: AlarmKind = "dns" if self.online() else "offline"
+        what = "no name server answers" if kind == "dns" else "this machine has no route to other networks"
+        self._told = True
+        self.current.context.alarms.met(kind, f"{what}: {len(self._offline)} wait, and nothing of it expires")
         return self.current.context.clock.now() + OFFLINE_LOOK
 
     def unreachable(self, job: Job, outcomes: Sequence[Outcome]) -> list[Outcome] | None:
@@ -67,9 +75,11 @@ class Connectivity:
 
     def poll(self) -> None:
         """Look whether the network is back, if something waits for it."""
-        if not self._offline:
-            return
         context = self.current.context
+        if not self._offline:
+            if self._told and self._asked not in context.scheduler.active and self.online():
+                self._end(context)
+            return
         if not self.online():
             self._probe = ""
         elif not self._probe:
@@ -79,13 +89,19 @@ class Connectivity:
                 self._send_probe()
             else:
                 ids, self._offline, self._probe = [*self._offline], {}, ""
+                self._end(context)
                 context.tell(Daemon(context.clock.now(), "online", f"{len(ids)} messages waited for the network"))
                 self.suspended.try_now(lambda _: True)
                 self.suspended.hurry(ids)
 
+    def _end(self, context: Context) -> None:
+        self._told = False
+        for kind in OURS:
+            context.tell(Mended(context.clock.now(), kind, detail="the network is back"))
+
     def _send_probe(self) -> None:
         """One message finds out; if it has left meanwhile, that is an answer, too."""
-        self._probe = next(iter(self._offline))
+        self._probe = self._asked = next(iter(self._offline))
         del self._offline[self._probe]
         self.suspended.hurry([self._probe])
         if len(self._offline) == 0:  # nobody waits for what it finds out

@@ -94,6 +94,9 @@ class Destination:
     in_vain: dict[str, None] = field(default_factory=dict)
     """Messages that have found no host here which would talk, since one did: for a relay, which may get another host."""
 
+    late: set[str] = field(default_factory=set)
+    """Messages that wait because no host here would talk, since one did; so many are known by name."""
+
     paused_until: float = 0.0
     """No session is opened before that; infinity: until somebody resumes it."""
 
@@ -228,11 +231,18 @@ class Destination:
         self.put_off = 0
         self.trouble = None
         self.in_vain = {}
+        self.late = set()
 
     def met_nobody(self, id: str) -> None:
         """Note that message `id` has found no host which would talk."""
+        self.waits(id)
         if self.route.relay and len(self.in_vain) < REMEMBERED:
             self.in_vain[id] = None
+
+    def waits(self, id: str) -> None:
+        """Note that message `id` waits because no host would talk."""
+        if len(self.late) < REMEMBERED:
+            self.late.add(id)
 
     # What was learned
 
@@ -241,6 +251,8 @@ class Destination:
         self.successes += 1
         if self.in_vain:
             self.in_vain = {}
+        if self.late:
+            self.late = set()
         if self.breaker.failures and self.breaker.succeeded():
             self.window.restart()
             self.put_off = 0

@@ -269,6 +269,7 @@ class QueueManager:
         Where that is our fault, nothing of it expires. What has no time left is not tried again: then what the last session met there
         is why, and no word about the breaker.
         """
+        destination.waits(job.attempt.entry.id)
         now, trouble, ours, who = context.clock.now(), destination.trouble, destination.breaker.ours, job.recipients
         due = destination.rests_until + destination.spread(context.random())
         if now < destination.paused_until:
