@@ -37,7 +37,7 @@ class Destinations:
         self.by = given.text("--by") or "destination"
         if self.by not in ("destination", "domain", "reason"):
             raise usage(f"--by takes destination, domain or reason, not {self.by!r}", "status")
-        self.config = _config(given)
+        self.config = config_of(given)
         self.sandbox = sandbox_of(given)
         self.missing: list[str] = []
 
@@ -69,7 +69,7 @@ def _pause_line(pause: Suspension, now: float) -> Line:
     return Line([Cell(pause.reply + (f" (until {moment(pause.until, now)})" if pause.until < FOREVER else ""), "wait")])
 
 
-def _config(given: Given) -> Config | None:
+def config_of(given: Given) -> Config | None:
     """None where the configuration is wrong, and then mail counts for its domain."""
     try:
         return load(given.text("--config"), given.text("--spool"))

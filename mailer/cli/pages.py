@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.outcome import DIVERTED
+from mailer.status.standing import FOREVER
 
 from . import show
-from .show import BLANK, Cell, Column, Fields, Line, Table, exact, moment, span
+from .show import BLANK, Cell, Column, Fields, Line, Table, clock, exact, moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.operate.selection import Heap
     from mailer.operate.status import Group, Overview
+    from mailer.operate.waits import Wait
     from mailer.status.api import Summary, Undelivered
     from mailer.status.record import RecipientRecord, Record
 
     from .show import Block, Piece, Value
+
+
+MOST_WAITS = 5  # destinations at a glance
 
 
 def sender(address: str) -> str:
@@ -217,10 +222,43 @@ def overview(found: Overview, now: float) -> Iterator[Block]:
         counts.append([Cell(word, mood), Cell(str(count), mood), Cell(_detail(what, word, now), "quiet")])
     yield Table([Column("STATUS", cut=True), Column("MESSAGES", right=True), Column("")], counts)
     yield from _warnings(what)
+    yield from _trouble(found, now)
     if what.failures:
         yield BLANK
         yield Line([Cell("Last failures", "strong")])
         yield undelivered(what.failures, now)
+
+
+def _trouble(found: Overview, now: float) -> Iterator[Block]:
+    """Why mail waits, a line for each destination, and the alarms that say more than that."""
+    shown = {wait.destination for wait in found.waits}
+    alarms = [alarm for alarm in found.alarms if alarm.key not in shown and alarm.severity != "notice"]
+    if found.lack and not any(alarm.kind == "disk" for alarm in alarms):
+        yield BLANK
+        yield Line([Cell(f"It takes no mail: the disk of the spool has {found.lack}.", "bad")])
+    if alarms:
+        yield BLANK
+        yield Line([Cell("Alarms", "strong")])
+        for alarm in alarms:
+            since = f"since {clock(alarm.since, now)}: "
+            yield Line([Cell(f"{since}{alarm.text}", "bad" if alarm.severity == "critical" else "wait")])
+            if alarm.remedy:
+                yield Line([Cell(f"  to mend it: {alarm.remedy}", "quiet")])
+    if found.waits:
+        yield BLANK
+        yield Line([Cell("Why mail waits", "strong")])
+        for wait in found.waits[:MOST_WAITS]:
+            yield Line([Cell(wait.destination, "strong"), Cell(f"  {_wait(wait, now)}")])
+        if len(found.waits) > MOST_WAITS:
+            yield Line([Cell(f"and {len(found.waits) - MOST_WAITS} more: mailer status --destinations", "quiet")])
+
+
+def _wait(wait: Wait, now: float) -> str:
+    """Such as ``2,000 wait since 21:27: Connection refused; next look 21:28``."""
+    many = f"{wait.many:,} {'waits' if wait.many == 1 else 'wait'}" if wait.many else "waits"
+    since = f" since {clock(wait.since, now)}" if wait.since else ""
+    look = f"; next look {clock(wait.until, now)}" if now < wait.until < FOREVER else "; next look now" if 0 < wait.until <= now else ""
+    return f"{many}{since}: {wait.reason}{look}"
 
 
 def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:

@@ -316,6 +316,12 @@ def moment(at: float | None, now: float) -> str:
     return f"{span(now - at)} ago" if now - at >= 1 else "now"
 
 
+def clock(at: float, now: float) -> str:
+    """A time (seconds since the epoch) by the clock on the wall here: ``21:27``, with its date where that is not today's."""
+    when, today = time.localtime(at), time.localtime(now)
+    return time.strftime("%H:%M" if when[:3] == today[:3] else "%Y-%m-%d %H:%M", when)
+
+
 def exact(at: float | None, now: float) -> str:
     """A time (seconds since the epoch) for a single message: RFC 3339, and how far away that is."""
     if at is None:

@@ -8,18 +8,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.intake.view import view_of
+from mailer.mail.problem import Problem
 from mailer.spool.files.daemons import elsewhere
 from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import LIMIT, SELECTION, SINCE, banner, chosen, expanded, filter_of, sandbox_of, spool_of
+from .status_check import check, lack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mailer.mail.alarm import OpenAlarm
     from mailer.operate.status import Overview
-    from mailer.status.api import MailView
+    from mailer.operate.waits import Wait
+    from mailer.status.api import MailView, Summary
     from mailer.status.record import Record
 
     from .destinations import Destinations
@@ -33,6 +37,7 @@ class StatusQuery:
     """The question of ``mailer status``: messages by name, a list, or (neither) the summary. `missing` are names that nobody knows."""
 
     def __init__(self, given: Given) -> None:
+        self.given = given
         self.names = given.operands
         self.listed = chosen(given) or given.flag("--limit")
         if self.names and self.listed:
@@ -48,7 +53,23 @@ class StatusQuery:
         from mailer.operate.status import Overview
 
         what = view.summary()
-        return Overview(what, () if what.daemon.running or self.named else elsewhere(what.spool), self.sandbox)
+        others = () if what.daemon.running or self.named else elsewhere(what.spool)
+        alarms = view.alarms()
+        return Overview(what, others, self.sandbox, alarms, self._waits(view, what, alarms), lack_of(self.given, view))
+
+    def _waits(self, view: MailView, what: Summary, alarms: Sequence[OpenAlarm]) -> Sequence[Wait]:
+        """Why mail waits, as far as the user may see that."""
+        pending = sum(what.counts[word] for word in ("queued", "deferred", "sending"))
+        if not pending:
+            return ()
+        from mailer.operate.waits import waits
+
+        from .destinations import config_of
+
+        try:
+            return waits(view, config_of(self.given), time.time(), pending, alarms)
+        except Problem:
+            return ()
 
     def blocks(self, view: MailView) -> list[Block]:
         """The answer for a person, below the sandbox, if one holds."""
@@ -90,6 +111,10 @@ def run(asked: Given) -> int:
     given = expanded(asked)
     if given is None:
         return OK
+    if given.flag("--check"):
+        return check(given)
+    if given.flag("--depth"):
+        raise usage("--depth goes with --check", "status")
     spool = spool_of(given)
     query = _query(given)
     if given.flag("--watch"):
@@ -151,7 +176,11 @@ COMMAND = Subcommand(
         "that relay; other mail counts for the hosts that were tried last, if the daemon knows them as a destination, and "
         "else for the domain of the recipient. Then what the daemon says of each destination: how many sessions are at work and how "
         "many there may be, whether it is left alone, why its mail waits, and what it said last. While no daemon runs, that is how the "
-        "last one left it."
+        "last one left it.\n\n"
+        "With --check: whether all is well, for Nagios and timers. What is critical: an open alarm that is, mail that waits and no daemon, "
+        "a disk that takes no mail, and what is beyond the second bound of --older or --depth. A warning: an open alarm that is one, no "
+        "daemon, and what is beyond the first bound. The first line says the worst; a line for each follows, with what mends it. "
+        "mailer-delivery(7) lists the alarms."
     ),
     operands="[ID… | -]",
     options=(
@@ -165,6 +194,8 @@ COMMAND = Subcommand(
             words=("destination", "domain", "reason"),
             help="with --destinations: count by destination, domain or reason",
         ),
+        Option("--check", help="say in one line whether all is well: exit code 0, 1 for a warning, 2 for what is critical"),
+        Option("--depth", metavar="N", help="with --check: more messages than N that wait are a warning; N,M: more than M are critical"),
         Option("--watch", "-w", help="keep showing it, until Ctrl-C"),
         JSON,
     ),
@@ -173,6 +204,7 @@ COMMAND = Subcommand(
         "mailer status 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
         "mailer status --state deferred --domain example.net",
         "mailer status --destinations --watch",
+        "mailer status --check --older 15m,2h --depth 1000",
         "mailer status --destinations --by reason",
         """mailer status --since 2h --json | jq -r '.recipients[] | select(.status == "failed") | .address'""",
     ),
@@ -180,5 +212,6 @@ COMMAND = Subcommand(
 statuses: queued · sending · deferred · held · scheduled (to leave later; its status in JSON is deferred) ·
 sent · failed · expired · cancelled; a recipient can also be bounced (a report came later) or complained
 
-exit codes: 0 · 64 usage · 67 a message that was named is not known · 77 no permission""",
+exit codes: 0 · 64 usage · 67 a message that was named is not known · 77 no permission;
+with --check: 0 all is well · 1 a warning · 2 critical""",
 )

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.config.sections import Sandbox
+    from mailer.mail.alarm import OpenAlarm
     from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView, Summary, Undelivered, Waiting
     from mailer.status.standing import Standing
+
+    from .waits import Wait
 
 LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
 
@@ -43,11 +46,17 @@ def general(reply: str) -> str:
 
 
 class Overview(NamedTuple):
-    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration."""
+    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration.
+
+    `alarms` are open, `waits` say why mail does, and `lack` is what the disk lacks to take more.
+    """
 
     summary: Summary
     elsewhere: Sequence[str] = ()
     sandbox: Sandbox | None = None
+    alarms: Sequence[OpenAlarm] = ()
+    waits: Sequence[Wait] = ()
+    lack: str = ""
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer status --json`` has it."""
@@ -62,6 +71,9 @@ class Overview(NamedTuple):
             "handed_in": what.handed_in,
             "corrupt": what.corrupt,
             "failures": [failure.as_json() for failure in what.failures],
+            "alarms": [alarm.as_json() for alarm in self.alarms],
+            "waits": [wait.as_json() for wait in self.waits],
+            "no_room": self.lack or None,
             "sandbox": self.sandbox and self.sandbox.as_json(),
         }
 
@@ -229,7 +241,7 @@ class Backlog:
 
     def by_reason(self) -> list[ByReason]:
         """The backlog by reason and destination, the largest first."""
-        name = self._named()
+        name = self.namer()
         together = piles(every(self.view.backlog), lambda each: f"{_why(each)}\n{name(each)}", self.now)
         return [ByReason(key.partition("\n")[0], key.partition("\n")[2], pile) for key, pile in together.items()]
 
@@ -241,7 +253,7 @@ class Backlog:
 
     def piles(self) -> dict[str, Pile]:
         """How much waits for each destination, the largest first."""
-        return piles(every(self.view.backlog), self._named(), self.now)
+        return piles(every(self.view.backlog), self.namer(), self.now)
 
     def states(self) -> tuple[list[Standing], list[Suspension]]:
         """What the daemon says of each destination, with what an operator has paused; and pauses of what is no destination of it."""
@@ -257,7 +269,7 @@ class Backlog:
                 others.pop(pause.target, None)
         return seen, [*others.values()]
 
-    def _named(self) -> Callable[[Waiting], str]:
+    def namer(self) -> Callable[[Waiting], str]:
         """What the destination of a recipient is called: a relay by the rules, else by the host that was tried last, else the domain."""
         from mailer.shaping.table import FOR
 
