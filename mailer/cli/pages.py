@@ -248,12 +248,12 @@ def _trouble(found: Overview, now: float) -> Iterator[Block]:
         yield BLANK
         yield Line([Cell("Why mail waits", "strong")])
         for wait in found.waits[:MOST_WAITS]:
-            yield Line([Cell(wait.destination, "strong"), Cell(f"  {_wait(wait, now)}")])
+            yield Line([Cell(wait.destination, "strong"), Cell(f"  {wait_line(wait, now)}")])
         if len(found.waits) > MOST_WAITS:
             yield Line([Cell(f"and {len(found.waits) - MOST_WAITS} more: mailer status --destinations", "quiet")])
 
 
-def _wait(wait: Wait, now: float) -> str:
+def wait_line(wait: Wait, now: float) -> str:
     """Such as ``2,000 wait since 21:27: Connection refused; next look 21:28``."""
     many = f"{wait.many:,} {'waits' if wait.many == 1 else 'wait'}" if wait.many else "waits"
     since = f" since {clock(wait.since, now)}" if wait.since else ""

@@ -69,11 +69,12 @@ class Outages:
         """How the alarm has ended; empty if it has not."""
         destination = self._scheduler.destinations.get(alarm.key)
         known = alarm.key in self._down
+        place = alarm.kind, alarm.key
         if destination is None:
+            marks[place] = (alarm.times, 0)  # it will begin with none
             return f"nothing goes to {alarm.key} any more" if known else ""
         if known and not destination.breaker.failures:
             return f"{alarm.key} is up"
-        place = alarm.kind, alarm.key
         times, successes = self._marks.get(place, (0, 0))
         if times == alarm.times and destination.successes > successes and not destination.breaker.open_until:
             return f"{alarm.key} takes mail"
