@@ -51,7 +51,7 @@ class AlarmBook:
         return (kind, key) in self._open
 
     def about(self, kinds: Collection[AlarmKind]) -> list[OpenAlarm]:
-        """Those of these kinds that are open."""
+        """The open alarms of these kinds."""
         if not self._open:
             return []
         with self._lock:

@@ -15,9 +15,10 @@ from .show import BLANK, Cell, Column, Fields, Line, Table, clock, exact, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailer.operate.overview import Overview
     from mailer.operate.selection import Heap
-    from mailer.operate.status import Group, Overview
-    from mailer.operate.waits import Wait
+    from mailer.operate.status import Group
+    from mailer.operate.waits import WaitingFor
     from mailer.status.api import Summary, Undelivered
     from mailer.status.record import RecipientRecord, Record
 
@@ -253,8 +254,8 @@ def _trouble(found: Overview, now: float) -> Iterator[Block]:
             yield Line([Cell(f"and {len(found.waits) - MOST_WAITS} more: mailer status --destinations", "quiet")])
 
 
-def wait_line(wait: Wait, now: float) -> str:
-    """Such as ``2,000 wait since 21:27: Connection refused; next look 21:28``."""
+def wait_line(wait: WaitingFor, now: float) -> str:
+    """How much waits since when, why, and until when: ``2,000 wait since 21:27: Connection refused; next look 21:28``."""
     many = f"{wait.many:,} {'waits' if wait.many == 1 else 'wait'}" if wait.many else "waits"
     since = f" since {clock(wait.since, now)}" if wait.since else ""
     look = f"; next look {clock(wait.until, now)}" if now < wait.until < FOREVER else "; next look now" if 0 < wait.until <= now else ""

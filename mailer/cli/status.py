@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.mail.alarm import OpenAlarm
-    from mailer.operate.status import Overview
-    from mailer.operate.waits import Wait
+    from mailer.operate.overview import Overview
+    from mailer.operate.waits import WaitingFor
     from mailer.status.api import MailView, Summary
     from mailer.status.record import Record
 
@@ -50,14 +50,14 @@ class StatusQuery:
 
     def overview(self, view: MailView) -> Overview:
         """The summary, with the spools that may have been meant: those with a daemon, where none runs on this one and none was named."""
-        from mailer.operate.status import Overview
+        from mailer.operate.overview import Overview
 
         what = view.summary()
         others = () if what.daemon.running or self.named else elsewhere(what.spool)
         alarms = view.alarms()
         return Overview(what, others, self.sandbox, alarms, self._waits(view, what, alarms), lack_of(self.given, view))
 
-    def _waits(self, view: MailView, what: Summary, alarms: Sequence[OpenAlarm]) -> Sequence[Wait]:
+    def _waits(self, view: MailView, what: Summary, alarms: Sequence[OpenAlarm]) -> Sequence[WaitingFor]:
         """Why mail waits, as far as the user may see that."""
         pending = sum(what.counts[word] for word in ("queued", "deferred", "sending"))
         if not pending:

@@ -9,8 +9,8 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `route` | how mail for an address would travel |
 | `selection` | which messages somebody means: by names, by what they are like, in heaps |
 | `queue` | hold, release, retry, cancel and replay messages; pause a destination |
-| `waits`, `health` | why mail waits; whether all is well |
-| `status` | the summary; failures counted; what waits by destination, domain or reason |
+| `overview`, `waits`, `health` | the summary; why mail waits; whether all is well |
+| `status` | failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
 | `probe`, `trust` | how far a session with a server comes; its certificate written down |

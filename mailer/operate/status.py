@@ -23,13 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config import Config
-    from mailer.config.sections import Sandbox
-    from mailer.mail.alarm import OpenAlarm
     from mailer.spool.suspensions import Suspension
-    from mailer.status.api import MailView, Summary, Undelivered, Waiting
+    from mailer.status.api import MailView, Undelivered, Waiting
     from mailer.status.standing import Standing
-
-    from .waits import Wait
 
 LONGEST = 500  # characters of a reply that are compared: the expression goes over long words again and again
 
@@ -40,42 +36,6 @@ _PARTICULAR = r"<[^<>]*@[^<>]*>|\S+@\S+|\b(?=\w*\d)\w{7,}\b|\b\d+(?:\.\d+){3}\b"
 def general(reply: str) -> str:
     """A reply without what is particular to one message, so that equal reasons count as one."""
     return re.sub(_PARTICULAR, "…", reply[:LONGEST])[:200] or "no reason is known"
-
-
-# The summary
-
-
-class Overview(NamedTuple):
-    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration.
-
-    `alarms` are open, `waits` say why mail does, and `lack` is what the disk lacks to take more.
-    """
-
-    summary: Summary
-    elsewhere: Sequence[str] = ()
-    sandbox: Sandbox | None = None
-    alarms: Sequence[OpenAlarm] = ()
-    waits: Sequence[Wait] = ()
-    lack: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        """As ``mailer status --json`` has it."""
-        what = self.summary
-        return {
-            "spool": what.spool,
-            "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None, "elsewhere": [*self.elsewhere]},
-            "counts": what.counts,
-            "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
-            "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
-            "leaves_at": None if what.leaves_at is None else rfc3339(what.leaves_at),
-            "handed_in": what.handed_in,
-            "corrupt": what.corrupt,
-            "failures": [failure.as_json() for failure in what.failures],
-            "alarms": [alarm.as_json() for alarm in self.alarms],
-            "waits": [wait.as_json() for wait in self.waits],
-            "no_room": self.lack or None,
-            "sandbox": self.sandbox and self.sandbox.as_json(),
-        }
 
 
 # Failures

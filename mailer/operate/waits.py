@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST = 50_000  # messages that are counted at a glance: more take seconds
 
 
-class Wait(NamedTuple):
+class WaitingFor(NamedTuple):
     """What waits for a destination: so `many` recipients `since` then, for a reason, to be looked at again `until` then.
 
     Times are seconds since the epoch; 0.0 is not known, and so is a number of 0.
@@ -45,7 +45,7 @@ class Wait(NamedTuple):
         }
 
 
-def waits(view: MailView, config: Config | None, now: float, pending: int, alarms: Sequence[OpenAlarm]) -> list[Wait]:
+def waits(view: MailView, config: Config | None, now: float, pending: int, alarms: Sequence[OpenAlarm]) -> list[WaitingFor]:
     """What waits and why, the most first; `pending` messages are on their way in all. What is new and goes out as it comes is left out.
 
     Of more than `MOST` nothing is counted, and what the daemon knows of its destinations has to do. Raises `Problem`.
@@ -74,7 +74,7 @@ def _named(view: MailView, name: Callable[[Waiting], str]) -> Iterator[tuple[str
     return ((name(each), each) for each in every(view.backlog))
 
 
-def _of(key: str, many: int, oldest: float, why: str, standing: Standing | None, since: dict[str, float]) -> Wait:
+def _of(key: str, many: int, oldest: float, why: str, standing: Standing | None, since: dict[str, float]) -> WaitingFor:
     reason, until = why, 0.0
     if standing is not None:
         if standing.wait == "pause":
@@ -83,4 +83,4 @@ def _of(key: str, many: int, oldest: float, why: str, standing: Standing | None,
             reason, until = standing.breaker_reason or why, standing.open_until
         elif standing.wait:
             reason, until = standing.wait_detail or why, standing.wait_until
-    return Wait(key, many, since.get(key, oldest), reason, until)
+    return WaitingFor(key, many, since.get(key, oldest), reason, until)

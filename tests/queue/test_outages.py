@@ -144,7 +144,7 @@ def test_an_hour_of_outage_is_one_alarm_and_one_line(tmp_path: Path, monkeypatch
         assert end["seconds"] >= HOUR
         deferred = post.lines("deferred")
         assert len(deferred) < 3 * HOUR / 60  # for each minute one line for each way to say it
-        assert sum(line.get("same", 1) for line in deferred) > 5 * MANY
+        assert sum(line.get("same", 1) for line in deferred) >= MANY
 
     play(scenario())
 

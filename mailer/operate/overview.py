@@ -1,0 +1,49 @@
+"""The spool at a glance: what is in it, whether a daemon runs, which alarms are open, and why mail waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.dates import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.config.sections import Sandbox
+    from mailer.mail.alarm import OpenAlarm
+    from mailer.status.api import Summary
+
+    from .waits import WaitingFor
+
+
+class Overview(NamedTuple):
+    """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration.
+
+    `alarms` are open, `waits` say why mail does, and `lack` is what the disk lacks to take more.
+    """
+
+    summary: Summary
+    elsewhere: Sequence[str] = ()
+    sandbox: Sandbox | None = None
+    alarms: Sequence[OpenAlarm] = ()
+    waits: Sequence[WaitingFor] = ()
+    lack: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer status --json`` has it."""
+        what = self.summary
+        return {
+            "spool": what.spool,
+            "daemon": {"running": what.daemon.running, "pid": what.daemon.pid or None, "elsewhere": [*self.elsewhere]},
+            "counts": what.counts,
+            "oldest": {state: rfc3339(at) for state, at in what.oldest.items()},
+            "next_attempt_at": None if what.next_attempt_at is None else rfc3339(what.next_attempt_at),
+            "leaves_at": None if what.leaves_at is None else rfc3339(what.leaves_at),
+            "handed_in": what.handed_in,
+            "corrupt": what.corrupt,
+            "failures": [failure.as_json() for failure in what.failures],
+            "alarms": [alarm.as_json() for alarm in self.alarms],
+            "waits": [wait.as_json() for wait in self.waits],
+            "no_room": self.lack or None,
+            "sandbox": self.sandbox and self.sandbox.as_json(),
+        }
