@@ -110,7 +110,7 @@ def blockers(facts: Facts, domain: str, due: float, last: Attempted | None) -> l
         return [Blocker("sending", "it is being delivered this moment")]
     found = [*_of_message(facts), *_of_destination(facts, domain, last)]
     if not any(blocker.kind in ("hold", "schedule") for blocker in found):
-        found += _of_attempt(facts, due, last, {blocker.kind for blocker in found})
+        found += _of_attempt(facts, domain, due, last, {blocker.kind for blocker in found})
     if not found:
         found += _of_turn(facts, facts.destination(domain, last))
     return found
@@ -173,21 +173,21 @@ def _probed(key: str) -> str:
     return leg.removeprefix("relay:") if leg.startswith("relay:") else next(iter(hosts_of(leg)), leg)
 
 
-def _of_attempt(facts: Facts, due: float, last: Attempted | None, known: set[BlockerKind]) -> Iterator[Blocker]:
+def _of_attempt(facts: Facts, domain: str, due: float, last: Attempted | None, known: set[BlockerKind]) -> Iterator[Blocker]:
     """What the last attempt left behind."""
     if last is None or due <= facts.now or last.verdict != "defer":
         return
     now = f"mailer queue retry {facts.id} tries at once"
     if last.cause in BLAME:
         where = f"{last.host}: " if last.host else ""
-        remedy = mended(last.cause, facts.config, _relay(facts, last))
+        remedy = mended(last.cause, facts.config, _relay(facts, domain, last))
         again = f"then a reload, or mailer queue retry {facts.id}, tries at once"
         yield Blocker(kind_of(last.cause), f"{where}{BLAME[last.cause].what}: {last.told}", due, f"{remedy}; {again}")
         return
     kind = _KINDS.get(last.cause, "retry")
     if kind == "retry":
         besides = f" (besides, {last.besides})" if last.besides else ""
-        yield Blocker(kind, f"it was put off: {last.told}{besides}", due, now + _advice(facts, last))
+        yield Blocker(kind, f"it was put off: {last.told}{besides}", due, now + _advice(_relay(facts, domain, last), last))
     elif kind not in known and not (kind in ("route", "offline") and known & {"route", "offline"}):
         yield Blocker(kind, f"no way led there: {last.reply}" if last.phase == "dns" else last.text, due, now)
 
@@ -211,12 +211,11 @@ _KINDS: dict[Cause | None, BlockerKind] = {
 """What an attempt left behind that came to nothing of ours, by its cause; all else is tried again."""
 
 
-def _advice(facts: Facts, last: Attempted) -> str:
+def _advice(relay: str, last: Attempted) -> str:
     """What else there is to look at, by how far the attempt got."""
     if last.phase in ("connect", "greeting", "ehlo") and last.host:
-        return f"; mailer probe {_relay(facts, last) or last.host} shows whether it answers"
+        return f"; mailer probe {relay or last.host} shows whether it answers"
     if last.phase == "starttls" and last.host:
-        relay = _relay(facts, last)
         if NOT_ACCEPTED in last.text:
             return f"; mailer probe {relay or last.host} shows the certificate, and {_trusted(relay)}"
         setting = f"tls of [relay.{relay}]" if relay else "tls.mx"
@@ -234,11 +233,13 @@ def _trusted(relay: str) -> str:
     )
 
 
-def _relay(facts: Facts, last: Attempted) -> str:
-    """The name of the relay that was tried; empty if it was none."""
+def _relay(facts: Facts, domain: str, last: Attempted) -> str:
+    """The name of the relay that was tried for `domain`; empty if it was none. Of several accounts with one host it is that on the way."""
     relays = facts.config.relays if facts.config else {}
     tried = last.host, last.port, last.tls_wanted
-    return next((name for name, relay in relays.items() if (relay.host, relay.port, relay.tls) == tried), "")
+    names = [name for name, relay in relays.items() if (relay.host, relay.port, relay.tls) == tried]
+    way = facts.destination(domain, last).split(" ")
+    return next((name for name in names if f"relay:{name}" in way), next(iter(names), ""))
 
 
 _SETTINGS = {"window": ("max_connections",), "rate": ("message_rate", "connection_rate"), "breaker": ("breaker_threshold",)}
