@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
-from .sections.daemon import Bounce, FuseSection, Intake, LogSection, Metrics, Status, Submitter, TraceSection
+from .sections.daemon import Bounce, Fold, FuseSection, Intake, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
 from .sections.relay import Relay, RouteRule, completed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .sections import Section, Setting
 
 SECTIONS: tuple[type[Section], ...] = (
-    Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
+    Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics, TraceSection,
 )  # fmt: skip
@@ -52,6 +52,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     intake: Intake
     submitters: tuple[Submitter, ...]
     fuse: FuseSection
+    fold: Fold
     relays: Mapping[str, Relay]
     routes: tuple[RouteRule, ...]
     dkim: tuple[Dkim, ...]

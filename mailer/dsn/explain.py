@@ -147,6 +147,8 @@ CAUSED: dict[Cause, Explanation] = {
         "No mail could be handed to the other mail system, several times in a row: it is left alone for a while.", _LATER
     ),
     Cause.CONGESTED: Explanation("Much mail waits for the same destination.", _LATER),
+    Cause.FOLDING: Explanation("It waits to be folded into one message with others that are like it.", _LATER),
+    Cause.FOLDED: Explanation("Another message was sent that stands for it, and for others like it.", _OPERATOR),
     Cause.FUSED: Explanation("Its sender hands in more mail than this mail system takes from him in such a time.", _LATER),
     Cause.SOURCE_EXHAUSTED: Explanation("No address of this mail system may send more there for now.", _LATER),
     Cause.OFFLINE: Explanation("This mail system had no network.", _LATER),

@@ -32,6 +32,8 @@ class Cause(StrEnum):
     SUSPENDED = "suspended"  # it rests because of what it said, as a rule for such replies has it
     BREAKER = "breaker"  # it did not answer, repeatedly
     CONGESTED = "congested"  # as much as there is room for waits for it already
+    FOLDING = "folding"  # it waits to be folded with others that are equal
+    FOLDED = "folded"  # another message stands for it and for others that are equal
     FUSED = "fused"  # its submitter hands in more than he may
     SOURCE_EXHAUSTED = "source_exhausted"  # no address of ours may send there now
     OFFLINE = "offline"  # this machine has no network

@@ -199,6 +199,7 @@ _KINDS: dict[Cause | None, BlockerKind] = {
     Cause.CONGESTED: "limit",
     Cause.SOURCE_EXHAUSTED: "limit",
     Cause.FUSED: "limit",
+    Cause.FOLDING: "limit",
     Cause.SHORT: "limit",
     Cause.OFFLINE: "offline",
     Cause.DNS: "route",

@@ -8,6 +8,7 @@ shared out here too, from the limit of descriptors: who does not count meets it 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ from mailer.bounces import Reports
 from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
+from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.net.dns import Resolver
@@ -26,6 +28,7 @@ from mailer.shaping.replies import Reactions, Slowed
 from mailer.shaping.sources import Book, Sources
 from mailer.shaping.table import Measured, TermsTable
 from mailer.spool.api import Due, Trouble
+from mailer.status.api import StatusError
 from mailer.transport.courier import TRANSPORTS
 from mailer.transport.pool import Pool
 from mailer.transport.route import Timeouts
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.io.component import Chores
+    from mailer.mail.principal import Principal
     from mailer.spool.api import Changes, Spool
     from mailer.status.api import StatusRecorder
     from mailer.transport.meter import Meter
@@ -149,6 +153,8 @@ class Queue(Component):
         recorder.done = self.manager.left
         self.manager.fuses.recall(clock.now())
         self.manager.fuses.change(limits_by(config), clock.now())
+        self.manager.folding.adopted = self._adopted
+        self.manager.folding.change(None if once else config.fold)
         if trouble := self.manager.fuses.trouble:
             tell(Alarm(clock.now(), "spool", trouble, "fuses"))
 
@@ -187,6 +193,7 @@ class Queue(Component):
             courier.change(pool, reactions.meaning)
         before, self._callings = self._callings, called
         self.manager.recall(changed(before, called))
+        self.manager.folding.change(config.fold)
         self.manager.suspended.hurry(self.manager.fuses.change(limits_by(config), self.clock.now()))
 
     async def stop(self, grace: float) -> None:
@@ -264,10 +271,17 @@ class Queue(Component):
         if self._book is not None:
             await self._book.save()
 
+    def _adopted(self, id: str, who: Principal) -> None:
+        """A message stands for those of `who`, who may ask about it; where that cannot be written down, he may not."""
+        if who != unix(os.getuid()):
+            with suppress(StatusError):
+                self.status.adopted(id, who)
+
     async def _mind_fuses(self) -> None:
-        """Tell whose mail waits no more, and write down how far each fuse is used up. What a disk will not have is told of elsewhere."""
+        """Fold what is to be, tell whose mail waits no more, note how far each fuse is used up. A full disk is told of elsewhere."""
         now = self.clock.now()
         self.manager.fuses.look(now)
+        self.manager.folding.look(now)
         with suppress(OSError):
             await self.manager.fuses.save(now)
 

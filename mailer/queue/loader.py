@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from .connectivity import Connectivity
     from .context import Context, Current
+    from .folding import Folding
     from .fuses import Fuses
     from .settle import Settler
     from .suspension import SuspendedMail
@@ -57,12 +58,15 @@ UNREADABLE_PAUSE = 5.0  # seconds before a message that the disk would not give 
 class MessageLoader:
     """A loader that brings messages from the disk to the queues of their destinations."""
 
-    def __init__(self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses) -> None:
+    def __init__(
+        self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses, folding: Folding
+    ) -> None:
         self.current = current
         self.settler = settler
         self.suspended = suspended
         self.connectivity = connectivity
         self.fuses = fuses
+        self.folding = folding
         self.later: set[str] = set()
         """Messages that only a later version of the program can read."""
         self.boxed: set[str] = set()
@@ -158,7 +162,8 @@ class MessageLoader:
         if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
             self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
-        if outcomes := self.fuses.put_off(entry, now, urged=bool(entry.history.outcomes) and entry.state == "queued"):
+        urged = bool(entry.history.outcomes) and entry.state == "queued"
+        if outcomes := self.folding.put_off(entry, now, urged=urged) or self.fuses.put_off(entry, now, urged=urged):
             self._over(attempt, outcomes)
             return
         if policy.signer and entry.ready and entry.total <= LARGE:

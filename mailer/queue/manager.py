@@ -26,6 +26,7 @@ from . import age, clock_step
 from .alarms import SHORT_OF_MEMORY, Alarms
 from .connectivity import Connectivity
 from .context import Context, Current
+from .folding import Folding
 from .fuses import Fuses
 from .loader import MessageLoader
 from .settle import Settler
@@ -72,7 +73,8 @@ class QueueManager:
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
         self.fuses = Fuses(spool, tell)
-        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses)
+        self.folding = Folding(self.current, self.suspended.hurry, self.hear, lambda name: self.settler.known(name))
+        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses, self.folding)
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False
@@ -212,6 +214,7 @@ class QueueManager:
             clock_step.move(context, seconds)
             self.suspended.move(seconds)
             self.fuses.move(seconds)
+            self.folding.move(seconds)
             for worker in self._workers():
                 worker.began += seconds
             problem = f"{clock_step.words(seconds)}: what waits goes on waiting as long as it was to"

@@ -231,6 +231,17 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
 
 
+def folding(recipients: Iterable[int], now: float, due: float) -> list[Outcome]:
+    """Outcomes of mail that waits until it is folded with others that are equal: no attempt. RFC 3463 §3.1: other undefined status"""
+    text = "not tried: mail like it was sent a moment ago, and what comes now is folded into one message ([fold])"
+    return _ours(recipients, "defer", "us", 451, "4.0.0", text, "", Cause.FOLDING, now=now, due=due, counts=False)
+
+
+def folded(recipients: Iterable[int], into: str, now: float) -> list[Outcome]:
+    """Outcomes of mail that the message `into` stands for: no reply, no attempt."""
+    return _ours(recipients, "cancel", "message", 0, "", f"folded into {into}", "", Cause.FOLDED, now=now, counts=False)
+
+
 def fused(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
     """Outcomes of mail that waits its turn, for its submitter hands in too much: no attempt. RFC 3463 §3.4: mail system full"""
     return _ours(recipients, "defer", "us", 451, "4.3.1", f"not tried: {why}", "", Cause.FUSED, now=now, due=due, counts=False)

@@ -125,6 +125,30 @@ class FuseSection(Section, header="[fuse]"):
         return _burst(self.rate, self.burst)
 
 
+class Fold(Section, header="[fold]"):
+    """Equal mail of programs becomes one message: for those that send the same words every minute until somebody looks.
+
+    The first goes at once; what comes within the window after it is gathered into one message that says how many there were, with the
+    first and the last few enclosed. Equal is what has the same submitter, sender and recipients, and a subject that differs in numbers and
+    times alone. See mailer-delivery(7).
+    """
+
+    window = Setting(DURATION, "For how long equal mail is gathered. With 0 none is.", "0s", shown="nothing is folded", example="10m")
+    senders = Setting(
+        several(SENDER),
+        "The envelope senders whose mail is folded; * stands for any text. People write equal subjects, too, so name programs.",
+        (),
+        example="root@*",
+    )
+    most = Setting(COUNT, "The most messages that are gathered into one; when there are so many, it leaves.", 1000)
+    enclosed = Setting(COUNT, "How many of the first, and how many of the last, are enclosed whole.", 3)
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A window for nobody."""
+        if self.window and not self.senders:
+            yield "window", 'whose mail is folded has to be said; write senders = ["root@*"] below it'
+
+
 class Metrics(Section, header="[metrics]"):
     """Figures of the daemon for Prometheus, or whatever else reads its format.
 
