@@ -16,11 +16,8 @@ reload replaces it.
 `suspension`    pauses and outages                      `connectivity`  a machine without a network
 `invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours that mail meets
 `clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
-<<<<<<< HEAD
-`outages`       which destinations are down
-=======
 `folding`       equal mail becomes one message          `digest`        that message
->>>>>>> 0854bee (queue, config: equal mail of programs is folded into one message, which each of them names; what a crash leaves is folded anew)
+`outages`       which destinations are down
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """
 
