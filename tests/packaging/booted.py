@@ -20,8 +20,8 @@ from pathlib import Path
 from tests.fakes.processes import Program, wait_until
 
 ROOT = Path(__file__).parents[2]
-HOUSE, PACKAGES, PYTHON = "/opt/mailer/house", "/opt/mailer/packages", "/opt/mailer/python"
-INTERPRETER = "/opt/mailer/python3"
+HOUSE, PACKAGES, PYTHON = "/srv/clone", "/srv/packages", "/srv/python"
+INTERPRETER = "/srv/bin/python3"
 """Python in the copy."""
 TARGET = "[Unit]\nRequires=sysinit.target dbus.socket\nAfter=sysinit.target dbus.socket\nAllowIsolate=yes\n"
 BOOT = """
@@ -31,8 +31,8 @@ mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
-rm -rf etc/mailer var/spool/mailer etc/systemd/system/mailer* usr/local/bin/mailer
-mkdir -p opt/mailer/house opt/mailer/packages opt/mailer/python
+rm -rf etc/mailer var/spool/mailer etc/systemd/system/mailer* usr/local/bin/mailer opt/mailer
+mkdir -p srv/clone srv/packages srv/python srv/bin opt
 printf '%s' "$2" > etc/systemd/system/few.target
 root=$1/root
 shift 2
@@ -110,7 +110,7 @@ def programs(interpreter: Path) -> dict[str, str]:
     if interpreter.is_relative_to("/usr"):
         return {"/usr/local/bin/mailer": f"#!{interpreter} -IS\n{start}", INTERPRETER: f'#!/bin/sh\nexec {interpreter} -IS "$@"\n'}
     shell = f"#!/bin/sh\nLD_LIBRARY_PATH={PYTHON}/lib exec {interpreter} -IS"
-    return {"/opt/mailer/mailer": start, "/usr/local/bin/mailer": f'{shell} /opt/mailer/mailer "$@"\n', INTERPRETER: f'{shell} "$@"\n'}
+    return {"/srv/bin/mailer": start, "/usr/local/bin/mailer": f'{shell} /srv/bin/mailer "$@"\n', INTERPRETER: f'{shell} "$@"\n'}
 
 
 def _up(machine: Program) -> int:
