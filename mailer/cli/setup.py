@@ -49,9 +49,9 @@ COMMAND = Subcommand(
     run,
     summary="answer a few questions, and mail leaves this machine",
     about=(
-        "Asks for your mail address, for the provider or the server that sends your mail, and for a password or a token; looks whether the "
-        "server would take your mail; writes a short configuration, and the secret into a file of its own that only the daemon can read; "
-        "sends a mail to you; and offers to start the daemon by systemd and to be sendmail for other programs.\n\n"
+        "Asks for your mail address, who sends your mail, and a password or token. Then it looks whether that server would take your mail, "
+        "writes a short configuration, and the secret into a file of its own that only the daemon can read, and sends a mail to you. It "
+        "offers to start the daemon by systemd, and to be sendmail for other programs.\n\n"
         "Many answers are found out from the address, by its domain, its MX hosts and its SRV records (RFC 6186). Each can be an option; "
         "what is one is not asked. Without a terminal nothing is asked, and what is missing is one error.\n\n"
         "Nothing is written before the server has been looked at, and what is written takes its place in one step; Ctrl-C leaves nothing "
@@ -78,8 +78,8 @@ COMMAND = Subcommand(
         Option("--password-stdin", help="read the password from standard input, and keep it beside the configuration"),
         Option("--oauth", help="log in with a token in place of a password; see mailer-oauth(1)"),
         Option("--oauth-client-id", metavar="ID", help="what the provider calls this program"),
-        Option("--oauth-client-secret-file", metavar="FILE", help="the client's secret, if it has one; it is copied"),
-        Option("--oauth-refresh-token-file", metavar="FILE", help="a refresh token that is there already: nobody has to consent"),
+        Option("--oauth-secret-file", metavar="FILE", help="the client's secret, if it has one; it is copied"),
+        Option("--oauth-refresh-file", metavar="FILE", help="a refresh token that is there already: nobody has to consent"),
         Option("--oauth-tenant", metavar="NAME", help="the directory of your organisation at Microsoft; common by default"),
         Option("--oauth-endpoint", metavar="URL", help="of another provider: where tokens are fetched"),
         Option("--oauth-device-endpoint", metavar="URL", help="of another provider: where device codes come from"),
@@ -102,8 +102,7 @@ COMMAND = Subcommand(
         "mailer setup --address you@example.com --provider office365 --oauth --oauth-client-id 00000000-0000-0000-0000-000000000000",
     ),
     epilog=(
-        "exit codes: 0 set up · 64 usage, or an answer is missing · 69 the server refuses or cannot be reached, or the test mail failed · "
-        "73 something is there already · 75 interrupted, offline, or the test mail was put off · 77 login refused, or no permission · "
-        "78 a secret or a provider cannot be used"
+        "exit codes: 0 set up · 64 an answer is missing or wrong · 69 the server refuses, or the mail failed · 73 something is there "
+        "already · 75 interrupted, offline, or the mail was put off · 77 login refused, or no permission · 78 a bad secret"
     ),
 )  # fmt: skip

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RELAY, DIRECT = "relay", "direct"
 PASSWORDS = ("--password-file", "--password-command", "--password-stdin")
 TOKENS = (
-    "--oauth-client-id", "--oauth-client-secret-file", "--oauth-refresh-token-file", "--oauth-endpoint", "--oauth-device-endpoint",
+    "--oauth-client-id", "--oauth-secret-file", "--oauth-refresh-file", "--oauth-endpoint", "--oauth-device-endpoint",
     "--oauth-authorization-endpoint", "--oauth-scope", "--oauth-tenant", "--device", "--redirect",
 )  # fmt: skip
 
@@ -237,11 +237,11 @@ class Interview:
             consent = consent.of(self._answer("--oauth-tenant", "The directory (tenant) of your organisation", _word, "common"))
         client_id = self._answer("--oauth-client-id", "The client id, from registering this program at the provider", _some(read), None)
         secret = ""
-        if said := self._said("--oauth-client-secret-file"):
+        if said := self._said("--oauth-secret-file"):
             secret = Secret("file", (values.given(said),))()
         elif self.person:
             secret = ask.secret("The client's secret (it is not shown; Enter: it has none)", empty=True)
-        return TokenPlan(consent, client_id, secret, way, self.given.path("--oauth-refresh-token-file"))
+        return TokenPlan(consent, client_id, secret, way, self.given.path("--oauth-refresh-file"))
 
 
 def _way(preset: Preset) -> str:

@@ -164,7 +164,7 @@ def test_a_token_that_is_there_already(setup: Script) -> None:
         (setup.place / name).chmod(0o600)
     done = setup(
         "--address", "a@example.com", "--provider", "office365", "--oauth-client-id", "id", "--oauth-tenant", "own.example",
-        "--oauth-client-secret-file", str(setup.place / "client"), "--oauth-refresh-token-file", str(setup.place / "refresh"),
+        "--oauth-secret-file", str(setup.place / "client"), "--oauth-refresh-file", str(setup.place / "refresh"),
         "--no-probe", "--no-test",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
