@@ -31,6 +31,10 @@ class Fuse:
         """Whether one that came now would have to wait."""
         return self.paid - self._ahead > now
 
+    def give_back(self) -> None:
+        """Give a turn back that is not used; those that were given after it stay where they are."""
+        self.paid -= self._step
+
     def take_back(self, now: float) -> None:
         """Forget the turns that are still to come: those who had one ask again, and nobody has a burst for that."""
         self.paid = min(self.paid, now + self._ahead + self._step)

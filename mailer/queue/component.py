@@ -242,7 +242,9 @@ class Queue(Component):
 
     async def _take_up(self) -> None:
         """Take up what the daemon before had put off."""
-        self.manager.suspended.hurry(await inherited(self.status, self.config))
+        found = await inherited(self.status, self.config)
+        self.manager.suspended.hurry(found.hurried)
+        await self.manager.fuses.inherit(found.fused)
 
     def _look_at_clock(self) -> None:
         """Where it was set, what waits is told its new time at once."""

@@ -9,7 +9,9 @@ A reload changes what holds from then on; who waits is given another turn where 
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.events import Alarm, Mended
@@ -17,11 +19,11 @@ from mailer.io.machine import called
 from mailer.io.people import fits, person
 from mailer.limits.fuse import Fuse
 from mailer.mail.principal import Principal, parse
-from mailer.spool.api import at_once
+from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.transport import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mailer.config import Config
     from mailer.config.kinds import Rate
@@ -94,6 +96,7 @@ class Fuses:
         self._known: dict[Principal, tuple[Limit, Fuse] | None] = {}
         self._paid: dict[str, float] = {}
         self._waiting: dict[str, Principal] = {}
+        self._many: Counter[Principal] = Counter()
         self._again: set[str] = set()
         self._changed = False
 
@@ -143,7 +146,7 @@ class Fuses:
         who, id = entry.envelope.principal, entry.id
         again = id in self._again
         if self._waiting:
-            self._waiting.pop(id, None)
+            self._over(id)
             self._again.discard(id)
         if who is None or not entry.envelope.sender or urged or (entry.history.outcomes and not again):
             return []
@@ -155,10 +158,47 @@ class Fuses:
         self._changed = True
         if due <= now:
             return []
-        if len(self._waiting) < WAITING:
-            self._waiting[id] = who
+        self._waits(id, who)
         self._goes(who, limit, now, due)
         return verdict.fused(entry.history.pending(), f"{name_of(who)} submits faster than {limit.words}", now, due)
+
+    def left(self, id: str, now: float) -> None:
+        """An operator has taken a message that waits: its turn is somebody else's, and where nobody waits any more, that is told."""
+        who = self._over(id)
+        if who is None:
+            return
+        self._changed = True
+        if (found := self._fuse(who)) is not None:
+            found[1].give_back()
+            if not self._many[who]:
+                found[1].take_back(now)
+        if not self._many[who] and who in self.gone:
+            self.gone[who] = self.gone[who]._replace(until=now)
+
+    async def inherit(self, ids: Iterable[str]) -> None:
+        """Note that these messages wait for their turn since before the daemon began."""
+        for id in ids:
+            if id in self._waiting:
+                continue
+            try:
+                entry = await self.spool.read(id)
+            except (NoSuchMessage, CorruptMessage, OSError):
+                continue
+            if entry.state == "deferred" and (who := entry.envelope.principal) is not None:
+                self._waits(id, who)
+            await asyncio.sleep(0)
+
+    def _waits(self, id: str, who: Principal) -> None:
+        if len(self._waiting) < WAITING:
+            self._waiting[id] = who
+            self._many[who] += 1
+
+    def _over(self, id: str) -> Principal | None:
+        """Message `id` waits no more; who handed it in, if it did."""
+        who = self._waiting.pop(id, None)
+        if who is not None:
+            self._many[who] -= 1
+        return who
 
     def _fuse(self, who: Principal) -> tuple[Limit, Fuse] | None:
         if who not in self._known:

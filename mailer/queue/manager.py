@@ -121,6 +121,7 @@ class QueueManager:
         if id in scheduler.active and scheduler.due_of(id) is None and state == "failed":
             return  # we did that ourselves
         scheduler.forget(id)
+        self.fuses.left(id, context.clock.now())
         try:
             entry = await context.spool.read(id)
         except (NoSuchMessage, CorruptMessage, OSError):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.events import Alarm, Daemon
 from mailer.mail.outcome import Cause
@@ -164,15 +164,25 @@ class SuspendedMail:
                 context.scheduler.try_now(destination, now)
 
 
-async def inherited(status: StatusRecorder, config: Config) -> list[str]:
+class Inherited(NamedTuple):
+    """What the daemon before has put off: what is to be tried at once, and what waits for its submitter's turn."""
+
+    hurried: list[str]
+    fused: list[str]
+
+
+async def inherited(status: StatusRecorder, config: Config) -> Inherited:
     """The messages, as `status` has them; none where it cannot be read."""
     routes = RouteTable(config.routes)
     found: dict[str, None] = {}
+    fused: dict[str, None] = {}
     cursor, more = "", True
     while more:
         page = await status.put_off(cursor)
         for id, domain, cause in page.items:
             if cause in BLAME or (cause is Cause.BREAKER and all(via.kind == "relay" for via in routes.find(domain).via)):
                 found[id] = None
+            elif cause is Cause.FUSED:
+                fused[id] = None
         cursor, more = page.cursor, bool(page.cursor)
-    return [*found]
+    return Inherited([*found], [*fused])

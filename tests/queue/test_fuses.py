@@ -97,6 +97,8 @@ def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
     async def first() -> None:
         async with before.running():
             ids.extend(put(before, WILD, f"w{nth}") for nth in range(5))
+            for id in ids[:3]:
+                await before.settled(id, None)
             for id in ids[3:]:
                 await before.settled(id, "deferred")
             await before.manager.fuses.save(before.clock.now())
@@ -117,6 +119,63 @@ def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
             for id in ids[3:]:
                 await after.settled(id, None)
             assert after.spool.find(late) == "deferred"
+
+    play(second())
+
+
+@on_both
+def test_what_is_cancelled_uses_no_turn(post: Post) -> None:
+    """The flood is cancelled: the alarm ends, and mail of that submitter goes by the rate again, not after a thousand turns."""
+    post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, WILD, f"w{nth}") for nth in range(30)]
+            for id in ids[3:]:
+                await post.settled(id, "deferred")
+            at_once(post.kept.act("cancel", ids[3:-1], post.clock.now()))
+            post.look(ids[3:-1])
+            post.manager.fuses.look(post.clock.now())
+            assert "ends" not in told(post)
+            at_once(post.kept.act("cancel", ids[-1:], post.clock.now()))
+            post.look(ids[-1:])
+            post.manager.fuses.look(post.clock.now())
+            assert told(post)[-1] == "ends"
+            late = put(post, WILD, "late")
+            await post.settled(late, "deferred")
+            post.advance(121)
+            await post.settled(late, None)
+
+    play(scenario())
+
+
+def test_what_is_cancelled_after_a_restart_uses_no_turn(tmp_path: Path) -> None:
+    """Who waits is known to the next daemon, too."""
+    before = Post(tmp_path)
+    before.manager.fuses.change(only(WILD, HOUR), before.clock.now())
+    ids: list[str] = []
+
+    async def first() -> None:
+        async with before.running():
+            ids.extend(put(before, WILD, f"w{nth}") for nth in range(30))
+            for id in ids[:3]:
+                await before.settled(id, None)
+            for id in ids[3:]:
+                await before.settled(id, "deferred")
+            await before.manager.fuses.save(before.clock.now())
+
+    play(first())
+    after = Post(tmp_path)
+    after.manager.fuses.recall(after.clock.now())
+    after.manager.fuses.change(only(WILD, HOUR), after.clock.now())
+
+    async def second() -> None:
+        async with after.running():
+            await after.manager.fuses.inherit([*ids[3:], "01KAHGWV7J5ZQ0C9XK3M2T8B4R"])
+            at_once(after.kept.act("cancel", ids[3:], after.clock.now()))
+            after.look(ids[3:])
+            after.manager.fuses.look(after.clock.now())
+            assert told(after) == ["ends"]
 
     play(second())
 

@@ -26,6 +26,7 @@ RELAY = '[relay.out]\nhost = "127.0.0.1"\ntls = "none"\n[[route]]\nmatch = "rela
         ("a@relayed.example", Cause.LOGIN_REFUSED, True),
         ("a@example.net", Cause.UNSIGNED, True),
         ("a@relayed.example", Cause.PAUSED, False),
+        ("a@relayed.example", Cause.FUSED, False),
         ("a@relayed.example", Cause.GREYLISTED, False),
         ("a@relayed.example", None, False),
     ],
@@ -39,5 +40,6 @@ def test_what_waits_for_a_relay_or_for_something_of_ours_is_taken_up(
     with closing(Office(tmp_path)) as office:
         id = office.put(address)
         office.settle(id, outcome(0, "defer", due=NOW + 900, counts=False, cause=cause))
-        assert run(inherited(office.recorder, load(str(config), office.spool.root))) == ([id] if taken else [])
-    assert run(inherited(sqlite.recorder(f"{tmp_path}/none"), load(str(config), None))) == []
+        found = run(inherited(office.recorder, load(str(config), office.spool.root)))
+        assert found == ([id] if taken else [], [id] if cause is Cause.FUSED else [])
+    assert run(inherited(sqlite.recorder(f"{tmp_path}/none"), load(str(config), None))) == ([], [])
