@@ -1,6 +1,6 @@
 """Prints Debian's copyright file of the package: our licence, and those of the libraries in it, out of their metadata.
 
-    packaging/debian/copyright.py LICENSE SITE-PACKAGES PLACE
+packaging/debian/copyright.py LICENSE SITE-PACKAGES PLACE
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ def main(ours: str, packages: str, place: str) -> None:
 def stanza(found: Distribution, place: str) -> str:
     """What is said of one library: whose it is, its licence, and where that stands."""
     about: Message = found.metadata  # type: ignore[assignment]
-    name = about["Name"]
+    name, version = about["Name"], about["Version"]
     licence = about["License-Expression"] or licence_of(about)
-    directory = Path(place, found._path.name) if hasattr(found, "_path") else Path(place)  # noqa: SLF001 - nothing public says it
     author = about["Author"] or about["Author-email"] or about["Maintainer-email"] or f"the authors of {name}"
-    short = f"{licence.replace(' ', '-')}"
-    lines = [
-        f"Files: {place.lstrip('/')}/{found.read_text('top_level.txt').split()[0] if found.read_text('top_level.txt') else name.replace('-', '_')}*",
+    top = (found.read_text("top_level.txt") or name.replace("-", "_")).split()[0]
+    home = about["Home-page"] or f"https://pypi.org/project/{name}/"
+    lines = (
+        f"Files: {place.lstrip('/')}/{top}*",
         f"Copyright: {' '.join(author.split())}",
-        f"License: {short}",
-        f" {name} {about['Version']}, from {about['Home-page'] or f'https://pypi.org/project/{name}/'}; its licence is in {directory}.",
-    ]
+        f"License: {licence.replace(' ', '-')}",
+        f" {name} {version}, from {home}; what its project says of it is in",
+        f" {place}/{name.replace('-', '_')}-{version}.dist-info.",
+    )
     return "\n".join(lines) + "\n"
 
 
