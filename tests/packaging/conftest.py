@@ -26,8 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """The package of this tree, not compressed, which takes a third of the time; or one that was built before, in ``MAILER_PACKAGE``."""
-    if built := os.environ.get("MAILER_PACKAGE"):
+    """The package of this tree, not compressed, which takes a third of the time; or one that was built before, in ``DEBIAN_PACKAGE``."""
+    if built := os.environ.get("DEBIAN_PACKAGE"):
         return Path(built)
     wheel = request.getfixturevalue("wheel")
     place = tmp_path_factory.mktemp("package")
@@ -41,5 +41,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Throwaway]:
     """This machine, to be spoilt by all tests of a module, in their order."""
     home = tmp_path_factory.mktemp("machine")
     with Throwaway(home) as machine:
+        for name in ("etc/mailer", "var/spool/mailer"):  # what root of this machine may have made
+            shutil.rmtree(machine.path(name), ignore_errors=True)
         yield machine
     shutil.rmtree(home, ignore_errors=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.fakes.processes import Program, wait_until
+from tests.fakes.processes import PATIENCE, Program, wait_until
 
 MAKE = """
 set -e
@@ -38,6 +39,28 @@ KEPT = ("proxy", "PIP_", "SSL_", "REQUESTS_")
 """Beginnings and ends of the variables by which programs find the network."""
 
 
+def _children(pid: int) -> list[str]:
+    """The numbers of the processes that `pid` has started."""
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
+class Inside(Program):
+    """A program on such a machine. What is started from here only waits for it, and hands no signal on."""
+
+    def stop(self, seconds: float = PATIENCE) -> int:
+        """Ask the program itself to end; insist when it does not. Returns the exit code."""
+        for child in _children(self.pid) if self.running else ():
+            os.kill(int(child), signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        return self.process.returncode
+
+
 class Throwaway:
     """The machine whose ``/`` lies over `lower`; `home` is an empty directory for it. Use it with ``with``."""
 
@@ -46,6 +69,7 @@ class Throwaway:
         self.place = home / "machine"
         self.place.mkdir()
         kept = {name: value for name, value in os.environ.items() if name.lower().endswith(KEPT) or name.startswith(KEPT)}
+        self.pid = ""  # of what keeps it alive
         self.env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
@@ -63,22 +87,25 @@ class Throwaway:
         for name in ("resolv.conf", "hosts"):  # what may be mounted over those of the lower layer
             self.write(f"etc/{name}", Path("/etc", name).read_text(), replace=True)
         self.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n").chmod(0o755)
-        self.run("debconf-set-selections", input="man-db man-db/auto-update boolean false\n")  # an index of the manual takes seconds
+        self.run(
+            "sh", "-c", "echo man-db man-db/auto-update boolean false | debconf-set-selections || true"
+        )  # an index of the manual takes seconds
         return self
 
     def _made(self) -> bool:
-        children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text().split()
-        self._pid = children[0] if children else ""
-        return bool(children) and Path(f"/proc/{self._pid}/root{self.place}/made").exists()
+        children = _children(self._init.pid)
+        self.pid = children[0] if children else ""
+        return bool(children) and Path(f"/proc/{self.pid}/root{self.place}/made").exists()
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None) -> None:
         """End it, and all that runs in it."""
-        self._init.stop(1.0)
+        os.kill(int(self.pid), signal.SIGKILL)  # the first of its processes, and with that all
+        self._init.process.wait(PATIENCE)
 
     @property
     def root(self) -> Path:
         """Its ``/``, seen from here."""
-        return Path(f"/proc/{self._pid}/root{self.place}/root")
+        return Path(f"/proc/{self.pid}/root{self.place}/root")
 
     def path(self, name: str) -> Path:
         """A file of it, seen from here; `name` may begin with a slash."""
@@ -100,12 +127,18 @@ class Throwaway:
 
     def argv(self, *words: str, user: str = "", env: dict[str, str] | None = None) -> list[str]:
         """How `words` are started there, as root or as `user`."""
-        become = ["setpriv", f"--reuid={user}", f"--regid={self._group(user)}", "--init-groups"] if user else []
+        become = (
+            ["setpriv", f"--reuid={user}", f"--regid={self._group(user)}", "--clear-groups" if user.isdigit() else "--init-groups"]
+            if user
+            else []
+        )
         variables = [f"{name}={value}" for name, value in (self.env | (env or {})).items()]
-        return ["nsenter", "-t", self._pid, "-m", "-p", "chroot", str(self.place / "root"), *become, "env", "-i", *variables, *words]
+        return ["nsenter", "-t", self.pid, "-m", "-p", "chroot", str(self.place / "root"), *become, "env", "-i", *variables, *words]
 
     def _group(self, user: str) -> str:
-        """The number of the group of `user`."""
+        """The number of the group of `user`, who may be a number."""
+        if user.isdigit():
+            return user
         return next(line.split(":")[3] for line in self.path("etc/passwd").read_text().splitlines() if line.startswith(f"{user}:"))
 
     def run(self, *words: str, input: str = "", code: int = 0, user: str = "", env: dict[str, str] | None = None) -> str:
@@ -115,9 +148,9 @@ class Throwaway:
         assert done.returncode == code, f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
-    def start(self, *words: str, user: str = "", env: dict[str, str] | None = None) -> Program:
+    def start(self, *words: str, user: str = "", env: dict[str, str] | None = None) -> Inside:
         """Start a program that goes on."""
-        return Program(self.argv(*words, user=user, env=env), self.home / f"{Path(words[0]).name}.log")
+        return Inside(self.argv(*words, user=user, env=env), self.home / f"{Path(words[0]).name}.log")
 
     # Debian
 
@@ -138,7 +171,7 @@ class Throwaway:
         done = subprocess.run(self.argv("dpkg-query", "-Wf", "${db:Status-Abbrev}", package), capture_output=True, text=True, timeout=60)
         return done.stdout.strip()
 
-    def daemon(self) -> Program:
+    def daemon(self) -> Inside:
         """Start the daemon as its unit does, without systemd; wait until it is ready."""
         unit = dict(line.split("=", 1) for line in self.path("lib/systemd/system/mailer.service").read_text().splitlines() if "=" in line)
         name, _, value = unit["Environment"].partition("=")

@@ -105,8 +105,8 @@ def test_the_mail_of_cron_arrives(machine: Throwaway, sink: SinkThread) -> None:
 
 def test_an_upgrade_loses_nothing(machine: Throwaway, package: Path, sink: SinkThread, tmp_path: Path) -> None:
     """A full queue, half of it tried once, waits through it; what an administrator has changed stays; the new program delivers it."""
-    sink.moods = Moods(reply={"rcpt": "451 4.7.1 later"})
-    batch = "".join(f'{{"to": "a{number}@example.net", "subject": "s", "text": "t"}}\n' for number in range(FULL))
+    sink.moods = Moods(replies={"rcpt": "451 4.7.1 later"})
+    batch = "".join(f'{{"to_addresses": ["a{number}@example.net"], "subject": "s", "body_plain": "t"}}\n' for number in range(FULL))
     with machine.daemon():
         machine.run("mailer", "send", "--batch", input=batch[: len(batch) // 2].rpartition("\n")[0] + "\n")
         wait_until("all are tried", lambda: not any(machine.path("var/spool/mailer/queued").iterdir()))
