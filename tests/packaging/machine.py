@@ -173,10 +173,9 @@ class Throwaway:
 
     def daemon(self) -> Inside:
         """Start the daemon as its unit does, without systemd; wait until it is ready."""
-        unit = dict(line.split("=", 1) for line in self.path("lib/systemd/system/mailer.service").read_text().splitlines() if "=" in line)
-        name, _, value = unit["Environment"].partition("=")
-        words = unit["ExecStart"].split()
-        program = self.start(*words, user=unit["User"], env={name: value})
+        lines = self.path("lib/systemd/system/mailer.service").read_text().splitlines()
+        unit = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        program = self.start(*unit["ExecStart"].split(), user=unit["User"])
         wait_until("the daemon is ready", lambda: '"what":"ready"' in program.said or not program.running)
         assert program.running, program.said
         return program

@@ -5,7 +5,6 @@ The tests are the days of one machine, in their order; each stands on those befo
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.fakes.processes import wait_until
 
 from .conftest import TREE
 from .machine import Throwaway, tree
+from .newer import newer
 
 pytestmark = [pytest.mark.peer("dpkg-deb", "unshare", "nsenter", "apt-get", root=True), pytest.mark.xdist_group("packaging")]
 
@@ -30,19 +30,6 @@ def sink() -> Iterator[SinkThread]:
     """The relay of the machine."""
     with SinkThread(Moods()) as sink:
         yield sink
-
-
-def newer(package: Path, place: Path) -> Path:
-    """The same package, with a higher version and a line more in a module."""
-    tree = place / "newer"
-    subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
-    control = tree / "DEBIAN/control"
-    control.write_text(control.read_text().replace(f"Version: {__version__}", f"Version: {__version__}+1"))
-    module = next(tree.glob("usr/lib/mailer/lib/python3.*/site-packages/mailer/__init__.py"))
-    module.write_text(module.read_text().replace(f'__version__ = "{__version__}"', f'__version__ = "{__version__}+1"'))
-    made = place / f"mailer-mta_{__version__}+1.deb"
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, made], check=True, capture_output=True)
-    return made
 
 
 def waiting(machine: Throwaway) -> int:
@@ -117,7 +104,7 @@ def test_an_upgrade_loses_nothing(machine: Throwaway, package: Path, sink: SinkT
     config.write_text(config.read_text().replace("[submission]\n", "[submission]\nmax_recipients = 77\n"))
     edited = config.read_text()
 
-    machine.install(machine.copy(newer(package, tmp_path)))
+    machine.run("dpkg", "--install", machine.copy(newer(package, tmp_path)))
     assert machine.run("mailer", "--version") == f"mailer {__version__}+1\n"
     assert config.read_text() == edited
     assert waiting(machine) == FULL
@@ -132,7 +119,7 @@ def test_an_upgrade_loses_nothing(machine: Throwaway, package: Path, sink: SinkT
 def test_removing_keeps_what_was_made(machine: Throwaway) -> None:
     """Configuration and queue stay, and it is said how much waits; the program and its links are gone."""
     machine.run("mailer", "send", "--to", "a@example.net", "--text", "x", "--subject", "stays")
-    said = machine.run("apt-get", "remove", "-y", "-q", "mailer-mta")
+    said = machine.run("dpkg", "--remove", "mailer-mta", "bsd-mailx")
     assert "mailer-mta: 1 of the messages in /var/spool/mailer did not leave this machine" in said
     assert machine.path("etc/mailer/config.toml").exists()
     assert waiting(machine) == 1
@@ -142,7 +129,7 @@ def test_removing_keeps_what_was_made(machine: Throwaway) -> None:
 
 def test_purging_leaves_nothing(machine: Throwaway) -> None:
     """The message that waited goes too, which is said; the aliases are the machine's."""
-    said = machine.run("apt-get", "purge", "-y", "-q", "mailer-mta")
+    said = machine.run("dpkg", "--purge", "mailer-mta")
     assert "1 of the messages in /var/spool/mailer never left this machine; they are deleted" in said
     assert machine.state("mailer-mta") in ("", "un")
     assert [name for name in PLACES if machine.path(name).exists()] == []
