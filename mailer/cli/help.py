@@ -46,7 +46,7 @@ COMMAND = Subcommand(
     run,
     summary="the manual of a command or a topic, on this terminal",
     about=(
-        "Prints the manual page of COMMAND, or of a TOPIC that has one: `config.5` is the configuration, `spool`, `delivery`, `providers`, "
+        "Prints the manual page of COMMAND, or of a TOPIC that has one: config.5 is the configuration, `spool`, `delivery`, `providers`, "
         "`deliverability` and others are named when there is no such page. It needs no man(1). On a terminal it is shown page by page "
         "by `PAGER`. Without a word it lists the commands."
     ),

@@ -2,6 +2,7 @@
 
 Words are given as they are to be read, and made safe for roff here: what begins with a dot is no request, a hyphen is one that can be
 copied, whatever is not ASCII is named by its number, and ```words``` in backticks are bold. What is returned is joined to a page.
+`plain` is the way back: a page as text for a terminal.
 """
 
 from __future__ import annotations
