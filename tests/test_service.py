@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -151,8 +152,9 @@ def test_a_configuration_that_one_component_refuses_changes_none(running: Runnin
 
     running.run(reload)
     told = [line for line in running.log.read_text().splitlines() if '"alarm"' in line]
-    assert len(told) == 1
-    assert '"what":"config","detail":"the configuration stays as it was: it cannot have that"' in told[0]
+    begun, over = map(json.loads, told)
+    assert (begun["what"], begun["detail"]) == ("config", "the configuration stays as it was: it cannot have that")
+    assert (over["what"], over["state"]) == ("config", "end")
 
 
 def test_a_log_that_cannot_be_opened_is_refused(running: Running) -> None:
