@@ -158,6 +158,7 @@ def test_a_reload_by_systemctl_and_one_by_mailer(server: Server) -> None:
 
 def test_many_users_as_in_the_example(server: Server) -> None:
     """Each by his rule, by the unit's daemon, which signs, keeps a log and opens the door for others in its sandbox; without it, too."""
+    server.serve(MANY + RELAY)
     server.run("install", "-d", "-m", "0755", "/etc/mailer/dkim")
     server.run("mailer", "dkim", "keygen", "example.com", "--selector", "s1", "--out", "/etc/mailer/dkim/s1.pem")
     key = '[[dkim]]\ndomain = "example.com"\nselector = "s1"\nkey_file = "/etc/mailer/dkim/s1.pem"\n'
