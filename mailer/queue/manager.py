@@ -73,7 +73,7 @@ class QueueManager:
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
         self.fuses = Fuses(spool, tell)
-        self.folding = Folding(self.current, self.suspended.hurry, self.hear, lambda name: self.settler.known(name))
+        self.folding = Folding(self.current, self.suspended.hurry, self.hear, self.settler.knows)
         self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses, self.folding)
         self.steps = 0
         """How often somebody has set the clock."""

@@ -75,6 +75,10 @@ class Settler:
         """What the disk of the spool lacks; empty while it has room. See `files.layout`."""
         self._news: list[Event] = []  # of the thread that writes: listeners live in the loop
 
+    def knows(self, id: str) -> bool:
+        """Whether a message of that ID was in the spool once, as far as anybody remembers now."""
+        return self.known(id)
+
     async def take(self, attempt: Attempt) -> bytes | None:
         """Lease the message of `attempt` and give its content; None if an operator has taken it meanwhile."""
         spool = self.current.context.spool
