@@ -16,6 +16,7 @@ truncate    says by UDP that the answer is too long for UDP
 garbage     sends bytes that are no message
 referral    says whom else to ask
 alias-only  gives the CNAME record and not what it leads to
+invent      has the address 192.0.2.80 for each name that has none
 ==========  ========================================================================================================
 """
 
@@ -161,6 +162,8 @@ class Nameserver:
     def _fill(self, response: dns.message.Message, name: dns.name.Name, type: dns.rdatatype.RdataType, mood: str) -> None:
         if mood in CODES:
             response.set_rcode(CODES[mood])
+        elif mood == "invent" and type == dns.rdatatype.A and self._rrset(name, type) is None:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.80"))
         elif mood == "referral":
             response.authority.append(self._rrset(dns.name.root, dns.rdatatype.NS))
         else:

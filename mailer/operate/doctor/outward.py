@@ -10,10 +10,8 @@ from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.net.query import SYSTEM, Asker, DnsTrouble, Offline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mailer.config import Config
-    from mailer.config.kinds import HostPort
+    from mailer.config.sections.delivery import Dns
 
 PATIENCE = 3.0  # seconds for one server; ten for all of a question
 LIFETIME = 10.0
@@ -23,11 +21,11 @@ OURS = ("egress", "PTR", "EHLO", "port 25", "clock", "DKIM")
 """The checks of `mailer.check` that are about this machine and its keys; what else the world thinks of our domains is for ``check``."""
 
 
-async def names(nameservers: Sequence[HostPort], probe: str, system: str = SYSTEM) -> list[Finding]:
+async def names(dns: Dns, probe: str, system: str = SYSTEM) -> list[Finding]:
     """Whether the name servers answer for the domain `probe`, say of what is not there that it is not, and prove what they say."""
-    asker = Asker(nameservers, PATIENCE, LIFETIME, system)
+    asker = Asker(dns.nameservers, min(dns.timeout, PATIENCE), min(dns.lifetime, LIFETIME), system)
     servers = ", ".join(asker.servers()) or "none"
-    where = "dns.nameservers in the configuration" if nameservers else system
+    where = "dns.nameservers in the configuration" if dns.nameservers else system
     try:
         found = await asker.ask(probe, "MX")
     except Offline as trouble:

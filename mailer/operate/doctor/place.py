@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REPAIR = "mailer doctor --repair"
 SCARCE = 3  # times what has to stay free: below that, somebody should know
 AHEAD = 60.0  # seconds
+ABOVE = "only root and the owner of a spool may write above it (`ls -ld`)"
 
 
 def spool(place: str) -> Iterator[Finding]:
@@ -30,7 +31,8 @@ def spool(place: str) -> Iterator[Finding]:
     try:
         check_ancestors(place)
     except Problem as problem:
-        yield Finding("spool", place, FAIL, str(problem), "only root and the owner of a spool may write above it (`ls -ld`)")
+        text, what, rest = str(problem).partition(": chmod ")
+        yield Finding("spool", place, FAIL, text, f"chmod {rest}" if what else ABOVE)
     if trouble := closed(place):
         text, _, remedy = trouble.partition("; ")
         yield Finding("spool", place, FAIL, text, remedy or "move what is there away, or set mailer.spool to another directory")

@@ -144,3 +144,16 @@ def queue(place: str, now: float) -> Iterator[Finding]:
         why = next((each.why for each in record.recipients if each.why), "") if record else ""
     text = f"{told}; the oldest since {rfc3339(int(first))}" + (f": {why}" if why else "")
     yield Finding("queue", place, WARN, text, f"mailer explain {oldest}")
+
+
+def alarms(place: str, now: Running) -> Iterator[Finding]:
+    """The alarms that are open: what the daemon has met and nobody has mended yet."""
+    with sqlite.view(SpoolDirectory(place)) as view:
+        found = view.alarms()
+    for each in found:
+        who = "" if now.running else ", as the last daemon said"
+        subject = f"{each.kind} {each.key}".strip()
+        text = f"{each.text} (since {rfc3339(int(each.since))}, {each.times} times{who})"
+        yield Finding("alarm", subject, FAIL if each.severity == "critical" else WARN, text, each.remedy or "mailer status says more")
+    if not found:
+        yield Finding("alarm", place, PASS, "none is open")

@@ -149,6 +149,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("reload", partial(serving.up_to_date, spool, state, config)),
         Checkup("limits", partial(serving.descriptors, state, config)),
         Checkup("queue", partial(serving.queue, spool, now)),
+        Checkup("alarm", partial(serving.alarms, spool, state)),
         Checkup("pauses", partial(records.pauses, spool, now)),
     ]
 
@@ -156,7 +157,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
 def _of_world(patient: Examined, now: float) -> list[Checkup]:
     """The network: nothing but the name servers of a machine where nothing has been set up yet."""
     config = patient.config
-    looks = [Checkup("DNS", partial(outward.names, config.dns.nameservers, config.check.port_domain))]
+    looks = [Checkup("DNS", partial(outward.names, config.dns, config.check.port_domain))]
     if patient.fresh:
         return looks
     looks.append(Checkup("world", partial(outward.world, config, now)))

@@ -1,7 +1,7 @@
 """What became of mail, in SQLite: one file beside the spool. A view: the spool is the truth, and no mail waits for a database.
 
 `schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look,
-`values` what rows say; `file` opens the database, `health` says whether it can be used. Here is said where that is;
+`values` what rows say; `file` opens the database, `damage` whether it can be used. Here is said where that is;
 nobody else knows, and nobody else imports `sqlite3`.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailer.spool.files.store import SpoolDirectory
 
     from ..view import View
-    from .health import DatabaseHealth
+    from .damage import DatabaseHealth
     from .writer import SqliteRecorder
 
 NAME = "status.sqlite3"
@@ -40,7 +40,7 @@ def view(spool: SpoolDirectory) -> View:
 
 def health(root: str) -> DatabaseHealth:
     """How it stands with the database of the spool at `root`."""
-    from .health import health
+    from .damage import health
 
     return health(f"{root}/{NAME}")
 
@@ -50,8 +50,8 @@ async def rebuild(spool: SpoolDirectory) -> list[str]:
 
     Returns what was done, line by line. Raises `StatusError`, `OSError`.
     """
+    from .damage import filled
     from .file import move_aside
-    from .health import filled
 
     path = spool.beside(NAME)
     done = [f"kept the database aside as {move_aside(path)}"] if os.path.lexists(path) else []
