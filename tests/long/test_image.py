@@ -86,7 +86,7 @@ def test_what_the_image_says_of_itself(image: tuple[Store, Path]) -> None:
     config = json.loads(image[0]("inspect", "--type", "image", "localhost/mailer"))["Docker"]["config"]
     assert config["User"] == "65532:65532"
     assert (config["Entrypoint"], config["Cmd"]) == (["mailer"], ["run"])
-    assert config["Healthcheck"]["Test"][:3] == ["CMD", "mailer", "status"]
+    assert config["Healthcheck"]["Test"][:3] == ["CMD", "sh", "-c"]
     assert list(config["Volumes"]) == ["/var/spool/mailer"]
 
 
