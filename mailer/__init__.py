@@ -52,12 +52,17 @@ if TYPE_CHECKING:
     from mailer.mail.delivery_options import Request as Request
     from mailer.mail.delivery_options import Wanted as Wanted
     from mailer.mail.problem import Problem as Problem
+    from mailer.net.dialer import Dialer as Dialer
+    from mailer.net.dialer import UnixSocket as UnixSocket
     from mailer.net.oauth import OAuth as OAuth
+    from mailer.net.proxy import Proxy as Proxy
     from mailer.postbox import QueuedMessage as QueuedMessage
     from mailer.postbox import outcome as outcome
     from mailer.postbox import outcome_async as outcome_async
     from mailer.postbox import queue as queue
     from mailer.postbox import queue_async as queue_async
+    from mailer.smtp.mechanism import Channel as Channel
+    from mailer.smtp.mechanism import Mechanism as Mechanism
     from mailer.status.record import RecipientRecord as RecipientRecord
     from mailer.status.record import Record as Record
     from mailer.tlspolicy import Requirement as Requirement
@@ -82,7 +87,10 @@ _HOMES = {
     "postbox": "QueuedMessage outcome outcome_async queue queue_async",
     "status.record": "RecipientRecord Record",
     "transport.route": "Login Timeouts",
+    "net.dialer": "Dialer UnixSocket",
     "net.oauth": "OAuth",
+    "net.proxy": "Proxy",
+    "smtp.mechanism": "Channel Mechanism",
     "tlspolicy": "Requirement",
 }
 """Module → the public names that live there; each is imported when somebody asks for one of them."""

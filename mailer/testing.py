@@ -6,6 +6,8 @@ r"""Servers for the tests of programs that send mail: one that keeps what it get
         program_that_sends(port=sink.port)
         assert sink.received(1)[0].recipients == ("ann@example.net",)
 
+`MemorySink` is one without a network, for the client of `mailer` itself.
+
 `Script` is for the session that has to go exactly so::
 
     with Script('''
@@ -35,7 +37,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -43,7 +45,11 @@ from mailer.net.server import AcceptLoop, Peer, tcp_sockets
 from mailer.sink import Moods, Received, Sink, SinkThread
 from mailer.sink.server import LoopThread
 
-__all__ = ["Hang", "LoopbackServer", "Moods", "Received", "Script", "Sink", "SinkThread", "Turn", "turns"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mailer.net.dialer import Connected
+
+__all__ = ["Hang", "LoopbackServer", "MemorySink", "Moods", "Received", "Script", "Sink", "SinkThread", "Turn", "turns"]
 
 PATIENCE = 5.0  # seconds that a server waits for its client
 LONGEST = 1 << 26  # octets of a line
@@ -96,6 +102,41 @@ def _octets(text: str) -> bytes:
         out += bytes([int(found[1], 16)]) if found[1] else _PLAIN.get(found[2], found[2].encode())
         at = found.end()
     return out + text[at:].encode()
+
+
+class MemorySink:
+    """A sink that a client of this process reaches without a network: the client's `dialer`, which listens nowhere.
+
+    ::
+
+        sink = MemorySink()
+        with SyncSmtpClient("mail.test", tls="none", dialer=sink) as client:
+            client.send(Email(from_="ann@example.org", to="bob@example.net", subject="Hi", text="It works."))
+        assert sink.messages[0].recipients == ("bob@example.net",)
+
+    It takes what `Sink` takes, TLS, logins and moods among them. A message that was acknowledged is in `messages`.
+    """
+
+    name = "memory"
+
+    def __init__(self, moods: Moods | None = None, **settings: Any) -> None:
+        self.sink = Sink(moods, **settings)
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    @property
+    def messages(self) -> list[Received]:
+        """What has been received so far."""
+        return self.sink.messages
+
+    async def connect(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Connected:
+        """The client's end of a session that begins now, in the client's event loop."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        session = loop.create_task(self.sink.serve(theirs, Peer(host, port)))
+        self._sessions.add(session)
+        session.add_done_callback(self._sessions.discard)
+        return await loop.create_connection(factory, sock=ours)
 
 
 class LoopbackServer:

@@ -14,6 +14,8 @@ import trustme
 from mailer.config.file import config_of, examine
 from mailer.shaping.table import TermsTable
 from mailer.sink import Moods, SinkThread
+from mailer.testing import Script
+from tests.fakes.proxy import FakeProxy
 from tests.net.test_oauth import Provider
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -49,6 +51,7 @@ def test_examples_are_short_and_tried(path: Path) -> None:
         ("retry", 2, ["('bob@example.net', 'greylist@example.net') after 2 attempts"]),
         ("rate_limit", 8, ["8 sent in "]),
         ("interceptor", 1, ["Counter({'sent Email': 1})"]),
+        ("own_dialer", 1, ["calling 127.0.0.1", "taken by 127.0.0.1[telling]:"]),
         ("standard_message", 2, ["('bob@example.net',)\n('bob@example.net',)"]),
     ],
 )
@@ -155,3 +158,21 @@ def test_limits_for_operators(key: str, most: int, shared: bool, messages: int) 
     table = TermsTable(config_of(str(path), path.read_bytes()))
     terms = table.of(key)
     assert (terms.window_max, bool(terms.throttle.rooms), terms.messages_per_connection) == (most, shared, messages)
+
+
+def test_by_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
+    """The proxy is told the server's name."""
+    with SinkThread() as sink, FakeProxy(target=sink.port) as proxy:
+        url = f"socks5://127.0.0.1:{proxy.port}"
+        assert play("proxy", capsys, url, "mail.example.com", 587, "none") == f"taken by mail.example.com[{url}]:587\n"
+        assert (sink.count, proxy.asked) == (1, ["mail.example.com:587"])
+
+
+def test_with_a_mechanism_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """The seal is the digest of what the server asked."""
+    script = (
+        "S: 220 x\nC: EHLO *\nS: 250-x\nS: 250 AUTH X-SEAL\nC: AUTH X-SEAL\nS: 334 MTIz\nC: bWUg*\nS: 235 in\n"
+        "C: MAIL *\nS: 250 ok\nC: RCPT *\nS: 250 ok\nC: DATA\nS: 354 go\nMESSAGE\nS: 250 2.0.0 sealed"
+    )
+    with Script(script) as server:
+        assert play("own_mechanism", capsys, "127.0.0.1", server.port, "none") == "250 2.0.0 sealed\n"

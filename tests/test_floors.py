@@ -15,7 +15,7 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "dkim", "tlspolicy", "dsn", "compose", "roff"},
+    {"smtp", "dkim", "tlspolicy", "dsn", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},

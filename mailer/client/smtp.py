@@ -48,6 +48,7 @@ from .translate import from_session, from_trouble, where
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+    from mailer.net.dialer import Dialer
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
     from mailer.transport.connection import Connection, Parcel
@@ -86,6 +87,7 @@ class SmtpClient:
         breaker: BreakerSettings | None = None,
         rate_limit: RateLimitSettings | None = None,
         interceptors: Sequence[Interceptor] = (),
+        dialer: Dialer | None = None,
     ) -> None:
         """Nothing is connected yet.
 
@@ -95,7 +97,8 @@ class SmtpClient:
         password or with a function that fetches it, or a `Login` with more to say: a token, one mechanism. `hello` is our
         name in EHLO, this machine's by default; `source` and `source6` are the addresses of ours to call from, and `family` says
         which of the server's to call: ``any``, ``prefer4``, ``prefer6``, ``only4`` or ``only6``. `protocol` is ``smtp``, or ``lmtp``
-        (RFC 2033). `timeouts` are in seconds for each step. Raises `ValueError` for what cannot be meant.
+        (RFC 2033). `timeouts` are in seconds for each step. `dialer` makes the connections in place of plain TCP: a `Proxy`, a
+        `UnixSocket`, or one of your own (`mailer.net.dialer.Dialer`). Raises `ValueError` for what cannot be meant.
         """
         check_port(port)
         if timeouts is not TIMEOUTS:
@@ -112,7 +115,7 @@ class SmtpClient:
         self._hello = hello or own_hostname()
         ehlo(self._hello)  # what cannot be said cannot be meant
         port = port or PORTS[requirement.mode]
-        self._endpoint = Endpoint(host, port, requirement, _login(credentials), source, self._hello, protocol, source6)
+        self._endpoint = Endpoint(host, port, requirement, _login(credentials), source, self._hello, protocol, source6, dialer=dialer)
         self._hooks = Hooks(interceptors)
         limit = rate_limit
         self._patience = limit.patience if limit else 0.0

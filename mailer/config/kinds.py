@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mailer.mail.domain import ascii_domain
+from mailer.proxy.place import ProxyPlace
 
 from . import values
 from .sections import ALIASES, AUTHORS, DOMAINS, DURATION, KEPT, SIZE, TEXT, Kind
@@ -376,6 +377,7 @@ FRACTION = Kind("fraction", _fraction)
 NAMESERVER = Kind("host[:port]", _nameserver)
 SERVER = Kind("host[:port]", _server)
 LISTEN = Kind("host:port", _listen)
+PROXY: Kind[ProxyPlace | None] = Kind("url", ProxyPlace.read)
 PATTERN = Kind("pattern", Pattern.read)
 TARGET = Kind("pattern | mx | relay:NAME", Pattern.read_target)
 RATE = Kind("rate", Rate.read)

@@ -8,6 +8,8 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `turns`             which questions are asked now, where there are more of them than sockets
 `happy_eyeballs`    the addresses of a host: their order, and one tried after the other with a small delay
 `stream`            bytes to and fro, with deadlines and TLS
+`dialer`            a way to a host that is no plain TCP; a unix socket
+`proxy`             a proxy as such a way
 `tls`               a requirement as an SSL context, and the sessions that may be resumed
 `oauth`             access tokens in place of a password, fetched and kept
 `oauth_login`       the first token: somebody consents in a browser

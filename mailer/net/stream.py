@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 if TYPE_CHECKING:
     import socket
 
+    from .dialer import Dialer
+
 ENOUGH = 65536  # octets; a reply has more of them only where somebody is out to fill our memory
 PIECE = 8192  # octets that are read at a time: of short replies, some milliseconds of work, while nobody else has a turn
 SHUTDOWN = 3.0  # seconds for TLS to say goodbye
@@ -56,6 +58,17 @@ class Stream(asyncio.Protocol):
         began = monotonic()
         async with asyncio.timeout(seconds):
             _, stream = await loop.create_connection(lambda: cls(loop), address, port, local_addr=(source, 0) if source else None)
+        stream.took = monotonic() - began
+        return stream
+
+    @classmethod
+    async def dialled(cls, dialer: Dialer, host: str, port: int, seconds: float) -> Self:
+        """A connection that `dialer` makes. Raises `OSError` (with `TimeoutError`), and the `Problem` of a secret that it needs."""
+        loop = asyncio.get_running_loop()
+        began = monotonic()
+        stream = cls(loop)
+        async with asyncio.timeout(seconds):
+            await dialer.connect(lambda: stream, host, port)
         stream.took = monotonic() - began
         return stream
 

@@ -110,4 +110,5 @@ class Connectivity:
 
 def _is_elsewhere(ip: str) -> bool:
     """Whether an address is beyond this machine: what does not answer here says nothing about the network."""
-    return not ip.startswith("127.") and ip != "::1"
+    place = ip.rpartition("://")[2]  # of a dialer: a proxy, or the path of a socket
+    return not place.startswith(("127.", "localhost:", "[::1]:", "/")) and ip != "::1"

@@ -105,7 +105,13 @@ async def find_hosts(
 
 
 async def _relay(name: str, relay: Relay, resolver: Lookup) -> MailHosts:
-    """The one host of a relay. It is the operator's own word: neither screened nor ever a reason to give mail up."""
+    """The one host of a relay. It is the operator's own word: neither screened nor ever a reason to give mail up.
+
+    One that is called by a proxy, or on a socket of this machine, has that in place of its addresses: nobody here looks it up.
+    """
+    if relay.proxy or relay.socket:
+        place = str(relay.proxy) if relay.proxy else f"unix://{relay.socket}"
+        return MailHosts(f"relay:{name}", [MailHost(relay.host, relay.port, [place])])
     try:
         addresses = _written(relay.host) or listed(relay.host) or await _searched(relay.host, resolver)
     except NotFound:

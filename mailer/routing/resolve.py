@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import Secret
 from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
+from mailer.net.dialer import UnixSocket
+from mailer.net.proxy import Proxy
 from mailer.shaping.table import TermsTable
 from mailer.smtp.mechanism import OAUTH
 from mailer.tlspolicy import Requirement
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.kinds import Via
     from mailer.config.sections.relay import Relay, RouteRule
+    from mailer.net.dialer import Dialer
     from mailer.net.oauth import OAuth
 
     from .mx import Lookup, MailHost
@@ -41,7 +44,15 @@ if TYPE_CHECKING:
 MANY = 10_000  # endpoints, and domains; beyond, those that were met before are forgotten
 TTL = 30.0  # seconds for which a route is remembered
 
-FILES = ("password_file", "oauth_refresh_token_file", "oauth_client_secret_file", "ca_file", "client_certificate", "client_key")
+FILES = (
+    "password_file",
+    "proxy_password_file",
+    "oauth_refresh_token_file",
+    "oauth_client_secret_file",
+    "ca_file",
+    "client_certificate",
+    "client_key",
+)
 """Settings of a relay that name a file which it depends on."""
 
 
@@ -183,6 +194,7 @@ class Finder:
             source6=ours.source6,
             chunking=relay.chunking if relay else True,
             messages=most,
+            dialer=dialer_of(relay) if relay else None,
         )
         return NextHop(self._one(endpoint), tuple(host.addresses), relay is not None)
 
@@ -233,6 +245,16 @@ def login_of(relay: Relay) -> Login | None:
     if not relay.username or secret is None:
         return None
     return Login(relay.username, secret, relay.allow_plaintext_auth, mechanism, acting)
+
+
+def dialer_of(relay: Relay) -> Dialer | None:
+    """Who makes the connection to `relay`; None where it is called itself."""
+    if relay.socket:
+        return UnixSocket(relay.socket)
+    if relay.proxy is None:
+        return None
+    secret = Secret("file", (relay.proxy_password_file,)) if relay.proxy_password_file else None
+    return Proxy(relay.proxy, relay.proxy_username, secret)
 
 
 def _nothing() -> str:

@@ -157,7 +157,7 @@ class Sink:
     async def start(self) -> None:
         """Listen. Raises `OSError` where it cannot."""
         sockets = await tcp_sockets(*self.address)
-        self._accepting = AcceptLoop(self._serve)
+        self._accepting = AcceptLoop(self.serve)
         self._accepting.listen(*sockets)
 
     async def close(self) -> None:
@@ -193,8 +193,8 @@ class Sink:
                 await self._news.wait()
         return self.messages
 
-    async def _serve(self, caller: socket.socket, peer: Peer) -> None:
-        """One connection. Its session is one of `sessions` until nothing is left of it."""
+    async def serve(self, caller: socket.socket, peer: Peer) -> None:
+        """One connection, however it came about. Its session is one of `sessions` until nothing is left of it."""
         task = asyncio.current_task()
         assert task is not None
         session = SinkSession(self, peer, task)

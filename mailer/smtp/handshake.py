@@ -57,14 +57,14 @@ class Wish:
     username: str = ""
     secret: str = field(default="", repr=False)
     allow_plain: bool = False
-    mechanism: str = ""
+    mechanism: str | type[Mechanism] = ""
     nonce: str = ""
     authorization: str = ""
 
     @property
     def login(self) -> bool:
         """Whether there is AUTH."""
-        return bool(self.username) or self.mechanism == "EXTERNAL"
+        return bool(self.username) or self.mechanism == "EXTERNAL" or isinstance(self.mechanism, type)
 
 
 def handshake(client: Client, wish: Wish) -> _STEP:
@@ -135,9 +135,7 @@ def _kinds(client: Client, wish: Wish) -> list[type[Mechanism]]:
     kinds = sasl.candidates(offered, wish.mechanism, binding=bool(client.binding), acts=bool(wish.authorization))
     if not kinds:
         offers = ", ".join(sorted(offered)) or "no AUTH"
-        ours = ", ".join(
-            kind.name for kind in sasl.candidates(sasl.MECHANISMS, wish.mechanism, binding=True, acts=bool(wish.authorization))
-        )
+        ours = ", ".join(kind.name for kind in sasl.known(wish.mechanism, acts=bool(wish.authorization)))
         raise _refuse(504, "5.5.4", f"the host offers {offers}; we know {ours}")
     fit = wish.allow_plain or (client.secure and wish.verified)
     if allowed := [kind for kind in kinds if fit or not kind.clear]:

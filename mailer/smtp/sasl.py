@@ -124,13 +124,26 @@ MECHANISMS: Mapping[str, type[Mechanism]] = {
 """In the order in which we would have them."""
 
 
-def candidates(offered: Iterable[str], wanted: str = "", *, binding: bool = False, acts: bool = False) -> list[type[Mechanism]]:
+def candidates(
+    offered: Iterable[str], wanted: str | type[Mechanism] = "", *, binding: bool = False, acts: bool = False
+) -> list[type[Mechanism]]:
     """Our mechanisms that are `offered` (names in capitals), strongest first.
 
-    `wanted` is the name of one; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
+    `wanted` is the name of one, or one of somebody else's; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
     a mechanism to the TLS that it is used in. `acts`: those only that can say whom to act as. EXTERNAL has to be wanted by name.
     """
     offered = frozenset(offered)
-    kinds = (kind for name, kind in MECHANISMS.items() if name in offered and (binding or not kind.bound) and (kind.acts or not acts))
+    ours = known(wanted, acts=acts)
+    return [kind for kind in ours if kind.name in offered and (binding or not kind.bound)]
+
+
+def known(wanted: str | type[Mechanism] = "", *, acts: bool = False) -> list[type[Mechanism]]:
+    """Our mechanisms of which one is `wanted`, whether or not a server offers any, strongest first; as for `candidates`."""
+    if isinstance(wanted, type):
+        return [wanted]
     usual = wanted in ("", OAUTH)
-    return [kind for kind in kinds if kind.name == wanted or (usual and kind.token is (wanted == OAUTH) and not kind.certificate)]
+    return [
+        kind
+        for kind in MECHANISMS.values()
+        if (kind.acts or not acts) and (kind.name == wanted or (usual and kind.token is (wanted == OAUTH) and not kind.certificate))
+    ]

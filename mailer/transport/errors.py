@@ -10,6 +10,7 @@ from errno import ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING, Literal
 
 from mailer.mail.outcome import MOST_BESIDES, Cause, Hop, reach
+from mailer.proxy.place import ProxyTrouble
 from mailer.smtp.client import PHASE
 from mailer.smtp.reply import ProtocolError, Reply
 
@@ -92,6 +93,8 @@ def unreachable(error: OSError, seconds: float, hop: Hop) -> SessionError:
     if error.errno in SHORT:
         text = f"no connection can be opened: this machine has no more to give ({_reason(error)})"
         return SessionError("short", "connect", Reply.own(451, "4.3.0", text, Cause.SHORT), hop)
+    if isinstance(error, ProxyTrouble) and error.ours:
+        return SessionError("ours", "connect", Reply.own(454, "4.7.0", f"no connection: {error}", Cause.CREDENTIAL), hop)
     cause = Cause.CONNECTION_REFUSED if error.errno == ECONNREFUSED else Cause.UNREACHABLE
     trouble = SessionError("refused", "connect", Reply.own(451, "4.4.1", f"no connection: {_reason(error)}", cause), hop)
     trouble.met = error

@@ -26,6 +26,8 @@ from .errors import NoSession, SessionError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mailer.net.dialer import Dialer
+
     from .connection import Connection
     from .pool import Pool
     from .route import Endpoint
@@ -56,7 +58,7 @@ class Lender:
         self.most = most
         self._pool = pool
         self._endpoint = endpoint
-        self._names = HostAddresses(endpoint.host, endpoint.port, family)
+        self._names = HostAddresses(endpoint.host, endpoint.port, family, endpoint.dialer)
         self._admit = admit
         self._kept_open = kept_open
         self._patience = patience
@@ -239,7 +241,9 @@ class HostAddresses:
     domain of a cluster.
     """
 
-    def __init__(self, host: str, port: int, family: str = "any") -> None:
+    def __init__(self, host: str, port: int, family: str = "any", dialer: Dialer | None = None) -> None:
+        """Where a `dialer` makes the connection, its name stands for all of them, and nobody is asked."""
+        self._dialled = [dialer.name] if dialer is not None else []
         self._host = host.strip("[]")
         self._port = port
         self._family = family
@@ -248,6 +252,8 @@ class HostAddresses:
 
     async def find(self) -> list[str]:
         """The addresses, in the order to try them (RFC 6724). Raises `SessionError`, of the phase ``dns``."""
+        if self._dialled:
+            return self._dialled
         loop = asyncio.get_running_loop()
         if not self._known or loop.time() >= self._until:
             self._known = _literal(self._host) or self._ours(await self._look_up())

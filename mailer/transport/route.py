@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.outcome import Phase, Verdict
+    from mailer.net.dialer import Dialer
+    from mailer.smtp.mechanism import Mechanism
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,15 @@ class Login:
 
     `secret` may take its time (a command, a file) and may raise `Problem`. `allow_plain` permits to send
     it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a
-    password; ``OAUTH``, the strongest that takes a token. ``EXTERNAL``, our certificate. `authorization` is whom to act as.
+    password; ``OAUTH``, the strongest that takes a token. ``EXTERNAL``, our certificate. A class is one of your own, a
+    `mailer.smtp.mechanism.Mechanism`. `authorization` is whom to act as.
     `refused` is told when the secret was not accepted.
     """
 
     username: str
     secret: Callable[[], str] = field(repr=False)
     allow_plain: bool = False
-    mechanism: str = ""
+    mechanism: str | type[Mechanism] = ""
     authorization: str = ""
     refused: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
@@ -50,6 +53,7 @@ class Endpoint:
     source6: str = ""  # the one of the other family, where there are two
     chunking: bool = True  # BDAT where it is offered and saves a round trip, RFC 3030
     messages: int = 0  # after how many a session is replaced; 0: no limit of ours
+    dialer: Dialer | None = None  # who makes the connection, a proxy for one; its name stands in place of the address
 
 
 @dataclass(frozen=True, slots=True)

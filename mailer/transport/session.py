@@ -340,11 +340,15 @@ class Session:
 
 
 async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
-    """A TCP connection to one address of the host. Raises `SessionError`."""
-    own = source((endpoint.source, endpoint.source6), address)
+    """A connection to one address of the host, or by its dialer. Raises `SessionError`."""
     began = monotonic()
     try:
+        if endpoint.dialer is not None:
+            return await Stream.dialled(endpoint.dialer, endpoint.host, endpoint.port, timeouts.connect)
+        own = source((endpoint.source, endpoint.source6), address)
         return await Stream.connect(address, endpoint.port, seconds=timeouts.connect, source=own)
+    except Problem as problem:  # of the secret that a proxy wants
+        raise SessionError("ours", "connect", Reply.own(454, "4.7.0", str(problem), Cause.CREDENTIAL), _hop(endpoint, address)) from None
     except OSError as error:
         trouble = unreachable(error, timeouts.connect, _hop(endpoint, address))
         trouble.transcript = Transcript(Prologue(trouble.hop, began, 0.0, stands=False), began)

@@ -5,6 +5,7 @@
 =========  ==================================================================  =========================
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
+proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
@@ -35,6 +36,7 @@ PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
 DEBIAN = PLACE / "debian"
 CALLERS = PLACE / "callers"
 PROMTOOL = PLACE / "promtool"
+PROXIES = PLACE / "proxies"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
@@ -43,6 +45,8 @@ FETCHED = {
     "exim": DEBIAN / "usr/sbin/exim4",
     "opensmtpd": DEBIAN / "usr/sbin/smtpd",
     "dovecot": DEBIAN / "usr/sbin/dovecot",
+    "microsocks": PROXIES / "usr/bin/microsocks",
+    "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
@@ -64,6 +68,7 @@ FETCHED = {
 PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submissiond", "sasl2-bin libsasl2-modules")
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
+PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
 NODE_VERSION = 20  # the least that all from npm ask for
 MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
@@ -76,6 +81,7 @@ def main() -> int:
         (DEBIAN, repr((PACKAGES, NOT_NEEDED)), _debian),
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (PROMTOOL, "prometheus", _promtool),
+        (PROXIES, repr(PROXYING), _proxies),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
@@ -155,6 +161,19 @@ def _promtool(tree: Path) -> None:
         _apt(scratch, "download", "prometheus", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree, ("./usr/bin/prometheus", "./etc", "./lib", "./var", "./usr/lib", "./usr/share"))
+
+
+def _proxies(tree: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("Debian's programs need root, and apt-get")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("lists/partial", "archives/partial"):
+            Path(scratch, name).mkdir(parents=True)
+        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
+        _apt(scratch, "update")
+        _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree)
 
 
 def _defuse(tree: Path) -> None:

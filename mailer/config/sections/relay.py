@@ -17,6 +17,7 @@ from ..kinds import (
     MAILBOX,
     PATTERN,
     PORT,
+    PROXY,
     SECRET_PATH,
     VARIABLE,
     Via,
@@ -144,6 +145,24 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
     )
     protocol = Setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
     chunking = Setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)
+    proxy = Setting(
+        PROXY,
+        "A proxy on the way there: socks5://host:port, or http://host:port for one that knows CONNECT. It looks the host up; TLS is "
+        "made with the relay through it.",
+        None,
+        shown="none",
+        example="socks5://127.0.0.1:1080",
+    )
+    proxy_username = Setting(TEXT, "The name to log in with at the proxy.", "", example="me")
+    proxy_password_file = Setting(
+        SECRET_PATH, "A file with the password of that, which nobody but its owner may read.", "", example="/etc/mailer/proxy.secret"
+    )
+    socket = Setting(
+        OPTIONAL_PATH,
+        "A unix socket of this machine on which the relay listens. Host and port are then only what it is called.",
+        "",
+        example="/run/dovecot/lmtp",
+    )
     allow_plaintext_auth = Setting(SWITCH, "Whether the password may travel unencrypted.", False)
 
     def __init__(self, *, name: str = "", **given: Any) -> None:
@@ -169,6 +188,7 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the keys mean together and must not."""
+        yield from self._proxy_problems()
         given = [key for key in SECRETS if getattr(self, key)]
         if self.auth == "external":
             yield from self._external_problems(given)
@@ -190,6 +210,16 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         if self.fingerprints and self.tls not in ("starttls", "implicit"):
             yield "fingerprints", 'a certificate is checked only where TLS has to be: use tls = "starttls" or "implicit"'
         yield from self._oauth_problems(given)
+
+    def _proxy_problems(self) -> Iterator[tuple[str, str]]:
+        if self.proxy and self.socket:
+            yield "socket", "there is a proxy already; a socket of this machine is called without one"
+        for key in ("proxy_username", "proxy_password_file"):
+            if getattr(self, key) and not self.proxy:
+                yield key, "there is no proxy to log in at: say proxy, too"
+        if self.proxy and bool(self.proxy_username) != bool(self.proxy_password_file):
+            missing = "proxy_password_file" if self.proxy_username else "proxy_username"
+            yield "proxy", f"a login at the proxy needs {missing}, too"
 
     def _external_problems(self, given: list[str]) -> Iterator[tuple[str, str]]:
         if not self.client_certificate:

@@ -1,0 +1,86 @@
+"""A relay behind a proxy, or on a unix socket: mail goes there, and what shows a way names it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mailer.testing import SinkThread
+from tests.fakes.proxy import FakeProxy
+from tests.journey.world import World
+
+
+def configure(world: World, more: str, host: str = "mail.nowhere.invalid") -> None:
+    world.config.write_text(
+        f'[mailer]\nhostname = "here.example"\nspool = "{world.spool}"\n'
+        f'[relay.out]\nhost = "{host}"\nport = 2525\ntls = "none"\n{more}\n[retry]\nschedule = ["1h"]\n'
+    )
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_mail_goes_to_a_relay_by_a_proxy(world: World, kind: str) -> None:
+    """With its login by file; no name is looked up here; `route`, `probe` and `explain` name the proxy, and nobody shows the password."""
+    secret = world.home / "proxy.secret"
+    secret.write_text("hush-hush\n")
+    secret.chmod(0o600)
+    with SinkThread() as sink, FakeProxy(("me", "hush-hush"), target=sink.port) as proxy:
+        url = f"{kind}://127.0.0.1:{proxy.port}"
+        configure(world, f'proxy = "{url}"\nproxy_username = "me"\nproxy_password_file = "{secret}"')
+        id = world.send("ann@example.net")
+        world.once()
+        assert sink.received(1)[0].recipients == ("ann@example.net",)
+        told = [world.mailer(*words) for words in (("route", "ann@example.net"), ("probe", "out"), ("explain", "--no-dns", id))]
+        assert [done.code for done in told] == [0, 0, 0], told
+        assert all(url in done.out and "hush" not in done.out + done.err for done in told), told
+        assert set(proxy.asked) == {"mail.nowhere.invalid:2525"}
+        assert json.loads(world.mailer("probe", "--json", "out").out)["address"] == url
+        assert json.loads(world.mailer("route", "--json", "a@example.net").out)["ways"][0]["hosts"][0]["addresses"] == [url]
+
+
+def test_a_proxy_that_refuses_puts_mail_off_and_is_told(world: World) -> None:
+    """Whether the host cannot be had or our login is wrong: nothing bounces, and the words say that it was the proxy."""
+    with FakeProxy(refuse=2) as proxy:
+        configure(world, f'proxy = "socks5://127.0.0.1:{proxy.port}"')
+        id = world.send("ann@example.net")
+        world.once()
+        told = world.status(id)
+    assert (told["status"], told["recipients"][0]["code"]) == ("deferred", 451)
+    assert f"the proxy socks5://127.0.0.1:{proxy.port} refused: not allowed by its rules (2)" in told["recipients"][0]["reply"]
+    with FakeProxy(("me", "right")) as proxy:
+        configure(world, f'proxy = "http://127.0.0.1:{proxy.port}"')
+        id = world.send("bob@example.net")
+        world.once()
+        told = world.status(id)
+        probed = world.mailer("probe", "out")
+    assert told["status"] == "deferred"
+    assert "refused: 407" in told["recipients"][0]["reply"]
+    assert (probed.code, "the proxy http://" in probed.err) in ((69, True), (77, True)), probed
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('proxy = "socks4://p:1"', 'write "socks5://host:port" or "http://host:port"'),
+        ('proxy = "socks5://me:hush@p:1"', "does not stand in its URL"),
+        ('proxy = "http://p:1"\nproxy_username = "me"', "needs proxy_password_file"),
+        ('proxy_password_file = "/x"', "there is no proxy"),
+        ('proxy = "http://p:1"\nsocket = "/run/x"', "there is a proxy already"),
+    ],
+)
+def test_a_proxy_that_cannot_be_meant_is_a_line_of_the_check(world: World, more: str, says: str) -> None:
+    """With its place, and without the password."""
+    configure(world, more)
+    done = world.mailer("config", "check")
+    assert (done.code, says in done.err + done.out, "hush" in done.err + done.out) == (78, True, False), done
+
+
+def test_a_relay_on_a_unix_socket(world: World) -> None:
+    """As Dovecot's LMTP has one; it is called by its path."""
+    path = world.home / "lmtp"
+    configure(world, f'socket = "{path}"\nprotocol = "lmtp"')
+    id = world.send("ann@example.net")
+    world.once()
+    reply = world.status(id)["recipients"][0]["reply"]
+    assert "No such file or directory" in reply
+    assert f"unix://{path}" in world.mailer("explain", "--no-dns", id).out
