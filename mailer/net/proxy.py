@@ -40,7 +40,7 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """Its URL, without the login."""
+        """The URL, without the login."""
         return str(self.place)
 
     async def connect(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Connected:

@@ -248,7 +248,7 @@ def login_of(relay: Relay) -> Login | None:
 
 
 def dialer_of(relay: Relay) -> Dialer | None:
-    """Who makes the connection to `relay`; None where it is called itself."""
+    """The maker of connections to `relay`; None where it is called itself."""
     if relay.socket:
         return UnixSocket(relay.socket)
     if relay.proxy is None:

@@ -155,7 +155,10 @@ class Reversed(Mechanism):
 @running
 async def test_a_mechanism_of_ones_own_is_spoken_where_it_is_offered() -> None:
     """Its answer goes in base 64; a server that does not offer it is told of by its name."""
-    script = "S: 220 x\nC: EHLO *\nS: 250-x\nS: 250 AUTH X-REVERSED PLAIN\nC: AUTH X-REVERSED\nS: 334 QUI=\nC: QUJoc3Vo\nS: 235 in\nC: NOOP\nS: 250 ok"
+    script = (
+        "S: 220 x\nC: EHLO *\nS: 250-x\nS: 250 AUTH X-REVERSED PLAIN\n"
+        "C: AUTH X-REVERSED\nS: 334 QUI=\nC: QUJoc3Vo\nS: 235 in\nC: NOOP\nS: 250 ok"
+    )
     login = Login("me", lambda: "hush", mechanism=Reversed)
     async with Script(script) as server, SmtpClient("127.0.0.1", server.port, tls="none", credentials=login) as client:
         assert (await client.test_connection()).authenticated_as == "me"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.config.kinds import Via
+from mailer.config.sections.relay import Relay
 from mailer.mail.ip_filter import allowed
 from mailer.net.dns import Offline
 from mailer.routing import mx
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 MX = Via("mx")
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 RELAYS = {
-    "out": SimpleNamespace(host="smtp.example.net", port=587),
-    "here": SimpleNamespace(host="localhost", port=2525),
-    "literal": SimpleNamespace(host="10.0.0.1", port=25),
+    "out": Relay(name="x", host="smtp.example.net", port=587),
+    "here": Relay(name="x", host="localhost", port=2525),
+    "literal": Relay(name="x", host="10.0.0.1", port=25),
 }
 
 
@@ -335,7 +335,7 @@ def test_relay_is_the_operators_word() -> None:
 )
 def test_a_relay_below_a_search_domain(host: str, known: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As resolv.conf(5) has it, in order; but a name that is whole is looked up as it stands before it is below anything."""
-    monkeypatch.setitem(RELAYS, "pod", SimpleNamespace(host=host, port=25))
+    monkeypatch.setitem(RELAYS, "pod", Relay(name="x", host=host, port=25))
     resolver = FakeResolver(addresses={known: [ONE]})
     resolver.search = ("ns.svc.cluster.local", "cluster.local")
     hop = find(resolver, via=Via("relay", "pod"))
@@ -345,7 +345,7 @@ def test_a_relay_below_a_search_domain(host: str, known: str, asked: list[str], 
 
 def test_a_relay_that_is_nowhere_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which names were tried; and of one without a domain, that it may lack it."""
-    monkeypatch.setitem(RELAYS, "pod", SimpleNamespace(host="smtp", port=25))
+    monkeypatch.setitem(RELAYS, "pod", Relay(name="x", host="smtp", port=25))
     resolver = FakeResolver()
     assert refusal(resolver, via=Via("relay", "pod")).text.endswith("for smtp; write the whole name of the host, with its domain")
     resolver.search = ("a.example", "example")
