@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 RELAY, DIRECT = "relay", "direct"
 PASSWORDS = ("--password-file", "--password-command", "--password-stdin")
 TOKENS = (
-    "--oauth-client-id", "--oauth-secret-file", "--oauth-refresh-file", "--oauth-endpoint", "--oauth-device-endpoint",
-    "--oauth-authorization-endpoint", "--oauth-scope", "--oauth-tenant", "--device", "--redirect",
+    "--oauth-client-id", "--oauth-secret-file", "--oauth-refresh-file", "--oauth-endpoint", "--oauth-device",
+    "--oauth-authorize", "--oauth-scope", "--oauth-tenant", "--device", "--redirect",
 )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ class Interview:
         read = READERS["oauth_client_id"]
         consent = preset.consent if preset else None
         if self._said("--oauth-endpoint") is not None or consent is None:
-            device, authorization = ("--oauth-device-endpoint", "--oauth-authorization-endpoint")
+            device, authorization = ("--oauth-device", "--oauth-authorize")
             consent = Consent(
                 self._answer("--oauth-endpoint", "Where tokens are fetched (https://…)", _https, None),
                 self._answer(authorization, "Where a browser consents (https://…, Enter: nowhere)", _https_or_nothing, ""),

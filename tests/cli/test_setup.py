@@ -34,7 +34,8 @@ class Scene:
         self.authority = authority
         self.fingerprint = fingerprint
         self.file = place / "etc" / "config.toml"
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(place), "NO_COLOR": "1"}
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(place), "NO_COLOR": "1", "TMPDIR": str(place / "tmp")}
+        (place / "tmp").mkdir()
 
     def dialogue(self, *more: str) -> Dialogue:
         """Begin; nothing is started or made outside of the home."""
@@ -55,7 +56,8 @@ class Scene:
 
     @property
     def files(self) -> list[str]:
-        """What is beside the configuration."""
+        """What is beside the configuration; nothing is left where scratch files are."""
+        assert not [*(self.place / "tmp").iterdir()]
         return sorted(path.name for path in self.file.parent.glob("*"))
 
 
