@@ -27,6 +27,8 @@ import dns.name
 import dns.nameserver
 import dns.query
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 
@@ -220,6 +222,13 @@ class Asker:
         resolver.timeout = self.timeout
         resolver.use_edns(0, 0, PAYLOAD)
         return resolver
+
+
+def preload() -> None:
+    """Import what the library imports only with the first answer of a type, for whoever gives up the right to read it."""
+    for type in ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "TXT"):
+        dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.from_text(type))
+    dns.asyncbackend.get_backend("asyncio")
 
 
 class _Server(dns.nameserver.Do53Nameserver):

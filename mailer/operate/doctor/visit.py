@@ -13,6 +13,7 @@ from mailer.config.model import Config
 from mailer.config.secret import owner_of
 from mailer.config.values import find
 from mailer.mail.problem import Problem
+from mailer.net import query
 from mailer.spool.files import daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
@@ -97,9 +98,6 @@ def preload(place: str) -> None:
     import encodings.idna  # noqa: F401
     import subprocess  # noqa: F401
 
-    import dns.asyncquery
-    import dns.rdtypes.ANY.MX
-    import dns.rdtypes.ANY.TXT  # noqa: F401
     import spf  # noqa: F401
     from cryptography import x509  # noqa: F401
 
@@ -107,8 +105,10 @@ def preload(place: str) -> None:
     import mailer.dkim.key
     import mailer.net.oauth
     import mailer.rewriting
-    import mailer.routing.resolve  # noqa: F401
+    import mailer.routing.resolve
+    import mailer.shaping.replies  # noqa: F401
 
+    query.preload()
     sqlite.health(place)
     sqlite.view(SpoolDirectory(place)).close()
 
