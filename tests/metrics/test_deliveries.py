@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 
 from mailer.events import Tried
+from mailer.limits.window import Window
 from mailer.mail.outcome import Cause, Hop, Outcome
 from mailer.metrics.counts import Counts
 from mailer.metrics.host_families import families
+from mailer.queue.destination import Destination
+from mailer.tlspolicy import Requirement
+from mailer.transport.route import Endpoint, NextHop, Route
 from mailer.transport.transcript import Prologue, Transcript
 from tests.fakes.mail import NOW, entry_of, outcome
 
@@ -94,6 +98,20 @@ def test_too_fast_is_a_limit() -> None:
     """What the host says about our pace counts beside what our own limits do."""
     now = told(outcome(0, "defer", hop=HOP, cause=Cause.TOO_FAST))
     assert now['smtp_rate_limit_exceeded_total{host="example.net"}'] == 1
+
+
+def test_a_rate_of_ours_is_a_limit() -> None:
+    """At the host that is called first there; where nobody wants figures, it costs nothing."""
+    endpoint = Endpoint("mx.example.net", 25, Requirement("none"))
+    route = Route("mx:mx.example.net", (NextHop(endpoint, ["192.0.2.1"], relay=False),), relay=False)
+    destination = Destination(route.key, Window(1, 1, 1), route)
+    counts = Counts()
+    counts.limited(destination)
+    assert samples(counts) == {}
+    counts.sessions.counting = True
+    counts.limited(destination)
+    counts.limited(destination)
+    assert samples(counts) == {'smtp_rate_limit_exceeded_total{host="example.net"}': 2}
 
 
 def test_every_failure_has_its_counter_from_the_start() -> None:

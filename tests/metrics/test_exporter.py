@@ -14,6 +14,8 @@ import pytest
 from mailer.alarms.book import AlarmBook
 from mailer.config import Config
 from mailer.config.kinds import HostPort
+from mailer.config.sections.daemon import Metrics
+from mailer.config.sections.relay import Relay
 from mailer.events import AlarmBegun, Daemon, Events, Tried
 from mailer.mail.alarm import OpenAlarm
 from mailer.mail.outcome import Hop
@@ -72,6 +74,21 @@ def test_the_last_of_many_changes_holds(tmp_path: Path) -> None:
         await exporter.stop(0.0)
         assert [listens(port) for port in ports] == [False, False]
         assert asyncio.all_tasks() == {asyncio.current_task()}  # who would open it again
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_may_name_relays_and_leave_less_room(tmp_path: Path) -> None:
+    """From then on; whether anybody listens or not."""
+
+    async def scenario() -> None:
+        exporter = exporter_of(tmp_path)
+        relay = Relay(name="out", host="relay.example", port=25, tls="none")
+        with exporter.reload(Config(metrics=Metrics(hosts=1), relays={"out": relay})):
+            pass
+        hosts = exporter.counts.hosts
+        assert [hosts.row(host, 25).label for host in ("relay.example", "mx.example.net")] == ["out", "other"]
+        await exporter.stop(0.0)
 
     asyncio.run(scenario())
 

@@ -42,6 +42,8 @@ def test_a_rate_is_kept_and_holds_up_nobody_else(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         office = post(tmp_path, '[[shape]]\nmatch = ["*.example.net"]\nmessage_rate = "10/min"\n')
+        limited: list[str] = []
+        office.scheduler.limited = lambda destination: limited.append(destination.key)
         async with office.running():
             for nth in range(3):
                 office.put(f"{nth}@example.net")
@@ -56,6 +58,8 @@ def test_a_rate_is_kept_and_holds_up_nobody_else(tmp_path: Path) -> None:
             office.advance(6.0)
             await quiet(office, 5)
             await office.until("all are delivered", lambda: not office.places())
+        assert limited
+        assert set(limited) == {"mx:mx.example.net"}  # who counts how often is told
 
     play(scenario())
 
