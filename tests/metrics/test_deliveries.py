@@ -47,6 +47,7 @@ def test_a_delivery_is_a_success() -> None:
     assert now['smtp_emails_sent_total{host="example.net",status="success"}'] == 1
     assert now['smtp_send_duration_seconds_bucket{host="example.net",le="0.5"}'] == 1
     assert 'smtp_send_duration_seconds_bucket{host="example.net",le="0.25"}' not in now
+    assert {now[f'smtp_send_duration_seconds_bucket{{host="example.net",le="{bound}"}}'] for bound in ("1.0", "300.0", "+Inf")} == {1}
     assert now['smtp_send_duration_seconds_sum{host="example.net"}'] == 0.3
     assert now['smtp_message_size_bytes_sum{host="example.net"}'] == 2000
     assert now['smtp_recipients_per_message_sum{host="example.net"}'] == 1
