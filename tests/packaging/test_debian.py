@@ -5,6 +5,7 @@ The tests are the days of one machine, in their order; each stands on those befo
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +63,43 @@ def test_it_is_installed(machine: Throwaway, package: Path, sink: SinkThread) ->
     assert machine.path("lib/systemd/system/mailer.service").read_text() == unit.read_text()
 
 
-def test_another_program_that_needs_an_mta_brings_none(machine: Throwaway) -> None:
+@pytest.mark.parametrize(
+    ("answers", "relay"),
+    [
+        ({"way": "later"}, {}),
+        ({"way": "relay", "relay": ""}, {}),
+        ({"way": "relay", "relay": "no host!"}, {}),
+        ({"way": "direct"}, {}),
+        ({"relay": "smtp.example.com"}, {"host": "smtp.example.com", "port": 25, "tls": "opportunistic"}),
+        ({"relay": "[2001:db8::25]:2525"}, {"host": "2001:db8::25", "port": 2525, "tls": "opportunistic"}),
+        (
+            {"relay": "smtp.example.com", "username": 'we"b\\1', "password": "pass word"},
+            {"host": "smtp.example.com", "port": 587, "tls": "starttls", "username": 'we"b\\1'},
+        ),
+        ({"relay": "smtp.example.com:465", "username": "web1"}, {"port": 465, "tls": "implicit", "username": "web1"}),
+    ],
+    ids=str,
+)
+def test_what_is_made_of_the_answers(machine: Throwaway, answers: dict[str, str], relay: dict[str, object]) -> None:
+    """A configuration that is right, whatever they are; a password goes into a file of the daemon's user, and is forgotten."""
+    machine.answers(**{"way": "relay", "relay": "", "username": "", **answers})
+    machine.run("/var/lib/dpkg/info/mailer-mta.postinst", "configure", __version__)
+    made = tomllib.loads(machine.path("etc/mailer/config.toml").read_text())
+    assert made.get("relay", {}).get("out", {}).items() >= relay.items()
+    assert ("route" in made) == bool(relay)
+    assert "is right" in machine.run("mailer", "config", "check")
+    if password := answers.get("password"):
+        secret = machine.path("etc/mailer/relay.secret")
+        assert secret.read_text() == f"{password}\n"
+        assert machine.run("stat", "-c%a %U", "/etc/mailer/relay.secret") == "600 mailer\n"
+        stored = "".join(path.read_text() for path in machine.path("var/cache/debconf").glob("*.dat"))
+        assert password not in stored
+
+
+def test_another_program_that_needs_an_mta_brings_none(machine: Throwaway, sink: SinkThread) -> None:
     """Ours is the one that it asks for."""
+    machine.answers(way="relay", relay=f"127.0.0.1:{sink.port}", username="")
+    machine.run("/var/lib/dpkg/info/mailer-mta.postinst", "configure", __version__)
     said = machine.install("bsd-mailx", "cron")
     assert machine.state("mailer-mta") == machine.state("bsd-mailx") == machine.state("cron") == "ii"
     assert "mailer-mta" not in said
