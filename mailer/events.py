@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mailer.status.standing import Standing
 
 
-DaemonNews = Literal["started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "sandbox"]
+DaemonNews = Literal[
+    "started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "sandbox", "untold"
+]
 """What a daemon tells of itself; paused and resumed are said of a destination, online of the network,
 sandbox of whose mail does not get to whom it names."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import signal
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
 from mailer.tracing.component import Traces
+from mailer.watch.lookout import Lookout
+from mailer.watch.messenger import Messenger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -150,6 +153,10 @@ class Service:
         traces = Traces(config, self.events, clock, __version__)
         more = traces.counts, __version__
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
+        messenger = Messenger(config, self.book, clock, tell, self.chores)
+        self.events.listeners.append(messenger)
+        look = Lookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
+        watching = [] if once else [messenger, look]
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
@@ -161,6 +168,7 @@ class Service:
             intake,
             self.chores,  # what they do goes on while the queue ends
             queue,
+            *watching,
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
         )
 

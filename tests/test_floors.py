@@ -22,7 +22,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
     {"operate"},
-    {"sink", "intake"},
+    {"watch", "sink", "intake"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},
 )

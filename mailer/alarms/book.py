@@ -2,7 +2,7 @@
 
 An alarm is known by kind and key. Met for the first time it begins; met again it is counted; it ends when somebody says so, or when
 it was not met for as long as its kind says (`kinds.KindOfAlarm.quiet`). What a daemon before had open is open still, and is not told
-again: if it is not met within `INHERITED` seconds, it ended while nobody looked.
+again: if it is not met within `INHERITED` seconds, or as long as its kind may be quiet, it ended while nobody looked.
 
 There is a bound, for each destination is a key: beyond `MOST` the mildest and oldest makes room, and what is milder than all is not told.
 """
@@ -127,8 +127,9 @@ class AlarmBook:
 
     def _past(self, alarm: OpenAlarm, now: float) -> str:
         """How it came to an end by itself; empty if it did not."""
+        quiet = KINDS[alarm.kind].quiet
         since = self._inherited.get((alarm.kind, alarm.key))
         if since is not None:
-            return "it was not met again since the daemon started" if now - since >= INHERITED else ""
-        quiet = KINDS[alarm.kind].quiet
+            patience = max(INHERITED, quiet)
+            return "it was not met again since the daemon started" if now - since >= patience else ""
         return "it was not met again" if quiet and now - alarm.last >= quiet else ""

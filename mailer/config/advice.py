@@ -141,7 +141,7 @@ def warnings(config: Config) -> Iterator[Mistake]:
     lines = config.lines
     if "." not in config.hostname:
         yield Mistake(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
-    used = {via.name for route in config.routes for via in route.via}
+    used = {via.name for route in config.routes for via in route.via} | {via.name for via in config.alarm.via}
     for name, relay in config.relays.items():
         if name not in used:
             yield Mistake(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")

@@ -109,13 +109,14 @@ class Validation:
         self.line = line
         self.problems: list[Mistake] = []
         self.lines: dict[str, int] = {}
+        self.once: dict[str, Any] = {}
         self.named: dict[str, dict[str, Any]] = {}
         self.listed: dict[str, list[Any]] = {}
 
     def config(self, path: str) -> Config | None:
         """The configuration, or `None` if there are problems."""
         self._strangers()
-        tables = {cls.member: self._table(cls) for word, cls in TABLES.items() if word in self.raw}
+        self.once = {word: self._table(cls) for word, cls in TABLES.items() if word in self.raw}
         self.named = {word: self._tables(cls) for word, cls in NAMED.items()}
         self.listed = {word: self._list(cls) for word, cls in LISTED.items()}
         for cls in SECTIONS:
@@ -124,6 +125,7 @@ class Validation:
         self.problems.sort()
         if self.problems:
             return None
+        tables = {TABLES[word].member: section for word, section in self.once.items()}
         named = {cls.member: self.named[word] for word, cls in NAMED.items()}
         lists = {cls.member: tuple(self.listed[word]) for word, cls in LISTED.items()}
         return Config(path=path, lines=self.lines, **tables, **named, **lists)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
+from .sections.alarm import AlarmSection
 from .sections.daemon import Bounce, Fold, FuseSection, Intake, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, Metrics, TraceSection,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, AlarmSection, Metrics, TraceSection,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -69,6 +70,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     bounce: Bounce
     status: Status
     log: LogSection
+    alarm: AlarmSection
     metrics: Metrics
     trace: TraceSection
     path: str

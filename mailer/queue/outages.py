@@ -1,8 +1,9 @@
 """Outages: which destinations are down, told as alarms that begin and end.
 
 Looked at once a second and only where something has changed, so it costs a message nothing. A destination is down while its breaker is not
-closed; where that is for a reason of ours (a login that is refused), whoever met it has told that alarm, and a second would say the same.
-A relay that is down is critical. One MX host of the whole internet that is down is good to know, and more only if much waits for it.
+closed; a relay also where one message fails and nothing else is tried, for a breaker takes several. Where that is for a reason of ours (a
+login that is refused), whoever met it has told that alarm, and a second would say the same. A relay that is down is critical. One MX host
+of the whole internet that is down is good to know, and more only if much waits for it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .destination import Destination
     from .scheduler import Scheduler
 
+FEW_TRIES = 30.0  # seconds without a success after a failure at a relay
 MUCH = 100  # messages that wait for an MX host: more than a dead domain gets
 ABOUT: frozenset[AlarmKind] = frozenset(("destination", "certificate", "login", "refused"))
 """The kinds of alarms whose key is a destination."""
@@ -39,13 +41,25 @@ class Outages:
         self._book = book
         self._tell = tell
         self._down: set[str] = set()
+        self._failing: dict[str, float] = {}
         self._marks: dict[tuple[AlarmKind, str], tuple[int, int]] = {}
 
     def look(self, news: Standings | None, now: float) -> None:
         """Look at what has changed at the destinations, and at those about which an alarm is open; `now` in seconds since the epoch."""
         for standing in news.changed if news else ():
             destination = self._scheduler.destinations.get(standing.key)
-            if destination is not None and destination.breaker.open_until and not destination.breaker.ours:
+            if destination is None or destination.breaker.ours:
+                continue
+            if destination.breaker.open_until:
+                self._is_down(destination, now)
+            elif destination.breaker.failures and standing.kind == "relay":
+                self._failing.setdefault(standing.key, now)
+        for key, since in [*self._failing.items()]:
+            destination = self._scheduler.destinations.get(key)
+            if destination is None or not destination.breaker.failures or destination.breaker.open_until:
+                del self._failing[key]
+            elif now - since >= FEW_TRIES:
+                del self._failing[key]
                 self._is_down(destination, now)
         marks: dict[tuple[AlarmKind, str], tuple[int, int]] = {}
         for alarm in self._book.about(ABOUT):
@@ -59,7 +73,7 @@ class Outages:
         relay = destination.key.startswith("relay:")
         severity: Severity = "critical" if relay else "warning" if waiting >= MUCH else "notice"
         wrong = trouble is not None and trouble.cause is Cause.TLS
-        look = f"next look {rfc3339(breaker.open_until)}" if breaker.open_until > now else "one message finds out whether it answers again"
+        look = f"next look {rfc3339(breaker.open_until)}" if breaker.open_until > now else "what waits finds out whether it answers again"
         text = f"{destination.key} is down: {breaker.reason}; {waiting} {'waits' if waiting == 1 else 'wait'}; {look}"
         self._down.add(destination.key)
         kind: AlarmKind = "certificate" if wrong else "destination"

@@ -127,6 +127,10 @@ class Scheduler:
         """Whether message `id` waits or is in memory."""
         return id in self.active or id in self._waiting.dues
 
+    def known(self) -> list[str]:
+        """All messages that wait or are in memory, in no order."""
+        return [*self._waiting.dues, *self.active]
+
     def due_of(self, id: str) -> float | None:
         """When message `id` is due, 0.0 if it waits for nothing but its turn; None if it does not wait."""
         return self._waiting.of(id)

@@ -242,3 +242,32 @@ def test_what_the_daemon_before_knew_ends_with_the_first_mail(tmp_path: Path) ->
         assert post.told("alarm", "mended") == ["mended destination"]
 
     play(scenario())
+
+
+def test_a_single_message_is_enough_for_a_relay(tmp_path: Path) -> None:
+    """A breaker takes several; who sends one mail a day wants to know of that one."""
+    post = Watched(tmp_path, memory=True)
+    post.finder.routes["x.example"] = "relay:out"
+    post.courier.script["a@x.example"] = [REFUSED, REFUSED, "delivered"]
+
+    async def scenario() -> None:
+        async with post.running():
+            id = post.put("a@x.example")
+            await post.settled(id, "deferred")
+            post.look()
+            assert post.book.alarms == []
+            post.advance(31.0)
+            post.look()
+            (alarm,) = post.book.alarms
+            assert (alarm.kind, alarm.severity) == ("destination", "critical")
+            assert "1 waits; what waits finds out whether it answers again" in alarm.text
+
+            def gone() -> bool:
+                post.look()
+                return post.spool.find(id) is None
+
+            await post.passes(30.0, "it is taken", gone)
+            post.look()
+        assert post.told("alarm", "mended") == ["alarm destination", "mended destination"]
+
+    play(scenario())

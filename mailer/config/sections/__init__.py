@@ -33,6 +33,10 @@ if TYPE_CHECKING:
             """The sections that have names of their own, by these."""
 
         @property
+        def once(self) -> Mapping[str, Any]:
+            """The sections that stand there once, by their words."""
+
+        @property
         def listed(self) -> Mapping[str, Sequence[Any]]:
             """The sections of which there may be several, in the order of the file."""
 
