@@ -43,7 +43,7 @@ from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
 from mailer.tracing.component import Traces
-from mailer.watch.lookout import Lookout
+from mailer.watch.lookout import DailyLookout
 from mailer.watch.messenger import Messenger
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Service:
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         messenger = Messenger(config, self.book, clock, tell, self.chores)
         self.events.listeners.append(messenger)
-        look = Lookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
+        look = DailyLookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
         watching = [] if once else [messenger, look]
         return (
             log,

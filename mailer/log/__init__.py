@@ -28,7 +28,7 @@ from mailer.mail.masked import masked, masked_text
 from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
-from .folding import SPAN, Folding
+from .folding import SPAN, LogFolding
 from .writer import Writer, open_stream
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Log:
         self.later = later
         self._writer = Writer(stream, self._lost) if apart else None
         self._lines: list[dict[str, object]] = []
-        self._folding = Folding()
+        self._folding = LogFolding()
         self.hushed = False
         self.masks = False
         self._use(stream, form, level)

@@ -31,7 +31,7 @@ class _Heap(NamedTuple):
     last: str
 
 
-class Folding:
+class LogFolding:
     """Counts recipients who are put off for the same reason at the same host."""
 
     def __init__(self) -> None:

@@ -44,11 +44,11 @@ SOON = 300.0  # seconds after the start, up to three times as many, for the firs
 HOURLY = 3600.0  # seconds between two looks while something is wrong
 PATIENCE = 300.0  # seconds for one look
 LATE_ONES = 50  # of the oldest messages whose files are read: they may be scheduled
-MANY = ("blocklist", "relay", "certificate", "dkim")
+MANY = ("blocklist", "relay", "certificate", "DKIM")
 CRITICAL: frozenset[AlarmKind] = frozenset(("login", "destination", "blocklist"))
 
 
-class Lookout(Component):
+class DailyLookout(Component):
     """Looks after what waits in `spool`, which `scheduler` knows, and what others see by `look`. `root` has the file.
 
     What is wrong goes to `tell`, and is in the `book` then.
@@ -107,9 +107,8 @@ class Lookout(Component):
             self._tell(Mended(now, "old", detail="no message waits for so long any more" if older else "nobody wants to know"))
             return
         hours = (now - put_at(found)) / 3600
-        self._tell(
-            Alarm(now, "old", f"message {found} waits since {hours:.0f} h, longer than alarm.older; mailer explain {found} says why")
-        )
+        why = f"mailer explain {found} says why"
+        self._tell(Alarm(now, "old", f"message {found} waits for {hours:.1f} h, which is more than alarm.older", remedy=why))
 
     async def _oldest(self, before: float) -> str:
         """The oldest message that was put before then and is not there to leave later; empty if there is none."""
@@ -207,7 +206,7 @@ def _is_wrong(finding: Finding) -> bool:
 
 def _counts(finding: Finding) -> bool:
     """Whether it is an alarm whatever was before: it concerns what this machine has and uses."""
-    return finding.check in ("blocklist", "relay", "certificate") or (finding.check == "dkim" and "._domainkey." in finding.subject)
+    return finding.check in ("blocklist", "relay", "certificate") or (finding.check == "DKIM" and "._domainkey." in finding.subject)
 
 
 def _kind(finding: Finding, name: str) -> tuple[AlarmKind, str]:

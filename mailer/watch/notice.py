@@ -54,6 +54,6 @@ class Notice(NamedTuple):
         return {"host": host, "state": "end" if self.over else "begin", **self.alarm.as_json(), **end}
 
     def environment(self, host: str) -> dict[str, str]:
-        """The same for the environment of a command, in capitals."""
+        """What a command finds in its environment, in capitals: the members of `as_json`."""
         found = {name: str(value) for name, value in self.as_json(host).items() if value is not None}
         return {f"MAILER_ALARM_{name.upper()}": one_line(value, LONGEST) for name, value in found.items()}

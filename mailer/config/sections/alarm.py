@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AlarmSection(Section, header="[alarm]", member="alarm"):
-    """Who is told, beside the log, when something needs a person, and what is looked after without being asked.
+    """Alarms: who is told of them beside the log, and what is looked after without being asked.
 
     Alarms begin and end; each is told once. mailer-delivery(7) lists them, and mailer status shows those that are open. Who is told should
     not depend on what the alarm is about: mail for another provider's mailbox, by a way out that other mail does not take, or a command.
