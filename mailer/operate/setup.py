@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -49,10 +50,12 @@ class SetupDraft:
         self.path = scratch_of(plan.path)
         self._owner = keeper_of(plan.spool)
         self._puts: dict[str, Callable[[], None]] = {}
+        self._made = ""  # the directory, if it was not there
         self._state = ""  # where access tokens are kept while all is tried, for the daemon's user
         self.config: Config
 
     def __enter__(self) -> Self:
+        self._made = "" if os.path.isdir(place := os.path.dirname(self.plan.path)) else place
         try:
             check_place(self.plan.path)
             if self.plan.tokens:
@@ -77,6 +80,9 @@ class SetupDraft:
             forget(path)
         if self._state:
             shutil.rmtree(self._state, ignore_errors=True)
+        if self._made:
+            with suppress(OSError):  # there is something in it
+                os.rmdir(self._made)
 
     def _moved(self, path: str) -> str:
         """Where a file is as long as nothing is put."""

@@ -26,13 +26,13 @@ MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Dialogue:
-    """``mailer`` with `arguments` at a terminal of its own. Use it with ``with``; it is killed at the end if it still runs."""
+    """`program` with `arguments` at a terminal of its own. Use it with ``with``; it is killed at the end if it still runs."""
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], program: Sequence[str] = MAILER) -> None:
         self.terminal, secondary = pty.openpty()
         self.said = ""
         self._heard = 0
-        argv = [sys.executable, "-c", LEAD, *MAILER, *arguments]
+        argv = [sys.executable, "-c", LEAD, *program, *arguments]
         streams = {"stdin": secondary, "stdout": secondary, "stderr": secondary}
         self.process = subprocess.Popen(argv, env={**env, "TERM": "xterm"}, start_new_session=True, **streams)
         os.close(secondary)

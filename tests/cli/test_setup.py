@@ -167,6 +167,7 @@ def test_killed(scene: Scene) -> None:
         said.process.terminate()
         assert said.ends(said.process.terminate) == 75
     assert scene.files == []
+    assert not scene.file.parent.exists()
 
 
 def test_a_configuration_of_before(scene: Scene) -> None:

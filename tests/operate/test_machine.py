@@ -11,6 +11,7 @@ import pytest
 from mailer.config.secret import keeper_of
 from mailer.mail.problem import Problem
 from mailer.operate.machine import Sendmail, SystemService, make_place, put_aside
+from tests.fakes.processes import which
 
 UNIT = (Path(__file__).parents[2] / "packaging/systemd/mailer.service").read_text()
 
@@ -98,6 +99,16 @@ def test_a_service_of_a_user(told: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert "ExecStart=/home/anna/bin/mailer run --config /home/anna/.config/mailer/config.toml\n" in text
     assert "WantedBy=default.target" in text
     assert "systemctl --user enable mailer.service" in told.read_text()
+
+
+@pytest.mark.peer("systemd-analyze")
+def test_the_unit_of_a_user_is_one(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd finds nothing wrong in it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    made = SystemService([sys.executable], "/etc/mailer/config.toml", user=True)
+    [*made.install()]
+    verified = subprocess.run([which("systemd-analyze"), "verify", "--man=no", made.path], capture_output=True, text=True, timeout=60)
+    assert (verified.returncode, "mailer.service" in verified.stderr) == (0, False), verified.stderr
 
 
 # Sendmail

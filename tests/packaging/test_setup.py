@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.dialogue import Dialogue
 from tests.fakes.processes import Program, wait_until
 
 from .booted import Booted, NoBoot, booted
@@ -57,6 +59,28 @@ def test_one_command(machine: Booted) -> None:
     again = machine.run(*SETUP.split(), "--unit", "--sendmail", "--yes", input="hunter2\n")
     assert "kept the configuration of before as /etc/mailer/config.toml.old" in again.stdout
     assert json.loads(machine.run("mailer", "status", "--json").stdout)["daemon"]["running"]
+
+
+def test_a_dialogue(machine: Booted) -> None:
+    """The same asked, at a terminal: where systemd runs the service is offered, and a sendmail of others goes only after a yes."""
+    machine.run("rm", "-f", "/usr/sbin/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases", "/usr/lib/sendmail")
+    machine.path("/usr/sbin/sendmail").write_text("#!/bin/sh\n")
+    nsenter, *words = machine.argv("mailer", "setup")
+    with Dialogue(words, {}, [shutil.which(nsenter) or nsenter]) as said:
+        said.answers("Your mail address", "anna@gmail.com")
+        said.answers("A number or a name", "relay")
+        said.answers("HOST or HOST:PORT", "127.0.0.1:2525")
+        said.answers("Encryption", "none")
+        said.answers("The name to log in with", "web1")
+        said.answers("Password", "hunter2")
+        said.answers("Start the daemon now and at each boot, by systemd? [Y/n]", "")
+        said.answers("/usr/sbin/sendmail: of another mail system. Put it aside, and be sendmail in its place? [y/N]", "y")
+        said.hears("it was taken: 250", "put /usr/sbin/sendmail aside", "All is set up")
+        assert said.ends() == 0
+        assert "hunter2" not in said.said
+        assert "mailer run" not in said.rest
+    machine.run("sendmail", "root", input="Subject: of cron\n\nx\n")
+    wait_until("it arrived", lambda: len([*machine.path("/root/mail/new").iterdir()]) == 2)
 
 
 def test_a_spool_of_root(machine: Booted) -> None:
