@@ -61,22 +61,26 @@ async def _repaired(patient: Examined) -> list[str]:
 
 
 def _blocks(findings: Sequence[Finding], done: Sequence[str], spool: str) -> Iterator[show.Block]:
-    counts = {word: sum(finding.result == word for finding in findings) for word in CODES}
-    yield show.Line([_verdict(counts)])
+    yield show.Line([_verdict(findings)])
     yield show.BLANK
     if done:
-        yield from (show.Line([show.Cell("did   ", "busy"), line]) for line in done)
+        yield show.Fields([("did", line) for line in done])
         yield show.BLANK
     columns = [show.Column("result"), show.Column("check"), show.Column("evidence, and what to do")]
     yield show.Table(columns, [(show.Cell(one.result, STYLES[one.result]), one.check, _told(one, spool)) for one in findings])
 
 
-def _verdict(counts: dict[str, int]) -> show.Cell:
+def _verdict(findings: Sequence[Finding]) -> show.Cell:
+    from mailer.operate.doctor.visit import SET_UP
+
+    counts = {word: sum(finding.result == word for finding in findings) for word in CODES}
     told = f"{counts['fail']} fail, {counts['warn']} warn, {counts['pass']} pass"
     if counts["fail"]:
         return show.Cell(f"Mail does not work as it should: {told}.", "bad")
     if counts["warn"]:
         return show.Cell(f"Mail works, and somebody should look: {told}.", "wait")
+    if any(finding.check == SET_UP for finding in findings):
+        return show.Cell(f"Nothing has been set up here yet, and nothing stands in its way: {told}.", "good")
     return show.Cell(f"All is well: {told}.", "good")
 
 

@@ -226,8 +226,9 @@ class Asker:
 
 def preload() -> None:
     """Import what the library imports only with the first answer of a type, for whoever gives up the right to read it."""
+    load: Callable[..., object] = dns.rdata.get_rdata_class
     for type in ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "TXT"):
-        dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.from_text(type))
+        load(dns.rdataclass.IN, dns.rdatatype.from_text(type))
     dns.asyncbackend.get_backend("asyncio")
 
 

@@ -39,9 +39,9 @@ def spool(place: str) -> Iterator[Finding]:
         return
     found = [each for each in condition.flaws(place) if each.kind in ("absent", "mode", "owner")]
     for kind in ("absent", "mode", "owner"):
-        if some := [each for each in found if each.kind == kind]:
+        if some := sorted((each for each in found if each.kind == kind), key=_is_grave, reverse=True):
             more = f", and {len(some) - 1} more like that" if some[1:] else ""
-            where = f"{some[0].path}: " if some[0].path != place else ""
+            where = f"{os.path.relpath(some[0].path, place)}: " if some[0].path != place else ""
             remedy = _as_root(place) if kind == "owner" else f"{REPAIR} puts it right"
             yield Finding("spool", place, FAIL if any(map(_is_grave, some)) else WARN, f"{where}{some[0].detail}{more}", remedy)
     if not found:

@@ -46,19 +46,23 @@ async def _one(config: Config, name: str, now: float, turns: asyncio.Semaphore) 
         how = f", logged in as {relay.username}" if found.logged_in and relay.username else ""
         answer = Finding("relay", name, PASS, f"{relay.host}:{relay.port} takes our mail{how}, {found.hop.tls or 'without encryption'}")
     else:
-        answer = Finding("relay", name, FAIL, *_parted(str(trouble), name, found))
+        answer = Finding("relay", name, FAIL, *_parted(trouble, name, found))
     return [answer, *_certificates(name, found, now)]
 
 
-def _parted(text: str, name: str, found: ProbeFinding) -> tuple[str, str]:
+def _parted(problem: Problem, name: str, found: ProbeFinding) -> tuple[str, str]:
     """What is wrong, and what mends it."""
-    what, mends, settings = text.partition(", which this mends: ")
-    if mends:
-        return what, settings
-    phase = found.error.phase if found.error else ""
-    if phase == "auth":
+    error = found.error
+    if error is None:  # it refuses our sender
+        text, _, settings = str(problem).partition(", which this mends: ")
+        return text, settings or f"author of [relay.{name}] or from_address of [submission]; mailer probe {name} shows what it says"
+    if found.ours:  # what the check of files says, too
+        text, _, hint = error.text.partition("; ")
+        return f"was not asked: {text}", hint or f"username and password of [relay.{name}]"
+    text = f"{found.endpoint.host}:{found.endpoint.port}: {error.text} ({error.phase})"
+    if error.phase == "auth":
         return text, f"username and password of [relay.{name}], then: mailer probe {name}"
-    if phase == "starttls":
+    if error.phase == "starttls":
         return text, f"mailer probe {name} --trust, or tls, ca_file, server_name of [relay.{name}]"
     return text, f"host, port and tls of [relay.{name}], or its operator; mailer probe {name} shows how far it comes"
 

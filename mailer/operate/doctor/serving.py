@@ -57,7 +57,7 @@ def daemon(place: str, now: Running, elsewhere: Sequence[str]) -> Iterator[Findi
     counts = [len(SpoolDirectory(place).ids(state)) for state in WAITING]
     waits = f"no daemon runs on it, and {sum(counts)} messages wait there" if any(counts) else "no daemon runs on it: mail would wait there"
     if elsewhere:
-        text = f"{waits}; one runs on {', '.join(elsewhere)}"
+        text = f"{waits}; one runs on {', '.join(elsewhere[: daemons.NAMED])}"
         remedy = f'let all mean one spool: spool = "{elsewhere[0]}" below [mailer], or start one here'
         yield Finding("daemon", place, FAIL if any(counts) else WARN, text, remedy)
     else:

@@ -11,7 +11,7 @@ from mailer.check.finding import PASS, WARN, Finding
 from mailer.config.file import config_of, examine
 from mailer.config.model import Config
 from mailer.config.secret import owner_of
-from mailer.config.values import find
+from mailer.config.values import find, given
 from mailer.mail.problem import Problem
 from mailer.net import query
 from mailer.spool.files import daemons
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from mailer.config.file import Mistake
 
+SET_UP = "set up"
+"""What is found where nothing has been."""
 BEGIN = "mailer setup asks what it needs and sends a first mail; mailer config init writes a file to edit"
 
 
@@ -60,7 +62,7 @@ class Examined(NamedTuple):
         if config is None:
             config = _as_far_as_it_goes(path, data)
         if spool:
-            config = config.but(mailer=config.mailer.but(spool=os.path.abspath(os.path.expanduser(spool))))
+            config = config.but(mailer=config.mailer.but(spool=os.path.abspath(given(spool))))
         place = config.spool
         made = bool(place) and os.path.lexists(place)
         owner = owner_of(place) if made else None
@@ -122,7 +124,7 @@ async def visit(patient: Examined, version: str, now: float | None = None) -> li
 def _looks(patient: Examined, now: float) -> list[Checkup]:
     config, spool = patient.config, patient.config.spool
     state = serving.running(spool) if patient.made else serving.Running(False, 0, 0.0)
-    looks = [Checkup("configuration", partial(_configuration, patient))]
+    looks = [] if patient.fresh else [Checkup("configuration", partial(_configuration, patient))]
     if patient.made:
         looks.append(Checkup("daemon", partial(serving.daemon, spool, state, patient.elsewhere)))
     if patient.made and not patient.foreign:
@@ -170,7 +172,7 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
 
 async def _configuration(patient: Examined) -> list[Finding]:
     """What is wrong with the file, and what may surprise."""
-    notes = [] if patient.mistakes or patient.fresh else await setting.surprising(patient.config)
+    notes = [] if patient.mistakes else await setting.surprising(patient.config)
     found = [*setting.file(patient.path, patient.mistakes, notes)]
     if patient.path and not os.access(patient.path, os.R_OK):
         found.append(setting.closed_to(patient.path))
@@ -184,7 +186,7 @@ def _begin(patient: Examined) -> list[Finding]:
         text = f"belongs to {patient.foreign}, and only he and root see what is in it: spool, secrets and relays were not looked at"
         return [Finding("spool", spool, WARN, text, f"sudo mailer doctor, or as {patient.foreign}")]
     if patient.fresh:
-        return [Finding("set up", spool, PASS, "nothing has been set up here for this user, and no mail was sent yet", BEGIN)]
+        return [Finding(SET_UP, spool, PASS, "there is neither a configuration nor a spool for this user", BEGIN)]
     if not patient.made:
         return [Finding("spool", spool, PASS, "is not there yet; the first mail, or the daemon, makes it")]
     return []
