@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import runpy
 import socket
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import trustme
 
@@ -176,3 +179,30 @@ def test_with_a_mechanism_of_ones_own(capsys: pytest.CaptureFixture[str]) -> Non
     )
     with Script(script) as server:
         assert play("own_mechanism", capsys, "127.0.0.1", server.port, "none") == "250 2.0.0 sealed\n"
+
+
+@pytest.mark.parametrize("name", ["flask_app", "fastapi_app"])
+def test_in_a_web_framework(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view queues, once; what is wrong is an answer; the outcome is asked for."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[mailer]\nspool = "{tmp_path}/spool"\n')
+    monkeypatch.setenv("MAILER_CONFIG", str(config))
+    app = runpy.run_path(str(EXAMPLES / f"{name}.py"))["app"]
+
+    def ask(method: str, path: str, to: str = "") -> tuple[int, dict[str, Any]]:
+        if name == "flask_app":
+            answer = app.test_client().open(path, method=method, data={"to": to})
+            return answer.status_code, answer.get_json()
+
+        async def call() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                return await client.request(method, path, params={"to": to} if to else None)
+
+        got = asyncio.run(call())
+        return got.status_code, got.json()
+
+    first, again = ask("POST", "/orders/7", "ann@example.net"), ask("POST", "/orders/7", "ann@example.net")
+    assert (first[0], first) == (202, again)
+    code, told = ask("GET", f"/mail/{first[1]['mail']}")
+    assert (code, told["status"], told["request_id"]) == (200, "queued", "order-7")
+    assert ask("POST", "/orders/8", "no address")[0] == 400

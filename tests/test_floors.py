@@ -24,7 +24,7 @@ FLOORS = (
     {"operate"},
     {"watch", "sink", "intake"},
     {"__init__", "postbox"},
-    {"cli", "service", "demo", "manual", "standards", "testing", "__main__"},
+    {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )
 """From the ground up. The second floor has a step in it: what all its rooms stand on."""
 

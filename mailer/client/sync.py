@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mailer.mail.delivery_options import NOTHING
 
+from .settings import TIMEOUTS
 from .smtp import SmtpClient
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
     from mailer.mail.delivery_options import Request
+    from mailer.net.dialer import Dialer
     from mailer.smtp.command import Command
     from mailer.smtp.reply import Reply
+    from mailer.tlspolicy import Requirement
+    from mailer.transport.route import Timeouts
 
     from .errors import BatchResult, ConnectionInfo, PoolStatus, SendResult
+    from .hooks import Interceptor
     from .prepare import Mail
+    from .settings import BreakerSettings, PoolSettings, RateLimitSettings, RetrySettings
+    from .smtp import Credentials
 
 T = TypeVar("T")
 
@@ -30,9 +37,45 @@ T = TypeVar("T")
 class SyncSmtpClient:
     """Takes what `SmtpClient` takes, and its methods raise and return what that one's do. Use it with ``with``."""
 
-    def __init__(self, host: str, port: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int = 0,
+        *,
+        tls: str | Requirement = "starttls",
+        credentials: Credentials | None = None,
+        hello: str = "",
+        source: str = "",
+        source6: str = "",
+        family: str = "any",
+        protocol: str = "smtp",
+        timeouts: Timeouts = TIMEOUTS,
+        pool: PoolSettings | None = None,
+        retry: RetrySettings | None = None,
+        breaker: BreakerSettings | None = None,
+        rate_limit: RateLimitSettings | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        dialer: Dialer | None = None,
+    ) -> None:
         """See `SmtpClient`. Nothing is connected yet."""
-        self._client = SmtpClient(host, port, **settings)
+        self._client = SmtpClient(
+            host,
+            port,
+            tls=tls,
+            credentials=credentials,
+            hello=hello,
+            source=source,
+            source6=source6,
+            family=family,
+            protocol=protocol,
+            timeouts=timeouts,
+            pool=pool,
+            retry=retry,
+            breaker=breaker,
+            rate_limit=rate_limit,
+            interceptors=interceptors,
+            dialer=dialer,
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mailer-client", daemon=True)
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ LONGEST = 8192  # octets of an answer in HTTP
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The proxy at `place`. With a `username` there is a login, and `secret` tells the password. Equal are two with an equal source of it."""
+    """The proxy at `place`. With a `username` there is a login, and `secret` tells the password."""
 
     place: ProxyPlace
     username: str = ""
