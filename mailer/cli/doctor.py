@@ -112,7 +112,9 @@ COMMAND = Subcommand(
         "With --repair, what is safe is put right before, and each thing that was done is said: directories that are missing are made; "
         "modes of the spool, and of files with secrets that others can read, are set; root gives the owner of the spool what is "
         "not his; what was begun long ago and never ended is swept; a status database that cannot be used is begun anew from the spool, "
-        "and the old one kept; a doorbell that nobody answers is removed. No message is removed or changed, and no setting."
+        "and the old one kept; a doorbell that nobody answers is removed. No message is removed or changed, and no setting.\n\n"
+        '--json prints an object for each finding, with the members of `mailer check --json`, and before them {"repaired": …} for each '
+        "thing that was done. Of a directory of the spool with very many messages, the first 20,000 are looked at."
     ),
     options=(Option("--repair", help="put right what is safe, and say each thing that was done"), JSON),
     examples=(

@@ -92,13 +92,15 @@ def test_an_alarm_that_is_open(ward: Ward, found: Any) -> None:
     text = ward.world.config.read_text()
     ward.world.config.write_text(text.replace("[[route]]", '[[route]]\nmatch = "gone.example"\nvia = ["relay:gone"]\n[[route]]', 1))
     assert ward.world.mailer("reload").code == 0
-    for nth in range(6):
-        ward.world.send(f"you{nth}@gone.example")
+    ids = [ward.world.send(f"you{nth}@gone.example") for nth in range(6)]
     ward.world.until("an alarm is open", lambda: any("gone" in evidence for _, evidence, _ in found("alarm")))
     ((result, evidence, remedy), *_) = [each for each in found("alarm") if "gone" in each[1]]
     assert result in ("warn", "fail")
     assert "since 20" in evidence
     assert remedy
+    page = ward.world.mailer("explain", ids[-1]).out
+    assert "relay:gone failed" in page  # the breaker is open
+    assert "mailer probe gone" in page
 
 
 def test_settings_that_the_daemon_has_not_read(ward: Ward, found: Any) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import json
 import ssl
 from collections.abc import Callable
 
 import pytest
 import trustme
 
+from mailer.cli import main
 from mailer.dkim.key import private_key
 from mailer.sink import Moods, SinkThread
 from tests.check.test_outside import TimeServer
 from tests.dkim.keys import pem
 from tests.fakes.sockets import closed_port
-from tests.operate.clinic import DIRECT, RELAY, ZONE, Clinic, Stage, clinic, finds, people
+from tests.operate.clinic import DIRECT, HOME, RELAY, ZONE, Clinic, Stage, clinic, finds, people
 
 __all__ = ["clinic", "people"]
 
@@ -171,3 +173,28 @@ def test_a_relay_that_is_not_there(clinic: Clinic) -> None:
     finds(clinic, Stage(lambda _: None, "relay", "fail", "Connection refused", "host, port and tls of [relay.out]"))
     clinic.configure(relay='[relay.out]\nhost = "gone.example"\n')
     finds(clinic, Stage(lambda _: None, "relay", "fail", "gone.example", "host of [relay.out], or the DNS"))
+
+
+# What the world thinks of our domain is for ``check``
+
+DOMAIN = {
+    "no MX": ("other.example. 600 IN MX 10 mx.other.example.\n", "", "MX", "neither MX nor address records"),
+    "null MX": ("IN MX 10 mx.other.example.", "IN MX 0 .", "MX", "null MX"),
+    "no SPF": ("other.example. 600 IN TXT", "elsewhere.example. 600 IN TXT", "SPF", "no record"),
+    "SPF without us": (f"ip4:{HOME}", "ip4:203.0.113.1", "SPF", "fail by -all"),
+    "no DMARC": ("_dmarc.other.example.", "_dmarc.elsewhere.example.", "DMARC", "no record"),
+}
+GOOD = ZONE + f'other.example. 600 IN TXT "v=spf1 ip4:{HOME} -all"\n_dmarc.other.example. 600 IN TXT "v=DMARC1; p=none"\n'
+
+
+@pytest.mark.parametrize("name", DOMAIN)
+def test_check_names_cause_and_remedy(clinic: Clinic, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """With the record to publish, where there is one."""
+    before, after, check, cause = DOMAIN[name]
+    assert before in GOOD
+    direct(GOOD.replace(before, after))(clinic)
+    assert main(["mailer", "check", "--json", "--config", str(clinic.file), "other.example"]) == 2
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found, *_) = [each for each in told if each["check"] == check and each["result"] == "fail"]
+    assert cause in found["evidence"]
+    assert found["advice"]

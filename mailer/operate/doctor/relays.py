@@ -26,20 +26,29 @@ SOON = 14 * 86400.0  # seconds before a certificate ends in which somebody shoul
 
 
 async def logins(config: Config, now: float) -> list[Finding]:
-    """What comes of a session with each relay."""
+    """What comes of a session with each relay, `AT_ONCE` at a time."""
     turns = asyncio.Semaphore(AT_ONCE)
-    parts = await asyncio.gather(*(_one(config, name, now, turns) for name, relay in config.relays.items() if relay.protocol == "smtp"))
-    return [finding for part in parts for finding in part]
+
+    async def one(name: str) -> list[Finding]:
+        async with turns:
+            return await login(config, name, now)
+
+    return [finding for part in await asyncio.gather(*map(one, spoken_to(config))) for finding in part]
 
 
-async def _one(config: Config, name: str, now: float, turns: asyncio.Semaphore) -> list[Finding]:
+def spoken_to(config: Config) -> list[str]:
+    """The names of the relays that can be asked: those that speak SMTP."""
+    return [name for name, relay in config.relays.items() if relay.protocol == "smtp"]
+
+
+async def login(config: Config, name: str, now: float) -> list[Finding]:
+    """What comes of a session with a relay of the configuration."""
     relay = config.relays[name]
     only, sender = config_for(config, name, None), sender_for(config, name)
-    async with turns:
-        try:
-            probed = await probe(only, name, PATIENCE, sender)
-        except Problem as problem:
-            return [Finding("relay", name, FAIL, str(problem), f"mailer probe {name}; host of [relay.{name}], or the DNS")]
+    try:
+        probed = await probe(only, name, PATIENCE, sender)
+    except Problem as problem:
+        return [Finding("relay", name, FAIL, str(problem), f"mailer probe {name}; host of [relay.{name}], or the DNS")]
     found = probed.found
     trouble = probed.problem(only, reactions_of(only))
     if trouble is None:

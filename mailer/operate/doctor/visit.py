@@ -165,7 +165,7 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
     looks.append(Checkup("world", partial(outward.world, config, now)))
     if not patient.foreign:  # whose secrets are not his to read
         looks.append(Checkup("files", partial(setting.files, config)))
-        looks.append(Checkup("relay", partial(relays.logins, config, now)))
+        looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
         looks.append(Checkup("certificate", partial(relays.own_certificates, config, now)))
     return looks
 
