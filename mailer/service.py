@@ -151,7 +151,7 @@ class Service:
         queue.scheduler.limited = self.counts.limited
         figures = QueueFigures(queue.manager)
         traces = Traces(config, self.events, clock, __version__)
-        more = traces.counts, __version__
+        more = traces.counts, lambda: self.book.alarms, __version__
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         messenger = Messenger(config, self.book, clock, tell, self.chores)
         self.events.listeners.append(messenger)

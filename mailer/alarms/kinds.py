@@ -44,7 +44,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "later": KindOfAlarm("warning", DAILY, "the later version of the program"),
     "login": KindOfAlarm("critical", DAILY),
     "memory": KindOfAlarm("critical", QUIET, "more memory, or a smaller delivery.active_limit"),
-    "metrics": KindOfAlarm("warning", 0.0, "metrics.listen"),
+    "metrics": KindOfAlarm("warning", QUIET, "metrics.listen"),
     "offline": KindOfAlarm("critical", LONG, "the network of this machine"),
     "old": KindOfAlarm("warning", 0.0, "mailer status shows why mail waits"),
     "pauses": KindOfAlarm("warning", QUIET, "mailer queue pauses"),

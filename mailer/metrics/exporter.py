@@ -14,13 +14,14 @@ from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from wsgiref.types import WSGIApplication
 
     from mailer.config import Config
     from mailer.config.kinds import HostPort
     from mailer.events import Events
     from mailer.io.clock import Clock
+    from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
 
     from .counts import Counts
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 class Exporter(Component):
     """Serves `counts`, which hears of `events` for as long, and what `queue` and `invariants` know, where the configuration says.
 
-    `traces` says how many were sent and dropped; `version` is the daemon's.
+    `traces` says how many were sent and dropped; `alarms` are those that are open; `version` is the daemon's.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Exporter(Component):
         invariants: Invariants,
         clock: Clock,
         traces: Callable[[], Mapping[str, int]] = dict,
+        alarms: Callable[[], Sequence[OpenAlarm]] = list,
         version: str = "",
     ) -> None:
         self._config = config
@@ -52,6 +54,7 @@ class Exporter(Component):
         self.invariants = invariants
         self.clock = clock
         self._traces = traces
+        self._alarms = alarms
         self._version = version
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
@@ -139,6 +142,7 @@ class Exporter(Component):
         figures.reserve = lambda: self._config.submission.min_free_space
         figures.own = lambda: {relay.name: relay.client_certificate for relay in self._config.relays.values() if relay.client_certificate}
         figures.traces = self._traces
+        figures.alarms = self._alarms
         figures.version = self._version
         return application(figures)
 

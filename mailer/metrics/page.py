@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import platform
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from mailer.mail.alarm import AlarmKind
 from mailer.mail.history import RECIPIENT_STATUS
 
 from .certificates import ends
@@ -23,11 +25,12 @@ from .queue_figures import STATES, Disk
 from .text import TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from prometheus_client.core import Metric
 
+    from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
 
     from .counts import Counts
@@ -54,6 +57,7 @@ class Figures(Collector):
         self.reserve: Callable[[], int] = int
         self.own: Callable[[], Mapping[str, str]] = dict
         self.traces: Callable[[], Mapping[str, int]] = dict
+        self.alarms: Callable[[], Sequence[OpenAlarm]] = list
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
@@ -92,6 +96,14 @@ class Figures(Collector):
             "Alarms that were told in the log, by what they are about.",
             "what",
             counts.alarms.copy().items(),
+        )
+        open_now = Counter(alarm.kind for alarm in self.alarms())
+        yield _labelled(
+            GaugeMetricFamily,
+            "mailer_alarms_open",
+            "Alarms that have begun and not ended, by what they are about.",
+            "what",
+            ((kind, open_now[kind]) for kind in get_args(AlarmKind)),
         )
         yield CounterMetricFamily(
             "mailer_invariant_violations", "Messages that nobody was going to deliver: found, told and mended.", self.invariants.violations
