@@ -177,9 +177,9 @@ class Setup:
             return False
         return ask.yes(question, default=default)
 
-    def finish(self, done: tuple[SetupPlan, Owner, Config]) -> int:
+    def finish(self, written: tuple[SetupPlan, Owner, Config]) -> int:
         """Send a mail, start the service, make sendmail; the exit code is that of the mail."""
-        plan, owner, config = done
+        plan, owner, config = written
         running = self._reread()
         code = OK if self.given.flag("--no-test") else self._tried(plan, owner, config)
         if self.unit:
@@ -187,7 +187,8 @@ class Setup:
         if self.sendmail_wanted:
             self._each(self.sendmail.install())
         self.say("")
-        self.say(f"All is set up. Try it: mailer send --to {plan.address} --subject hello --text 'It works.'")
+        done = "All is set up" if code == OK else "All but what is said of the mail above is set up"
+        self.say(f"{done}. Try it: mailer send --to {plan.address} --subject hello --text 'It works.'")
         if not self.unit and not running:
             self.say("Mail leaves while the daemon runs: start it with `mailer run`.")
         return code
