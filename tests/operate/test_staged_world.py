@@ -167,6 +167,12 @@ def test_a_login_that_is_refused(clinic: Clinic) -> None:
         assert "canary" not in str(clinic.doctor())
 
 
+def test_a_login_that_cannot_be_had(clinic: Clinic) -> None:
+    """The relay is none the worse for it, and is not said to be."""
+    clinic.configure(LOGIN.format(secret=clinic.secret(mode=0o644)))
+    finds(clinic, Stage(lambda _: None, "relay", "fail", "was not asked: others can read the password file", "run: chmod 600"))
+
+
 def test_a_relay_that_is_not_there(clinic: Clinic) -> None:
     """Nobody listens; nobody is called so."""
     clinic.configure(relay=RELAY.replace("{port}", str(closed_port())))

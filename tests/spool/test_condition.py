@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mailer.spool.files import condition, mend
 from mailer.spool.files.layout import share
 from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import put, suspend
+from tests.fakes.sockets import make_socket
 
 
 @pytest.fixture
@@ -56,3 +58,21 @@ def test_no_more_is_looked_at_than_a_look_may_take(spool: SpoolDirectory, monkey
     for nth in range(9):
         Path(spool.root, "corrupt", str(nth)).touch()
     assert [flaw.kind for flaw in condition.flaws(spool.root)] == ["corrupt"] * 3
+
+
+def test_what_has_changed_since_it_was_found_is_left_alone(spool: SpoolDirectory, tmp_path: Path) -> None:
+    """A daemon has started; a link stands in the place of a directory."""
+    bell, elsewhere = Path(spool.root, "doorbell"), tmp_path / "elsewhere"
+    make_socket(bell)
+    found = condition.flaws(spool.root)
+    with FileLock(f"{spool.root}/daemon.lock", mode=0o600):
+        assert list(mend.mend(spool.root, found, 0.0)) == []
+        assert bell.exists()
+    assert list(mend.mend(spool.root, found, 0.0)) == [f"removed: {bell} (nobody listens to it)"]
+    elsewhere.mkdir(mode=0o755)
+    os.chmod(f"{spool.root}/failed", 0o755)
+    found = condition.flaws(spool.root)
+    os.rmdir(f"{spool.root}/failed")
+    os.symlink(elsewhere, f"{spool.root}/failed")
+    assert list(mend.mend(spool.root, found, 0.0)) == []
+    assert elsewhere.stat().st_mode & 0o777 == 0o755

@@ -21,11 +21,11 @@ OURS = ("egress", "PTR", "EHLO", "port 25", "clock", "DKIM")
 """The checks of `mailer.check` that are about this machine and its keys; what else the world thinks of our domains is for ``check``."""
 
 
-async def names(dns: Dns, probe: str, system: str = SYSTEM) -> list[Finding]:
+async def names(dns: Dns, probe: str) -> list[Finding]:
     """Whether the name servers answer for the domain `probe`, say of what is not there that it is not, and prove what they say."""
-    asker = Asker(dns.nameservers, min(dns.timeout, PATIENCE), min(dns.lifetime, LIFETIME), system)
+    asker = Asker(dns.nameservers, min(dns.timeout, PATIENCE), min(dns.lifetime, LIFETIME), SYSTEM)
     servers = ", ".join(asker.servers()) or "none"
-    where = "dns.nameservers in the configuration" if dns.nameservers else system
+    where = "dns.nameservers in the configuration" if dns.nameservers else SYSTEM
     try:
         found = await asker.ask(probe, "MX")
     except Offline as trouble:
@@ -33,7 +33,7 @@ async def names(dns: Dns, probe: str, system: str = SYSTEM) -> list[Finding]:
             f"no name server can be reached: {trouble.reason}",
             "the network of this machine (`ip route`); then mail goes on",
         )
-        return [Finding("DNS", servers, FAIL, text, remedy)]
+        return [Finding("DNS", servers, FAIL, text, remedy if asker.servers() else f"a line with a name server in {where}")]
     except DnsTrouble as trouble:
         return [Finding("DNS", servers, FAIL, f"cannot look up {probe}: {trouble.reason}", f"name servers that answer, in {where}")]
     said = f"{len(found.records)} MX hosts of {probe}" if found.records else f"{probe} has no MX hosts"
