@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ TREE = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it is handed out."""
+    """The package as it is handed out, or one that was built before, in ``DEBIAN_PACKAGE``."""
+    if before := os.environ.get("DEBIAN_PACKAGE"):
+        return Path(before)
     built = subprocess.run(
         [TREE / "packaging/debian/build", tmp_path_factory.mktemp("package")], check=True, capture_output=True, text=True
     )
@@ -66,13 +69,13 @@ def test_a_daemon_is_stopped_and_started_by_an_upgrade(machine: Booted, package:
     machine.path("/root/b.deb").write_bytes(newer(package, tmp_path).read_bytes())
     answers = ("way select relay", "relay string 127.0.0.1:2525", "root string ops@example.net", "mailname string web1.example.com")
     machine.run("debconf-set-selections", input="".join(f"mailer-mta mailer-mta/{answer}\n" for answer in answers))
-    apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q", "--no-download")
-    machine.run(*apt, "/root/a.deb")
+    install = ("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install")
+    machine.run(*install, "/root/a.deb")
     first = machine.run("systemctl", "show", "mailer", "-P", "MainPID").stdout.strip()
     assert machine.run("systemctl", "is-active", "mailer").stdout == "active\n"
     for number in range(20):  # nobody listens at the relay yet
         machine.run("/usr/sbin/sendmail", "root", input=f"Subject: {number}\n\nx\n", user="nobody" if number % 2 else "")
-    machine.run(*apt, "/root/b.deb")
+    machine.run(*install, "/root/b.deb")
     assert machine.run("mailer", "--version").stdout == f"mailer {__version__}+1\n"
     second = machine.run("systemctl", "show", "mailer", "-P", "MainPID").stdout.strip()
     assert machine.run("systemctl", "is-active", "mailer").stdout == "active\n"
@@ -81,7 +84,7 @@ def test_a_daemon_is_stopped_and_started_by_an_upgrade(machine: Booted, package:
         machine.run("mailer", "queue", "retry", "--all")
         wait_until("all have left", lambda: arrived(machine) == 20)
         assert machine.run("systemctl", "reload", "mailer").returncode == 0
-    machine.run("apt-get", "purge", "-y", "-q", "mailer-mta")
+    machine.run("dpkg", "--purge", "mailer-mta")
     assert machine.run("systemctl", "is-active", "mailer", code=None).returncode != 0
     assert machine.run("sh", "-c", "ls -d /etc/mailer /var/spool/mailer /usr/lib/mailer", code=None).stdout == ""
 
