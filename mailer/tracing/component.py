@@ -15,7 +15,7 @@ from .choice import Choice
 from .tracer import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mailer.config import Config
     from mailer.config.sections.daemon import TraceSection
@@ -45,11 +45,12 @@ class Traces(Component):
         return {result: number + now.get(result, 0) for result, number in self._before.items()}
 
     async def start(self) -> None:
-        """Send from now on; what is imported for it is, before there is mail. Raises `Problem`."""
-        _check(self._config.trace)
-        if self._config.trace.endpoint:
-            await asyncio.to_thread(_load)
-        self._begin(self._config)
+        """Send from now on; what takes its time is done before there is mail. Raises `Problem`."""
+        config = self._config
+        _check(config.trace)
+        if config.trace.endpoint:
+            otlp = await asyncio.to_thread(_loaded, config, self.version)
+            self._begin(config, lambda: otlp)
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
@@ -60,7 +61,8 @@ class Traces(Component):
         if config.trace.endpoint != before.endpoint:
             self._end(0.0)
             self.events.tell(Mended(self.clock.now(), "traces", detail="they go elsewhere"))
-            self._begin(config)
+            if config.trace.endpoint:
+                self._begin(config, lambda: _connect(config, self.version))
         elif self._tracer is not None:
             self._tracer.choice = _choice(config.trace)
 
@@ -68,9 +70,7 @@ class Traces(Component):
         """Send what is left, within two seconds."""
         await asyncio.to_thread(self._end, min(grace, LAST))
 
-    def _begin(self, config: Config) -> None:
-        if not config.trace.endpoint:
-            return
+    def _begin(self, config: Config, connect: Callable[[], Otlp]) -> None:
         loop = asyncio.get_running_loop()
 
         def trouble(why: str) -> None:
@@ -79,7 +79,7 @@ class Traces(Component):
             except RuntimeError:  # the loop is over, and nobody is left to be told
                 pass
 
-        self._tracer = Tracer(_choice(config.trace), lambda: _connect(config, self.version), trouble)
+        self._tracer = Tracer(_choice(config.trace), connect, trouble)
         self._tracer.start()
         self.events.listeners.append(self._tracer)
 
@@ -116,12 +116,13 @@ def _check(settings: TraceSection) -> None:
         raise Problem("trace.endpoint is set, and opentelemetry is not installed: pip install 'mailer-mta[otel]'", "bad-config")
 
 
-def _load() -> None:
+def _loaded(config: Config, version: str) -> Otlp:
     """Raises `Problem` (bad-config) where what is installed cannot be used."""
     try:
-        from . import otlp  # noqa: F401
-    except ImportError as error:
-        raise Problem(f"trace.endpoint is set, and what is installed of opentelemetry cannot be used ({error})", "bad-config") from None
+        return _connect(config, version)
+    except (ImportError, AttributeError, TypeError) as error:
+        text = f"trace.endpoint is set, and what is installed of opentelemetry cannot be used ({error}): pip install -U 'mailer-mta[otel]'"
+        raise Problem(text, "bad-config") from None
 
 
 def _connect(config: Config, version: str) -> Otlp:
