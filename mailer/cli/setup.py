@@ -59,8 +59,8 @@ COMMAND = Subcommand(
         "the reason is said with what mends it, and the questions can be answered anew.\n\n"
         "Root sets up the whole machine: /etc/mailer/config.toml, and the spool /var/spool/mailer, which all users may hand mail in to. "
         "With --unit there are a user mailer and a service of systemd. Others set up their own mail, with a service of their own.\n\n"
-        "Mail to all names of this machine, such as root, goes to the address, and programs that name no author write as it. "
-        "No password is taken on the command line."
+        "Mail to all names of this machine, such as root, goes to the address, but for those that /etc/aliases has when root asks; and "
+        "programs that name no author write as it. No password is taken on the command line."
     ),
     options=(
         Option("--address", metavar="ADDRESS", help="your mail address"),

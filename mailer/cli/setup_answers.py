@@ -19,6 +19,7 @@ from mailer.config.sections.relay import PORTS
 from mailer.mail.address import parse
 from mailer.mail.problem import Problem
 from mailer.operate.guess import Guess, guess, named
+from mailer.operate.machine import ALIASES, usable_aliases
 from mailer.operate.plan import READERS, SetupPlan, TokenPlan, is_here
 
 from . import ask, show
@@ -59,7 +60,9 @@ class Interview:
         if not self.person and self.missing:
             self._server(None)
             raise self._unanswered()
-        plan = SetupPlan(address, self.path, system=os.geteuid() == 0, spool=self._spool())
+        system = os.geteuid() == 0
+        known = usable_aliases(ALIASES) if system else ""
+        plan = SetupPlan(address, self.path, system=system, spool=self._spool(), aliases_file=known)
         preset, plan = self._server(plan)
         if plan.host:
             plan = self._login(preset, plan)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import Owner
 from mailer.mail.problem import Problem, from_os
+from mailer.rewriting import aliases
+from mailer.rewriting.aliases import refusal
 
 from .config import LINKS, MARK, PROGRAM, install_programs
 
@@ -28,6 +30,7 @@ PASSAGE = 0o711  # as the unit has it
 UNIT = "mailer.service"
 PLACES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 ASIDE = ".before-mailer"
+ALIASES = "/etc/aliases"
 PRIORITY = "90"  # among alternatives; a package's is usually below
 ALTERNATIVES = "/etc/alternatives/"
 
@@ -61,6 +64,15 @@ def make_user() -> Iterator[str]:
     if daemon_user() is None:
         run("useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", USER)
         yield f"made the user {USER}, whom the daemon runs as"
+
+
+def usable_aliases(path: str) -> str:
+    """The file of aliases at `path`, if there is one whose names all lead to addresses; empty if commands or files are among them."""
+    try:
+        fine = not any(refusal(target) for _, alias in aliases.read(path) for target in alias.targets)
+    except Problem:
+        return ""
+    return path if fine else ""
 
 
 def make_place(path: str, owner: Owner) -> Iterator[str]:

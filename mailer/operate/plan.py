@@ -40,7 +40,7 @@ class TokenPlan:
 class SetupPlan:
     """What is to be set up: `address` is whose mail it is, `path` where the configuration goes, `system` whether it is for all users of
     the machine. `spool` is empty for that of the one who asks, and `state` the directory where the daemon may write if it
-    may not beside the configuration.
+    may not beside the configuration. `aliases_file` has names of this machine that are known already.
 
     Without a `host` mail goes to the MX hosts. The password is the `password` itself, which gets a file of its own, or it is in
     `password_file` or printed by `password_command`; all empty without a login.
@@ -51,6 +51,7 @@ class SetupPlan:
     system: bool = False
     spool: str = ""
     state: str = ""
+    aliases_file: str = ""
     name: str = "out"
     host: str = ""
     port: int = 587
@@ -93,6 +94,7 @@ class SetupPlan:
             "mailer": {"hostname": hostname} | ({"spool": self.spool} if self.spool else {}),
             "submission": {"from_address": self.address}
             | ({"max_message_size": self.size} if self.size else {})
+            | ({"aliases_file": self.aliases_file} if self.aliases_file else {})
             | {"aliases": {"*": self.address}, "authors": {"*": f"{hostname.partition('.')[0]} <{self.address}>"}},
         }
         if self.system:

@@ -10,7 +10,7 @@ import pytest
 
 from mailer.config.secret import keeper_of
 from mailer.mail.problem import Problem
-from mailer.operate.machine import Sendmail, SystemService, make_place, put_aside
+from mailer.operate.machine import Sendmail, SystemService, make_place, put_aside, usable_aliases
 from tests.fakes.processes import which
 
 UNIT = (Path(__file__).parents[2] / "packaging/systemd/mailer.service").read_text()
@@ -99,6 +99,17 @@ def test_a_service_of_a_user(told: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert "ExecStart=/home/anna/bin/mailer run --config /home/anna/.config/mailer/config.toml\n" in text
     assert "WantedBy=default.target" in text
     assert "systemctl --user enable mailer.service" in told.read_text()
+
+
+def test_aliases_that_are_known(tmp_path: Path) -> None:
+    """A file that leads to addresses is used; one with commands would refuse mail that the operator can have."""
+    path = tmp_path / "aliases"
+    assert usable_aliases(str(path)) == ""
+    path.write_text("# names\npostmaster: root\nteam: a@example.com, b@example.com\nnobody: /dev/null\n")
+    assert usable_aliases(str(path)) == str(path)
+    for target in ('"|/usr/bin/vacation"', "/var/mail/x", ":include:/etc/list"):
+        path.write_text(f"x: {target}\n")
+        assert usable_aliases(str(path)) == ""
 
 
 @pytest.mark.peer("systemd-analyze")

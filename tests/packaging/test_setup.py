@@ -36,6 +36,7 @@ def machine(tmp_path: Path) -> Iterator[Booted]:
 def test_one_command(machine: Booted) -> None:
     """Then the service runs in its sandbox, root's and everybody's mail leaves by it, and a second setup is taken on by the daemon."""
     machine.run("rm", "-f", "/usr/sbin/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases", "/usr/lib/sendmail")
+    machine.path("/etc/aliases").write_text("postmaster: root\nteam: team@example.org\n")
     done = machine.run(*SETUP.split(), "--unit", "--sendmail", input="hunter2\n")
     assert done.stderr == ""
     for line in (
@@ -50,10 +51,12 @@ def test_one_command(machine: Booted) -> None:
     assert machine.run("systemctl", "is-enabled", "mailer").stdout == "enabled\n"
     machine.run("/usr/sbin/sendmail", "root", input="Subject: of cron\n\nx\n")
     machine.run("/usr/sbin/sendmail", "daemon", user="daemon", input="Subject: of another user\n\nx\n")
+    machine.run("mailer", "send", "team", input="Subject: of a team\n\nx\n")
     kept = machine.path("/root/mail/new")
-    wait_until("three mails arrived", lambda: len([*kept.iterdir()]) == 3)
+    wait_until("four mails arrived", lambda: len([*kept.iterdir()]) == 4)
     text = "".join(path.read_text() for path in kept.iterdir())
-    assert all(f"Subject: {subject}" in text for subject in ("mailer works here", "of cron", "of another user"))
+    assert all(f"Subject: {subject}" in text for subject in ("mailer works here", "of cron", "of another user", "of a team"))
+    assert "team@example.org" in text
     assert "root@" not in text.replace("for <", "")
     assert machine.run("mailer", "config", "check").stderr.count("\n") <= 1  # the name of this machine may have no domain
     again = machine.run(*SETUP.split(), "--unit", "--sendmail", "--yes", input="hunter2\n")
