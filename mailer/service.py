@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import signal
 from contextlib import AsyncExitStack, ExitStack
@@ -24,6 +25,7 @@ from mailer import __version__
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
 from mailer.config import load
+from mailer.config.advice import closed
 from mailer.config.secret import check_ancestors
 from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.intake.component import Doorbell, IntakeComponent
@@ -80,6 +82,8 @@ class Service:
 
     def run(self) -> None:
         """Run until a signal says stop, or with `once` until nothing is due. Raises `Problem`."""
+        if os.path.isdir(self.directory.root) and (problem := closed(self.directory.root)):
+            raise Problem(problem, "no-permission")
         self.directory.prepare()
         check_ancestors(self.directory.root)
         raise_descriptor_limit()

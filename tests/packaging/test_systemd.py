@@ -103,6 +103,12 @@ def test_a_unit_is_sandboxed(unit: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_systemd_understands_every_line(server: Server) -> None:
+    """No setting is misspelt, and what is started is there."""
+    units = [f"/etc/systemd/system/{unit.name}" for unit in UNITS.iterdir()]
+    assert server.run("systemd-analyze", "verify", "--man=no", *units).stderr == ""
+
+
 def test_a_configuration_that_names_no_spool(server: Server) -> None:
     """Root, who queues before the daemon has ever run, the unit, its user, and what they are told: one spool, and each message leaves."""
     server.run("systemctl", "stop", "mailer")
@@ -148,6 +154,8 @@ def test_a_reload_by_systemctl_and_one_by_mailer(server: Server) -> None:
     server.run("systemctl", "reload", "mailer")
     wait_until("it was reloaded", lambda: '"what":"reloaded"' in server.journal())  # systemctl waits for kill(1) only
     assert f"(pid {pid})" in server.run("mailer", "reload").stdout
+    foreign = server.run("mailer", "reload", "--spool", "/var/spool/mailer", user="anna", code=77)
+    assert "is of user mailer; do this as root or as that user" in foreign.stderr
     server.configure(BARE + "[delivery]\nmax_conections = 3\n")
     refused = server.run("mailer", "reload", code=78)
     assert "max_connections" in refused.stderr
@@ -209,6 +217,11 @@ def test_a_daemon_that_is_killed_is_started_anew(server: Server) -> None:
     server.run("kill", "-KILL", pid)
     wait_until("another runs", lambda: server.show("MainPID") not in ("0", pid) and server.show("ActiveState") == "active")
     server.send()
+    server.run("chown", "root", "/var/spool/mailer/queued")  # as if root had sent from there before
+    assert server.run("systemctl", "restart", "mailer", code=None).returncode
+    assert re.search(r"/queued, in the spool of .* belongs to root .*chown -R --no-dereference \d+:\d+ /var/spool/mailer", server.journal())
+    server.run("systemctl", "stop", "mailer")
+    server.run("chown", "mailer", "/var/spool/mailer/queued")
     server.configure("[mailer]\nhostnam = 1\n")
     server.run("systemctl", "restart", "mailer", code=None)
     assert (server.show("ActiveState"), server.show("ExecMainStatus")) == ("failed", "78")
