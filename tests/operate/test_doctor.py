@@ -22,7 +22,7 @@ from mailer.spool.files.daemons import look
 from tests.fakes.sockets import make_socket
 from tests.fakes.users import NOBODY
 from tests.operate.clinic import Clinic, clinic, people
-from tests.operate.test_staged_place import later, pem_key, write
+from tests.operate.test_staged_place import later, pem_key, replace_by_file, write
 
 __all__ = ["clinic", "people"]
 
@@ -117,6 +117,18 @@ def test_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str)
     assert (found.result, evidence in found.evidence, remedy in found.advice) == (result, True, True), found
 
 
+def test_a_service_whose_spool_is_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its daemon could not move a message."""
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    manager = tmp_path / "systemctl"
+    manager.write_text("#!/bin/sh\necho User=postman\necho LoadState=loaded\necho ActiveState=active\n")
+    manager.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (found,) = installed.unit(running=False, spool=str(tmp_path), root=str(tmp_path))
+    assert (found.result, "runs as postman" in found.evidence) == ("fail", True)
+    assert f"chown -R --no-dereference postman: {tmp_path}" in found.advice
+
+
 def test_a_manager_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a problem, which the round makes a finding of."""
     (tmp_path / "run/systemd/system").mkdir(parents=True)
@@ -209,6 +221,14 @@ def test_root_gives_the_owner_what_is_his(clinic: Clinic) -> None:
     visited = clinic.doctor("--repair")
     assert (message.stat().st_uid, other.stat().st_uid) == (0, NOBODY)
     assert sorted(line.split(":")[0] for line in visited.did) == ["given to user 0", "not given, for it has several names, to user 0"]
+
+
+def test_what_is_no_spool_is_left_alone(clinic: Clinic) -> None:
+    """Somebody has put a file in its place."""
+    replace_by_file(clinic.root)
+    visited = clinic.doctor("--repair")
+    assert (visited.code, visited.did) == (2, [f"left {clinic.root} as it is: it is no directory"])
+    assert clinic.root.read_text() == ""
 
 
 def test_a_spool_that_a_daemon_serves_keeps_its_doorbell(clinic: Clinic) -> None:

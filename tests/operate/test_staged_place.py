@@ -104,6 +104,9 @@ STAGED = {
         lambda one: one.change('hostname = "host.example"', 'hostname = "web1"'), "configuration", "warn", "no domain", "mailer-config(5)"
     ),
     "sandbox": Stage(lambda one: one.configure('[sandbox]\nmode = "trap"\n'), "sandbox", "warn", "no mail is sent", 'mode = "live"'),
+    "nobody is told": Stage(
+        lambda one: one.configure('[alarm]\ncommand = ["/nonexistent/page"]\n'), "alarms", "fail", "is not there", "of [alarm]"
+    ),
     # files
     "no secret": Stage(
         lambda one: one.configure(LOGIN + 'password_file = "/nonexistent"\n'), "files", "fail", "No such file", "make it, for the user"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
+from mailer.config.secret import owner_of
 from mailer.mail.problem import Problem
 from mailer.operate.machine import UNIT, Sendmail, SystemService
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 WHERE = ("/usr/sbin", "/usr/lib", "/usr/local/sbin")
 """Where programs look for sendmail besides the PATH, in this order."""
 PATIENCE = 5.0  # seconds for the service manager
-WANTED = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "Result", "FragmentPath")
+WANTED = ("User", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "Result", "FragmentPath")
 NEEDS = ("dnspython", "cryptography", "click", "rich", "filelock", "pyspf")
 
 
@@ -55,8 +56,8 @@ def _starts_us(path: str) -> bool:
         return False
 
 
-def unit(*, running: bool, root: str = "/") -> Iterator[Finding]:
-    """The service of systemd, where that runs, on the machine below `root`."""
+def unit(*, running: bool, spool: str = "", root: str = "/") -> Iterator[Finding]:
+    """The service of systemd, where that runs, on the machine below `root`; `spool` is the one that it serves, where that is known."""
     if not SystemService((), "", root=root).possible:
         text = "systemd does not run here; whatever starts services has to start `mailer run`"
         yield Finding("service", "none", PASS, text)
@@ -66,7 +67,12 @@ def unit(*, running: bool, root: str = "/") -> Iterator[Finding]:
         worth, remedy = (PASS, "") if running else (WARN, "mailer setup offers it; mailer-run(8) has the unit")
         yield Finding("service", UNIT, worth, "there is no unit, so no daemon is started at boot", remedy)
         return
-    trouble = False
+    trouble, user = False, known.get("User") or "root"
+    if spool and os.path.isdir(spool) and (owner := owner_of(spool).name) != user:
+        trouble = True
+        text = f"runs as {user}, and the spool {spool} belongs to {owner}"
+        remedy = f"while it does not run: chown -R --no-dereference {user}: {spool}"
+        yield Finding("service", UNIT, FAIL, text, remedy)
     for key, wrong, text, remedy, worth in (
         ("ActiveState", "failed", "has failed ({Result})", "journalctl -u mailer -n 50 says why; then: systemctl restart mailer", FAIL),
         (

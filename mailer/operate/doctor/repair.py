@@ -23,13 +23,20 @@ if TYPE_CHECKING:
 
 def as_root(config: Config) -> Iterator[str]:
     """Give the owner of the spool what lies there of others, as the daemon could not move it. Raises `OSError`."""
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and _is_spool(config.spool):
         yield from mend.give(config.spool, condition.flaws(config.spool))
+
+
+def _is_spool(place: str) -> bool:
+    return os.path.isdir(place)
 
 
 async def as_owner(config: Config, now: float) -> AsyncIterator[str]:
     """Put right what the owner of the spool can; `now` is in seconds since the epoch. What fails is a line, too."""
     spool = config.spool
+    if not _is_spool(spool):
+        yield f"left {spool} as it is: it is no directory"
+        return
     try:
         layout.check_owner(spool)
         for line in mend.completed(spool, shared=config.intake.enabled):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
@@ -82,3 +83,15 @@ def sandbox(config: Config) -> Iterator[Finding]:
 def closed_to(path: str) -> Finding:
     """What is said where the user whom the daemon runs as cannot read the configuration."""
     return Finding("configuration", path, FAIL, "the user whom the daemon runs as cannot read it", f"chmod 644 {path}")
+
+
+def told(config: Config) -> Iterator[Finding]:
+    """Whether somebody hears of an alarm besides the log, and how."""
+    command, mail = config.alarm.command, config.alarm.mail
+    line = config.lines.get("alarm.command", 0)
+    if command and shutil.which(command[0]) is None:
+        text = f"{command[0]} is not there, or may not be run, so nobody hears of an alarm by it"
+        yield Finding("alarms", "told by", FAIL, text, f"a program that is there, as command of [alarm] ({config.path}:{line})")
+        return
+    ways = [*([f"a mail to {', '.join(mail)}"] if mail else []), *([f"the command {command[0]}"] if command else [])]
+    yield Finding("alarms", "told by", PASS, " and ".join(["the log", "mailer status", *ways]))

@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.check.finding import PASS, WARN, Finding
+from mailer.config import values
 from mailer.config.file import config_of, examine
 from mailer.config.model import Config
 from mailer.config.secret import owner_of
-from mailer.config.values import find, given
+from mailer.config.values import find
 from mailer.mail.problem import Problem
 from mailer.net import query
 from mailer.spool.files import daemons
@@ -62,7 +63,7 @@ class Examined(NamedTuple):
         if config is None:
             config = _as_far_as_it_goes(path, data)
         if spool:
-            config = config.but(mailer=config.mailer.but(spool=os.path.abspath(given(spool))))
+            config = config.but(mailer=config.mailer.but(spool=os.path.abspath(values.given(spool))))
         place = config.spool
         made = bool(place) and os.path.lexists(place)
         owner = owner_of(place) if made else None
@@ -134,7 +135,8 @@ def _looks(patient: Examined, now: float) -> list[Checkup]:
     looks += _of_world(patient, now)
     if not patient.fresh:
         looks.append(Checkup("sendmail", installed.sendmail))
-        looks.append(Checkup("service", partial(installed.unit, running=state.running)))
+        machines = spool if spool == values.SYSTEM_SPOOL else ""
+        looks.append(Checkup("service", partial(installed.unit, running=state.running, spool=machines)))
     return looks
 
 
@@ -164,6 +166,7 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
         return looks
     looks.append(Checkup("world", partial(outward.world, config, now)))
     if not patient.foreign:  # whose secrets are not his to read
+        looks.append(Checkup("alarms", partial(setting.told, config)))
         looks.append(Checkup("files", partial(setting.files, config)))
         looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
         looks.append(Checkup("certificate", partial(relays.own_certificates, config, now)))
