@@ -39,8 +39,9 @@ class Tracer:
 
     def __init__(self, choice: Choice, connect: Callable[[], Otlp], trouble: Callable[[str], object]) -> None:
         self.choice = choice
-        self.counts = {"sent": 0, "dropped": 0}
-        """Attempts, since the start."""
+        self._taken = 0  # attempts, by the collector
+        self._lost = 0  # that he did not take; of the thread, as the one above
+        self._refused = 0  # that had no place in the line; of the loop
         self._connect = connect
         self._trouble = trouble
         self._waiting: deque[Traced] = deque()
@@ -53,6 +54,11 @@ class Tracer:
         self._ending = Flag()
         self._otlp: Otlp | None = None
         self._thread = Thread(target=self._run, name="traces", daemon=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many attempts were ``sent``, and ``dropped``, since the start."""
+        return {"sent": self._taken, "dropped": self._lost + self._refused}
 
     def start(self) -> None:
         """Begin to send."""
@@ -69,7 +75,7 @@ class Tracer:
             self._second, self._chosen = now, 0
         self._chosen += 1
         if self._chosen > A_SECOND or len(self._waiting) >= MOST or now < self._rests_until:
-            self.counts["dropped"] += 1
+            self._refused += 1
             return
         self._waiting.append(Traced(event.entry, event.outcomes, time.time() - now))
         self._come.set()
@@ -110,8 +116,8 @@ class Tracer:
 
     def _sent(self, batch: list[Traced], why: str) -> None:
         """Count the batch. Where it was not taken, let the collector rest, each time longer, and keep nothing for it."""
-        self.counts["dropped" if why else "sent"] += len(batch)
         if not why:
+            self._taken += len(batch)
             if self._down:
                 self._trouble("")
             self._down, self._rest = False, 0.0
@@ -119,6 +125,8 @@ class Tracer:
         self._down = True
         self._rest = min(max(2 * self._rest, REST[0]), REST[1])
         self._rests_until = time.monotonic() + self._rest
-        self.counts["dropped"] += len(self._waiting)
-        self._waiting.clear()
+        self._lost += len(batch)
+        while self._waiting:
+            self._waiting.popleft()
+            self._lost += 1
         self._trouble(why)
