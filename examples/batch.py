@@ -13,7 +13,7 @@ async def main(host: str, port: str, tls: str) -> None:
         batch = await client.send_batch(emails)
     print(f"{batch.succeeded} sent, {batch.failed} not, in {batch.duration:.2f} s")
     for person, result in zip(people, batch, strict=True):
-        print(person, "->", result.response if isinstance(result, SendResult) else result)
+        print(person, "->", result.reply if isinstance(result, SendResult) else result)
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -21,4 +21,4 @@ host, port, tls = sys.argv[1:]
 login = Login("me", lambda: "the secret", mechanism=Seal)
 
 with SyncSmtpClient(host, int(port), tls=tls, credentials=login) as client:
-    print(client.send(Email(from_="ann@example.org", to="bob@example.net", subject="Hi", text="It works.")).response)
+    print(client.send(Email(from_="ann@example.org", to="bob@example.net", subject="Hi", text="It works.")).reply)

@@ -11,7 +11,7 @@ with SyncSmtpClient(host, int(port), tls=tls) as client, ThreadPoolExecutor(10) 
 
     def greet(name: str) -> str:
         email = Email(from_="anna@example.org", to=f"{name}@example.net", subject=f"Hello {name}", text="It works.")
-        return client.send(email).response
+        return client.send(email).reply
 
     for response in threads.map(greet, ["bob", "carol", "dave"]):
         print(response)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from . import OK, TABLE, load, show
-from .options import Subcommand
+from .options import Option, Subcommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,11 @@ def run(given: Given) -> int:
     if not given.operands:
         code: int = load("click_face").run(["--help"], TABLE, load)
         return code
+    if given.flag("--schema"):
+        from mailer.operate.schemas import schema
+
+        show.document(schema(" ".join(given.operands)))
+        return OK
     from mailer.operate import pages
     from mailer.roff.plain import render
 
@@ -52,7 +57,7 @@ COMMAND = Subcommand(
     ),
     operands="[COMMAND|TOPIC]",
     words=_topics,
-    options=(),
-    examples=("mailer help send", "mailer help config.5", "mailer help delivery | less"),
+    options=(Option("--schema", help="print the JSON Schema of what COMMAND prints with --json, instead"),),
+    examples=("mailer help send", "mailer help --schema queue list", "mailer help config.5", "mailer help delivery | less"),
     epilog="exit codes: 0 printed · 64 usage · 67 there is no such page",
 )

@@ -86,7 +86,7 @@ def listing(given: Given) -> int:
     on = queue.paused(FileSpool(spool_of(given)), now)
     if given.flag("--json"):
         for each in on:
-            show.json_line(each.as_json())
+            show.json_line(queue.shown(each))
     elif not given.flag("--quiet"):
         columns = [Column("DESTINATION"), Column("SINCE"), Column("UNTIL"), Column("WHY")]
         rows = [[each.target, moment(each.at, now), moment(_end(each), now), each.why or "-"] for each in on]

@@ -124,6 +124,13 @@ def json_line(value: object) -> None:
     sys.stdout.write(json.dumps(value) + "\n")
 
 
+def document(value: object) -> None:
+    """Print `value` as JSON on several lines, for people to read as well."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
 def note(*texts: str) -> None:
     """Lines on standard error that are no errors: what could not be read, or what to do next."""
     for text in texts:

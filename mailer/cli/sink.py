@@ -207,12 +207,14 @@ def _told(news: Received | Refusal) -> dict[str, object]:
     """One event as JSON shows it."""
     if isinstance(news, Received):
         return {
-            "event": "taken", "at": rfc3339(news.at), "from": news.sender, "to": list(news.recipients), "octets": len(news.content),
+            "event": "taken", "at": rfc3339(news.at), "from": news.sender, "recipients": list(news.recipients), "size": len(news.content),
+            "to": list(news.recipients), "octets": len(news.content),
             "peer": news.peer, "hello": news.hello, "tls": news.tls or None, "user": news.user or None, "file": news.path or None,
         }  # fmt: skip
     return {
         "event": "refused" if news.code else "dropped", "at": rfc3339(news.at), "phase": news.phase, "code": news.code or None,
-        "enhanced": news.enhanced or None, "text": news.text, "from": news.sender, "to": news.recipient or None, "peer": news.peer,
+        "enhanced_code": news.enhanced or None, "reply": news.text, "from": news.sender, "to": news.recipient or None, "peer": news.peer,
+        "enhanced": news.enhanced or None, "text": news.text,
     }  # fmt: skip
 
 

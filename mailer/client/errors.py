@@ -88,14 +88,19 @@ class Rejected(NamedTuple):
     address: str
     code: int  # RFC 5321 §4.2
     enhanced_code: str  # RFC 3463; empty if there is none
-    text: str
+    reply: str  # its text
+
+    @property
+    def text(self) -> str:
+        """The old name of `reply`."""
+        return self.reply
 
 
 class SmtpError(Exception):
     """A message that the server has taken for nobody. What is made is of the class that `kind` belongs to.
 
     `code` and `enhanced_code` are the server's or, where we noticed the failure ourselves, ours, by RFC 5321 and RFC 3463;
-    0 and empty where neither fits; `text` is the text of that reply. `phase` is the step: dns, connect, greeting, ehlo,
+    0 and empty where neither fits; `reply` is the text of that reply. `phase` is the step: dns, connect, greeting, ehlo,
     starttls, auth, mail, rcpt, data or body. `retry_after` is in seconds, where it is known. `rejected` has an entry for
     each recipient, where there was a transaction. `severity` is critical, error, warning or info.
     """
@@ -122,7 +127,7 @@ class SmtpError(Exception):
         self.message = message
         self.code = code
         self.enhanced_code = enhanced_code
-        self.text = text or message
+        self.reply = text or message
         self.host = host
         self.phase = phase
         self.retryable = KINDS[kind].retryable if retryable is None else retryable
@@ -136,6 +141,11 @@ class SmtpError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
+
+    @property
+    def text(self) -> str:
+        """The old name of `reply`."""
+        return self.reply
 
     @property
     def temporary(self) -> bool:
@@ -263,7 +273,7 @@ class SendResult:
     message_id: str  # with its angle brackets
     accepted: tuple[str, ...]
     rejected: tuple[Rejected, ...]
-    response: str  # the server's last word, such as "250 2.0.0 Ok: queued as 4XyZ1"
+    reply: str  # the server's last word, such as "250 2.0.0 Ok: queued as 4XyZ1"
     host: str  # the server, as "smtp.example.com[192.0.2.1]:587"
     tls_wanted: str  # none, opportunistic, starttls or implicit
     tls: str  # what came of it: "TLSv1.3 verified", "TLSv1.3 unverified", or empty
@@ -273,7 +283,12 @@ class SendResult:
     @property
     def server_id(self) -> str:
         """The server's own name for the message, which its postmaster will ask for; empty if it told none."""
-        return queue_id(self.response)
+        return queue_id(self.reply)
+
+    @property
+    def response(self) -> str:
+        """The old name of `reply`."""
+        return self.reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +327,11 @@ class ConnectionInfo:
     extensions: Extensions
     authenticated_as: str  # empty without credentials
     duration: float  # seconds until it was there; next to nothing if it had waited in the pool
+
+    @property
+    def ip(self) -> str:
+        """The `address`, as `mailer explain` calls it: an IP address, or the name of what made the connection."""
+        return self.address
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ async def _look(endpoint: Endpoint, address: str, timeouts: Timeouts, sender: st
     strict = await _session(replace(endpoint, requirement=replace(requirement, mode=mode, verify=True)), address, timeouts, sender)
     if not isinstance(strict.error, SmtpTlsError):
         return strict
-    reason = "" if strict.error.kind is NOT_OFFERED else strict.error.text.removeprefix(f"TLS with {endpoint.host}: ")
+    reason = "" if strict.error.kind is NOT_OFFERED else strict.error.reply.removeprefix(f"TLS with {endpoint.host}: ")
     if not requirement.verified:
         found = await _session(endpoint, address, timeouts, sender)
         found.unverified = reason

@@ -258,7 +258,7 @@ class SmtpClient:
         errors = {to: from_trouble(trouble, host, people[to]) for to, trouble in sorted(exchange.troubles.items())}
         error = next(iter(errors.values()), None)  # of the first recipient in order
         self._learn(ticket, None if exchange.taken else error)
-        rejected = tuple(Rejected(people[to], each.code, each.enhanced_code, each.text) for to, each in errors.items())
+        rejected = tuple(Rejected(people[to], each.code, each.enhanced_code, each.reply) for to, each in errors.items())
         if error and not exchange.taken:
             error.rejected = rejected
             raise error

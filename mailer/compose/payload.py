@@ -1,8 +1,10 @@
 """A `Composition` from an object of JSON: what an API or a message queue is handed.
 
-``request_id`` ``from_address`` ``reply_to_address`` ``to_addresses`` ``cc_addresses`` ``bcc_addresses`` ``subject`` ``body_plain``
-``body_html`` ``headers`` ``priority``, and ``attachments``: objects with ``filename``, ``content_type`` and ``data_base64``, or
-with ``filename`` and ``download_url``, which becomes a link in the body. A picture that the HTML shows has a ``content_id``, too.
+Its members are called as the options of ``mailer send`` and the fields of `Composition` are: ``from`` ``to`` ``cc`` ``bcc``
+``reply_to`` ``subject`` ``text`` ``html`` ``headers`` ``priority`` ``in_reply_to`` ``references`` ``message_id`` ``request_id``, and
+``attachments``: objects with ``filename``, ``content_type`` and ``data_base64``, or with ``filename`` and ``download_url``, which
+becomes a link in the body. A picture that the HTML shows has a ``content_id``, too. The names ``from_address`` ``reply_to_address``
+``to_addresses`` ``cc_addresses`` ``bcc_addresses`` ``body_plain`` ``body_html`` say the same.
 
 A member that is null is one that is not there. One that nobody knows is refused, with the name that was probably meant: a
 misspelt ``bcc_adresses`` must not lose its recipients. So is a value of another kind than it should be.
@@ -26,11 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TEXT = {
-    "request_id": "request_id", "from_address": "from_", "reply_to_address": "reply_to", "subject": "subject", "body_plain": "text",
-    "body_html": "html", "priority": "priority",
+    "request_id": "request_id", "from": "from_", "subject": "subject", "text": "text", "html": "html", "priority": "priority",
+    "message_id": "message_id", "in_reply_to": "in_reply_to",
 }  # fmt: skip
-LISTS = {"to_addresses": "to", "cc_addresses": "cc", "bcc_addresses": "bcc"}
+LISTS = {"to": "to", "cc": "cc", "bcc": "bcc", "reply_to": "reply_to", "references": "references"}
 """Member → field of `Composition`."""
+
+OLD = {
+    "from_address": "from", "reply_to_address": "reply_to", "to_addresses": "to", "cc_addresses": "cc", "bcc_addresses": "bcc",
+    "body_plain": "text", "body_html": "html",
+}  # fmt: skip
+"""Another name of a member → the member."""
 
 ATTACHMENT = ("filename", "content_type", "data_base64", "download_url", "content_id")
 
@@ -74,10 +82,15 @@ def whole(payload: object) -> tuple[object, bool]:
 
 def parts(payload: object) -> dict[str, Any]:
     """The fields of the `Composition` that `payload` describes. Raises `EmailError`."""
-    members = _members(payload, (*TEXT, *LISTS, "attachments", "headers"), "the payload")
-    found: dict[str, Any] = {TEXT[name]: _text(name, value) for name, value in members.items() if name in TEXT}
-    for name, field in LISTS.items():
-        found[field] = [_text(name, one) for one in _list(name, members.get(name, ()))]
+    members = _members(payload, (*TEXT, *LISTS, "attachments", "headers", *OLD), "the payload")
+    said: dict[str, str] = {}  # member → the name that it was given by
+    for name in members:
+        if (first := said.setdefault(OLD.get(name, name), name)) != name:
+            raise EmailError(name, f"{first} and {name} are the same; say one of them")
+    found: dict[str, Any] = {TEXT[one]: _text(name, members[name]) for one, name in said.items() if one in TEXT}
+    for one, field in LISTS.items():
+        name = said.get(one, one)
+        found[field] = [_text(name, each) for each in _list(name, members.get(name, ()))]
     found["headers"] = _headers(members.get("headers", {}))
     files = [_members(one, ATTACHMENT, "an attachment") for one in _list("attachments", members.get("attachments", ()))]
     found["files"] = [_file(one) for one in files if "download_url" not in one]
@@ -107,7 +120,7 @@ def _text(name: str, value: object) -> str:
 
 def _list(name: str, value: object) -> list[Any] | tuple[Any, ...]:
     """A list; one address alone stands for a list of it."""
-    if isinstance(value, str) and name in LISTS:
+    if isinstance(value, str) and OLD.get(name, name) in LISTS:
         return [value]
     if not isinstance(value, list | tuple):
         raise EmailError(name, f"{name} is no list")

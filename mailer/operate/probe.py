@@ -37,7 +37,8 @@ class Probed(NamedTuple):
             "target": self.target,
             "host": endpoint.host,
             "port": endpoint.port,
-            "address": found.address,
+            "ip": found.address,
+            "address": found.address,  # what it was called first
             "ok": error is None and found.refusal is None,
             "seconds": round(found.seconds, 4),
             "greeting": found.greeting or None,

@@ -226,7 +226,8 @@ class SpooledMessage(NamedTuple):
         record = outcome.to_record()
         if outcome.due:
             record["due"] = rfc3339(outcome.due)
-        return {"at": rfc3339(outcome.at), "address": self.entry.envelope.recipients[outcome.to].address, **record}
+        names = {"enhanced_code": outcome.enhanced or None, "reply": outcome.text or None}  # the file says enhanced and text
+        return {"at": rfc3339(outcome.at), "address": self.entry.envelope.recipients[outcome.to].address, **record, **names}
 
 
 def header(content: bytes) -> list[tuple[str, str]]:
@@ -266,7 +267,12 @@ class Paused(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer queue pause --json`` has it."""
-        return {**self.pause.as_json(), "heard": self.heard}
+        return {**shown(self.pause), "heard": self.heard}
+
+
+def shown(pause: Suspension) -> dict[str, object]:
+    """A pause as ``--json`` has it: ``reason`` as everywhere, and ``why``, as its file says it."""
+    return {**pause.as_json(), "reason": pause.why or None}
 
 
 def pause(spool: Spool, target: str, until: float, why: str, now: float) -> Paused:

@@ -127,8 +127,14 @@ class Preview(NamedTuple):
             },
             "username": self.login(way) or None,
             "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
-            "error": trouble and {"verdict": trouble.verdict, "code": trouble.code, "enhanced": trouble.enhanced, "text": trouble.text},
+            "error": trouble and _refusal(trouble),
         }
+
+
+def _refusal(trouble: Unroutable) -> dict[str, object]:
+    """As a reply is told; ``enhanced`` and ``text`` are what its members were called first."""
+    said = {"verdict": trouble.verdict, "code": trouble.code, "enhanced_code": trouble.enhanced, "reply": trouble.text}
+    return {**said, "enhanced": trouble.enhanced, "text": trouble.text}
 
 
 def _limit(said: Said) -> dict[str, object]:

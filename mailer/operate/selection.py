@@ -94,7 +94,9 @@ class Heap(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """A line of ``mailer queue list --by … --json``."""
-        return {self.by: self.name, "count": self.many, "size": self.size, "oldest": rfc3339(self.oldest), "example": self.example}
+        said = {self.by: self.name, "count": self.many, "size": self.size, "oldest_at": rfc3339(self.oldest), "example": self.example}
+        also = {"from": self.name} if self.by == "sender" else {}
+        return {**said, **also, "oldest": rfc3339(self.oldest)}  # what it was called first
 
 
 def _submitter(record: Record) -> str:

@@ -129,8 +129,9 @@ def candidates(
 ) -> list[type[Mechanism]]:
     """Our mechanisms that are `offered` (names in capitals), strongest first.
 
-    `wanted` is the name of one, or one of somebody else's; empty, all that take a password; `OAUTH`, all that take a token. `binding`: we know what binds
-    a mechanism to the TLS that it is used in. `acts`: those only that can say whom to act as. EXTERNAL has to be wanted by name.
+    `wanted` is the name of one, or one of somebody else's; empty, all that take a password; `OAUTH`, all that take a token. `binding`:
+    we know what binds a mechanism to the TLS that it is used in. `acts`: those only that can say whom to act as. EXTERNAL has to be
+    wanted by name.
     """
     offered = frozenset(offered)
     ours = known(wanted, acts=acts)

@@ -164,7 +164,8 @@ class Undelivered(NamedTuple):
             "ours": recipient.ours,
             "cause": recipient.cause,
             "besides": recipient.besides or None,
-            "at": rfc3339(recipient.updated_at),
+            "updated_at": rfc3339(recipient.updated_at),
+            "at": rfc3339(recipient.updated_at),  # what it was called first
         }
 
 

@@ -94,6 +94,11 @@ class Record(NamedTuple):
     """The text of the principal who handed it in, as far as it is known."""
 
     @property
+    def from_(self) -> str:
+        """The `sender`, as JSON and the command line call it: ``from``."""
+        return self.sender
+
+    @property
     def done(self) -> bool:
         """Whether the message is done with."""
         return self.status in DONE

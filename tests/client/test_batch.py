@@ -57,7 +57,7 @@ def test_the_next_envelope_goes_with_the_end_of_a_message() -> None:
     async def run() -> None:
         async with Script(TWO) as script, client(script.port, pool=ONE) as sending:
             batch = await sending.send_batch([mail("one@example.net"), mail("two@example.net")])
-            assert [result.response for result in batch if isinstance(result, SendResult)] == [
+            assert [result.reply for result in batch if isinstance(result, SendResult)] == [
                 "250 2.0.0 one is taken",
                 "250 2.0.0 two is taken",
             ]
@@ -77,7 +77,7 @@ def test_a_batch_says_what_single_sends_say(connections: int) -> None:
         people = [f"{KINDS[number % len(KINDS)]}+{number}@example.net" for number in range(60)]
         async with Sink() as sink, client(sink.port, pool=PoolSettings(max_connections=connections)) as sending:
             batch = await sending.send_batch([mail(person) for person in people])
-            got = [result.response if isinstance(result, SendResult) else result.kind for result in batch]
+            got = [result.reply if isinstance(result, SendResult) else result.kind for result in batch]
             for person, result in zip(people, got, strict=True):
                 assert (result == "250 2.0.0 message taken") is person.startswith(("ok", "greylist")), person
             taken = [received.recipients for received in sink.messages]

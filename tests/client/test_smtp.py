@@ -36,7 +36,7 @@ def test_a_message_is_sent() -> None:
             assert f"Message-ID: {result.message_id}\r\n".encode() in received.content
             assert received.hello == "me.example.org"
             assert result.rejected == ()
-            assert result.response.startswith("250 2.0.0")
+            assert result.reply.startswith("250 2.0.0")
             assert result.host == f"127.0.0.1[127.0.0.1]:{sink.port}"
             assert (result.tls_wanted, result.tls, result.attempts) == ("none", "", 1)
             assert result.duration > 0
@@ -64,7 +64,7 @@ def test_the_server_s_own_name_for_a_message(said: str, name: str) -> None:
     async def run() -> None:
         async with Script(text) as script, client(script.port) as sending:
             result = await sending.send(mail())
-            assert (result.response, result.server_id) == (said, name)
+            assert (result.reply, result.server_id) == (said, name)
 
     waiting.run(run())
 

@@ -1,0 +1,359 @@
+"""What each command prints with ``--json``, as JSON Schema (2020-12): one object a line, which one of the command's schemas describes.
+
+A schema here is a table: member → `Kind`. All members are always there unless it says otherwise; a later version may have more, and a
+program does well to pass over what it does not know. ``mailer help --schema COMMAND`` prints them; a test holds what commands print
+against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from mailer.mail.problem import Problem
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Kind(NamedTuple):
+    """The kind of a value: its schema, and whether its member may be missing."""
+
+    schema: dict[str, Any]
+    missing: bool = False
+
+    @property
+    def or_null(self) -> Kind:
+        """The same, or null."""
+        return Kind({**self.schema, "type": [*_types(self.schema), "null"]}, self.missing)
+
+    @property
+    def or_none(self) -> Kind:
+        """The same, in a member that may be missing."""
+        return Kind(self.schema, True)
+
+
+def _types(schema: dict[str, Any]) -> list[str]:
+    types = schema["type"]
+    return [types] if isinstance(types, str) else types
+
+
+def _object(members: dict[str, Kind], title: str = "") -> Kind:
+    made: dict[str, Any] = {"title": title} if title else {}
+    made |= {"type": "object", "properties": {name: kind.schema for name, kind in members.items()}}
+    return Kind({**made, "required": [name for name, kind in members.items() if not kind.missing]})
+
+
+def _list(kind: Kind) -> Kind:
+    return Kind({"type": "array", "items": kind.schema})
+
+
+def _map(kind: Kind) -> Kind:
+    return Kind({"type": "object", "additionalProperties": kind.schema})
+
+
+TEXT = Kind({"type": "string"})
+COUNT = Kind({"type": "integer", "minimum": 0})
+NUMBER = Kind({"type": "number"})
+FLAG = Kind({"type": "boolean"})
+TIME = Kind({"type": "string", "format": "date-time"})
+ANY = Kind({"type": ["string", "number", "boolean", "array", "object", "null"]})
+SOME = TEXT.or_null
+CODE = Kind({"type": "integer", "minimum": 200, "maximum": 599}).or_null
+
+REPLY = {"code": CODE, "enhanced_code": SOME, "reply": SOME, "host": SOME, "ours": FLAG, "cause": SOME, "besides": SOME}
+RECIPIENT = {"address": TEXT, "type": TEXT, "status": TEXT, **REPLY, "updated_at": TIME}
+MESSAGE = {
+    "id": SOME,
+    "message_id": SOME,
+    "request_id": SOME,
+    "status": SOME,
+    "from": TEXT,
+    "subject": SOME,
+    "size": COUNT,
+    "priority": TEXT,
+    "queued_at": TIME,
+    "last_attempt_at": TIME.or_null,
+    "next_attempt_at": TIME.or_null,
+    "sent_at": TIME.or_null,
+    "attempts": COUNT,
+    "recipients": _list(_object(RECIPIENT)),
+}
+CHANGE = _object(dict.fromkeys(("action", "what", "before", "after", "why"), TEXT))
+SANDBOX = _object({"mode": TEXT, "to": SOME, "allow": _list(TEXT), "keep": SOME}).or_null
+DAEMON = {"running": FLAG, "pid": COUNT.or_null}
+ALARM = _object({"kind": TEXT, "key": SOME, "severity": TEXT, "since": TIME, "last_at": TIME, "count": COUNT, "text": TEXT, "remedy": SOME})
+UNDELIVERED = {"id": TEXT, "from": TEXT, "subject": SOME, "message_status": TEXT, "address": TEXT, "status": TEXT, **REPLY}
+UNDELIVERED |= {"updated_at": TIME, "at": TIME}
+STANDING = {
+    "destination": TEXT,
+    "kind": TEXT,
+    "waiting": COUNT,
+    "sessions": COUNT,
+    "window": _object({"size": NUMBER, "cap": NUMBER}),
+    "breaker": _object({"state": TEXT, "failures": COUNT, "open_until": TIME.or_null, "reason": SOME}),
+    "pause": _object({"until": TIME.or_null, "reason": SOME}).or_null,
+    "rate_until": TIME.or_null,
+    "last_reply": SOME,
+    "last_at": TIME.or_null,
+    "wait": _object({"kind": SOME, "detail": SOME, "until": TIME.or_null}),
+    "updated_at": TIME.or_null,
+}
+PILE = _object({"total": COUNT, "by_age_minutes": _map(COUNT), "oldest_at": TIME.or_null})
+FINDING = {
+    "domain": SOME,
+    "check": TEXT,
+    "subject": TEXT,
+    "result": TEXT,
+    "evidence": ANY,
+    "advice": SOME,
+    "record": _object(dict.fromkeys(("name", "type", "value", "zone"), TEXT)).or_null,
+}
+PAUSE = {"target": TEXT, "until": TIME.or_null, "why": TEXT, "at": TIME, "reason": SOME}
+ACTED = {"id": TEXT, "action": TEXT, "done": FLAG, "was": SOME, "error": SOME}
+KEY = {
+    **dict.fromkeys(("domain", "selector", "type"), TEXT),
+    "bits": COUNT,
+    "key_file": SOME,
+    "state": SOME,
+    "needed_until": TIME.or_null,
+    **dict.fromkeys(("name", "record"), TEXT),
+    "strings": _list(TEXT),
+    "zone": TEXT,
+}
+OUTCOME = {
+    "at": TIME,
+    "address": TEXT,
+    "verdict": TEXT,
+    "scope": TEXT,
+    "code": COUNT,
+    "phase": TEXT,
+    "enhanced_code": SOME,
+    "reply": SOME,
+    **dict.fromkeys(("enhanced", "text", "queue_id", "source", "cause", "besides", "host", "ip", "tls_wanted", "tls", "due"), TEXT.or_none),
+    "port": COUNT.or_none,
+    "seconds": NUMBER.or_none,
+    "waited": NUMBER.or_none,
+    "counts": FLAG.or_none,
+    "moved": FLAG.or_none,
+}
+TRY = {
+    "recipient": TEXT,
+    "at": TIME,
+    "verdict": TEXT,
+    "scope": TEXT,
+    "host": SOME,
+    "ip": SOME,
+    "port": COUNT.or_null,
+    "tls": _object({"wanted": SOME, "achieved": SOME}),
+    "phase": SOME,
+    **{name: kind for name, kind in REPLY.items() if name != "host"},
+    "seconds": NUMBER,
+    "remote_queue_id": SOME,
+    "steps_ms": _map(NUMBER).or_null,
+    "connection_reused": FLAG.or_null,
+    "means": SOME,
+    "dialog": _list(_object({"ms": NUMBER.or_null, "from": TEXT, "text": TEXT})).or_null,
+}
+BLOCKER = _object({"kind": TEXT, "detail": TEXT, "until": TIME.or_null, "what_would_unblock": SOME})
+EXPLAINED = {
+    **MESSAGE,
+    "recipients": _list(_object({**RECIPIENT, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})),
+    "submitter": _object({"uid": COUNT.or_null}),
+    "asked_for": ANY,
+    "expires_at": TIME.or_null,
+    "tries": _list(_object(TRY)),
+    "ways": _list(_object({"domain": TEXT, "destination": SOME, "hosts": _list(_object({"host": TEXT, "port": COUNT})), "error": SOME})),
+    "reports": _list(_object({"id": TEXT, "to": TEXT, "status": TEXT, "queued_at": TIME})),
+    "daemon": _object(DAEMON),
+    "sandbox": SANDBOX,
+    "not_known": _list(TEXT),
+}
+SUMMARY = {
+    "spool": TEXT,
+    "daemon": _object({**DAEMON, "elsewhere": _list(TEXT)}),
+    "counts": _map(COUNT),
+    "oldest": _map(TIME),
+    "next_attempt_at": TIME.or_null,
+    "leaves_at": TIME.or_null,
+    "handed_in": COUNT,
+    "corrupt": COUNT,
+    "failures": _list(_object(UNDELIVERED)),
+    "alarms": _list(ALARM),
+    "waits": _list(
+        _object({"destination": TEXT, "count": COUNT.or_null, "since": TIME.or_null, "reason": TEXT, "next_look_at": TIME.or_null})
+    ),
+    "no_room": SOME,
+    "sandbox": SANDBOX,
+}
+HEALTH = {
+    "health": TEXT,
+    "symptoms": _list(_object({"health": TEXT, "text": TEXT, "remedy": SOME})),
+    "alarms": _list(ALARM),
+    "waiting": COUNT,
+    "oldest_seconds": COUNT.or_null,
+}
+REFUSED_WAY = _object({"verdict": TEXT, "code": CODE, "enhanced_code": TEXT, "reply": TEXT, "enhanced": TEXT, "text": TEXT})
+ROUTE = {
+    "address": TEXT,
+    "sandbox": SANDBOX,
+    "diverted": FLAG,
+    "domain": TEXT,
+    "rule": _object({"match": TEXT, "via": _list(TEXT), "line": COUNT.or_null}),
+    "verdict": SOME,
+    "ways": _list(
+        _object(
+            {
+                "via": TEXT,
+                "destination": SOME,
+                "hosts": _list(_object({"host": TEXT, "port": COUNT, "preference": COUNT, "addresses": _list(TEXT)})),
+                "notes": _list(TEXT),
+                "tls": _object({"mode": TEXT, "verified": FLAG, "server_name": SOME, "source": TEXT}),
+                "username": SOME,
+                "sessions": _object({"first": NUMBER, "most": NUMBER}).or_null,
+                "error": REFUSED_WAY.or_null,
+            }
+        )
+    ),
+    "destination": SOME,
+    "limits": _list(_object({"name": TEXT, "value": ANY, "source": TEXT, "line": COUNT.or_null, "shared_by": SOME})),
+    "limits_in_all": _map(SOME),
+}
+CERTIFICATE = {
+    "subject": SOME,
+    "names": _list(TEXT),
+    "issuer": SOME,
+    "not_before": TIME.or_null,
+    "not_after": TIME.or_null,
+    "sha256": TEXT,
+}
+PROBE = {
+    **dict.fromkeys(("target", "host"), TEXT),
+    "port": COUNT,
+    "ip": TEXT,
+    "address": TEXT,
+    "ok": FLAG,
+    "seconds": NUMBER,
+    "greeting": SOME,
+    "tls": _object({"mode": TEXT, "version": SOME, "verified": FLAG, "problem": SOME}),
+    "certificates": _list(_object(CERTIFICATE)),
+    "extensions": ANY,
+    "mechanisms": _list(TEXT),
+    "size_limit": COUNT.or_null,
+    "login": _object({"username": TEXT, "ok": FLAG}).or_null,
+    "sender": _object({"address": TEXT, "ok": FLAG}).or_null,
+    "steps": _list(_object({"said": SOME, "code": CODE, "enhanced_code": SOME, "reply": _list(TEXT), "seconds": NUMBER})),
+    "error": _object({"kind": TEXT, "phase": TEXT, "code": COUNT, "enhanced_code": SOME, "reply": TEXT, "retryable": FLAG}).or_null,
+}
+BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
+_OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
+
+SCHEMAS: dict[str, tuple[Kind, ...]] = {
+    "send": (
+        _object(
+            {**MESSAGE, "changes": _list(CHANGE).or_none},
+            "a message as it was queued, as it became with --wait, or as it would be with --dry-run",
+        ),
+        _object(BATCH, "with --batch: one message of it"),
+    ),
+    "status": (
+        _object(MESSAGE, "a message that was named or selected"),
+        _object(SUMMARY, "without arguments: the summary"),
+        _object(HEALTH, "with --check"),
+        _object(
+            {"destination": TEXT, "backlog": PILE, "state": _object(STANDING).or_null, "stale": FLAG},
+            "with --destinations",
+        ),
+        _object({"domain": TEXT, "backlog": PILE}, "with --destinations --by domain"),
+        _object({"reason": TEXT, "destination": TEXT, "backlog": PILE}, "with --destinations --by reason"),
+    ),
+    "explain": (_object(EXPLAINED),),
+    "bounces": (
+        _object(UNDELIVERED, "a recipient who did not get it"),
+        *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code")),
+    ),
+    "queue list": (
+        _object(MESSAGE, "a message"),
+        *(
+            _object(
+                {by: TEXT, "count": COUNT, "size": COUNT, "oldest_at": TIME, "example": TEXT, **more, "oldest": TIME}, f"with --by {by}"
+            )
+            for by, more in (("sender", {"from": TEXT}), ("subject", {}), ("submitter", {}))
+        ),
+    ),
+    "queue show": (
+        _object(
+            {
+                **MESSAGE,
+                "submitter": _map(ANY),
+                "options": _map(ANY),
+                "outcomes": _list(_object(OUTCOME)),
+                "header": _list(_list(TEXT)),
+                "body": TEXT.or_none,
+            }
+        ),
+    ),
+    **{f"queue {verb}": (_object(ACTED),) for verb in ("hold", "release", "retry", "cancel")},
+    "queue replay": (_object({**ACTED, "as": SOME}),),
+    **{f"queue {verb}": (_object({**PAUSE, "heard": FLAG}),) for verb in ("pause", "resume")},
+    "queue pauses": (_object(PAUSE),),
+    "route": (_object(ROUTE),),
+    "probe": (_object(PROBE),),
+    "check": (_object(FINDING),),
+    "doctor": (_object(FINDING, "a finding"), _object({"repaired": TEXT}, "with --repair: what was put right")),
+    **{f"dkim {verb}": (_object(KEY),) for verb in ("keygen", "record")},
+    "dkim verify": (
+        _object(
+            {
+                "signature": COUNT,
+                "result": TEXT,
+                **dict.fromkeys(("reason", "domain", "selector", "algorithm"), SOME),
+                "bits": COUNT.or_null,
+                "aligned": FLAG,
+            }
+        ),
+    ),
+    "config show": (_object({"key": TEXT, "value": ANY, "source": TEXT, "line": COUNT.or_null}),),
+    "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
+    "sink": (
+        _object({"event": TEXT, "host": TEXT, "port": COUNT, "maildir": TEXT.or_none, "certificate": TEXT.or_none}, "it listens"),
+        _object(
+            {
+                **_OF_SINK,
+                "recipients": _list(TEXT),
+                "size": COUNT,
+                "to": _list(TEXT),
+                "octets": COUNT,
+                "hello": TEXT,
+                **dict.fromkeys(("tls", "user", "file"), SOME),
+            },
+            "a message was taken",
+        ),
+        _object(
+            {
+                **_OF_SINK,
+                "phase": TEXT,
+                "code": CODE,
+                "to": SOME,
+                **dict.fromkeys(("enhanced_code", "enhanced"), SOME),
+                "reply": TEXT,
+                "text": TEXT,
+            },
+            "a command or a message was refused, or a connection dropped",
+        ),
+    ),
+}
+"""Command → what one of its lines can be."""
+
+
+def schema(command: str) -> dict[str, Any]:
+    """The schema of a line of ``mailer COMMAND --json``. Raises `Problem` (no-such) for a command without one."""
+    found = SCHEMAS.get(command)
+    if found is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(command, SCHEMAS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCHEMAS)}"
+        raise Problem(f"{command!r} prints no JSON; {hint}", "no-such")
+    about = {"$schema": DRAFT, "title": f"mailer {command} --json", "description": "one line of what it prints"}
+    if len(found) == 1:
+        return {**found[0].schema, **about}
+    return {**about, "anyOf": [kind.schema for kind in found]}
