@@ -90,7 +90,9 @@ def parts(payload: object) -> dict[str, Any]:
     found: dict[str, Any] = {TEXT[one]: _text(name, members[name]) for one, name in said.items() if one in TEXT}
     for one, field in LISTS.items():
         name = said.get(one, one)
-        found[field] = [_text(name, each) for each in _list(name, members.get(name, ()))]
+        if one in ("to", "cc", "bcc") or name in members:
+            value = members.get(name, ())
+            found[field] = value if one == "reply_to" and isinstance(value, str) else [_text(name, each) for each in _list(name, value)]
     found["headers"] = _headers(members.get("headers", {}))
     files = [_members(one, ATTACHMENT, "an attachment") for one in _list("attachments", members.get("attachments", ()))]
     found["files"] = [_file(one) for one in files if "download_url" not in one]

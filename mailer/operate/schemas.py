@@ -1,6 +1,6 @@
 """What each command prints with ``--json``, as JSON Schema (2020-12): one object a line, which one of the command's schemas describes.
 
-A schema here is a table: member → `Kind`. All members are always there unless it says otherwise; a later version may have more, and a
+A schema here is a table: member → `MemberKind`. All members are always there unless it says otherwise; a later version may have more, and a
 program does well to pass over what it does not know. ``mailer help --schema COMMAND`` prints them; a test holds what commands print
 against them.
 """
@@ -14,21 +14,21 @@ from mailer.mail.problem import Problem
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class Kind(NamedTuple):
+class MemberKind(NamedTuple):
     """The kind of a value: its schema, and whether its member may be missing."""
 
     schema: dict[str, Any]
     missing: bool = False
 
     @property
-    def or_null(self) -> Kind:
-        """The same, or null."""
-        return Kind({**self.schema, "type": [*_types(self.schema), "null"]}, self.missing)
+    def or_null(self) -> MemberKind:
+        """A value of this kind, or null."""
+        return MemberKind({**self.schema, "type": [*_types(self.schema), "null"]}, self.missing)
 
     @property
-    def or_none(self) -> Kind:
-        """The same, in a member that may be missing."""
-        return Kind(self.schema, True)
+    def or_none(self) -> MemberKind:
+        """A value of this kind, in a member that may be missing."""
+        return MemberKind(self.schema, True)
 
 
 def _types(schema: dict[str, Any]) -> list[str]:
@@ -36,28 +36,28 @@ def _types(schema: dict[str, Any]) -> list[str]:
     return [types] if isinstance(types, str) else types
 
 
-def _object(members: dict[str, Kind], title: str = "") -> Kind:
+def _object(members: dict[str, MemberKind], title: str = "") -> MemberKind:
     made: dict[str, Any] = {"title": title} if title else {}
     made |= {"type": "object", "properties": {name: kind.schema for name, kind in members.items()}}
-    return Kind({**made, "required": [name for name, kind in members.items() if not kind.missing]})
+    return MemberKind({**made, "required": [name for name, kind in members.items() if not kind.missing]})
 
 
-def _list(kind: Kind) -> Kind:
-    return Kind({"type": "array", "items": kind.schema})
+def _list(kind: MemberKind) -> MemberKind:
+    return MemberKind({"type": "array", "items": kind.schema})
 
 
-def _map(kind: Kind) -> Kind:
-    return Kind({"type": "object", "additionalProperties": kind.schema})
+def _map(kind: MemberKind) -> MemberKind:
+    return MemberKind({"type": "object", "additionalProperties": kind.schema})
 
 
-TEXT = Kind({"type": "string"})
-COUNT = Kind({"type": "integer", "minimum": 0})
-NUMBER = Kind({"type": "number"})
-FLAG = Kind({"type": "boolean"})
-TIME = Kind({"type": "string", "format": "date-time"})
-ANY = Kind({"type": ["string", "number", "boolean", "array", "object", "null"]})
+TEXT = MemberKind({"type": "string"})
+COUNT = MemberKind({"type": "integer", "minimum": 0})
+NUMBER = MemberKind({"type": "number"})
+FLAG = MemberKind({"type": "boolean"})
+TIME = MemberKind({"type": "string", "format": "date-time"})
+ANY = MemberKind({"type": ["string", "number", "boolean", "array", "object", "null"]})
 SOME = TEXT.or_null
-CODE = Kind({"type": "integer", "minimum": 200, "maximum": 599}).or_null
+CODE = MemberKind({"type": "integer", "minimum": 200, "maximum": 599}).or_null
 
 REPLY = {"code": CODE, "enhanced_code": SOME, "reply": SOME, "host": SOME, "ours": FLAG, "cause": SOME, "besides": SOME}
 RECIPIENT = {"address": TEXT, "type": TEXT, "status": TEXT, **REPLY, "updated_at": TIME}
@@ -246,7 +246,7 @@ PROBE = {
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
 
-SCHEMAS: dict[str, tuple[Kind, ...]] = {
+SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "send": (
         _object(
             {**MESSAGE, "changes": _list(CHANGE).or_none},

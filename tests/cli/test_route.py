@@ -128,6 +128,8 @@ def test_json(route: Program) -> None:
     assert limits["retry_schedule"]["value"] == ["1m", "5m", "15m", "30m", "1h", "2h", "4h"]
     assert mx == {
         "address": "you@example.com",
+        "sandbox": None,
+        "diverted": False,
         "domain": "example.com",
         "rule": {"match": "*", "via": ["mx"], "line": 14},
         "verdict": None,
