@@ -34,8 +34,8 @@ spool = "{spool}"
 from_address = "robot@other.example"
 [dns]
 nameservers = ["{names}"]
-timeout = "0.2s"
-lifetime = "0.4s"
+timeout = "5s"
+lifetime = "10s"
 [check]
 port_domain = "other.example"
 blocklists = []

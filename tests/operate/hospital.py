@@ -23,6 +23,7 @@ from mailer.testing import Hang
 from tests.fakes.mail import put
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.processes import MAILER
+from tests.fakes.script import Script
 from tests.fakes.sockets import closed_port
 
 SECRET = "a s3cret"
@@ -79,6 +80,7 @@ class Hospital:
             "drops": SinkThread(Moods(drops=["data"])),
         }
         ports = {name: self._open.enter_context(server).port for name, server in made.items()}
+        ports["web"] = self._open.enter_context(Script("S: HTTP/1.0 400 Bad Request\nEND")).port
         return {**ports, "silent": self._open.enter_context(Hang()).port, "closed": closed_port()}
 
     def context(self, name: str, *, authority: trustme.CA | None = None, until: datetime.datetime | None = None) -> ssl.SSLContext:
@@ -91,7 +93,7 @@ class Hospital:
     def _configure(self, relays: Mapping[str, Relay]) -> None:
         parts = [
             f'[mailer]\nhostname = "host.example"\nspool = "{self.spool}"\n',
-            f'[dns]\nnameservers = ["{self.names.address}"]\ntimeout = "0.2s"\nlifetime = "0.5s"\n',
+            f'[dns]\nnameservers = ["{self.names.address}"]\ntimeout = "1s"\nlifetime = "2s"\n',
             f'[tls]\nca_file = "{self.home}/ca.pem"\n',
             '[timeouts]\ngreeting = "1s"\nconnect = "1s"\n[retry]\nschedule = ["1h"]\n',
         ]

@@ -49,6 +49,7 @@ REPLIES = {
     "quota": Refused("454 4.7.0 Throttling failure: Daily message quota exceeded.", "is used up", "a larger quota"),
     "no-reason": Refused("550 5.7.1 rejected", "gave no reason that we know", "ask the recipient's mail administrator"),
     "login-wanted": Refused("530 5.7.0 Authentication required", "a login is wanted", "password_file of [relay.{0}]"),
+    "tls-wanted": Refused("530 5.7.0 Must issue a STARTTLS command first", "it wants encryption first", "tls of [relay.{0}]"),
     "unverified": Refused("554 Message rejected: Email address is not verified.", "the sender is refused", "author of [relay.{0}]"),
     "too-many": Refused("452 4.5.3 too many recipients", "more recipients than are taken at a time", AGAIN),
 }
@@ -57,6 +58,8 @@ RELAYS = {
     "closed": (Relay(server="closed"), "no connection: Connection refused", "mailer probe {0}"),
     "silent": (Relay(server="silent"), "waited 1 s for the greeting", "mailer probe {0}"),
     "drops": (Relay(server="drops"), "the host closed the connection", AGAIN),
+    "web": (Relay(server="web"), "does not speak the language of mail systems", "mailer probe {0}"),
+    "wrong-tls": (Relay(HERE + 'tls = "implicit"\n'), "No encrypted connection as it has to be", "tls of [relay.{0}]"),
     "no-tls": (Relay(HERE), "does not offer STARTTLS", "tls of [relay.{0}] says what is required"),
     "stranger": (Relay(HERE, "stranger"), "unable to get local issuer certificate", CERTIFICATE),
     "other-name": (Relay(HERE, "other-name"), "certificate is not valid for '127.0.0.1'", "server_name which name they have to carry"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
 import time
 from pathlib import Path
 
@@ -109,22 +110,25 @@ STAGED = {
     ),
     # files
     "no secret": Stage(
-        lambda one: one.configure(LOGIN + 'password_file = "/nonexistent"\n'), "files", "fail", "No such file", "make it, for the user"
+        lambda one: one.configure(LOGIN + 'password_file = "/nonexistent"\n'), "files", "fail", "No such file", "mend it, or what names it"
     ),
     "public secret": Stage(
         lambda one: one.configure(LOGIN + f'password_file = "{one.secret(mode=0o644)}"\n'), "files", "fail", "others can read", "chmod 600"
     ),
     "empty secret": Stage(
-        lambda one: one.configure(LOGIN + f'password_file = "{one.secret("")}"\n'), "files", "fail", "is empty", "make it, for the user"
+        lambda one: one.configure(LOGIN + f'password_file = "{one.secret("")}"\n'), "files", "fail", "is empty", "mend it, or what names it"
     ),
     "failing command": Stage(
         lambda one: one.configure(LOGIN + 'password_command = ["false"]\n'), "files", "fail", "failed with exit code 1", "run it by hand"
     ),
     "no certificates": Stage(
-        lambda one: (one.home / "ca.pem").unlink(), "files", "fail", "cannot read the certificates in", "make it, for the user"
+        lambda one: (one.home / "ca.pem").unlink(), "files", "fail", "cannot read the certificates in", "mend it, or what names it"
     ),
     "public key": Stage(
         lambda one: one.configure(pem_key(one, 0o644)), "files", "fail", "others can read the key file", "chmod 600"
+    ),
+    "circle of aliases": Stage(
+        lambda one: one.change("[submission]\n", '[submission]\naliases = { a = "b", b = "a" }\n'), "files", "fail", "alias", "mend it"
     ),
     "no place for a log": Stage(
         lambda one: one.configure('[log]\nfile = "/nonexistent/log"\n'), "files", "fail", "no directory /nonexistent", "make it, for"
@@ -145,6 +149,23 @@ def test_what_belongs_to_somebody_else(clinic: Clinic, where: str) -> None:
     path = clinic.put() if where == "queued" else clinic.root / where
     os.chown(path, NOBODY, NOBODY)
     finds(clinic, Stage(lambda _: None, "spool", "fail", f"belongs to user {NOBODY}", "chown -R --no-dereference 0"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("how", ["ro", "full"])
+def test_a_disk_of_its_own(clinic: Clinic, how: str) -> None:
+    """One that can be read only, and one that is full."""
+    for name in os.listdir(clinic.root):
+        (clinic.root / name).rmdir()
+    options = "ro,mode=0700" if how == "ro" else "size=64k,mode=0700"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", clinic.root], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        cause = "can be read only" if how == "ro" else "0 MB of 0 MB are free, 50 MB have to stay so"
+        check, remedy = ("spool", "`dmesg` says") if how == "ro" else ("space", "make room on the disk of")
+        finds(clinic, Stage(lambda _: None, check, "fail", cause, remedy))
+    finally:
+        subprocess.run(["umount", "-l", clinic.root], check=True)
 
 
 def test_all_is_well(clinic: Clinic) -> None:

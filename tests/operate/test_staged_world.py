@@ -25,7 +25,13 @@ POINTER = "10.100.51.198.in-addr.arpa. 600 IN PTR host.example.\n"
 
 
 def mute(mood: str) -> Callable[[Clinic], object]:
-    return lambda one: one.names.misbehave("other.example", mood)
+    """The name server is in that mood; nobody waits long for one that is silent."""
+
+    def spoil(one: Clinic) -> None:
+        one.names.misbehave("other.example", mood)
+        one.change('timeout = "5s"\nlifetime = "10s"', 'timeout = "0.3s"\nlifetime = "0.5s"')
+
+    return spoil
 
 
 def direct(zone: str = ZONE, *, name: str = "host.example", lists: str = "") -> Callable[[Clinic], object]:
@@ -165,6 +171,14 @@ def test_a_login_that_is_refused(clinic: Clinic) -> None:
         clinic.configure(LOGIN.format(secret=clinic.secret("canary-5ecret")), relay=RELAY.replace("{port}", str(relay.port)))
         finds(clinic, Stage(lambda _: None, "relay", "fail", "wrong user name or password", "username and password of [relay.out]"))
         assert "canary" not in str(clinic.doctor())
+
+
+def test_a_machine_without_authorities(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As small images are: what they do not have is named, and not only that a relay is not believed."""
+    clinic.change(f'[tls]\nca_file = "{clinic.home}/ca.pem"\n', "")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    monkeypatch.setenv("SSL_CERT_DIR", str(clinic.home / "spool" / "held"))
+    finds(clinic, Stage(lambda _: None, "authorities", "fail", "there are none", "apt install ca-certificates"))
 
 
 def test_a_login_that_cannot_be_had(clinic: Clinic) -> None:

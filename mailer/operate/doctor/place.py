@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REPAIR = "mailer doctor --repair"
 SCARCE = 3  # times what has to stay free: below that, somebody should know
 AHEAD = 60.0  # seconds
+READ_ONLY = "`dmesg` says whether an error of the disk made it so; under systemd, ReadWritePaths= says where a service may write"
 ABOVE = "only root and the owner of a spool may write above it (`ls -ld`)"
 
 
@@ -33,6 +34,10 @@ def spool(place: str) -> Iterator[Finding]:
     except Problem as problem:
         text, what, rest = str(problem).partition(": chmod ")
         yield Finding("spool", place, FAIL, text, f"chmod {rest}" if what else ABOVE)
+    if os.path.isdir(place) and os.statvfs(place).f_flag & os.ST_RDONLY:
+        text = "its file system can be read only, so that nothing can be queued, and nothing noted of what was delivered"
+        yield Finding("spool", place, FAIL, text, READ_ONLY)
+        return
     if trouble := closed(place):
         text, _, remedy = trouble.partition("; ")
         yield Finding("spool", place, FAIL, text, remedy or "move what is there away, or set mailer.spool to another directory")

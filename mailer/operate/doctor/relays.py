@@ -6,6 +6,8 @@ Each is asked as ``mailer probe`` asks, with the login that mail has; no mail is
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
@@ -81,6 +83,30 @@ def _certificates(name: str, found: ProbeFinding, now: float) -> Iterator[Findin
         if certificate.not_after:
             whose = f"the one that relay {name} shows"
             yield _until(whose, certificate.not_after, now, f"the operator of {found.endpoint.host} has to renew it")
+
+
+def authorities(config: Config) -> list[Finding]:
+    """Whether this machine knows authorities at all; without, no certificate of anybody is accepted."""
+    if not config.relays or config.tls.ca_file:
+        return []
+    paths = ssl.get_default_verify_paths()
+    known = [path for path in (paths.cafile, paths.capath) if path and _has_any(path)]
+    if known:
+        return [Finding("authorities", "of this machine", PASS, f"in {' and '.join(known)}")]
+    text = "there are none, so that the certificate of no relay is accepted"
+    return [
+        Finding(
+            "authorities", "of this machine", FAIL, text, "apt install ca-certificates (or whatever has them here), or ca_file of [tls]"
+        )
+    ]
+
+
+def _has_any(path: str) -> bool:
+    """Whether there is something in a file, or in a directory."""
+    try:
+        return bool(os.listdir(path)) if os.path.isdir(path) else os.path.getsize(path) > 0
+    except OSError:
+        return False
 
 
 def own_certificates(config: Config, now: float) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ async def surprising(config: Config) -> list[Mistake]:
 def files(config: Config) -> Iterator[Finding]:
     """Secrets, keys, certificates, log and aliases, as the user of this process sees them."""
     missing = [each for each in advice.missing(config) if not any(words in each.text for words in PLACE)]
-    yield from _found("files", config.path, missing, FAIL, "make it, for the user that the daemon runs as")
+    yield from _found("files", config.path, missing, FAIL, "mend it, or what names it, for the user that the daemon runs as")
     if not missing:
         secrets = sum(bool(relay.secret or relay.oauth) for relay in config.relays.values())
         named = [f"{many} {what}" for many, what in ((secrets, "secrets"), (len(config.dkim), "keys")) if many]

@@ -169,6 +169,7 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
         looks.append(Checkup("alarms", partial(setting.told, config)))
         looks.append(Checkup("files", partial(setting.files, config)))
         looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
+        looks.append(Checkup("authorities", partial(relays.authorities, config)))
         looks.append(Checkup("certificate", partial(relays.own_certificates, config, now)))
     return looks
 
