@@ -95,3 +95,19 @@ def test_a_spool_of_root(machine: Booted) -> None:
     machine.run("chown", "-R", "mailer:", "/var/spool/mailer")
     machine.run(*SETUP.split(), "--unit", "--no-test", input="hunter2\n")
     wait_until("it has left", lambda: [*machine.path("/root/mail/new").glob("*")])
+
+
+def test_a_service_of_a_user(machine: Booted) -> None:
+    """Who is not root gets a daemon of his own, from his own systemd, and his mail leaves."""
+    machine.run("useradd", "--create-home", "anna")
+    uid = machine.run("id", "-u", "anna").stdout.strip()
+    if machine.run("systemctl", "start", f"user@{uid}", code=None).returncode:
+        pytest.skip("no systemd of a user runs here")
+    env = ("env", f"XDG_RUNTIME_DIR=/run/user/{uid}", "HOME=/home/anna")
+    arguments = ("--address", "anna@example.org", "--relay", "127.0.0.1:2525", "--tls", "none", "--username", "web1")
+    done = machine.run(*env, "mailer", "setup", *arguments, "--password-stdin", "--no-test", "--unit", user="anna", input="hunter2\n")
+    assert "wrote /home/anna/.config/systemd/user/mailer.service" in done.stdout
+    assert machine.path("/home/anna/.config/mailer/out.secret").stat().st_mode & 0o777 == 0o600
+    machine.run(*env, "mailer", "send", "--wait", "you@example.org", user="anna", input="Subject: hers\n\nx\n")
+    assert machine.run(*env, "systemctl", "--user", "is-enabled", "mailer", user="anna").stdout == "enabled\n"
+    assert not machine.path("/var/spool/mailer").exists()
