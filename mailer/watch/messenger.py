@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
     from mailer.mail.alarm import AlarmKind
 
-LOOK = 5.0  # seconds between two looks at what is to be told
+LOOK = 2.0  # seconds between two looks at what is to be told
 AGAIN = 3600.0  # seconds before the same alarm is told another time
 FIRST, LONGEST = 30.0, 900.0  # seconds before what nobody took is tried again: at first, and at most
 KEPT = 100  # ends that wait to be told

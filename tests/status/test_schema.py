@@ -173,3 +173,24 @@ def test_the_file_is_in_the_mode_that_lets_others_read(tmp_path: Path) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (1,)
     run(made.close())
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_whoever_looks_before_the_daemon_has_run_sees_an_older_database(tmp_path: Path, version: int) -> None:
+    """Read as it is: no alarms are known, and all the rest is there; the daemon brings it to the last version."""
+    path = tmp_path / NAME
+    before = sqlite3.connect(path, isolation_level=None)
+    for step in schema.STEPS[:version]:
+        before.executescript(step)
+    id = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
+    before.execute("INSERT INTO emails VALUES (?, '<a@b>', 'r', 'me@a', 's', 9, 'high', 'deferred', 5, 6, NULL, 7, 2, '451 no')", (id,))
+    before.close()
+    with reader.Reader(str(path)) as read:
+        assert read.alarms() == []
+        assert read.trouble == ""
+        assert read.record(id) is not None
+    made = writer.SqliteRecorder(str(path))
+    assert run(made.alarms()) == []
+    run(made.close())
+    with sqlite3.connect(path) as now:
+        assert schema.version(now) == schema.VERSION
