@@ -158,7 +158,6 @@ class Service:
         more = traces.counts, lambda: self.book.alarms, __version__
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         messenger = Messenger(config, self.book, clock, tell, self.chores)
-        self.events.listeners.append(messenger)
         look = DailyLookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
         watching = [] if once else [messenger, look]
         return (

@@ -10,6 +10,7 @@ There is a bound, for each destination is a key: beyond `MOST` the mildest and o
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, AlarmBegun, AlarmOver, AlarmsOpen
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 INHERITED = 3600.0  # seconds: what mail meets is tried again by then, for no breaker stays open for so long
 MOST = 1000  # alarms that are open
+ENDS = 100  # of alarms, that wait to be asked for
 LONGEST = 2000  # characters of a text
 
 Place = tuple["AlarmKind", str]
@@ -37,6 +39,7 @@ class AlarmBook:
         self._lock = threading.Lock()
         self._open: dict[Place, OpenAlarm] = {}
         self._inherited: dict[Place, float] = {}
+        self._ended: deque[AlarmOver] = deque(maxlen=ENDS)
         self._changed = True
 
     @property
@@ -83,6 +86,13 @@ class AlarmBook:
         with self._lock:
             return [self._end(alarm, now, why) for alarm in [*self._open.values()] if (why := self._past(alarm, now))]
 
+    def ended(self) -> list[AlarmOver]:
+        """What has ended since this was asked last, of the last `ENDS`."""
+        found: list[AlarmOver] = []
+        while self._ended:
+            found.append(self._ended.popleft())
+        return found
+
     def tell_of(self, alarm: OpenAlarm) -> None:
         """Note that a person was told of `alarm`."""
         with self._lock:
@@ -123,7 +133,9 @@ class AlarmBook:
         del self._open[place]
         self._inherited.pop(place, None)
         self._changed = True
-        return AlarmOver(now, alarm, how)
+        over = AlarmOver(now, alarm, how)
+        self._ended.append(over)
+        return over
 
     def _past(self, alarm: OpenAlarm, now: float) -> str:
         """How it came to an end by itself; empty if it did not."""

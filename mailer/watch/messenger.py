@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mailer.events import AlarmOver, Daemon
+from mailer.events import Daemon
 from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOOK = 2.0  # seconds between two looks at what is to be told
 AGAIN = 3600.0  # seconds before the same alarm is told another time
 FIRST, LONGEST = 30.0, 900.0  # seconds before what nobody took is tried again: at first, and at most
-KEPT = 100  # ends that wait to be told
+KEPT = 100  # notices that wait to be told
 STALE = 86400.0  # seconds after which an end is no news
 
 
@@ -43,7 +43,6 @@ class Messenger(Component):
         self._clock = clock
         self._tell = tell
         self._chores = chores
-        self._ends: list[Notice] = []
         self._given: set[tuple[AlarmKind, str]] = set()  # what is being told
         self._last: dict[tuple[AlarmKind, str], float] = {}
         self._mail = _Way()
@@ -60,18 +59,10 @@ class Messenger(Component):
         self._config = config
         self._mail.again = self._command.again = 0.0
 
-    def told(self, event: Event) -> None:
-        """Note the end of what was told, or is being told."""
-        if isinstance(event, AlarmOver):
-            place = event.alarm.kind, event.alarm.key
-            if (event.alarm.told or place in self._given) and len(self._ends) < KEPT:
-                self._ends.append(Notice(event.alarm, event.at, event.detail))
-            self._given.discard(place)
-
     async def look(self) -> None:
         """Tell what is to be told."""
         section, now = self._config.alarm, self._clock.now()
-        ends, self._ends = [each for each in self._ends if now - each.at < STALE], []
+        ends = [*self._ended()]
         if not (section.mail or section.command):
             return
         begins = [Notice(alarm) for alarm in self._book.alarms if not alarm.told and self._is_due(Notice(alarm), now)]
@@ -85,6 +76,14 @@ class Messenger(Component):
                 self._last[place] = now
                 self._given.add(place)
         await self._send(now)
+
+    def _ended(self) -> Iterator[Notice]:
+        """The ends of what was told, or is being told."""
+        for over in self._book.ended():
+            place = over.alarm.kind, over.alarm.key
+            if over.alarm.told or place in self._given:
+                yield Notice(over.alarm, over.at, over.detail)
+            self._given.discard(place)
 
     def _is_due(self, notice: Notice, now: float) -> bool:
         alarm = notice.alarm

@@ -35,7 +35,7 @@ class Desk:
         self.book = AlarmBook()
         self.said: list[Event] = []
         self.messenger = Messenger(config, self.book, self.clock, self.said.append, Chores(print, print))
-        self.events = Events([self.messenger], print, self.book)
+        self.events = Events([], print, self.book)
 
     def met(self, kind: Any = "disk", key: str = "", **more: Any) -> None:
         self.events.tell(Alarm(self.clock.now(), kind, "2 MB left", key, "room", **more))
