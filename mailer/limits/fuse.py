@@ -21,6 +21,10 @@ class Fuse:
         self._step = seconds / number
         self._ahead = (max(burst, 1) - 1) * self._step
 
+    def next(self, now: float) -> float:
+        """The time of the turn that would be given now."""
+        return max(self.paid, now) - self._ahead
+
     def turn(self, now: float) -> float:
         """The time of the turn that is given now; `now` or before, if that is at once."""
         begins = max(self.paid, now)

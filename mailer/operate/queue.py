@@ -13,7 +13,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.message import Message
 from mailer.mail.problem import Problem
-from mailer.spool.api import CorruptMessage, How, NoSuchMessage, at_once, no_room
+from mailer.spool.api import Busy, CorruptMessage, How, NoSuchMessage, at_once, no_room
 from mailer.spool.suspensions import Suspension
 from mailer.status.record import of_entry
 
@@ -32,6 +32,7 @@ IN_SPOOL = (*WAITING, *GIVEN_UP)
 """The states that a message in the spool can have."""
 
 TOGETHER = 500  # messages in one act
+PAUSES = (0.1, 0.3, 1.0)  # seconds before what the daemon has in hand is asked for again
 LONGEST_REASON = 500  # characters of why a destination is paused
 
 
@@ -171,8 +172,28 @@ def perform(
 ) -> Iterator[Performed]:
     """Do `operation` to the messages of `records`, unless it is a `dry_run`, and tell the daemon; many share the waits for the disk.
 
-    Raises `Problem` where the disk has trouble. What was selected, not `named`, and has simply left meanwhile is left out.
+    Raises `Problem` where the disk has trouble. What was selected, not `named`, and has simply left meanwhile is left out; what the daemon
+    has in hand is asked for again a moment later, for of many there always are some.
     """
+    busy: list[Record] = []
+    for performed in _portions(spool, records, operation, named=named, dry_run=dry_run):
+        if isinstance(performed.problem, Busy) and not named and performed.record is not None:
+            busy.append(performed.record)
+        else:
+            yield performed
+    for pause in PAUSES if busy else ():
+        time.sleep(pause)
+        again, busy = busy, []
+        for performed in _portions(spool, again, operation, named=named, dry_run=dry_run):
+            if isinstance(performed.problem, Busy) and performed.record is not None and pause is not PAUSES[-1]:
+                busy.append(performed.record)
+            else:
+                yield performed
+        if not busy:
+            return
+
+
+def _portions(spool: QueueActs, records: Sequence[Record], operation: Operation, *, named: bool, dry_run: bool) -> Iterator[Performed]:
     for at in range(0, len(records), TOGETHER):
         portion = records[at : at + TOGETHER]
         ids = [record.id for record in portion]

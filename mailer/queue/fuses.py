@@ -1,8 +1,10 @@
 """Fuses: what one submitter hands in faster than he may waits its turn, and somebody is told. No mail of anybody else waits for that.
 
-Mail is let through when it is read for the first time. What is too much is put off until its turn, as it stands in its records, so the turn
-survives a restart; and when it comes, nobody is asked again. An operator who says that a message shall be tried now (`mailer queue
-retry`) gets past. Reports have no submitter, and no fuse. How far each fuse is used up is remembered in the spool.
+Mail is let through when it is read for the first time. What is too much is put off until its turn, as it stands in its records, so the
+turn survives a restart; of a flood, turns are written down little by little, so that nobody waits for that either. Turns are given for
+the next hour, and what has none yet asks for one then. When a turn comes, nobody is asked again. An operator who says that a message
+shall be tried now (`mailer queue retry`) gets past, and what he cancels uses no turn. Reports have no submitter, and no fuse. How far
+each fuse is used up is remembered in the spool.
 
 A reload changes what holds from then on; who waits is given another turn where the limits of his submitter changed.
 """
@@ -18,6 +20,7 @@ from mailer.events import Alarm, Mended
 from mailer.io.machine import called
 from mailer.io.people import fits, person
 from mailer.limits.fuse import Fuse
+from mailer.mail.outcome import Cause
 from mailer.mail.principal import Principal, parse
 from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.transport import verdict
@@ -37,6 +40,9 @@ MANY = 10_000  # submitters
 REMIND = 60.0  # seconds after which an alarm that is open has the news
 WAITING = 100_000  # messages that are remembered; those beyond keep their turn at a reload
 NOBODY = 0.0
+AHEAD = 3600.0  # seconds for which turns are given; whoever comes later asks again then: nothing is put off for days
+PACE = 0.004  # seconds between two turns of a flood that are written down: all else that the daemon does goes before that
+AT_ONCE = 0.2  # seconds ahead to which they are written down at once
 
 
 class Limit(NamedTuple):
@@ -83,6 +89,16 @@ class Gone(NamedTuple):
     limit: str
 
 
+class Waits(NamedTuple):
+    """What a message waits for: its turn, as the `outcomes` have it; or it is to be read again, at a time, for that to be written down."""
+
+    outcomes: list[Outcome]
+    again: float = 0.0
+
+
+GOES = Waits([])
+
+
 class Fuses:
     """The fuses of all submitters, in `spool`; `tell` hears when one goes, and when nobody waits any more. Without limits none goes."""
 
@@ -96,6 +112,11 @@ class Fuses:
         self._known: dict[Principal, tuple[Limit, Fuse] | None] = {}
         self._paid: dict[str, float] = {}
         self._waiting: dict[str, Principal] = {}
+        self._turns: dict[str, float] = {}
+        """Those of messages that are not on record yet."""
+        self._reserved: set[str] = set()
+        """Messages that wait and have a turn."""
+        self._writes = 0.0
         self._many: Counter[Principal] = Counter()
         self._again: set[str] = set()
         self._changed = False
@@ -127,11 +148,15 @@ class Fuses:
             del self._known[who]
             again += [id for id, whose in self._waiting.items() if whose == who]
         self._again.update(again)
+        for id in again:
+            self._turns.pop(id, None)
         return again
 
     def move(self, seconds: float) -> None:
         """The clock was set, and shows so many seconds more."""
         self._paid = {who: paid + seconds for who, paid in self._paid.items()}
+        self._turns = {id: due + seconds for id, due in self._turns.items()}
+        self._writes += seconds
         for known in self._known.values():
             if known is not None:
                 known[1].paid += seconds
@@ -139,37 +164,57 @@ class Fuses:
 
     # What is asked
 
-    def put_off(self, entry: Entry, now: float, *, urged: bool) -> list[Outcome]:
-        """Outcomes of a message that has to wait for its turn; none for one that may go on."""
+    def put_off(self, entry: Entry, now: float, *, urged: bool) -> Waits:
+        """What a message has to wait for; nothing for one that may go on."""
         if self._limit is None and not self._waiting:
-            return []
+            return GOES
         who, id = entry.envelope.principal, entry.id
+        if (due := self._turns.pop(id, 0.0)) > now and who is not None and (found := self._fuse(who)) is not None and not urged:
+            return Waits(self._outcomes(entry, who, found[0], now, due))
         again = id in self._again
         if self._waiting:
             self._over(id)
             self._again.discard(id)
-        if who is None or not entry.envelope.sender or urged or (entry.history.outcomes and not again):
-            return []
+        if who is None or not entry.envelope.sender or urged or due or (entry.history.outcomes and not again and not _asks_again(entry)):
+            return GOES
         found = self._fuse(who)
         if found is None:
-            return []
+            return GOES
         limit, fuse = found
-        due = fuse.turn(now)
-        self._changed = True
-        if due <= now:
-            return []
+        due = fuse.next(now)
+        if due > now + AHEAD:
+            due = now + AHEAD * 1.1
+        else:
+            fuse.turn(now)
+            self._changed = True
+            if due <= now:
+                return GOES
+            self._reserved.add(id)
         self._waits(id, who)
         self._goes(who, limit, now, due)
-        return verdict.fused(entry.history.pending(), f"{name_of(who)} submits faster than {limit.words}", now, due)
+        write = max(self._writes, now)
+        self._writes = write + PACE
+        if write - now < AT_ONCE:
+            return Waits(self._outcomes(entry, who, limit, now, due))
+        self._turns[id] = due
+        return Waits([], write)
+
+    @staticmethod
+    def _outcomes(entry: Entry, who: Principal, limit: Limit, now: float, due: float) -> list[Outcome]:
+        later = "; it has no turn yet" if due > now + AHEAD else ""
+        return verdict.fused(entry.history.pending(), f"{name_of(who)} submits faster than {limit.words}{later}", now, due)
 
     def left(self, id: str, now: float) -> None:
         """An operator has taken a message that waits: its turn is somebody else's, and where nobody waits any more, that is told."""
+        reserved = id in self._reserved
         who = self._over(id)
+        self._turns.pop(id, None)
         if who is None:
             return
         self._changed = True
         if (found := self._fuse(who)) is not None:
-            found[1].give_back()
+            if reserved:
+                found[1].give_back()
             if not self._many[who]:
                 found[1].take_back(now)
         if not self._many[who] and who in self.gone:
@@ -186,6 +231,8 @@ class Fuses:
                 continue
             if entry.state == "deferred" and (who := entry.envelope.principal) is not None:
                 self._waits(id, who)
+                if not _asks_again(entry):
+                    self._reserved.add(id)
             await asyncio.sleep(0)
 
     def _waits(self, id: str, who: Principal) -> None:
@@ -195,6 +242,7 @@ class Fuses:
 
     def _over(self, id: str) -> Principal | None:
         """Message `id` waits no more; who handed it in, if it did."""
+        self._reserved.discard(id)
         who = self._waiting.pop(id, None)
         if who is not None:
             self._many[who] -= 1
@@ -247,6 +295,12 @@ class Fuses:
         except OSError:
             self._changed = True
             raise
+
+
+def _asks_again(entry: Entry) -> bool:
+    """Whether a message was put off without a turn: for longer than one is ahead."""
+    last = next(iter(entry.history.last.values()), None)
+    return last is not None and last.cause is Cause.FUSED and last.due - last.at > AHEAD * 1.05
 
 
 def name_of(who: Principal) -> str:

@@ -152,6 +152,14 @@ class MessageLoader:
             context.spool.forget([entry])
             context.tasks.spawn(self._hold(context, id, "sandbox"), Progress("settle", f"message {id}"))
             return
+        urged = bool(entry.history.outcomes) and entry.state == "queued"
+        if not (outcomes := self.folding.put_off(entry, now, urged=urged)):
+            outcomes, again = self.fuses.put_off(entry, now, urged=urged)
+            if again:
+                context.spool.forget([entry])
+                context.scheduler.forget(id)
+                context.scheduler.expect(id, again)
+                return
         if not entry.history.outcomes:
             context.tell(Seen(now, entry))
         attempt = Attempt(entry, now)
@@ -162,8 +170,7 @@ class MessageLoader:
         if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
             self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
-        urged = bool(entry.history.outcomes) and entry.state == "queued"
-        if outcomes := self.folding.put_off(entry, now, urged=urged) or self.fuses.put_off(entry, now, urged=urged):
+        if outcomes:
             self._over(attempt, outcomes)
             return
         if policy.signer and entry.ready and entry.total <= LARGE:

@@ -123,6 +123,58 @@ def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
     play(second())
 
 
+def test_a_flood_is_written_down_little_by_little(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail of others goes before that, and whoever waits has the turn that he was given at first."""
+    monkeypatch.setattr(fuses, "AT_ONCE", 1.5 * fuses.PACE)
+    post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, WILD, f"w{nth}") for nth in range(10)]
+            mild = put(post, MILD, "m")
+            await post.settled(mild, None)
+            for id in ids[3:5]:
+                await post.settled(id, "deferred")
+            assert [post.spool.find(id) for id in ids[5:]] == ["queued"] * 5
+            post.advance(1)
+            for id in ids[5:]:
+                await post.settled(id, "deferred")
+            dues = [round(post.spool.read(id).due - post.clock.now()) for id in ids[3:]]
+            assert dues == [60 * nth - 1 for nth in range(1, 8)]
+            assert post.manager.fuses.gone[WILD].many == 7
+
+    play(scenario())
+
+
+def test_turns_are_given_for_an_hour(post: Post) -> None:
+    """What has none yet is put off for a little longer than that, asks again, and leaves by the rate; no more leave in an hour than may."""
+    post.manager.fuses.change(only(WILD, Limit(Rate(4, 3600.0), 1, "fuse.rate")), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, WILD, f"w{nth}") for nth in range(12)]
+            await post.settled(ids[0], None)
+            for id in ids[1:]:
+                await post.settled(id, "deferred")
+            dues = sorted(round(post.spool.read(id).due - post.clock.now()) for id in ids[1:])
+            assert dues == [900, 1800, 2700, 3600] + [3960] * 7
+            for _ in range(24):
+                before = len(post.courier.tried)
+                post.advance(1800)
+                post.manager.fuses.look(post.clock.now())
+                await post.until(
+                    "all that was due is through",
+                    lambda: all(post.spool.read(id).due > post.clock.now() for id in post.spool.ids("deferred")),
+                )
+                assert len(post.courier.tried) - before <= 3
+                if not post.spool.ids("deferred"):
+                    break
+        assert len(post.courier.tried) == 12
+        assert told(post)[-1] == "ends"
+
+    play(scenario())
+
+
 @on_both
 def test_what_is_cancelled_uses_no_turn(post: Post) -> None:
     """The flood is cancelled: the alarm ends, and mail of that submitter goes by the rate again, not after a thousand turns."""

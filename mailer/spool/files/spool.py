@@ -60,6 +60,8 @@ T = TypeVar("T")
 MANY = 200  # recipients of a message whose records are made while others wait
 STEP = 200  # names of a directory in one portion
 ACTS = 1000  # messages in one call
+MANY_ACTS = 20  # messages, from which on several are acted on at a time
+AT_A_TIME = 16
 UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 LOOKS = 1.0  # seconds between two looks at everything that the doorbell asks for
 WAITING: tuple[State, ...] = ("queued", "deferred")
@@ -364,12 +366,18 @@ class FileSpool:
         """Rename the file of each message, under its lock; the daemon is told of each. Raises `Problem` where the disk has trouble."""
         start = ids.index(cursor) + 1 if cursor in ids else 0
         portion = ids[start : start + ACTS]
-        done = [self._act(what, id, at, how or How(), dry=dry) for id in portion]
+        if what == "cancel" and len(portion) > MANY_ACTS and not dry:  # each waits for the disk, which has time for many at once
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(AT_A_TIME) as pool:
+                done = [*pool.map(lambda each: self._act(what, each, at, how or How()), portion)]
+        else:
+            done = [self._act(what, id, at, how or How(), dry=dry) for id in portion]
         if what == "hold" and not dry:
             self._sync_held()
         return Acted(done, portion[-1] if start + ACTS < len(ids) else "")
 
-    def _act(self, what: Act, id: str, at: float, how: How, *, dry: bool) -> ActedOn:
+    def _act(self, what: Act, id: str, at: float, how: How, *, dry: bool = False) -> ActedOn:
         directory, made = self.directory, ""
         was = directory.find(id) or ""
         try:
