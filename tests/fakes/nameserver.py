@@ -16,6 +16,7 @@ truncate    says by UDP that the answer is too long for UDP
 garbage     sends bytes that are no message
 referral    says whom else to ask
 alias-only  gives the CNAME record and not what it leads to
+prove       answers as ever, and says that it has proved the answer, to whoever asks for that (DNSSEC)
 invent      has the address 192.0.2.80 for each name that has none
 ==========  ========================================================================================================
 """
@@ -140,6 +141,8 @@ class Nameserver:
             self.asked.append((name, type, over))
             mood = self._mood(name, type)
             response = dns.message.make_response(query, recursion_available=True)
+            if mood == "prove" and query.ednsflags & dns.flags.DO:
+                response.flags |= dns.flags.AD
             if mood == "silent":
                 return None
             if mood == "garbage":

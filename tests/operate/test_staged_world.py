@@ -105,6 +105,13 @@ def test_a_clock_that_is_wrong(clinic: Clinic, ahead: float, result: str, words:
         finds(clinic, Stage(lambda _: None, "clock", result, words, "NTP"))
 
 
+def test_name_servers_that_prove_what_they_say(clinic: Clinic) -> None:
+    """It is told, and so is that they do not."""
+    assert [each["evidence"][:14] for each in clinic.doctor().of("DNS trust")] == ["does not prove"]
+    clinic.names.misbehave("*", "prove")
+    assert [each["evidence"] for each in clinic.doctor().of("DNS trust")] == ["proves what it says (DNSSEC)"]
+
+
 # Relays
 
 
