@@ -157,7 +157,19 @@ def overview() -> str:
     parts += [roff.heading("OPTIONS"), "Every command takes these:\n", *map(_option, COMMON), ENVIRONMENT, roff.heading("EXIT STATUS")]
     parts += [roff.item(f".B {code}", roff.text(meaning)) for code, meaning in EXIT_STATUS.items()]
     pages = [f"mailer-{name} ({_section(name)})" for name in TABLE]
-    guides = ("mailer-providers (7)", "mailer-deliverability (7)", "mailer-metrics (7)", "mailer-standards (7)")
+    guides = [
+        f"mailer-{name}"
+        for name in (
+            "library (3)",
+            "troubleshooting (7)",
+            "security (7)",
+            "tuning (7)",
+            "providers (7)",
+            "deliverability (7)",
+            "metrics (7)",
+            "standards (7)",
+        )
+    ]
     return "".join((*parts, roff.see_also([*pages, *OTHERS[1:], *guides])))
 
 
