@@ -137,7 +137,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["run"]:  # whose modules take a while to load: a SIGHUP in that time is none to die of
         load("run").HANGUP.watch()
     if given := _plain(arguments):
-        return given.command.run(given)
+        return given.carry_out()
     face = load("click_face")
     read: int = face.run(arguments, TABLE, load)
     return read

@@ -237,7 +237,7 @@ class ClickCommand(click.Command):
         for option in self.declared.options:
             if option.metavar and not option.repeat and given.count(option.key) > 1:
                 raise usage(f"{option.key} was given twice", self.declared.name)
-        return self.declared.run(given)
+        return given.carry_out()
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What ``--help`` prints: a screen that begins with examples; with ``-v`` all that there is to say."""
@@ -317,7 +317,7 @@ def _write(page: click.HelpFormatter, command: Subcommand, *, whole: bool) -> No
             page.write_dl(rows if whole else _in_a_line(rows), col_max=LABEL)
     page.write("\n")
     if not whole:
-        page.write(f"and as everywhere: {', '.join(name for option in COMMON for name in option.names)}\n")
+        page.write(f"everywhere: {', '.join(name for option in COMMON for name in option.names)}\n")
     for block in filter(None, command.epilog.strip("\n").split("\n\n")):
         if whole or block.startswith("exit codes"):
             page.write(block + "\n") if "\n  " in block else page.write_text(block)  # examples and tables stay as they are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from typing import TYPE_CHECKING
 
 from . import OK, TABLE, load, show
@@ -30,13 +30,10 @@ def run(given: Given) -> int:
     from mailer.roff.plain import render
 
     source = pages.read(pages.find(" ".join(given.operands)))
-    if not show.terminal():
+    if not sys.stdout.isatty():
         print(render(source, WIDEST), end="")
         return OK
-    import click
-
-    styled = not os.environ.get("NO_COLOR")
-    click.echo_via_pager(render(source, min(show.width() - 1, WIDEST), styled=styled), color=styled)
+    show.paged(render(source, min(show.width() - 1, WIDEST), styled=show.coloured()))
     return OK
 
 

@@ -60,7 +60,14 @@ SPOOL = Option("--spool", metavar="DIR", help="use the spool in DIR instead of t
 JSON = Option("--json", help="print JSON, one object a line")
 QUIET = Option("--quiet", "-q", help="print nothing but errors")
 VERBOSE = Option("--verbose", "-v", help="say more; twice says all", repeat=True)
-COMMON = (CONFIG, SPOOL, QUIET, VERBOSE, HELP)
+WHEN = ("auto", "always", "never")
+COLOR = Option(
+    "--color",
+    metavar="WHEN",
+    help="colour and the layout of a terminal: auto (where there is one), always, never",
+    words=WHEN,
+)
+COMMON = (CONFIG, SPOOL, QUIET, VERBOSE, COLOR, HELP)
 
 
 class Subcommand:
@@ -104,6 +111,18 @@ class Given:
         self.command = command
         self.values = values
         self.operands = operands
+
+    def carry_out(self) -> int:
+        """Do what was given; returns the exit code. Raises `Problem`."""
+        when = self.text(COLOR.key)
+        if when is None:
+            return self.command.run(self)
+        if when not in WHEN:
+            raise usage(f"--color takes auto, always or never, not {when!r}", self.command.name)
+        from . import show
+
+        with show.colour(when):
+            return self.command.run(self)
 
     def flag(self, name: str) -> bool:
         """Whether the option was given at all."""
@@ -167,7 +186,7 @@ def read(command: Subcommand, arguments: Iterable[str]) -> Given | None:
                 operands.append(argument)
     except LookupError:
         return None
-    if HELP.key in values or (operands and not command.operands):
+    if HELP.key in values or (operands and not command.operands) or not {*values.get(COLOR.key, ())} <= {*WHEN}:
         return None
     return Given(command, values, operands)
 

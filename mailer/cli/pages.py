@@ -82,10 +82,10 @@ def messages(records: Iterable[Record], now: float) -> Table:
         return Table(columns, [_plain_row(record, now) for record in records])
     if show.width() >= show.ROOMY:
         columns = [Column("STATUS", cut=True), Column("QUEUED", right=True), Column("ID", cut=True), Column("MESSAGE")]
-        rows: list[Sequence[Value]] = [[*_start(record, now), Cell(record.id), _story(record, now)] for record in records]
-        return Table(columns, rows)
+        rows: list[Sequence[Value]] = [[*_start(record, now), Cell(record.id, "quiet"), _story(record, now)] for record in records]
+        return Table(columns, rows, apart=True)
     columns = [Column("STATUS", cut=True), Column("QUEUED", right=True), Column("MESSAGE")]
-    return Table(columns, [[*_start(record, now), _story_with_id(record, now)] for record in records])
+    return Table(columns, [[*_start(record, now), _story_with_id(record, now)] for record in records], apart=True)
 
 
 def _plain_row(record: Record, now: float) -> list[Value]:
@@ -128,7 +128,7 @@ def queue(records: Iterable[Record], now: float) -> Table:
     if show.terminal():
         columns = [Column("STATUS", cut=True), Column("AGE", right=True), Column("SIZE", right=True), Column("MESSAGE")]
         rows: list[Sequence[Value]] = [[*_start_of_queue(record, now), _story_with_id(record, now)] for record in records]
-        return Table(columns, rows)
+        return Table(columns, rows, apart=True)
     columns = [Column(word, right=word in ("AGE", "SIZE")) for word in ("STATUS", "ID", "AGE", "SIZE", "NEXT", "FROM", "TO", "WHY")]
     return Table(columns, [_plain_queue_row(record, now) for record in records])
 
@@ -305,7 +305,7 @@ def undelivered(found: Iterable[Undelivered], now: float) -> Table:
         columns = [Column(word) for word in ("WHEN", "STATUS", "ADDRESS", "ID", "FROM", "REASON")]
         return Table(columns, [_plain_bounce(item, now) for item in found])
     columns = [Column("WHEN", right=True), Column("STATUS", cut=True), Column("RECIPIENT")]
-    return Table(columns, [_bounce(item, now) for item in found])
+    return Table(columns, [_bounce(item, now) for item in found], apart=True)
 
 
 def _plain_bounce(item: Undelivered, now: float) -> list[Value]:

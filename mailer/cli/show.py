@@ -2,7 +2,8 @@
 
 On a terminal they are laid out to its width and coloured, by rich, which is imported only then. Elsewhere they are
 plain text in columns, not cut to any width, without colour and without tabs, so that grep and awk have an easy time. With
-``NO_COLOR``, or on a terminal that cannot, there is no colour.
+``NO_COLOR``, or on a terminal that cannot, there is no colour. What a person asked for decides before all that: ``--color``.
+What is longer than the terminal is shown page by page, by ``PAGER``.
 
 Every text passes `one_line` on its way out, whoever it came from: nothing that is printed here moves a cursor, writes
 to a clipboard or forges a line. Text for programs is JSON (`json_line`), pure ASCII, which needs no such care.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.dates import rfc3339
@@ -77,10 +79,11 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows below headings."""
+    """Rows below headings; `apart`: with an empty line between two of them on a terminal, as their values have several lines."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
+    apart: bool = False
 
 
 Block = Line | Fields | Table
@@ -89,10 +92,27 @@ BLANK = Line()
 
 ROOMY = 110  # columns of a terminal from which on each thing has a column of its own
 
+_WANTED = ["auto"]
+
+
+@contextmanager
+def colour(when: str) -> Iterator[None]:
+    """Have colour and the layout of a terminal where there is one (``auto``), ``always``, or ``never``."""
+    _WANTED.append(when)
+    try:
+        yield
+    finally:
+        _WANTED.pop()
+
 
 def terminal() -> bool:
-    """Whether a person looks at standard output."""
-    return sys.stdout.isatty()
+    """Whether it is for a person, who looks at standard output, or has it shown by a program that knows colour."""
+    return _WANTED[-1] == "always" or sys.stdout.isatty()
+
+
+def coloured() -> bool:
+    """Whether what is shown may have colour."""
+    return _WANTED[-1] == "always" or (_WANTED[-1] == "auto" and not os.environ.get("NO_COLOR") and sys.stdout.isatty())
 
 
 def width() -> int:
@@ -103,12 +123,31 @@ def width() -> int:
 
 
 def show(blocks: Iterable[Block]) -> None:
-    """Print the blocks."""
+    """Print the blocks; page by page on a terminal that has not so many lines."""
     if terminal():
-        _console().print(_drawn(blocks), soft_wrap=False)
+        console = _console()
+        with console.capture() as drawn:
+            console.print(_drawn(blocks), soft_wrap=False)
+        if sys.stdout.isatty():
+            paged(drawn.get())
+        else:
+            sys.stdout.write(drawn.get())
         return
     for line in plain(blocks):
         say(line)
+
+
+def paged(text: str) -> None:
+    """Print `text` on the terminal; page by page, by ``PAGER``, where that has fewer lines, and it is one that can."""
+    import shutil
+
+    if text.count("\n") < shutil.get_terminal_size().lines or os.environ.get("TERM") in (None, "", "dumb") or not sys.stdin.isatty():
+        sys.stdout.write(text)
+        return
+    import click
+
+    os.environ.setdefault("LESS", "-FRX")
+    click.echo_via_pager(text.removesuffix("\n"), color=coloured())
 
 
 def say(line: str) -> None:
@@ -140,7 +179,7 @@ def note(*texts: str) -> None:
 def watch(make: Callable[[], Sequence[Block]], every: float = 1.0) -> None:
     """Show the blocks anew `every` so many seconds, until Ctrl-C; where no terminal is, print them again when they change."""
     try:
-        _live(make, every) if terminal() else _changes(make, every)
+        _live(make, every) if sys.stdout.isatty() else _changes(make, every)
     except KeyboardInterrupt:
         return
 
@@ -236,8 +275,9 @@ def _width(text: str) -> int:
 def _console() -> Console:
     from rich.console import Console
 
-    colours: Literal["auto"] | None = "auto" if not os.environ.get("NO_COLOR") else None
-    return Console(color_system=colours, markup=False, emoji=False, highlight=False)
+    forced = True if _WANTED[-1] == "always" else None
+    colours: Literal["auto", "standard"] | None = None if not coloured() else "auto" if sys.stdout.isatty() else "standard"
+    return Console(color_system=colours, force_terminal=forced, no_color=not coloured(), markup=False, emoji=False, highlight=False)
 
 
 def _drawn(blocks: Iterable[Block]) -> RenderableType:
@@ -272,8 +312,11 @@ def _table(table: Table) -> RenderableType:
         cut = column.cut or column.right
         too_long: Literal["ellipsis", "fold"] = "ellipsis" if cut else "fold"
         drawn.add_column(column.heading, justify=side, no_wrap=cut, overflow=too_long)
-    for row in table.rows:
-        drawn.add_row(*(_stack(cell) if isinstance(cell, list) else _text([cell]) for cell in row))
+    for at, row in enumerate(table.rows, 1):
+        cells = [_stack(cell) if isinstance(cell, list) else _text([cell]) for cell in row]
+        if table.apart and at < len(table.rows):
+            cells[-1].append("\n")
+        drawn.add_row(*cells)
     return drawn
 
 

@@ -1,7 +1,7 @@
-"""The log: one line for each event, and for each recipient's outcome; for people on a terminal, JSON elsewhere.
+"""The log: one line for each event, and for each recipient's outcome; a sentence on a terminal, JSON elsewhere.
 
-`Log` makes the lines, of which `folding` makes one where many say the same; `LogComponent` is the log of the daemon: where it is
-written, and what becomes of it at a reload and at the end. `writer` is the thread that writes.
+`Log` makes the lines, of which `folding` makes one where many say the same; `sentence` is how people read one. `LogComponent` is the log
+of the daemon: where it is written, and what becomes of it at a reload and at the end. `writer` is the thread that writes.
 
 No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
 outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it. A line of that form is read
@@ -29,6 +29,7 @@ from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
 from .folding import SPAN, LogFolding
+from .sentence import sentence
 from .writer import Writer, open_stream
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ class Log:
     def _use(self, stream: TextIO, form: str, level: str) -> None:
         terminal = stream.isatty()
         self._stream = stream
-        self.json = form == "json" or (form == "auto" and not terminal)
-        self.colour = terminal and not self.json and not os.environ.get("NO_COLOR")
+        self.form = ("sentence" if terminal else "json") if form == "auto" else form
+        self.colour = terminal and self.form != "json" and not os.environ.get("NO_COLOR")
         self.level = level
         self.folds = level != "debug"
         self.hush(self.hushed)
@@ -160,17 +161,15 @@ class Log:
     def _text(self, lines: list[dict[str, object]]) -> str:
         if self.masks:
             lines = [*map(_masked, lines)]
-        return (_json(lines) if self.json else "\n".join(map(self._human, lines))) + "\n"
+        return (_json(lines) if self.form == "json" else "\n".join(map(self._drawn, lines))) + "\n"
 
     def _lost(self, count: int, why: str) -> str:
         """The line that says that some are missing."""
         return self._text([{"at": rfc3339(time.time()), "level": "error", "event": "log", "what": "lost", "lines": count, "detail": why}])
 
-    def _human(self, line: dict[str, object]) -> str:
-        at, level, event = str(line.pop("at")), str(line.pop("level")), line.pop("event")
-        words = [f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None)]
-        text = f"{at[11:19]} {event:<10} {' '.join(words)}"
-        return f"\x1b[{COLOURS[level]}m{text}\x1b[0m" if self.colour else text
+    def _drawn(self, line: dict[str, object]) -> str:
+        text = _human(line) if self.form == "human" else sentence(line, LIMIT)
+        return f"\x1b[{COLOURS[str(line['level'])]}m{text}\x1b[0m" if self.colour else text
 
 
 class LogComponent(Component):
@@ -235,6 +234,11 @@ def _masked(line: dict[str, object]) -> dict[str, object]:
 
 def _shown(key: str, value: str) -> str:
     return masked(value) if key in ("from", "to") and value != "<>" else masked_text(value)
+
+
+def _human(line: dict[str, object]) -> str:
+    words = [f"{key}={_word(value)}" for key, value in line.items() if value not in ("", None) and key not in ("at", "level", "event")]
+    return f"{str(line['at'])[11:19]} {line['event']:<10} {' '.join(words)}"
 
 
 def _word(value: object) -> str:

@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,11 @@ from hypothesis import strategies as st
 
 from mailer.cli import show
 from mailer.cli.show import BLANK, Cell, Column, Fields, Line, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.terminal import Shell
 
 HOSTILE = [
     "\x1b]52;c;cGF5bG9hZA==\x07",  # writes the clipboard
@@ -206,3 +212,31 @@ def test_watching_on_a_terminal_redraws_and_ends_with_a_signal() -> None:
     assert process.wait() == 0
     os.close(primary)
     assert said.rindex(b"\x1b[?25h") > said.rindex(b"\x1b[?25l")
+
+
+@pytest.mark.slow
+def test_what_is_longer_than_the_terminal_is_shown_by_the_pager(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is not is just printed."""
+    seen = tmp_path / "seen"
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {seen}\n")
+    pager.chmod(0o755)
+    monkeypatch.setenv("PAGER", str(pager))
+    assert "Nothing is queued" in shell.at_terminal("status").out
+    assert not seen.exists()
+    for _ in range(30):
+        shell.office.put()
+    assert "you@example.net" not in shell.at_terminal("queue", "list").out
+    assert seen.read_text().count("you@example.net") == 30
+
+
+def test_colour_is_had_without_a_terminal_where_it_is_wanted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says; another word is a mistake."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in shell("status").out
+    assert "\x1b[" in shell("status", "--color", "always").out
+    assert "\x1b[" not in shell("status", "--color=never").out
+    assert "\x1b[" not in shell("status").out
+    said = shell("status", "--color", "sometimes")
+    assert (said.code, said.out) == (64, "")
+    assert "auto, always or never" in said.err

@@ -215,7 +215,11 @@ class Status(Section, header="[status]"):
 class LogSection(Section, header="[log]"):
     """What the daemon tells."""
 
-    format = Setting(choice("auto", "human", "json"), "How lines look: auto is human on a terminal and JSON elsewhere.", "auto")
+    format = Setting(
+        choice("auto", "sentence", "human", "json"),
+        "How lines look: auto is a sentence on a terminal and JSON elsewhere; human is all that JSON has, as key=value.",
+        "auto",
+    )
     level = Setting(choice("debug", "info", "warning", "error"), "The least important lines that are written.", "info")
     addresses = Setting(
         choice("full", "domain"),

@@ -1,0 +1,78 @@
+"""A line of the log as a sentence, for who sits in front of ``mailer run``: what happened to whom, and what comes next, by the clock here.
+
+Nothing reads it back: what has to be read by a program is in the forms ``human`` and ``json``, which say more.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mailer.mail.dates import parse_rfc3339
+from mailer.mail.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNITS = (("h", 3600), ("min", 60))
+
+
+def sentence(line: Mapping[str, object], most: int) -> str:
+    """What `line` says, on one line that nobody outside can break or colour; each text of at most `most` characters."""
+    event = str(line["event"])
+    make = SENTENCES.get(event, _outcome if "to" in line or "same" in line else _other)
+    said = {key: one_line(str(value), most) for key, value in line.items() if value not in ("", None)}
+    return f"{_clock(said['at'], '%H:%M:%S')} {event:<10} {make(said)}"
+
+
+def _clock(at: str, form: str = "%H:%M") -> str:
+    return time.strftime(form, time.localtime(parse_rfc3339(at)))
+
+
+def _many(count: str, noun: str) -> str:
+    return f"{count} {noun}" if count == "1" else f"{count} {noun}s"
+
+
+def _span(seconds: str) -> str:
+    whole = float(seconds)
+    return next((f"{whole / length:.3g} {unit}" for unit, length in UNITS if whole >= length), f"{whole:.3g} s")
+
+
+def _queued(said: Mapping[str, str]) -> str:
+    return f"{said['id']} from {said['from']} to {_many(said['recipients'], 'recipient')}, {int(said['size']):,} bytes"
+
+
+def _outcome(said: Mapping[str, str]) -> str:
+    if "same" in said:
+        host = f" at {said['host']}" if "host" in said else ""
+        return f"{said['same']} more for the same reason{host}: {said.get('reply', '')}"
+    by = "" if said.get("by") == "mailer" else " ".join(said[key] for key in ("code", "enhanced_code") if key in said)
+    reply = " ".join(filter(None, (by, said.get("reply", ""))))
+    host = f", {said['host']}" if "host" in said else ""
+    safe = f" over {said['tls'].partition(' ')[0]}" if said.get("tls", "none") != "none" and said["event"] == "sent" else ""
+    after = f", after {_span(said['delay'])}" if said["event"] == "sent" else ""
+    then = f"; next try {_clock(said['next'])}" if "next" in said else ""
+    return f"{said['id']} to {said['to']}{host}{safe}{after}: {reply}{then}"
+
+
+def _alarm(said: Mapping[str, str]) -> str:
+    if said.get("state") == "end":
+        told = f" and {_many(said['count'], 'time')}" if said.get("count", "1") != "1" else ""
+        detail = f": {said['detail']}" if "detail" in said else ""
+        return f"over after {_span(said.get('seconds', '0'))}{told}: {said['what']}{detail}"
+    remedy = f"; to mend it: {said['remedy']}" if "remedy" in said else ""
+    return f"{said.get('detail', said['what'])}{remedy}"
+
+
+def _daemon(said: Mapping[str, str]) -> str:
+    return f"{said['what']}: {said['detail']}" if "detail" in said else said["what"]
+
+
+def _other(said: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"next try {_clock(value)}" if key == "next" else value for key, value in said.items() if key not in ("at", "level", "event")
+    )
+
+
+SENTENCES = {"queued": _queued, "alarm": _alarm, "daemon": _daemon}
+"""What makes the sentence of an event; all else is an outcome, where it has a recipient, or its values one after the other."""
