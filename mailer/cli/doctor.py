@@ -120,7 +120,6 @@ COMMAND = Subcommand(
     examples=(
         "mailer doctor",
         "sudo mailer doctor --repair",
-        "mailer doctor --json | jq -r 'select(.result == \"fail\") | .check, .advice'",
     ),
     epilog=(
         "exit codes: 0 all is well · 1 there are warnings · 2 something fails · 64 usage · 78 no configuration can be read at all. "
