@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shlex
 import shutil
 import site
@@ -26,6 +27,9 @@ INTERPRETER = "/srv/bin/python3"
 TARGET = "[Unit]\nRequires=sysinit.target dbus.socket\nAfter=sysinit.target dbus.socket\nAllowIsolate=yes\n"
 BOOT = """
 set -e
+for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  if [ -f $base/cgroup.procs ] && mkdir "$base/$3"; then echo $$ > "$base/$3/cgroup.procs"; fi
+done
 mount -t tmpfs tmpfs /run
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -35,7 +39,7 @@ rm -rf etc/mailer var/spool/mailer etc/systemd/system/mailer* usr/local/bin/mail
 mkdir -p srv/clone srv/packages srv/python srv/bin opt
 printf '%s' "$2" > etc/systemd/system/few.target
 root=$1/root
-shift 2
+shift 3
 exec systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --link-journal=no --console=pipe "$@" \\
   --boot -- --unit=few.target systemd.show_status=no
 """
@@ -83,8 +87,10 @@ def booted(scratch: Path) -> Iterator[Booted]:
         interpreter = Path(PYTHON) / interpreter.relative_to(Path(sys.base_prefix).resolve())
     view = scratch / "view"
     view.mkdir()
-    argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", BOOT, "boot", view, TARGET, *(f"--bind-ro={each}" for each in mounts)]
-    with Program([str(word) for word in argv], scratch / "boot.log") as machine:
+    name = f"booted-{os.getpid()}-{secrets.token_hex(4)}"  # control groups of its own: two copies must not end each other's services
+    words = [str(view), TARGET, name, *(f"--bind-ro={each}" for each in mounts)]
+    argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", BOOT, "boot", *words]
+    with _groups(name), Program(argv, scratch / "boot.log") as machine:
         try:
             leader = wait_until("systemd is up", lambda: _up(machine), 30, every=0.05)
         except AssertionError as error:
@@ -102,6 +108,19 @@ def booted(scratch: Path) -> Iterator[Booted]:
                 os.kill(leader, 9)  # with it goes all that it has started
             machine.process.wait(30)
             shutil.rmtree(view, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _groups(name: str) -> Iterator[None]:
+    """Remove the control groups of that name afterwards, when nobody is in them any more."""
+    try:
+        yield
+    finally:
+        for base in ("", "systemd", "unified"):
+            top = Path("/sys/fs/cgroup", base, name)
+            for group in sorted([top, *(path for path in top.rglob("*") if path.is_dir())], reverse=True):
+                with contextlib.suppress(OSError):
+                    group.rmdir()
 
 
 def programs(interpreter: Path) -> dict[str, str]:
