@@ -55,7 +55,7 @@ class Gathering:
         self.ids: dict[str, None] = {}
 
 
-class Folding:
+class EqualMail:
     """The groups of equal messages. `hurry` makes messages due, `look` is told what is new in the spool.
 
     `known` says whether an ID was there once. Without a section that folds, nothing waits.

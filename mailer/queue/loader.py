@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from .connectivity import Connectivity
     from .context import Context, Current
-    from .folding import Folding
+    from .folding import EqualMail
     from .fuses import Fuses
     from .settle import Settler
     from .suspension import SuspendedMail
@@ -59,7 +59,7 @@ class MessageLoader:
     """A loader that brings messages from the disk to the queues of their destinations."""
 
     def __init__(
-        self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses, folding: Folding
+        self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses, folding: EqualMail
     ) -> None:
         self.current = current
         self.settler = settler

@@ -26,7 +26,7 @@ from . import age, clock_step
 from .alarms import SHORT_OF_MEMORY, Alarms
 from .connectivity import Connectivity
 from .context import Context, Current
-from .folding import Folding
+from .folding import EqualMail
 from .fuses import Fuses
 from .loader import MessageLoader
 from .settle import Settler
@@ -73,7 +73,7 @@ class QueueManager:
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
         self.fuses = Fuses(spool, tell)
-        self.folding = Folding(self.current, self.suspended.hurry, self.hear, self.settler.knows)
+        self.folding = EqualMail(self.current, self.suspended.hurry, self.hear, self.settler.knows)
         self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses, self.folding)
         self.steps = 0
         """How often somebody has set the clock."""
