@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import show
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
     from .options import Given
 
+NOTHING = "nothing: there was nothing that could be put right without a decision"
+
 
 def run(given: Given) -> int:
     """Put right what is safe, if that is asked for; look at everything; print it, and say by the exit code how bad it is."""
     from mailer import __version__
     from mailer.check.finding import worst
+    from mailer.operate.doctor import repair
     from mailer.operate.doctor.round import sorted_by_worth
     from mailer.operate.doctor.visit import Examined, visit
 
@@ -32,26 +37,42 @@ def run(given: Given) -> int:
         import rich.console
         import rich.table  # noqa: F401
     patient = Examined.found(given.text("--config"), given.text("--spool"))
-    done: list[str] = []
-    if given.flag("--repair") and patient.made and not patient.foreign:
-        from mailer.operate.doctor import repair
-
-        done += repair.as_root(patient.config)
-        patient, seen_by = patient.become()
+    wanted = given.flag("--repair") and patient.made
+    if wanted and patient.foreign:
+        show.note(f"--repair is for {patient.foreign}, whom the spool belongs to, and for root; nothing was changed")
+    repairing = wanted and not patient.foreign
+    done = [*repair.as_root(patient.config)] if repairing else []
+    patient, seen_by = patient.become()
+    if repairing:
         done += asyncio.run(_repaired(patient))
-    else:
-        patient, seen_by = patient.become()
     if seen_by and not given.flag("--quiet"):
         show.note(f"looked as {seen_by}, whom the spool {patient.config.spool} belongs to, and so the daemon runs as")
-    findings = asyncio.run(visit(patient, __version__))
+    with _waiting():
+        findings = asyncio.run(visit(patient, __version__))
     if given.flag("--json"):
         for line in done:
             show.json_line({"repaired": line})
         for finding in findings:
             show.json_line(finding.facts())
     elif not given.flag("--quiet"):
-        show.show(_blocks(sorted_by_worth(findings), done, patient.config.spool))
+        told = done or ([NOTHING] if repairing else [])
+        show.show(_blocks(sorted_by_worth(findings), told, patient.config.spool))
     return CODES[worst(findings)]
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Tell a person at a terminal that something goes on, in a line that goes away."""
+    told = sys.stderr is not None and sys.stderr.isatty()
+    if told:
+        sys.stderr.write("mailer: looking at this machine …\r")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if told:
+            sys.stderr.write(" " * 40 + "\r")
+            sys.stderr.flush()
 
 
 async def _repaired(patient: Examined) -> list[str]:

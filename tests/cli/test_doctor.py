@@ -73,12 +73,14 @@ def test_the_first_line_is_the_answer(office: Office, shell: Shell) -> None:
         Path(os.environ["MAILER_CONFIG"]).write_text(settings(names, Path(office.spool.root)))
         said, quiet = shell("doctor"), shell("doctor", "-q")
         page = shell.at_terminal("doctor").out
+        repaired = shell("doctor", "--repair")
     assert said.lines[0].startswith("Mail does not work as it should: ")
     assert said.lines[3].split()[:2] == ["fail", "daemon"]
     assert "1 messages wait there; → mailer run, or as a service: systemctl start mailer" in said.lines[3]
     assert (said.code, quiet.code, quiet.out) == (2, 2, "")
     assert max(map(len, page.splitlines())) <= 80
     assert "→ mailer run, or as a service" in page
+    assert repaired.lines[2].startswith("did  nothing: ")
 
 
 def test_settings_that_cannot_be_read_at_all(home: Home) -> None:
@@ -168,4 +170,5 @@ sys.exit(main(["mailer", "doctor", "--json", "--repair", "--config", "{config}"]
         found = [json.loads(line) for line in done.stdout.splitlines()]
         (spool,) = [each for each in found if each["check"] == "spool"]
         assert (spool["result"], "belongs to root" in spool["evidence"], "sudo mailer doctor" in spool["advice"]) == ("warn", True, True)
+        assert "--repair is for root, whom the spool belongs to, and for root; nothing was changed" in done.stderr
         assert not {each["check"] for each in found} & {"files", "relay", "queue", "status"}
