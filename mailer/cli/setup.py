@@ -7,7 +7,6 @@ A short configuration is tried before it is there, and then a mail goes to onese
 from __future__ import annotations
 
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from mailer.config import values
@@ -22,13 +21,8 @@ if TYPE_CHECKING:
     from .options import Given
 
 
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
 def run(given: Given) -> int:
     """Ask, try, write, send a mail, and make what was wanted besides."""
-    for number in ENDS:
-        signal.signal(number, _interrupted)  # so that nothing is left half-written
     path = os.path.abspath(given.path("--config") or os.environ.get("MAILER_CONFIG") or values.new_file())
     setup = Setup(given, path)
     if setup.person:
@@ -36,12 +30,6 @@ def run(given: Given) -> int:
         ask.say()
     setup.may_replace()
     return setup.finish(setup.written())
-
-
-def _interrupted(_number: int, _frame: object) -> None:
-    for number in ENDS:
-        signal.signal(number, signal.SIG_IGN)  # what is left to do is soon done
-    raise KeyboardInterrupt
 
 
 COMMAND = Subcommand(

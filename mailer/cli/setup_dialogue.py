@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from mailer.operate.setup import Looked, TestMail
 
     from .options import Given
+
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Setup:
@@ -82,6 +86,8 @@ class Setup:
         plan = Interview(self.given, self.path, self.before()).plan()
         self._besides()
         state = STATE if self.unit and plan.system else ""
+        for number in ENDS:
+            signal.signal(number, _interrupted)  # so that nothing is left half-written
         while True:
             plan = replace(plan, state=state)
             with SetupDraft(plan) as draft:
@@ -230,6 +236,12 @@ class Setup:
         return False
 
 
+def _interrupted(_number: int, _frame: object) -> None:
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)  # what is left to do is soon done
+    raise KeyboardInterrupt
+
+
 def own_program() -> tuple[list[str], dict[str, str]]:
     """What starts our program under our own interpreter, whatever is on the PATH, and what it needs in its environment."""
     import mailer
@@ -241,7 +253,7 @@ def own_program() -> tuple[list[str], dict[str, str]]:
 def started_as() -> list[str]:
     """The script that this was started as, or that is on the PATH, for a service to start; empty where there is none."""
     for name in (sys.argv[0], "mailer"):
-        script = os.path.abspath(shutil.which(name) or name)
-        if os.path.basename(script) == "mailer" and os.access(script, os.X_OK) and Path(script).read_bytes()[:2] == b"#!":
-            return [script]
+        script = shutil.which(name)  # a file that can be started
+        if script and os.path.basename(script) == "mailer" and Path(script).read_bytes()[:2] == b"#!":
+            return [os.path.abspath(script)]
     return []

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from mailer.cli import main
 from mailer.config import load
 from mailer.sink import Moods, SinkThread
 from tests.fakes.processes import MAILER
@@ -99,10 +100,13 @@ def test_quietly(setup: Script) -> None:
         (["x"], ["takes no operands"]),
     ],
 )
-def test_what_is_missing_or_wrong(setup: Script, arguments: list[str], words: list[str]) -> None:
+def test_what_is_missing_or_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]) -> None:
     """64, in one line, before anything is looked at or written."""
-    setup.refused(setup(*arguments, input=SECRET), 64, *words)
-    assert setup.sink.count == 0
+    code = main(["mailer", "setup", "--config", str(tmp_path / "config.toml"), "--spool", str(tmp_path / "spool"), *arguments])
+    said = capsys.readouterr()
+    assert (code, said.out, said.err.count("\n")) == (64, "", 1), said.err
+    assert all(word in said.err for word in words), said.err
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("password", ["", "two\nlines", "x" * 5000])
