@@ -139,6 +139,9 @@ class DailyLookout(Component):
                 findings = await self._look(self._config, now)
         except TimeoutError:
             return
+        except Exception as error:  # what asks the world must not end what delivers
+            self._tell(Alarm.of(now, error))
+            return
         self._judge(findings, now)
         await asyncio.to_thread(self._write, now)
 

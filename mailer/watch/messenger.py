@@ -60,7 +60,13 @@ class Messenger(Component):
         self._mail.again = self._command.again = 0.0
 
     async def look(self) -> None:
-        """Tell what is to be told."""
+        """Tell what is to be told. A bug in that ends nothing else."""
+        try:
+            await self._look()
+        except Exception as error:
+            self._tell(Daemon(self._clock.now(), "untold", f"{type(error).__name__}: {error}"))
+
+    async def _look(self) -> None:
         section, now = self._config.alarm, self._clock.now()
         ends = [*self._ended()]
         if not (section.mail or section.command):

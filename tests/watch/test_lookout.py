@@ -149,3 +149,14 @@ def test_a_message_that_waits_for_too_long_is_one_alarm(tmp_path: Path) -> None:
             assert tower.book.alarms == []
 
     play(scenario())
+
+
+def test_a_bug_in_a_check_ends_no_daemon(tmp_path: Path) -> None:
+    """It is told as one, and looked again in a day."""
+    tower = Tower(tmp_path)
+
+    async def broken(_config: Config, _now: float) -> Sequence[Finding]:
+        raise KeyError("x")
+
+    tower.lookout._look = broken
+    assert tower.look(after=SOON) == ["bug KeyError"]
