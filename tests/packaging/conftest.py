@@ -11,9 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from .machine import Throwaway
+from .machine import NoMachine, Throwaway
 
 TREE = Path(__file__).parents[2]
+
+
+def _cannot(why: str) -> None:
+    """Skip, or fail in CI, where everything is there."""
+    report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    report(why)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +35,8 @@ def package(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """The package of this tree, not compressed, which takes a third of the time; or one that was built before, in ``DEBIAN_PACKAGE``."""
     if built := os.environ.get("DEBIAN_PACKAGE"):
         return Path(built)
+    if subprocess.run(["/usr/bin/python3", "-c", "import ensurepip"], capture_output=True).returncode:
+        _cannot("the package needs Debian's python3-venv (`.ci/run` installs it)")
     wheel = request.getfixturevalue("wheel")
     place = tmp_path_factory.mktemp("package")
     env = {**os.environ, "WHEEL": str(wheel), "COMPRESSION": "none"}
@@ -40,8 +48,11 @@ def package(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Throwaway]:
     """This machine, to be spoilt by all tests of a module, in their order."""
     home = tmp_path_factory.mktemp("machine")
-    with Throwaway(home) as machine:
-        for name in ("etc/mailer", "var/spool/mailer"):  # what root of this machine may have made
-            shutil.rmtree(machine.path(name), ignore_errors=True)
-        yield machine
+    try:
+        with Throwaway(home) as machine:
+            for name in ("etc/mailer", "var/spool/mailer"):  # what root of this machine may have made
+                shutil.rmtree(machine.path(name), ignore_errors=True)
+            yield machine
+    except NoMachine as why:
+        _cannot(f"no machine to be thrown away can be made here: {why}")
     shutil.rmtree(home, ignore_errors=True)

@@ -47,6 +47,10 @@ def _children(pid: int) -> list[str]:
         return []
 
 
+class NoMachine(Exception):
+    """The kernel lets no such machine be made here."""
+
+
 class Inside(Program):
     """A program on such a machine. What is started from here only waits for it, and hands no signal on."""
 
@@ -79,11 +83,12 @@ class Throwaway:
         }
 
     def __enter__(self) -> Self:
-        """Make it, and wait until it is there."""
+        """Make it, and wait until it is there. Raises `NoMachine`."""
         words = ["unshare", "-m", "-p", "-f", "--kill-child", "sh", "-c", MAKE, "make", self.lower, self.place]
         self._init = Program(words, self.home / "machine.log")
         wait_until("there is an overlay", lambda: self._made() or not self._init.running)
-        assert self._init.running, self._init.said
+        if not self._init.running:
+            raise NoMachine(self._init.said)
         for name in ("resolv.conf", "hosts"):  # what may be mounted over those of the lower layer
             self.write(f"etc/{name}", Path("/etc", name).read_text(), replace=True)
         self.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n").chmod(0o755)
