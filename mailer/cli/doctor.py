@@ -33,9 +33,7 @@ def run(given: Given) -> int:
 
     if given.operands:
         raise usage("it takes no operands; what it looks at, --config and --spool say", "doctor")
-    if show.terminal():  # the user whom root becomes may not read the files of the library
-        import rich.console
-        import rich.table  # noqa: F401
+    show.preload()  # the user whom root becomes may not read the files of the library
     patient = Examined.found(given.text("--config"), given.text("--spool"))
     wanted = given.flag("--repair") and patient.made
     if wanted and patient.foreign:

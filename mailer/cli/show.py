@@ -137,6 +137,16 @@ def show(blocks: Iterable[Block]) -> None:
         say(line)
 
 
+def preload() -> None:
+    """Load all that a terminal takes, by drawing a little to nowhere: for whoever gives up the right to read the library."""
+    if terminal():
+        import click._termui_impl  # noqa: F401 - the pager's
+
+        console = _console()
+        with console.capture():
+            console.print(_drawn([Table([Column("→")], [[[BLANK]]]), Fields([("", Cell("", "bad"))])]))
+
+
 def paged(text: str) -> None:
     """Print `text` on the terminal; page by page, by ``PAGER``, where that has fewer lines, and it is one that can."""
     import shutil

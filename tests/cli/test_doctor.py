@@ -66,9 +66,10 @@ def test_a_fresh_machine_without_name_servers(fresh: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
-def test_the_first_line_is_the_answer(office: Office, shell: Shell) -> None:
+def test_the_first_line_is_the_answer(office: Office, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the worst, with what to do; --quiet says it by the exit code alone."""
     office.put()
+    monkeypatch.setenv("PAGER", "cat")
     with Nameserver(NAMES) as names:
         Path(os.environ["MAILER_CONFIG"]).write_text(settings(names, Path(office.spool.root)))
         said, quiet = shell("doctor"), shell("doctor", "-q")

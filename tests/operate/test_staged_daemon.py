@@ -30,7 +30,6 @@ class Ward:
         self.settings = f'[dns]\nnameservers = ["{self.names.address}"]\n[check]\nport_domain = "other.example"\ntime_server = ""\n'
         self.configure()
         self.daemon = self.world.start("run", descriptors=300)
-        self.daemon.says('"what":"ready"')
 
     def configure(self, more: str = "") -> None:
         self.world.configure(self.sink, more=f'{self.settings}[submission]\nfrom_address = "me@other.example"\n{more}')
@@ -44,6 +43,7 @@ class Ward:
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
     made = Ward(tmp_path_factory.mktemp("ward"))
     try:
+        made.daemon.says('"what":"ready"')
         yield made
     finally:
         made.close()
