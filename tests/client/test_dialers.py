@@ -15,6 +15,7 @@ import trustme
 from mailer import Email, ErrorKind, Login, Mechanism, Proxy, Requirement, RetrySettings, SmtpClient, SmtpError, UnixSocket
 from mailer.sink import Sink
 from mailer.testing import Hang, MemorySink, Moods, Script
+from mailer.transport.route import Endpoint
 from tests.fakes.proxy import FakeProxy
 from tests.fakes.sockets import closed_port
 
@@ -108,6 +109,8 @@ async def test_sessions_are_shared_with_an_equal_proxy_only() -> None:
     assert one == same
     assert len({one, same, Proxy.at("http://p:1", "me", str), Proxy.at("socks5://p:1"), UnixSocket("/p"), UnixSocket("/p")}) == 4
     assert "hush" not in repr(Proxy.at("socks5://p:1", "me", "hush"))
+    ends = [Endpoint("h", 25, Requirement("none"), dialer=dialer) for dialer in (one, same, Proxy.at("socks5://p:2"), None)]
+    assert (ends[0] == ends[1], len(set(ends))) == (True, 3)
 
 
 @running

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import pytest
+import trustme
 
 from mailer.testing import SinkThread
 from tests.fakes.proxy import FakeProxy
 from tests.journey.world import World
 
 
-def configure(world: World, more: str, host: str = "mail.nowhere.invalid") -> None:
+def configure(world: World, more: str, tls: str = "none") -> None:
     world.config.write_text(
         f'[mailer]\nhostname = "here.example"\nspool = "{world.spool}"\n'
-        f'[relay.out]\nhost = "{host}"\nport = 2525\ntls = "none"\n{more}\n[retry]\nschedule = ["1h"]\n'
+        f'[relay.out]\nhost = "mail.nowhere.invalid"\nport = 2525\ntls = "{tls}"\n{more}\n[retry]\nschedule = ["1h"]\n'
     )
 
 
 @pytest.mark.parametrize("kind", ["socks5", "http"])
 def test_mail_goes_to_a_relay_by_a_proxy(world: World, kind: str) -> None:
-    """With its login by file; no name is looked up here; `route`, `probe` and `explain` name the proxy, and nobody shows the password."""
+    """TLS is with the relay, under its name; the login is in a file; no name is looked up here.
+
+    `route`, `probe` and `explain` name the proxy, and nobody shows the password.
+    """
     secret = world.home / "proxy.secret"
     secret.write_text("hush-hush\n")
     secret.chmod(0o600)
-    with SinkThread() as sink, FakeProxy(("me", "hush-hush"), target=sink.port) as proxy:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("mail.nowhere.invalid").configure_cert(context)
+    authority.cert_pem.write_to_path(str(world.home / "ca.pem"))
+    with SinkThread(tls=context) as sink, FakeProxy(("me", "hush-hush"), target=sink.port) as proxy:
         url = f"{kind}://127.0.0.1:{proxy.port}"
-        configure(world, f'proxy = "{url}"\nproxy_username = "me"\nproxy_password_file = "{secret}"')
+        login = f'proxy_username = "me"\nproxy_password_file = "{secret}"\nca_file = "{world.home}/ca.pem"'
+        configure(world, f'proxy = "{url}"\n{login}', tls="starttls")
         id = world.send("ann@example.net")
         world.once()
-        assert sink.received(1)[0].recipients == ("ann@example.net",)
+        (taken,) = sink.received(1)
+        assert (taken.recipients, taken.tls) == (("ann@example.net",), "TLSv1.3")
         told = [world.mailer(*words) for words in (("route", "ann@example.net"), ("probe", "out"), ("explain", "--no-dns", id))]
         assert [done.code for done in told] == [0, 0, 0], told
         assert all(url in done.out and "hush" not in done.out + done.err for done in told), told

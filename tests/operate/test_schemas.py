@@ -145,6 +145,8 @@ def test_what_is_known_of_hosts_keys_and_settings(world: World, inside: Inside, 
         key = tmp_path / "s1.pem"
         right("dkim keygen", inside.mailer("dkim", "keygen", "example.com", "--selector", "s1", "--out", key, "--json").out)
         right("dkim record", inside.mailer("dkim", "record", "example.com", "--key", key, "--selector", "s1", "--json").out)
+    signed = b"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1; h=from; bh=eA==; b=eA==\nFrom: a@example.com\n\nx\n"
+    right("dkim verify", world.mailer("dkim", "verify", "--json", input=signed).out)
     right("oauth login", json.dumps(TokenKept("out", "/x", "me").as_json()))
     sink_program = world.sink("--refuse", "nobody@example.net=550 5.1.1 no")
     world.configure(sink_program)
