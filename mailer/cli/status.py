@@ -170,7 +170,9 @@ COMMAND = Subcommand(
     about=(
         "Shows the messages that are named, by ID, Message-ID or request id; or those that the options select, newest first; or, "
         "with neither, how many messages there are of each kind.\n\n"
-        "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs.\n\n"
+        "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs. While the "
+        "configuration has a sandbox ([sandbox] in mailer-config(5)), a line above says what it does; what it trapped counts as sent, with "
+        "the reply 250 2.0.0 trapped in our words.\n\n"
         "With --destinations: first the backlog, as qshape(1) shows it: how many recipients wait for each destination, in columns by "
         "the minutes since their message was queued. It is counted in the spool and leaves out held mail. Mail for a relay counts for "
         "that relay; other mail counts for the hosts that were tried last, if the daemon knows them as a destination, and "
