@@ -206,3 +206,14 @@ def test_in_a_web_framework(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     code, told = ask("GET", f"/mail/{first[1]['mail']}")
     assert (code, told["status"], told["request_id"]) == (200, "queued", "order-7")
     assert ask("POST", "/orders/8", "no address")[0] == 400
+
+
+def test_into_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once for an order; what is wrong is one line."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[mailer]\nspool = "{tmp_path}/spool"\n')
+    monkeypatch.setenv("MAILER_CONFIG", str(config))
+    first, again = (play("into_the_queue", capsys, "bob@example.net", "order-7").split() for _ in range(2))
+    assert (first[1:], again) == (["new", "queued"], [first[0], "again", "queued"])
+    with pytest.raises(SystemExit, match="no address"):
+        play("into_the_queue", capsys, "no address", "order-8")
