@@ -35,7 +35,7 @@ def missing(config: Config) -> Iterator[Mistake]:
             yield from _writable(config, f"relay.{name}.oauth_token_file", relay.oauth_token_file)
         yield from _readable(config, f"relay.{name}.ca_file", relay.ca_file)
         yield from _readable(config, f"relay.{name}.client_certificate", relay.client_certificate)
-        for place in ("oauth_refresh_token_file", "oauth_client_secret_file"):
+        for place in ("oauth_refresh_token_file", "oauth_client_secret_file", "proxy_password_file"):
             if path := getattr(relay, place):
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)

@@ -85,6 +85,21 @@ def test_a_proxy_that_cannot_be_meant_is_a_line_of_the_check(world: World, more:
     assert (done.code, says in done.err + done.out, "hush" in done.err + done.out) == (78, True, False), done
 
 
+def test_the_password_of_a_proxy_is_tried_by_the_check(world: World) -> None:
+    """A file that others can read, or that is not there, is a mistake with its line; mail waits for it, and says why."""
+    secret = world.home / "proxy.secret"
+    configure(world, f'proxy = "socks5://127.0.0.1:9"\nproxy_username = "me"\nproxy_password_file = "{secret}"')
+    missing = world.mailer("config", "check")
+    id = world.send("ann@example.net")
+    world.once()
+    assert (missing.code, f"cannot read the password file {secret}" in missing.err + missing.out) == (78, True), missing
+    assert f"cannot read the password file {secret}" in world.status(id)["recipients"][0]["reply"]
+    secret.write_text("hush\n")
+    secret.chmod(0o644)
+    public = world.mailer("config", "check")
+    assert (public.code, "chmod" in public.err + public.out, "hush" in public.err + public.out) == (78, True, False), public
+
+
 def test_a_relay_on_a_unix_socket(world: World) -> None:
     """As Dovecot's LMTP has one; it is called by its path."""
     path = world.home / "lmtp"

@@ -69,7 +69,8 @@ def _secrets(config: Config) -> Iterator[str]:
     """Files of secrets that others can read: no longer, where they are ours."""
     relays = config.relays.values()
     places = [relay.secret.place[0] for relay in relays if relay.secret and relay.secret.kind == "file"]
-    places += [path for relay in relays for path in (relay.oauth_refresh_token_file, relay.oauth_client_secret_file) if path]
+    others = ("oauth_refresh_token_file", "oauth_client_secret_file", "proxy_password_file")
+    places += [path for relay in relays for name in others if (path := getattr(relay, name))]
     places += [key.key_file for key in config.dkim]
     for path in dict.fromkeys(places):
         try:
