@@ -105,6 +105,8 @@ class SmtpClient:
             check_numbers(timeouts)
         if protocol not in ("smtp", "lmtp") or family not in FAMILIES:
             raise ValueError(f"protocol {protocol!r} or family {family!r} is none")
+        if dialer is not None and (source or source6 or family != "any"):
+            raise ValueError("source and family are for plain TCP, and a dialer chooses by itself")
         if not isinstance(host, str):
             raise ValueError(f"{host!r} is no host")
         host = host.removesuffix(".")  # it says that the name is whole; no certificate has it

@@ -145,6 +145,13 @@ async def test_a_sink_in_memory_takes_mail_and_refuses_it() -> None:
     assert [(one.recipients, one.user) for one in sink.messages] == [(("bob@example.net",), "me")]
 
 
+def test_what_a_dialer_would_pass_over_is_an_error() -> None:
+    """An address to call from, or a family of addresses, means nothing to it."""
+    for more in ({"source": "192.0.2.1"}, {"source6": "2001:db8::1"}, {"family": "only4"}):
+        with pytest.raises(ValueError, match="a dialer chooses by itself"):
+            SmtpClient("mail.example.com", dialer=UnixSocket("/x"), **more)  # type: ignore[arg-type]
+
+
 class Reversed(Mechanism):
     """Says its secret backwards."""
 

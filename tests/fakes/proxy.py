@@ -27,7 +27,7 @@ class FakeProxy(LoopbackServer):
         talk = self._socks if first == b"\x05" else self._http
         port = await talk(reader, writer)
         if port:
-            await self._carry(reader, writer, self.target or port)
+            await carry(reader, writer, self.target or port)
 
     async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         methods = await reader.readexactly((await reader.readexactly(1))[0])
@@ -66,17 +66,19 @@ class FakeProxy(LoopbackServer):
         writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
         return int(target.rpartition(":")[2])
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        far, far_writer = await asyncio.open_connection("127.0.0.1", port)
 
-        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            try:
-                while data := await source.read(65536):
-                    sink.write(data)
-                    await sink.drain()
-            except ConnectionError:
-                pass
-            finally:
-                sink.close()
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """All octets, both ways, between a caller and port `port` of the loopback."""
+    far, far_writer = await asyncio.open_connection("127.0.0.1", port)
 
-        await asyncio.gather(pump(reader, far_writer), pump(far, writer))
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        except ConnectionError:
+            pass
+        finally:
+            sink.close()
+
+    await asyncio.gather(pump(reader, far_writer), pump(far, writer))

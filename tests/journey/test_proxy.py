@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 
 import pytest
 import trustme
 
+from mailer.sink.server import LoopThread
 from mailer.testing import SinkThread
-from tests.fakes.proxy import FakeProxy
+from tests.fakes.proxy import FakeProxy, carry
 from tests.journey.world import World
 
 
@@ -101,8 +103,19 @@ def test_the_password_of_a_proxy_is_tried_by_the_check(world: World) -> None:
 
 
 def test_a_relay_on_a_unix_socket(world: World) -> None:
-    """As Dovecot's LMTP has one; it is called by its path."""
+    """As Dovecot's LMTP has one; it is called by its path, and when nobody listens there the words say so."""
     path = world.home / "lmtp"
+    loop = LoopThread("door")
+    with SinkThread(lmtp=True) as sink:
+        door = loop.run(asyncio.start_unix_server(lambda reader, writer: carry(reader, writer, sink.port), path))
+        configure(world, f'socket = "{path}"\nprotocol = "lmtp"')
+        world.send("ann@example.net", "bob@example.net")
+        world.once()
+        assert {one.recipients for one in sink.received(2)} == {("ann@example.net",), ("bob@example.net",)}
+        loop.run(asyncio.sleep(0))
+    door.close()
+    loop.close()
+    path.unlink(missing_ok=True)
     configure(world, f'socket = "{path}"\nprotocol = "lmtp"')
     id = world.send("ann@example.net")
     world.once()
