@@ -27,7 +27,7 @@ class FakeProxy(LoopbackServer):
         talk = self._socks if first == b"\x05" else self._http
         port = await talk(reader, writer)
         if port:
-            await carry(reader, writer, self.target or port)
+            await carry(reader, writer, self.target or port, OPEN if talk == self._http else b"")
 
     async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         methods = await reader.readexactly((await reader.readexactly(1))[0])
@@ -63,13 +63,17 @@ class FakeProxy(LoopbackServer):
         if self.refuse:
             writer.write(f"HTTP/1.1 {self.refuse} Forbidden here\r\nContent-Length: 0\r\n\r\n".encode())
             return 0
-        writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
         return int(target.rpartition(":")[2])
 
 
-async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """All octets, both ways, between a caller and port `port` of the loopback."""
+OPEN = b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n"
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, before: bytes = b"") -> None:
+    """All octets, both ways, between a caller and port `port` of the loopback; `before` goes in one packet with its greeting."""
     far, far_writer = await asyncio.open_connection("127.0.0.1", port)
+    if before:
+        writer.write(before + await far.read(65536))
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
