@@ -7,7 +7,8 @@ it; when that is durable, each of the others is given up, with the reason ``fold
 
 What a crash leaves: messages that wait. They come due by themselves, a while after their window, and are folded together anew. The ID of
 the message that stands for them comes from theirs, so the same ones are put once; if some had been given up before the crash, the rest is
-told of once more. None is lost. Where nothing is folded any more, whatever waits goes as it is.
+told of once more. None is lost. Where nothing is folded any more, whatever waits goes as it is, and so do those of which no message can
+be made. What stands for mail that was submitted in a sandbox is of the sandbox, too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
+    from mailer.submit import Prepared
 
     from .context import Context, Current
 
@@ -131,7 +133,7 @@ class EqualMail:
         ):
             return None
         people = tuple(sorted(recipient.address for recipient in envelope.recipients))
-        return envelope.principal, sender, people, shape(envelope.subject)
+        return envelope.principal, sender, people, shape(envelope.subject), entry.boxed
 
     # What is done when a window is over
 
@@ -159,6 +161,10 @@ class EqualMail:
         try:
             id = await self._put(context, entries, fold)
         except (Problem, NoSuchMessage, CorruptMessage, OSError, MemoryError) as error:
+            if isinstance(error, Problem) and error.kind == "bad-message":  # nor will it be right the next time
+                self._single.update(ids := [entry.id for entry in entries])
+                self._hurry(ids)
+                return
             context.alarms.met("spool", f"{len(entries)} equal messages cannot be folded, and are tried again: {error}", "fold")
             return
         self._look([id])
@@ -175,11 +181,27 @@ class EqualMail:
                     yield entry
 
     async def _put(self, context: Context, entries: Sequence[Entry], fold: Fold) -> str:
-        """Put the message that stands for `entries`; returns its ID. Raises what keeps it from the disk."""
-        ids = [entry.id for entry in entries]
-        id, now, some = digest_id(ids), context.clock.now(), fold.enclosed
+        """Put the message that stands for `entries`; returns its ID. Raises what keeps it from the disk, or makes it no message."""
+        id = digest_id([entry.id for entry in entries])
         if self._known(id):  # a run put it that could not write that down
             return id
+        try:
+            ready = await self._ready(context, id, entries, fold.enclosed)
+        except Problem:  # too large with what is enclosed, perhaps
+            ready = await self._ready(context, id, entries, 0)
+        first = entries[0].envelope
+        ready.envelope.submitter = first.submitter
+        [done] = await context.spool.put([New(id, ready.envelope.to_line(), ready.content)])
+        if isinstance(done, Problem):
+            raise done
+        if (who := first.principal) is not None:
+            self.adopted(id, who)
+        return id
+
+    @staticmethod
+    async def _ready(context: Context, id: str, entries: Sequence[Entry], some: int) -> Prepared:
+        """The message that stands for `entries`, with so many of the first and of the last in it; of a sandbox, if they are."""
+        now = context.clock.now()
         found: list[Folded] = []
         template = b""
         for nth, entry in enumerate(entries):
@@ -189,15 +211,9 @@ class EqualMail:
         first = entries[0].envelope
         content = digest(id, found, template, context.policy.submission.hostname, now)
         people = [recipient.address for recipient in first.recipients if recipient.outcome is None]
-        asked = Submission(content, sender=first.sender, recipients=people, priority=first.priority, options={"folded": len(entries)})
-        ready = prepare(asked, context.policy.submission, now, id=id)
-        ready.envelope.submitter = first.submitter
-        [done] = await context.spool.put([New(id, ready.envelope.to_line(), ready.content)])
-        if isinstance(done, Problem):
-            raise done
-        if (who := first.principal) is not None:
-            self.adopted(id, who)
-        return id
+        options = {"folded": len(entries)} | next(({"sandbox": each.envelope.options["sandbox"]} for each in entries if each.boxed), {})
+        asked = Submission(content, sender=first.sender, recipients=people, priority=first.priority, options=options)
+        return prepare(asked, context.policy.submission, now, id=id)
 
     async def _given_up(self, context: Context, ids: Sequence[str], into: str) -> None:
         """The messages are given up, as folded into the one that is durable now; those that nobody else has taken meanwhile."""

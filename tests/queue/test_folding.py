@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from mailer.config.sections import Sandbox
 from mailer.config.sections.daemon import Fold
 from mailer.mail.message import Message
 from mailer.queue import digest
 from mailer.queue.digest import Folded, digest_id
 from mailer.queue.folding import GRACE
+from mailer.routing.resolve import Router
+from mailer.routing.sandbox import Diversion
 from mailer.spool.api import at_once
 
 from .post import Post, on_both, play
@@ -209,6 +212,49 @@ def test_what_cannot_be_put_waits(post: Post, monkeypatch: pytest.MonkeyPatch) -
             post.advance(GRACE)
             await post.until("they come due", lambda: all(post.spool.read(id).due > post.clock.now() for id in ids[1:]))
             await until_folded(post, ids[1:])
+
+    play(scenario())
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(1800, 1), (100, 3)])
+def test_what_makes_no_message_goes_in_another_way(post: Post, limit: int, sent: int) -> None:
+    """Too large with what is enclosed: nothing is; too large even so: each goes as it is."""
+    post.manager.folding.change(FOLD)
+    policy = post.context.policy
+    post.manager.change(policy._replace(submission=policy.submission.but(max_message_size=limit)))
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, nth, body=body(nth) + b"x\r\n" * 500) for nth in range(4)]
+            for id in ids[1:]:
+                await post.settled(id, "deferred")
+            post.advance(WINDOW + 1)
+            post.manager.folding.look(post.clock.now())
+            for id in ids[1:]:
+                await post.settled(id, "failed" if sent == 1 else None)
+            await post.until("sent", lambda: len(post.courier.tried) == 1 + sent)
+
+    play(scenario())
+
+
+def test_what_stands_for_mail_of_a_sandbox_is_of_the_sandbox(post: Post) -> None:
+    """It ends within the window: nothing of that mail leaves by itself, and live mail that is equal is not kept with it."""
+    post.manager.folding.change(FOLD)
+    diversion = Diversion(Sandbox(mode="trap"), post.finder.find)
+    live = post.context.policy
+    post.couriers["trap"] = post.courier
+    post.manager.change(live._replace(sandbox=diversion, router=Router(diversion.find)))
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, nth, options={"sandbox": "trap"}) for nth in range(4)]
+            for id in ids[1:]:
+                await post.settled(id, "deferred")
+            post.manager.change(live._replace(router=Router(post.finder.find)))
+            await until_folded(post, ids[1:])
+            await post.settled(digest_id(ids[1:]), "held")
+            await post.settled(put(post, 9), None)
+        assert post.courier.order == ["sandbox", "a.example"]
 
     play(scenario())
 
