@@ -14,6 +14,7 @@ could not read is not read, and a command for a password runs as it will. For ot
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -244,9 +245,18 @@ class Owner:
         return True
 
     def give(self, path: str) -> None:
-        """Make a file that root has made this user's."""
-        if os.geteuid() == 0 and self.uid != 0:
-            os.chown(path, self.uid, self.gid)
+        """Make what root has made at `path` this user's, and nothing that somebody else has put there since. Raises `OSError`."""
+        if os.geteuid() != 0 or self.uid == 0:
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            known = os.fstat(fd)
+            plain = stat.S_ISDIR(known.st_mode) or (stat.S_ISREG(known.st_mode) and known.st_nlink == 1)
+            if not plain or known.st_uid not in (0, self.uid):
+                raise PermissionError(errno.EPERM, "somebody has put something else there", path)
+            os.fchown(fd, self.uid, self.gid)
+        finally:
+            os.close(fd)
 
 
 def keeper_of(spool: str) -> Owner:

@@ -72,7 +72,7 @@ class MailHandler(logging.Handler):
         self._config = config
         self._spool = spool
         self._folds: dict[Key, _Fold] = {}
-        self._news = threading.Condition(threading.Lock())
+        self._news = threading.Condition(threading.RLock())  # what is logged while a record is formatted comes in here, too
         self._thread: tuple[int, threading.Thread] | None = None
         self._closed = False
         itself = weakref.ref(self)  # what is registered stays for ever
@@ -186,6 +186,6 @@ class MailHandler(logging.Handler):
 
     def _forked(self) -> None:
         """In a child: what waits is the parent's to send, and so is its lock."""
-        self._news = threading.Condition(threading.Lock())
+        self._news = threading.Condition(threading.RLock())
         self._folds = {}
         self._thread = None

@@ -74,6 +74,11 @@ def forget(path: str) -> None:
         pass
 
 
+def prompt(path: str, flags: int) -> int:
+    """An opener for `open` that waits for nobody, as a named pipe makes who opens it; that is read as an empty file."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`; a short write (a full disk, a signal) is continued, not ignored."""
     view = memoryview(data)

@@ -24,7 +24,10 @@ RANGE = ".."
 
 
 def subject_pattern(text: str) -> str:
-    """The pattern for subjects that `text` means: a part of one, or with * the whole."""
+    """The pattern for subjects that `text` means: a part of one, or with * the whole. Raises `ValueError` for nothing: who says that has
+    lost a word, and does not mean all mail."""
+    if not text.strip():
+        raise ValueError(f"takes a part of a subject, or * for any, not {text!r}")
     return text if "*" in text else f"*{text}*"
 
 

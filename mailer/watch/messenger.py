@@ -31,7 +31,7 @@ LOOK = 2.0  # seconds between two looks at what is to be told
 AGAIN = 3600.0  # seconds before the same alarm is told another time
 FIRST, LONGEST = 30.0, 900.0  # seconds before what nobody took is tried again: at first, and at most
 KEPT = 100  # notices that wait to be told
-STALE = 86400.0  # seconds after which an end is no news
+STALE = 86400.0  # seconds after which what is over is no news
 
 
 class Messenger(Component):
@@ -68,10 +68,12 @@ class Messenger(Component):
 
     async def _look(self) -> None:
         section, now = self._config.alarm, self._clock.now()
+        alarms = self._book.alarms
         ends = [*self._ended()]
+        self._given &= {(alarm.kind, alarm.key) for alarm in alarms}  # more may have ended at once than are told
         if not (section.mail or section.command):
             return
-        begins = [Notice(alarm) for alarm in self._book.alarms if not alarm.told and self._is_due(Notice(alarm), now)]
+        begins = [Notice(alarm) for alarm in alarms if not alarm.told and self._is_due(Notice(alarm), now)]
         if news := [*begins, *ends]:
             if section.mail and not self._config.sandbox.holds:  # from whose mail nobody outside is to get anything
                 self._mail.wants(news)
@@ -101,6 +103,11 @@ class Messenger(Component):
             return False
         return alarm.severity != "notice" and not 0 <= now - alarm.since < self._config.alarm.after
 
+    def _is_news(self, notice: Notice, now: float) -> bool:
+        """Whether it is true still, or began or ended not long ago."""
+        alarm = notice.alarm
+        return (not notice.over and self._book.has(alarm.kind, alarm.key)) or now - (notice.at or alarm.since) < STALE
+
     async def _send(self, now: float) -> None:
         if notices := self._mail.due(now):
             self._done(self._mail, notices, await self._by_mail(notices, now), now)
@@ -116,6 +123,8 @@ class Messenger(Component):
             return await letter.deliver(letter.written(notices, self._config, now), self._config, self._clock)
         except Problem as problem:
             return str(problem)
+        except Exception as error:  # it is not to be lost by that
+            return f"{type(error).__name__}: {error}"
 
     def _done(self, way: _Way, notices: Sequence[Notice], why: str, now: float) -> None:
         if not why:
@@ -124,7 +133,7 @@ class Messenger(Component):
                 if not notice.over:
                     self._book.tell_of(notice.alarm)
             return
-        if way.failed(notices, now):
+        if way.failed([notice for notice in notices if self._is_news(notice, now)], now):
             self._tell(Daemon(now, "untold", f"{notices[0].title}: {why}; it is tried again"))
 
 
@@ -156,5 +165,5 @@ class _Way:
         first = not self._wait
         self._wait = min(2 * self._wait or FIRST, LONGEST)
         self.again = now + self._wait
-        self._waiting = [*(each for each in notices if now - (each.at or each.alarm.since) < STALE), *self._waiting][-KEPT:]
+        self._waiting = [*notices, *self._waiting][-KEPT:]
         return first

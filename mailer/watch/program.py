@@ -35,6 +35,9 @@ async def start(command: Sequence[str], notice: Notice, host: str, *, patience: 
         async with asyncio.timeout(patience):
             _, said = await process.communicate(data)
     except TimeoutError:
+        if process.returncode == 0:  # it is done, and what it has left behind holds its standard error open
+            process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way
+            return ""
         return f"{command[0]} was not done within {patience:.0f} s"
     finally:
         await _end(process)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config import secret
-from mailer.config.secret import Secret
+from mailer.config.secret import Owner, Secret
 from mailer.mail.problem import Problem
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -199,3 +199,24 @@ def test_secrets_are_equal_by_their_place() -> None:
     assert len({Secret("file", ("/a",)), Secret("file", ("/a",))}) == 1
     assert repr(Secret("command", ("pass", "hunter2"))) == "Secret(command pass …)"
     assert str(Secret("env", ("P",))) == "the environment variable P"
+
+
+@root
+@pytest.mark.parametrize("trick", ["link", "name", "pipe"])
+def test_root_gives_only_what_he_has_made(tmp_path: Path, trick: str) -> None:
+    """Who may write the directory puts something else in the place of the file: a link, another name of a file of root's, a pipe."""
+    theirs, place = tmp_path / "shadow", tmp_path / "secret"
+    theirs.write_text("")
+    if trick == "link":
+        place.symlink_to(theirs)
+    elif trick == "name":
+        os.link(theirs, place)
+    else:
+        os.mkfifo(place)
+    with pytest.raises(PermissionError if trick != "link" else OSError):
+        Owner(65534, 65534).give(str(place))
+    assert {theirs.stat().st_uid, place.lstat().st_uid} == {0}
+    place.unlink()
+    place.write_text("")
+    Owner(65534, 65534).give(str(place))
+    assert place.stat().st_uid == 65534

@@ -134,3 +134,19 @@ def test_what_waits_goes_when_the_program_ends_and_a_child_sends_none_of_it(wher
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=os.getcwd())
     assert sorted(letter["Subject"] for letter in letters(where)) == ["ERROR root: in the child", "ERROR root: in the parent"]
+
+
+def test_what_is_logged_while_a_record_is_formatted(log: logging.Logger, where: Path) -> None:
+    """An argument that logs, as one that looks something up does: nobody waits for himself, and both are told."""
+
+    class Lazy:
+        def __str__(self) -> str:
+            log.error("it is not there")
+            return "nothing"
+
+    thread = threading.Thread(target=log.error, args=("found %s", Lazy()), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    flush(log)
+    assert sorted(str(letter["Subject"])[-15:] for letter in letters(where)) == [": found nothing", "it is not there"]

@@ -106,3 +106,10 @@ def test_heaps_are_counted_with_the_largest_first() -> None:
     assert [heap.name for heap in heaps([record(submitter="")], "submitter")] == ["nobody"]
     assert len(heaps(found, "subject", 1)) == 1
     assert {heaps(found, by)[0].as_json()["count"] for by in HEAPS} == {3}
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_subject_that_got_lost_is_not_all_mail(text: str) -> None:
+    """A script with an empty variable cancels nothing."""
+    with pytest.raises(ValueError, match="part of a subject"):
+        subject_pattern(text)

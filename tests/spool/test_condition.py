@@ -76,3 +76,18 @@ def test_what_has_changed_since_it_was_found_is_left_alone(spool: SpoolDirectory
     os.symlink(elsewhere, f"{spool.root}/failed")
     assert list(mend.mend(spool.root, found, 0.0)) == []
     assert elsewhere.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("lead", [True, False])
+def test_nobody_waits_for_what_the_owner_laid_there(spool: SpoolDirectory, tmp_path: Path, lead: bool) -> None:
+    """Pipes in the place of notes, and links to one: they are found, and nobody hangs, root neither."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for name in ("keys/k", "clock", "pauses", "warmup"):
+        place = Path(spool.root, name)
+        place.unlink(missing_ok=True)
+        place.symlink_to(pipe) if lead else os.mkfifo(place, 0o600)
+    found = condition.flaws(spool.root)
+    assert ("key" in [flaw.kind for flaw in found]) is not lead, "a link is not followed"
+    assert spool.recall("warmup") == b""
+    list(mend.mend(spool.root, found, 0.0))

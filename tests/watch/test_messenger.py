@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailer.alarms.book import AlarmBook
+from mailer.alarms.book import ENDS, AlarmBook
 from mailer.config import Config
 from mailer.config.kinds import Via
 from mailer.config.sections.alarm import AlarmSection
@@ -19,7 +19,7 @@ from mailer.config.sections.relay import Relay, everything
 from mailer.events import Alarm, Daemon, Event, Events, Mended
 from mailer.io.component import Chores
 from mailer.watch import program
-from mailer.watch.messenger import AGAIN, FIRST, Messenger
+from mailer.watch.messenger import AGAIN, FIRST, STALE, Messenger
 from mailer.watch.notice import Notice
 from tests.fakes.friendly import Friendly
 from tests.fakes.mail import NOW, FakeClock
@@ -140,6 +140,51 @@ def test_a_command_that_fails_is_tried_again_and_is_no_alarm(tmp_path: Path) -> 
     asyncio.run(scenario())
 
 
+def test_what_is_true_is_told_however_long_nobody_took_it(store: Any) -> None:
+    """Somebody begins to be told after days of it; what was over for long is no news."""
+    command, told = store
+    desk = Desk(of(after=0.0))
+
+    async def scenario() -> None:
+        desk.met()
+        desk.met("dns")
+        await desk.look(2 * STALE)
+        with desk.messenger.reload(of(command=("/no/such/program",), after=0.0)):
+            pass
+        await desk.look()
+        await desk.look(FIRST)
+        desk.mended("dns")
+        await desk.look(2 * STALE)
+        with desk.messenger.reload(of(command=command, after=0.0)):
+            pass
+        await desk.look()
+        await desk.look()
+        assert [(one["state"], one["kind"]) for one in told()] == [("begin", "disk")]
+
+    asyncio.run(scenario())
+
+
+def test_what_ended_with_many_others_is_told_when_it_comes_again(store: Any) -> None:
+    """More ends at once than are told of."""
+    command, told = store
+    desk = Desk(of(command=command, after=0.0))
+
+    async def scenario() -> None:
+        desk.met()
+        await desk.look()
+        desk.mended()
+        for nth in range(ENDS):
+            desk.met("record", str(nth))
+            desk.mended("record", str(nth))
+        await desk.look()
+        desk.clock.time += AGAIN
+        desk.met()
+        await desk.look()
+        assert [one["state"] for one in told()] == ["begin", "begin"]
+
+    asyncio.run(scenario())
+
+
 def test_a_command_has_a_limit_of_time_and_its_children_end_with_it() -> None:
     """It gets no shell, and what it says when it fails is in the log."""
     book = AlarmBook()
@@ -153,6 +198,8 @@ def test_a_command_has_a_limit_of_time_and_its_children_end_with_it() -> None:
         assert said == "/bin/sh failed with 3: two"
         deaf = await program.start(("/bin/true",), notice, "h")
         assert deaf == ""
+        left = await program.start(("/bin/sh", "-c", "sleep 2 &"), notice, "h", patience=0.5)
+        assert left == "", "told once, although a child of it holds its standard error open"
 
     asyncio.run(scenario())
     assert notice.environment("h")["MAILER_ALARM_TEXT"] == "full $(touch x)"

@@ -370,7 +370,7 @@ class SpoolDirectory:
     def recall(self, name: str) -> bytes | None:
         """The value that `remember` wrote under `name`; None if it did not. Raises `OSError`."""
         try:
-            with open(f"{self.root}/{name}", "rb") as file:
+            with open(f"{self.root}/{name}", "rb", opener=durable.prompt) as file:
                 return file.read()
         except FileNotFoundError:
             return None

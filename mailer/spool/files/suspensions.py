@@ -33,8 +33,8 @@ LARGEST = 1 << 20  # bytes: some ten thousand pauses
 def read(root: str) -> Suspensions:
     """The pauses of the spool at `root`. Raises `Problem` (bad-message) for a file that is none of ours, `OSError`."""
     try:
-        with open(f"{root}/{NAME}", "rb") as file:
-            data = file.read(LARGEST + 1)
+        with open(f"{root}/{NAME}", "rb", opener=durable.prompt) as file:
+            data = file.read(LARGEST + 1) or b""
     except FileNotFoundError:
         return Suspensions()
     try:

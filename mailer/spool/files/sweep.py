@@ -126,8 +126,8 @@ def seen(root: str) -> float:
 def _read(root: str) -> tuple[float, float]:
     """Since when, and when it was looked at last; the latter is 0.0 if nobody knows."""
     try:
-        with open(f"{root}/{NAME}", "rb") as file:
-            since, seen = map(parse_rfc3339, file.read(LONGEST).decode("ascii").split())
+        with open(f"{root}/{NAME}", "rb", opener=durable.prompt) as file:
+            since, seen = map(parse_rfc3339, (file.read(LONGEST) or b"").decode("ascii").split())
     except (OSError, ValueError):
         return 0.0, 0.0
     return since, seen
