@@ -1,4 +1,4 @@
-"""What every test may rely on: the markers `peer`, `slow` and `quick`, and the fixture `world`.
+"""What every test may rely on: the markers `peer`, `slow` and `quick`, and the fixtures `world` and `zone`.
 
 ``@pytest.mark.peer("postfix", "strace")`` names programs that are not Python packages and that the test needs;
 ``root=True`` says that they must be started as root. `.ci/run` installs them, some into a directory of the clone
@@ -20,6 +20,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ def world(tmp_path: Path) -> Iterator[World]:
 def _no_list_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is in the hosts(5) of this machine, here it is nobody's name."""
     monkeypatch.setattr(machine, "HOSTS", os.devnull)
+
+
+@pytest.fixture
+def zone() -> Iterator[Callable[[str], None]]:
+    """Sets the zone of this process, as TZ names it, for one test."""
+
+    def be(name: str) -> None:
+        patch.setenv("TZ", name)
+        time.tzset()
+
+    with pytest.MonkeyPatch.context() as patch:
+        yield be
+    time.tzset()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.dkim.key import strings
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,6 +23,8 @@ class ZoneRecord(NamedTuple):
     @property
     def zone(self) -> str:
         """The record as a zone file has it (RFC 1035 §5.1); a TXT record in strings of at most 255 octets."""
+        from mailer.dkim.key import strings
+
         value = " ".join(map(_quoted, strings(self.value))) if self.type == "TXT" else self.value
         return f"{self.name}. IN {self.type} {value}"
 

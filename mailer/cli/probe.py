@@ -63,7 +63,7 @@ def _look(given: Given) -> Look:
     if given.flag("--json"):
         show.json_line(probed.as_json())
     elif not given.flag("--quiet"):
-        show.show(_blocks(probed.found))
+        show.show(_blocks(probed.found), pages=not given.flag("--trust"))
     sys.stdout.flush()  # a process of its own ends without that
     return Look.of(probed, config, known)
 

@@ -122,13 +122,13 @@ def width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def show(blocks: Iterable[Block]) -> None:
-    """Print the blocks; page by page on a terminal that has not so many lines."""
+def show(blocks: Iterable[Block], *, pages: bool = True) -> None:
+    """Print the blocks; page by page on a terminal that has not so many lines, unless something is asked behind them."""
     if terminal():
         console = _console()
         with console.capture() as drawn:
             console.print(_drawn(blocks), soft_wrap=False)
-        if sys.stdout.isatty():
+        if pages and sys.stdout.isatty():
             paged(drawn.get())
         else:
             sys.stdout.write(drawn.get())

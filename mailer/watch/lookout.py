@@ -14,14 +14,12 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mailer.check.examine import domains_of, examine
 from mailer.check.finding import FAIL, PASS, WARN
 from mailer.events import Alarm, Mended
 from mailer.io import durable
 from mailer.io.component import Component
 from mailer.io.system import os
 from mailer.net.happy_eyeballs import has_route
-from mailer.operate.doctor.relays import logins, own_certificates
 from mailer.spool import first_id, put_at
 from mailer.spool.api import CorruptMessage, NoSuchMessage
 
@@ -221,7 +219,10 @@ def _kind(finding: Finding, name: str) -> tuple[AlarmKind, str]:
 
 
 async def everything(config: Config, now: float) -> Sequence[Finding]:
-    """All that is looked at once a day."""
+    """All that is looked at once a day; what looks is loaded for that, and no daemon starts later for it."""
+    from mailer.check.examine import domains_of, examine
+    from mailer.operate.doctor.relays import logins, own_certificates
+
     parts: Iterable[Sequence[Finding]] = await asyncio.gather(examine(config, domains_of(config), [], now), logins(config, now))
     own = await asyncio.to_thread(lambda: [*own_certificates(config, now)])
     return [finding for part in (*parts, own) for finding in part]

@@ -52,6 +52,7 @@ class Shell:
         """At a terminal of that width; Ctrl-C is typed when `interrupt_at` appears."""
         primary, secondary = pty.openpty()
         env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "NO_COLOR": "1"}
+        env.setdefault("PAGER", "cat")  # a terminal of no lines is as low as one can be
         argv = [sys.executable, "-m", "mailer", *arguments, "--spool", self.office.spool.root]
         process = subprocess.Popen(argv, stdin=secondary, stdout=secondary, stderr=subprocess.PIPE, env=env, start_new_session=True)
         os.close(secondary)

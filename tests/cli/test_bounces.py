@@ -28,7 +28,7 @@ def test_bounces_as_json(office: Office, shell: Shell) -> None:
     assert shell("bounces", "--json").objects == [
         {"id": id, "from": "me@example.com", "subject": "Hi", "message_status": "failed", "address": "a@x.example", "status": "failed",
          "code": 550, "enhanced_code": "5.1.1", "reply": "no such user", "host": None,
-         "ours": False, "cause": None, "besides": None, "at": "2027-01-15T08:00:05Z"}
+         "ours": False, "cause": None, "besides": None, "updated_at": "2027-01-15T08:00:05Z", "at": "2027-01-15T08:00:05Z"}
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,9 @@ NOW = 1_795_255_200.0  # Sat 21 Nov 2026 10:00:00 UTC
 
 
 @pytest.fixture
-def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Berlin, one hour ahead in winter, on machines that have no names of zones."""
-    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def berlin(zone: Callable[[str], None]) -> None:
+    """One hour ahead in winter, on machines that have no names of zones."""
+    zone("CET-1CEST,M3.5.0,M10.5.0/3")
 
 
 def options(*words: str, now: float = NOW) -> dict[str, object]:
@@ -40,7 +36,7 @@ def options(*words: str, now: float = NOW) -> dict[str, object]:
     return asked(given, now)
 
 
-@pytest.mark.usefixtures("zone")
+@pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
     ("words", "at"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -13,9 +13,8 @@ from tests.log.test_log import HOP, HOSTILE, ID, LOGIN, entry, written
 
 
 @pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def _utc(zone: Callable[[str], None]) -> None:
+    zone("UTC")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,6 @@ def test_nobody_outside_breaks_it_or_colours_it(text: str) -> None:
     assert line.startswith("08:00:00 failed ")
 
 
-def test_the_clock_is_the_one_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC-2")
-    time.tzset()
+def test_the_clock_is_the_one_on_the_wall(zone: Callable[[str], None]) -> None:
+    zone("UTC-2")
     assert written(Daemon(NOW, "ready"), form="sentence") == ["10:00:00 daemon     ready"]

@@ -93,7 +93,8 @@ def test_a_message_is_shown_as_it_lies_there(office: Office) -> None:
 def test_a_destination_is_paused_and_goes_on(office: Office) -> None:
     """Whether a daemon heard is part of the answer; a reason is one line."""
     said = pause(FileSpool(office.spool), "example.net", math.inf, "moving", NOW)
-    assert said.as_json() == {"target": "example.net", "until": None, "why": "moving", "at": "2027-01-15T08:00:00Z", "heard": False}
+    at = "2027-01-15T08:00:00Z"
+    assert said.as_json() == {"target": "example.net", "until": None, "reason": "moving", "why": "moving", "at": at, "heard": False}
     assert [each.target for each in paused(FileSpool(office.spool), NOW)] == ["example.net"]
     assert resume(FileSpool(office.spool), "example.net", NOW).as_json()["until"] == "2027-01-15T08:00:00Z"
     assert paused(FileSpool(office.spool), NOW) == []

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mailer.cli.pages import wait_line
 from mailer.config import load
@@ -106,9 +104,9 @@ async def rested(post: Watched) -> None:
     await asyncio.sleep(0.05)  # the recorder gathers for 20 ms
 
 
-def test_an_hour_of_outage_is_one_alarm_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_hour_of_outage_is_one_alarm_and_one_line(tmp_path: Path, zone: Callable[[str], None]) -> None:
     """A hundred messages for a relay that is down; then it is up again, and all of them go."""
-    monkeypatch.setenv("TZ", "UTC")
+    zone("UTC")
     post = Watched(tmp_path)
     post.finder.routes["down.example"] = "relay:out"
     addresses = [f"{nth}@down.example" for nth in range(MANY)]

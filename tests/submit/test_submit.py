@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import os
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -59,15 +59,10 @@ def test_what_the_standard_demands_is_added_once(door: Door) -> None:
     assert door.content(content) == content
 
 
-def test_the_date_is_written_in_the_zone_of_this_machine(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_date_is_written_in_the_zone_of_this_machine(door: Door, zone: Callable[[str], None]) -> None:
     """People read it."""
-    monkeypatch.setenv("TZ", "Asia/Kolkata")
-    time.tzset()
-    try:
-        assert fields(door.content(b"\n"))["date"] == "Fri, 15 Jan 2027 13:30:00 +0530"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+    zone("Asia/Kolkata")
+    assert fields(door.content(b"\n"))["date"] == "Fri, 15 Jan 2027 13:30:00 +0530"
 
 
 @pytest.mark.parametrize(
