@@ -225,6 +225,9 @@ def _options(options: Mapping[str, object] | None, at: datetime | float | None) 
         if at.tzinfo is None:
             raise Problem("at is a time without a time zone; nothing was queued", "usage")
         at = at.timestamp()
-    if at is not None and at > time.time():
-        found["at"] = rfc3339(at)
+    if at is not None and not at <= time.time():  # which no number is, either
+        try:
+            found["at"] = rfc3339(at)
+        except (ValueError, OverflowError) as error:
+            raise Problem(f"at: {error}; nothing was queued", "usage") from None
     return found or None

@@ -72,6 +72,8 @@ def test_a_request_id_queues_once_and_a_moment_is_kept(tmp_path: Path) -> None:
         (lambda where: mailer.queue(b"x", recipients="a@b.example", request_id="\n", spool=where), "bad-message", "request id"),
         (lambda where: mailer.queue(b"x", recipients="a@b.example", priority="urgent", spool=where), "bad-message", "priority"),
         (lambda where: mailer.queue(b"x", recipients="a@b.example", at=datetime(2030, 1, 1), spool=where), "usage", "time zone"),
+        (lambda where: mailer.queue(b"x", recipients="a@b.example", at=float("nan"), spool=where), "usage", "nothing was queued"),
+        (lambda where: mailer.queue(b"x", recipients="a@b.example", at=1e30, spool=where), "usage", "no time"),
         (lambda where: mailer.queue(b"x", recipients="a@b.example", options={"ret": "ALL"}, spool=where), "bad-message", "FULL or HDRS"),
         (lambda where: mailer.queue(b"x", recipients="a@b.example", config=f"{where}/none.toml"), "bad-config", "none.toml"),
         (lambda where: mailer.outcome("01ARZ3NDEKTSV4RRFFQ69G5FAV", spool=where), "no-such", "01ARZ3NDEKTSV4RRFFQ69G5FAV"),

@@ -191,3 +191,9 @@ def test_who_hands_mail_in_is_told_to_try_again(tmp_path: Path, monkeypatch: pyt
         layout.check_space(str(tmp_path), 50_000_000, 1000, 10)
     assert caught.value.kind == "try-again"
     assert "submission.min_free_space" in str(caught.value)
+
+
+def test_where_nothing_can_be_made() -> None:
+    """A file system of the kernel's: the directory above is there, and so it is said that there is none."""
+    with pytest.raises(Problem, match="/proc/none"):
+        prepare("/proc/none/spool")

@@ -59,7 +59,7 @@ def make(root: str) -> None:
         raise from_os("cannot make the spool", error.filename or root, error) from None
 
 
-def _make(path: str) -> None:
+def _make(path: str, *, above_is_there: bool = False) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -67,10 +67,10 @@ def _make(path: str) -> None:
             raise
         return
     except FileNotFoundError:
-        if (above := os.path.dirname(path)) in ("", path):
-            raise
+        if above_is_there or (above := os.path.dirname(path)) in ("", path):
+            raise  # /proc and its like make nothing
         _make(above)
-        _make(path)
+        _make(path, above_is_there=True)
         return
     os.chmod(path, 0o700)  # a umask may have taken away our own rights
 
