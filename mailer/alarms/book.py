@@ -121,6 +121,8 @@ class AlarmBook:
             return None
         alarm = OpenAlarm(event.what, event.key, event.at, event.at, 1, severity, text, remedy)
         if len(self._open) >= MOST:
+            if severity == SEVERITIES[0]:  # there may be very many such
+                return None
             mildest = min(self._open.values(), key=lambda each: (SEVERITIES.index(each.severity), each.since))
             if SEVERITIES.index(mildest.severity) >= SEVERITIES.index(severity):
                 return None

@@ -251,6 +251,7 @@ class Fuses:
     def _fuse(self, who: Principal) -> tuple[Limit, Fuse] | None:
         if who not in self._known:
             if len(self._known) >= MANY:
+                self._paid.update((known, fuse[1].paid) for known, fuse in self._known.items() if fuse is not None)
                 self._known.clear()
             limit = self._limit(who) if self._limit else None
             self._known[who] = None if limit is None else (limit, Fuse(*limit.rate, limit.burst, self._paid.pop(who, NOBODY)))

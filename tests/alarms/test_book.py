@@ -108,3 +108,13 @@ def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(book.heard(Alarm(NOW + 20, "disk", "x" * 10**6)), AlarmBegun)
     assert [alarm.key for alarm in book.alarms] == ["", "mx:1", "mx:2"]
     assert len(book.alarms[0].text) == module.LONGEST
+
+
+def test_what_is_only_good_to_know_costs_nothing_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand dead domains are no alarms, and nobody looks through those that are open for each."""
+    book = AlarmBook()
+    for nth in range(module.MOST):
+        book.heard(Alarm(NOW, "record", "gone", str(nth)))
+    monkeypatch.setattr(module, "min", None, raising=False)
+    assert book.heard(Alarm(NOW, "destination", "down", "mx:a", severity="notice")) is None
+    assert len(book.alarms) == module.MOST

@@ -282,3 +282,18 @@ def test_limits_are_those_of_the_first_section_that_fits(monkeypatch: pytest.Mon
     assert limits_by(config_of("c.toml", b"")) is None
     with pytest.raises(Problem, match=r"c\.toml:2: a burst .* write rate"):
         config_of("c.toml", b"[fuse]\nburst = 5\n")
+
+
+def test_what_is_remembered_of_one_is_not_forgotten_for_many_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for the fuse of one, and all the same the burst is used up."""
+    monkeypatch.setattr(fuses, "MANY", 1)
+    post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            for nth in range(3):
+                await post.settled(put(post, WILD, f"w{nth}"), None)
+                await post.settled(put(post, MILD, f"m{nth}"), None)
+            await post.settled(put(post, WILD, "w3"), "deferred")
+
+    play(scenario())
