@@ -21,7 +21,7 @@ FLOORS = (
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
-    {"operate"},
+    {"operate", "pages"},
     {"watch", "sink", "intake"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from mailer.mail.dates import rfc3339
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
+    from mailer.sink.page import SinkPage
+
     from .options import Given
 
 PORT = 1025
+WEB_PORT = 8025
 NAME = "sink.localhost"
 DEFAULT_REFUSAL = "550 5.1.1 no such mailbox"
 DEFAULT_DEFERRAL = "451 4.3.0 try again later"
@@ -41,8 +45,7 @@ def run(given: Given) -> int:
     show = _as_json if given.flag("--json") else _as_lines
     scratch = _Scratch()
     try:
-        sink, notes = _sink(given, scratch, show)
-        asyncio.run(_serve(sink, notes, show))
+        asyncio.run(_serve(given, scratch, show))
     finally:
         scratch.tidy()
     return OK
@@ -64,13 +67,15 @@ class _Scratch:
 
     def tidy(self) -> None:
         """Remove it, unless it holds messages."""
-        if self.path and not glob.glob(f"{glob.escape(self.path)}/mail/new/*"):
+        if self.path and not glob.glob(f"{glob.escape(self.path)}/mail/[cn][ue][rw]/*"):
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _sink(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], None]) -> tuple[Sink, dict[str, object]]:
-    """The sink that was ordered, and what is worth saying about it at its start."""
+def _sink(given: Given, scratch: _Scratch, told: Callable[[Received | Refusal], None]) -> tuple[Sink, dict[str, object]]:
+    """The sink that was ordered, whose news `told` hears, and what is worth saying about it at its start."""
     counting = given.flag("--count")
+    if counting and given.flag("--web"):
+        raise usage("--count keeps nothing that --web could show", given.command.name)
     notes: dict[str, object] = {}
     maildir = None if counting else given.path("--maildir") or f"{scratch}/mail"
     if maildir:
@@ -85,26 +90,61 @@ def _sink(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], N
         tls=_tls(given, scratch, notes),
         implicit_tls=given.flag("--implicit-tls"),
         users=_users(given),
-        told=None if counting or given.flag("--quiet") else lambda news: show(_told(news)),
+        told=None if counting else told,
     )
     return sink, notes
 
 
-async def _serve(sink: Sink, notes: dict[str, object], show: Callable[[dict[str, object]], None]) -> None:
+async def _serve(given: Given, scratch: _Scratch, show: Callable[[dict[str, object]], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
+    page: SinkPage | None = None
+
+    def told(news: Received | Refusal) -> None:
+        if not given.flag("--quiet"):
+            show(_told(news))
+        if page is not None and isinstance(news, Received):
+            page.changed()
+
+    sink, notes = _sink(given, scratch, told)
+    with _listening_on(sink.address, "--port"):
         await sink.start()
-    except OSError as error:
-        host, port = sink.address
-        raise Problem(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port", "unavailable") from None
-    show({"event": "listening", "host": sink.address[0], "port": sink.port, **notes})
     try:
+        if given.flag("--web"):
+            page = _page(given, str(notes["maildir"]), sink)
+            with _listening_on(page.address, "--web=PORT"):
+                await page.start()
+            notes["web"] = page.url
+        show({"event": "listening", "host": sink.address[0], "port": sink.port, **notes})
         await stop.wait()
     finally:
+        if page is not None:
+            await page.close()
         await sink.close()
     show({"event": "stopped", "messages": sink.count, "octets": sink.octets})
+
+
+@contextmanager
+def _listening_on(address: tuple[str, int], option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        host, port = address
+        raise Problem(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with {option}", "unavailable") from None
+
+
+def _page(given: Given, maildir: str, sink: Sink) -> SinkPage:
+    """The page of what came, on the address of the sink."""
+    port = given.number("--web", WEB_PORT, most=65535) if given.text("--web") else WEB_PORT
+    try:
+        from mailer.sink.page import SinkPage
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "jinja2"):
+            raise
+        raise Problem("--web needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+    host, smtp = sink.address[0], sink.port
+    return SinkPage(maildir, host, port, f"[{host}]:{smtp}" if ":" in host else f"{host}:{smtp}")
 
 
 # -- what was ordered
@@ -239,6 +279,8 @@ def _print(line: str) -> None:
 def _listening(event: dict[str, object]) -> Iterator[str]:
     host = f"[{event['host']}]" if ":" in str(event["host"]) else event["host"]
     yield f"listening on {host}:{event['port']}"
+    if page := event.get("web"):
+        yield f"showing it on {page}"
     if maildir := event.get("maildir"):
         yield f"keeping messages in {maildir}"
     if certificate := event.get("certificate"):
@@ -284,6 +326,9 @@ COMMAND = Subcommand(
         "`listening on ADDRESS:PORT`; then comes a line for each message taken and each command refused.\n\n"
         "A message is kept byte by byte below lines that tell its envelope: Return-Path, and Delivered-To for each recipient. "
         "A message with bare CR, LF or NUL is refused with 554.\n\n"
+        "With --web (extra `web`) a page of this machine shows what came: live, each message as HTML in a frame that runs and loads "
+        "nothing, as text, header and source, with its attachments; what is deleted there can come back until more is deleted. "
+        "`GET /api/messages[?q=WORDS]`, `GET` and `DELETE /api/messages/ID` and `DELETE /api/messages` are for tests in any language.\n\n"
         "A REPLY is written as on the wire: `451 4.7.1 come back later`; enhanced code and text may be left out. "
         f"A PHASE is one of {', '.join(PHASES)}; body is the end of the message."
     ),
@@ -295,6 +340,12 @@ COMMAND = Subcommand(
             "--maildir",
             metavar="DIR",
             help="keep messages in DIR; default: a scratch directory, which is named, and removed at the end if no message came",
+        ),
+        Option(
+            "--web",
+            metavar="PORT",
+            optional=True,
+            help=f"show what came on a page of this machine, on PORT instead of {WEB_PORT}; 0 picks a free one",
         ),
         Option("--count", help="keep and print no messages, only count them"),
         Option("--refuse", metavar="ADDRESS[=REPLY]", help="refuse this recipient, or @DOMAIN, for good (550 5.1.1)", repeat=True),

@@ -17,6 +17,10 @@ answer any code at any phase, late or never; drop the connection; hide and offer
 `session`      one connection
 `faults`       `Moods` says what goes wrong, `Temper` decides when
 `certificate`  a certificate of its own making, or of files
+`page`         what came, on a page of this machine (extra ``web``): `SinkPage` serves `web`
+`web`          what is asked and answered there
+`box`          the messages of the Maildir, as it shows them
+`reading`      one message, as it shows it
 =============  ===================================================================================
 
 What comes in goes to a list in memory, a Maildir, or nowhere but into a count. Nothing is sent on, ever.

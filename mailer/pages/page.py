@@ -1,0 +1,60 @@
+"""Drawing a page, and the headers that every answer has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from mailer.mail.text import one_line
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""What each answer says of itself: nothing from elsewhere, nobody's frame, no copy."""
+
+
+def octets(number: int) -> str:
+    """A size for people: ``812 B``, ``1.2 kB``, ``25 MB``."""
+    size, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:.0f} {unit}"
+
+
+def many(number: int, noun: str) -> str:
+    """A count with its noun: ``1 message``, ``2 messages``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+class Pages:
+    """The templates, compiled once."""
+
+    def __init__(self) -> None:
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        self._templates.filters.update(octets=octets, many=many, line=one_line)
+
+    def draw(self, template: str, **what: object) -> str:
+        """The page, or the piece of one, that `template` makes of `what`."""
+        return self._templates.get_template(template).render(**what)

@@ -1,0 +1,71 @@
+// The list as it comes in, and the keys: j k (next, previous), o or Enter (open), u (back), # (delete), / (search), ? (this list).
+"use strict";
+const rows = () => [...document.querySelectorAll("#rows a")];
+const main = document.getElementById("main");
+const live = document.getElementById("live");
+
+async function refresh() {
+  const at = document.activeElement?.getAttribute?.("href");
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  main.replaceChildren(...document.adoptNode(fresh.getElementById("main")).childNodes);
+  document.querySelector(".bar #count").textContent = fresh.getElementById("count").textContent;
+  document.title = fresh.title;
+  const form = document.querySelector(".bar form[method=post]"), newer = fresh.querySelector(".bar form[method=post]");
+  if (form && newer) form.replaceWith(newer); else if (newer) document.querySelector(".bar").append(newer); else form?.remove();
+  if (at) rows().find((row) => row.getAttribute("href") === at)?.focus();
+}
+
+function told(text, act, does) {
+  const line = document.createElement("div"), word = document.createElement("span");
+  word.textContent = text;
+  line.append(word);
+  if (act) { const button = document.createElement("button"); button.textContent = act; button.onclick = does; line.append(button); }
+  live.replaceChildren(line);
+}
+
+// Nothing moves under the pointer: while it is over the list, or older messages are shown, what is new waits for a click.
+const busy = () => document.querySelector("#rows:hover") || new URL(location).searchParams.has("after");
+if (document.querySelector(".bar form.search")) {
+  let waiting = 0, lost = false;
+  const source = new EventSource("/events");
+  source.onmessage = () => {
+    if (busy()) { waiting += 1; told(waiting === 1 ? "1 change" : `${waiting} changes`, "Show", show); } else refresh();
+  };
+  source.onerror = () => { lost = true; told("The sink does not answer. This page goes on when it is back."); };
+  source.onopen = () => { if (lost) { lost = false; live.replaceChildren(); refresh(); } };
+  function show() { waiting = 0; live.replaceChildren(); refresh(); }
+  addEventListener("pagehide", () => source.close());
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea")) {
+    if (event.key === "Escape" && event.target.matches("input")) event.target.blur();
+    return;
+  }
+  const all = rows(), at = all.indexOf(document.activeElement);
+  const keys = {
+    j: () => all[Math.min(at + 1, all.length - 1)]?.focus(),
+    k: () => all[Math.max(at - 1, 0)]?.focus(),
+    o: () => document.activeElement?.matches?.("#rows a") && document.activeElement.click(),
+    u: () => document.getElementById("back")?.click(),
+    "#": () => document.getElementById("delete")?.click(),
+    "/": () => { event.preventDefault(); document.getElementById("q")?.focus(); },
+    "?": help,
+  };
+  keys[event.key]?.();
+});
+
+function help() {
+  const box = document.createElement("dialog");
+  for (const [key, what] of [["j k", "next, previous message"], ["o", "open it"], ["u", "back to all messages"], ["#", "delete the message"], ["/", "search"], ["?", "these keys"]]) {
+    const line = document.createElement("p"), name = document.createElement("kbd");
+    name.textContent = key;
+    line.append(name, ` ${what}`);
+    box.append(line);
+  }
+  document.body.append(box);
+  box.addEventListener("close", () => box.remove());
+  box.showModal();
+}
