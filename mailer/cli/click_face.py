@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, shell_complete
+from click.shell_completion import CompletionItem
 
 from mailer import __version__
 from mailer.mail.problem import Problem
@@ -44,6 +44,8 @@ def run(arguments: Sequence[str], table: Mapping[str, str], load: Callable[[str]
     """
     program = _program(table, load)
     if not arguments and (asked := os.environ.get(COMPLETE)):
+        from .completion import shell_complete
+
         return shell_complete(program, {}, "mailer", COMPLETE, asked)
     return invoke(program, arguments)
 

@@ -17,7 +17,7 @@ from mailer.operate.explain import diagnose
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import banner, expanded, sandbox_of, spool_of
+from .selectors import banner, expanded, messages, sandbox_of, spool_of
 from .show import BLANK, Cell, Fields, Line, moment
 
 if TYPE_CHECKING:
@@ -327,6 +327,7 @@ COMMAND = Subcommand(
         "Recipients who share an attempt are told of together, and of many only the first are named; --verbose names all of them."
     ),
     operands="ID… | -",
+    words=messages,
     options=(Option("--no-dns", help="do not ask the DNS where the mail would go now"), JSON),
     examples=(
         "mailer explain 01KAHGWV7J5ZQ0C9XK3M2T8B4R",

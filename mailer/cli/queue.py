@@ -31,7 +31,7 @@ from mailer.status.api import every
 from . import EXIT_CODES, NO_SUCH, OK, TRY_AGAIN, pages, queue_pause, show
 from .options import JSON, Given, Option, Subcommand, usage
 from .queue_show import show_message
-from .selectors import SELECTION, TO, banner, chosen, expanded, filter_of, sandbox_of, spool_of
+from .selectors import SELECTION, TO, banner, beside, chosen, expanded, filter_of, messages, sandbox_of, spool_of, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,7 @@ def listing(given: Given) -> int:
         elif given.flag("--json"):
             for record in found:
                 show.json_line(record.as_json())
+            beside(sandbox_of(given))
         else:
             _print_list(given, list(found))
         notes = view.notes
@@ -197,6 +198,7 @@ def _command(operation: Operation, summary: str, about: str, run: Callable[[Give
         summary=summary,
         about=about,
         operands="[ID… | -]",
+        words=waiting,
         options=(*more, *ACTING),
         examples=(
             f"mailer queue {operation.verb} 01KAHGWV7J5ZQ0C9XK3M2T8B4R",
@@ -266,6 +268,7 @@ COMMANDS = {
             "replayed once, unless --again says otherwise. What was delivered to all is not kept and cannot be replayed."
         ),
         operands="[ID… | -]",
+        words=messages,
         options=(
             Option("--to", metavar="ADDRESS", repeat=True, help="to this address instead; may be repeated"),
             *(option for option in SELECTION if option is not TO),

@@ -13,7 +13,7 @@ from mailer.spool.suspensions import Suspension, target_of
 
 from . import OK, show
 from .options import JSON, Given, Option, Subcommand, usage
-from .selectors import relays, spool_of
+from .selectors import domains, relays, spool_of
 from .show import Column, Line, Table, exact, moment
 
 WHAT = "DESTINATION is relay:NAME, mx:HOST, a domain, or *.domain for those below it; `mailer route ADDRESS` shows where mail goes."
@@ -105,7 +105,7 @@ COMMANDS = {
             "meanwhile; it outlives the daemon, and can be said while none runs.\n\n" + WHAT
         ),
         operands="DESTINATION",
-        words=lambda given: [f"relay:{name}" for name in relays(given)],
+        words=lambda given: [*(f"relay:{name}" for name in relays(given)), *domains(given)],
         examples=("mailer queue pause relay:out --for 2h --why 'provider down'", "mailer queue pause '*.example.net'"),
         options=(
             Option("--for", metavar="DURATION", help="for so long (30m, 2h, 1d); otherwise until it is resumed"),

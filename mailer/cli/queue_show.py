@@ -15,7 +15,7 @@ from mailer.status.record import of_entry
 
 from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import spool_of
+from .selectors import messages, spool_of
 from .show import BLANK, Cell, Column, Line, Table, moment
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ show_message = Subcommand(
     summary="one message of the spool: envelope, outcomes, header",
     about="Shows a message as it lies in the spool. What came from outside is made safe for a terminal, except with --raw.",
     operands="ID",
+    words=messages,
     examples=("mailer queue show 01KAHGWV7J5ZQ0C9XK3M2T8B4R --body", "mailer queue show 01KAHGWV7J5ZQ0C9XK3M2T8B4R --raw > message.eml"),
     options=(
         Option("--body", help="the body too, as text"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mailer.config import values
@@ -14,7 +15,7 @@ from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED
 from mailer.mail.problem import Problem
 from mailer.operate import selection
 from mailer.spool.files.store import SpoolDirectory
-from mailer.status.api import Filter
+from mailer.status.api import Filter, every
 
 from . import show
 from .options import Option, usage
@@ -24,15 +25,24 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import Sandbox
     from mailer.mail.history import Word
+    from mailer.status.record import Record
 
     from .options import Given
     from .show import Block
 
 T = TypeVar("T")
 
+OFFERED = 100
+"""So many messages are looked at for what a shell offers: it is waited for at each Tab."""
+
 TO = Option("--to", metavar="ADDRESS", help="only mail to this address; * stands for any text: '*@example.com'")
 FROM = Option("--from", metavar="ADDRESS", help="only mail of this envelope sender; '<>' is the null sender")
-DOMAIN = Option("--domain", metavar="DOMAIN", help="only mail with a recipient in this domain; '*.example.com' for those below it")
+DOMAIN = Option(
+    "--domain",
+    metavar="DOMAIN",
+    words=lambda given: domains(given),  # noqa: PLW0108 - it stands below
+    help="only mail with a recipient in this domain; '*.example.com' for those below it",
+)
 WORDS: tuple[Word, ...] = (*PENDING, SCHEDULED, *DONE)
 STATE = Option(
     "--state", "--status", metavar="STATUS", repeat=True, words=WORDS, help="only mail that is " + ", ".join(WORDS) + "; may be repeated"
@@ -55,6 +65,28 @@ def relays(given: Given) -> list[str]:
     from mailer.config import load
 
     return [*load(given.text("--config"), given.text("--spool")).relays]
+
+
+def messages(given: Given) -> list[str]:
+    """The IDs of the newest messages that the user may see. Raises `Problem` (bad-config, no-permission)."""
+    return [record.id for record in _newest(given)]
+
+
+def waiting(given: Given) -> list[str]:
+    """The IDs of the newest messages that wait. Raises `Problem` (bad-config, no-permission)."""
+    return [record.id for record in _newest(given, frozenset((*PENDING, SCHEDULED)))]
+
+
+def domains(given: Given) -> list[str]:
+    """The domains of the recipients of the newest messages. Raises `Problem` (bad-config, no-permission)."""
+    return sorted({recipient.domain for record in _newest(given) for recipient in record.recipients if recipient.domain.isprintable()})
+
+
+def _newest(given: Given, states: frozenset[Word] = frozenset()) -> list[Record]:
+    from mailer.intake.view import view_of
+
+    with view_of(spool_of(given)) as view:
+        return list(every(partial(view.messages, Filter(states=states)), OFFERED))
 
 
 def spool_of(given: Given, *, new: bool = False) -> SpoolDirectory:
@@ -83,6 +115,12 @@ def banner(sandbox: Sandbox, *, listed: bool = False) -> list[Block]:
         show.note(text)
         return []
     return [show.Line([show.Cell(text, "wait")]), show.BLANK]
+
+
+def beside(sandbox: Sandbox) -> None:
+    """Say on standard error what a sandbox does, if one holds, beside what does not say it itself."""
+    if sandbox.holds:
+        show.note(f"SANDBOX: {sandbox.words}")
 
 
 def _is_closed(root: str) -> bool:

@@ -14,7 +14,7 @@ from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import LIMIT, SELECTION, SINCE, banner, chosen, expanded, filter_of, sandbox_of, spool_of
+from .selectors import LIMIT, SELECTION, SINCE, banner, beside, chosen, expanded, filter_of, messages, sandbox_of, spool_of
 from .status_check import check, lack_of
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def run(asked: Given) -> int:
         elif given.flag("--json"):
             for item in query.objects(view):
                 show.json_line(item)
+            if "--destinations" in given.values or given.operands or chosen(given) or given.flag("--limit"):  # the summary says it itself
+                beside(query.sandbox)
         else:
             show.show(query.blocks(view))
         notes = view.notes
@@ -185,6 +187,7 @@ COMMAND = Subcommand(
         "mailer-delivery(7) lists the alarms."
     ),
     operands="[ID… | -]",
+    words=messages,
     options=(
         *SELECTION,
         SINCE,

@@ -14,7 +14,7 @@ from mailer.spool.api import Reserve, at_once
 
 from . import show
 from .options import usage
-from .selectors import spool_of
+from .selectors import sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def check(given: Given) -> int:
     depth = _bounds(given, "--depth", _count)
     spool = spool_of(given)
     with view_of(spool) as view:
-        found = examine(view.summary(0), view.alarms(), lack_of(given, view), older, depth, time.time())
+        found = examine(view.summary(0), view.alarms(), lack_of(given, view), older, depth, time.time())._replace(sandbox=sandbox_of(given))
     if given.flag("--json"):
         show.json_line(found.as_json())
     elif not given.flag("--quiet"):
@@ -57,9 +57,9 @@ def _print(found: CheckedHealth, spool: SpoolDirectory) -> None:
     """The first line says it; what Nagios takes for figures stands behind the bar."""
     what = found.symptoms[0].text if found.symptoms else f"all is well with {spool.place}"
     more = f" (and {len(found.symptoms) - 1} more)" if len(found.symptoms) > 1 else ""
-    lines = [
-        f"MAILER {SIGNS[found.health]} - {what}{more} | waiting={found.waiting} oldest={round(found.oldest)}s alarms={len(found.alarms)}"
-    ]
+    boxed = f" (SANDBOX: {found.sandbox.words})" if found.sandbox and found.sandbox.holds else ""
+    figures = f"waiting={found.waiting} oldest={round(found.oldest)}s alarms={len(found.alarms)}"
+    lines = [f"MAILER {SIGNS[found.health]} - {what}{more}{boxed} | {figures}"]
     lines += [f"{SIGNS[each.health]}: {each.text}{f'; to mend it: {each.remedy}' if each.remedy else ''}" for each in found.symptoms]
     show.show([show.Line([line]) for line in lines])
 

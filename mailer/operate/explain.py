@@ -124,7 +124,7 @@ async def diagnose(view: MailView, record: Record, config: Config | None, *, ask
     if waiting and config:
         leave = [recipient for _, recipient in waiting if not diverts(config.sandbox, recipient.address)]
         domains = dict.fromkeys(map(_domain, leave))
-        facts.ways = await _look_up(config, list(domains)[:MAX_DOMAINS]) if ask else {}
+        facts.ways = await _look_up(config, list(domains)[:MAX_DOMAINS]) if ask and domains else {}
     blocked = {}
     for to, recipient in waiting:
         due, last = _due(story, to), story.last(to)

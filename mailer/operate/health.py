@@ -13,6 +13,7 @@ from mailer.mail.history import PENDING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.config.sections import Sandbox
     from mailer.mail.alarm import OpenAlarm
     from mailer.status.api import Summary
 
@@ -43,13 +44,17 @@ class Symptom(NamedTuple):
 
 
 class CheckedHealth(NamedTuple):
-    """The answer: the worst of the symptoms, which stand the worst first; how many are `waiting`, the `oldest` for so many seconds."""
+    """The answer: the worst of the symptoms, which stand the worst first; how many are `waiting`, the `oldest` for so many seconds.
+
+    A `sandbox` that holds is said, and is no symptom.
+    """
 
     health: Health
     symptoms: Sequence[Symptom]
     alarms: Sequence[OpenAlarm]
     waiting: int
     oldest: float
+    sandbox: Sandbox | None = None
 
     @property
     def code(self) -> int:
@@ -64,6 +69,7 @@ class CheckedHealth(NamedTuple):
             "alarms": [alarm.as_json() for alarm in self.alarms],
             "waiting": self.waiting,
             "oldest_seconds": round(self.oldest) if self.waiting else None,
+            "sandbox": self.sandbox and self.sandbox.as_json(),
         }
 
 

@@ -190,6 +190,7 @@ HEALTH = {
     "alarms": _list(ALARM),
     "waiting": COUNT,
     "oldest_seconds": COUNT.or_null,
+    "sandbox": SANDBOX,
 }
 REFUSED_WAY = _object({"verdict": TEXT, "code": CODE, "enhanced_code": TEXT, "reply": TEXT, "enhanced": TEXT, "text": TEXT})
 ROUTE = {

@@ -76,6 +76,18 @@ def test_what_is_offered(home: Home, line: str, words: list[str]) -> None:
     assert len(found) == len(words) or line.startswith("mailer config set relay")
 
 
+def test_what_is_in_the_spool_is_offered(home: Home) -> None:
+    """IDs of messages, newest first, and the domains that they go to; where a command is for what waits, only that."""
+    ids = [home.send(f"a@{domain}.example.net").stdout.decode().strip() for domain in ("one", "two")]
+    assert home.mailer("queue", "cancel", ids[0]).returncode == 0
+    for command in ("status", "explain", "queue show", "queue replay"):
+        assert offered(home, f"mailer {command} 0") == ids[::-1]
+    assert offered(home, "mailer queue hold ") == ids[1:]
+    assert offered(home, "mailer bounces --domain ") == ["one.example.net", "two.example.net"]
+    assert offered(home, "mailer queue pause t") == ["two.example.net"]
+    assert offered(home, f"mailer status --spool {home.path}/none ") == []
+
+
 def test_a_configuration_with_a_mistake_offers_nothing(home: Home) -> None:
     """And says nothing, for it would be in the middle of what is typed."""
     home.configure("nonsense\n")
@@ -101,6 +113,27 @@ def test_bash_itself(home: Home) -> None:
     """
     done = subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True, env=home.env, timeout=60)
     assert done.stdout.splitlines() == ["deferred", "complete -o nosort -F _mailer_completion mailer"], done
+
+
+@pytest.mark.parametrize(
+    ("line", "put"),
+    [
+        ("mailer queue pause relay:o", ["out", "other"]),  # in the place of what stands behind the colon
+        ("mailer queue pause r", ["relay:out", "relay:other"]),
+        ("mailer status --state=de", ["deferred"]),
+        ("mailer status --state de nonsense", []),
+    ],
+)
+def test_bash_cuts_words_at_colons(home: Home, line: str, put: list[str]) -> None:
+    """Bash gives the line, too, and puts what is chosen in the place of the last piece of it."""
+    code = """
+        eval "$(_MAILER_COMPLETE=bash_source mailer)"
+        COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=() COMP_CWORD=0
+        _mailer_completion mailer
+        printf '%s\n' "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(["bash", "--norc", "-c", code, "-", line], capture_output=True, text=True, env=home.env, timeout=60)
+    assert (done.stdout.split(), done.stderr) == (put, "")
 
 
 @pytest.mark.peer("fish")

@@ -15,6 +15,7 @@ def test_a_trap_keeps_what_was_queued_before_and_every_status_says_so(world: Wor
     before = world.send("a@there.example")
     world.configure(sink, more=f'[sandbox]\nmode = "trap"\nkeep = "{world.home}/trapped"\n')
     inside = world.send("b@there.example")
+    assert "SANDBOX: no mail is sent" in world.mailer("explain", inside).out  # of mail that goes nowhere, too
     log = world.once().err
     assert '"what":"sandbox","detail":"no mail is sent, all is trapped' in log
     for id in (before, inside):
@@ -29,6 +30,9 @@ def test_a_trap_keeps_what_was_queued_before_and_every_status_says_so(world: Wor
         ["explain", before],
         ["queue", "list"],
         ["status", "--destinations"],
+        ["status", "--check"],
+        ["status", "--json", before],
+        ["queue", "list", "--json"],
         ["config", "check"],
     ):
         done = world.mailer(*words)
