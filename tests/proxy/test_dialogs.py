@@ -93,3 +93,10 @@ def test_no_name_breaks_out_of_its_line(talk: object) -> None:
     """A host that is no name is not said to anybody."""
     with pytest.raises(ProxyTrouble, match="no name of a host"):
         led(talk("a\r\nb", 25, None), b"\x05\x00")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("echo", ["hush", "bWU6aHVzaA=="])
+def test_a_proxy_that_repeats_the_login_tells_nobody(echo: str) -> None:
+    """Its words stand in logs."""
+    with pytest.raises(ProxyTrouble, match=r"407 no \*\*\* here$"):
+        led(tunnel("h", 25, ("me", "hush")), f"HTTP/1.1 407 no {echo} here\r\n\r\n".encode())
