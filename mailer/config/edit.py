@@ -19,7 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, SingleKey, Table
 
-from mailer.io.durable import sync_directory, write_new
+from mailer.io.durable import begin_new, finish_new, let_go, sync_directory
 from mailer.mail.problem import Problem, from_os
 
 from .file import at, config_of, examine
@@ -187,11 +187,17 @@ def save(path: str, text: str) -> None:
     scratch = f"{target}.{os.getpid()}.new"
     try:
         about = os.stat(target)
-        write_new(scratch, [text.encode()])
+        fd = begin_new(scratch, [text.encode()])
         try:
-            if os.geteuid() == 0:
-                os.chown(scratch, about.st_uid, about.st_gid)
-            os.chmod(scratch, stat.S_IMODE(about.st_mode))
+            if os.geteuid() == 0:  # the file itself: its name may lead elsewhere by now, if the directory is somebody else's
+                os.fchown(fd, about.st_uid, about.st_gid)
+            os.fchmod(fd, stat.S_IMODE(about.st_mode))
+        except OSError:
+            let_go(fd)
+            os.unlink(scratch)
+            raise
+        finish_new(scratch, fd)
+        try:
             os.rename(scratch, target)
         except OSError:
             os.unlink(scratch)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mailer.config import edit
 from mailer.config.edit import changed, find_setting, save, understood
 from mailer.config.manual import example
+from mailer.io import durable
 from mailer.mail.problem import Problem
 from tests.fakes.chance import examples
 from tests.fakes.users import as_somebody_else, public_directory
@@ -233,3 +236,22 @@ def test_a_directory_that_may_not_be_written() -> None:
         assert as_somebody_else(refused)
         directory.chmod(0o755)
         assert path.read_text() == "old"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_gives_nobody_what_he_has_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose directory it is lays a link in the place of what was just written: what it leads to stays root's, with its mode."""
+    path, shadow = tmp_path / "config.toml", tmp_path / "shadow"
+    path.write_text("")
+    os.chown(path, 65534, 65534)
+    shadow.touch(0o600)
+
+    def begin_new(scratch: str, parts: list[bytes]) -> int:
+        made = durable.begin_new(scratch, parts)
+        os.unlink(scratch)
+        os.symlink(shadow, scratch)
+        return made
+
+    monkeypatch.setattr(edit, "begin_new", begin_new)
+    save(str(path), "x = 1\n")
+    assert (shadow.stat().st_uid, stat.S_IMODE(shadow.stat().st_mode)) == (0, 0o600)
