@@ -123,7 +123,7 @@ class MailHandler(logging.Handler):
             self._news.notify_all()
 
     def _text(self, record: logging.LogRecord) -> str:
-        text = self.format(record)
+        text = _sendable(self.format(record))
         return text if len(text) <= ROOM else f"{text[:ROOM]}\n[… {len(text) - ROOM} characters more]"
 
     def _watch(self) -> None:
@@ -178,8 +178,8 @@ class MailHandler(logging.Handler):
         mail = Composition(
             from_=self.sender,
             to=self.to,
-            subject=" ".join(filter(None, (self.subject, f"{record.levelname} {record.name}:", line))) + times,
-            text=f"{between}{text}\n\n{origin}\n",
+            subject=" ".join(filter(None, (self.subject, one_line(f"{record.levelname} {record.name}:"), line))) + times,
+            text=f"{between}{text}\n\n{_sendable(origin)}\n",
             headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5
         )
         queue(mail, config=self._config, spool=self._spool)
@@ -189,3 +189,8 @@ class MailHandler(logging.Handler):
         self._news = threading.Condition(threading.RLock())
         self._folds = {}
         self._thread = None
+
+
+def _sendable(text: str) -> str:
+    """`text` where octets of a file's name that are no UTF-8 are written as ``\\udcff``, and a NUL as U+FFFD: a mail has neither."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\ufffd")

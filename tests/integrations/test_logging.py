@@ -150,3 +150,15 @@ def test_what_is_logged_while_a_record_is_formatted(log: logging.Logger, where: 
     assert not thread.is_alive()
     flush(log)
     assert sorted(str(letter["Subject"])[-15:] for letter in letters(where)) == [": found nothing", "it is not there"]
+
+
+def test_what_no_mail_can_hold_is_written_in_another_way(where: Path) -> None:
+    """The name of a file that is no UTF-8, a NUL, a terminal's sequences, in the text and in the logger's name: the record is not lost."""
+    handler = MailHandler("ops@example.com", sender="shop@example.com", spool=str(where))
+    logger = logging.Logger("shop.\udcfe\n")
+    logger.addHandler(handler)
+    logger.error("cannot read %s", "/srv/\udcff\0\x1b[31m\r\n.\r\nx")
+    handler.close()
+    (letter,) = letters(where)
+    assert "\n" not in letter["Subject"]
+    assert "cannot read /srv/\\udcff\ufffd" in letter.get_content()
