@@ -147,9 +147,19 @@ def _fields(data: bytes) -> dict[str, str]:
 
 def decoded(value: str) -> str:
     """A value with its encoded words read (RFC 2047); as it stands where they cannot be."""
+    value = whole(value)
     if "=?" not in value:
         return value
     try:
-        return str(make_header(decode_header(value[: HEAD // 8])))
+        return whole(str(make_header(decode_header(value[: HEAD // 8]))))
     except (LookupError, ValueError, UnicodeError):
         return value
+
+
+def whole(text: str) -> str:
+    """`text` with nothing in it that cannot be sent: octets that the library kept as they are, are UTF-8 where they can be; half a
+    character, which UTF-7 has, is none."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)

@@ -14,7 +14,7 @@ from email.parser import BytesParser
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .box import Boxed, decoded, split
+from .box import Boxed, decoded, split, whole
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -70,7 +70,7 @@ def read(kept: Boxed) -> Shown:
     files: list[File] = []
     try:
         mail = _parsed(content)
-        header = [(name, decoded(str(value))) for name, value in mail.raw_items()]
+        header = [(whole(name), decoded(str(value))) for name, value in mail.raw_items()]
         text, html, files, trouble = _parts(mail, kept.id)
     except NO_MIME as error:
         trouble = f"its structure is no MIME that can be read ({type(error).__name__})."
@@ -124,7 +124,7 @@ def _parts(mail: EmailMessage, id: str) -> tuple[str, str, list[File], str]:
         elif disposition != "attachment" and kind == "text/html" and not part.get_filename():
             pages.append(_text(part))
         else:
-            files.append(File(number, _name(part, number), kind, len(_content(part))))
+            files.append(File(number, _name(part, number), whole(kind), len(_content(part))))
     html = "\n".join(pages)
     for cid, number in within.items():
         html = html.replace(f"cid:{cid}", f"/messages/{id}/parts/{number}?inline=1")
@@ -139,10 +139,10 @@ def _content(part: EmailMessage) -> bytes:
 def _text(part: EmailMessage) -> str:
     charset = part.get_content_charset("utf-8")
     try:
-        return _content(part).decode(charset, "replace")
+        return whole(_content(part).decode(charset, "replace"))
     except LookupError:
         return _content(part).decode("utf-8", "replace")
 
 
 def _name(part: EmailMessage, number: int) -> str:
-    return (part.get_filename() or f"part {number}").replace("/", "_").replace("\\", "_")
+    return whole(part.get_filename() or f"part {number}").replace("/", "_").replace("\\", "_")

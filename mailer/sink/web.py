@@ -253,7 +253,7 @@ def local(host: str, server: tuple[str, int] | None) -> bool:
 def own(header: dict[bytes, str], host: str) -> bool:
     """Whether a change is asked for by one of our pages, or by what is no browser (Fetch Metadata; RFC 6454)."""
     site, origin = header.get(b"sec-fetch-site"), header.get(b"origin")
-    return site in (None, "same-origin", "none") and (origin is None or urlsplit(origin).netloc == host)
+    return site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
 
 
 def _row(kept: Boxed) -> dict[str, object]:

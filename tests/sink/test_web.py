@@ -203,6 +203,9 @@ ODD = [
     b"From: <<>@,;\r\nTo: " + b"(" * 3000,
     b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" + NESTED,
     b"Subject: <script>x</script>\r\n\r\n<b>",
+    b"Subject: =?utf-7?q?+2AA-?=\r\nContent-Type: text/html; charset=utf-7\r\n\r\n+2AA-",
+    b"Subject: =?unicode_escape?q?=5Cud800?=\r\nContent-Type: text/plain; charset=unicode_escape\r\n\r\n\\ud800",
+    b"Subject: \xff\r\nX-\xff: \xff\r\nContent-Type: a/\xff\r\nContent-Disposition: attachment; filename=\xff\r\n\r\nx",
 ]
 
 
@@ -213,6 +216,10 @@ def test_any_bytes_are_shown(served: Served, tmp_path: Path, content: bytes) -> 
     (kept,) = served.listed()
     for view in ("text", "header", "source", "html"):
         assert "<script>x" not in served.page_of(f"/messages/{kept['id']}?view={view}")
+    for path in (f"/api/messages/{kept['id']}", f"/messages/{kept['id']}/source"):
+        served.page_of(path)
+    for path in ("html", "parts/0"):
+        assert served.ask(f"/messages/{kept['id']}/{path}")[0].status in (200, 404)
     assert "<script>x" not in served.page_of()
 
 
@@ -223,7 +230,7 @@ def test_who_may_ask(served: Served) -> None:
         answer, text = served.ask("/", Host=host)
         assert answer.status in (400, 421)
         assert "hello" not in text
-    for name, value in (("Origin", "http://evil.example"), ("Origin", "null"), ("Sec_Fetch_Site", "cross-site")):
+    for name, value in (("Origin", "http://evil.example"), ("Origin", "null"), ("Origin", "http://["), ("Sec_Fetch_Site", "cross-site")):
         answer, _ = served.ask("/delete", "POST", **{name: value})
         assert answer.status == 403
     assert len(served.listed()) == 1
