@@ -76,3 +76,11 @@ def test_a_deep_spool_is_no_obstacle(tmp_path: Path) -> None:
     bell = doorbell.hang(spool.root)
     assert daemons.look(spool.root)[0]
     bell.close()
+
+
+def test_nobody_who_sends_waits_for_a_note_that_is_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever the daemon runs as may put one there, and every program of the machine looks."""
+    os.mkfifo(tmp_path / "note")
+    monkeypatch.setattr(daemons, "NOTE", str(tmp_path / "note"))
+    monkeypatch.setattr(daemons, "locks", lambda: iter(()))
+    assert daemons.note_elsewhere(str(tmp_path)) == ""

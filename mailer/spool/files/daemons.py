@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import os
 
+from mailer.io import durable
+
 from . import doorbell
 
 TYPE_CHECKING = False
@@ -88,8 +90,8 @@ def served() -> list[str]:
 def _noted() -> str:
     """The spool of the machine's own daemon, if it has noted one and answers there to users like this one."""
     try:
-        with open(NOTE, "rb") as file:
-            root = os.fsdecode(file.read(4096)).removesuffix("\n")
+        with open(NOTE, "rb", opener=durable.prompt) as file:  # whoever sends mail reads it, and waits for no pipe that stands there
+            root = os.fsdecode(file.read(4096) or b"").removesuffix("\n")
     except OSError:
         return ""
     return root if root.startswith("/") and root.isprintable() and doorbell.answers(root) else ""
