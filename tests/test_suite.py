@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,9 @@ def test_this_is_quick(request: pytest.FixtureRequest) -> None:
 def test_this_is_not(request: pytest.FixtureRequest) -> None:
     """What says so of itself is not."""
     assert not request.node.get_closest_marker("quick")
+
+
+@pytest.mark.xdist_group("suite")
+def test_a_group_is_one(request: pytest.FixtureRequest) -> None:
+    """Tests of one group run in one process, where there are several: the name of a group stands at the end of a test's own then."""
+    assert request.node.nodeid.endswith("@suite" if "PYTEST_XDIST_WORKER" in os.environ else "is_one")

@@ -20,6 +20,8 @@ from tests.fakes.nameserver import Nameserver
 
 from .dialogue import Dialogue
 
+pytestmark = pytest.mark.slow  # each dialogue is a process at a terminal
+
 SECRET = "s3cret pass"
 ADDRESS = "anna@gmail.com"  # whose provider is known without the DNS
 INTRO = "Ctrl-C ends it, and nothing is written"

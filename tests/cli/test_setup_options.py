@@ -20,6 +20,8 @@ from mailer.sink import Moods, SinkThread
 from tests.fakes.processes import MAILER
 from tests.fakes.users import NOBODY, public_directory
 
+pytestmark = pytest.mark.slow  # each is a setup with its sessions, most in a process
+
 SECRET = "s3cret pass"
 
 

@@ -46,6 +46,7 @@ def test_a_host_is_its_operators(host: str, whose: str) -> None:
     assert operator(host) == whose
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_hosts_are_few_labels() -> None:
     """No more than are configured, and the others; and little is remembered of those."""
     counts = Counts(50)

@@ -104,6 +104,7 @@ async def rested(post: Watched) -> None:
     await asyncio.sleep(0.05)  # the recorder gathers for 20 ms
 
 
+@pytest.mark.slow
 def test_an_hour_of_outage_is_one_alarm_and_one_line(tmp_path: Path, zone: Callable[[str], None]) -> None:
     """A hundred messages for a relay that is down; then it is up again, and all of them go."""
     zone("UTC")
