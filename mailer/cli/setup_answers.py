@@ -210,7 +210,10 @@ class Interview:
 
     def _password(self, preset: Preset | None, plan: SetupPlan) -> SetupPlan:
         if said := self._said("--password-file"):
-            return replace(plan, password_file=self._answer("--password-file", "", READERS["password_file"], said))
+            path: str = self._answer("--password-file", "", READERS["password_file"], said)
+            if not self.given.flag("--no-probe") and not os.path.exists(os.path.expanduser(path)):
+                raise usage(f"--password-file: {path} is not there", "setup")
+            return replace(plan, password_file=path)
         if said := self._said("--password-command"):
             READERS["password_command"](said)
             return replace(plan, password_command=said)
@@ -253,6 +256,8 @@ def _way(preset: Preset) -> str:
 
 
 def _address(text: str) -> str:
+    if "@" not in text:
+        raise ValueError(f"{text!r} has no domain; write the whole address, as in you@example.com")
     parsed = parse(text)
     if "." not in parsed.host and not parsed.host.startswith("["):
         raise ValueError(f"{text} is no address that mail from elsewhere could reach; its domain has no dot")

@@ -156,6 +156,9 @@ REMEDIES = {
 """What to look at, by the phase in which it ended."""
 
 
+UNREACHED = {"connect": "not reached", "starttls": "not encrypted, as TLS failed"}
+"""What there is to say in place of the encryption, by the phase in which it ended."""
+
 UNTRUSTED = "if it is the right server all the same: its authority with --ca-file, or its certificate with --fingerprint"
 
 KINDS: dict[int, Any] = {64: "usage", 75: "try-again", 77: "no-permission", 78: "bad-config"}
@@ -170,8 +173,8 @@ def look(program: OwnProgram, plan: SetupPlan) -> Looked:
     except ValueError:
         raise Problem(ran.complaint or "the relay cannot be looked at", KINDS.get(ran.code, "unavailable")) from None
     certificate = next(iter(shown["certificates"]), {"sha256": ""})
-    words = [f"{shown['host']}:{shown['port']} at {shown['address']}", _encrypted(shown["tls"])]
     phase = (shown["error"] or {"phase": ""})["phase"]
+    words = [f"{shown['host']}:{shown['port']} at {shown['address']}", UNREACHED.get(phase) or _encrypted(shown["tls"])]
     if (login := shown["login"]) and (login["ok"] or phase == "auth"):
         words.append(f"login as {login['username']} {'accepted' if login['ok'] else 'refused'}")
     if sender := shown["sender"]:

@@ -29,8 +29,8 @@ MUCH = 100  # messages that wait for an MX host: more than a dead domain gets
 ABOUT: frozenset[AlarmKind] = frozenset(("destination", "certificate", "login", "refused"))
 """The kinds of alarms whose key is a destination."""
 
-CERTIFICATE = "ca_file or tls_fingerprint of the relay, if it is right; mailer probe shows the certificate"
-HOST = "the host, and the way there: mailer probe finds out how far it gets"
+CERTIFICATE = "ca_file or tls_fingerprint of the relay, if it is right; {probe} shows the certificate"
+HOST = "the host, and the way there: {probe} finds out how far it gets"
 
 
 class Outages:
@@ -73,11 +73,14 @@ class Outages:
         relay = destination.key.startswith("relay:")
         severity: Severity = "critical" if relay else "warning" if waiting >= MUCH else "notice"
         wrong = trouble is not None and trouble.cause is Cause.TLS
-        look = f"next look {rfc3339(breaker.open_until)}" if breaker.open_until > now else "what waits finds out whether it answers again"
+        look = (
+            f"next look {rfc3339(int(breaker.open_until))}" if breaker.open_until > now else "what waits finds out whether it answers again"
+        )
         text = f"{destination.key} is down: {breaker.reason}; {waiting} {'waits' if waiting == 1 else 'wait'}; {look}"
         self._down.add(destination.key)
+        probe = f"`mailer probe {destination.key.removeprefix('relay:')}`" if relay else "`mailer probe`"
         kind: AlarmKind = "certificate" if wrong else "destination"
-        self._tell(Alarm(now, kind, text, destination.key, CERTIFICATE if wrong else HOST, severity))
+        self._tell(Alarm(now, kind, text, destination.key, (CERTIFICATE if wrong else HOST).format(probe=probe), severity))
 
     def _end(self, alarm: OpenAlarm, marks: dict[tuple[AlarmKind, str], tuple[int, int]]) -> str:
         """How the alarm has ended; empty if it has not."""

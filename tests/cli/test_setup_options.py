@@ -96,6 +96,11 @@ def test_quietly(setup: Script) -> None:
         (["--address", "a@example.com", "--relay", "x.example", "--fingerprint", "abc"], ["--fingerprint:"]),
         (["--address", "a@example.com", "--relay", "x.example", "--ca-file", "ca.pem"], ["--ca-file:", "whole path"]),
         (["--address", "a@example.com", "--relay", "x.example", "--direct"], ["--direct is without a relay"]),
+        (["--address", "a"], ["--address:", "'a' has no domain", "whole address"]),
+        (
+            ["--address", "a@example.com", "--relay", "x.example", "--username", "a", "--password-file", "/not/there"],
+            ["--password-file: /not/there is not there"],
+        ),
         (["--address", "a@example.com", "--relay", "x.example", "--password-stdin", "--oauth"], ["two ways to log in"]),
         (["--address", "a@example.com", "--relay", "x.example", "--tls", "none", "--password-stdin"], ["unencrypted"]),
         (["--unit", "--no-unit"], ["two answers"]),
@@ -129,6 +134,9 @@ def test_a_relay_that_is_not_there(setup: Script) -> None:
     """69, with what to look at."""
     done = setup("--address", "a@example.com", "--relay", "127.0.0.1:1", "--no-login", "--quiet")
     setup.refused(done, 69, "nothing was written", "A firewall may")
+    done = setup("--address", "a@example.com", "--relay", "127.0.0.1:1", "--no-login")
+    assert "not reached" in done.stdout
+    assert "encrypted" not in done.stdout
 
 
 def test_a_sender_that_is_refused(setup: Script) -> None:
