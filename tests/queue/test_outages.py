@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mailer.cli.pages import wait_line
 from mailer.config import load
 from mailer.events import Alarm, AlarmsOpen, Event, Mended
