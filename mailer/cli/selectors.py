@@ -14,6 +14,7 @@ from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import DONE, LATER, PENDING, SCHEDULED
 from mailer.mail.problem import Problem
 from mailer.operate import selection
+from mailer.spool.api import Reserve, at_once
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import Filter, every
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import Sandbox
     from mailer.mail.history import Word
+    from mailer.status.api import MailView
     from mailer.status.record import Record
 
     from .options import Given
@@ -104,6 +106,15 @@ def spool_of(given: Given, *, new: bool = False) -> SpoolDirectory:
 def sandbox_of(given: Given) -> Sandbox:
     """The sandbox of the configuration, whether or not it holds. Raises `Problem` (bad-config)."""
     return submission(given.text("--config"), given.text("--spool")).sandbox
+
+
+def lack_of(given: Given, view: MailView) -> str:
+    """What the disk of the spool lacks to take more mail; empty if nothing, or that cannot be asked."""
+    settings = submission(given.text("--config"), given.text("--spool"))
+    try:
+        return at_once(view.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes)))
+    except (Problem, OSError):
+        return ""
 
 
 def banner(sandbox: Sandbox, *, listed: bool = False) -> list[Block]:

@@ -14,12 +14,12 @@ from mailer.status.api import every
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import LIMIT, SELECTION, SINCE, banner, beside, chosen, expanded, filter_of, messages, sandbox_of, spool_of
-from .status_check import check, lack_of
+from .selectors import LIMIT, SELECTION, SINCE, banner, beside, chosen, expanded, filter_of, lack_of, messages, sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailer.config import Config
     from mailer.mail.alarm import OpenAlarm
     from mailer.operate.overview import Overview
     from mailer.operate.waits import WaitingFor
@@ -64,10 +64,13 @@ class StatusQuery:
             return ()
         from mailer.operate.waits import waits
 
-        from .destinations import config_of
+        def config() -> Config | None:
+            from .destinations import config_of
+
+            return config_of(self.given)
 
         try:
-            return waits(view, config_of(self.given), time.time(), pending, alarms)
+            return waits(view, config, time.time(), pending, alarms)
         except Problem:
             return ()
 
@@ -112,6 +115,8 @@ def run(asked: Given) -> int:
     if given is None:
         return OK
     if given.flag("--check"):
+        from .status_check import check
+
         return check(given)
     if given.flag("--depth"):
         raise usage("--depth goes with --check", "status")

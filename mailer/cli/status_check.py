@@ -6,22 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.config import values
-from mailer.config.quick import submission
 from mailer.intake.view import view_of
-from mailer.mail.problem import Problem
 from mailer.operate.health import Bounds, examine
-from mailer.spool.api import Reserve, at_once
 
 from . import show
 from .options import usage
-from .selectors import sandbox_of, spool_of
+from .selectors import lack_of, sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.operate.health import CheckedHealth
     from mailer.spool.files.store import SpoolDirectory
-    from mailer.status.api import MailView
 
     from .options import Given
 
@@ -42,15 +38,6 @@ def check(given: Given) -> int:
     elif not given.flag("--quiet"):
         _print(found, spool)
     return found.code
-
-
-def lack_of(given: Given, view: MailView) -> str:
-    """What the disk of the spool lacks to take more mail; empty if nothing, or that cannot be asked."""
-    settings = submission(given.text("--config"), given.text("--spool"))
-    try:
-        return at_once(view.spool.room(Reserve(settings.min_free_space, settings.min_free_inodes)))
-    except (Problem, OSError):
-        return ""
 
 
 def _print(found: CheckedHealth, spool: SpoolDirectory) -> None:

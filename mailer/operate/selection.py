@@ -12,7 +12,6 @@ from mailer.config import values
 from mailer.io.machine import called
 from mailer.mail import principal
 from mailer.mail.dates import rfc3339
-from mailer.mail.shape import shape
 from mailer.spool import is_id
 
 if TYPE_CHECKING:
@@ -102,6 +101,12 @@ class Heap(NamedTuple):
         return {**said, **also, "oldest": rfc3339(self.oldest)}  # what it was called first
 
 
+def _subject(record: Record) -> str:
+    from mailer.mail.shape import shape  # its pattern takes a thirtieth of `mailer status` to compile
+
+    return shape(record.subject) or "(none)"
+
+
 def _submitter(record: Record) -> str:
     who = principal.from_key(record.submitter)
     if who is None:
@@ -111,7 +116,7 @@ def _submitter(record: Record) -> str:
 
 HEAPS: dict[str, Callable[[Record], str]] = {
     "sender": lambda record: record.sender or "<>",
-    "subject": lambda record: shape(record.subject) or "(none)",
+    "subject": _subject,
     "submitter": _submitter,
 }
 """What messages are heaped by: the envelope sender, the subject without what is particular to one message, who handed them in."""

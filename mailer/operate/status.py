@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from mailer.config import Config
+    from mailer.routing.table import RouteTable
+    from mailer.shaping.table import TermsTable
     from mailer.spool.suspensions import Suspension
     from mailer.status.api import MailView, Undelivered, Waiting
     from mailer.status.standing import Standing
@@ -178,14 +180,10 @@ class Backlog:
     """
 
     def __init__(self, view: MailView, config: Config | None, now: float) -> None:
-        from mailer.routing.table import RouteTable
-        from mailer.shaping.table import TermsTable
-
         self.view = view
         self.now = now
         self.standings = [*every(view.destinations)]
-        self._routes = RouteTable(config.routes) if config else None
-        self._terms = TermsTable(config) if config else None
+        self._config = config
 
     def by_destination(self) -> list[ByDestination]:
         """The backlog by destination, the largest first; then those that the daemon knows of and nothing waits for."""
@@ -231,8 +229,10 @@ class Backlog:
 
     def namer(self) -> Callable[[Waiting], str]:
         """What the destination of a recipient is called: a relay by the rules, else by the host that was tried last, else the domain."""
-        from mailer.shaping.table import FOR
+        from mailer.routing.table import RouteTable
+        from mailer.shaping.table import FOR, TermsTable
 
+        tables = (RouteTable(self._config.routes), TermsTable(self._config)) if self._config else None
         keys = {host: each.key.partition(FOR)[0] for each in self.standings for host in hosts_of(each.key)}
         names: dict[tuple[str, str], str] = {}
 
@@ -240,19 +240,21 @@ class Backlog:
             host = each.host.lower()
             found = names.get((each.domain, host))
             if found is None:
-                found = names[each.domain, host] = self._destination(each.domain, keys.get(host, ""))
+                found = names[each.domain, host] = _destination(tables, each.domain, keys.get(host, ""))
             return found
 
         return name
 
-    def _destination(self, domain: str, tried: str) -> str:
-        """The destination of mail for `domain`, whose host belonged to `tried` when it was tried last."""
-        if self._routes is None or self._terms is None:
-            return tried or domain
-        vias = self._routes.find(domain).via
-        relays = " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
-        key = relays or tried
-        return self._terms.key(key, domain) if key else domain
+
+def _destination(tables: tuple[RouteTable, TermsTable] | None, domain: str, tried: str) -> str:
+    """The destination of mail for `domain`, whose host belonged to `tried` when it was tried last."""
+    if tables is None:
+        return tried or domain
+    routes, terms = tables
+    vias = routes.find(domain).via
+    relays = " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
+    key = relays or tried
+    return terms.key(key, domain) if key else domain
 
 
 def _with_pause(standing: Standing, pause: Suspension) -> Standing:

@@ -12,11 +12,11 @@ from mailer.status.standing import FOREVER
 from .status import Backlog, general
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from mailer.config import Config
     from mailer.mail.alarm import OpenAlarm
-    from mailer.status.api import MailView, Waiting
+    from mailer.status.api import MailView
     from mailer.status.standing import Standing
 
 MOST = 50_000  # messages that are counted at a glance: more take seconds
@@ -45,33 +45,34 @@ class WaitingFor(NamedTuple):
         }
 
 
-def waits(view: MailView, config: Config | None, now: float, pending: int, alarms: Sequence[OpenAlarm]) -> list[WaitingFor]:
+def waits(view: MailView, config: Callable[[], Config | None], now: float, pending: int, alarms: Sequence[OpenAlarm]) -> list[WaitingFor]:
     """What waits and why, the most first; `pending` messages are on their way in all. What is new and goes out as it comes is left out.
 
-    Of more than `MOST` nothing is counted, and what the daemon knows of its destinations has to do. Raises `Problem`.
+    Of more than `MOST` nothing is counted, and what the daemon knows of its destinations has to do. `config` reads the configuration,
+    which takes longer than all else: it is called only where something waits for a reason. Raises `Problem`.
     """
     if not pending:
         return []
     since = {alarm.key: alarm.since for alarm in alarms if alarm.kind in ("destination", "certificate", "login", "refused")}
-    backlog = Backlog(view, config, now)
-    standings = {standing.key: standing for standing in backlog.states()[0]}
+    standings = {standing.key: standing for standing in Backlog(view, None, now).states()[0]}
     if pending > MOST:
         found = [_of(key, 0, 0.0, "", standing, since) for key, standing in standings.items() if standing.breaker != "closed"]
         return [each for each in found if each.reason]
+    waiting = [*every(view.backlog)]
+    if not any(each.why for each in waiting) and not any(each.wait or each.breaker != "closed" for each in standings.values()):
+        return []
+    name = Backlog(view, config(), now).namer()
     whys: dict[str, Counter[str]] = {}
     oldest: dict[str, float] = {}
-    for key, each in _named(view, backlog.namer()):
+    for each in waiting:
+        key = name(each)
         whys.setdefault(key, Counter())[general(each.why) if each.why else ""] += 1
         oldest[key] = min(oldest.get(key, each.queued_at), each.queued_at)
-    waiting = []
+    told = []
     for key, counter in whys.items():
         why = next((text for text, _ in counter.most_common() if text), "")
-        waiting.append(_of(key, counter.total(), oldest[key], why, standings.get(key), since))
-    return sorted((each for each in waiting if each.reason), key=lambda each: -each.many)
-
-
-def _named(view: MailView, name: Callable[[Waiting], str]) -> Iterator[tuple[str, Waiting]]:
-    return ((name(each), each) for each in every(view.backlog))
+        told.append(_of(key, counter.total(), oldest[key], why, standings.get(key), since))
+    return sorted((each for each in told if each.reason), key=lambda each: -each.many)
 
 
 def _of(key: str, many: int, oldest: float, why: str, standing: Standing | None, since: dict[str, float]) -> WaitingFor:

@@ -13,7 +13,6 @@ breaker: that a customer of an operator has no host which answers says nothing a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -138,8 +137,7 @@ class Throttle:
                 bucket.slow_until = max(bucket.slow_until, until)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The terms that hold for one destination; times are in seconds."""
 
     window_start: int

@@ -96,7 +96,7 @@ class Watched(Post):
             alarms = view.alarms()
             return [
                 f"{wait.destination}  {wait_line(wait, self.clock.now())}"
-                for wait in waits(view, self.config, self.clock.now(), len(self.spool.ids("deferred")), alarms)
+                for wait in waits(view, lambda: self.config, self.clock.now(), len(self.spool.ids("deferred")), alarms)
             ]
 
 
