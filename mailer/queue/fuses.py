@@ -3,8 +3,8 @@
 Mail is let through when it is read for the first time. What is too much is put off until its turn, as it stands in its records, so the
 turn survives a restart; of a flood, turns are written down little by little, so that nobody waits for that either. Turns are given for
 the next hour, and what has none yet asks for one then. When a turn comes, nobody is asked again. An operator who says that a message
-shall be tried now (`mailer queue retry`) gets past, and what he cancels uses no turn. Reports have no submitter, and no fuse. How far
-each fuse is used up is remembered in the spool.
+shall be tried now (`mailer queue retry`) gets past, and what he cancels uses no turn. Reports, which are the daemon's own and have the null sender, have no fuse; a program that uses
+that sender, as those that answer by themselves do, has one. How far each fuse is used up is remembered in the spool.
 
 A reload changes what holds from then on; who waits is given another turn where the limits of his submitter changed.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from mailer.io.machine import called
 from mailer.io.people import fits, person
 from mailer.limits.fuse import Fuse
 from mailer.mail.outcome import Cause
-from mailer.mail.principal import Principal, parse
+from mailer.mail.principal import Principal, parse, unix
 from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.transport import verdict
 
@@ -108,6 +109,7 @@ class Fuses:
         self.trouble = ""
         """Why what was remembered cannot be read; empty if it can."""
         self.gone: dict[Principal, Gone] = {}
+        self._own = unix(os.getuid())
         self._limit: Callable[[Principal], Limit | None] | None = None
         self._known: dict[Principal, tuple[Limit, Fuse] | None] = {}
         self._paid: dict[str, float] = {}
@@ -175,7 +177,13 @@ class Fuses:
         if self._waiting:
             self._over(id)
             self._again.discard(id)
-        if who is None or not entry.envelope.sender or urged or due or (entry.history.outcomes and not again and not _asks_again(entry)):
+        if (
+            who is None
+            or (who == self._own and not entry.envelope.sender)
+            or urged
+            or due
+            or (entry.history.outcomes and not again and not _asks_again(entry))
+        ):
             return GOES
         found = self._fuse(who)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def test_a_runaway_waits_its_turn_and_nobody_else_does(post: Post) -> None:
 
 @on_both
 def test_reports_and_what_an_operator_hurries_pass(post: Post) -> None:
-    """The null sender has no fuse, and a retry is somebody's word."""
+    """The null sender of the daemon has no fuse, that of a program has; and a retry is somebody's word."""
+    own = unix(os.getuid())
     post.manager.fuses.change(only(WILD, HOUR._replace(burst=1)), post.clock.now())
 
     async def scenario() -> None:
@@ -80,7 +82,10 @@ def test_reports_and_what_an_operator_hurries_pass(post: Post) -> None:
             first, second = put(post, WILD, "a"), put(post, WILD, "b")
             await post.settled(first, None)
             await post.settled(second, "deferred")
-            await post.settled(put(post, WILD, "report", sender=""), None)
+            await post.settled(put(post, WILD, "answer", sender=""), "deferred")
+            post.manager.fuses.change(lambda _: HOUR._replace(burst=1), post.clock.now())
+            for nth in range(3):
+                await post.settled(put(post, own, f"report{nth}", sender=""), None)
             at_once(post.kept.act("retry", [second], post.clock.now()))
             post.look([second])
             await post.settled(second, None)
