@@ -3,8 +3,9 @@
 Mail is let through when it is read for the first time. What is too much is put off until its turn, as it stands in its records, so the
 turn survives a restart; of a flood, turns are written down little by little, so that nobody waits for that either. Turns are given for
 the next hour, and what has none yet asks for one then. When a turn comes, nobody is asked again. An operator who says that a message
-shall be tried now (`mailer queue retry`) gets past, and what he cancels uses no turn. Reports, which are the daemon's own and have the null sender, have no fuse; a program that uses
-that sender, as those that answer by themselves do, has one. How far each fuse is used up is remembered in the spool.
+shall be tried now (`mailer queue retry`) gets past, and what he cancels uses no turn. Reports, which are the daemon's own and have the
+null sender, have no fuse; a program that uses that sender, as those that answer by themselves do, has one. How far each fuse is used up
+is remembered in the spool.
 
 A reload changes what holds from then on; who waits is given another turn where the limits of his submitter changed.
 """
