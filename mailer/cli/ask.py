@@ -41,7 +41,7 @@ def yes(question: str, *, default: bool) -> bool:
 
 def secret(question: str, *, empty: bool = False) -> str:
     """What is typed without being shown; nothing only if that may be."""
-    return _typed(lambda: click.prompt(question, "" if empty else None, hide_input=True, show_default=False))
+    return _typed(lambda: click.prompt(question, "" if empty else None, hide_input=True, show_default=False), broken=False)
 
 
 def chosen(question: str, options: Sequence[tuple[str, str]], default: str) -> str:
@@ -66,8 +66,11 @@ def say(line: str = "") -> None:
     click.echo(one_line(line) if line.strip() == line else f"{line[: len(line) - len(line.lstrip())]}{one_line(line)}")
 
 
-def _typed(ask: Callable[[], T]) -> T:
+def _typed(ask: Callable[[], T], *, broken: bool = True) -> T:
+    """What is typed; `broken`: an end in the middle leaves the line of the question unfinished."""
     try:
         return ask()
     except click.Abort:
+        if broken:
+            click.echo()
         raise KeyboardInterrupt from None

@@ -272,7 +272,10 @@ def _server(text: str) -> tuple[str, int | None]:
 
 
 def _mode(text: str) -> str:
-    mode: str = READERS["tls"](text)
+    try:
+        mode: str = READERS["tls"](text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no way to encrypt; write starttls, implicit or none") from None
     return mode
 
 

@@ -97,6 +97,7 @@ def test_quietly(setup: Script) -> None:
         (["--address", "a@example.com", "--relay", "x.example", "--ca-file", "ca.pem"], ["--ca-file:", "whole path"]),
         (["--address", "a@example.com", "--relay", "x.example", "--direct"], ["--direct is without a relay"]),
         (["--address", "a"], ["--address:", "'a' has no domain", "whole address"]),
+        (["--address", "a@example.com", "--relay", "x.example", "--tls", "ssl"], ["--tls: 'ssl'", "write starttls, implicit or none"]),
         (
             ["--address", "a@example.com", "--relay", "x.example", "--username", "a", "--password-file", "/not/there"],
             ["--password-file: /not/there is not there"],
