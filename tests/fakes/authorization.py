@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import secrets
-import ssl
 import threading
 from base64 import urlsafe_b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import trustme
+from .forms import FormServer
 
 CLIENT = "mailer-123"
 SCOPE = "mail.send offline"
@@ -26,10 +23,10 @@ SCOPE = "mail.send offline"
 Answer = tuple[int, dict[str, Any]]
 
 
-class AuthorizationServer:
+class AuthorizationServer(FormServer):
     """One that knows the client `CLIENT`, with `secret` if it has one. Use it with ``with``.
 
-    `ca_file` is its authority. `asked` are all forms that came, with the path. `first` are errors that the token endpoint says before
+    `asked` are all forms that came, with the path. `first` are errors that the token endpoint says before
     anything else, one each time. `expires` and `interval` are told with a device code. `access` is the access
     token that a refresh token is good for; there are none of those where `refreshing` is False.
     """
@@ -45,25 +42,7 @@ class AuthorizationServer:
         self.devices: dict[str, tuple[str, str]] = {}  # device code → user code, state
         self.codes: dict[str, dict[str, str]] = {}  # code → what was asked for with it
         self.tokens: list[str] = []
-        authority = trustme.CA()
-        self.ca_file = str(directory / "oauth-ca.pem")
-        authority.cert_pem.write_to_path(self.ca_file)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.base = f"https://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(directory, self.answer)
 
     @property
     def settings(self) -> str:
@@ -167,20 +146,3 @@ def get(port: int, query: dict[str, str], path: str = "/") -> tuple[int, str]:
         return response.status, response.read().decode()
     finally:
         connection.close()
-
-
-def _handler(server: AuthorizationServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            status, answer = server.answer(self.path, {name: values[0] for name, values in form.items()})
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
-import ssl
 import stat
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
-import trustme
 
 from mailer.mail.problem import Problem
 from mailer.net.oauth import EARLY, OAuth
+from tests.fakes.forms import FormServer
 
 
-class Provider:
+class Provider(FormServer):
     """A token endpoint that answers as `answers` says, and notes what it was asked."""
 
     def __init__(self, directory: Path) -> None:
         self.answers: list[tuple[int, object]] = []
         self.asked: list[dict[str, str]] = []
-        authority = trustme.CA()
-        self.ca_file = str(directory / "ca.pem")
-        authority.cert_pem.write_to_path(self.ca_file)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
-        provider = self
+        super().__init__(directory, self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                provider.asked.append({name: values[0] for name, values in form.items()})
-                status, answer = provider.answers.pop(0)
-                body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self) -> None:
-        """End it."""
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def _answer(self, _: str, form: dict[str, str]) -> tuple[int, object]:
+        self.asked.append(form)
+        return self.answers.pop(0)
 
     def gives(self, access: str, seconds: int = 3600, **more: object) -> None:
         """Its next answer."""
@@ -65,9 +35,8 @@ class Provider:
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[Provider]:
     """One that is closed at the end."""
-    made = Provider(tmp_path)
-    yield made
-    made.close()
+    with Provider(tmp_path) as made:
+        yield made
 
 
 class Relay:
@@ -78,7 +47,7 @@ class Relay:
         self.refresh = "refresh-one"
         self.store = directory / "token"
         self.tokens = OAuth(
-            f"https://127.0.0.1:{provider.server.server_port}/token?x=1",
+            f"{provider.base}/token?x=1",
             "the-client",
             lambda: self.refresh,
             str(self.store),
