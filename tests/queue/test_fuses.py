@@ -41,6 +41,28 @@ def told(post: Post) -> list[str]:
     return ["begins" if isinstance(event, Alarm) else "ends" for event in found]
 
 
+def restarted(root: Path, many: int) -> tuple[Post, list[str]]:
+    """The next daemon, and the `many` messages of the runaway: three were delivered by the one before, and the rest wait their turn."""
+    before = Post(root)
+    before.manager.fuses.change(only(WILD, HOUR), before.clock.now())
+    ids: list[str] = []
+
+    async def first() -> None:
+        async with before.running():
+            ids.extend(put(before, WILD, f"w{nth}") for nth in range(many))
+            for id in ids[:3]:
+                await before.settled(id, None)
+            for id in ids[3:]:
+                await before.settled(id, "deferred")
+            await before.manager.fuses.save(before.clock.now())
+
+    play(first())
+    after = Post(root)
+    after.manager.fuses.recall(after.clock.now())
+    after.manager.fuses.change(only(WILD, HOUR), after.clock.now())
+    return after, ids
+
+
 @on_both
 def test_a_runaway_waits_its_turn_and_nobody_else_does(post: Post) -> None:
     """A burst goes, the rest by the rate, in order; one alarm when it begins, one word when it is over; the reason is on record."""
@@ -95,25 +117,9 @@ def test_reports_and_what_an_operator_hurries_pass(post: Post) -> None:
 
 def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
     """Who waits has the turn that he had, and who comes then comes after him: the fuse is not whole again."""
-    before = Post(tmp_path)
-    before.manager.fuses.change(only(WILD, HOUR), before.clock.now())
-    ids: list[str] = []
+    after, ids = restarted(tmp_path, 5)
 
-    async def first() -> None:
-        async with before.running():
-            ids.extend(put(before, WILD, f"w{nth}") for nth in range(5))
-            for id in ids[:3]:
-                await before.settled(id, None)
-            for id in ids[3:]:
-                await before.settled(id, "deferred")
-            await before.manager.fuses.save(before.clock.now())
-
-    play(first())
-    after = Post(tmp_path)
-    after.manager.fuses.recall(after.clock.now())
-    after.manager.fuses.change(only(WILD, HOUR), after.clock.now())
-
-    async def second() -> None:
+    async def scenario() -> None:
         async with after.running():
             late = put(after, WILD, "late")
             await after.settled(late, "deferred")
@@ -125,7 +131,7 @@ def test_a_turn_survives_a_restart(tmp_path: Path) -> None:
                 await after.settled(id, None)
             assert after.spool.find(late) == "deferred"
 
-    play(second())
+    play(scenario())
 
 
 def test_a_flood_is_written_down_little_by_little(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,25 +214,9 @@ def test_what_is_cancelled_uses_no_turn(post: Post) -> None:
 
 def test_what_is_cancelled_after_a_restart_uses_no_turn(tmp_path: Path) -> None:
     """Who waits is known to the next daemon, too."""
-    before = Post(tmp_path)
-    before.manager.fuses.change(only(WILD, HOUR), before.clock.now())
-    ids: list[str] = []
+    after, ids = restarted(tmp_path, 30)
 
-    async def first() -> None:
-        async with before.running():
-            ids.extend(put(before, WILD, f"w{nth}") for nth in range(30))
-            for id in ids[:3]:
-                await before.settled(id, None)
-            for id in ids[3:]:
-                await before.settled(id, "deferred")
-            await before.manager.fuses.save(before.clock.now())
-
-    play(first())
-    after = Post(tmp_path)
-    after.manager.fuses.recall(after.clock.now())
-    after.manager.fuses.change(only(WILD, HOUR), after.clock.now())
-
-    async def second() -> None:
+    async def scenario() -> None:
         async with after.running():
             await after.manager.fuses.inherit([*ids[3:], "01KAHGWV7J5ZQ0C9XK3M2T8B4R"])
             at_once(after.kept.act("cancel", ids[3:], after.clock.now()))
@@ -234,7 +224,7 @@ def test_what_is_cancelled_after_a_restart_uses_no_turn(tmp_path: Path) -> None:
             after.manager.fuses.look(after.clock.now())
             assert not after.manager.fuses.gone
 
-    play(second())
+    play(scenario())
 
 
 def test_a_reload_gives_other_turns(post: Post) -> None:

@@ -13,6 +13,7 @@ from mailer.tracing.choice import Choice
 from mailer.tracing.spans import Traced
 from mailer.tracing.tracer import Tracer
 from tests.fakes.mail import NOW, entry_of, outcome
+from tests.fakes.processes import wait_until
 
 EVENT = Tried(NOW, entry_of(), [outcome()])
 
@@ -66,8 +67,7 @@ def test_a_collector_that_takes_nothing_is_left_alone(why: str) -> None:
     made.start()
     made.told(EVENT)
     assert way.asked.acquire(timeout=60)
-    while not made.counts["dropped"]:
-        pass
+    wait_until("it is counted", lambda: made.counts["dropped"])
     for _ in range(10):
         made.told(EVENT)
     made.stop(60)
@@ -84,8 +84,7 @@ def test_a_collector_that_comes_back_is_told(monkeypatch: pytest.MonkeyPatch) ->
     made.start()
     made.told(EVENT)
     assert way.asked.acquire(timeout=60)
-    while not made.counts["dropped"]:
-        pass
+    wait_until("it is counted", lambda: made.counts["dropped"])
     way.why = ""
     for _ in range(2):
         made.told(EVENT)
