@@ -22,13 +22,14 @@ The directory is ``.peers`` of the clone, or what ``MAILER_PEERS`` names.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -113,13 +114,7 @@ def _make(place: Path, recipe: str, fetch: Callable[[Path], None]) -> None:
 
 def _debian(tree: Path) -> None:
     """Apt is told of a machine on which nothing is installed, so it names all that a package stands on, libc and up."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise OSError("Debian's servers need root, and apt-get")
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("lists/partial", "archives/partial"):
-            Path(scratch, name).mkdir(parents=True)
-        Path(scratch, "status").touch()
-        _apt(scratch, "update")
+    with _sources(bare=True) as scratch:
         for packages in PACKAGES:
             _download(scratch, *packages.split())
         for name in ("bin", "sbin", "lib", "lib64"):  # as on every Debian since 12
@@ -132,13 +127,7 @@ def _debian(tree: Path) -> None:
 
 def _callers(tree: Path) -> None:
     """Apt is told what this machine has, so it names what is missing; the programs themselves are fetched in any case."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise OSError("Debian's programs need root, and apt-get")
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("lists/partial", "archives/partial"):
-            Path(scratch, name).mkdir(parents=True)
-        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
-        _apt(scratch, "update")
+    with _sources() as scratch:
         _download(scratch, "--reinstall", *CALLING.split())
         for name in ("bin", "sbin", "lib", "lib64"):
             tree.joinpath("usr", name).mkdir(parents=True)
@@ -151,29 +140,34 @@ def _callers(tree: Path) -> None:
 
 def _promtool(tree: Path) -> None:
     """The one program, which needs nothing of the package but libc; the server is not unpacked."""
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise OSError("Debian's programs need root, and apt-get")
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("lists/partial", "archives/partial"):
-            Path(scratch, name).mkdir(parents=True)
-        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
-        _apt(scratch, "update")
+    with _sources() as scratch:
         _apt(scratch, "download", "prometheus", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree, ("./usr/bin/prometheus", "./etc", "./lib", "./var", "./usr/lib", "./usr/share"))
 
 
 def _proxies(tree: Path) -> None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise OSError("Debian's programs need root, and apt-get")
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("lists/partial", "archives/partial"):
-            Path(scratch, name).mkdir(parents=True)
-        shutil.copy("/var/lib/dpkg/status", Path(scratch, "status"))
-        _apt(scratch, "update")
+    with _sources() as scratch:
         _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
+
+
+@contextlib.contextmanager
+def _sources(*, bare: bool = False) -> Iterator[str]:
+    """A directory for apt, with the lists of the machine's sources: for this machine as it is, or a `bare` one, which has nothing."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise OSError("Debian's packages need root, and apt-get")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("lists/partial", "archives/partial"):
+            Path(scratch, name).mkdir(parents=True)
+        status = Path(scratch, "status")
+        if bare:
+            status.touch()
+        else:
+            shutil.copy("/var/lib/dpkg/status", status)
+        _apt(scratch, "update")
+        yield scratch
 
 
 def _defuse(tree: Path) -> None:
