@@ -49,7 +49,8 @@ class Tally:
         self.total = total
         self.good = self.bad = 0
         self._lines: list[str] = []
-        self._bar = not self.quiet and sys.stderr is not None and sys.stderr.isatty() and not sys.stdout.isatty()
+        self._bar = not self.quiet and sys.stderr is not None and sys.stderr.isatty()
+        self._below = self._bar and sys.stdout is not None and sys.stdout.isatty()  # the lines go to the terminal, too, above the bar
         self._shown = 0.0
 
     @property
@@ -74,13 +75,15 @@ class Tally:
     def show(self, read: int) -> None:
         """Print what was told since the last time. A reader that has left changes nothing about the messages."""
         lines, self._lines = self._lines, []
+        if self._below and lines:
+            self._clear()
         try:
             sys.stdout.write("".join(lines))
             sys.stdout.flush()
         except OSError:
             mute(1)
         now = time.monotonic()
-        if self._bar and now - self._shown > 0.1:
+        if self._bar and (now - self._shown > 0.1 or (self._below and lines)):
             self._shown = now
             sys.stderr.write(f"\r{bar(read, self.total)} {self.number} messages\x1b[K")
             sys.stderr.flush()
@@ -88,9 +91,13 @@ class Tally:
     def end(self) -> None:
         """Print the last word, for a person."""
         if self._bar:
-            sys.stderr.write("\r\x1b[K")
+            self._clear()
         if not self.quiet and (self._bar or self.bad):
             _note(f"{self.good} queued" + (f", {self.bad} refused" if self.bad else ""))
+
+    def _clear(self) -> None:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def bar(read: int, total: int, width: int = 30) -> str:

@@ -316,6 +316,24 @@ def test_a_terminal_shows_how_far_it_is(home: Home) -> None:
     assert shown.endswith("mailer: 400 queued\r\n")
 
 
+def test_a_terminal_shows_the_lines_above_the_bar(home: Home) -> None:
+    """Where both go to it: each line begins where the bar was, and that is the last thing to be taken away."""
+    path = home.path / "mbox"
+    path.write_bytes(mbox(*map(message, range(3))))
+    ours, theirs = pty.openpty()
+    try:
+        running = home.start("send", "--batch", path, stdout=theirs, stderr=theirs)
+        running.communicate(timeout=60)
+        shown = os.read(ours, 1 << 16).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "% 3 messages" in shown
+    lines = shown.replace("\r\x1b[K", "\n").splitlines()
+    assert [line for line in lines if line in home.queued()] == sorted(home.queued())
+    assert lines[-1] == "mailer: 3 queued"
+
+
 @pytest.mark.parametrize(("read", "total", "shown"), [(0, 0, ""), (0, 10, "[    ]   0%"), (5, 10, "[##  ]  50%"), (11, 10, "[####] 100%")])
 def test_the_bar_is_as_long_as_what_is_done(read: int, total: int, shown: str) -> None:
     """And is not there where nobody knows how much there is."""
