@@ -15,6 +15,7 @@ SETTINGS = [(name, setting) for name, cls in {**TABLES, **NAMED, **LISTED}.items
 def test_the_example_file_is_the_printed_one() -> None:
     """config.example.toml is what ``python -m mailer.config.manual`` prints."""
     assert (ROOT / "config.example.toml").read_text() == manual.example()
+    assert '"[' not in manual.example()  # a list within a text would be taken for the name of a program
 
 
 def test_the_example_file_changes_nothing() -> None:

@@ -40,7 +40,7 @@ class AlarmSection(Section, header="[alarm]", member="alarm"):
         "A program that is started for each beginning and each end, with the alarm as JSON on its standard input and in MAILER_ALARM_… of "
         "its environment. No shell reads it. It has 30 seconds.",
         (),
-        example='["/usr/local/bin/page-me", "--urgent"]',
+        example="/usr/local/bin/page-me --urgent",
     )
     after = Setting(DURATION, "How long an alarm has to be open before somebody is told by mail or by the command.", "2m")
     older = Setting(DURATION, "The age of a message that waits from which on that is an alarm; with 0 none is.", "1d")
