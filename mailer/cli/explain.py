@@ -13,6 +13,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES
 from mailer.mail.problem import Problem
+from mailer.mail.text import human_size
 from mailer.operate.explain import diagnose
 
 from . import NO_SUCH, OK, pages, show
@@ -127,7 +128,7 @@ def _facts(story: Story, now: float) -> Iterator[Field]:
     yield "Subject", record.subject
     yield "Message-ID", record.message_id
     yield "Request", record.request_id
-    yield "Size", show.size(record.size)
+    yield "Size", human_size(record.size)
     yield "Priority", record.priority if record.priority != "normal" else ""
     yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items())
 

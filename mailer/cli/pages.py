@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.history import DONE, PENDING, SCHEDULED
 from mailer.mail.outcome import DIVERTED
+from mailer.mail.text import human_size
 from mailer.status.standing import FOREVER
 
 from . import show
@@ -134,7 +135,7 @@ def queue(records: Iterable[Record], now: float) -> Table:
 
 
 def _start_of_queue(record: Record, now: float) -> tuple[Cell, Cell, Cell]:
-    return status(record), Cell(span(now - record.queued_at), "quiet"), Cell(show.size(record.size), "quiet")
+    return status(record), Cell(span(now - record.queued_at), "quiet"), Cell(human_size(record.size), "quiet")
 
 
 def _plain_queue_row(record: Record, now: float) -> list[Value]:
@@ -151,7 +152,7 @@ def heaps(found: Sequence[Heap], now: float) -> Table:
         Column(found[0].by.upper()),
         Column("FOR EXAMPLE"),
     ]
-    size = show.size if show.terminal() else str
+    size = human_size if show.terminal() else str
     rows: list[Sequence[Value]] = [
         [str(each.many), size(each.size), span(now - each.oldest), Cell(each.name, "strong"), Cell(each.example, "quiet")] for each in found
     ]
@@ -180,7 +181,7 @@ def _facts(record: Record, now: float) -> Iterator[tuple[str, str]]:
     yield "Subject", record.subject
     yield "Message-ID", record.message_id
     yield "Request", record.request_id
-    yield "Size", show.size(record.size)
+    yield "Size", human_size(record.size)
     yield "Priority", record.priority if record.priority != "normal" else ""
     yield "Queued", exact(record.queued_at, now)
     yield "Last try", exact(record.last_attempt_at, now) if record.last_attempt_at and not record.sent_at else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
+from mailer.mail.text import human_size
 from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
 from mailer.operate.trust import Look, apart, pinnable, trust
 
@@ -140,7 +141,7 @@ def _facts(found: ProbeFinding) -> Iterator[tuple[str, show.Piece]]:
     if offers.keywords:
         yield "extensions", ", ".join(f"{name} {values}".strip() for name, values in offers.keywords.items() if name != "AUTH")
         yield "mechanisms", ", ".join(sorted(offers.mechanisms)) or "none"
-        yield "size limit", show.size(offers.size) if offers.size else "none said"
+        yield "size limit", human_size(offers.size) if offers.size else "none said"
     if endpoint.login:
         yield "login", _login(found, endpoint.login.username or "our certificate")
     if found.taken or found.refusal:

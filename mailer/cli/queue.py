@@ -10,6 +10,7 @@ from mailer.config.quick import submission
 from mailer.intake.view import view_of
 from mailer.mail import address
 from mailer.mail.address import AddressError
+from mailer.mail.text import human_size
 from mailer.operate.queue import (
     CANCEL,
     GIVEN_UP,
@@ -73,7 +74,7 @@ def _print_list(given: Given, records: list[Record]) -> None:
     blocks: list[show.Block] = [*banner(sandbox_of(given), listed=True), pages.queue(records, time.time())]
     if show.terminal():
         count = "1 message" if len(records) == 1 else f"{len(records)} messages"
-        total = show.size(sum(record.size for record in records))
+        total = human_size(sum(record.size for record in records))
         blocks += [show.BLANK, show.Line([show.Cell(f"{count}, {total}", "quiet")])]
     show.show(blocks)
 

@@ -389,12 +389,3 @@ def exact(at: float | None, now: float) -> str:
     if not terminal():
         return rfc3339(at)
     return f"{rfc3339(int(at))}  ({moment(at, now)})"
-
-
-def size(octets: int) -> str:
-    """Bytes in the units of the configuration: ``812 B``, ``1.2 KB``, ``25 MB``."""
-    number, units = float(octets), iter(("B", "KB", "MB", "GB"))
-    unit = next(units)
-    while number >= 999.5 and unit != "GB":
-        number, unit = number / 1000, next(units)
-    return f"{number:.1f} {unit}" if unit != "B" and number < 9.95 else f"{number:.0f} {unit}"

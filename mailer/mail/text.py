@@ -34,6 +34,15 @@ def one_line(text: str, limit: int = 1000) -> str:
     return safe(" ".join(text.split()), limit)
 
 
+def human_size(octets: int) -> str:
+    """Octets for people, in the units of the configuration: ``812 B``, ``1.2 KB``, ``25 MB``."""
+    number, units = float(octets), iter(("B", "KB", "MB", "GB"))
+    unit = next(units)
+    while number >= 999.5 and unit != "GB":
+        number, unit = number / 1000, next(units)
+    return f"{number:.1f} {unit}" if unit != "B" and number < 9.95 else f"{number:.0f} {unit}"
+
+
 WESTERN = "windows-1252"
 ASCII = frozenset({"us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us", "unknown-8bit"})
 """Labels that are false, or say nothing, where there are octets above 127; RFC 1428 §3 has the last one."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import jinja2
 
-from mailer.mail.text import one_line
+from mailer.mail.text import human_size, one_line
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -27,16 +27,6 @@ HEADERS: Final = {
 """What each answer says of itself: nothing from elsewhere, nobody's frame, no copy."""
 
 
-def octets(number: int) -> str:
-    """A size for people: ``812 B``, ``1.2 kB``, ``25 MB``."""
-    size, unit = float(number), "B"
-    for larger in ("kB", "MB", "GB"):
-        if size < 999.5:
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.1f} {unit}" if unit != "B" and size < 9.95 else f"{size:.0f} {unit}"
-
-
 def many(number: int, noun: str) -> str:
     """A count with its noun: ``1 message``, ``2 messages``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -53,7 +43,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._templates.filters.update(octets=octets, many=many, line=one_line)
+        self._templates.filters.update(octets=human_size, many=many, line=one_line)
 
     def draw(self, template: str, **what: object) -> str:
         """The page, or the piece of one, that `template` makes of `what`."""

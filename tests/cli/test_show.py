@@ -155,15 +155,6 @@ def test_a_time_to_come_is_told_to_the_nearest_unit(seconds: float, words: str) 
     assert show.ahead(seconds) == words
 
 
-@pytest.mark.parametrize(
-    ("octets", "words"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1234, "1.2 KB"), (25_000_000, "25 MB"), (999_999, "1.0 MB"), (5 * 10**12, "5000 GB")],
-)
-def test_a_size_is_in_the_units_of_the_configuration(octets: int, words: str) -> None:
-    """KB is a thousand bytes."""
-    assert show.size(octets) == words
-
-
 def test_times_are_relative_for_people_and_absolute_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A script gets RFC 3339."""
     monkeypatch.setattr(show, "terminal", lambda: True)

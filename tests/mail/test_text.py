@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.mail.text import WESTERN, charset_of, readable
+from mailer.mail.text import WESTERN, charset_of, human_size, readable
 from tests.fakes.chance import examples
 
 
@@ -53,3 +53,21 @@ def test_the_pieces_in_which_a_text_is_looked_at_do_not_matter(text: bytes) -> N
     well = text.decode("utf-8", "ignore").encode()
     raw = [sum(octet > 127 for octet in data) for data in (well, text)]
     assert charset_of(text) == ("utf-8" if 2 * raw[0] >= raw[1] else WESTERN)
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (9960, "10 KB"),
+        (1000, "1.0 KB"),
+        (1234, "1.2 KB"),
+        (25_000_000, "25 MB"),
+        (999_999, "1.0 MB"),
+        (5 * 10**12, "5000 GB"),
+    ],
+)
+def test_a_size_is_in_the_units_of_the_configuration(octets: int, words: str) -> None:
+    """KB is a thousand bytes."""
+    assert human_size(octets) == words

@@ -7,17 +7,9 @@ import re
 import jinja2
 import pytest
 
-from mailer.pages.page import HEADERS, HERE, STATIC, Pages, many, octets
+from mailer.pages.page import HEADERS, HERE, STATIC, Pages, many
 
 ELSEWHERE = re.compile(r"""(?:src|href|action|url)\s*[=(]\s*["']?\s*(?:https?:)?//""", re.IGNORECASE)
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [(0, "0 B"), (812, "812 B"), (999, "999 B"), (1234, "1.2 kB"), (9_960, "10 kB"), (25_000_000, "25 MB"), (4 * 10**12, "4000 GB")],
-)
-def test_a_size_for_people(number: int, said: str) -> None:
-    assert octets(number) == said
 
 
 def test_a_count_has_its_noun() -> None:
