@@ -114,7 +114,8 @@ class IntakeComponent(Component):
 
         sizes = submission.max_message_size, submission.max_recipients
         writers = frozenset({0, os.geteuid()})
-        self.terms = IntakeTerms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers)
+        box = config.sandbox.mode if config.sandbox.holds else ""
+        self.terms = IntakeTerms(*sizes, judge, self._used, self._taken, submission.max_header_size, writers, box)
         each = max(intake.max_connections // 4, 1)
         self._limits = CallLimits(intake.max_connections, each, intake.timeout, self.terms.largest)
         self._rescan = config.delivery.rescan

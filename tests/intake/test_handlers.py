@@ -101,6 +101,20 @@ def test_a_message_is_in_the_spool_when_the_answer_comes(counter: Counter) -> No
     assert os.listdir(f"{counter.spool.root}/tmp") == []
 
 
+def test_what_is_handed_in_while_a_sandbox_holds_says_so(counter: Counter) -> None:
+    """Whatever the user's program knew of it; handed in again when none holds any more, it is the same message."""
+    live = counter.handlers.terms
+    counter.handlers.terms = live._replace(sandbox="trap")
+    sent, told = letter(), letter(options={"sandbox": "redirect"})
+    assert counter.put(ANNA, sent) == f"ok {sent.id}"
+    assert counter.put(ANNA, told) == f"ok {told.id}"
+    counter.handlers.terms = live
+    assert counter.put(ANNA, sent) == f"ok {sent.id}"
+    assert [(entry.boxed, entry.envelope.options) for entry in map(counter.spool.read, (sent.id, told.id))] == [
+        (True, {"sandbox": "trap"})
+    ] * 2
+
+
 def test_a_message_that_is_handed_in_again_is_one(counter: Counter) -> None:
     """Its sender did not hear the answer: the same ID is the same message, also when it has been delivered meanwhile."""
     sent = letter()

@@ -80,7 +80,7 @@ class IntakeTerms(NamedTuple):
     `judge` raises `Problem` if that user may not send it. `used` says of an ID that is not in the spool any more whether its
     message was the user's own (``mine``), somebody else's (``taken``), or never there (``""``). `taken` is told of each ID
     and its user once the message is in the spool. `writers` are users who write the spool themselves: what is in ``drop/`` and
-    theirs was put there by somebody else.
+    theirs was put there by somebody else. `sandbox` is the mode of the one that holds, which is noted whatever the user's program knew.
     """
 
     max_size: int
@@ -90,6 +90,7 @@ class IntakeTerms(NamedTuple):
     taken: Callable[[str, Principal], None] = nobody_told
     max_header: int = 1 << 20
     writers: Container[int] = frozenset()
+    sandbox: str = ""
 
     @property
     def largest(self) -> int:
@@ -125,6 +126,8 @@ def admit(spool: SpoolDirectory, data: bytes, id: str, stranger: Stranger, terms
             recipient.address = address.ascii_address(recipient.address)
     envelope.sender = address.ascii_address(envelope.sender)
     envelope.submitter = {**envelope.submitter, **stranger.who.as_submitter()}
+    if terms.sandbox:
+        envelope.options = {**envelope.options, "sandbox": terms.sandbox}
     envelope.created = _created(envelope, stranger.latest)
     envelope.id = id = named(id, stranger)
     terms.judge(envelope, content, stranger.who)
@@ -261,4 +264,6 @@ def _publish(root: str, envelope: Envelope, content: bytes, digest: str, who: Pr
 def _same(spool: SpoolDirectory, envelope: Envelope, content: bytes) -> bool:
     known = spool.read(envelope.id)
     envelope.created = known.envelope.created
+    for each in (known.envelope, envelope):  # a sandbox may have begun, or ended, between the two
+        each.options = {name: value for name, value in each.options.items() if name != "sandbox"}
     return known.envelope.to_line() == envelope.to_line() and spool.content(envelope.id) == content
