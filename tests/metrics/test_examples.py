@@ -71,6 +71,32 @@ def known(page: str) -> dict[str, dict[str, set[str]]]:
     return found
 
 
+REQUIRED = {
+    "smtp_emails_sent_total": ("counter", "host", "status"),
+    "smtp_emails_failed_total": ("counter", "host", "error_kind"),
+    "smtp_send_duration_seconds": ("histogram", "host"),
+    "smtp_connection_duration_seconds": ("histogram", "host"),
+    "smtp_connection_pool_size": ("gauge", "host", "state"),
+    "smtp_connection_acquire_duration_seconds": ("histogram", "host"),
+    "smtp_auth_attempts_total": ("counter", "host", "method", "status"),
+    "smtp_tls_upgrades_total": ("counter", "host", "status"),
+    "smtp_message_size_bytes": ("histogram", "host"),
+    "smtp_recipients_per_message": ("histogram", "host"),
+    "smtp_circuit_breaker_state": ("gauge", "host"),
+    "smtp_rate_limit_exceeded_total": ("counter", "host"),
+    "smtp_retries_total": ("counter", "host", "attempt"),
+}
+"""The metrics of [002] §9.2.1: type and labels of each."""
+
+
+def test_the_required_figures_have_their_names_and_labels(page: str, known: dict[str, dict[str, set[str]]]) -> None:
+    """All thirteen are on the page, of the type that is asked for, with these labels and no others."""
+    for name, (kind, *labels) in REQUIRED.items():
+        assert f"# TYPE {name} {kind}\n" in page
+        sample = known[f"{name}_count" if kind == "histogram" else name]
+        assert [*sample] == labels, name
+
+
 def expressions() -> dict[str, str]:
     """Those of the board by their panel, with what Grafana puts in place of its variables."""
     found = {}
