@@ -58,7 +58,7 @@ class RemoteView:
 
     def find(self, name: str) -> list[Record]:
         """The messages that `name` means, oldest first."""
-        if "\n" in name:
+        if not name or "\n" in name:
             return []
         return list(map(_record, self._records(f"find {name}")))
 

@@ -54,6 +54,8 @@ class UserView:
 
     def find(self, name: str) -> list[Record]:
         """The user's messages that `name` means: an ID, or the one that he chose, else a Message-ID or a request id; oldest first."""
+        if not name:
+            return []
         id = name.upper()
         if is_id(id):
             tail = tail_of(id, self.who)

@@ -145,7 +145,9 @@ class View:
         return record
 
     def find(self, name: str) -> list[Record]:
-        """The messages that `name` means: an ID, else a Message-ID or a request id; oldest first."""
+        """The messages that `name` means: an ID, else a Message-ID or a request id; oldest first. No name means none."""
+        if not name:
+            return []
         id = name.upper()
         if is_id(id):
             record = self.message(id)

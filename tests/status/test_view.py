@@ -162,6 +162,7 @@ def test_what_a_later_version_wrote_is_told_apart(either: Office) -> None:
 def test_a_message_is_found_by_any_of_its_names(either: Office, known: bool) -> None:
     """ID in any case, Message-ID with or without brackets, request id; in the database or only in the spool."""
     id = either.deferred(known=known, message_id="<a@b.example>", request_id="nightly")
+    either.deferred(known=known)  # it has no request id, and is not meant by no name
     with either.view() as view:
         for name in (id, id.lower(), "<a@b.example>", "a@b.example", "nightly"):
             assert [record.id for record in view.find(name)] == [id], name

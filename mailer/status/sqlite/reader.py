@@ -176,7 +176,7 @@ class Reader:
 
     def named(self, name: str) -> list[str]:
         """The IDs of messages with this Message-ID (with or without angle brackets) or request id, oldest first."""
-        return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"}))
+        return list(self._ids(NAMED, {"name": name, "bracketed": f"<{name}>"})) if name else []
 
     def named_of(self, who: Principal, name: str) -> list[str]:
         """As `named`, of what `who` handed over; and all of that of which nothing else is known yet."""
