@@ -88,6 +88,7 @@ async def race(
     running: dict[asyncio.Task[T], K] = {}
     left = list(ways)
     failure: Exception | None = None
+    first: asyncio.Task[T] | None = None
     try:
         while left or running:
             if left:
@@ -98,6 +99,7 @@ async def race(
                 way = running[task]
                 if (error := task.exception()) is None:
                     del running[task]
+                    first = task
                     return way, task.result()
                 del running[task]
                 if not isinstance(error, Exception):
@@ -107,7 +109,12 @@ async def race(
         assert failure is not None
         raise failure
     finally:
-        await _call_off(running, discard)
+        try:
+            await _call_off(running, discard)
+        except BaseException:  # called off meanwhile: nobody gets what came first
+            if first:
+                discard(first.result())
+            raise
 
 
 async def _alone(way: K, attempt: Callable[[K], Awaitable[T]], lost: Callable[[K, Exception], object]) -> tuple[K, T]:
@@ -120,14 +127,20 @@ async def _alone(way: K, attempt: Callable[[K], Awaitable[T]], lost: Callable[[K
 
 
 async def _call_off(running: dict[asyncio.Task[T], K], discard: Callable[[T], object]) -> None:
-    """Cancel the attempts that are too late, and wait for them; what one has already is discarded."""
+    """Cancel the attempts that are too late, and wait for them, whoever calls us off meanwhile; what one has already is discarded."""
     for task in running:
         task.cancel()
-    if running:
-        await asyncio.wait(running)
+    called_off: asyncio.CancelledError | None = None
+    while left := [task for task in running if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as error:
+            called_off = error
     for task in running:
         if not task.cancelled() and task.exception() is None:
             discard(task.result())
+    if called_off:
+        raise called_off
 
 
 class NegativeCache:

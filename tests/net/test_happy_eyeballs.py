@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer.net.happy_eyeballs import FAMILIES, LONGEST, MEMORY, MOST, NegativeCache, arranged, race, source
@@ -108,6 +108,7 @@ def test_both_at_the_same_moment() -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example([(3, True), (1, False), (1, False), (1, False), (0, False)], 3)  # one has come, and the others are being called off
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=5), st.integers(0, 6))
 def test_cancelled_at_any_moment(plan: list[tuple[int, bool]], moment: int) -> None:
     """Whenever the race is called off, nothing of it is left: no task, and nothing that was got and not handed over."""
