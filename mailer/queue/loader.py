@@ -153,7 +153,8 @@ class MessageLoader:
             context.tasks.spawn(self._hold(context, id, "sandbox"), Progress("settle", f"message {id}"))
             return
         urged = bool(entry.history.outcomes) and entry.state == "queued"
-        if not (outcomes := self.folding.put_off(entry, now, urged=urged)):
+        outcomes = [] if self.folding.fold is None else self.folding.put_off(entry, now, urged=urged)
+        if not outcomes:
             outcomes, again = self.fuses.put_off(entry, now, urged=urged)
             if again:
                 context.spool.forget([entry])
@@ -243,11 +244,10 @@ class MessageLoader:
         if not pending:  # a crash came between the last outcome and the move
             self._over(attempt, [])
             return
-        attempt.split(1)
-        self._divide(context, attempt, pending, now)
+        self._divide(context, attempt, pending, now, counted=0)
 
-    def _divide(self, context: Context, attempt: Attempt, pending: Sequence[int], now: float) -> None:
-        """Send a part of a message, to the recipients `pending`, on all ways that it takes."""
+    def _divide(self, context: Context, attempt: Attempt, pending: Sequence[int], now: float, counted: int = 1) -> None:
+        """Send a message, to the recipients `pending`, on all ways that it takes; they are `counted` as one part of it, or not yet."""
         entry, sandbox = attempt.entry, context.policy.sandbox
         people = entry.envelope.recipients
         settled: list[Outcome] = []
@@ -271,7 +271,7 @@ class MessageLoader:
                 routes[route.key][1].extend(recipients)
             else:
                 routes[route.key] = (route, recipients)
-        attempt.split(len(ended) + len(unknown) + len(routes) - 1)
+        attempt.split(len(ended) + len(unknown) + len(routes) - counted)
         for outcomes in ended:
             self.settler.finish(attempt, outcomes)
         for domain, recipients in unknown:
