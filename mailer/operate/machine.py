@@ -35,10 +35,15 @@ PRIORITY = "90"  # among alternatives; a package's is usually below
 ALTERNATIVES = "/etc/alternatives/"
 
 
-def run(*words: str) -> str:
-    """What a program of the system prints. Raises `Problem` (unavailable) with its complaint where it fails."""
+def run(*words: str, patience: float | None = None) -> str:
+    """What a program of the system prints. Raises `Problem` (unavailable) with its complaint where it fails, or takes longer than
+    `patience` (seconds; None is for ever)."""
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, timeout=patience
+        )
+    except subprocess.TimeoutExpired:
+        raise Problem(f"`{' '.join(words)}` did not end within {patience or 0:g} seconds", "unavailable") from None
     except OSError as error:
         raise Problem(f"cannot run {words[0]}: {error.strerror}", "unavailable") from None
     if done.returncode:

@@ -6,15 +6,13 @@ import os
 import platform
 import shutil
 import ssl
-import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.config.secret import owner_of
-from mailer.mail.problem import Problem
-from mailer.operate.machine import UNIT, Sendmail, SystemService
+from mailer.operate.machine import UNIT, Sendmail, SystemService, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,12 +93,8 @@ def unit(*, running: bool, spool: str = "", root: str = "/") -> Iterator[Finding
 
 def _shown() -> dict[str, str]:
     """What systemd says of the unit. Raises `Problem` (unavailable)."""
-    words = [shutil.which("systemctl") or "systemctl", "show", UNIT, f"--property={','.join(WANTED)}"]
-    try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Problem(f"systemctl says nothing: {error}", "unavailable") from None
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    said = run("systemctl", "show", UNIT, f"--property={','.join(WANTED)}", patience=PATIENCE)
+    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
 
 def versions(version: str) -> Iterator[Finding]:
