@@ -101,7 +101,7 @@ def test_oauth(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     provider.gives("s3cret-token")
     monkeypatch.setenv("OAUTH_CLIENT_SECRET", "x")
     monkeypatch.setenv("OAUTH_REFRESH_TOKEN", "y")
-    endpoint = f"https://127.0.0.1:{provider.server.server_port}/token"
+    endpoint = f"{provider.base}/token"
     try:
         with SinkThread(tls=context, users={"anna@example.org": "s3cret-token"}, mechanisms=("XOAUTH2",)) as sink:
             out = play("oauth", capsys, "127.0.0.1", sink.port, provider.ca_file, endpoint, tmp_path / "token")
