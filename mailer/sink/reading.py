@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 512 * 1024  # octets of source, and characters of text, that a page shows
 MOST: Final = 500  # parts that are looked at
+DEEP: Final = 100  # of them that have parts
 REMOTE: Final = re.compile(
     r"""(?:src|srcset|background)\s{0,9}=\s{0,9}["']?\s{0,9}(?:https?:)?//|url\(\s{0,9}["']?\s{0,9}(?:https?:)?//|<link\b""", re.IGNORECASE
 )
@@ -100,6 +101,8 @@ def part_of(kept: Boxed, number: int) -> tuple[str, str, bytes] | None:
 
 
 def _parsed(content: bytes) -> EmailMessage:
+    if content.count(b"multipart/") > DEEP:
+        raise ValueError("so many parts within parts take the library's parser too long")
     return BytesParser(policy=policy.default).parsebytes(content)
 
 

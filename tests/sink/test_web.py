@@ -193,7 +193,7 @@ def test_what_was_deleted_comes_back_when_that_was_a_mistake(served: Served) -> 
     assert "There is no such message" in page
 
 
-NESTED = b"--a\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n" * 500
+NESTED = b"--a\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n" * 2000
 ODD = [
     b"",
     b"\x00\xff" * 9,
