@@ -95,19 +95,15 @@ def test_oauth(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     """The provider gives the token that the server wants to see."""
     ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
-    provider = Provider(tmp_path)
-    with open(provider.ca_file, "ab") as file:
-        file.write(ca.cert_pem.bytes())
-    provider.gives("s3cret-token")
     monkeypatch.setenv("OAUTH_CLIENT_SECRET", "x")
     monkeypatch.setenv("OAUTH_REFRESH_TOKEN", "y")
-    endpoint = f"{provider.base}/token"
-    try:
+    with Provider(tmp_path) as provider:
+        with open(provider.ca_file, "ab") as file:
+            file.write(ca.cert_pem.bytes())
+        provider.gives("s3cret-token")
         with SinkThread(tls=context, users={"anna@example.org": "s3cret-token"}, mechanisms=("XOAUTH2",)) as sink:
-            out = play("oauth", capsys, "127.0.0.1", sink.port, provider.ca_file, endpoint, tmp_path / "token")
+            out = play("oauth", capsys, "127.0.0.1", sink.port, provider.ca_file, f"{provider.base}/token", tmp_path / "token")
             assert sink.messages[0].user == "anna@example.org"
-    finally:
-        provider.close()
     assert out == "('bob@example.net',)\n"
 
 
