@@ -19,7 +19,7 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, noted, reloaded
 
 DAEMON = """
-import fcntl, signal, sys
+import fcntl, signal, sys, time
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, now
 spool, answer = SpoolDirectory(sys.argv[1]), sys.argv[2]
@@ -34,8 +34,8 @@ signal.signal(signal.SIGHUP, hangup)
 if answer == "silent":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
-while True:
-    signal.pause()
+while True:  # no pause(): a signal that comes just before it would be heard with the next one alone
+    time.sleep(0.05)
 """
 
 
