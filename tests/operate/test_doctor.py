@@ -24,6 +24,8 @@ from tests.fakes.users import NOBODY
 from tests.operate.clinic import Clinic, clinic, people
 from tests.operate.test_staged_place import later, pem_key, replace_by_file, write
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["clinic", "people"]
 
 

@@ -17,6 +17,8 @@ from tests.fakes.sockets import make_socket
 from tests.fakes.users import NOBODY
 from tests.operate.clinic import Clinic, Stage, clinic, finds, people
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["clinic", "people"]
 
 REPAIR = "mailer doctor --repair"

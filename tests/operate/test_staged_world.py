@@ -18,6 +18,8 @@ from tests.dkim.keys import pem
 from tests.fakes.sockets import closed_port
 from tests.operate.clinic import DIRECT, HOME, RELAY, ZONE, Clinic, Stage, clinic, finds, people
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["clinic", "people"]
 
 LOGIN = 'username = "anna"\npassword_file = "{secret}"\n'
