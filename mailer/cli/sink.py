@@ -67,7 +67,7 @@ class _Scratch:
 
     def tidy(self) -> None:
         """Remove it, unless it holds messages."""
-        if self.path and not glob.glob(f"{glob.escape(self.path)}/mail/[cn][ue][rw]/*"):
+        if self.path and not any(glob.glob(f"{glob.escape(self.path)}/mail/{folder}/*") for folder in ("new", "cur")):
             shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -148,16 +148,20 @@ class Envelope:
 
 def shown_subject(message: Message) -> str:
     """The subject of `message` in at most `LONGEST_SUBJECT` characters; empty if it has none."""
-    value = message.value(b"subject") or ""
-    if "=?" in value:
-        from email.errors import MessageError
-        from email.header import decode_header, make_header
+    return read_words(message.value(b"subject") or "").encode("utf-8", "replace").decode()[:LONGEST_SUBJECT]
 
-        try:
-            value = str(make_header(decode_header(value[:LONGEST_READ])))
-        except (ValueError, LookupError, MessageError):  # a hint for people is no reason to refuse mail
-            pass
-    return value.encode("utf-8", "replace").decode()[:LONGEST_SUBJECT]
+
+def read_words(value: str) -> str:
+    """`value` of a field with its encoded words read (RFC 2047), within `LONGEST_READ` characters; as it stands where they cannot be."""
+    if "=?" not in value:
+        return value
+    from email.errors import MessageError
+    from email.header import decode_header, make_header
+
+    try:
+        return str(make_header(decode_header(value[:LONGEST_READ])))
+    except (ValueError, LookupError, MessageError):  # a hint for people is no reason to refuse mail
+        return value
 
 
 def _document(recipient: Recipient) -> dict[str, object]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.io.maildir import make_maildir
+from mailer.mail.envelope import read_words
+from mailer.mail.message import Message, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +105,8 @@ def _read(path: str, *, unread: bool) -> Boxed | None:
     except FileNotFoundError:
         return None
     envelope, size = split(head)
-    fields = _fields(head[size:])
+    header = Message.head(normalise(head[size:]))
+    sender, to, subject = (decoded(header.value(field) or "")[:WORD] for field in (b"from", b"to", b"subject"))
     name = os.path.basename(path).partition(":")[0]
     moment = name.split("P")[0].replace("M", "")
     try:
@@ -114,9 +116,7 @@ def _read(path: str, *, unread: bool) -> Boxed | None:
     id = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:20]
     recipients = tuple(value for field, value in envelope if field == "delivered-to")
     reverse_path = next((value.strip("<>") for field, value in envelope if field == "return-path"), "")
-    to = fields.get("to") or ", ".join(recipients)
-    sender = fields.get("from", "")
-    return Boxed(id, path, at, status.st_size - size, unread, reverse_path, recipients, sender, to, fields.get("subject", ""))
+    return Boxed(id, path, at, status.st_size - size, unread, reverse_path, recipients, sender, to or ", ".join(recipients), subject)
 
 
 def split(data: bytes) -> tuple[list[tuple[str, str]], int]:
@@ -133,27 +133,9 @@ def split(data: bytes) -> tuple[list[tuple[str, str]], int]:
     return lines, at
 
 
-def _fields(data: bytes) -> dict[str, str]:
-    """The first From, To and Subject, decoded (RFC 2047)."""
-    found: dict[str, str] = {}
-    header = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n ", b" ").replace(b"\n\t", b" ")
-    for line in header.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        word = name.strip().lower().decode(errors="replace")
-        if colon and word in ("from", "to", "subject"):
-            found.setdefault(word, decoded(value.decode(errors="replace").strip())[:WORD])
-    return found
-
-
 def decoded(value: str) -> str:
-    """A value with its encoded words read (RFC 2047); as it stands where they cannot be."""
-    value = whole(value)
-    if "=?" not in value:
-        return value
-    try:
-        return whole(str(make_header(decode_header(value[: HEAD // 8]))))
-    except (LookupError, ValueError, UnicodeError):
-        return value
+    """A value with its encoded words read, and with nothing in it that cannot be sent."""
+    return whole(read_words(whole(value)))
 
 
 def whole(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from email import policy
+from email.errors import MessageError
 from email.parser import BytesParser
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,7 +27,7 @@ REMOTE: Final = re.compile(
     r"""(?:src|srcset|background)\s{0,9}=\s{0,9}["']?\s{0,9}(?:https?:)?//|url\(\s{0,9}["']?\s{0,9}(?:https?:)?//|<link\b""", re.IGNORECASE
 )
 """What a page loads, with an address elsewhere."""
-NO_MIME: Final = (LookupError, RecursionError, ValueError, AssertionError, AttributeError, TypeError)
+NO_MIME: Final = (MessageError, LookupError, RecursionError, ValueError, AssertionError, AttributeError, TypeError)
 """What the library's parser raises for mail that nobody has tried it with."""
 PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 

@@ -198,6 +198,7 @@ ODD = [
     b"",
     b"\x00\xff" * 9,
     b"Subject: =?x?y?z?=\r\n",
+    b"Subject: =?utf-8?b?a?=\r\nFrom: =?utf-8?b?a?= <a@example.com>\r\n\r\n",
     b'Content-Type: multipart/mixed; boundary="\r\n\r\n--',
     b"Content-Type: text/html; charset=klingon\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!",
     b"From: <<>@,;\r\nTo: " + b"(" * 3000,
