@@ -50,6 +50,14 @@ def reasons(post: Post, ids: list[str]) -> set[str]:
     return {entry.history.last[0].text for entry in found}
 
 
+async def gathered(post: Post, many: int, **more: Any) -> list[str]:
+    """So many equal messages, of which all but the first wait to be folded."""
+    ids = [put(post, nth, **more) for nth in range(many)]
+    for id in ids[1:]:
+        await post.settled(id, "deferred")
+    return ids
+
+
 async def until_folded(post: Post, ids: list[str], seconds: float = WINDOW + 1) -> None:
     """The window is over, and what waited is folded."""
     for id in ids:
@@ -136,9 +144,7 @@ def test_an_operator_is_heard(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            ids = [put(post, nth) for nth in range(6)]
-            for id in ids[1:]:
-                await post.settled(id, "deferred")
+            ids = await gathered(post, 6)
             at_once(post.kept.act("retry", [ids[1]], post.clock.now()))
             at_once(post.kept.act("cancel", [ids[2]], post.clock.now()))
             post.look(ids[1:3])
@@ -200,9 +206,7 @@ def test_what_cannot_be_put_waits(post: Post, monkeypatch: pytest.MonkeyPatch) -
 
     async def scenario() -> None:
         async with post.running():
-            ids = [put(post, nth) for nth in range(4)]
-            for id in ids[1:]:
-                await post.settled(id, "deferred")
+            ids = await gathered(post, 4)
             with monkeypatch.context() as full:
                 full.setattr(type(post.kept), "put", _full)
                 post.advance(WINDOW + 1)
@@ -247,9 +251,7 @@ def test_what_stands_for_mail_of_a_sandbox_is_of_the_sandbox(post: Post) -> None
 
     async def scenario() -> None:
         async with post.running():
-            ids = [put(post, nth, options={"sandbox": "trap"}) for nth in range(4)]
-            for id in ids[1:]:
-                await post.settled(id, "deferred")
+            ids = await gathered(post, 4, options={"sandbox": "trap"})
             post.manager.change(live._replace(router=Router(post.finder.find)))
             await until_folded(post, ids[1:])
             await post.settled(digest_id(ids[1:]), "held")
@@ -269,9 +271,7 @@ def test_without_folding_what_waited_goes(post: Post) -> None:
 
     async def scenario() -> None:
         async with post.running():
-            ids = [put(post, nth) for nth in range(4)]
-            for id in ids[1:]:
-                await post.settled(id, "deferred")
+            ids = await gathered(post, 4)
             post.manager.folding.change(Fold())
             for id in ids:
                 await post.settled(id, None)
