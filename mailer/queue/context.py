@@ -48,6 +48,10 @@ class Policy(NamedTuple):
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
 
+    def diverts_as(self, other: Policy) -> bool:
+        """Whether mail goes another way than its address says under the same terms as under `other`."""
+        return (self.sandbox and self.sandbox.sandbox) == (other.sandbox and other.sandbox.sandbox)
+
     def close(self) -> None:
         """End what belongs to this policy: it is over, or another one comes."""
         if self.signer is not None:

@@ -307,7 +307,7 @@ class MessageLoader:
                 self.settler.finish(attempt, context.alarms.our_fault(error, "dns", recipients))
         else:
             waiting = self._sought.pop(key)
-            if (now := self.current.context).policy.router is not router and _boxes(now) != _boxes(context):
+            if (now := self.current.context).policy.router is not router and not now.policy.diverts_as(context.policy):
                 for attempt, recipients in waiting:
                     self._divide(now, attempt, recipients, now.clock.now())
             else:
@@ -398,11 +398,6 @@ class MessageLoader:
             self.settler.finish(job.attempt, self.suspended.paused(job.attempt.entry.id, pause, recipients))
         if left:
             context.scheduler.queue(Job(job.attempt, job.route, left))
-
-
-def _boxes(context: Context) -> object:
-    sandbox = context.policy.sandbox
-    return sandbox and sandbox.sandbox
 
 
 def _in_circles(entry: Entry, most: int, now: float) -> list[Outcome]:

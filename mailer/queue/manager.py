@@ -160,7 +160,7 @@ class QueueManager:
         context = self.current.context
         self.current.context = context._replace(policy=policy)
         context.policy.close()
-        if (policy.sandbox and policy.sandbox.sandbox) != (context.policy.sandbox and context.policy.sandbox.sandbox):
+        if not policy.diverts_as(context.policy):
             self.loader.route_again()
 
     def recall(self, relays: Collection[str]) -> None:
