@@ -47,6 +47,7 @@ from mailer.status.component import StatusComponent, Sweep
 from mailer.tracing.component import Traces
 from mailer.watch.lookout import DailyLookout
 from mailer.watch.messenger import Messenger
+from mailer.watch.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -159,7 +160,8 @@ class Service:
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         messenger = Messenger(config, self.book, clock, tell, self.chores)
         look = DailyLookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
-        watching = [] if once else [messenger, look]
+        refusals = Refusals(config, self.events, self.book, clock, self.chores)
+        watching = [] if once else [messenger, refusals, look]
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),

@@ -50,6 +50,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "pauses": KindOfAlarm("warning", QUIET, "mailer queue pauses"),
     "record": KindOfAlarm("warning", DAILY, "mailer check shows what the DNS should have"),
     "refused": KindOfAlarm("critical", LONG),
+    "rejected": KindOfAlarm("critical", 0.0, "mailer bounces --since 1h --by reason shows why, and --by domain where"),
     "report": KindOfAlarm("warning", QUIET),
     "reports": KindOfAlarm("warning", QUIET),
     "sandbox": KindOfAlarm("warning", DAILY, "mailer queue list --state held; then mailer queue release or cancel"),

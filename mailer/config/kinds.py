@@ -174,6 +174,12 @@ def _fraction(value: object) -> float:
     return float(value)
 
 
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"{values.written(value)} is no share; write a number from 0 to 1")
+    return float(value)
+
+
 def _secret_path(value: object) -> str:
     """The error does not repeat the value: it may be the password itself."""
     try:
@@ -374,6 +380,7 @@ SECRET_PATH = Kind("path", _secret_path)
 PERIOD = Kind("duration", _period)
 PORT = Kind("port", _port)
 FRACTION = Kind("fraction", _fraction)
+SHARE = Kind("fraction", _share)
 NAMESERVER = Kind("host[:port]", _nameserver)
 SERVER = Kind("host[:port]", _server)
 LISTEN = Kind("host:port", _listen)

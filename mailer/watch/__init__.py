@@ -7,5 +7,6 @@ it is a line in the log and tried again; it is never an alarm, for an alarm abou
 | `notice` | what is told of one alarm |
 | `letter` | the mail about alarms, and how it gets there without the queue |
 | `program` | the command that is started |
+| `refusals` | how much is refused for good |
 | `lookout` | what is looked after: the age of what waits, and once a day what others see of this machine |
 """

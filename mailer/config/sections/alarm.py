@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import values
-from ..kinds import COMMAND, HOP, MAILBOX, one_or_several
+from ..kinds import COMMAND, HOP, MAILBOX, SHARE, one_or_several
 from . import DURATION, Section, Setting
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ class AlarmSection(Section, header="[alarm]", member="alarm"):
     )
     after = Setting(DURATION, "How long an alarm has to be open before somebody is told by mail or by the command.", "2m")
     older = Setting(DURATION, "The age of a message that waits from which on that is an alarm; with 0 none is.", "1d")
+    refused = Setting(
+        SHARE,
+        "The share of recipients refused for good within 15 minutes beyond which that is an alarm, from 0 to 1, of 20 recipients or more; "
+        "with 1 it never is.",
+        0.1,
+    )
     watch = Setting(
         DURATION,
         "How often what others see of this machine is looked at: blocklists, DNS records and DKIM keys, the relays' logins, certificates. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import values
-from ..kinds import LISTEN, PERIOD, RATE, HostPort, Rate, choice, several
+from ..kinds import LISTEN, PERIOD, RATE, SHARE, HostPort, Rate, choice, several
 from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ def _few(value: object) -> int:
     return value
 
 
-def _share(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"{values.written(value)} is no share; write a number from 0 to 1")
-    return float(value)
-
-
 def _collector(value: object) -> str:
     url = values.text(value)
     scheme, _, rest = url.partition("://")
@@ -55,7 +49,6 @@ def _collector(value: object) -> str:
 
 
 FEW = Kind("number", _few)
-SHARE = Kind("fraction", _share)
 COLLECTOR = Kind("URL", _collector)
 WHO = Kind("user | @group | *", _who)
 SENDER = Kind("address or pattern", _sender)
