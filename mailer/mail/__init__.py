@@ -31,6 +31,7 @@ one message so far is its `History`.
 `history`           all that is known of the recipients of a message
 `document`          the JSON of a message, as every door gives it away
 `principal`         who hands mail in, and how that was proved
+`traceparent`       which step of which trace caused something
 `problem`           an error that a person caused or can mend
 `dates`             moments as text
 `text`              what octets from outside mean, and what of that may be shown

@@ -4,6 +4,7 @@
 ``unix:1000``           a user of this machine, by the kernel's word
 ``smtp:a@example.com``  whoever has logged in to SMTP as that, RFC 4954
 ``key:NAME``            a program with a key of that name
+``amqp:QUEUE``          whoever may write the message queue of that name
 ======================  ==================================================================
 
 The text stands in the envelope beside ``uid``, which older files have alone. Doors make principals; all below compare them.
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KINDS = ("unix", "smtp", "key")
+KINDS = ("unix", "smtp", "key", "amqp")
 LONGEST = 320  # characters
 USERS = 1 << 32  # a user's number is less
 
@@ -64,7 +65,7 @@ def parse(text: str) -> Principal:
     """The principal that `text` writes, in the form in which it is compared. Raises `ValueError`."""
     kind, _, name = text.partition(":")
     if kind not in KINDS or not name or not name.isprintable() or len(text) > LONGEST:
-        raise ValueError(f"{text[:40]!r} is no principal: write unix:NUMBER, smtp:ADDRESS or key:NAME")
+        raise ValueError(f"{text[:40]!r} is no principal: write unix:NUMBER, smtp:ADDRESS, key:NAME or amqp:QUEUE")
     if kind == "unix":
         if not (name.isascii() and name.isdigit() and int(name) < USERS):
             raise ValueError(f"{name[:40]!r} is no number of a user")

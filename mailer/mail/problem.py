@@ -32,6 +32,13 @@ class Problem(Exception):
         self.kind = kind
 
 
+class Conflict(Problem):
+    """A request id that was used for another message: not the same request, so nothing is queued, and asking again does not help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "bad-message")
+
+
 def from_os(what: str, path: str, error: OSError) -> Problem:
     """An `OSError` as a `Problem`: full disks, limits and disks that became read-only pass with time, missing rights do not."""
     import errno

@@ -133,7 +133,7 @@ class Loader:
             return problem
         envelope = prepared.envelope
         claim = (envelope.request_id, prepared.digest) if envelope.request_id else None
-        filled.sack.add(New(envelope.id, envelope.to_line(), prepared.content, claim, envelope.due))
+        filled.sack.add(New(envelope.id, envelope.to_line(), prepared.content, claim, envelope.due, request.submitter))
         filled.size += len(prepared.content)
         return prepared
 

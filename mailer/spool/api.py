@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailer.mail.envelope import Envelope
     from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
+    from mailer.mail.principal import Principal
 
     from .suspensions import Suspension, Suspensions
 
@@ -69,7 +70,8 @@ class LaterMessage(CorruptMessage):
 class New(NamedTuple):
     """A message to put: its ID, its envelope as one line of JSON, its bytes (RFC 5322, CRLF), and when it is to leave.
 
-    `request` is (request id, digest of what was asked): such a request is put once. `due` is in seconds since the epoch, 0.0 is at once.
+    `request` is (request id, digest of what was asked): such a request is put once, and `who` made it, where that is not the spool's owner.
+    `due` is in seconds since the epoch, 0.0 is at once.
     """
 
     id: str
@@ -77,6 +79,7 @@ class New(NamedTuple):
     content: bytes
     request: tuple[str, str] | None = None
     due: float = 0.0
+    who: Principal | None = None
 
 
 class Put(NamedTuple):

@@ -14,7 +14,7 @@ from mailer.mail.dates import parse_rfc3339
 from mailer.mail.envelope_reader import EnvelopeError, from_line
 from mailer.mail.history import History
 from mailer.mail.outcome import cancelled
-from mailer.mail.problem import Problem
+from mailer.mail.problem import Conflict, Problem
 
 from .api import (
     Acted,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from mailer.mail.outcome import Outcome
+    from mailer.mail.principal import Principal
 
     from .api import Act, End, Reserve, Retention, State
     from .suspensions import Suspension
@@ -97,7 +98,7 @@ class MemorySpool:
         self.corrupt: dict[str, New] = {}
         self.full = ""
         """What it lacks room for, as a test says."""
-        self._requests: dict[str, tuple[str, str]] = {}
+        self._requests: dict[tuple[Principal | None, str], tuple[str, str]] = {}
         self._suspensions: dict[str, Suspension] = {}
         self._values: dict[str, bytes] = {}
         self._changes: list[str] = []
@@ -112,9 +113,9 @@ class MemorySpool:
     def _put(self, new: New) -> Put | Problem:
         if new.request is not None:
             request, digest = new.request
-            id, known = self._requests.setdefault(request, (new.id, digest))
+            id, known = self._requests.setdefault((new.who, request), (new.id, digest))
             if known != digest:
-                return Problem(f"request id {request!r} was used for another message ({id}); nothing was queued", "bad-message")
+                return Conflict(f"request id {request!r} was used for another message ({id}); nothing was queued")
             if id != new.id:
                 return Put(id, known=True)
         if new.id in self.messages:

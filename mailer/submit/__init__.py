@@ -88,7 +88,7 @@ def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: s
     envelope = prepared.envelope
     layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (asked.request_id, prepared.digest) if asked.request_id else None
-    done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due)
+    done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due, asked.submitter)
     prepared.queued = True
     if done != envelope.id:
         prepared.repeat = True

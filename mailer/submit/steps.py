@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
     from mailer.mail.envelope import Recipient
     from mailer.mail.message import Change
+    from mailer.mail.principal import Principal
     from mailer.rewriting import Rules
 
 
@@ -32,9 +33,16 @@ class Submission:
     `request_id` makes it idempotent. `options` are what is asked of those who carry it, as `mailer.mail.delivery_options` reads them.
     `changes` are what was mended already in what the message is made of. `whole`: one bad address refuses all, where somebody reads the
     answer; else the others get their mail, and the sender a report.
+
+    `submitter` is the principal whose mail it is, where that is another than the user of this process: its request ids are its own.
+    `stream` names what kind of mail of his it is. `traceparent` is what caused it, as W3C Trace Context writes it; what is none is left
+    out.
     """
 
-    __slots__ = ("bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "whole")
+    __slots__ = (
+        "bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "stream",
+        "submitter", "traceparent", "whole",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +58,9 @@ class Submission:
         options: Mapping[str, object] | None = None,
         changes: Sequence[Change] = (),
         whole: bool = False,
+        submitter: Principal | None = None,
+        stream: str = "",
+        traceparent: str = "",
     ) -> None:
         self.data = data
         self.sender = sender
@@ -62,6 +73,9 @@ class Submission:
         self.options = options
         self.changes = changes
         self.whole = whole
+        self.submitter = submitter
+        self.stream = stream
+        self.traceparent = traceparent
 
 
 class Draft:
@@ -285,7 +299,7 @@ def _mended(draft: Draft, done: list[Change]) -> None:
 
 
 def address(draft: Draft) -> None:
-    """Make the envelope for the message as it is now, to the `recipients`, from the user of this process."""
+    """Make the envelope for the message as it is now, to the `recipients`, from the submitter, or the user of this process."""
     draft.envelope = Envelope(
         draft.id or new_id(draft.now),
         rfc3339(draft.now),
@@ -295,6 +309,25 @@ def address(draft: Draft) -> None:
         subject=shown_subject(draft.message),
         request_id=draft.asked.request_id,
         priority=PRIORITIES[PRIORITIES.index(draft.asked.priority)],  # which was checked
-        submitter={"uid": (uid := os.getuid()), "principal": f"unix:{uid}"},  # as `Principal.as_submitter` writes it, without an import
-        options={**(draft.asked.options or {}), "sandbox": box.mode} if (box := draft.settings.sandbox).holds else draft.asked.options,
+        submitter=_submitter(draft.asked),
+        options=_options(draft),
     )
+
+
+def _submitter(asked: Submission) -> dict[str, object]:
+    if asked.submitter is not None:
+        return {**asked.submitter.as_submitter(), **({"stream": asked.stream} if asked.stream else {})}
+    return {"uid": (uid := os.getuid()), "principal": f"unix:{uid}"}  # as `Principal.as_submitter` writes it, without an import
+
+
+def _options(draft: Draft) -> Mapping[str, object] | None:
+    """What was asked for, and what is noted besides."""
+    options = draft.asked.options
+    if draft.settings.sandbox.holds:
+        options = {**(options or {}), "sandbox": draft.settings.sandbox.mode}
+    if draft.asked.traceparent:
+        from mailer.mail import traceparent
+
+        if traceparent.parse(draft.asked.traceparent):
+            options = {**(options or {}), "traceparent": draft.asked.traceparent}
+    return options

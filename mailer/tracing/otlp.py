@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from mailer.mail import traceparent
+
 from .spans import spans
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Otlp:
 
     def send(self, attempts: Iterable[Traced]) -> str:
         """Send the traces of these; why they were not taken, or nothing."""
-        made = [span for attempt in attempts for root in spans(attempt) for span in self._made(attempt.entry.id, root, None)]
+        made = [span for attempt in attempts for root in spans(attempt) for span in self._made(attempt.entry.id, root, _cause(attempt))]
         self._last.text = ""
         if not made or self._exporter.export(made) is SpanExportResult.SUCCESS:
             return ""
@@ -72,7 +74,7 @@ class Otlp:
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def _made(self, id: str, span: Span, parent: SpanContext | None) -> Iterator[ReadableSpan]:
-        """The span and those below it. All attempts at one message are one trace."""
+        """The span and those below it. All attempts at one message are one trace, that of its cause where it has one."""
         trace = int.from_bytes(hashlib.sha256(id.encode()).digest()[:16], "big") if parent is None else parent.trace_id
         context = SpanContext(trace, random.getrandbits(64) or 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         yield ReadableSpan(
@@ -90,6 +92,14 @@ class Otlp:
         )
         for child in span.children:
             yield from self._made(id, child, context)
+
+
+def _cause(attempt: Traced) -> SpanContext | None:
+    """The span of whoever handed the message in, where the envelope names it."""
+    found = traceparent.parse(str(attempt.entry.envelope.options.get("traceparent", "")))
+    if found is None:
+        return None
+    return SpanContext(found.trace_id, found.span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED if found.sampled else 0))
 
 
 def _nanoseconds(seconds: float) -> int:

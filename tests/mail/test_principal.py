@@ -14,6 +14,7 @@ from mailer.mail.principal import Principal, of, parse, unix
         ("smtp:Anna@EXAMPLE.com", "smtp:Anna@example.com", "smtp", None, "smtp:Anna@example.com"),
         ("smtp:anna@bücher.example", "smtp:anna@xn--bcher-kva.example", "smtp", None, "smtp:anna@xn--bcher-kva.example"),
         ("key:shop: two", "key:shop: two", "key", None, "key:shop: two"),
+        ("amqp:mailer.in", "amqp:mailer.in", "amqp", None, "amqp:mailer.in"),
     ],
 )  # fmt: skip
 def test_a_principal_is_compared_by_its_text(text: str, same: str, kind: str, uid: int | None, key: int | str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from mailer.mail import principal
 from mailer.mail.outcome import Outcome
-from mailer.mail.problem import Problem
+from mailer.mail.problem import Conflict, Problem
 from mailer.spool.api import (
     Changes,
     Defer,
@@ -137,6 +138,21 @@ def test_a_request_is_put_once(spool: Spool) -> None:
         assert refused.kind == "bad-message"
         assert put == Put(free.id)
         assert await state(spool, other.id) == ""
+
+    run(scenario())
+
+
+def test_each_principal_has_request_ids_of_its_own(spool: Spool) -> None:
+    """The same one by two is two messages, whatever they say; and the owner's is a third."""
+
+    async def scenario() -> None:
+        shop, other = principal.parse("key:shop"), principal.parse("amqp:shop")
+        letters = [new(request=("r-1", digest * 64))._replace(who=who) for who, digest in ((shop, "0"), (other, "1"), (None, "2"))]
+        assert await spool.put(letters) == [Put(each.id) for each in letters]
+        [again] = await spool.put([new(request=("r-1", "0" * 64))._replace(who=shop)])
+        assert again == Put(letters[0].id, known=True)
+        [refused] = await spool.put([new(request=("r-1", "1" * 64))._replace(who=shop)])
+        assert isinstance(refused, Conflict)
 
     run(scenario())
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailer.mail.message import normalise
-from mailer.mail.problem import Problem
+from mailer.mail.principal import parse
+from mailer.mail.problem import Conflict, Problem
+from mailer.spool.files import enqueue
 from mailer.submit import Submission, submit
 from tests.fakes.mail import NOW
 from tests.submit.door import ME, WHOLE, Door
@@ -40,6 +43,37 @@ def test_another_request_under_the_same_id_is_refused(door: Door, change: dict[s
         submit(Submission(request_id="k", **(same | change)), door.settings, NOW)
     assert caught.value.kind == "bad-message"
     assert len(door.spool.ids("queued")) == 1
+
+
+def test_each_principal_has_requests_of_its_own(door: Door) -> None:
+    """Whatever the words of a request id are: two programs may say the same ones."""
+    shop, list_ = parse("key:shop"), parse("amqp:list")
+    ids = [door.submit(request_id="k", submitter=who).envelope.id for who in (shop, list_, None, shop)]
+    assert len(set(ids)) == 3
+    assert ids[3] == ids[0]
+    with pytest.raises(Conflict):
+        door.submit(WHOLE + b"!", request_id="k", submitter=shop)
+
+
+def test_the_envelope_names_the_submitter(door: Door) -> None:
+    """With the stream of its mail, and with what caused the message, if that is a traceparent."""
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    sent = door.submit(submitter=parse("key:shop"), stream="receipts", traceparent=parent).envelope
+    assert sent.submitter == {"principal": "key:shop", "stream": "receipts"}
+    assert sent.principal == "key:shop"
+    assert sent.options == {"traceparent": parent}
+    assert door.submit(submitter=parse("key:shop"), traceparent="nonsense").envelope.options == {}
+
+
+def test_nobody_hands_over_for_somebody_else(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not write the spool is not believed whose mail it is: it does not go to the daemon in his own name."""
+    os.makedirs(f"{door.spool.root}/drop")
+
+    def refused(_root: str) -> None:
+        raise PermissionError(13, "Permission denied", door.spool.root)
+
+    monkeypatch.setattr(enqueue, "check_owner", refused)
+    assert door.refused(submitter=parse("key:shop")).kind == "no-permission"
 
 
 def test_a_message_can_be_named_by_its_maker(door: Door) -> None:

@@ -44,13 +44,22 @@ def head(envelope_line: bytes, body: bytes) -> bytes:
     return b"%s %d %d %08x\n" % (MAGIC, len(envelope_line), len(body), crc)
 
 
-def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[str, str] | None = None, due: float = 0.0) -> str:
+def put(
+    root: str,
+    id: str,
+    envelope_line: bytes,
+    body: bytes,
+    request: tuple[str, str] | None = None,
+    due: float = 0.0,
+    who: Principal | None = None,
+) -> str:
     """Make the message durable in the spool at `root`; returns its ID.
 
     `request` is (request id, digest of what was asked): if it was put before, nothing is put and the ID
-    from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. Raises `Problem`: try-again
-    for a full disk or a limit, no-permission for missing rights, cannot-create or io-error for other errors, bad-message for a
-    request id that was used for another message.
+    from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. `who` made the request, where that
+    is another than the user of this process, who has to write the spool himself then: nobody else is believed whom he speaks for.
+    Raises `Problem`: try-again for a full disk or a limit, no-permission for missing rights, cannot-create or io-error for other
+    errors, and `Conflict` for a request id that was used for another message.
     """
     parts = (head(envelope_line, body), envelope_line, body)
     try:
@@ -59,13 +68,13 @@ def put(root: str, id: str, envelope_line: bytes, body: bytes, request: tuple[st
         except (PermissionError, ForeignSpool) as refused:
             from .handover import hand_over
 
-            if os.path.isdir(f"{root}/drop"):
-                return hand_over(root, id, parts, request) or _put_as_owner(root, id, parts, request, due)
-            if not isinstance(refused, ForeignSpool):
+            if who is None and os.path.isdir(f"{root}/drop"):
+                return hand_over(root, id, parts, request) or _put_as_owner(root, id, parts, request, due, who)
+            if not isinstance(refused, ForeignSpool) or (who is not None and os.geteuid() != 0):
                 raise
-            return _put_as_owner(root, id, parts, request, due)
+            return _put_as_owner(root, id, parts, request, due, who)
         try:
-            return publish(root, id, temporary, request, due)
+            return publish(root, id, temporary, request, due, who)
         except BaseException:
             durable.forget(temporary)
             raise
@@ -106,7 +115,7 @@ def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None,
     return id
 
 
-def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float) -> str:
+def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float, who: Principal | None) -> str:
     """As `put`, but in the owner's name; root's request ids stay apart from his, as if the daemon had taken it."""
     from mailer.mail.principal import unix
 
@@ -118,7 +127,7 @@ def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[s
         make(root)
         durable.write_new(temporary := f"{root}/tmp/{id}", parts, modified=due)
         try:
-            return publish(root, id, temporary, request, due, unix(0))
+            return publish(root, id, temporary, request, due, who or unix(0))
         except BaseException:
             durable.forget(temporary)
             raise

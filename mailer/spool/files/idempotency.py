@@ -27,7 +27,7 @@ import os
 from hashlib import sha256
 
 from mailer.io import durable
-from mailer.mail.problem import Problem
+from mailer.mail.problem import Conflict, Problem
 from mailer.spool import is_id
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def path_of(root: str, request_id: str, who: Principal | None = None) -> str:
     """Where the key of `request_id` is; `who` made it, where that is not the spool's owner.
 
-    Each user has keys of his own: nobody finds out, or gets in the way of, what another one asked for.
+    Each principal has keys of his own: nobody finds out, or gets in the way of, what another one asked for.
     """
     scope = "" if who is None else f"{who.key}\0"  # no request id has a NUL
     return f"{root}/keys/{sha256((scope + request_id).encode()).hexdigest()}"
@@ -47,7 +47,7 @@ def path_of(root: str, request_id: str, who: Principal | None = None) -> str:
 def publish_once(root: str, id: str, request_id: str, digest: str, who: Principal | None = None) -> str:
     """Publish ``tmp/ID`` unless `request_id` was before; returns the ID that the request has. `who` is as for `path_of`.
 
-    Raises `Problem` (bad-message) if the request was another one then, `OSError` otherwise.
+    Raises `Conflict` if the request was another one then, `OSError` otherwise.
     """
     key = path_of(root, request_id, who)
     while True:
@@ -61,7 +61,7 @@ def publish_once(root: str, id: str, request_id: str, digest: str, who: Principa
                 return id
             owner, known = read(key)
             if known != digest:
-                raise Problem(f"request id {request_id!r} was used for another message ({owner}); nothing was queued", "bad-message")
+                raise Conflict(f"request id {request_id!r} was used for another message ({owner}); nothing was queued")
             _finish(root, owner, key)
             if owner != id:  # else it is adopted again, after a crash
                 os.unlink(f"{root}/tmp/{id}")
