@@ -15,6 +15,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `oauth_login`       the first token: somebody consents in a browser
 `oauth_endpoint`    one question to a provider of tokens
 `aside`             what would keep the event loop: in a thread beside it, or a portion in each of its turns
+`https`             one request to a host of others, screened and without redirects
 `server`            the accept loop on which every server stands
 ==================  ==================================================================================
 """
